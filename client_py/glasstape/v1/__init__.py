@@ -1,0 +1,1 @@
+"""Generated from proto/glasstape/v1: the contract, as Python sees it."""

@@ -1,0 +1,210 @@
+"""The composition root: what the server is made of, in the order in which it comes to life."""
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import shutil
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from glasstape_server.domain import Call, Float32s, Forecasts, ModelRef
+from glasstape_server.engine.engine import Engine, Lane
+from glasstape_server.engine.rollout import roll_out, watch
+from glasstape_server.errors import GlasstapeError
+from glasstape_server.features.labels import LabelRule
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.feed.hub import Hub
+from glasstape_server.feed.pipeline import Codec, Pipeline
+from glasstape_server.feed.sqlite_log import SqliteLog
+from glasstape_server.market import replay
+from glasstape_server.market.clock import Clock
+from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.store import BarStore
+from glasstape_server.models.artefact import Model
+from glasstape_server.models.repository import Repository
+from glasstape_server.rpc.convert.signals import decode_event, encode_event
+from glasstape_server.rpc.convert.stream import StreamEncoder
+from glasstape_server.rpc.inference import Inference, InferenceServicer
+from glasstape_server.rpc.inputs import Inputs
+from glasstape_server.rpc.market import MarketServicer
+from glasstape_server.rpc.open_inference import OpenInferenceServicer
+from glasstape_server.rpc.server import Server, Servicers
+from glasstape_server.rpc.signals import SignalServicer
+from glasstape_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The server cannot start; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedForecaster:
+    """The active model of one burst, as the feed uses it."""
+
+    model: Model
+    inference: Inference
+
+    @property
+    def ref(self) -> ModelRef:
+        """Identity."""
+        return self.model.ref
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """Features it takes."""
+        return self.model.spec
+
+    @property
+    def label_rule(self) -> LabelRule:
+        """What its classes mean."""
+        return self.model.label_rule
+
+    async def forecast(self, windows: Float32s) -> Forecasts:
+        """Predict on the feed lane."""
+        return await self.inference.forecast(self.model, windows, Call(), Lane.FEED)
+
+
+class App:
+    """One server over one data folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        _check_address(settings)
+        self.settings = settings
+        self._recording = _recording(settings)
+        folder = settings.data_dir / ("replay" if self._recording else "live")
+        self._lock = _take_folder(settings.data_dir)
+        if self._recording is not None:
+            shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
+        folder.mkdir(parents=True, exist_ok=True)
+
+        self.clock = Clock()
+        if self._recording is not None:
+            self.clock.advance(self._recording.bars[0].close_time)
+        self.ingest = Ingest(BarStore(folder / "bars.sqlite"), self.clock)
+        self.journal = SqliteLog(folder / "journal.sqlite")
+        self.hub = Hub(self.journal, self.clock.now, queue=settings.subscriber_queue)
+        self.engine = Engine(torch_threads=settings.torch_threads, queue_windows=settings.queue_windows)
+        self.repository = Repository(settings.models_dir, settings.data_dir / "artefacts", settings.model)
+        inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval)
+        self.inference = Inference(inputs, self.engine)
+        self.pipeline = Pipeline(
+            ingest=self.ingest,
+            hub=self.hub,
+            interval=settings.interval,
+            active=lambda: PinnedForecaster(self.repository.active, self.inference),
+            codec=Codec(encode_event, decode_event),
+            keep=settings.journal_keep,
+        )
+        self.ingest.on_closed = self.pipeline.notify
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> int:
+        """Bring everything up; returns the port once health says SERVING.
+
+        Raises:
+            StartError: the port is taken, or no model may serve.
+        """
+        self.server = self._server()
+        await self.server.start()
+        await roll_out(self.repository, self.engine)
+        try:
+            ref = self.repository.active.ref
+        except GlasstapeError as error:
+            reasons = "; ".join(f"{r.name}@{r.version}: {r.reason}" for r in self.repository.refusals())
+            raise StartError(f"{error} ({self.settings.models_dir}){': ' + reasons if reasons else ''}") from None
+        await self.pipeline.start()
+        await self.server.ready([model.ref.name for model in self.repository.models()])
+        log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
+        self._spawn(watch(self.repository, self.engine, self.settings.models_poll_interval))
+        if self._recording is not None:
+            settings = self.settings
+            self._spawn(
+                replay.play(self._recording, self.ingest, step=settings.replay_step, speed=settings.replay_speed)
+            )
+        return self.server.port
+
+    async def stop(self) -> None:
+        """Drain: NOT_SERVING, no new bars, what is pending is signalled, goodbye to all, end."""
+        grace = self.settings.drain_seconds
+        for task in self._tasks:
+            task.cancel()
+        if hasattr(self, "server"):
+            await self.server.say_not_serving()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.pipeline.stop(), grace)
+        await self.hub.drain(grace)
+        if hasattr(self, "server"):
+            await self.server.stop(grace)
+        await self.ingest.close()
+        self.engine.stop()
+        self.hub.close()
+        self.journal.close()
+        self._lock.release()
+
+    def _server(self) -> Server:
+        settings, repository = self.settings, self.repository
+
+        def active() -> ModelRef | None:
+            return repository.active.ref if repository.models() else None
+
+        servicers = Servicers(
+            inference=InferenceServicer(self.inference, repository),
+            market=MarketServicer(self.ingest),
+            signals=SignalServicer(
+                self.hub, lambda: StreamEncoder(self.clock, settings.interval, active), self.inference
+            ),
+            open_inference=OpenInferenceServicer(self.inference, repository),
+        )
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        try:
+            return Server(servicers, f"{host}:{settings.port}", with_reflection=not settings.production)
+        except RuntimeError as error:
+            raise StartError(f"cannot listen on {host}:{settings.port}: {error}") from None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+
+def _check_address(settings: Settings) -> None:
+    host = settings.host
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local and not settings.insecure:
+        raise StartError(f"host: {host} is beyond loopback and there is no TLS yet; give --insecure to allow plaintext")
+
+
+def _recording(settings: Settings) -> replay.Recording | None:
+    if not settings.replay:
+        return None
+    try:
+        return replay.load(
+            settings.replay,
+            settings.interval,
+            first=settings.replay_from,
+            last=settings.replay_to,
+            time_zone=settings.replay_time_zone,
+            close=settings.replay_close,
+        )
+    except (ValueError, KeyError) as error:
+        raise StartError(str(error)) from None
+
+
+def _take_folder(folder: Path) -> FileLock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StartError(f"data_dir: {folder} is in use by another server") from None
+    except OSError as error:
+        raise StartError(f"data_dir: {folder}: {error}") from None
+    return lock

@@ -1,0 +1,82 @@
+"""`glasstape serve`: run the server until SIGINT or SIGTERM."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glasstape_server.settings import Settings
+
+HELP = "run the server"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Every setting is a flag; only flags that are given reach the settings."""
+    from glasstape_server.settings import Settings
+
+    parser.add_argument("--config", type=Path, help="TOML file with settings")
+    for name, field in Settings.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        text = (field.description or "").replace("%", "%%")
+        if field.annotation is bool:
+            parser.add_argument(flag, action="store_true", default=None, help=text)
+        else:
+            default = "" if field.default in ("", None) else f" (default: {field.default})"
+            parser.add_argument(flag, default=None, metavar=name.rsplit("_", 1)[-1].upper(), help=text + default)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve; returns the exit status."""
+    from glasstape_server.settings import Settings, load
+
+    flags = {name: getattr(options, name) for name in Settings.model_fields}
+    try:
+        settings = load({k: v for k, v in flags.items() if v is not None}, options.config)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"glasstape serve: {error}", file=sys.stderr)
+        return 2
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(settings))
+
+
+async def _serve(settings: "Settings") -> int:
+    from glasstape_server.app import App, StartError
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stopping.set)
+        except NotImplementedError:  # Windows loops have none; Ctrl-C raises KeyboardInterrupt there
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopping.set))
+    try:
+        app = App(settings)
+    except StartError as error:
+        print(f"glasstape serve: {error}", file=sys.stderr)
+        return 1
+    try:
+        port = await app.start()
+        print(f"serving on {settings.host}:{port}", flush=True)
+        await stopping.wait()
+        logging.getLogger(__name__).info("draining")
+        return 0
+    except StartError as error:
+        print(f"glasstape serve: {error}", file=sys.stderr)
+        return 1
+    finally:
+        await app.stop()
+
+
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.Loop

@@ -1,0 +1,76 @@
+"""`glasstape train`: bars in, artefact out."""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "train a model on a CSV or Parquet file, or on the bundled sample"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--data", default="sample", help="CSV or Parquet file (default: the bundled sample)")
+    parser.add_argument("--out", type=Path, default=Path("models"), help="folder of artefacts (default: models)")
+    parser.add_argument("--name", default="sample-conv1d", help="name of the model (default: %(default)s)")
+    parser.add_argument("--version", default="1", help="version of the model (default: %(default)s)")
+    parser.add_argument("--arch", default="conv1d", help="network (default: %(default)s)")
+    parser.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
+    parser.add_argument("--train-until", default="2011-01-01", help="first day after training (default: %(default)s)")
+    parser.add_argument("--validate-until", default="2012-01-01", help="first day after validation (default: %(default)s)")
+    parser.add_argument("--time-zone", default="America/New_York", help="zone of dates in the file (default: %(default)s)")
+    parser.add_argument("--close", default="16:00", help="closing time of daily bars, HH:MM (default: %(default)s)")
+    parser.add_argument("--horizon", type=int, default=1, help="bars to look ahead (default: %(default)s)")
+    parser.add_argument("--session-gap", choices=("span", "split"), default="span", help="may windows span a night?")
+    parser.add_argument("--seed", type=int, default=0, help="seed: equal seeds, equal weights (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=40, help="passes at most (default: %(default)s)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train; returns the exit status."""
+    from datetime import time
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from glasstape_server.features.labels import LabelRule
+    from glasstape_server.features.spec import FeatureSpec
+    from glasstape_server.market import sample
+    from glasstape_server.market.files import FileFormat, day_start, read_bars
+    from glasstape_server.models.architectures import ARCHITECTURES
+    from glasstape_server.training.fit import FitOptions
+    from glasstape_server.training.train import Plan, train
+
+    console = Console(stderr=True)
+    try:
+        if options.arch not in ARCHITECTURES:
+            raise ValueError(f"--arch: must be one of {', '.join(ARCHITECTURES)}, is {options.arch!r}")
+        if options.data == "sample":
+            frame = sample.read()
+        else:
+            form = FileFormat(options.time_zone, time.fromisoformat(options.close))
+            frame = read_bars(Path(options.data), options.interval, form)
+        plan = Plan(
+            name=options.name,
+            version=options.version,
+            interval=options.interval,
+            train_until=day_start(options.train_until, options.time_zone),
+            validate_until=day_start(options.validate_until, options.time_zone),
+            architecture=options.arch,
+            spec=FeatureSpec(session_gap=options.session_gap),
+            rule=LabelRule(horizon_bars=options.horizon),
+            fit=FitOptions(seed=options.seed, epochs=options.epochs),
+            time_zone=options.time_zone,
+        )
+        with Progress(console=console) as bar:
+            task = bar.add_task("training", total=options.epochs)
+
+            def report(epoch: int, training: float, validation: float) -> None:
+                bar.update(task, completed=epoch, description=f"loss {training:.4f}, validation {validation:.4f}")
+
+            folder = train(frame, plan, options.out, report)
+            bar.update(task, completed=options.epochs)
+    except (ValueError, KeyError, OSError) as error:
+        print(f"glasstape train: {error}", file=sys.stderr)
+        return 1
+    print(folder)
+    return 0

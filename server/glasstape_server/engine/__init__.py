@@ -1,0 +1,1 @@
+"""The device: one thread that owns torch, and the queue in front of it."""

@@ -1,0 +1,42 @@
+"""New versions in the model folder: checked, warmed, then swapped in between two batches."""
+
+import asyncio
+import logging
+
+from glasstape_server.engine.engine import Engine
+from glasstape_server.models.repository import Repository
+
+log = logging.getLogger(__name__)
+
+
+async def roll_out(repository: Repository, engine: Engine) -> bool:
+    """Look into the model folder once; returns whether another version became active.
+
+    A version that fails its checks or its warm-up is refused with the reason, and what served before
+    goes on serving.
+    """
+    before = {(r.name, r.version, r.stamp) for r in repository.refusals()}
+    changed = False
+    for model in await asyncio.to_thread(repository.discover):
+        try:
+            await engine.warm(model)
+        except Exception as error:  # any failure of foreign weights refuses them, none may stop the server
+            repository.refuse(model, f"warm-up failed: {error}")
+            continue
+        active = await asyncio.to_thread(repository.admit, model)
+        changed |= active
+        log.info("model %s@%s is %s", model.ref.name, model.ref.version, "active" if active else "ready")
+    for refusal in repository.refusals():
+        if (refusal.name, refusal.version, refusal.stamp) not in before:
+            log.warning("model %s@%s refused: %s", refusal.name, refusal.version, refusal.reason)
+    return changed
+
+
+async def watch(repository: Repository, engine: Engine, interval: float) -> None:
+    """Roll out for ever, every `interval` seconds."""
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await roll_out(repository, engine)
+        except OSError as error:
+            log.warning("model folder: %s", error)

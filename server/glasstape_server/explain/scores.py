@@ -1,0 +1,88 @@
+"""The number that is explained: a difference of logits, one logit, or a log probability.
+
+Target and foil are fixed from the unperturbed rows, once: a path or a perturbation may change the
+winner and must not change the question.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from glasstape_server.domain import Direction
+from glasstape_server.errors import InvalidArgument
+
+
+class Score(IntEnum):
+    """Kinds of scores. Values as on the wire."""
+
+    MARGIN = 1
+    LOGIT = 2
+    LOG_PROBABILITY = 3
+    UP_MINUS_DOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of every row of a batch."""
+
+    score: Score = Score.MARGIN
+    target: Direction | None = None
+    """None: each row's own winner."""
+    foil: Direction | None = None
+    """None: each row's highest other class. Only for MARGIN."""
+
+    def __post_init__(self) -> None:
+        if self.score is Score.UP_MINUS_DOWN and self.target is not None:
+            raise InvalidArgument.field("target", "must be unset with SCORE_UP_MINUS_DOWN")
+        if self.score is not Score.MARGIN and self.foil is not None:
+            raise InvalidArgument.field("foil", f"only SCORE_MARGIN takes a foil, score is SCORE_{self.score.name}")
+        if self.foil is not None and self.foil == self.target:
+            raise InvalidArgument.field("foil", f"must differ from target, both are {self.foil.name}")
+
+    def freeze(self, logits: Tensor) -> "FrozenScore":
+        """Fix target and foil of each row from its logits, (batch, 3)."""
+        rows = len(logits)
+        if self.score is Score.UP_MINUS_DOWN:
+            target = torch.full((rows,), int(Direction.UP), device=logits.device)
+            foil: Tensor | None = torch.full((rows,), int(Direction.DOWN), device=logits.device)
+        else:
+            others = logits.detach().clone()
+            if self.foil is not None:
+                others[:, int(self.foil)] = -torch.inf
+            target = others.argmax(1)
+            if self.target is not None:
+                target = torch.full_like(target, int(self.target))
+            foil = self._foil(logits, target) if self.score is Score.MARGIN else None
+        weights = torch.nn.functional.one_hot(target, 3).to(logits.dtype)
+        if foil is not None:
+            weights = weights - torch.nn.functional.one_hot(foil, 3).to(logits.dtype)
+        return FrozenScore(weights, target, foil, self.score is Score.LOG_PROBABILITY)
+
+    def _foil(self, logits: Tensor, target: Tensor) -> Tensor:
+        if self.foil is not None:
+            return torch.full_like(target, int(self.foil))
+        others = logits.detach().scatter(1, target[:, None], -torch.inf)
+        return others.argmax(1)
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenScore:
+    """A score whose target and foil no longer move: linear in the (log-softmax of the) logits."""
+
+    weights: Tensor  # (batch, 3)
+    target: Tensor  # (batch,) class index
+    foil: Tensor | None  # (batch,) class index
+    log_probability: bool
+
+    def of(self, logits: Tensor, repeat: int = 1) -> Tensor:
+        """Scores, (batch x repeat,), of logits whose rows follow each other `repeat` times."""
+        if self.log_probability:
+            logits = torch.log_softmax(logits, 1)
+        return (logits * self.weights.repeat_interleave(repeat, 0)).sum(1)
+
+    def rows(self, index: Tensor) -> "FrozenScore":
+        """The score of some of the rows."""
+        foil = None if self.foil is None else self.foil[index]
+        return FrozenScore(self.weights[index], self.target[index], foil, self.log_probability)

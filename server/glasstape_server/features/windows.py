@@ -1,0 +1,53 @@
+"""Windows: the last bars of each moment, as the model takes them."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from glasstape_server.domain import Float32s, Ints
+from glasstape_server.features.compute import features
+from glasstape_server.features.series import Series
+from glasstape_server.features.spec import FeatureSpec
+
+
+def all_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, Ints]:
+    """Every complete window of one symbol.
+
+    Args:
+        spec: parameters.
+        series: bars of one symbol, shape (bar,).
+
+    Returns:
+        Windows, float32 (window, time, feature), and the index of each window's last bar.
+    """
+    size = spec.window_bars
+    if len(series) < spec.min_bars:
+        empty = np.empty((0, size, len(spec.names)), dtype=np.float32)
+        return empty, np.empty(0, dtype=np.int64)
+    rows = features(spec, series).astype(np.float32)
+    windows = sliding_window_view(rows, size, axis=0).transpose(0, 2, 1)
+    last = np.arange(size - 1, len(series))
+    usable = np.isfinite(windows).all(axis=(1, 2))
+    if spec.session_gap == "split":
+        usable &= series.session[last] == series.session[last - size + 1]
+    return np.ascontiguousarray(windows[usable]), last[usable]
+
+
+def latest_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, NDArray[np.bool_]]:
+    """The newest window of each of many symbols.
+
+    Args:
+        spec: parameters.
+        series: at least `spec.min_bars` bars of each symbol, shape (symbol, bar).
+
+    Returns:
+        Windows, float32 (symbol, time, feature), and whether each one is usable (finite, and with
+        `session_gap = split` within one session).
+    """
+    size = spec.window_bars
+    recent = series.tail(spec.min_bars)
+    windows = features(spec, recent)[..., -size:, :].astype(np.float32)
+    usable = np.isfinite(windows).all(axis=(1, 2))
+    if spec.session_gap == "split":
+        usable &= recent.session[..., -1] == recent.session[..., -size]
+    return windows, usable

@@ -1,0 +1,1 @@
+"""From closed bars to subscribers: decide, journal, fan out. Knows neither gRPC nor torch."""

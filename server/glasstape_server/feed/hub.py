@@ -1,0 +1,122 @@
+"""Fans committed records out to subscribers. Everything here runs on the event loop.
+
+The hub's position is the newest record it has published. The journal may already hold newer ones:
+they are committed, and visible only when they come through here.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from glasstape_server.domain import Kind
+from glasstape_server.errors import Unavailable
+from glasstape_server.feed import token as tokens
+from glasstape_server.feed.lanes import Lanes, SeriesKey, series_key
+from glasstape_server.feed.log import Bounds, EventLog, Record, Selection
+from glasstape_server.feed.messages import GoodbyeReason, Subscription
+from glasstape_server.feed.subscriber import Subscriber
+from glasstape_server.feed.token import Token
+
+T = TypeVar("T")
+
+
+class Hub:
+    """The latest of everything, and who wants it."""
+
+    def __init__(self, log: EventLog, now: Callable[[], int], *, queue: int = 10_000) -> None:
+        self.log = log
+        self._now = now
+        self._queue = queue
+        self._readers = ThreadPoolExecutor(2, "journal-read")
+        self._latest: dict[SeriesKey, Record] = {}
+        self._buys: dict[SeriesKey, Record] = {}
+        self._subscribers: set[Subscriber] = set()
+        self._draining = False
+        bounds = log.bounds()
+        self.position = (bounds.head, bounds.chain)
+        """Sequence and chain hash of the newest published record."""
+        for record in log.latest():
+            self._remember(record)
+
+    @property
+    def bounds(self) -> Bounds:
+        """The journal's bounds, up to what is published."""
+        return replace(self.log.bounds(), head=self.position[0], chain=self.position[1])
+
+    @property
+    def subscribers(self) -> int:
+        """Streams that are open."""
+        return len(self._subscribers)
+
+    def publish(self, records: Sequence[Record]) -> None:
+        """Hand committed records to everybody who wants them."""
+        if not records:
+            return
+        for record in records:
+            self._remember(record)
+        self.position = (records[-1].sequence, records[-1].chain)
+        for subscriber in self._subscribers:
+            subscriber.offer(records)
+
+    def subscribe(self, wanted: Subscription) -> Subscriber:
+        """A new subscriber; iterate its `messages`.
+
+        Raises:
+            Unavailable: the server is draining.
+        """
+        if self._draining:
+            raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
+        return Subscriber(self, wanted, Lanes(self._queue, every_event=wanted.every_event))
+
+    def join(self, subscriber: Subscriber) -> None:
+        """A stream has begun."""
+        self._subscribers.add(subscriber)
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """A stream has ended."""
+        self._subscribers.discard(subscriber)
+
+    async def drain(self, timeout: float) -> None:
+        """Say goodbye to every subscriber and wait until they are gone, at most `timeout` seconds."""
+        self._draining = True
+        self._end(GoodbyeReason.DRAIN)
+        deadline = asyncio.get_running_loop().time() + timeout
+        while self._subscribers and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+
+    def close(self) -> None:
+        """Stop the reader threads."""
+        self._readers.shutdown()
+
+    async def begin_epoch(self, teller: Subscriber) -> None:
+        """History was lost, as `teller`'s token proves: begin a new epoch and reset everybody."""
+        await self.read(self.log.begin_epoch)
+        self._end(GoodbyeReason.EPOCH_CHANGED, but=teller)
+
+    def snapshot(self, selection: Selection) -> list[Record]:
+        """The latest confidences and the unexpired buys that a selection admits, by sequence."""
+        now = self._now()
+        buys = [record for record in self._buys.values() if record.expire_time > now]
+        found = [r for r in (*self._latest.values(), *buys) if selection.admits(r)]
+        return sorted(found, key=lambda record: record.sequence)
+
+    def token(self, sequence: int, chain: bytes) -> bytes:
+        """The resume token of a position in the current epoch."""
+        return tokens.encode(Token(self.log.bounds().epoch, sequence, chain), self.log.secret)
+
+    async def read(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run a method of the log off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
+    def _end(self, reason: GoodbyeReason, but: Subscriber | None = None) -> None:
+        for subscriber in self._subscribers:
+            if subscriber is not but:
+                subscriber.end(reason)
+
+    def _remember(self, record: Record) -> None:
+        if record.kind is Kind.CONFIDENCE:
+            self._latest[series_key(record)] = record
+        elif record.kind is Kind.BUY:
+            self._buys[series_key(record)] = record

@@ -1,0 +1,230 @@
+"""Bar close -> windows -> prediction -> decision -> journal -> hub.
+
+Whatever closed while the last burst was worked on is the next burst. One transaction holds all that a
+burst made; subscribers see it only after that transaction is on disk. What was acknowledged and not
+yet signalled when a process died is signalled first when the next one starts.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from glasstape_server.domain import INTERVALS, Bar, Event, Float32s, Floats, Forecasts, Outcome, Signal
+from glasstape_server.errors import GlasstapeError
+from glasstape_server.features.compute import volatility
+from glasstape_server.features.windows import latest_windows
+from glasstape_server.feed.decide import Closed, Forecaster, announce, signal
+from glasstape_server.feed.hub import Hub
+from glasstape_server.feed.log import Entry, Key, Record
+from glasstape_server.feed.outcomes import resolve
+from glasstape_server.market.clock import wall_time
+from glasstape_server.market.ingest import Ingest
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""Pause before a burst that could not be journalled is tried again."""
+
+Burst = Sequence[tuple[Key, int]]
+"""Series and close times, one bar of each series."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How events become bytes, and back: the wire's business, handed in."""
+
+    encode: Callable[[Event], bytes]
+    decode: Callable[[bytes], Event]
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """What the market knows of a burst."""
+
+    closed: list[Closed]
+    windows: Float32s
+    outcomes: list[tuple[Event, Outcome]]
+
+
+class Pipeline:
+    """One task that turns closed bars into journalled, published events."""
+
+    def __init__(
+        self,
+        *,
+        ingest: Ingest,
+        hub: Hub,
+        interval: str,
+        active: Callable[[], Forecaster],
+        codec: Codec,
+        keep: int = 0,
+    ) -> None:
+        self._ingest = ingest
+        self._hub = hub
+        self._interval = interval
+        self._active = active
+        self._codec = codec
+        self._keep = keep
+        self._pending: dict[Key, deque[int]] = {}
+        self._open: dict[Key, list[Event]] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._journal = ThreadPoolExecutor(1, "journal")
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Signal what was acknowledged before, then follow the market. Returns when caught up."""
+        for record in await self._hub.read(self._hub.log.unresolved):
+            event = self._codec.decode(record.payload)
+            self._open.setdefault((event.symbol, event.interval), []).append(event)
+        progress = await self._hub.read(self._hub.log.progress)
+        backlog = []
+        for key in self._ingest.store.series_keys(self._interval):
+            times = await self._ingest.read(self._ingest.store.unsignalled, key, progress.get(key, 0))
+            backlog += [(key, time) for time in times]
+        if backlog:
+            log.info("%d bars were acknowledged and not yet signalled", len(backlog))
+        self.notify(backlog)
+        self._task = asyncio.create_task(self._run())
+        await self._idle.wait()
+
+    def notify(self, closed: Sequence[tuple[Key, int]]) -> None:
+        """Bars are durable and want their signals."""
+        for key, close_time in closed:
+            if key[1] == self._interval:
+                self._pending.setdefault(key, deque()).append(close_time)
+        if self._pending:
+            self._idle.clear()
+            self._wake.set()
+
+    async def stop(self) -> None:
+        """Finish what is pending, then end."""
+        await self._idle.wait()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._journal.shutdown()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                await self._until_done(self._next_burst())
+            self._idle.set()
+
+    def _next_burst(self) -> Burst:
+        """The oldest pending bar of every series."""
+        burst = [(key, times.popleft()) for key, times in self._pending.items()]
+        self._pending = {key: times for key, times in self._pending.items() if times}
+        return burst
+
+    async def _until_done(self, burst: Burst) -> None:
+        """Signal a burst, again and again if need be: acknowledged bars are never skipped."""
+        while True:
+            try:
+                await self._signal(burst)
+                return
+            except GlasstapeError as error:
+                log.error("a burst of %d bars waits: %s", len(burst), error)
+            except Exception:
+                log.exception("a burst of %d bars failed and is tried again", len(burst))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _signal(self, burst: Burst) -> None:
+        forecaster = self._active()
+        gathered = await self._ingest.read(self._gather, forecaster, burst)
+        forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
+        records = await asyncio.get_running_loop().run_in_executor(
+            self._journal, self._commit, forecaster, gathered, forecasts, dict(burst)
+        )
+        self._hub.publish(records)
+
+    def _gather(self, forecaster: Forecaster, burst: Burst) -> _Gathered:
+        """On the market thread: windows, references and resolved signals of a burst."""
+        store, spec = self._ingest.store, forecaster.spec
+        ready: list[tuple[Key, int]] = []
+        outcomes: list[tuple[Event, Outcome]] = []
+        for key, close_time in burst:
+            columns = store.until(key, close_time, spec.min_bars)
+            outcomes += self._resolved(key, columns)
+            if columns.shape[1] >= spec.min_bars:
+                ready.append((key, close_time))
+        if not ready:
+            return _Gathered([], _no_windows(spec.window_bars, len(spec.names)), outcomes)
+        series = store.stack([key for key, _ in ready], [time for _, time in ready], spec.min_bars)
+        windows, usable = latest_windows(spec, series)
+        thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
+        daily = INTERVALS[self._interval] >= INTERVALS["1d"]
+        closed = []
+        for row in usable.nonzero()[0]:
+            key, close_time = ready[row]
+            values = (series.open, series.high, series.low, series.close, series.volume)
+            bar = Bar(*key, close_time, *(float(column[row, -1]) for column in values))
+            previous = float(series.close[row, -2]) if daily else store.previous_session_close(key, close_time)
+            state = self._ingest.clock.state_of(close_time, self._interval)
+            closed.append(Closed(bar, previous, float(thresholds[row]), state))
+        return _Gathered(closed, windows[usable], outcomes)
+
+    def _resolved(self, key: Key, columns: Floats) -> list[tuple[Event, Outcome]]:
+        found = []
+        for event in self._open.get(key, ()):
+            outcome = resolve(event, columns)
+            if outcome is not None:
+                found.append((event, outcome))
+        return found
+
+    def _commit(
+        self, forecaster: Forecaster, gathered: _Gathered, forecasts: Forecasts | None, progress: dict[Key, int]
+    ) -> list[Record]:
+        """On the journal thread: number, encode and append everything, then update what is open."""
+        sequence = self._hub.log.bounds().head
+        now = wall_time()
+        entries: list[Entry] = []
+        opened: list[Event] = []
+        for signalled, outcome in gathered.outcomes:
+            sequence += 1
+            event = Event(
+                sequence, signalled.symbol, signalled.interval, progress[signalled.symbol, signalled.interval],
+                now, signalled.model, outcome,
+            )  # fmt: skip
+            entries.append(Entry(self._record(event, 0), resolves=outcome.confidence_sequence))
+        for row, closed in enumerate(gathered.closed):
+            assert forecasts is not None
+            made = signal(closed, forecasts.confidence(row), forecaster.label_rule)
+            for event in announce(made, sequence + 1, now, forecasts.model):
+                sequence += 1
+                window = gathered.windows[row] if isinstance(event.body, Signal) else None
+                digest = event.model.digest if window is not None else ""
+                entries.append(Entry(self._record(event, made.expire_time), digest, window))
+                if window is not None:
+                    opened.append(event)
+        records = self._hub.log.append(entries, progress)
+        self._update_open(gathered.outcomes, opened)
+        if self._keep and sequence - self._hub.log.bounds().earliest > 1.1 * self._keep:
+            self._hub.log.compact(sequence - self._keep + 1)
+        return records
+
+    def _record(self, event: Event, expire_time: int) -> Record:
+        payload = self._codec.encode(event)
+        return Record(
+            event.sequence, event.kind, event.symbol, event.interval, event.model.name, event.winning,
+            expire_time, payload,
+        )  # fmt: skip
+
+    def _update_open(self, outcomes: Sequence[tuple[Event, Outcome]], opened: Sequence[Event]) -> None:
+        done = {event.sequence for event, _ in outcomes}
+        for key in {(event.symbol, event.interval) for event, _ in outcomes}:
+            self._open[key] = [event for event in self._open[key] if event.sequence not in done]
+        for event in opened:
+            self._open.setdefault((event.symbol, event.interval), []).append(event)
+
+
+def _no_windows(steps: int, width: int) -> Float32s:
+    import numpy as np
+
+    return np.empty((0, steps, width), dtype=np.float32)

@@ -1,0 +1,201 @@
+"""One stream: take the token, catch up from the journal, then follow live.
+
+The moment its position equals the hub's, the subscriber goes live with nothing awaited in between:
+so nothing is missed and nothing comes twice.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from glasstape_server.errors import OutOfRange
+from glasstape_server.feed import token as tokens
+from glasstape_server.feed.lanes import Lanes
+from glasstape_server.feed.log import Record
+from glasstape_server.feed.messages import (
+    Batch,
+    Body,
+    Gap,
+    Goodbye,
+    GoodbyeReason,
+    Heartbeat,
+    Message,
+    Opened,
+    OpenResult,
+    ResetReason,
+    Start,
+    Subscription,
+)
+from glasstape_server.feed.token import NO_CHAIN
+
+if TYPE_CHECKING:
+    from glasstape_server.feed.hub import Hub
+
+PAGE = 4096
+"""Records read from the journal at once, and sent in one message at most."""
+
+
+class Subscriber:
+    """The state of one stream. `offer` and `end` are called by the hub, `messages` by the wire."""
+
+    def __init__(self, hub: "Hub", wanted: Subscription, lanes: Lanes) -> None:
+        self._hub = hub
+        self._wanted = wanted
+        self._lanes = lanes
+        self._wake = asyncio.Event()
+        self._live = False
+        self._goodbye: GoodbyeReason | None = None
+        self._offered: tuple[int, bytes] = (0, b"")
+        self._flushed: tuple[int, bytes] = (0, b"")
+        self.last_token = b""
+        """Token of the last message that was made."""
+        self.overflowed = asyncio.Event()
+        """Set when more lossless records wait than may: end the stream, the journal has them."""
+
+    def offer(self, records: Sequence[Record]) -> None:
+        """Take newly published records."""
+        if not self._live:
+            return
+        self._queue(records)
+        if self._lanes:
+            self._wake.set()
+
+    def end(self, reason: GoodbyeReason) -> None:
+        """Deliver what waits, say goodbye, and end."""
+        self._goodbye = reason
+        self._wake.set()
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """The stream, from `Opened` on.
+
+        Raises:
+            InvalidArgument: the token is none of this server's.
+            OutOfRange: the token lies before the journal.
+        """
+        self._hub.join(self)
+        try:
+            for message in await self._open():
+                yield message
+            while not self._live and self._goodbye is None:
+                for message in await self._catch_up():
+                    yield message
+            clock = asyncio.get_running_loop().time
+            sent = flushed = clock()
+            while self._goodbye is None:
+                flush_at = flushed + self._wanted.conflation_seconds
+                beat_at = sent + self._wanted.heartbeat_seconds
+                if self._lanes and clock() >= flush_at:
+                    flushed = sent = clock()
+                    for message in self._flush():
+                        yield message
+                elif clock() >= beat_at:
+                    sent = clock()
+                    yield self._message(Heartbeat())
+                else:
+                    await self._sleep_until(min(flush_at, beat_at) if self._lanes else beat_at)
+            for message in self._flush():
+                yield message
+            yield self._message(Goodbye(self._goodbye))
+        finally:
+            self._hub.leave(self)
+
+    async def _open(self) -> list[Message]:
+        result, reason = OpenResult.STARTED, ResetReason.NONE
+        if self._wanted.resume_token:
+            result, reason = await self._resume()
+        elif self._wanted.start is Start.EARLIEST:
+            first = self._hub.bounds.earliest - 1
+            chain = await self._hub.read(self._hub.log.chain_at, first)
+            self._flushed = self._offered = (first, chain or NO_CHAIN)
+        if result is OpenResult.RESUMED or (result is OpenResult.STARTED and self._wanted.start is Start.EARLIEST):
+            return [self._message(Opened(result, reason, self._hub.bounds))]
+        return list(self._go_live(result, reason))
+
+    def _go_live(self, result: OpenResult, reason: ResetReason) -> Iterator[Message]:
+        opened = Opened(result, reason, self._hub.bounds)
+        self._live = True
+        self._flushed = self._offered = self._hub.position
+        if result is OpenResult.STARTED and self._wanted.start is Start.LIVE:
+            yield self._message(opened)
+            return
+        # Without a token until the snapshot is complete: whoever breaks off before gets it again.
+        yield Message(0, b"", opened)
+        records = self._hub.snapshot(self._wanted.selection)
+        for first in range(0, max(1, len(records)), PAGE):
+            batch = Batch(records[first : first + PAGE], snapshot=True)
+            yield self._message(batch) if first + PAGE >= len(records) else Message(0, b"", batch)
+
+    async def _resume(self) -> tuple[OpenResult, ResetReason]:
+        bounds = self._hub.bounds
+        token = tokens.decode(self._wanted.resume_token, bounds.epoch, self._hub.log.secret)
+        if token.epoch != bounds.epoch:
+            return OpenResult.RESET, ResetReason.EPOCH_CHANGED
+        if token.sequence < bounds.earliest - 1:
+            raise OutOfRange(
+                "TOKEN_TOO_OLD",
+                f"resume_token: is at {token.sequence}, the journal begins at {bounds.earliest}",
+                metadata={"earliest_sequence": str(bounds.earliest), "sequence": str(token.sequence)},
+            )
+        held = None
+        if token.sequence <= bounds.head:
+            held = await self._hub.read(self._hub.log.chain_at, token.sequence)
+        if self._hub.bounds.epoch != bounds.epoch:
+            return OpenResult.RESET, ResetReason.EPOCH_CHANGED
+        if held != token.chain:
+            await self._hub.begin_epoch(self)
+            return OpenResult.RESET, ResetReason.HISTORY_LOST
+        self._flushed = self._offered = (token.sequence, token.chain)
+        return OpenResult.RESUMED, ResetReason.NONE
+
+    async def _catch_up(self) -> list[Message]:
+        """One page of the journal, or the step to live."""
+        position = self._offered[0]
+        if position == self._hub.position[0]:
+            self._live = True
+            return []
+        page = await self._hub.read(self._hub.log.read, position, PAGE)
+        head = self._hub.position[0]
+        records = [record for record in page if record.sequence <= head]
+        messages = []
+        if records and records[0].sequence > position + 1:
+            messages.append(self._message(Gap(position + 1, records[0].sequence - 1)))
+        if records:
+            self._queue(records)
+            messages += self._flush()
+        return messages
+
+    def _queue(self, records: Sequence[Record]) -> None:
+        admits, offer = self._wanted.selection.admits, self._lanes.offer
+        for record in records:
+            if admits(record):
+                offer(record)
+        self._offered = (records[-1].sequence, records[-1].chain)
+        if self._lanes.overflowed:
+            self.overflowed.set()
+
+    def _flush(self) -> list[Message]:
+        """Everything that waits, in messages of at most PAGE records."""
+        records, replaced = self._lanes.take()
+        messages = []
+        for first in range(0, len(records), PAGE):
+            part = records[first : first + PAGE]
+            last = first + PAGE >= len(records)
+            position = self._offered if last else (part[-1].sequence, part[-1].chain)
+            messages.append(self._message(Batch(part, replaced if first == 0 else 0), position))
+        return messages
+
+    def _message(self, body: Body, position: tuple[int, bytes] | None = None) -> Message:
+        """A message at a position; by default the furthest that is true now."""
+        if position is None:
+            position = self._flushed if self._lanes else self._offered
+        self._flushed = position
+        self.last_token = self._hub.token(*position)
+        return Message(position[0], self.last_token, body)
+
+    async def _sleep_until(self, moment: float) -> None:
+        try:
+            async with asyncio.timeout_at(moment):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()

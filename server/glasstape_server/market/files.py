@@ -1,0 +1,127 @@
+"""Bars from CSV and Parquet files, whatever their columns are called."""
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from glasstape_server.domain import INTERVALS, Bar
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "symbol": ("symbol", "ticker", "code", "name"),
+    "time": ("datetime", "date", "time", "timestamp"),
+    "open": ("open", "o"),
+    "high": ("high", "h"),
+    "low": ("low", "l"),
+    "close": ("close", "c"),
+    "volume": ("volume", "vol", "v"),
+    "adjusted": ("adj close", "adj_close", "adjclose", "adjusted_close"),
+}
+
+
+class FileError(ValueError):
+    """A file that bars cannot be read from; the text names file, column and rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """What a file does not say itself."""
+
+    time_zone: str = "UTC"
+    """IANA zone of times without an offset."""
+    close: time = time(0, 0)
+    """Local closing time of bars that carry a date alone."""
+    symbol: str = ""
+    """Symbol of files without a symbol column. Default: the file's name."""
+
+
+def read_bars(path: Path, interval: str, form: FileFormat) -> pl.DataFrame:
+    """Read a file.
+
+    Prices are multiplied by adjusted close / close where the file has an adjusted close: splits and
+    dividends then leave no jump.
+
+    Args:
+        path: .csv, .csv.gz or .parquet.
+        interval: length of the bars, a key of `INTERVALS`.
+        form: time zone and closing time.
+
+    Returns:
+        Columns symbol, close_time (microseconds UTC), open, high, low, close, volume; ordered by
+        close_time, then symbol.
+
+    Raises:
+        FileError: unreadable, or a column is missing.
+    """
+    if interval not in INTERVALS:
+        raise FileError(f"{path}: interval must be one of {' '.join(INTERVALS)}, is {interval!r}")
+    frame = _read(path)
+    found = {key: _find(frame, names) for key, names in _NAMES.items()}
+    missing = [key for key in ("time", "open", "high", "low", "close", "volume") if found[key] is None]
+    if missing:
+        raise FileError(f"{path}: no column for {', '.join(missing)}; has {', '.join(frame.columns)}")
+    columns = {key: pl.col(name) for key, name in found.items() if name is not None}
+    symbol = columns.get("symbol", pl.lit(form.symbol or path.name.split(".")[0]))
+    factor = columns["adjusted"] / columns["close"] if "adjusted" in columns else pl.lit(1.0)
+    try:
+        return frame.select(
+            symbol.cast(pl.String).alias("symbol"),
+            _close_time(frame, str(found["time"]), form).alias("close_time"),
+            *((columns[key].cast(pl.Float64) * factor).alias(key) for key in ("open", "high", "low")),
+            (columns["close"].cast(pl.Float64) * factor).alias("close"),
+            columns["volume"].cast(pl.Float64).alias("volume"),
+        ).sort("close_time", "symbol", maintain_order=True)
+    except pl.exceptions.PolarsError as error:
+        raise FileError(f"{path}: {error}") from None
+
+
+def to_bars(frame: pl.DataFrame, interval: str) -> list[Bar]:
+    """The rows of `read_bars` as bars."""
+    return [Bar(row[0], interval, *row[1:]) for row in frame.iter_rows()]
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        # Codes such as 005930 must stay text, so nothing is guessed for the first columns.
+        names = pl.read_csv(path, n_rows=0).columns
+        texts = {name: pl.String for name in names if name.strip().lower() in _NAMES["symbol"]}
+        return pl.read_csv(path, schema_overrides=texts, infer_schema_length=10_000)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise FileError(f"{path}: cannot be read: {error}") from None
+
+
+def _find(frame: pl.DataFrame, names: tuple[str, ...]) -> str | None:
+    by_lower = {column.strip().lower(): column for column in frame.columns}
+    return next((by_lower[name] for name in names if name in by_lower), None)
+
+
+def _close_time(frame: pl.DataFrame, name: str, form: FileFormat) -> pl.Expr:
+    kind = frame.schema[name]
+    column = pl.col(name)
+    if kind == pl.String:
+        sample = next(iter(frame[name].drop_nulls()), "")
+        dated = len(sample) <= 10
+        column = column.str.to_date() if dated else column.str.to_datetime(time_unit="us")
+        kind = pl.Date() if dated else pl.Datetime("us")
+    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
+        return column.dt.convert_time_zone("UTC").dt.epoch("us")
+    if kind == pl.Date:
+        column = column.dt.combine(form.close, time_unit="us")
+    local = column.cast(pl.Datetime("us")).dt.replace_time_zone(
+        form.time_zone, ambiguous="earliest", non_existent="null"
+    )
+    return local.dt.convert_time_zone("UTC").dt.epoch("us")
+
+
+def day_start(day: str, time_zone: str) -> int:
+    """Midnight of a local day YYYY-MM-DD, in microseconds UTC.
+
+    Raises:
+        ValueError: not such a day.
+    """
+    local = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(time_zone))
+    return int(local.timestamp()) * 1_000_000

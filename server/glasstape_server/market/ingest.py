@@ -1,0 +1,85 @@
+"""The way in for every source: one queue, one market thread, one transaction for all that waits."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from glasstape_server.errors import InvalidArgument, ResourceExhausted, Unavailable
+from glasstape_server.market.clock import Clock
+from glasstape_server.market.rules import check_instrument
+from glasstape_server.market.store import BarStore, Batch, Key, Report
+
+MAX_BATCH_BARS = 16_384
+MAX_WAITING_BARS = 131_072
+
+T = TypeVar("T")
+
+
+class Ingest:
+    """Stores batches durably and tells the feed which bars closed."""
+
+    def __init__(self, store: BarStore, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.on_closed: Callable[[list[tuple[Key, int]]], None] = lambda closed: None
+        """Called on the event loop after bars are durable, with series and close times to signal."""
+        self._thread = ThreadPoolExecutor(1, "market")
+        self._waiting: list[tuple[Batch, asyncio.Future[Report]]] = []
+        self._waiting_bars = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def publish(self, batch: Batch) -> Report:
+        """Store a batch; on return everything reported as stored is on disk.
+
+        Raises:
+            InvalidArgument: too many bars, or an instrument that breaks a rule; nothing was stored.
+            ResourceExhausted: too many bars wait, or the disk is full; nothing was stored.
+        """
+        if len(batch.bars) > MAX_BATCH_BARS:
+            raise InvalidArgument.field("bars", f"at most {MAX_BATCH_BARS} in a batch, has {len(batch.bars)}")
+        for instrument in batch.instruments:
+            check_instrument(instrument)
+        if self._closed:
+            raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
+        if self._waiting and self._waiting_bars + len(batch.bars) > MAX_WAITING_BARS:
+            raise ResourceExhausted("QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5)
+        future: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
+        self._waiting.append((batch, future))
+        self._waiting_bars += len(batch.bars)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        return await future
+
+    async def read(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run a method of the store on the market thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    async def close(self) -> None:
+        """Take no more, finish what waits, close the store."""
+        self._closed = True
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+        await self.read(self.store.close)
+        self._thread.shutdown()
+
+    async def _write(self) -> None:
+        while self._waiting:
+            taken, self._waiting = self._waiting, []
+            self._waiting_bars = 0
+            try:
+                reports = await self.read(self.store.publish, [batch for batch, _ in taken])
+            except Exception as error:
+                for _, future in taken:
+                    if not future.done():
+                        future.set_exception(error)
+                continue
+            closed = [item for report in reports for item in report.closed]
+            for _, close_time in closed:
+                self.clock.saw_bar(close_time)
+            for (_, future), report in zip(taken, reports, strict=True):
+                if not future.done():
+                    future.set_result(report)
+            if closed:
+                self.on_closed(closed)

@@ -1,0 +1,80 @@
+"""Which bars are accepted, said one by one."""
+
+import math
+
+from glasstape_server.domain import INTERVALS, SYMBOL_RULE, Bar, Instrument, is_symbol
+from glasstape_server.errors import InvalidArgument, Violation
+
+MAX_TIME = 4_102_444_800_000_000
+"""Close times end with the year 2099, in microseconds."""
+
+
+def check_bar(bar: Bar) -> None:
+    """Check one bar by itself.
+
+    Raises:
+        InvalidArgument: it breaks rules; the violations name each field, rule and value.
+    """
+    broken = [*_key(bar)]
+    if not bar.halted:
+        broken += _prices(bar)
+    if not (math.isfinite(bar.volume) and bar.volume >= 0):
+        broken.append(Violation("volume", f"must be finite and >= 0, is {bar.volume:g}"))
+    if broken:
+        text = "; ".join(f"{item.field}: {item.rule}" for item in broken)
+        raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
+
+
+def check_instrument(instrument: Instrument) -> None:
+    """Check one instrument.
+
+    Raises:
+        InvalidArgument: it breaks a rule.
+    """
+    from zoneinfo import ZoneInfo
+
+    if not is_symbol(instrument.symbol):
+        raise InvalidArgument.field("instruments.symbol", f"{SYMBOL_RULE}, is {instrument.symbol[:64]!r}")
+    for field in ("name", "local_name", "exchange", "currency"):
+        value = getattr(instrument, field)
+        if len(value) > 128:
+            raise InvalidArgument.field(f"instruments.{field}", f"at most 128 characters, has {len(value)}")
+    try:
+        ZoneInfo(instrument.time_zone)
+    except (KeyError, ValueError, OSError):
+        raise InvalidArgument.field(
+            "instruments.time_zone", f"must be an IANA time zone, is {instrument.time_zone[:64]!r}"
+        ) from None
+    if instrument.tick_size is not None and not 0 < instrument.tick_size < math.inf:
+        raise InvalidArgument.field("instruments.tick_size", f"must be above 0, is {instrument.tick_size:g}")
+    if instrument.price_decimals is not None and instrument.price_decimals > 12:
+        raise InvalidArgument.field("instruments.price_decimals", f"must be 0-12, is {instrument.price_decimals}")
+
+
+def _key(bar: Bar) -> list[Violation]:
+    broken = []
+    if not is_symbol(bar.symbol):
+        broken.append(Violation("symbol", f"{SYMBOL_RULE}, is {bar.symbol[:64]!r}"))
+    if bar.interval not in INTERVALS:
+        broken.append(Violation("interval", f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}"))
+    if not 0 < bar.close_time <= MAX_TIME:
+        broken.append(Violation("close_time", f"must lie in 1970-2099, is {bar.close_time / 1e6:g} s"))
+    return broken
+
+
+def _prices(bar: Bar) -> list[Violation]:
+    named = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
+    broken = [
+        Violation(name, f"must be finite and above 0, is {value:g}")
+        for name, value in named.items()
+        if not (math.isfinite(value) and value > 0)
+    ]
+    if broken:
+        return broken
+    if bar.high < bar.low:
+        return [Violation("high", f"must be >= low, is {bar.high:g} < {bar.low:g}")]
+    return [
+        Violation(name, f"must lie in low..high ({bar.low:g}..{bar.high:g}), is {named[name]:g}")
+        for name in ("open", "close")
+        if not bar.low <= named[name] <= bar.high
+    ]

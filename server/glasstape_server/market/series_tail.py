@@ -1,0 +1,50 @@
+"""The last bars of one symbol and interval, in memory."""
+
+import numpy as np
+
+from glasstape_server.domain import Bar, Floats
+
+CAPACITY = 128
+"""Bars kept of each symbol and interval; older ones are read from disk."""
+
+
+class SeriesTail:
+    """A growing window over the newest bars: columns close time, open, high, low, close, volume.
+
+    Prices fit a float64 exactly as they came; close times are whole microseconds below 2^53.
+    """
+
+    __slots__ = ("_buffer", "_end", "complete", "last_close_time", "last_values")
+
+    def __init__(self) -> None:
+        self._buffer = np.empty((6, 2 * CAPACITY))
+        self._end = 0
+        self.complete = True
+        """Whether there is nothing older on disk than what is here."""
+        self.last_close_time = 0
+        """Close time of the newest final bar, halted ones included; 0: none."""
+        self.last_values: tuple[float, ...] = ()
+
+    def append(self, bar: Bar) -> None:
+        """Take the next final bar. Halted bars move the time on and are not kept."""
+        self.last_close_time, self.last_values = bar.close_time, bar.values
+        if bar.halted:
+            return
+        if self._end == self._buffer.shape[1]:
+            self._buffer[:, :CAPACITY] = self._buffer[:, CAPACITY:]
+            self._end = CAPACITY
+            self.complete = False
+        self._buffer[:, self._end] = (bar.close_time, *bar.values)
+        self._end += 1
+
+    def columns(self) -> Floats:
+        """All bars in memory, (6, bar), oldest first. A view: do not keep it."""
+        return self._buffer[:, : self._end]
+
+    def until(self, close_time: int, count: int) -> Floats | None:
+        """The last `count` bars up to `close_time`, (6, <= count); None if memory does not reach back."""
+        columns = self.columns()
+        end = int(np.searchsorted(columns[0], close_time, side="right"))
+        if end < count and not self.complete:
+            return None
+        return columns[:, max(0, end - count) : end]

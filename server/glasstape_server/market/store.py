@@ -1,0 +1,319 @@
+"""Where bars are kept: SQLite on disk, the newest in memory.
+
+All methods run on one thread (the market thread): publishing and reading never meet. A batch is in
+memory only after its transaction is on disk.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from glasstape_server.domain import INTERVALS, SECOND, Bar, Floats, Instrument
+from glasstape_server.errors import AlreadyExists, GlasstapeError, InvalidArgument, ResourceExhausted
+from glasstape_server.features.series import Series, sessions
+from glasstape_server.market.rules import check_bar
+from glasstape_server.market.series_tail import SeriesTail
+
+Key = tuple[str, str]
+"""Symbol and interval."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS bars (
+    symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL,
+    open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL,
+    backfill INTEGER NOT NULL, PRIMARY KEY (symbol, interval, close_time)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS instruments (
+    symbol TEXT PRIMARY KEY, name TEXT NOT NULL, local_name TEXT NOT NULL, exchange TEXT NOT NULL,
+    time_zone TEXT NOT NULL, currency TEXT NOT NULL, tick_size REAL, price_decimals INTEGER
+) WITHOUT ROWID;
+"""
+_COLUMNS = "symbol, interval, close_time, open, high, low, close, volume"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Bars to store together."""
+
+    bars: Sequence[Bar]
+    instruments: Sequence[Instrument] = ()
+    backfill: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch."""
+
+    stored: int = 0
+    duplicates: int = 0
+    halted: int = 0
+    provisional: int = 0
+    rejections: list[tuple[int, str, GlasstapeError]] = field(default_factory=list)
+    """(index, symbol, why)."""
+    closed: list[tuple[Key, int]] = field(default_factory=list)
+    """Series and close times that are to be signalled, in order."""
+
+
+def connect(path: Path | str) -> sqlite3.Connection:
+    """Open a database whose commits survive a power cut."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+class BarStore:
+    """Bars by symbol, interval and close time."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = connect(path)
+        self._db.executescript(_SCHEMA)
+        self._tails: dict[Key, SeriesTail] = {}
+        self._forming: dict[Key, Bar] = {}
+        self.instruments: dict[str, Instrument] = {}
+        for row in self._db.execute("SELECT * FROM instruments"):
+            self.instruments[row[0]] = Instrument(*row)
+        for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
+            self._tails[key] = self._load_tail(key)
+            self.instruments.setdefault(key[0], Instrument(key[0]))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def publish(self, batches: Sequence[Batch]) -> list[Report]:
+        """Store several batches in one transaction; on return they are on disk.
+
+        Raises:
+            ResourceExhausted: the disk refused; nothing of these batches was stored.
+        """
+        draft = _Draft(self)
+        reports = [draft.take(batch) for batch in batches]
+        try:
+            with _transaction(self._db):
+                self._db.executemany("INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?)", draft.instrument_rows())
+                self._db.executemany(f"INSERT INTO bars ({_COLUMNS}, backfill) VALUES (?,?,?,?,?,?,?,?,?)", draft.rows)  # noqa: S608
+        except sqlite3.OperationalError as error:
+            raise ResourceExhausted("STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0) from None
+        self._apply(draft)
+        return reports
+
+    def symbols(self) -> list[str]:
+        """Known symbols in order."""
+        return sorted(self.instruments)
+
+    def series_keys(self, interval: str) -> list[Key]:
+        """Every series of one interval that has bars."""
+        return [key for key in self._tails if key[1] == interval]
+
+    def last_close(self, key: Key) -> int | None:
+        """Close time of the newest final bar that is not halted; None: no bar."""
+        tail = self._tails.get(key)
+        columns = tail.columns() if tail else None
+        return int(columns[0, -1]) if columns is not None and columns.shape[1] else None
+
+    def until(self, key: Key, close_time: int, count: int) -> Floats:
+        """The last `count` bars, halted ones left out, up to `close_time`: (6, <= count)."""
+        tail = self._tails.get(key)
+        if tail is None:
+            return np.empty((6, 0))
+        columns = tail.until(close_time, count)
+        if columns is None:
+            rows = self._db.execute(
+                "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"
+                " AND close_time <= ? AND open > 0 ORDER BY close_time DESC LIMIT ?",
+                (*key, close_time, count),
+            ).fetchall()
+            columns = np.array(rows[::-1], dtype=np.float64).reshape(-1, 6).T
+        return columns
+
+    def unsignalled(self, key: Key, after: int) -> list[int]:
+        """Close times of bars after `after` that are to be signalled, oldest first."""
+        rows = self._db.execute(
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND backfill = 0"
+            " AND open > 0 ORDER BY close_time",
+            (*key, after),
+        )
+        return [row[0] for row in rows]
+
+    def previous_session_close(self, key: Key, close_time: int) -> float | None:
+        """The last close of an earlier trading day; None: unknown."""
+        interval = INTERVALS[key[1]]
+        start = close_time  # a daily bar is a session of its own
+        if interval < INTERVALS["1d"]:
+            zone = ZoneInfo(self.instruments[key[0]].time_zone)
+            start = _midnight_before(close_time - interval, zone) + interval
+        row = self._db.execute(
+            "SELECT close FROM bars WHERE symbol = ? AND interval = ? AND close_time < ?"
+            " ORDER BY close_time DESC LIMIT 1",
+            (*key, start),
+        ).fetchone()
+        return None if row is None else float(row[0])
+
+    def list_bars(self, key: Key, start: int, end: int, count: int) -> list[Bar]:
+        """Final bars in a range of close times, oldest first, then the forming one if it fits."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"  # noqa: S608
+            " ORDER BY close_time LIMIT ?",
+            (*key, start, end, count),
+        )
+        bars = [Bar(*row) for row in rows]
+        forming = self._forming.get(key)
+        if forming is not None and start <= forming.close_time <= end and len(bars) < count:
+            bars.append(forming)
+        return bars
+
+    def stack(self, keys: Sequence[Key], closes: Sequence[int], count: int) -> Series:
+        """The last `count` bars of several series of one interval, (series, count).
+
+        Every series must have that many (see `until`).
+        """
+        columns = np.stack([self.until(key, at, count) for key, at in zip(keys, closes, strict=True)])
+        close_time = columns[:, 0].astype(np.int64)
+        session = np.empty_like(close_time)
+        zones = np.array([self.instruments[key[0]].time_zone for key in keys])
+        for zone in np.unique(zones):
+            chosen = zones == zone
+            session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
+        return Series(close_time, *(columns[:, i] for i in range(1, 6)), session=session)
+
+    def _apply(self, draft: "_Draft") -> None:
+        self.instruments.update(draft.instruments)
+        for key, bars in draft.appended.items():
+            self.instruments.setdefault(key[0], Instrument(key[0]))
+            tail = self._tails.setdefault(key, SeriesTail())
+            for bar in bars:
+                tail.append(bar)
+            forming = self._forming.get(key)
+            if forming is not None and forming.close_time <= tail.last_close_time:
+                del self._forming[key]
+        for key in draft.backfilled:
+            self.instruments.setdefault(key[0], Instrument(key[0]))
+            self._tails[key] = self._load_tail(key)
+        self._forming.update(draft.forming)
+
+    def _load_tail(self, key: Key) -> SeriesTail:
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
+            (*key, 129),
+        ).fetchall()
+        tail = SeriesTail()
+        tail.complete = len(rows) <= 128
+        for row in reversed(rows[:128]):
+            tail.append(Bar(*row))
+        return tail
+
+
+class _Draft:
+    """Batches checked against what is stored, not yet written."""
+
+    def __init__(self, store: BarStore) -> None:
+        self._store = store
+        self.instruments: dict[str, Instrument] = {}
+        self.rows: list[tuple[object, ...]] = []
+        self.appended: dict[Key, list[Bar]] = {}
+        self.backfilled: set[Key] = set()
+        self.forming: dict[Key, Bar] = {}
+        self._written: dict[tuple[Key, int], tuple[float, ...]] = {}
+        self._last: dict[Key, int] = {}
+
+    def take(self, batch: Batch) -> Report:
+        """Check a batch bar by bar."""
+        report = Report()
+        self.instruments.update({item.symbol: item for item in batch.instruments})
+        for index, bar in enumerate(batch.bars):
+            try:
+                check_bar(bar)
+                self._take(bar, batch.backfill, report)
+            except GlasstapeError as error:
+                report.rejections.append((index, bar.symbol, error))
+        return report
+
+    def instrument_rows(self) -> Iterable[tuple[object, ...]]:
+        """Rows of the instruments table."""
+        return [tuple(asdict(item).values()) for item in self.instruments.values()]
+
+    def _take(self, bar: Bar, backfill: bool, report: Report) -> None:
+        key = (bar.symbol, bar.interval)
+        tail = self._store._tails.get(key)
+        last = self._last.get(key, tail.last_close_time if tail else 0)
+        if bar.provisional:
+            if bar.close_time <= last:
+                raise _out_of_order(bar, last)
+            self.forming[key] = bar
+            report.provisional += 1
+            return
+        if bar.close_time <= last:
+            stored = self._stored(key, bar.close_time)
+            if stored == bar.values:
+                report.duplicates += 1
+                return
+            if stored is not None:
+                raise AlreadyExists(
+                    "BAR_CONFLICT",
+                    f"a final bar with other values is stored: {stored}, sent {bar.values}",
+                    metadata={"symbol": bar.symbol},
+                )
+            if not backfill:
+                raise _out_of_order(bar, last)
+            self.backfilled.add(key)
+        else:
+            self.appended.setdefault(key, []).append(bar)
+            self._last[key] = bar.close_time
+            if not backfill and not bar.halted:
+                report.closed.append((key, bar.close_time))
+        self.rows.append((bar.symbol, bar.interval, bar.close_time, *bar.values, int(backfill)))
+        self._written[key, bar.close_time] = bar.values
+        report.stored += 1
+        report.halted += bar.halted
+
+    def _stored(self, key: Key, close_time: int) -> tuple[float, ...] | None:
+        written = self._written.get((key, close_time))
+        if written is not None:
+            return written
+        tail = self._store._tails.get(key)
+        if tail is not None and tail.last_close_time == close_time:
+            return tail.last_values
+        row = self._store._db.execute(
+            "SELECT open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ? AND close_time = ?",
+            (*key, close_time),
+        ).fetchone()
+        return None if row is None else tuple(row)
+
+
+class _transaction:  # noqa: N801 - reads as a statement
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                self._db.execute("ROLLBACK")
+                raise
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+
+def _out_of_order(bar: Bar, last: int) -> InvalidArgument:
+    from datetime import UTC, datetime
+
+    newest = datetime.fromtimestamp(last / SECOND, UTC).isoformat()
+    sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
+    rule = f"must be after the last final bar ({newest}) unless backfill, is {sent}"
+    return InvalidArgument.field("close_time", rule, "BAR_OUT_OF_ORDER")
+
+
+def _midnight_before(time: int, zone: ZoneInfo) -> int:
+    from datetime import UTC, datetime
+
+    local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(zone)
+    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND

@@ -1,0 +1,36 @@
+"""Every network that an artefact may name. Code comes from here, never from a file."""
+
+from dataclasses import asdict
+from typing import Any
+
+from torch import nn
+
+from glasstape_server.models.conv1d import Conv1d, Conv1dConfig
+
+ARCHITECTURES: dict[str, tuple[type[Any], type[nn.Module]]] = {
+    "conv1d": (Conv1dConfig, Conv1d),
+}
+"""Name -> (config, network)."""
+
+
+def build(name: str, config: dict[str, Any]) -> nn.Module:
+    """Build an untrained network.
+
+    Raises:
+        ValueError: no such architecture, or a config that it does not take.
+    """
+    if name not in ARCHITECTURES:
+        raise ValueError(f"architecture.name: must be one of {sorted(ARCHITECTURES)}, is {name!r}")
+    config_type, network_type = ARCHITECTURES[name]
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
+    try:
+        return network_type(config_type(**values))
+    except TypeError as error:
+        raise ValueError(f"architecture.config: {error}") from None
+
+
+def default_config(name: str, time_steps: int, features: int) -> dict[str, Any]:
+    """The config of a new network of this input shape, as JSON values."""
+    config_type, _ = ARCHITECTURES[name]
+    values = asdict(config_type(time_steps=time_steps, features=features))
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}

@@ -1,0 +1,280 @@
+"""A trained model on disk: a folder with manifest.json and weights.safetensors.
+
+Nothing in it is code. Loading checks everything before the model may speak: size caps, digests,
+names, shapes and types of the tensors, finite values, and the golden vector.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from glasstape_server.domain import Floats, ModelRef
+from glasstape_server.features.labels import LabelRule
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.models.architectures import build
+from glasstape_server.models.manifest import Manifest
+
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_WEIGHTS_BYTES = 1 << 29
+GOLDEN_TOLERANCE = 1e-4
+"""Largest difference of a golden logit: room for another CPU's arithmetic, none for other weights."""
+
+
+class ArtefactError(Exception):
+    """An artefact that must not serve; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Arrays of an artefact beside the network's own."""
+
+    mean: Tensor
+    """Mean of each feature over the training windows, (feature,)."""
+    deviation: Tensor
+    """Standard deviation of each feature, (feature,)."""
+    novelty_centre: Tensor
+    """Mean normalised training window, (time x feature,)."""
+    novelty_precision: Tensor
+    """Inverse shrunk covariance of normalised windows, square in time x feature."""
+    novelty_quantiles: Tensor
+    """Mahalanobis distances of validation windows at 0 .. 100 %, (101,)."""
+    golden_windows: Tensor
+    """Windows of the self-test, (n, time, feature)."""
+    golden_logits: Tensor
+    """What the trained model said of them, (n, 3)."""
+
+
+class Scorer(nn.Module):
+    """Normalisation and network in one: windows in the features' own units -> logits."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: nn.Module, mean: Tensor, deviation: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Logits (batch, 3) of windows (batch, time, feature)."""
+        return self.network((windows - self.mean) / self.deviation)  # type: ignore[no-any-return]
+
+
+class Model:
+    """A loaded, checked model version. Immutable; safe to share between threads."""
+
+    def __init__(self, manifest: Manifest, network: nn.Module, statistics: Statistics) -> None:
+        self.manifest = manifest
+        self.statistics = statistics
+        self.spec = FeatureSpec.from_dict(manifest.feature_spec)
+        self.label_rule = LabelRule.from_dict(manifest.label_rule)
+        self.scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
+        self.scorer.requires_grad_(False)
+
+    @cached_property
+    def ref(self) -> ModelRef:
+        """The model's identity."""
+        manifest = self.manifest
+        return ModelRef(manifest.name, manifest.version, manifest.digest, self.spec.hash)
+
+    @property
+    def window_shape(self) -> tuple[int, int]:
+        """(time, feature)."""
+        return (self.spec.window_bars, len(self.spec.names))
+
+    @cached_property
+    def _novelty(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        s = self.statistics
+        parts = (
+            s.mean,
+            s.deviation,
+            s.novelty_centre,
+            s.novelty_precision,
+            s.novelty_quantiles,
+        )
+        mean, deviation, centre, precision, quantiles = (
+            part.numpy().astype(np.float64) for part in parts
+        )
+        return mean, deviation, centre, precision, quantiles
+
+    def novelty(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Floats:
+        """Share of validation windows nearer to the training mean, (batch,), 0-1.
+
+        Distance: Mahalanobis, with a shrunk covariance (Ledoit and Wolf 2004).
+        """
+        mean, deviation, centre, precision, quantiles = self._novelty
+        offset = ((windows - mean) / deviation).reshape(len(windows), -1) - centre
+        distance = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", offset, precision, offset, optimize=True), 0))
+        return np.asarray(np.interp(distance, quantiles, np.linspace(0, 1, len(quantiles))))
+
+
+def save(folder: Path, manifest: Manifest, network: nn.Module, statistics: Statistics) -> Path:
+    """Write an artefact to `folder`/NAME/VERSION; complete or not at all.
+
+    `manifest.weights_sha256` is filled in here. Returns the artefact's folder.
+
+    Raises:
+        FileExistsError: that version exists.
+    """
+    target = folder / manifest.name / manifest.version
+    if target.exists():
+        raise FileExistsError(f"{target}: this version exists")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
+        draft = Path(temporary) / manifest.version
+        draft.mkdir()
+        save_file(_tensors(network, statistics), draft / WEIGHTS)
+        digest = hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest()
+        manifest = manifest.model_copy(update={"weights_sha256": digest})
+        (draft / MANIFEST).write_bytes(manifest.to_bytes())
+        draft.rename(target)
+    return target
+
+
+def load(folder: Path) -> Model:
+    """Load and check an artefact.
+
+    Raises:
+        ArtefactError: it is missing, damaged, or not what it says; the text names the rule.
+    """
+    manifest = _read_manifest(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ArtefactError(f"{WEIGHTS}: missing")
+    if weights.stat().st_size > MAX_WEIGHTS_BYTES:
+        raise ArtefactError(f"{WEIGHTS}: {weights.stat().st_size} bytes, at most {MAX_WEIGHTS_BYTES}")
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if digest != manifest.weights_sha256:
+        raise ArtefactError(f"{WEIGHTS}: SHA-256 is {digest}, manifest says {manifest.weights_sha256}")
+    try:
+        spec = FeatureSpec.from_dict(manifest.feature_spec)
+        network = build(manifest.architecture.name, manifest.architecture.config)
+        expected = _shapes(network, spec)
+        tensors = _read_tensors(weights, expected)
+        network.load_state_dict(
+            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        )
+        model = Model(manifest, network, _statistics(tensors))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArtefactError(str(error)) from None
+    check_golden(model)
+    return model
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy an artefact, complete or not at all; nothing happens if `target` exists."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
+        draft = Path(temporary) / "artefact"
+        shutil.copytree(source, draft)
+        draft.rename(target)
+
+
+def check_golden(model: Model) -> None:
+    """Run the self-test.
+
+    Raises:
+        ArtefactError: a logit differs from the recorded one by more than `GOLDEN_TOLERANCE`.
+    """
+    with torch.no_grad():
+        logits = model.scorer(model.statistics.golden_windows)
+    error = float((logits - model.statistics.golden_logits).abs().max())
+    if not error <= GOLDEN_TOLERANCE:
+        raise ArtefactError(f"golden vector: logits differ by {error:.3g}, at most {GOLDEN_TOLERANCE}")
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtefactError(f"{MANIFEST}: missing")
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ArtefactError(f"{MANIFEST}: {path.stat().st_size} bytes, at most {MAX_MANIFEST_BYTES}")
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "file"
+        raise ArtefactError(f"{MANIFEST}: {where}: {first['msg']}") from None
+    if (manifest.name, manifest.version) != (folder.parent.name, folder.name) and len(folder.name) != 64:
+        raise ArtefactError(
+            f"{MANIFEST}: is {manifest.name}/{manifest.version}, its folder {folder.parent.name}/{folder.name}"
+        )
+    return manifest
+
+
+def _read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            golden = {name: found.get(name) for name in ("golden.windows", "golden.logits")}
+            rows = (golden["golden.windows"] or (0,))[0]
+            wanted = {
+                name: (rows, *shape[1:]) if name in golden else shape for name, shape in expected.items()
+            }
+            if found != wanted or not 1 <= rows <= 1024:
+                wrong = sorted(set(found.items()) ^ set(wanted.items()))
+                raise ArtefactError(f"{WEIGHTS}: tensors differ from the architecture's: {wrong[:4]}")
+            tensors = {name: file.get_tensor(name) for name in found}
+    except SafetensorError as error:
+        raise ArtefactError(f"{WEIGHTS}: {error}") from None
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32 or not torch.isfinite(tensor).all():
+            raise ArtefactError(f"{WEIGHTS}: {name} must be finite float32")
+    return tensors
+
+
+def _tensors(network: nn.Module, statistics: Statistics) -> dict[str, Tensor]:
+    state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    return {
+        **state,
+        "normalisation.mean": statistics.mean,
+        "normalisation.deviation": statistics.deviation,
+        "novelty.centre": statistics.novelty_centre,
+        "novelty.precision": statistics.novelty_precision,
+        "novelty.quantiles": statistics.novelty_quantiles,
+        "golden.windows": statistics.golden_windows,
+        "golden.logits": statistics.golden_logits,
+    }
+
+
+def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
+    return Statistics(
+        mean=tensors["normalisation.mean"],
+        deviation=tensors["normalisation.deviation"],
+        novelty_centre=tensors["novelty.centre"],
+        novelty_precision=tensors["novelty.precision"],
+        novelty_quantiles=tensors["novelty.quantiles"],
+        golden_windows=tensors["golden.windows"],
+        golden_logits=tensors["golden.logits"],
+    )
+
+
+def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]:
+    steps, width = spec.window_bars, len(spec.names)
+    cells = steps * width
+    return {
+        **{f"network.{name}": tuple(t.shape) for name, t in network.state_dict().items()},
+        "normalisation.mean": (width,),
+        "normalisation.deviation": (width,),
+        "novelty.centre": (cells,),
+        "novelty.precision": (cells, cells),
+        "novelty.quantiles": (101,),
+        "golden.windows": (0, steps, width),
+        "golden.logits": (0, 3),
+    }

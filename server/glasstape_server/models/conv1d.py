@@ -1,0 +1,45 @@
+"""The original 1D-CNN: features are channels, convolutions run over time.
+
+Input (batch, time, feature) -> logits (batch, 3) for down, flat, up.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv1dConfig:
+    """Size of the network."""
+
+    time_steps: int = 6
+    """Bars in a window."""
+    features: int = 8
+    """Features of a bar."""
+    channels: tuple[int, int] = (32, 64)
+    """Channels of the two convolutions."""
+    kernel: int = 3
+    """Bars that a convolution sees, odd."""
+    dropout: float = 0.2
+    """Share of pooled channels that is dropped in training, 0-1."""
+
+
+class Conv1d(nn.Module):
+    """Two convolutions over time, mean over time, one linear layer."""
+
+    def __init__(self, config: Conv1dConfig) -> None:
+        super().__init__()
+        first, second = config.channels
+        padding = config.kernel // 2
+        self.first = nn.Conv1d(config.features, first, config.kernel, padding=padding)
+        self.second = nn.Conv1d(first, second, config.kernel, padding=padding)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(second, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the logits."""
+        x = x.transpose(1, 2)  # (batch, feature, time)
+        x = torch.relu(self.first(x))
+        x = torch.relu(self.second(x))  # (batch, channel, time)
+        return self.head(self.dropout(x.mean(dim=2)))  # type: ignore[no-any-return]

@@ -1,0 +1,80 @@
+"""The manifest of an artefact: everything about a trained model that is not a tensor."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Architecture(_Part):
+    """Which network, with which config."""
+
+    name: str
+    config: dict[str, Any]
+
+
+class Period(_Part):
+    """A stretch of training data."""
+
+    first_close: datetime
+    last_close: datetime
+    windows: int = Field(ge=0)
+
+
+class TrainingData(_Part):
+    """Where the model comes from; enough to train it again bit for bit."""
+
+    sha256: Digest
+    symbols: tuple[str, ...]
+    seed: int
+    training: Period
+    validation: Period
+
+
+class Thresholds(_Part):
+    """Figures of the validation set that clients draw with."""
+
+    abstain: Probability
+    """Winning probability below which a signal is abstained."""
+    buy_ramp_low: Probability
+    """Base rate of UP."""
+    buy_ramp_high: Annotated[float, Field(ge=0, le=1.1)]
+    """max(P99 of p(UP), base rate + 0.10)."""
+    alert: Probability
+    """P95 of p(UP)."""
+
+
+class Manifest(_Part):
+    """The file manifest.json."""
+
+    format: Literal[1] = 1
+    name: Label
+    version: Label
+    interval: str
+    architecture: Architecture
+    feature_spec: dict[str, Any]
+    label_rule: dict[str, Any]
+    temperature: float = Field(gt=0, le=1000)
+    thresholds: Thresholds
+    metrics: dict[str, float]
+    data: TrainingData
+    weights_sha256: Digest
+
+    def to_bytes(self) -> bytes:
+        """The file's content: equal manifests, equal bytes."""
+        return (json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file: names this model version for good."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()

@@ -1,0 +1,164 @@
+"""The model versions on disk, which of them serve, and which one publishes signals.
+
+Layout: ROOT/NAME/VERSION/{manifest.json, weights.safetensors}. Versions of one name are ordered
+naturally (2 < 10). A journal may refer to a version that was removed from ROOT later, so every
+version that publishes is first copied to the archive, under its digest.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from glasstape_server.errors import NotFound, Unavailable
+from glasstape_server.models import artefact
+from glasstape_server.models.artefact import ArtefactError, Model
+
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A version that must not serve."""
+
+    name: str
+    version: str
+    reason: str
+    stamp: Stamp
+
+
+class Repository:
+    """Reads are safe from any thread; changes are made by one caller at a time."""
+
+    def __init__(self, root: Path, archive: Path, preferred: str = "") -> None:
+        self.root = root
+        self.archive = archive
+        self.preferred = preferred
+        self._models: dict[tuple[str, str], Model] = {}
+        self._archived: dict[str, Model] = {}
+        self._refusals: dict[tuple[str, str], Refusal] = {}
+        self._active: Model | None = None
+
+    @property
+    def active(self) -> Model:
+        """The model that publishes signals.
+
+        Raises:
+            Unavailable: no model is ready yet.
+        """
+        if self._active is None:
+            raise Unavailable("NO_MODEL", f"no usable model in {self.root.name}")
+        return self._active
+
+    def models(self) -> list[Model]:
+        """Ready versions, by name, newest version first."""
+        return [self._models[key] for key in sorted(self._models, key=_order)]
+
+    def refusals(self) -> list[Refusal]:
+        """Refused versions, by name, newest version first."""
+        return [self._refusals[key] for key in sorted(self._refusals, key=_order)]
+
+    def get(self, model: str) -> Model:
+        """The model of "name", "name@version" or "" (the active one).
+
+        Raises:
+            NotFound: there is none; the message lists what there is.
+        """
+        if not model:
+            return self.active
+        name, _, version = model.partition("@")
+        for candidate in self.models():
+            if candidate.ref.name == name and version in ("", candidate.ref.version):
+                return candidate
+        known = ", ".join(f"{m.ref.name}@{m.ref.version}" for m in self.models()) or "none"
+        raise NotFound(
+            "MODEL_NOT_FOUND", f"model: {model[:80]!r} is not ready here; ready: {known}", metadata={"model": model[:80]}
+        )
+
+    def by_digest(self, digest: str) -> Model:
+        """A version by its digest, from the archive if it serves no more.
+
+        Raises:
+            NotFound: it was never published here, or its archived copy is damaged.
+        """
+        for model in self._models.values():
+            if model.ref.digest == digest:
+                return model
+        if digest not in self._archived:
+            try:
+                self._archived[digest] = artefact.load(self.archive / digest)
+            except ArtefactError as error:
+                raise NotFound(
+                    "MODEL_NOT_FOUND", f"model {digest[:12]}: {error}", metadata={"digest": digest}
+                ) from None
+        return self._archived[digest]
+
+    def keep(self, model: Model) -> None:
+        """Copy a version to the archive, so that its signals can be reopened for good."""
+        ref = model.ref
+        artefact.copy(self.root / ref.name / ref.version, self.archive / ref.digest)
+
+    def discover(self) -> list[Model]:
+        """Load and check every new version on disk; returns those that may serve.
+
+        They serve only after `admit`. Versions that fail are remembered as refused until their files
+        change. Versions whose folder is gone serve on until the process ends.
+        """
+        found = []
+        for folder in self._folders():
+            key = (folder.parent.name, folder.name)
+            stamp = _stamp(folder)
+            refusal = self._refusals.get(key)
+            if key in self._models or (refusal is not None and refusal.stamp == stamp):
+                continue
+            try:
+                found.append(artefact.load(folder))
+                self._refusals.pop(key, None)
+            except (ArtefactError, OSError) as error:
+                self._refusals[key] = Refusal(*key, str(error), stamp)
+        return found
+
+    def refuse(self, model: Model, reason: str) -> None:
+        """Remember that a loaded version failed later (while warming)."""
+        key = (model.ref.name, model.ref.version)
+        self._refusals[key] = Refusal(*key, reason, _stamp(self.root / key[0] / key[1]))
+
+    def admit(self, model: Model) -> bool:
+        """Let a checked and warmed version serve; returns whether it is now the active one.
+
+        One name publishes: the preferred one, or the first by name. Of it the newest version is active.
+        """
+        self._models[model.ref.name, model.ref.version] = model
+        name = self.preferred or min(name for name, _ in self._models)
+        versions = [m for m in self.models() if m.ref.name == name]
+        previous = self._active
+        if versions and versions[0] is not previous:
+            self.keep(versions[0])
+            self._active = versions[0]
+        return self._active is model and previous is not model
+
+    def _folders(self) -> list[Path]:
+        if not self.root.is_dir():
+            return []
+        return [
+            version
+            for name in sorted(self.root.iterdir())
+            if name.is_dir() and not name.name.startswith((".", "_"))
+            for version in sorted(name.iterdir())
+            if version.is_dir() and not version.name.startswith(".")
+        ]
+
+
+def _stamp(folder: Path) -> Stamp:
+    """Changes whenever a file of the folder does."""
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        status = path.stat()
+        found.append((path.name, status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _order(key: tuple[str, str]) -> tuple[str, tuple[tuple[int, int, str], ...]]:
+    """By name, then newest version first: digits count as numbers."""
+    name, version = key
+    parts = re.findall(r"\d+|\D+", version)
+    return name, tuple((-int(p), 0, "") if p.isdigit() else (0, 1, p) for p in parts)

@@ -1,0 +1,1 @@
+"""Messages <-> domain values, as plain functions."""

@@ -1,0 +1,76 @@
+"""Bars and instruments."""
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from glasstape.v1 import market_pb2 as pb
+from glasstape_server.domain import SECOND, Bar, Instrument
+
+
+def timestamp(microseconds: int) -> Timestamp:
+    """A wire time from microseconds since 1970, UTC."""
+    seconds, rest = divmod(microseconds, SECOND)
+    return Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def microseconds(time: Timestamp) -> int:
+    """Microseconds since 1970 from a wire time; finer digits are cut off."""
+    return time.seconds * SECOND + time.nanos // 1000
+
+
+def bar_from(message: pb.Bar) -> Bar:
+    """A bar as it was sent, not yet checked."""
+    return Bar(
+        message.symbol,
+        message.interval,
+        microseconds(message.close_time),
+        message.open,
+        message.high,
+        message.low,
+        message.close,
+        message.volume,
+        message.provisional,
+    )
+
+
+def bar_to(bar: Bar) -> pb.Bar:
+    """A bar for the wire."""
+    return pb.Bar(
+        symbol=bar.symbol,
+        interval=bar.interval,
+        close_time=timestamp(bar.close_time),
+        open=bar.open,
+        high=bar.high,
+        low=bar.low,
+        close=bar.close,
+        volume=bar.volume,
+        provisional=bar.provisional,
+        halted=bar.halted,
+    )
+
+
+def instrument_from(message: pb.Instrument) -> Instrument:
+    """An instrument as it was sent, not yet checked."""
+    return Instrument(
+        symbol=message.symbol,
+        name=message.name,
+        local_name=message.local_name,
+        exchange=message.exchange,
+        time_zone=message.time_zone or "UTC",
+        currency=message.currency,
+        tick_size=message.tick_size if message.HasField("tick_size") else None,
+        price_decimals=message.price_decimals if message.HasField("price_decimals") else None,
+    )
+
+
+def instrument_to(instrument: Instrument) -> pb.Instrument:
+    """An instrument for the wire."""
+    return pb.Instrument(
+        symbol=instrument.symbol,
+        name=instrument.name,
+        local_name=instrument.local_name,
+        exchange=instrument.exchange,
+        time_zone=instrument.time_zone,
+        currency=instrument.currency,
+        tick_size=instrument.tick_size,
+        price_decimals=instrument.price_decimals,
+    )

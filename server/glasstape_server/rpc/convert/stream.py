@@ -1,0 +1,73 @@
+"""The feed's messages as bytes."""
+
+from collections.abc import Callable
+
+from google.protobuf.duration_pb2 import Duration
+
+from glasstape.v1 import inference_pb2 as ipb
+from glasstape.v1 import market_pb2 as mpb
+from glasstape.v1 import signals_pb2 as pb
+from glasstape_server.domain import ModelRef
+from glasstape_server.feed import messages as feed
+from glasstape_server.market.clock import Clock, wall_time
+from glasstape_server.rpc.convert.market import timestamp
+from glasstape_server.rpc.convert.signals import join_batch, ref_to
+
+CONTRACT_VERSION = "1.0"
+RETRY_DELAY_SECONDS = 1
+"""What a draining server suggests to wait."""
+
+
+class StreamEncoder:
+    """Encodes one stream."""
+
+    def __init__(self, clock: Clock, interval: str, active: Callable[[], ModelRef | None]) -> None:
+        self._clock = clock
+        self._interval = interval
+        self._active = active
+
+    def encode(self, message: feed.Message) -> bytes:
+        """The bytes of a SignalsResponse."""
+        body = message.body
+        if isinstance(body, feed.Batch):
+            return join_batch(message.token, message.sequence, body.records, body.conflated, body.snapshot)
+        response = pb.SignalsResponse(resume_token=message.token, through_sequence=message.sequence)
+        match body:
+            case feed.Opened():
+                response.opened.CopyFrom(self._opened(body))
+            case feed.Heartbeat():
+                response.heartbeat.CopyFrom(self._heartbeat())
+            case feed.Gap():
+                response.gap.CopyFrom(
+                    pb.Gap(first_sequence=body.first, last_sequence=body.last, reason="no longer in the journal")
+                )
+            case feed.Goodbye():
+                response.goodbye.CopyFrom(
+                    pb.Goodbye(
+                        reason=pb.GoodbyeReason.ValueType(int(body.reason)),
+                        retry_delay=Duration(seconds=RETRY_DELAY_SECONDS * (body.reason is feed.GoodbyeReason.DRAIN)),
+                    )
+                )
+        return response.SerializeToString()
+
+    def _opened(self, body: feed.Opened) -> pb.Opened:
+        ref = self._active()
+        bounds = body.bounds
+        return pb.Opened(
+            result=pb.OpenResult.ValueType(int(body.result)),
+            reset_reason=pb.ResetReason.ValueType(int(body.reason)),
+            epoch=bounds.epoch.hex(),
+            head_sequence=bounds.head,
+            earliest_sequence=bounds.earliest if bounds.head else 0,
+            contract_version=CONTRACT_VERSION,
+            model=ipb.ModelRef() if ref is None else ref_to(ref),
+        )
+
+    def _heartbeat(self) -> pb.Heartbeat:
+        last = self._clock.last_close
+        return pb.Heartbeat(
+            server_time=timestamp(wall_time()),
+            market_time=timestamp(self._clock.now()),
+            data_state=mpb.DataState.ValueType(int(self._clock.state(self._interval))),
+            last_bar_close_time=None if last is None else timestamp(last),
+        )

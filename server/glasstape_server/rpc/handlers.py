@@ -1,0 +1,50 @@
+"""What every RPC has in common: errors become statuses, and the caller's deadline travels along."""
+
+import functools
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+
+from glasstape_server.domain import Call
+from glasstape_server.errors import GlasstapeError
+from glasstape_server.rpc.errors import code_of, trailing_metadata
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+
+def call_of(context: Context) -> Call:
+    """The caller as the wire-neutral code sees it."""
+    remaining = context.time_remaining()
+    # grpc reports "no deadline" as a time centuries away.
+    unlimited = remaining is None or remaining > 1e8
+    return Call(deadline=None if unlimited else time.monotonic() + float(remaining or 0))
+
+
+def answered(handler: Handler) -> Handler:
+    """Turn a handler's errors into statuses. Nothing unexpected is told to the caller."""
+
+    @functools.wraps(handler)
+    async def wrapper(self: object, request: object, context: Context) -> object:
+        try:
+            return await handler(self, request, context)
+        except GlasstapeError as error:
+            await abort(context, error)
+        except (grpc.aio.AbortError, grpc.RpcError):
+            raise
+        except Exception:
+            log.exception("%s failed", handler.__qualname__)
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has it")
+
+    return wrapper  # type: ignore[return-value]
+
+
+async def abort(context: Context, error: GlasstapeError) -> NoReturn:
+    """End a call with a domain error."""
+    await context.abort(code_of(error), error.message, trailing_metadata(error))
+    raise AssertionError("abort raises")

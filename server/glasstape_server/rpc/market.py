@@ -1,0 +1,91 @@
+"""MarketService: bars in, bars out."""
+
+import base64
+from collections.abc import AsyncIterator
+
+from glasstape.v1 import market_pb2 as pb
+from glasstape.v1 import market_pb2_grpc as pb_grpc
+from glasstape_server.domain import INTERVALS, SYMBOL_RULE, is_symbol
+from glasstape_server.errors import GlasstapeError, InvalidArgument
+from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.rules import MAX_TIME
+from glasstape_server.market.store import Batch, Report
+from glasstape_server.rpc.convert.market import bar_from, bar_to, instrument_from, instrument_to, microseconds
+from glasstape_server.rpc.errors import status_of
+from glasstape_server.rpc.handlers import Context, abort, answered
+from glasstape_server.rpc.paging import page_size
+
+
+class MarketServicer(pb_grpc.MarketServiceServicer):
+    """The gRPC adapter of the market room."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    async def PublishBars(  # noqa: N802
+        self, requests: AsyncIterator[pb.PublishBarsRequest], context: Context
+    ) -> AsyncIterator[pb.PublishBarsResponse]:
+        """See market.proto. Each batch is answered in its turn, once it is durable."""
+        try:
+            async for request in requests:
+                batch = Batch(
+                    [bar_from(bar) for bar in request.bars],
+                    [instrument_from(item) for item in request.instruments],
+                    request.backfill,
+                )
+                yield _report_to(request.batch_id, await self._ingest.publish(batch))
+        except GlasstapeError as error:
+            await abort(context, error)
+
+    @answered
+    async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:  # noqa: N802
+        """See market.proto."""
+        if not is_symbol(request.symbol):
+            raise InvalidArgument.field("symbol", f"{SYMBOL_RULE}, is {request.symbol[:64]!r}")
+        if request.interval not in INTERVALS:
+            rule = f"must be one of {' '.join(INTERVALS)}, is {request.interval[:16]!r}"
+            raise InvalidArgument.field("interval", rule)
+        size = page_size(request.page_size)
+        start = microseconds(request.start_time) if request.HasField("start_time") else 0
+        end = microseconds(request.end_time) if request.HasField("end_time") else MAX_TIME
+        if request.page_token:
+            start = max(start, _after(request.page_token))
+        key = (request.symbol, request.interval)
+        bars = await self._ingest.read(self._ingest.store.list_bars, key, start, end, size + 1)
+        response = pb.ListBarsResponse(bars=[bar_to(bar) for bar in bars[:size]])
+        if len(bars) > size:
+            response.next_page_token = base64.urlsafe_b64encode(str(bars[size - 1].close_time + 1).encode()).decode()
+        return response
+
+    @answered
+    async def ListInstruments(  # noqa: N802
+        self, request: pb.ListInstrumentsRequest, context: Context
+    ) -> pb.ListInstrumentsResponse:
+        """See market.proto."""
+        size = page_size(request.page_size)
+        store = self._ingest.store
+        symbols = [s for s in await self._ingest.read(store.symbols) if s > request.page_token]
+        found = [instrument_to(store.instruments[symbol]) for symbol in symbols[:size]]
+        more = len(symbols) > size
+        return pb.ListInstrumentsResponse(instruments=found, next_page_token=symbols[size - 1] if more else "")
+
+
+def _after(token: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(token))
+    except ValueError:
+        raise InvalidArgument.field("page_token", "must be a next_page_token of this service") from None
+
+
+def _report_to(batch_id: int, report: Report) -> pb.PublishBarsResponse:
+    return pb.PublishBarsResponse(
+        batch_id=batch_id,
+        stored=report.stored,
+        duplicates=report.duplicates,
+        halted=report.halted,
+        provisional=report.provisional,
+        rejections=[
+            pb.BarRejection(index=index, symbol=symbol[:64], status=status_of(error))
+            for index, symbol, error in report.rejections
+        ],
+    )

@@ -1,0 +1,107 @@
+"""The gRPC server: every service on one port of one event loop."""
+
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from glasstape.v1 import (
+    inference_pb2,
+    inference_pb2_grpc,
+    market_pb2,
+    market_pb2_grpc,
+    signals_pb2,
+    signals_pb2_grpc,
+)
+from glasstape_server.rpc.inference import InferenceServicer
+from glasstape_server.rpc.market import MarketServicer
+from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
+from glasstape_server.rpc.open_inference import OpenInferenceServicer
+from glasstape_server.rpc.signals import SignalServicer
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Two servers must not share a port unnoticed.
+    ("grpc.so_reuseport", 0),
+    # Clients ping every 10 s to notice a dead link; the server must allow it and pings by itself.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+SERVICES: tuple[str, ...] = tuple(
+    service.full_name
+    for file in (inference_pb2, market_pb2, signals_pb2, open_inference_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+)
+"""Full names of every service of this project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """Everything that answers."""
+
+    inference: InferenceServicer
+    market: MarketServicer
+    signals: SignalServicer
+    open_inference: OpenInferenceServicer
+
+
+class Server:
+    """Binds at once, answers from `start` on, says SERVING only after `ready`."""
+
+    def __init__(self, servicers: Servicers, address: str, *, with_reflection: bool) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._pass_encoded_signals(servicers.signals)
+        inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, self._server)
+        market_pb2_grpc.add_MarketServiceServicer_to_server(servicers.market, self._server)
+        signals_pb2_grpc.add_SignalServiceServicer_to_server(servicers.signals, self._server)
+        open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+            servicers.open_inference, self._server
+        )
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if with_reflection:
+            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self.port = self._server.add_insecure_port(address)
+
+    async def start(self) -> None:
+        """Answer calls; health says NOT_SERVING."""
+        for name in ("", *SERVICES):
+            await self.set_serving(name, False)
+        await self._server.start()
+
+    async def ready(self, models: list[str]) -> None:
+        """Say SERVING, for the server, its services and its models."""
+        for name in ("", *SERVICES, *models):
+            await self.set_serving(name, True)
+
+    async def set_serving(self, service: str, serving: bool) -> None:
+        """Set the health of one service or model."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(service, status)
+
+    async def say_not_serving(self) -> None:
+        """Health says NOT_SERVING from now on, whatever is set later."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, give running ones `grace` seconds, end."""
+        await self._server.stop(grace)
+
+    def _pass_encoded_signals(self, servicer: SignalServicer) -> None:
+        """Signals writes bytes that are encoded already: its handler, added first, has no serializer."""
+        handler = grpc.unary_stream_rpc_method_handler(
+            servicer.Signals,  # type: ignore[arg-type]  # the stub knows sync handlers only
+            request_deserializer=signals_pb2.SignalsRequest.FromString,
+        )
+        name = signals_pb2.DESCRIPTOR.services_by_name["SignalService"].full_name
+        generic = grpc.method_handlers_generic_handler(name, {"Signals": handler})
+        self._server.add_generic_rpc_handlers((generic,))

@@ -1,0 +1,100 @@
+"""SignalService: the feed and its history."""
+
+from collections.abc import Callable, Sequence
+
+from glasstape.v1 import inference_pb2 as ipb
+from glasstape.v1 import signals_pb2 as pb
+from glasstape.v1 import signals_pb2_grpc as pb_grpc
+from glasstape_server.domain import Outcome
+from glasstape_server.errors import GlasstapeError, InvalidArgument
+from glasstape_server.explain.method import Request
+from glasstape_server.explain.scores import Question
+from glasstape_server.feed.hub import Hub
+from glasstape_server.feed.log import Record, Selection
+from glasstape_server.feed.outcomes import track_record
+from glasstape_server.rpc.convert.inference import method_from
+from glasstape_server.rpc.convert.signals import decode_event
+from glasstape_server.rpc.convert.stream import StreamEncoder
+from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
+from glasstape_server.rpc.handlers import Context, abort, answered
+from glasstape_server.rpc.inference import Inference
+from glasstape_server.rpc.paging import page_size
+from glasstape_server.rpc.stream_writer import StreamWriter
+
+class SignalServicer(pb_grpc.SignalServiceServicer):
+    """The gRPC adapter of the feed."""
+
+    def __init__(self, hub: Hub, encoder: Callable[[], StreamEncoder], inference: Inference) -> None:
+        self._hub = hub
+        self._encoder = encoder
+        self._inference = inference
+
+    async def Signals(self, request: pb.SignalsRequest, context: Context) -> None:  # noqa: N802
+        """See signals.proto. Writes bytes: events were encoded when they were journalled."""
+        try:
+            wanted = subscription_from(request)
+            method = method_from(request.heatmap_method, "heatmap_method") if request.heatmap_method else None
+            subscriber = self._hub.subscribe(wanted)
+            heatmaps = Request(method, Question()) if method is not None else None
+            await StreamWriter(context, self._encoder(), self._inference, heatmaps).run(subscriber)
+        except GlasstapeError as error:
+            await abort(context, error)
+
+    @answered
+    async def ListSignals(self, request: pb.ListSignalsRequest, context: Context) -> pb.ListSignalsResponse:  # noqa: N802
+        """See signals.proto."""
+        selection = selection_from(request.symbols, request.kinds, request.min_confidence)
+        size, bounds = page_size(request.page_size), self._hub.bounds
+        first, last = request.start_sequence or 1, min(request.end_sequence or bounds.head, bounds.head)
+        if request.page_token:
+            epoch, _, position = request.page_token.partition(":")
+            if epoch != bounds.epoch.hex() or not position.isdigit():
+                raise InvalidArgument.field("page_token", "must be a next_page_token of this epoch")
+            if request.descending:
+                last = min(last, int(position))
+            else:
+                first = max(first, int(position))
+        records = await self._hub.read(self._hub.log.page, selection, first, last, size + 1, request.descending)
+        response = pb.ListSignalsResponse(
+            events=[pb.Event.FromString(record.payload) for record in records[:size]], epoch=bounds.epoch.hex()
+        )
+        if len(records) > size:
+            response.next_page_token = f"{bounds.epoch.hex()}:{records[size].sequence}"
+        return response
+
+    @answered
+    async def GetTrackRecord(  # noqa: N802
+        self, request: pb.GetTrackRecordRequest, context: Context
+    ) -> pb.GetTrackRecordResponse:
+        """See signals.proto."""
+        selection = selection_from(request.symbols, [pb.EVENT_KIND_OUTCOME], 0.0)
+        return await self._hub.read(self._track_record, selection, request.model, request.exclude_abstained)
+
+    def _track_record(self, selection: Selection, model: str, exclude_abstained: bool) -> pb.GetTrackRecordResponse:
+        """On a journal reader thread."""
+        bounds = self._hub.bounds
+        records: Sequence[Record] = self._hub.log.page(selection, 1, bounds.head, 1 << 62, False)
+        found = [decode_event(r.payload).body for r in records if model in ("", r.model_name)]
+        outcomes = [
+            body
+            for body in found
+            if isinstance(body, Outcome) and not (exclude_abstained and body.confidence.abstained)
+        ]
+        track = track_record(outcomes)
+        return pb.GetTrackRecordResponse(
+            records=[
+                pb.TrackRecord(
+                    predicted=ipb.DIRECTION_UNSPECIFIED if r.predicted is None else ipb.Direction.ValueType(r.predicted + 1),
+                    count=r.count,
+                    hits=r.hits,
+                    hit_rate=r.hit_rate,
+                    hit_rate_low=r.hit_rate_low,
+                    hit_rate_high=r.hit_rate_high,
+                    base_rate=r.base_rate,
+                    mean_return=r.mean_return,
+                )
+                for r in track.records
+            ],
+            outcomes=track.outcomes,
+            brier_score=track.brier_score,
+        )

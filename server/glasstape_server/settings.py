@@ -1,0 +1,118 @@
+"""Every setting of the server, validated in one place: flags over environment over TOML file.
+
+A flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_dir`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from glasstape_server.domain import INTERVALS
+
+BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
+
+
+class Settings(BaseSettings):
+    """The server's settings. Each field's text is its help, with unit and range."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GLASSTAPE_",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Beyond loopback `insecure` must be set: there is no TLS yet."""
+    port: int = Field(default=50551, ge=0, le=65535)
+    """TCP port; 0 takes a free one and prints it."""
+    insecure: bool = False
+    """Allow plaintext on an address beyond loopback."""
+    production: bool = False
+    """Turn reflection off."""
+    data_dir: Path = Path("glasstape-data")
+    """Folder of bars and journal. One server per folder."""
+    models_dir: Path = BUNDLED_MODELS
+    """Folder of artefacts: NAME/VERSION/manifest.json. Watched for new versions."""
+    model: str = ""
+    """Name of the model that publishes signals; empty: the only one, or the first by name."""
+    models_poll_interval: float = Field(default=1.0, gt=0, le=3600)
+    """Seconds between two looks into the model folder."""
+    interval: str = "1d"
+    """Bar length that is signalled. Bars of other lengths are stored only."""
+    replay: str = ""
+    """Replay instead of live bars: "sample" or a CSV or Parquet file."""
+    replay_from: str = ""
+    """First day to signal in a replay, YYYY-MM-DD; earlier bars are history. Default: the first."""
+    replay_to: str = ""
+    """Last day of a replay, YYYY-MM-DD. Default: the last."""
+    replay_step: float = Field(default=0.5, ge=0, le=3600)
+    """Wall seconds from one bar close of a replay to the next (bar by bar). 0: as fast as it goes."""
+    replay_speed: float = Field(default=0.0, ge=0)
+    """Market seconds per wall second. Above 0 it replaces `replay_step`."""
+    replay_time_zone: str = "America/New_York"
+    """IANA zone of dates without a time in a replayed file."""
+    replay_close: str = "16:00"
+    """Local closing time of daily bars in a replayed file, HH:MM."""
+    torch_threads: int = Field(default=1, ge=1, le=256)
+    """Threads that torch may use for one operation."""
+    queue_windows: int = Field(default=262_144, ge=1024)
+    """Windows that may wait for the device; beyond it calls answer RESOURCE_EXHAUSTED."""
+    subscriber_queue: int = Field(default=10_000, ge=16)
+    """Buys and outcomes that may wait for one reader before it is disconnected with its token."""
+    journal_keep: int = Field(default=0, ge=0)
+    """Events to keep; older ones are removed, and their tokens answer OUT_OF_RANGE. 0: all."""
+    drain_seconds: float = Field(default=5.0, ge=0, le=600)
+    """Seconds that work in flight has to finish after SIGTERM."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is logged."""
+
+    @field_validator("interval")
+    @classmethod
+    def _known_interval(cls, value: str) -> str:
+        if value not in INTERVALS:
+            raise ValueError(f"must be one of {' '.join(INTERVALS)}, is {value!r}")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags (given as keywords), then environment, then the file that `load` names."""
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=cls.model_config.get("toml_file"))
+        return (init_settings, env_settings, toml)
+
+
+def load(flags: dict[str, object], config: Path | None = None) -> Settings:
+    """Build the settings.
+
+    Raises:
+        ValueError: a value breaks its rule; the text names each field, rule and value.
+        FileNotFoundError: `config` does not exist.
+    """
+    if config is not None and not config.is_file():
+        raise FileNotFoundError(f"--config {config}: no such file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    try:
+        return FromFile(**flags)  # type: ignore[arg-type]  # validated by pydantic
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (value: {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise ValueError("settings: " + "; ".join(lines)) from None

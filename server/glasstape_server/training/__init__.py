@@ -1,0 +1,1 @@
+"""Learning: data set, fit, calibration, artefact."""
