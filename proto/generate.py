@@ -37,9 +37,7 @@ def protoc(include: list[str], files: list[str], out: Path) -> None:
 
 def generate(sdk: Path, server: Path) -> list[Path]:
     """Write every stub below `sdk` and `server`; returns them relative to those two folders."""
-    contract = sorted(
-        str(path.relative_to(PROTO)) for path in (PROTO / "glasstape").rglob("*.proto")
-    )
+    contract = sorted(str(path.relative_to(PROTO)) for path in (PROTO / "glasstape").rglob("*.proto"))
     protoc([str(PROTO), str(PROTO / "vendor")], contract, sdk)
     # A virtual include path gives the facade's module its place inside the server package.
     protoc([f"{FACADE}={PROTO / 'vendor/inference'}"], [f"{FACADE}/open_inference.proto"], server)

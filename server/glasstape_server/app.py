@@ -118,7 +118,9 @@ class App:
             ref = self.repository.active.ref
         except GlasstapeError as error:
             reasons = "; ".join(f"{r.name}@{r.version}: {r.reason}" for r in self.repository.refusals())
-            raise StartError(f"{error} ({self.settings.models_dir}){': ' + reasons if reasons else ''}") from None
+            raise StartError(
+                f"{error} ({self.settings.models_dir}){': ' + reasons if reasons else ''}"
+            ) from None
         await self.pipeline.start()
         await self.server.ready([model.ref.name for model in self.repository.models()])
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
@@ -126,7 +128,12 @@ class App:
         if self._recording is not None:
             settings = self.settings
             self._spawn(
-                replay.play(self._recording, self.ingest, step=settings.replay_step, speed=settings.replay_speed)
+                replay.play(
+                    self._recording,
+                    self.ingest,
+                    step=settings.replay_step,
+                    speed=settings.replay_speed,
+                )
             )
         return self.server.port
 
@@ -158,7 +165,9 @@ class App:
             inference=InferenceServicer(self.inference, repository),
             market=MarketServicer(self.ingest),
             signals=SignalServicer(
-                self.hub, lambda: StreamEncoder(self.clock, settings.interval, active), self.inference
+                self.hub,
+                lambda: StreamEncoder(self.clock, settings.interval, active),
+                self.inference,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository),
         )
@@ -179,7 +188,9 @@ def _check_address(settings: Settings) -> None:
     except ValueError:
         local = False
     if not local and not settings.insecure:
-        raise StartError(f"host: {host} is beyond loopback and there is no TLS yet; give --insecure to allow plaintext")
+        raise StartError(
+            f"host: {host} is beyond loopback and there is no TLS yet; give --insecure to allow plaintext"
+        )
 
 
 def _recording(settings: Settings) -> replay.Recording | None:

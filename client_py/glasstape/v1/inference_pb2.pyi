@@ -782,8 +782,8 @@ class ExplainRequest(_message.Message):
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 
 @_typing.final
-class NativeShape(_message.Message):
-    """The resolution at which a method really speaks."""
+class Shape(_message.Message):
+    """Rows and columns of a map."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -805,7 +805,7 @@ class NativeShape(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___NativeShape: _TypeAlias = NativeShape  # noqa: Y015
+Global___Shape: _TypeAlias = Shape  # noqa: Y015
 
 @_typing.final
 class Heatmap(_message.Message):
@@ -817,6 +817,7 @@ class Heatmap(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     NATIVE_SHAPE_FIELD_NUMBER: _builtins.int
     UPSAMPLED_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
     values: _builtins.bytes
     """time x features little-endian float32, oldest bar first, in the features' order."""
     quantity: Global___Quantity.ValueType
@@ -824,20 +825,25 @@ class Heatmap(_message.Message):
     upsampled: _builtins.bool
     """True when `values` were spread from a coarser native shape."""
     @_builtins.property
-    def native_shape(self) -> Global___NativeShape:
-        """Resolution before any upsampling."""
+    def native_shape(self) -> Global___Shape:
+        """The resolution at which the method really speaks, before any upsampling."""
+
+    @_builtins.property
+    def shape(self) -> Global___Shape:
+        """Shape of `values`: that of the window."""
 
     def __init__(
         self,
         *,
         values: _builtins.bytes = ...,
         quantity: Global___Quantity.ValueType = ...,
-        native_shape: Global___NativeShape | None = ...,
+        native_shape: Global___Shape | None = ...,
         upsampled: _builtins.bool = ...,
+        shape: Global___Shape | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "shape", b"shape"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "quantity", b"quantity", "upsampled", b"upsampled", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "quantity", b"quantity", "shape", b"shape", "upsampled", b"upsampled", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

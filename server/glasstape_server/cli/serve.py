@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag, action="store_true", default=None, help=text)
         else:
             default = "" if field.default in ("", None) else f" (default: {field.default})"
-            parser.add_argument(flag, default=None, metavar=name.rsplit("_", 1)[-1].upper(), help=text + default)
+            parser.add_argument(
+                flag, default=None, metavar=name.rsplit("_", 1)[-1].upper(), help=text + default
+            )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -40,7 +42,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
     )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))

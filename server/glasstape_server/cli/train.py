@@ -10,18 +10,41 @@ HELP = "train a model on a CSV or Parquet file, or on the bundled sample"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--data", default="sample", help="CSV or Parquet file (default: the bundled sample)")
-    parser.add_argument("--out", type=Path, default=Path("models"), help="folder of artefacts (default: models)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("models"), help="folder of artefacts (default: models)"
+    )
     parser.add_argument("--name", default="sample-conv1d", help="name of the model (default: %(default)s)")
     parser.add_argument("--version", default="1", help="version of the model (default: %(default)s)")
     parser.add_argument("--arch", default="conv1d", help="network (default: %(default)s)")
     parser.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
-    parser.add_argument("--train-until", default="2011-01-01", help="first day after training (default: %(default)s)")
-    parser.add_argument("--validate-until", default="2012-01-01", help="first day after validation (default: %(default)s)")
-    parser.add_argument("--time-zone", default="America/New_York", help="zone of dates in the file (default: %(default)s)")
-    parser.add_argument("--close", default="16:00", help="closing time of daily bars, HH:MM (default: %(default)s)")
+    parser.add_argument(
+        "--train-until",
+        default="2011-01-01",
+        help="first day after training (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--validate-until",
+        default="2012-01-01",
+        help="first day after validation (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--time-zone",
+        default="America/New_York",
+        help="zone of dates in the file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--close", default="16:00", help="closing time of daily bars, HH:MM (default: %(default)s)"
+    )
     parser.add_argument("--horizon", type=int, default=1, help="bars to look ahead (default: %(default)s)")
-    parser.add_argument("--session-gap", choices=("span", "split"), default="span", help="may windows span a night?")
-    parser.add_argument("--seed", type=int, default=0, help="seed: equal seeds, equal weights (default: %(default)s)")
+    parser.add_argument(
+        "--session-gap", choices=("span", "split"), default="span", help="may windows span a night?"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed: equal seeds, equal weights (default: %(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=40, help="passes at most (default: %(default)s)")
 
 
@@ -65,7 +88,11 @@ def run(options: argparse.Namespace) -> int:
             task = bar.add_task("training", total=options.epochs)
 
             def report(epoch: int, training: float, validation: float) -> None:
-                bar.update(task, completed=epoch, description=f"loss {training:.4f}, validation {validation:.4f}")
+                bar.update(
+                    task,
+                    completed=epoch,
+                    description=f"loss {training:.4f}, validation {validation:.4f}",
+                )
 
             folder = train(frame, plan, options.out, report)
             bar.update(task, completed=options.epochs)

@@ -215,7 +215,9 @@ def _finish(jobs: list[_Job]) -> None:
     for job in jobs:
         if not job.future.done():
             parts = job.parts
-            columns = parts[0] if len(parts) == 1 else tuple(np.concatenate(c) for c in zip(*parts, strict=True))
+            columns = (
+                parts[0] if len(parts) == 1 else tuple(np.concatenate(c) for c in zip(*parts, strict=True))
+            )
             job.future.set_result(Result(columns, job.begun - job.queued, job.compute_seconds))
 
 

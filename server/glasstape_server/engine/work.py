@@ -1,17 +1,18 @@
 """What the device can be asked to do with a batch of windows. Equal works share a batch."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from glasstape_server.domain import Float32s, Forecasts
 from glasstape_server.explain import catalogue
 from glasstape_server.explain.method import Request
 from glasstape_server.models.artefact import Model
 
-Columns = tuple[np.ndarray[tuple[int, ...], np.dtype[np.generic]], ...]
+Columns = tuple[NDArray[Any], ...]
 """Arrays whose first axis is the batch."""
 
 PASSES_AT_ONCE = 4096
@@ -84,7 +85,11 @@ class Explain:
 
 
 def forecasts(
-    model: Model, windows: Float32s, logits: Float32s, queue_seconds: float = 0.0, compute_seconds: float = 0.0
+    model: Model,
+    windows: Float32s,
+    logits: Float32s,
+    queue_seconds: float = 0.0,
+    compute_seconds: float = 0.0,
 ) -> Forecasts:
     """Calibrate logits: probabilities, abstention and novelty. Numpy alone; any thread."""
     scaled = logits.astype(np.float64) / model.manifest.temperature

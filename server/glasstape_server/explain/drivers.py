@@ -21,7 +21,12 @@ class Driver:
 
 
 def drivers(
-    window: Float32s, values: Float32s, mean: Float32s, deviation: Float32s, quantity: Quantity, count: int = 5
+    window: Float32s,
+    values: Float32s,
+    mean: Float32s,
+    deviation: Float32s,
+    quantity: Quantity,
+    count: int = 5,
 ) -> list[Driver]:
     """The `count` strongest cells of one map, strongest first; none of a degenerate map.
 

@@ -73,7 +73,9 @@ def _nodes(steps: int) -> tuple[Floats, Floats]:
     return (nodes + 1) / 2, weights / 2
 
 
-def _integrate(network: Network, windows: Tensor, baseline: Tensor, frozen: FrozenScore, steps: int) -> Tensor:
+def _integrate(
+    network: Network, windows: Tensor, baseline: Tensor, frozen: FrozenScore, steps: int
+) -> Tensor:
     nodes, weights = (torch.tensor(part, dtype=windows.dtype) for part in _nodes(steps))
     way = windows - baseline
     result = torch.empty_like(windows)

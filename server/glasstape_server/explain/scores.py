@@ -37,7 +37,9 @@ class Question:
         if self.score is Score.UP_MINUS_DOWN and self.target is not None:
             raise InvalidArgument.field("target", "must be unset with SCORE_UP_MINUS_DOWN")
         if self.score is not Score.MARGIN and self.foil is not None:
-            raise InvalidArgument.field("foil", f"only SCORE_MARGIN takes a foil, score is SCORE_{self.score.name}")
+            raise InvalidArgument.field(
+                "foil", f"only SCORE_MARGIN takes a foil, score is SCORE_{self.score.name}"
+            )
         if self.foil is not None and self.foil == self.target:
             raise InvalidArgument.field("foil", f"must differ from target, both are {self.foil.name}")
 

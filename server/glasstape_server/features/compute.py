@@ -41,7 +41,7 @@ def features(spec: FeatureSpec, series: Series) -> Floats:
         _rsi(spec, log_close - np.log(previous)),
         _fir(log_close, macd_kernel(spec)) / sigma,
     ]
-    return np.clip(np.stack(columns, axis=-1), -spec.clip, spec.clip)
+    return np.asarray(np.clip(np.stack(columns, axis=-1), -spec.clip, spec.clip))
 
 
 def volatility(spec: FeatureSpec, series: Series) -> Floats:

@@ -1,5 +1,6 @@
 """What really happened: the class of each bar, relative to its volatility."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ class LabelRule:
 
     def threshold(self, sigma: Floats) -> Floats:
         """Largest |log return| that counts as FLAT, from the volatility at the signal's bar."""
-        return self.k * sigma * np.sqrt(self.horizon_bars)
+        return sigma * (self.k * math.sqrt(self.horizon_bars))
 
     def classify(self, log_return: float, threshold: float) -> Direction:
         """The class of one realised return."""

@@ -27,7 +27,20 @@ class Series:
 
     def tail(self, bars: int) -> "Series":
         """The last `bars` bars."""
-        return Series(*(getattr(self, name)[..., -bars:] for name in self.__slots__))
+        return Series(
+            self.close_time[..., -bars:],
+            self.open[..., -bars:],
+            self.high[..., -bars:],
+            self.low[..., -bars:],
+            self.close[..., -bars:],
+            self.volume[..., -bars:],
+            self.session[..., -bars:],
+        )
+
+
+def from_columns(close_time: Ints, prices: Floats, session: Ints) -> Series:
+    """A series from open, high, low, close and volume stacked along the first axis, (5, ..., bar)."""
+    return Series(close_time, prices[0], prices[1], prices[2], prices[3], prices[4], session)
 
 
 def sessions(close_time: Ints, interval: str, time_zone: str) -> Ints:

@@ -47,7 +47,7 @@ def latest_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, NDArray
     size = spec.window_bars
     recent = series.tail(spec.min_bars)
     windows = features(spec, recent)[..., -size:, :].astype(np.float32)
-    usable = np.isfinite(windows).all(axis=(1, 2))
+    usable = np.asarray(np.isfinite(windows).all(axis=(1, 2)))
     if spec.session_gap == "split":
         usable &= recent.session[..., -1] == recent.session[..., -size]
     return windows, usable

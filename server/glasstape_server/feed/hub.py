@@ -33,6 +33,8 @@ class Hub:
         self._latest: dict[SeriesKey, Record] = {}
         self._buys: dict[SeriesKey, Record] = {}
         self._subscribers: set[Subscriber] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self._draining = False
         bounds = log.bounds()
         self.position = (bounds.head, bounds.chain)
@@ -73,18 +75,23 @@ class Hub:
     def join(self, subscriber: Subscriber) -> None:
         """A stream has begun."""
         self._subscribers.add(subscriber)
+        self._empty.clear()
 
     def leave(self, subscriber: Subscriber) -> None:
         """A stream has ended."""
         self._subscribers.discard(subscriber)
+        if not self._subscribers:
+            self._empty.set()
 
-    async def drain(self, timeout: float) -> None:
-        """Say goodbye to every subscriber and wait until they are gone, at most `timeout` seconds."""
+    async def drain(self, longest: float) -> None:
+        """Say goodbye to every subscriber and wait until they are gone, at most `longest` seconds."""
         self._draining = True
         self._end(GoodbyeReason.DRAIN)
-        deadline = asyncio.get_running_loop().time() + timeout
-        while self._subscribers and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(longest):
+                await self._empty.wait()
+        except TimeoutError:
+            pass  # readers that do not read are cut off by the server's stop
 
     def close(self) -> None:
         """Stop the reader threads."""

@@ -113,9 +113,7 @@ class EventLog(Protocol):
         """Up to `limit` records behind `after`, in order."""
         ...
 
-    def page(
-        self, selection: Selection, first: int, last: int, limit: int, descending: bool
-    ) -> list[Record]:
+    def page(self, selection: Selection, first: int, last: int, limit: int, descending: bool) -> list[Record]:
         """Up to `limit` matching records between two sequences, both included."""
         ...
 

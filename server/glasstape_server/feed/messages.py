@@ -1,7 +1,7 @@
 """What a stream says, and what a subscriber asks for: plain values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from glasstape_server.feed.log import Bounds, Record, Selection
@@ -42,7 +42,7 @@ class GoodbyeReason(IntEnum):
 class Subscription:
     """What a subscriber asks for."""
 
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     start: Start = Start.SNAPSHOT
     resume_token: bytes = b""
     every_event: bool = False

@@ -71,7 +71,8 @@ def track_record(outcomes: Sequence[Outcome]) -> TrackRecord:
     realised = [outcome.realised for outcome in outcomes]
     share = {d: realised.count(d) / len(realised) if realised else 0.0 for d in Direction}
     groups = {
-        direction: [o for o in outcomes if o.predicted is direction] for direction in (Direction.UP, Direction.DOWN)
+        direction: [o for o in outcomes if o.predicted is direction]
+        for direction in (Direction.UP, Direction.DOWN)
     }
     records = [_record(direction, group, share) for direction, group in groups.items()]
     records.append(_record(None, [o for group in groups.values() for o in group], share))

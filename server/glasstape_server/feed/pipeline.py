@@ -12,7 +12,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from glasstape_server.domain import INTERVALS, Bar, Event, Float32s, Floats, Forecasts, Outcome, Signal
+from glasstape_server.domain import (
+    INTERVALS,
+    Bar,
+    Event,
+    Float32s,
+    Floats,
+    Forecasts,
+    Outcome,
+    Signal,
+)
 from glasstape_server.errors import GlasstapeError
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.windows import latest_windows
@@ -164,8 +173,11 @@ class Pipeline:
         for row in usable.nonzero()[0]:
             key, close_time = ready[row]
             values = (series.open, series.high, series.low, series.close, series.volume)
-            bar = Bar(*key, close_time, *(float(column[row, -1]) for column in values))
-            previous = float(series.close[row, -2]) if daily else store.previous_session_close(key, close_time)
+            open_, high, low, close, volume = (float(column[row, -1]) for column in values)
+            bar = Bar(*key, close_time, open_, high, low, close, volume)
+            previous = (
+                float(series.close[row, -2]) if daily else store.previous_session_close(key, close_time)
+            )
             state = self._ingest.clock.state_of(close_time, self._interval)
             closed.append(Closed(bar, previous, float(thresholds[row]), state))
         return _Gathered(closed, windows[usable], outcomes)
@@ -179,7 +191,11 @@ class Pipeline:
         return found
 
     def _commit(
-        self, forecaster: Forecaster, gathered: _Gathered, forecasts: Forecasts | None, progress: dict[Key, int]
+        self,
+        forecaster: Forecaster,
+        gathered: _Gathered,
+        forecasts: Forecasts | None,
+        progress: dict[Key, int],
     ) -> list[Record]:
         """On the journal thread: number, encode and append everything, then update what is open."""
         sequence = self._hub.log.bounds().head

@@ -41,7 +41,9 @@ class SqliteLog:
         self._readers = threading.local()
         self._all_readers: list[sqlite3.Connection] = []
         for name, size in (("epoch", 8), ("secret", 32)):
-            self._writer.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_bytes(size)))
+            self._writer.execute(
+                "INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_bytes(size))
+            )
         self.secret: bytes = self._meta("secret")
         self._changing = threading.Lock()
         self._bounds = self._find_bounds()
@@ -68,7 +70,9 @@ class SqliteLog:
         try:
             self._write(entries, records, progress)
         except sqlite3.OperationalError as error:
-            raise ResourceExhausted("STORAGE_FULL", f"the journal cannot be written: {error}", retry_after=5.0) from None
+            raise ResourceExhausted(
+                "STORAGE_FULL", f"the journal cannot be written: {error}", retry_after=5.0
+            ) from None
         self._bounds = replace(bounds, head=sequence, chain=chain)
         return records
 
@@ -129,7 +133,8 @@ class SqliteLog:
     def unresolved(self) -> list[Record]:
         """See `EventLog.unresolved`."""
         return self._select(
-            "WHERE sequence IN (SELECT sequence FROM windows WHERE resolved = 0) ORDER BY sequence", ()
+            "WHERE sequence IN (SELECT sequence FROM windows WHERE resolved = 0) ORDER BY sequence",
+            (),
         )
 
     def begin_epoch(self) -> None:
@@ -160,14 +165,26 @@ class SqliteLog:
         for connection in (*self._all_readers, self._writer):
             connection.close()
 
-    def _write(self, entries: Sequence[Entry], records: Sequence[Record], progress: Mapping[Key, int]) -> None:
+    def _write(
+        self, entries: Sequence[Entry], records: Sequence[Record], progress: Mapping[Key, int]
+    ) -> None:
         db = self._writer
         db.execute("BEGIN IMMEDIATE")
         try:
             db.executemany(
                 f"INSERT INTO events ({_RECORD}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                 [
-                    (r.sequence, int(r.kind), r.symbol, r.interval, r.model_name, r.winning, r.expire_time, r.payload, r.chain)
+                    (
+                        r.sequence,
+                        int(r.kind),
+                        r.symbol,
+                        r.interval,
+                        r.model_name,
+                        r.winning,
+                        r.expire_time,
+                        r.payload,
+                        r.chain,
+                    )
                     for r in records
                 ],
             )
@@ -176,10 +193,12 @@ class SqliteLog:
                 [(e.record.sequence, e.digest, e.window.tobytes()) for e in entries if e.window is not None],
             )
             db.executemany(
-                "UPDATE windows SET resolved = 1 WHERE sequence = ?", [(e.resolves,) for e in entries if e.resolves]
+                "UPDATE windows SET resolved = 1 WHERE sequence = ?",
+                [(e.resolves,) for e in entries if e.resolves],
             )
             db.executemany(
-                "INSERT OR REPLACE INTO progress VALUES (?,?,?)", [(*key, time) for key, time in progress.items()]
+                "INSERT OR REPLACE INTO progress VALUES (?,?,?)",
+                [(*key, time) for key, time in progress.items()],
             )
             db.execute("COMMIT")
         except BaseException:
@@ -193,7 +212,10 @@ class SqliteLog:
             return Bounds(self._meta("epoch"), 1, 0, NO_CHAIN)
         (count,) = self._writer.execute("SELECT count(*) FROM events").fetchone()
         if count != head - first + 1:
-            raise DataLoss("JOURNAL_DAMAGED", f"journal: {head - first + 1 - count} events are missing between {first} and {head}")
+            raise DataLoss(
+                "JOURNAL_DAMAGED",
+                f"journal: {head - first + 1 - count} events are missing between {first} and {head}",
+            )
         (chain,) = self._writer.execute("SELECT chain FROM events WHERE sequence = ?", (head,)).fetchone()
         return Bounds(self._meta("epoch"), first, head, bytes(chain))
 

@@ -5,7 +5,7 @@ so nothing is missed and nothing comes twice.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from glasstape_server.errors import OutOfRange
@@ -65,7 +65,7 @@ class Subscriber:
         self._goodbye = reason
         self._wake.set()
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> AsyncGenerator[Message, None]:
         """The stream, from `Opened` on.
 
         Raises:
@@ -107,7 +107,9 @@ class Subscriber:
             first = self._hub.bounds.earliest - 1
             chain = await self._hub.read(self._hub.log.chain_at, first)
             self._flushed = self._offered = (first, chain or NO_CHAIN)
-        if result is OpenResult.RESUMED or (result is OpenResult.STARTED and self._wanted.start is Start.EARLIEST):
+        if result is OpenResult.RESUMED or (
+            result is OpenResult.STARTED and self._wanted.start is Start.EARLIEST
+        ):
             return [self._message(Opened(result, reason, self._hub.bounds))]
         return list(self._go_live(result, reason))
 
@@ -134,7 +136,10 @@ class Subscriber:
             raise OutOfRange(
                 "TOKEN_TOO_OLD",
                 f"resume_token: is at {token.sequence}, the journal begins at {bounds.earliest}",
-                metadata={"earliest_sequence": str(bounds.earliest), "sequence": str(token.sequence)},
+                metadata={
+                    "earliest_sequence": str(bounds.earliest),
+                    "sequence": str(token.sequence),
+                },
             )
         held = None
         if token.sequence <= bounds.head:

@@ -43,7 +43,8 @@ def decode(raw: bytes, epoch: bytes, secret: bytes) -> Token:
     """
     if len(raw) != _SIZE or raw[0] != VERSION:
         raise InvalidArgument.field(
-            "resume_token", f"must be a token of {_SIZE} bytes from this service, has {len(raw)} bytes"
+            "resume_token",
+            f"must be a token of {_SIZE} bytes from this service, has {len(raw)} bytes",
         )
     head, tag = raw[: _LAYOUT.size], raw[_LAYOUT.size :]
     token = Token(*_LAYOUT.unpack(head)[1:])

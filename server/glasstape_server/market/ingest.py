@@ -44,7 +44,9 @@ class Ingest:
         if self._closed:
             raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
         if self._waiting and self._waiting_bars + len(batch.bars) > MAX_WAITING_BARS:
-            raise ResourceExhausted("QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5)
+            raise ResourceExhausted(
+                "QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5
+            )
         future: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, future))
         self._waiting_bars += len(batch.bars)

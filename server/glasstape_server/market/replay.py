@@ -29,7 +29,13 @@ class Recording:
 
 
 def load(
-    source: str, interval: str, *, first: str = "", last: str = "", time_zone: str = "UTC", close: str = "00:00"
+    source: str,
+    interval: str,
+    *,
+    first: str = "",
+    last: str = "",
+    time_zone: str = "UTC",
+    close: str = "00:00",
 ) -> Recording:
     """Read a recording.
 

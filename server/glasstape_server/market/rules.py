@@ -48,7 +48,9 @@ def check_instrument(instrument: Instrument) -> None:
     if instrument.tick_size is not None and not 0 < instrument.tick_size < math.inf:
         raise InvalidArgument.field("instruments.tick_size", f"must be above 0, is {instrument.tick_size:g}")
     if instrument.price_decimals is not None and instrument.price_decimals > 12:
-        raise InvalidArgument.field("instruments.price_decimals", f"must be 0-12, is {instrument.price_decimals}")
+        raise InvalidArgument.field(
+            "instruments.price_decimals", f"must be 0-12, is {instrument.price_decimals}"
+        )
 
 
 def _key(bar: Bar) -> list[Violation]:
@@ -56,7 +58,9 @@ def _key(bar: Bar) -> list[Violation]:
     if not is_symbol(bar.symbol):
         broken.append(Violation("symbol", f"{SYMBOL_RULE}, is {bar.symbol[:64]!r}"))
     if bar.interval not in INTERVALS:
-        broken.append(Violation("interval", f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}"))
+        broken.append(
+            Violation("interval", f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}")
+        )
     if not 0 < bar.close_time <= MAX_TIME:
         broken.append(Violation("close_time", f"must lie in 1970-2099, is {bar.close_time / 1e6:g} s"))
     return broken

@@ -13,8 +13,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from glasstape_server.domain import INTERVALS, SECOND, Bar, Floats, Instrument
-from glasstape_server.errors import AlreadyExists, GlasstapeError, InvalidArgument, ResourceExhausted
-from glasstape_server.features.series import Series, sessions
+from glasstape_server.errors import (
+    AlreadyExists,
+    GlasstapeError,
+    InvalidArgument,
+    ResourceExhausted,
+)
+from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.rules import check_bar
 from glasstape_server.market.series_tail import SeriesTail
 
@@ -95,10 +100,18 @@ class BarStore:
         reports = [draft.take(batch) for batch in batches]
         try:
             with _transaction(self._db):
-                self._db.executemany("INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?)", draft.instrument_rows())
-                self._db.executemany(f"INSERT INTO bars ({_COLUMNS}, backfill) VALUES (?,?,?,?,?,?,?,?,?)", draft.rows)  # noqa: S608
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?)",
+                    draft.instrument_rows(),
+                )
+                self._db.executemany(
+                    f"INSERT INTO bars ({_COLUMNS}, backfill) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
+                    draft.rows,
+                )
         except sqlite3.OperationalError as error:
-            raise ResourceExhausted("STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0) from None
+            raise ResourceExhausted(
+                "STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0
+            ) from None
         self._apply(draft)
         return reports
 
@@ -179,7 +192,7 @@ class BarStore:
         for zone in np.unique(zones):
             chosen = zones == zone
             session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
-        return Series(close_time, *(columns[:, i] for i in range(1, 6)), session=session)
+        return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
 
     def _apply(self, draft: "_Draft") -> None:
         self.instruments.update(draft.instruments)
@@ -285,7 +298,7 @@ class _Draft:
         return None if row is None else tuple(row)
 
 
-class _transaction:  # noqa: N801 - reads as a statement
+class _transaction:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 

@@ -106,9 +106,7 @@ class Model:
             s.novelty_precision,
             s.novelty_quantiles,
         )
-        mean, deviation, centre, precision, quantiles = (
-            part.numpy().astype(np.float64) for part in parts
-        )
+        mean, deviation, centre, precision, quantiles = (part.numpy().astype(np.float64) for part in parts)
         return mean, deviation, centre, precision, quantiles
 
     def novelty(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Floats:

@@ -71,7 +71,9 @@ class Repository:
                 return candidate
         known = ", ".join(f"{m.ref.name}@{m.ref.version}" for m in self.models()) or "none"
         raise NotFound(
-            "MODEL_NOT_FOUND", f"model: {model[:80]!r} is not ready here; ready: {known}", metadata={"model": model[:80]}
+            "MODEL_NOT_FOUND",
+            f"model: {model[:80]!r} is not ready here; ready: {known}",
+            metadata={"model": model[:80]},
         )
 
     def by_digest(self, digest: str) -> Model:

@@ -32,10 +32,14 @@ def status_of(error: errors.GlasstapeError) -> status_pb2.Status:
     """The rich status of a domain error."""
     name = code_of(error).name
     status = status_pb2.Status(code=code_pb2.Code.Value(name), message=error.message)
-    _pack(status, error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))
+    _pack(
+        status,
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata),
+    )
     if error.violations:
         violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.rule) for v in error.violations
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.rule)
+            for v in error.violations
         ]
         _pack(status, error_details_pb2.BadRequest(field_violations=violations))
     if error.retry_after is not None:

@@ -8,10 +8,10 @@ import asyncio
 import math
 
 import numpy as np
-from google.protobuf.duration_pb2 import Duration
-
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc as pb_grpc
+from google.protobuf.duration_pb2 import Duration
+
 from glasstape_server.domain import Call, Float32s, Forecasts
 from glasstape_server.engine.engine import Engine, Lane, Result
 from glasstape_server.engine.work import Explain, Forecast, forecasts
@@ -71,13 +71,15 @@ class Inference:
         if lane is None:
             lane = Lane.BULK if len(windows) > BULK_ITEMS else Lane.INTERACTIVE
         result = await self._engine.run(Forecast(model), windows, lane, call)
-        return forecasts(model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)  # type: ignore[arg-type]
+        return forecasts(model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)
 
     async def explain(self, message: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         """Answer one Explain call: prediction and map of each item from one pinned model version."""
         request = request_from(message)
         if message.quality == pb.QUALITY_LEVEL_FULL:
-            raise Unimplemented("QUALITY_UNIMPLEMENTED", "quality: FULL is not implemented; at hand: NONE, FAST")
+            raise Unimplemented(
+                "QUALITY_UNIMPLEMENTED", "quality: FULL is not implemented; at hand: NONE, FAST"
+            )
         items = await self.inputs.resolve(message.input, message.model)
         baseline = catalogue.baseline_of(request)
         response = pb.ExplainResponse(
@@ -91,7 +93,13 @@ class Inference:
         return response
 
     async def explanations(
-        self, items: list[Item], request: Request, call: Call, *, judged: bool = True, timing: pb.Timing | None = None
+        self,
+        items: list[Item],
+        request: Request,
+        call: Call,
+        *,
+        judged: bool = True,
+        timing: pb.Timing | None = None,
     ) -> list[pb.Explanation]:
         """Explain resolved items, in order."""
         made = [pb.Explanation(prediction=prediction_to(item, None)) for item in items]
@@ -116,13 +124,13 @@ def _fill(
     """Write a group's maps into their explanations."""
     model, quantity = group.model, catalogue.method(request.method).quantity
     logits, values, target, foil, score, baseline, error, samples = result.columns
-    stated = forecasts(model, windows, logits)  # type: ignore[arg-type]
+    stated = forecasts(model, windows, logits)
     mean, deviation = model.statistics.mean.numpy(), model.statistics.deviation.numpy()
     for place, row in enumerate(group.rows):
         message, item, map_ = made[row], items[row], values[place]
         confidence = item.journalled or stated.confidence(place)
         message.prediction.CopyFrom(prediction_to(item, confidence))
-        message.heatmap.CopyFrom(heatmap_to(map_, request))  # type: ignore[arg-type]
+        message.heatmap.CopyFrom(heatmap_to(map_, request))
         message.score = float(score[place])
         message.target = direction_to(int(target[place]))
         message.foil = direction_to(int(foil[place]))
@@ -133,11 +141,11 @@ def _fill(
             difference = float(score[place] - baseline[place])
         if not math.isnan(error[place]):
             message.completeness_error = completeness = float(error[place])
-        judgement = judge_fast(map_, quantity, difference, completeness)  # type: ignore[arg-type]
+        judgement = judge_fast(map_, quantity, difference, completeness)
         if judged:
             message.quality.CopyFrom(quality_to(judgement))
         if judgement.verdict is not Verdict.DEGENERATE:
-            found = drivers(windows[place], map_, mean, deviation, quantity)  # type: ignore[arg-type]
+            found = drivers(windows[place], map_, mean, deviation, quantity)
             message.drivers.extend(driver_to(driver, model) for driver in found)
 
 
@@ -156,23 +164,23 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         self._repository = repository
 
     @answered
-    async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:  # noqa: N802
+    async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
         """See inference.proto."""
         return await self._inference.predict(request, call_of(context))
 
     @answered
-    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:  # noqa: N802
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         """See inference.proto."""
         return await self._inference.explain(request, call_of(context))
 
     @answered
-    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802
+    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """See inference.proto."""
         model = self._repository.get(request.model)
         return pb.GetModelResponse(model=model_to(model, model is self._repository.active))
 
     @answered
-    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802
+    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See inference.proto."""
         ready = self._repository.models()
         active = self._repository.active if ready else None

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from glasstape.v1 import inference_pb2 as pb
+
 from glasstape_server.domain import SYMBOL_RULE, Bar, Buy, Confidence, Float32s, is_symbol
 from glasstape_server.errors import (
     FailedPrecondition,
     GlasstapeError,
     InvalidArgument,
     NotFound,
+    OutOfRange,
     ResourceExhausted,
 )
-from glasstape_server.feed.hub import Hub
-from glasstape_server.features.series import Series, sessions
+from glasstape_server.features.series import from_columns, sessions
 from glasstape_server.features.windows import latest_windows
+from glasstape_server.feed.hub import Hub
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.rules import check_bar
 from glasstape_server.models.artefact import Model
@@ -116,10 +117,14 @@ class Inputs:
             key = (item.symbol, self._interval)
             last = store.last_close(key)
             if not is_symbol(item.symbol):
-                item.error = InvalidArgument.field("input.symbols.symbols", f"{SYMBOL_RULE}, is {item.symbol[:64]!r}")
+                item.error = InvalidArgument.field(
+                    "input.symbols.symbols", f"{SYMBOL_RULE}, is {item.symbol[:64]!r}"
+                )
             elif last is None:
                 item.error = NotFound(
-                    "SYMBOL_NOT_FOUND", f"no {self._interval} bars of {item.symbol!r}", metadata={"symbol": item.symbol}
+                    "SYMBOL_NOT_FOUND",
+                    f"no {self._interval} bars of {item.symbol!r}",
+                    metadata={"symbol": item.symbol},
                 )
             else:
                 have = store.until(key, last, spec.min_bars).shape[1]
@@ -154,8 +159,8 @@ class Inputs:
         if record is None:
             known = f"{bounds.earliest}..{bounds.head}"
             return Item(
-                error=NotFound(
-                    "SIGNAL_NOT_FOUND",
+                error=OutOfRange(
+                    "SEQUENCE_OUT_OF_RANGE",
                     f"input.signals.sequences: {sequence} is outside the journal ({known})",
                     metadata={"sequence": str(sequence)},
                 )
@@ -209,7 +214,8 @@ def _series(message: pb.BarSeries, model: Model) -> list[Item]:
     for position, sequence in enumerate(message.series):
         if len(sequence.bars) > MAX_SERIES_BARS:
             raise InvalidArgument.field(
-                f"input.bars.series[{position}].bars", f"at most {MAX_SERIES_BARS}, has {len(sequence.bars)}"
+                f"input.bars.series[{position}].bars",
+                f"at most {MAX_SERIES_BARS}, has {len(sequence.bars)}",
             )
         item = Item()
         try:
@@ -247,7 +253,7 @@ def _window_of(bars: Sequence[Bar], model: Model) -> tuple[Float32s, bool]:
     columns = np.array([bar.values for bar in bars]).T[:, None, :]
     times = np.array([[bar.close_time for bar in bars]], dtype=np.int64)
     session = sessions(times, bars[0].interval, "UTC")
-    windows, usable = latest_windows(model.spec, Series(times, *columns, session=session))
+    windows, usable = latest_windows(model.spec, from_columns(times, columns, session))
     return windows[0], bool(usable[0])
 
 

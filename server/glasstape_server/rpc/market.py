@@ -5,12 +5,19 @@ from collections.abc import AsyncIterator
 
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
+
 from glasstape_server.domain import INTERVALS, SYMBOL_RULE, is_symbol
 from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.rules import MAX_TIME
 from glasstape_server.market.store import Batch, Report
-from glasstape_server.rpc.convert.market import bar_from, bar_to, instrument_from, instrument_to, microseconds
+from glasstape_server.rpc.convert.market import (
+    bar_from,
+    bar_to,
+    instrument_from,
+    instrument_to,
+    microseconds,
+)
 from glasstape_server.rpc.errors import status_of
 from glasstape_server.rpc.handlers import Context, abort, answered
 from glasstape_server.rpc.paging import page_size
@@ -22,7 +29,7 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
 
-    async def PublishBars(  # noqa: N802
+    async def PublishBars(
         self, requests: AsyncIterator[pb.PublishBarsRequest], context: Context
     ) -> AsyncIterator[pb.PublishBarsResponse]:
         """See market.proto. Each batch is answered in its turn, once it is durable."""
@@ -38,7 +45,7 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
             await abort(context, error)
 
     @answered
-    async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:  # noqa: N802
+    async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:
         """See market.proto."""
         if not is_symbol(request.symbol):
             raise InvalidArgument.field("symbol", f"{SYMBOL_RULE}, is {request.symbol[:64]!r}")
@@ -54,11 +61,13 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         bars = await self._ingest.read(self._ingest.store.list_bars, key, start, end, size + 1)
         response = pb.ListBarsResponse(bars=[bar_to(bar) for bar in bars[:size]])
         if len(bars) > size:
-            response.next_page_token = base64.urlsafe_b64encode(str(bars[size - 1].close_time + 1).encode()).decode()
+            response.next_page_token = base64.urlsafe_b64encode(
+                str(bars[size - 1].close_time + 1).encode()
+            ).decode()
         return response
 
     @answered
-    async def ListInstruments(  # noqa: N802
+    async def ListInstruments(
         self, request: pb.ListInstrumentsRequest, context: Context
     ) -> pb.ListInstrumentsResponse:
         """See market.proto."""
@@ -67,7 +76,9 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         symbols = [s for s in await self._ingest.read(store.symbols) if s > request.page_token]
         found = [instrument_to(store.instruments[symbol]) for symbol in symbols[:size]]
         more = len(symbols) > size
-        return pb.ListInstrumentsResponse(instruments=found, next_page_token=symbols[size - 1] if more else "")
+        return pb.ListInstrumentsResponse(
+            instruments=found, next_page_token=symbols[size - 1] if more else ""
+        )
 
 
 def _after(token: str) -> int:

@@ -5,8 +5,8 @@ for down, flat, up: the calibrated probabilities of Predict, bit for bit.
 """
 
 import numpy as np
-
 from glasstape.v1 import inference_pb2 as pb
+
 from glasstape_server import __version__
 from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.models.artefact import Model
@@ -31,17 +31,17 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
         return bool(self._repository.models())
 
     @answered
-    async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:  # noqa: N802
+    async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
         """Answering is living."""
         return oip.ServerLiveResponse(live=True)
 
     @answered
-    async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:  # noqa: N802
+    async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
         """Whether any model serves."""
         return oip.ServerReadyResponse(ready=self._ready())
 
     @answered
-    async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:  # noqa: N802
+    async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
         """Whether this model serves."""
         try:
             self._find(request.name, request.version)
@@ -50,14 +50,14 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
         return oip.ModelReadyResponse(ready=True)
 
     @answered
-    async def ServerMetadata(  # noqa: N802
+    async def ServerMetadata(
         self, request: oip.ServerMetadataRequest, context: Context
     ) -> oip.ServerMetadataResponse:
         """Name and version."""
         return oip.ServerMetadataResponse(name="glasstape", version=__version__)
 
     @answered
-    async def ModelMetadata(  # noqa: N802
+    async def ModelMetadata(
         self, request: oip.ModelMetadataRequest, context: Context
     ) -> oip.ModelMetadataResponse:
         """Input and output of a model."""
@@ -72,7 +72,7 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
         )
 
     @answered
-    async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:  # noqa: N802
+    async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
         """Predict. The protocol has no errors for single rows, so one bad row fails the call."""
         model = self._find(request.model_name, request.model_version)
         count, data = _windows(request, model)

@@ -1,11 +1,9 @@
 """The gRPC server: every service on one port of one event loop."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-
 from glasstape.v1 import (
     inference_pb2,
     inference_pb2_grpc,
@@ -14,6 +12,9 @@ from glasstape.v1 import (
     signals_pb2,
     signals_pb2_grpc,
 )
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
 from glasstape_server.rpc.inference import InferenceServicer
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
@@ -85,7 +86,9 @@ class Server:
 
     async def set_serving(self, service: str, serving: bool) -> None:
         """Set the health of one service or model."""
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        status = (
+            health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
         await self._health.set(service, status)
 
     async def say_not_serving(self) -> None:
@@ -98,8 +101,8 @@ class Server:
 
     def _pass_encoded_signals(self, servicer: SignalServicer) -> None:
         """Signals writes bytes that are encoded already: its handler, added first, has no serializer."""
-        handler = grpc.unary_stream_rpc_method_handler(
-            servicer.Signals,  # type: ignore[arg-type]  # the stub knows sync handlers only
+        handler: Any = grpc.unary_stream_rpc_method_handler(
+            servicer.Signals,
             request_deserializer=signals_pb2.SignalsRequest.FromString,
         )
         name = signals_pb2.DESCRIPTOR.services_by_name["SignalService"].full_name

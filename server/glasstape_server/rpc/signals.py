@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc as pb_grpc
+
 from glasstape_server.domain import Outcome
 from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.explain.method import Request
@@ -21,6 +22,7 @@ from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.paging import page_size
 from glasstape_server.rpc.stream_writer import StreamWriter
 
+
 class SignalServicer(pb_grpc.SignalServiceServicer):
     """The gRPC adapter of the feed."""
 
@@ -29,7 +31,9 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         self._encoder = encoder
         self._inference = inference
 
-    async def Signals(self, request: pb.SignalsRequest, context: Context) -> None:  # noqa: N802
+    async def Signals(  # type: ignore[override]  # the stub knows generators only
+        self, request: pb.SignalsRequest, context: Context
+    ) -> None:
         """See signals.proto. Writes bytes: events were encoded when they were journalled."""
         try:
             wanted = subscription_from(request)
@@ -41,11 +45,14 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             await abort(context, error)
 
     @answered
-    async def ListSignals(self, request: pb.ListSignalsRequest, context: Context) -> pb.ListSignalsResponse:  # noqa: N802
+    async def ListSignals(self, request: pb.ListSignalsRequest, context: Context) -> pb.ListSignalsResponse:
         """See signals.proto."""
         selection = selection_from(request.symbols, request.kinds, request.min_confidence)
         size, bounds = page_size(request.page_size), self._hub.bounds
-        first, last = request.start_sequence or 1, min(request.end_sequence or bounds.head, bounds.head)
+        first, last = (
+            request.start_sequence or 1,
+            min(request.end_sequence or bounds.head, bounds.head),
+        )
         if request.page_token:
             epoch, _, position = request.page_token.partition(":")
             if epoch != bounds.epoch.hex() or not position.isdigit():
@@ -54,23 +61,28 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
                 last = min(last, int(position))
             else:
                 first = max(first, int(position))
-        records = await self._hub.read(self._hub.log.page, selection, first, last, size + 1, request.descending)
+        records = await self._hub.read(
+            self._hub.log.page, selection, first, last, size + 1, request.descending
+        )
         response = pb.ListSignalsResponse(
-            events=[pb.Event.FromString(record.payload) for record in records[:size]], epoch=bounds.epoch.hex()
+            events=[pb.Event.FromString(record.payload) for record in records[:size]],
+            epoch=bounds.epoch.hex(),
         )
         if len(records) > size:
             response.next_page_token = f"{bounds.epoch.hex()}:{records[size].sequence}"
         return response
 
     @answered
-    async def GetTrackRecord(  # noqa: N802
+    async def GetTrackRecord(
         self, request: pb.GetTrackRecordRequest, context: Context
     ) -> pb.GetTrackRecordResponse:
         """See signals.proto."""
         selection = selection_from(request.symbols, [pb.EVENT_KIND_OUTCOME], 0.0)
         return await self._hub.read(self._track_record, selection, request.model, request.exclude_abstained)
 
-    def _track_record(self, selection: Selection, model: str, exclude_abstained: bool) -> pb.GetTrackRecordResponse:
+    def _track_record(
+        self, selection: Selection, model: str, exclude_abstained: bool
+    ) -> pb.GetTrackRecordResponse:
         """On a journal reader thread."""
         bounds = self._hub.bounds
         records: Sequence[Record] = self._hub.log.page(selection, 1, bounds.head, 1 << 62, False)
@@ -84,7 +96,9 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         return pb.GetTrackRecordResponse(
             records=[
                 pb.TrackRecord(
-                    predicted=ipb.DIRECTION_UNSPECIFIED if r.predicted is None else ipb.Direction.ValueType(r.predicted + 1),
+                    predicted=ipb.DIRECTION_UNSPECIFIED
+                    if r.predicted is None
+                    else ipb.Direction.ValueType(r.predicted + 1),
                     count=r.count,
                     hits=r.hits,
                     hit_rate=r.hit_rate,

@@ -6,6 +6,7 @@ import contextlib
 
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
+
 from glasstape_server.domain import Call, Kind
 from glasstape_server.errors import GlasstapeError, ResourceExhausted
 from glasstape_server.explain.method import Request
@@ -23,7 +24,11 @@ class StreamWriter:
     """One open stream."""
 
     def __init__(
-        self, context: Context, encoder: StreamEncoder, inference: Inference, heatmaps: Request | None
+        self,
+        context: Context,
+        encoder: StreamEncoder,
+        inference: Inference,
+        heatmaps: Request | None,
     ) -> None:
         self._context = context
         self._encoder = encoder

@@ -33,7 +33,9 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
     ratio = (np.sqrt(5) - 1) / 2
     for _ in range(60):
         left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if log_loss(probabilities(logits, np.exp(left)), labels) < log_loss(probabilities(logits, np.exp(right)), labels):
+        if log_loss(probabilities(logits, np.exp(left)), labels) < log_loss(
+            probabilities(logits, np.exp(right)), labels
+        ):
             high = right
         else:
             low = left

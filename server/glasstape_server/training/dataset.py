@@ -10,7 +10,7 @@ import polars as pl
 from glasstape_server.domain import Float32s, Floats, Ints
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.labels import LabelRule, future_returns
-from glasstape_server.features.series import Series, sessions
+from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import all_windows
 
@@ -35,10 +35,14 @@ class Dataset:
     def between(self, first: int, last: int) -> "Dataset":
         """Windows that close in first <= time < last."""
         chosen = (self.close_time >= first) & (self.close_time < last)
-        return Dataset(self.windows[chosen], self.returns[chosen], self.sigma[chosen], self.close_time[chosen])
+        return Dataset(
+            self.windows[chosen], self.returns[chosen], self.sigma[chosen], self.close_time[chosen]
+        )
 
 
-def build(frame: pl.DataFrame, interval: str, spec: FeatureSpec, rule: LabelRule, time_zone: str = "UTC") -> Dataset:
+def build(
+    frame: pl.DataFrame, interval: str, spec: FeatureSpec, rule: LabelRule, time_zone: str = "UTC"
+) -> Dataset:
     """All labelled windows of a file's bars.
 
     Args:
@@ -56,15 +60,17 @@ def build(frame: pl.DataFrame, interval: str, spec: FeatureSpec, rule: LabelRule
         parts.append((windows[known], returns[known], sigma[known], series.close_time[last][known]))
     merged = Dataset(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     order = np.argsort(merged.close_time, kind="stable")
-    return Dataset(merged.windows[order], merged.returns[order], merged.sigma[order], merged.close_time[order])
+    return Dataset(
+        merged.windows[order], merged.returns[order], merged.sigma[order], merged.close_time[order]
+    )
 
 
 def each_series(frame: pl.DataFrame, interval: str, time_zone: str) -> Iterator[Series]:
     """The bars of each symbol, by name."""
     for _, part in sorted(frame.partition_by("symbol", as_dict=True).items()):
         close_time = part["close_time"].to_numpy()
-        columns = (part[name].to_numpy() for name in ("open", "high", "low", "close", "volume"))
-        yield Series(close_time, *columns, session=sessions(close_time, interval, time_zone))
+        prices = part.select("open", "high", "low", "close", "volume").to_numpy().T
+        yield from_columns(close_time, prices, sessions(close_time, interval, time_zone))
 
 
 def fit_threshold(dataset: Dataset, rule: LabelRule) -> LabelRule:

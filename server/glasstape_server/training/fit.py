@@ -62,7 +62,7 @@ def fit(
         for epoch in range(1, options.epochs + 1):
             network.train()
             losses = []
-            for rows in torch.randperm(len(training[0]), generator=generator).split(options.batch):
+            for rows in torch.split(torch.randperm(len(training[0]), generator=generator), options.batch):
                 optimiser.zero_grad()
                 loss = loss_of(network(training[0][rows]), training[1][rows])
                 loss.backward()
@@ -87,4 +87,4 @@ def fit(
 @torch.no_grad()
 def logits_of(network: nn.Module, windows: Tensor) -> Floats:
     """Logits (n, 3) of normalised windows, in double precision for what follows."""
-    return np.concatenate([network(part).double().numpy() for part in windows.split(4096)])
+    return np.concatenate([network(part).double().numpy() for part in torch.split(windows, 4096)])

@@ -1,6 +1,6 @@
 """From bars to an artefact: split, label, fit, calibrate, save."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -40,9 +40,9 @@ class Plan:
     validate_until: int
     """First close time that is not validation data, microseconds."""
     architecture: str = "conv1d"
-    spec: FeatureSpec = FeatureSpec()
-    rule: LabelRule = LabelRule()
-    fit: FitOptions = FitOptions()
+    spec: FeatureSpec = field(default_factory=FeatureSpec)
+    rule: LabelRule = field(default_factory=LabelRule)
+    fit: FitOptions = field(default_factory=FitOptions)
     time_zone: str = "UTC"
 
 
@@ -79,7 +79,9 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
     temperature = calibrate.fit_temperature(logits, labels[1])
     stated = calibrate.probabilities(logits, temperature)
     centre, precision, quantiles = calibrate.novelty_statistics(inputs[0].numpy(), inputs[1].numpy())
-    golden = torch.from_numpy(validation.windows[:: max(1, len(validation) // GOLDEN_WINDOWS)][:GOLDEN_WINDOWS].copy())
+    golden = torch.from_numpy(
+        validation.windows[:: max(1, len(validation) // GOLDEN_WINDOWS)][:GOLDEN_WINDOWS].copy()
+    )
     with torch.no_grad():
         golden_logits = Scorer(network, mean, deviation)(golden)
     statistics = Statistics(mean, deviation, centre, precision, quantiles, golden, golden_logits)

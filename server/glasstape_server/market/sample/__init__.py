@@ -17,7 +17,14 @@ INTERVAL = "1d"
 FORMAT = FileFormat(time_zone="America/New_York", close=time(16, 0))
 
 INSTRUMENTS = tuple(
-    Instrument(symbol, name, exchange=exchange, time_zone="America/New_York", currency="USD", price_decimals=2)
+    Instrument(
+        symbol,
+        name,
+        exchange=exchange,
+        time_zone="America/New_York",
+        currency="USD",
+        price_decimals=2,
+    )
     for symbol, name, exchange in (
         ("AAPL", "Apple", "XNAS"),
         ("FB", "Facebook", "XNAS"),

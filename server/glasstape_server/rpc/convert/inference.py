@@ -3,8 +3,8 @@
 from datetime import datetime
 
 import numpy as np
-
 from glasstape.v1 import inference_pb2 as pb
+
 from glasstape_server.domain import SECOND, Confidence, Direction, Float32s
 from glasstape_server.errors import InvalidArgument
 from glasstape_server.explain import catalogue
@@ -15,7 +15,13 @@ from glasstape_server.explain.verdict import Judgement
 from glasstape_server.models.artefact import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.market import timestamp
-from glasstape_server.rpc.convert.signals import DIRECTIONS, ENTRIES, confidence_to, direction_from, ref_to
+from glasstape_server.rpc.convert.signals import (
+    DIRECTIONS,
+    ENTRIES,
+    confidence_to,
+    direction_from,
+    ref_to,
+)
 from glasstape_server.rpc.errors import status_of
 from glasstape_server.rpc.inputs import Item
 
@@ -40,7 +46,9 @@ def request_from(message: pb.ExplainRequest) -> Request:
         direction_from(_enum("foil", message.foil, 3)),
     )
     catalogue.method(name)
-    return Request(name, question, BaselineKind(baseline) if baseline else None, message.samples, message.seed)
+    return Request(
+        name, question, BaselineKind(baseline) if baseline else None, message.samples, message.seed
+    )
 
 
 def method_from(value: int, field: str) -> MethodName:
@@ -70,12 +78,13 @@ def heatmap_to(values: Float32s, request: Request) -> pb.Heatmap:
     return pb.Heatmap(
         values=np.ascontiguousarray(values, dtype="<f4").tobytes(),
         quantity=pb.Quantity.ValueType(int(catalogue.method(request.method).quantity)),
-        native_shape=pb.NativeShape(time=steps, features=width),
+        native_shape=pb.Shape(time=steps, features=width),
         upsampled=False,
+        shape=pb.Shape(time=steps, features=width),
     )
 
 
-def direction_to(class_index: int) -> pb.Direction:
+def direction_to(class_index: int) -> pb.Direction.ValueType:
     """A direction for the wire; UNSPECIFIED for -1."""
     return DIRECTIONS[Direction(class_index)] if class_index >= 0 else pb.DIRECTION_UNSPECIFIED
 

@@ -1,8 +1,8 @@
 """Bars and instruments."""
 
+from glasstape.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from glasstape.v1 import market_pb2 as pb
 from glasstape_server.domain import SECOND, Bar, Instrument
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
+
 from glasstape_server.domain import (
     Buy,
     Confidence,
@@ -19,9 +20,9 @@ from glasstape_server.domain import (
 from glasstape_server.feed.log import Record
 from glasstape_server.rpc.convert.market import bar_from, bar_to, microseconds, timestamp
 
-DIRECTIONS: tuple[ipb.Direction, ...] = (ipb.DIRECTION_DOWN, ipb.DIRECTION_FLAT, ipb.DIRECTION_UP)
+DIRECTIONS: tuple[ipb.Direction.ValueType, ...] = (ipb.DIRECTION_DOWN, ipb.DIRECTION_FLAT, ipb.DIRECTION_UP)
 """Wire direction by class index."""
-ENTRIES: dict[Entry, ipb.Entry] = {
+ENTRIES: dict[Entry, ipb.Entry.ValueType] = {
     Entry.CURRENT_CLOSE: ipb.ENTRY_CURRENT_CLOSE,
     Entry.NEXT_CLOSE: ipb.ENTRY_NEXT_CLOSE,
 }
@@ -35,7 +36,10 @@ def direction_from(value: int) -> Direction | None:
 def ref_to(ref: ModelRef) -> ipb.ModelRef:
     """A model's identity for the wire."""
     return ipb.ModelRef(
-        name=ref.name, version=ref.version, digest=ref.digest, feature_spec_hash=ref.feature_spec_hash
+        name=ref.name,
+        version=ref.version,
+        digest=ref.digest,
+        feature_spec_hash=ref.feature_spec_hash,
     )
 
 
@@ -102,12 +106,14 @@ def decode_event(payload: bytes) -> Event:
     )
 
 
-def join_batch(token: bytes, through: int, records: Sequence[Record], conflated: int, snapshot: bool) -> bytes:
+def join_batch(
+    token: bytes, through: int, records: Sequence[Record], conflated: int, snapshot: bool
+) -> bytes:
     """A SignalsResponse with a batch, made of events that were encoded when they were journalled.
 
     A serialized repeated field is a concatenation of its elements, so nothing is encoded again.
     """
-    parts = []
+    parts: list[bytes] = []
     for record in records:
         parts += (b"\x0a", _varint(len(record.payload)), record.payload)  # EventBatch.events = 1
     rest = pb.EventBatch(conflated_count=conflated, snapshot=snapshot).SerializeToString()

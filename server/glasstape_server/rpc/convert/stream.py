@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from google.protobuf.duration_pb2 import Duration
-
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
+from google.protobuf.duration_pb2 import Duration
+
 from glasstape_server.domain import ModelRef
 from glasstape_server.feed import messages as feed
 from glasstape_server.market.clock import Clock, wall_time
@@ -39,13 +39,19 @@ class StreamEncoder:
                 response.heartbeat.CopyFrom(self._heartbeat())
             case feed.Gap():
                 response.gap.CopyFrom(
-                    pb.Gap(first_sequence=body.first, last_sequence=body.last, reason="no longer in the journal")
+                    pb.Gap(
+                        first_sequence=body.first,
+                        last_sequence=body.last,
+                        reason="no longer in the journal",
+                    )
                 )
             case feed.Goodbye():
                 response.goodbye.CopyFrom(
                     pb.Goodbye(
                         reason=pb.GoodbyeReason.ValueType(int(body.reason)),
-                        retry_delay=Duration(seconds=RETRY_DELAY_SECONDS * (body.reason is feed.GoodbyeReason.DRAIN)),
+                        retry_delay=Duration(
+                            seconds=RETRY_DELAY_SECONDS * (body.reason is feed.GoodbyeReason.DRAIN)
+                        ),
                     )
                 )
         return response.SerializeToString()

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from glasstape.v1 import signals_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain import SYMBOL_RULE, Kind, is_symbol
 from glasstape_server.errors import InvalidArgument
 from glasstape_server.feed.log import Selection

@@ -1,0 +1,45 @@
+# The doors of this project. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo test check bench proto docs format sdk-only
+
+help: ## list the doors
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .stamp-install ## the bundled market, live: make demo ARGS="--for 20s --view text"
+	$(BIN)/glasstape demo $(ARGS)
+
+test: .stamp-install check ## everything that CI runs
+	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(BIN)/python -m pytest $(ARGS)
+
+check: .stamp-install ## format, lint, types, import rules, contract, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf lint
+	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf breaking --path glasstape --against baseline.binpb
+	$(BIN)/python proto/generate.py --check
+
+format: .stamp-install ## mend what a machine can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .stamp-install ## measure: make bench ARGS="burst --symbols 2000"
+	$(BIN)/glasstape bench $(ARGS)
+
+proto: .stamp-install ## generate the stubs from proto/
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py $(ARGS)
+
+docs: .stamp-install ## the SDK's reference, as HTML in build/docs
+	$(BIN)/pdoc -o build/docs glasstape
+
+# Set-up: a virtual environment with pinned packages, and the shared libraries that PyQt6 loads.
+.stamp-install: pyproject.toml constraints.txt .ci/system-libraries
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	bash .ci/system-libraries
+	@touch $@

@@ -1,0 +1,198 @@
+"""Glasstape's Python SDK: calibrated market signals that show their reasons.
+
+    from glasstape import Client
+
+    with Client("localhost:50551") as client:
+        for event in client.signals(kinds=["buy"]):
+            print(event.symbol, event.signal.confidence.up)
+
+Everything public is named here; values are frozen dataclasses and numpy arrays.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glasstape._aio import AsyncClient, AsyncSignalStream
+    from glasstape._options import Tls
+    from glasstape._sync import Client, SignalStream
+    from glasstape.errors import (
+        AuthenticationError,
+        ConflictError,
+        DataLossError,
+        DeadlineError,
+        GlasstapeError,
+        InternalError,
+        InvalidRequestError,
+        NotFoundError,
+        OutOfRangeError,
+        OverloadedError,
+        PermissionDeniedError,
+        PreconditionError,
+        UnavailableError,
+        UnimplementedError,
+        Violation,
+    )
+    from glasstape.types.enums import (
+        Baseline,
+        DataState,
+        Delivery,
+        Direction,
+        Entry,
+        EventKind,
+        GoodbyeReason,
+        Method,
+        ModelState,
+        OpenResult,
+        QualityLevel,
+        Quantity,
+        ResetReason,
+        Score,
+        Start,
+        Verdict,
+    )
+    from glasstape.types.inference import (
+        Confidence,
+        Driver,
+        Explanation,
+        Feature,
+        Heatmap,
+        Model,
+        ModelRef,
+        Prediction,
+        Quality,
+    )
+    from glasstape.types.market import Bar, Instrument, PublishReport, Rejection
+    from glasstape.types.signals import (
+        BuyEvent,
+        ConfidenceEvent,
+        Disconnected,
+        Event,
+        EventBatch,
+        Gap,
+        Goodbye,
+        Heartbeat,
+        HeatmapBatch,
+        Opened,
+        OutcomeEvent,
+        Signal,
+        StreamMessage,
+        TrackRecord,
+        TrackRecords,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncClient",
+    "AsyncSignalStream",
+    "AuthenticationError",
+    "Bar",
+    "Baseline",
+    "BuyEvent",
+    "Client",
+    "Confidence",
+    "ConfidenceEvent",
+    "ConflictError",
+    "DataLossError",
+    "DataState",
+    "DeadlineError",
+    "Delivery",
+    "Direction",
+    "Disconnected",
+    "Driver",
+    "Entry",
+    "Event",
+    "EventBatch",
+    "EventKind",
+    "Explanation",
+    "Feature",
+    "Gap",
+    "GlasstapeError",
+    "Goodbye",
+    "GoodbyeReason",
+    "Heartbeat",
+    "Heatmap",
+    "HeatmapBatch",
+    "Instrument",
+    "InternalError",
+    "InvalidRequestError",
+    "Method",
+    "Model",
+    "ModelRef",
+    "ModelState",
+    "NotFoundError",
+    "OpenResult",
+    "Opened",
+    "OutOfRangeError",
+    "OutcomeEvent",
+    "OverloadedError",
+    "PermissionDeniedError",
+    "PreconditionError",
+    "Prediction",
+    "PublishReport",
+    "Quality",
+    "QualityLevel",
+    "Quantity",
+    "Rejection",
+    "ResetReason",
+    "Score",
+    "Signal",
+    "SignalStream",
+    "Start",
+    "StreamMessage",
+    "Tls",
+    "TrackRecord",
+    "TrackRecords",
+    "UnavailableError",
+    "UnimplementedError",
+    "Verdict",
+    "Violation",
+    "__version__",
+]
+
+# Names are loaded when they are first used: the command line and the generated stubs live in this
+# package too, and neither needs what the clients need.
+_MODULES = {
+    "glasstape._aio": """
+        AsyncClient AsyncSignalStream
+    """,
+    "glasstape._options": """
+        Tls
+    """,
+    "glasstape._sync": """
+        Client SignalStream
+    """,
+    "glasstape.errors": """
+        AuthenticationError ConflictError DataLossError DeadlineError GlasstapeError
+        InternalError InvalidRequestError NotFoundError OutOfRangeError OverloadedError
+        PermissionDeniedError PreconditionError UnavailableError UnimplementedError Violation
+    """,
+    "glasstape.types.enums": """
+        Baseline DataState Delivery Direction Entry EventKind GoodbyeReason Method ModelState
+        OpenResult QualityLevel Quantity ResetReason Score Start Verdict
+    """,
+    "glasstape.types.inference": """
+        Confidence Driver Explanation Feature Heatmap Model ModelRef Prediction Quality
+    """,
+    "glasstape.types.market": """
+        Bar Instrument PublishReport Rejection
+    """,
+    "glasstape.types.signals": """
+        BuyEvent ConfidenceEvent Disconnected Event EventBatch Gap Goodbye Heartbeat
+        HeatmapBatch Opened OutcomeEvent Signal StreamMessage TrackRecord TrackRecords
+    """,
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Values <-> messages, as plain functions. Nothing outside the SDK sees a message."""

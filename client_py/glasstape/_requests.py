@@ -1,0 +1,141 @@
+"""Requests from the clients' arguments, the same for both clients. Nothing is sent from here."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from numpy.typing import ArrayLike
+
+from glasstape._convert.common import delta_to, enum_to, member, time_to
+from glasstape._convert.inference import direction_to, input_to
+from glasstape.errors import InvalidRequestError
+from glasstape.types.enums import (
+    Baseline,
+    Delivery,
+    Direction,
+    EventKind,
+    Method,
+    QualityLevel,
+    Score,
+    Start,
+)
+from glasstape.types.market import Bar
+from glasstape.v1 import inference_pb2 as ipb
+from glasstape.v1 import market_pb2 as mpb
+from glasstape.v1 import signals_pb2 as spb
+
+
+def predict(
+    windows: ArrayLike | None,
+    bars: Sequence[Sequence[Bar]] | None,
+    symbols: Sequence[str] | None,
+    signals: Sequence[int] | None,
+    model: str,
+) -> ipb.PredictRequest:
+    """A Predict request."""
+    return ipb.PredictRequest(model=model, input=input_to(windows, bars, symbols, signals))
+
+
+def explain(
+    windows: ArrayLike | None,
+    bars: Sequence[Sequence[Bar]] | None,
+    symbols: Sequence[str] | None,
+    signals: Sequence[int] | None,
+    *,
+    model: str,
+    method: Method | str,
+    score: Score | str,
+    target: Direction | str | None,
+    foil: Direction | str | None,
+    baseline: Baseline | str | None,
+    samples: int,
+    seed: int,
+    quality: QualityLevel | str,
+) -> ipb.ExplainRequest:
+    """An Explain request."""
+    for name, value in (("samples", samples), ("seed", seed)):
+        if value < 0:
+            raise InvalidRequestError.field(name, f"must be 0 or more, is {value}")
+    return ipb.ExplainRequest(
+        model=model,
+        input=input_to(windows, bars, symbols, signals),
+        method=enum_to(ipb.Method, "METHOD_", member(Method, method, "method")),
+        score=enum_to(ipb.Score, "SCORE_", member(Score, score, "score")),
+        target=direction_to(target, "target"),
+        foil=direction_to(foil, "foil"),
+        baseline=enum_to(
+            ipb.Baseline,
+            "BASELINE_",
+            member(Baseline, baseline, "baseline") if baseline else None,
+        ),
+        samples=samples,
+        seed=seed,
+        quality=enum_to(ipb.QualityLevel, "QUALITY_LEVEL_", member(QualityLevel, quality, "quality")),
+    )
+
+
+def kinds_to(kinds: Iterable[EventKind | str]) -> list[spb.EventKind.ValueType]:
+    """Wire kinds."""
+    members = [member(EventKind, kind, "kinds") for kind in kinds]
+    return [enum_to(spb.EventKind, "EVENT_KIND_", kind) for kind in members]
+
+
+def signals(
+    symbols: Sequence[str],
+    kinds: Iterable[EventKind | str],
+    *,
+    min_confidence: float,
+    start: Start | str,
+    resume_token: bytes,
+    delivery: Delivery | str,
+    conflation_interval: timedelta | float,
+    heartbeat_interval: timedelta | float,
+    heatmap_method: Method | str | None,
+) -> spb.SignalsRequest:
+    """A Signals request."""
+    if isinstance(symbols, str):
+        raise InvalidRequestError.field("symbols", f"must be a sequence of symbols, is the text {symbols!r}")
+    method = member(Method, heatmap_method, "heatmap_method") if heatmap_method else None
+    return spb.SignalsRequest(
+        symbols=symbols,
+        kinds=kinds_to(kinds),
+        min_confidence=min_confidence,
+        start=enum_to(spb.Start, "START_", member(Start, start, "start")),
+        resume_token=resume_token,
+        delivery=enum_to(spb.Delivery, "DELIVERY_", member(Delivery, delivery, "delivery")),
+        conflation_interval=delta_to(conflation_interval),
+        heartbeat_interval=delta_to(heartbeat_interval),
+        heatmap_method=enum_to(ipb.Method, "METHOD_", method),
+    )
+
+
+def list_signals(
+    symbols: Sequence[str],
+    kinds: Iterable[EventKind | str],
+    *,
+    min_confidence: float,
+    start_sequence: int,
+    end_sequence: int,
+    descending: bool,
+) -> spb.ListSignalsRequest:
+    """A ListSignals request for the first page."""
+    return spb.ListSignalsRequest(
+        symbols=symbols,
+        kinds=kinds_to(kinds),
+        min_confidence=min_confidence,
+        start_sequence=start_sequence,
+        end_sequence=end_sequence,
+        descending=descending,
+    )
+
+
+def list_bars(
+    symbol: str, interval: str, start: datetime | None, end: datetime | None
+) -> mpb.ListBarsRequest:
+    """A ListBars request for the first page."""
+    return mpb.ListBarsRequest(
+        symbol=symbol,
+        interval=interval,
+        start_time=time_to(start, "start") if start else None,
+        end_time=time_to(end, "end") if end else None,
+        page_size=10_000,
+    )

@@ -1,0 +1,84 @@
+"""The command `glasstape`. Subcommands are found by entry point and loaded only when they run.
+
+A subcommand is a module with HELP, `add_arguments(parser)` and `run(options) -> exit status`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
+
+GROUP = "glasstape.commands"
+
+_EXTRAS = {
+    "rich": "cli",
+    "torch": "server",
+    "pydantic": "server",
+    "pydantic_settings": "server",
+    "polars": "server",
+    "safetensors": "server",
+    "grpc_health": "server",
+    "grpc_reflection": "server",
+    "filelock": "server",
+    "glasstape_server": "server",
+    "PyQt6": "desktop",
+    "pyqtgraph": "desktop",
+    "glasstape_qt": "desktop",
+}
+"""Which extra brings a module."""
+
+
+class Command(Protocol):
+    """A subcommand's module."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...  # noqa: D102
+    def run(self, options: argparse.Namespace) -> int: ...  # noqa: D102
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    name = next((word for word in given if not word.startswith("-")), "")
+    if given[:1] == ["--version"]:
+        from glasstape import __version__
+
+        print(f"glasstape {__version__}")
+        return 0
+    if name not in found or given[0] != name:
+        return _overview(found, name, given)
+    try:
+        command: Command = found[name].load()
+        parser = argparse.ArgumentParser(f"glasstape {name}", description=command.HELP)
+        command.add_arguments(parser)
+        return command.run(parser.parse_args(given[1:]))
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print(f"glasstape {name} needs an extra: pip install 'glasstape[{extra}]'", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away (| head): nothing to say
+        return 0
+
+
+def _overview(found: dict[str, EntryPoint], name: str, given: Sequence[str]) -> int:
+    asked = not given or given[0] in ("-h", "--help")
+    out = sys.stdout if asked else sys.stderr
+    if not asked:
+        print(f"glasstape: no command {name or given[0]!r}\n", file=out)
+    print("usage: glasstape COMMAND [options]      (glasstape COMMAND --help tells more)\n", file=out)
+    for entry in sorted(found.values()):
+        try:
+            text = entry.load().HELP
+        except ModuleNotFoundError as error:
+            extra = _EXTRAS.get((error.name or "").split(".")[0], "?")
+            text = f"(needs glasstape[{extra}])"
+        print(f"  {entry.name:<10} {text}", file=out)
+    return 0 if asked else 2

@@ -1,0 +1,84 @@
+"""Bars from a CSV file, with the standard library alone."""
+
+import csv
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from datetime import time as clock_time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from glasstape import Bar, InvalidRequestError
+
+_NAMES = {
+    "symbol": ("symbol", "ticker", "code"),
+    "time": ("close_time", "datetime", "date", "time", "timestamp"),
+    "open": ("open",),
+    "high": ("high",),
+    "low": ("low",),
+    "close": ("close",),
+    "volume": ("volume", "vol"),
+}
+
+
+def read_bars(path: Path, interval: str, *, symbol: str, time_zone: str, close: clock_time) -> Iterator[Bar]:
+    """Read bars.
+
+    Args:
+        path: .csv or .csv.gz with a header.
+        interval: length of the bars.
+        symbol: symbol of files without such a column.
+        time_zone: IANA zone of times without an offset.
+        close: local closing time of rows that carry a date alone.
+
+    Raises:
+        InvalidRequestError: a column is missing or a value cannot be read; names file, line and column.
+    """
+    zone = ZoneInfo(time_zone)
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        columns = _columns(rows.fieldnames or (), path, bool(symbol))
+        for row in rows:
+            where = f"{path}:{rows.line_num}"
+            numbers = {
+                name: _number(row, columns[name], where)
+                for name in ("open", "high", "low", "close", "volume")
+            }
+            name = row[columns["symbol"]] if "symbol" in columns else symbol
+            moment = _moment(row[columns["time"]], zone, close, f"{where} {columns['time']}")
+            yield Bar(symbol=name, interval=interval, close_time=moment, **numbers)  # type: ignore[arg-type]
+
+
+def _columns(header: object, path: Path, has_symbol: bool) -> dict[str, str]:
+    names = {str(name).strip().lower(): str(name) for name in header}  # type: ignore[attr-defined]
+    found = {
+        key: next(names[option] for option in options if option in names)
+        for key, options in _NAMES.items()
+        if any(option in names for option in options)
+    }
+    missing = [key for key in _NAMES if key not in found and not (key == "symbol" and has_symbol)]
+    if missing:
+        raise InvalidRequestError.field(
+            str(path), f"no column for {', '.join(missing)}; has {', '.join(names)}"
+        )
+    return found
+
+
+def _number(row: dict[str, str], column: str, where: str) -> float:
+    try:
+        return float(row[column])
+    except (TypeError, ValueError):
+        raise InvalidRequestError.field(
+            f"{where} {column}", f"must be a number, is {row[column]!r}"
+        ) from None
+
+
+def _moment(text: str, zone: ZoneInfo, close: clock_time, where: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequestError.field(where, f"must be an ISO 8601 date or time, is {text!r}") from None
+    if len(text) <= 10:
+        moment = datetime.combine(moment, close)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

@@ -1,0 +1,121 @@
+"""`glasstape doctor`: what is wrong with an installation, a server, a model or a CSV, in plain words.
+
+Checks are found by entry point, so that the server brings its own: a check is a function
+`(options) -> findings` and `add_arguments(parser)` beside it in one module.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+
+from glasstape.cli.connect import add_json, add_server, print_json
+
+HELP = "say what is wrong with an installation, a server, a model or a CSV"
+
+GROUP = "glasstape.checks"
+Finding = tuple[str, str]
+"""("ok" | "warning" | "problem", sentence)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command and of every check."""
+    add_server(parser)
+    add_json(parser)
+    parser.add_argument("--offline", action="store_true", help="do not ask a server")
+    for entry in entry_points(group=GROUP):
+        entry.load().add_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check everything that was asked for; the exit status is 1 if there is a problem."""
+    findings = [*_installation()]
+    if not options.offline:
+        findings += _server(options.server)
+    for entry in entry_points(group=GROUP):
+        findings += entry.load().check(options)
+    for kind, text in findings:
+        if options.json:
+            print_json({"finding": kind, "text": text})
+        else:
+            print(f"{kind:<8} {text}")
+    return int(any(kind == "problem" for kind, _ in findings))
+
+
+def _installation() -> Iterator[Finding]:
+    yield "ok", f"Python {sys.version.split()[0]}, glasstape {version('glasstape')}"
+    for line in requires("glasstape") or ():
+        name, _, marker = line.partition(";")
+        if "extra" in marker or "win32" in marker:
+            continue
+        yield _package(name.strip())
+    for extra, package in (("cli", "rich"), ("server", "torch"), ("desktop", "PyQt6")):
+        try:
+            yield "ok", f"extra [{extra}]: {package} {version(package)}"
+        except PackageNotFoundError:
+            yield "ok", f"extra [{extra}] is not installed (pip install 'glasstape[{extra}]')"
+    from google.protobuf.internal import api_implementation
+
+    kind = api_implementation.Type()
+    yield (
+        ("ok", "protobuf runs on upb")
+        if kind == "upb"
+        else (
+            "warning",
+            f"protobuf runs on {kind}: slow, and without limits on recursion; reinstall protobuf",
+        )
+    )
+
+
+def _package(requirement: str) -> Finding:
+    name = requirement.split(">=")[0].strip()
+    least = requirement.partition(">=")[2].strip()
+    try:
+        have = version(name)
+    except PackageNotFoundError:
+        return "problem", f"{name} is missing: pip install '{requirement}'"
+    if least and _numbers(have) < _numbers(least):
+        return "problem", f"{name} {have} is too old: pip install '{requirement}'"
+    return "ok", f"{name} {have}"
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
+
+
+def _server(address: str) -> Iterator[Finding]:
+    from glasstape import Client, GlasstapeError, Heartbeat, ModelState
+
+    try:
+        with Client(address, timeout=3.0) as client:
+            if not client.ready():
+                yield (
+                    "problem",
+                    f"{address}: no server, or one that is not ready (proxy variables: {_proxies() or 'none'})",
+                )
+                return
+            yield "ok", f"{address}: serving"
+            for model in client.models():
+                if model.state is ModelState.REFUSED:
+                    yield (
+                        "warning",
+                        f"model {model.ref.name}@{model.ref.version} is refused: {model.refusal}",
+                    )
+            stream = client.signals(start="live", heartbeat_interval=0.2)
+            with stream:
+                beat = next(message for message in stream.messages() if isinstance(message, Heartbeat))
+            skew = (datetime.now(UTC) - beat.server_time).total_seconds()
+            kind = "ok" if abs(skew) < 2 else "warning"
+            yield kind, f"clocks differ by {skew:+.1f} s"
+            state = beat.data_state.value
+            yield "warning" if state == "stale" else "ok", f"market data is {state}"
+    except GlasstapeError as error:
+        yield "problem", f"{address}: {error.code}: {error}"
+
+
+def _proxies() -> str:
+    """grpc honours these, which is a frequent reason for a local server that cannot be reached."""
+    names = ("http_proxy", "https_proxy", "grpc_proxy")
+    return ", ".join(name for name in names if os.environ.get(name) or os.environ.get(name.upper()))

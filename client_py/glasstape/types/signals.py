@@ -1,0 +1,183 @@
+"""Events of the feed, and what a stream says beside them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from glasstape.errors import GlasstapeError
+from glasstape.types.enums import (
+    DataState,
+    Direction,
+    Entry,
+    EventKind,
+    GoodbyeReason,
+    OpenResult,
+    ResetReason,
+)
+from glasstape.types.inference import Confidence, Explanation, ModelRef
+from glasstape.types.market import Bar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What a model says of one symbol at one bar close."""
+
+    confidence: Confidence
+    bar: Bar
+    reference_close: float
+    previous_session_close: float | None
+    horizon_bars: int
+    entry: Entry
+    expire_time: datetime
+    """Market time at which the horizon ends."""
+    data_state: DataState
+    flat_threshold: float
+    """|log return| below which the outcome is FLAT."""
+
+    @property
+    def change(self) -> float | None:
+        """Relative price change against the previous session's close."""
+        previous = self.previous_session_close
+        return None if previous is None else self.bar.close / previous - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of the journal: a `ConfidenceEvent`, `BuyEvent` or `OutcomeEvent`."""
+
+    sequence: int
+    symbol: str
+    interval: str
+    bar_close_time: datetime
+    publish_time: datetime
+    model: ModelRef
+    snapshot: bool = False
+    """Delivered as part of a snapshot: it may have been delivered before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceEvent(Event):
+    """The confidences of one symbol at one bar close."""
+
+    signal: Signal
+    kind = EventKind.CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuyEvent(Event):
+    """A signal whose direction is UP (class 2)."""
+
+    signal: Signal
+    confidence_sequence: int
+    kind = EventKind.BUY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeEvent(Event):
+    """What came of a signal."""
+
+    confidence_sequence: int
+    signal_bar_close_time: datetime
+    predicted: Direction
+    realised: Direction
+    realised_return: float
+    """Log return from entry to the end of the horizon."""
+    hit: bool
+    abstained: bool
+    confidence: Confidence
+    kind = EventKind.OUTCOME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The stream is connected."""
+
+    result: OpenResult
+    reset_reason: ResetReason
+    epoch: str
+    head_sequence: int
+    earliest_sequence: int
+    contract_version: str
+    model: ModelRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBatch:
+    """Events, oldest first."""
+
+    events: tuple[Event, ...]
+    conflated_count: int
+    snapshot: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatmapBatch:
+    """Heat maps of events delivered before, by sequence."""
+
+    explanations: dict[int, Explanation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """Nothing else happened."""
+
+    server_time: datetime
+    market_time: datetime
+    data_state: DataState
+    last_bar_close_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A known loss: these sequences will not be delivered."""
+
+    first_sequence: int
+    last_sequence: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    """The server ends this connection; the stream resumes by itself."""
+
+    reason: GoodbyeReason
+    retry_delay: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """The connection broke; the stream resumes by itself after `retry_in`."""
+
+    error: GlasstapeError
+    retry_in: timedelta
+    attempt: int
+    """Failures in a row, from 1."""
+
+
+StreamMessage = Opened | EventBatch | HeatmapBatch | Heartbeat | Gap | Goodbye | Disconnected
+"""Everything that a stream can say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRecord:
+    """Figures of one group of outcomes."""
+
+    predicted: Direction | None
+    """None: UP and DOWN together."""
+    count: int
+    hits: int
+    hit_rate: float
+    hit_rate_low: float
+    hit_rate_high: float
+    """95 % Wilson interval."""
+    base_rate: float
+    """What guessing the same calls against these outcomes would hit."""
+    mean_return: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRecords:
+    """How signals turned out."""
+
+    records: tuple[TrackRecord, ...]
+    outcomes: int
+    brier_score: float

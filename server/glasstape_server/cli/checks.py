@@ -1,0 +1,60 @@
+"""What `glasstape doctor` checks with the server's code: models and bar files."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the checks."""
+    parser.add_argument("--check-model", type=Path, metavar="FOLDER", help="an artefact: NAME/VERSION")
+    parser.add_argument("--check-bars", type=Path, metavar="FILE", help="bars in CSV or Parquet")
+    parser.add_argument("--interval", default="1d", help="length of those bars (default: %(default)s)")
+
+
+def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Check what was asked for."""
+    if options.check_model is not None:
+        yield from _model(options.check_model)
+    if options.check_bars is not None:
+        yield from _bars(options.check_bars, options.interval)
+
+
+def _model(folder: Path) -> Iterator[tuple[str, str]]:
+    from glasstape_server.models.artefact import ArtefactError, load
+
+    try:
+        model = load(folder.resolve())
+    except ArtefactError as error:
+        yield "problem", f"{folder}: {error}"
+        return
+    yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} passes every check"
+
+
+def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:
+    from glasstape_server.errors import InvalidArgument
+    from glasstape_server.market.files import FileError, FileFormat, read_bars, to_bars
+    from glasstape_server.market.rules import check_bar
+
+    try:
+        frame = read_bars(path, interval, FileFormat())
+    except FileError as error:
+        yield "problem", str(error)
+        return
+    yield "ok", f"{path}: {len(frame)} bars of {frame['symbol'].n_unique()} symbols"
+    doubled = len(frame) - frame.select("symbol", "close_time").n_unique()
+    if doubled:
+        yield "problem", f"{path}: {doubled} bars share symbol and close time with another"
+    broken = halted = 0
+    first = ""
+    for bar in to_bars(frame, interval):
+        halted += bar.halted
+        try:
+            check_bar(bar)
+        except InvalidArgument as error:
+            broken += 1
+            first = first or f"{bar.symbol}: {error}"
+    if broken:
+        yield "problem", f"{path}: {broken} bars would be rejected; the first: {first}"
+    if halted:
+        yield "ok", f"{path}: {halted} halted bars will not be fed"
