@@ -16,6 +16,7 @@ from glasstape._convert.market import bar_from, instrument_from, publish_request
 from glasstape._convert.signals import event_from, track_records_from
 from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
 from glasstape._resume import StreamState
+from glasstape._retry import Attempts
 from glasstape.errors import UnavailableError, from_rpc
 from glasstape.types.enums import (
     Baseline,
@@ -122,12 +123,13 @@ class AsyncClient:
     ) -> PublishReport:
         """See `Client.publish_bars`."""
         requests = publish_requests(bars, instruments, backfill, MAX_ITEMS)
-        try:
-            call = self._market.PublishBars(iter(requests), timeout=self._timeout * len(requests))
-            responses = [response async for response in call]
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from None
-        return report_from(responses, MAX_ITEMS)
+        attempts = Attempts(self._timeout * len(requests))
+        while True:
+            try:
+                call = self._market.PublishBars(iter(requests), timeout=attempts.timeout)
+                return report_from([response async for response in call], MAX_ITEMS)
+            except grpc.aio.AioRpcError as error:
+                await asyncio.sleep(attempts.delay_after(error))
 
     async def bars(
         self,
@@ -206,10 +208,12 @@ class AsyncClient:
             raise from_rpc(error) from None
 
     async def _call(self, method: Callable[..., Any], request: object) -> Any:
-        try:
-            return await method(request, timeout=self._timeout)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from None
+        attempts = Attempts(self._timeout)
+        while True:
+            try:
+                return await method(request, timeout=attempts.timeout)
+            except grpc.aio.AioRpcError as error:
+                await asyncio.sleep(attempts.delay_after(error))
 
     async def _pages(self, method: Callable[..., Any], request: Any) -> AsyncIterator[Any]:
         while True:

@@ -1,6 +1,5 @@
 """How a client connects: plain values and the channel they make."""
 
-import json
 from dataclasses import dataclass
 
 import grpc
@@ -26,35 +25,11 @@ class Tls:
         return grpc.ssl_channel_credentials(self.root_certificates, self.client_key, self.client_certificates)
 
 
-# Only UNAVAILABLE is tried again, and only for calls that are over before anything was answered:
-# streams resume by their token instead.
-_SERVICE_CONFIG = json.dumps(
-    {
-        "methodConfig": [
-            {
-                "name": [
-                    {"service": f"glasstape.v1.{name}"} for name in ("InferenceService", "MarketService")
-                ]
-                + [
-                    {"service": "glasstape.v1.SignalService", "method": name}
-                    for name in ("ListSignals", "GetTrackRecord")
-                ],
-                "retryPolicy": {
-                    "maxAttempts": 5,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
-)
-
+# No "grpc.service_config" with a retryPolicy here: on grpcio 1.80, beside the keepalive options, a bidirectional
+# call whose server was killed never returned, not even at its deadline. See `_retry.py` instead.
 CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.service_config", _SERVICE_CONFIG),
     # A frozen peer is noticed only with ping_timeout_ms beside the keepalive settings.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),

@@ -18,6 +18,7 @@ from glasstape._convert.market import bar_from, instrument_from, publish_request
 from glasstape._convert.signals import event_from, track_records_from
 from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
 from glasstape._resume import StreamState
+from glasstape._retry import Attempts
 from glasstape.errors import GlasstapeError, UnavailableError, from_rpc
 from glasstape.types.enums import (
     Baseline,
@@ -164,11 +165,13 @@ class Client:
             backfill: load history: accept older bars and make no signals.
         """
         requests = publish_requests(bars, instruments, backfill, MAX_ITEMS)
-        try:
-            responses = list(self._market.PublishBars(iter(requests), timeout=self._timeout * len(requests)))
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
-        return report_from(responses, MAX_ITEMS)
+        attempts = Attempts(self._timeout * len(requests))
+        while True:
+            try:
+                responses = list(self._market.PublishBars(iter(requests), timeout=attempts.timeout))
+                return report_from(responses, MAX_ITEMS)
+            except grpc.RpcError as error:
+                time.sleep(attempts.delay_after(error))
 
     def bars(
         self,
@@ -262,10 +265,12 @@ class Client:
             raise from_rpc(error) from None
 
     def _call(self, method: Callable[..., T], request: object) -> T:
-        try:
-            return method(request, timeout=self._timeout)
-        except grpc.RpcError as error:
-            raise from_rpc(error) from None
+        attempts = Attempts(self._timeout)
+        while True:
+            try:
+                return method(request, timeout=attempts.timeout)
+            except grpc.RpcError as error:
+                time.sleep(attempts.delay_after(error))
 
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
         while True:

@@ -278,7 +278,8 @@ class _Servicer:
             model=ref_to(MODEL.ref),
         )
         yield self._response(epoch, position, opened=opened)
-        if result != spb.OPEN_RESULT_RESUMED and request.start in (0, spb.START_SNAPSHOT):
+        fresh = result == spb.OPEN_RESULT_STARTED and request.start in (0, spb.START_SNAPSHOT)
+        if fresh or result == spb.OPEN_RESULT_RESET:
             batch = spb.EventBatch(events=_snapshot(fake._events[:position], request), snapshot=True)
             yield self._response(epoch, position, batch=batch)
         while True:

@@ -36,7 +36,7 @@ class Lane(IntEnum):
 
     @property
     def share(self) -> float:
-        """Part of the queue that this lane may find full before it is refused."""
+        """Part of the queue that work of this lane and of more urgent ones may fill before it is refused."""
         return 0.5 if self in (Lane.EXPLAIN, Lane.BULK) else 1.0
 
 
@@ -71,7 +71,7 @@ class Engine:
         self._limit = queue_windows
         self._torch_threads = torch_threads
         self._lanes: dict[Lane, dict[Work, deque[_Job]]] = {lane: {} for lane in Lane}
-        self._waiting = 0
+        self._waiting = dict.fromkeys(Lane, 0)
         self._rate = 100_000.0
         self._stopped = False
         self._ready = threading.Condition()
@@ -92,15 +92,16 @@ class Engine:
         with self._ready:
             if self._stopped:
                 raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-            if self._waiting and self._waiting + cost > self._limit * lane.share:
-                wait = max(0.05, self._waiting / self._rate)
+            ahead = sum(self._waiting[other] for other in Lane if other <= lane)
+            if ahead and ahead + cost > self._limit * lane.share:
+                wait = max(0.05, ahead / self._rate)
                 raise ResourceExhausted(
                     "QUEUE_FULL",
-                    f"{self._waiting} windows are waiting for the device; come back in {wait:.2f} s",
-                    metadata={"waiting": str(self._waiting)},
+                    f"{ahead} windows are waiting for the device; come back in {wait:.2f} s",
+                    metadata={"waiting": str(ahead)},
                     retry_after=wait,
                 )
-            self._waiting += cost
+            self._waiting[lane] += cost
             self._lanes[lane].setdefault(work, deque()).append(job)
             self._ready.notify()
         try:
@@ -149,12 +150,12 @@ class Engine:
             job = jobs[0]
             if self._dropped(job):
                 jobs.popleft()
-                self._waiting -= (len(job.windows) - job.taken) * work.passes
+                self._waiting[lane] -= (len(job.windows) - job.taken) * work.passes
                 continue
             end = min(len(job.windows), job.taken + room)
             batch.append((job, job.taken, end))
             room -= end - job.taken
-            self._waiting -= (end - job.taken) * work.passes
+            self._waiting[lane] -= (end - job.taken) * work.passes
             job.taken = end
             if end == len(job.windows):
                 jobs.popleft()

@@ -1,0 +1,43 @@
+"""When a call is tried again: UNAVAILABLE alone, and only calls that are safe to repeat.
+
+Every call of the contract is: the ones that write bars are idempotent. Streams resume instead.
+"""
+
+import random
+import time
+
+import grpc
+
+from glasstape.errors import from_rpc
+
+ATTEMPTS = 5
+FIRST_DELAY = 0.1
+LONGEST_DELAY = 2.0
+"""Seconds between two attempts, before jitter."""
+
+
+class Attempts:
+    """Counts the attempts of one call within its timeout."""
+
+    def __init__(self, timeout: float) -> None:
+        self._deadline = time.monotonic() + timeout
+        self._failed = 0
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that are left."""
+        return max(0.001, self._deadline - time.monotonic())
+
+    def delay_after(self, error: grpc.RpcError) -> float:
+        """Seconds to wait before the next attempt, with full jitter.
+
+        Raises:
+            GlasstapeError: there is no next attempt.
+        """
+        self._failed += 1
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self._failed - 1))
+        delay = random.uniform(longest / 2, longest)  # noqa: S311
+        last = self._failed >= ATTEMPTS or delay >= self.timeout
+        if last or error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise from_rpc(error) from None
+        return delay

@@ -1,0 +1,30 @@
+"""Fixtures that several rooms share."""
+
+from collections.abc import Iterator
+
+import pytest
+from markets import Market, open_market
+from running import ServerProcess
+
+from glasstape import Client
+from glasstape_server.models import artefact
+from glasstape_server.models.artefact import Model
+from glasstape_server.settings import BUNDLED_MODELS
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+    """One live server for every test that does not break it."""
+    server = ServerProcess(tmp_path_factory.mktemp("data"))
+    with server, Client(server.address) as client:
+        opened = open_market(server, client)
+        for _ in range(5):
+            opened.close_bar()
+        yield opened
+    assert server.process is not None
+    assert server.process.returncode == 0, "".join(server.log)
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Model:
+    """The model that ships with the server."""
+    return artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")

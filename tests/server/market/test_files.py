@@ -1,0 +1,62 @@
+import hashlib
+from datetime import time
+
+import polars as pl
+import pytest
+
+from glasstape_server.domain import SECOND
+from glasstape_server.market import replay, sample
+from glasstape_server.market.files import FileError, FileFormat, read_bars
+from glasstape_server.market.rules import check_bar
+
+
+def test_the_sample_is_the_file_that_the_notice_names():
+    assert hashlib.sha256(sample.PATH.read_bytes()).hexdigest() == sample.SHA256
+    assert sample.SHA256 in (sample.PATH.parent / "NOTICE.md").read_text()
+
+
+def test_the_sample_is_adjusted_valid_and_closes_at_four_in_new_york():
+    frame = sample.read()
+    assert len(frame) == 12_154
+    for bar in replay.to_bars(frame, "1d"):
+        check_bar(bar)
+    aapl = frame.filter(pl.col("symbol") == "AAPL")
+    returns = aapl["close"].log().diff().abs()
+    assert returns.max() == pytest.approx(0.7312, abs=1e-3)  # 2000-09-29, a real fall; splits are gone
+    winter, summer = frame["close_time"].min(), aapl.filter(pl.col("close_time") > 0)["close_time"][90]
+    assert winter % (86_400 * SECOND) == 21 * 3600 * SECOND
+    assert summer % (86_400 * SECOND) == 20 * 3600 * SECOND
+
+
+def test_csv_and_parquet_give_the_same_bars_and_codes_stay_text(tmp_path):
+    text = "Code,Date,Open,High,Low,Close,Volume\n005930,2024-01-02,10,11,9,10.5,100\n005930,2024-01-03,10,11,9,10,1\n"
+    (tmp_path / "bars.csv").write_text(text)
+    form = FileFormat("Asia/Seoul", time(15, 30))
+    frame = read_bars(tmp_path / "bars.csv", "1d", form)
+    assert frame["symbol"].to_list() == ["005930", "005930"]
+    assert frame["close_time"][0] % (86_400 * SECOND) == (6 * 3600 + 1800) * SECOND
+    pl.read_csv(tmp_path / "bars.csv", schema_overrides={"Code": pl.String}).with_columns(
+        pl.col("Date").str.to_date()
+    ).write_parquet(tmp_path / "bars.parquet")
+    assert read_bars(tmp_path / "bars.parquet", "1d", form).equals(frame)
+
+
+def test_files_that_cannot_be_read_say_why(tmp_path):
+    (tmp_path / "a.csv").write_text("date,open,high,low\n2024-01-01,1,2,1\n")
+    with pytest.raises(FileError, match="no column for close, volume"):
+        read_bars(tmp_path / "a.csv", "1d", FileFormat())
+    with pytest.raises(FileError, match="cannot be read"):
+        read_bars(tmp_path / "missing.csv", "1d", FileFormat())
+    (tmp_path / "b.csv").write_text("date,open,high,low,close,volume\n2024-01-01,1,2,1,x,1\n")
+    with pytest.raises(FileError, match="b.csv"):
+        read_bars(tmp_path / "b.csv", "1d", FileFormat())
+    with pytest.raises(FileError, match="interval"):
+        read_bars(tmp_path / "b.csv", "2d", FileFormat())
+
+
+def test_a_recording_parts_history_from_what_is_signalled():
+    recording = replay.load("sample", "1d", first="2012-01-01", last="2012-01-31")
+    assert recording.history[-1].close_time < recording.bars[0].close_time
+    assert len({bar.close_time for bar in recording.bars}) == 20
+    with pytest.raises(ValueError, match="no bar"):
+        replay.load("sample", "1d", first="2030-01-01")

@@ -1,0 +1,123 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from glasstape_server.domain import DAY, Bar, Instrument
+from glasstape_server.errors import AlreadyExists, InvalidArgument, ResourceExhausted
+from glasstape_server.market.store import BarStore, Batch
+
+KEY = ("A", "1d")
+
+
+def bar(day, close=10.0, **changes):
+    return replace(Bar("A", "1d", day * DAY, close, close + 1, close - 1, close, 5.0), **changes)
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = BarStore(tmp_path / "bars.sqlite")
+    yield opened
+    opened.close()
+
+
+def publish(store, *bars, **options):
+    return store.publish([Batch(bars, **options)])[0]
+
+
+def test_new_equal_and_other_values(store):
+    assert publish(store, bar(1), bar(2)).stored == 2
+    again = publish(store, bar(2), bar(1))
+    assert (again.stored, again.duplicates, again.rejections) == (0, 2, [])
+    for other in (bar(1, 11.0), bar(2, 11.0)):
+        ((_, _, error),) = publish(store, other).rejections
+        assert isinstance(error, AlreadyExists)
+        assert error.reason == "BAR_CONFLICT"
+    assert [b.close for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [10.0, 10.0]
+
+
+def test_an_older_bar_needs_backfill_and_makes_no_signal(store):
+    assert publish(store, bar(5)).closed == [(KEY, 5 * DAY)]
+    ((index, symbol, error),) = publish(store, bar(3)).rejections
+    assert (index, symbol, error.reason) == (0, "A", "BAR_OUT_OF_ORDER")
+    report = publish(store, bar(3), bar(6), backfill=True)
+    assert (report.stored, report.closed) == (2, [])
+    assert store.unsignalled(KEY, 0) == [5 * DAY]
+    np.testing.assert_array_equal(store.until(KEY, 9 * DAY, 10)[0], np.array([3, 5, 6]) * DAY)
+
+
+def test_one_bad_bar_does_not_stop_the_others(store):
+    report = publish(store, bar(1), bar(2, high=1.0), bar(3))
+    assert report.stored == 2
+    assert [index for index, _, _ in report.rejections] == [1]
+    assert isinstance(report.rejections[0][2], InvalidArgument)
+
+
+def test_time_going_back_within_a_batch_is_rejected(store):
+    report = publish(store, bar(2), bar(1))
+    assert report.stored == 1
+    assert report.rejections[0][2].reason == "BAR_OUT_OF_ORDER"
+
+
+def test_a_halted_day_is_kept_and_never_fed(store):
+    halted = bar(2, open=0.0, high=0.0, low=0.0, volume=0.0)
+    report = publish(store, bar(1), halted, bar(3))
+    assert (report.stored, report.halted) == (3, 1)
+    assert report.closed == [(KEY, 1 * DAY), (KEY, 3 * DAY)]
+    np.testing.assert_array_equal(store.until(KEY, 9 * DAY, 10)[0], np.array([1, 3]) * DAY)
+    assert [b.halted for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [False, True, False]
+
+
+def test_provisional_bars_are_replaced_forgotten_and_never_signalled(store, tmp_path):
+    publish(store, bar(1))
+    for close in (10.0, 12.0):
+        report = publish(store, bar(2, close, provisional=True))
+        assert (report.provisional, report.stored, report.closed) == (1, 0, [])
+    assert store.list_bars(KEY, 0, 9 * DAY, 10)[-1] == bar(2, 12.0, provisional=True)
+    publish(store, bar(2, 11.0))
+    assert [b.provisional for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [False, False]
+    assert publish(store, bar(2, provisional=True)).rejections[0][2].reason == "BAR_OUT_OF_ORDER"
+
+
+def test_everything_reported_as_stored_is_there_after_reopening(tmp_path):
+    store = BarStore(tmp_path / "bars.sqlite")
+    publish(store, *(bar(day, 10 + day / 100) for day in range(1, 301)), instruments=[Instrument("A", "Name")])
+    store.close()
+    store = BarStore(tmp_path / "bars.sqlite")
+    assert len(store.list_bars(KEY, 0, 999 * DAY, 1000)) == 300
+    assert store.last_close(KEY) == 300 * DAY
+    assert store.instruments["A"].name == "Name"
+    assert publish(store, bar(300, 13.0)).duplicates == 1
+    store.close()
+
+
+def test_windows_reach_from_memory_to_disk(tmp_path):
+    store = BarStore(tmp_path / "bars.sqlite")
+    publish(store, *(bar(day, 10 + day / 100) for day in range(1, 601)))
+    for at in (600, 599, 400, 130, 90):
+        expected = np.arange(at - 79, at + 1) * DAY
+        np.testing.assert_array_equal(store.until(KEY, at * DAY, 80)[0], expected)
+    store.close()
+
+
+def test_the_previous_session_of_minute_bars_ends_the_day_before(tmp_path):
+    store = BarStore(tmp_path / "bars.sqlite")
+    minute = 60_000_000
+    times = [9 * 60 * minute + n * minute for n in (1, 2)] + [DAY + 9 * 60 * minute + n * minute for n in (1, 2)]
+    bars = [replace(bar(1, 10.0 + n), interval="1m", close_time=t) for n, t in enumerate(times)]
+    publish(store, *bars)
+    assert store.previous_session_close(("A", "1m"), times[3]) == 11.0
+    assert store.previous_session_close(("A", "1m"), times[0]) is None
+    store.close()
+
+
+def test_a_full_disk_stores_nothing_and_reading_goes_on(store):
+    publish(store, bar(1))
+    store._db.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(ResourceExhausted) as caught:
+        publish(store, *(bar(day) for day in range(2, 2000)))
+    assert caught.value.retry_after
+    assert len(store.list_bars(KEY, 0, 9999 * DAY, 9999)) == 1
+    assert store.last_close(KEY) == DAY
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    assert publish(store, bar(2)).stored == 1

@@ -1,0 +1,112 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from glasstape_server.models import artefact
+from glasstape_server.models.artefact import MANIFEST, WEIGHTS, ArtefactError
+from glasstape_server.settings import BUNDLED_MODELS
+
+SOURCE = BUNDLED_MODELS / "sample-conv1d" / "1"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    target = tmp_path / "sample-conv1d" / "1"
+    shutil.copytree(SOURCE, target)
+    return target
+
+
+def resign(folder):
+    """Make the manifest agree with the weights again, so that later checks are reached."""
+    import hashlib
+
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["weights_sha256"] = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def edit(folder, **changes):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest.update(changes)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_the_bundled_model_loads_and_is_frozen(bundled):
+    assert bundled.ref.name == "sample-conv1d"
+    assert not bundled.scorer.training
+    assert not any(p.requires_grad for p in bundled.scorer.parameters())
+
+
+def test_save_and_load_give_the_same_model(bundled, tmp_path):
+    network = bundled.scorer.network
+    folder = artefact.save(tmp_path, bundled.manifest, network, bundled.statistics)
+    assert artefact.load(folder).ref == bundled.ref
+    with pytest.raises(FileExistsError):
+        artefact.save(tmp_path, bundled.manifest, network, bundled.statistics)
+    assert [p.name for p in tmp_path.rglob(".new-*")] == []
+
+
+def test_one_flipped_bit_is_found(folder):
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[-5] ^= 1
+    (folder / WEIGHTS).write_bytes(bytes(data))
+    with pytest.raises(ArtefactError, match="SHA-256"):
+        artefact.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "message"),
+    [
+        (lambda t: t.update({"network.head.bias": torch.full((3,), torch.nan)}), "finite"),
+        (lambda t: t.update({"network.head.bias": t["network.head.bias"] + 1e-2}), "golden"),
+        (lambda t: t.update({"network.head.bias": torch.zeros(4)}), "differ from the architecture"),
+        (lambda t: t.pop("network.head.bias"), "differ from the architecture"),
+        (lambda t: t.update({"extra": torch.zeros(1)}), "differ from the architecture"),
+        (lambda t: t.update({"network.head.bias": t["network.head.bias"].double()}), "float32"),
+    ],
+)
+def test_wrong_weights_are_refused_even_when_signed(folder, tamper, message):
+    tensors = load_file(folder / WEIGHTS)
+    tamper(tensors)
+    save_file(tensors, folder / WEIGHTS)
+    resign(folder)
+    with pytest.raises(ArtefactError, match=message):
+        artefact.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"temperature": 0}, "temperature"),
+        ({"version": "2"}, "its folder"),
+        ({"architecture": {"name": "os.system", "config": {}}}, "architecture.name"),
+        ({"architecture": {"name": "conv1d", "config": {"layers": 9}}}, "architecture.config"),
+        ({"feature_spec": {"features": ["x"]}}, "feature_spec.features"),
+        ({"surprise": 1}, "surprise"),
+        ({"format": 2}, "format"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(folder, change, message):
+    edit(folder, **change)
+    with pytest.raises(ArtefactError, match=message):
+        artefact.load(folder)
+
+
+def test_missing_files_and_rubbish_are_refused(tmp_path):
+    with pytest.raises(ArtefactError, match="missing"):
+        artefact.load(tmp_path)
+    (tmp_path / MANIFEST).write_bytes(b"\x80\x04pickle")
+    with pytest.raises(ArtefactError, match=MANIFEST):
+        artefact.load(tmp_path)
+
+
+def test_novelty_grows_with_distance(bundled):
+    usual = bundled.statistics.golden_windows.numpy()
+    centre = np.broadcast_to(bundled.statistics.mean.numpy(), (1, 6, 8)).astype(np.float32)
+    far = centre + 50
+    assert bundled.novelty(far)[0] == 1.0
+    assert bundled.novelty(centre)[0] < bundled.novelty(usual).mean() < 1.0

@@ -1,0 +1,84 @@
+import shutil
+
+import pytest
+
+from glasstape_server.errors import NotFound, Unavailable
+from glasstape_server.models import artefact
+from glasstape_server.models.artefact import MANIFEST, WEIGHTS
+from glasstape_server.models.repository import Repository
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "models").mkdir()
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def repository(root, tmp_path):
+    return Repository(root, tmp_path / "archive")
+
+
+def put(root, bundled, version, name="m"):
+    manifest = bundled.manifest.model_copy(update={"name": name, "version": version})
+    return artefact.save(root, manifest, bundled.scorer.network, bundled.statistics)
+
+
+def admit_all(repository):
+    return [repository.admit(model) for model in repository.discover()]
+
+
+def test_the_newest_version_publishes_and_numbers_count_as_numbers(repository, root, bundled):
+    with pytest.raises(Unavailable):
+        repository.active  # noqa: B018
+    for version in ("2", "10", "9"):
+        put(root, bundled, version)
+    admit_all(repository)
+    assert repository.active.ref.version == "10"
+    assert [m.ref.version for m in repository.models()] == ["10", "9", "2"]
+    assert repository.get("m").ref.version == "10"
+    assert repository.get("m@2").ref.version == "2"
+
+
+def test_an_unknown_model_is_named_with_what_there_is(repository, root, bundled):
+    put(root, bundled, "1")
+    admit_all(repository)
+    with pytest.raises(NotFound, match="m@1"):
+        repository.get("x")
+
+
+def test_a_broken_version_is_refused_until_its_files_change(repository, root, bundled):
+    put(root, bundled, "1")
+    broken = put(root, bundled, "2")
+    good = (broken / WEIGHTS).read_bytes()
+    (broken / WEIGHTS).write_bytes(good[:-1])
+    admit_all(repository)
+    assert repository.active.ref.version == "1"
+    (refusal,) = repository.refusals()
+    assert (refusal.name, refusal.version) == ("m", "2")
+    assert "SHA-256" in refusal.reason
+    assert repository.discover() == []
+    (broken / WEIGHTS).write_bytes(good)
+    assert admit_all(repository) == [True]
+    assert repository.active.ref.version == "2"
+    assert repository.refusals() == []
+
+
+def test_the_preferred_name_publishes(root, tmp_path, bundled):
+    repository = Repository(root, tmp_path / "archive", preferred="z")
+    put(root, bundled, "1", "a")
+    put(root, bundled, "1", "z")
+    admit_all(repository)
+    assert repository.active.ref.name == "z"
+
+
+def test_what_published_can_be_loaded_after_it_was_removed(repository, root, tmp_path, bundled):
+    folder = put(root, bundled, "1")
+    admit_all(repository)
+    digest = repository.active.ref.digest
+    shutil.rmtree(folder)
+    later = Repository(root, tmp_path / "archive")
+    assert later.by_digest(digest).ref.digest == digest
+    (tmp_path / "archive" / digest / MANIFEST).unlink()
+    with pytest.raises(NotFound):
+        Repository(root, tmp_path / "archive").by_digest(digest)

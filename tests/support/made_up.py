@@ -1,0 +1,45 @@
+"""Made-up markets: random walks with honest OHLCV bars."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from glasstape import Bar
+from glasstape_server.domain import DAY
+from glasstape_server.features.series import Series
+
+FIRST_CLOSE = datetime(2020, 1, 6, 21, tzinfo=UTC)
+
+
+def columns(bars: int, seed: int = 0) -> np.ndarray:
+    """Open, high, low, close, volume as (5, bar)."""
+    random = np.random.default_rng(seed)
+    close = 100 * np.exp(random.normal(0, 0.015, bars).cumsum())
+    open_ = close * np.exp(random.normal(0, 0.005, bars))
+    high = np.maximum(open_, close) * np.exp(np.abs(random.normal(0, 0.004, bars)))
+    low = np.minimum(open_, close) * np.exp(-np.abs(random.normal(0, 0.004, bars)))
+    volume = np.floor(np.exp(random.normal(12, 0.5, bars)))
+    return np.stack([open_, high, low, close, volume])
+
+
+def series(bars: int, seed: int = 0) -> Series:
+    """A daily series, a session a bar."""
+    close_time = np.arange(1, bars + 1) * DAY
+    return Series(close_time, *columns(bars, seed), session=close_time)
+
+
+def daily(symbol: str, bars: int, seed: int = 0) -> list[Bar]:
+    """Daily bars for the SDK, every day of the week."""
+    return [
+        Bar(
+            symbol=symbol,
+            interval="1d",
+            close_time=FIRST_CLOSE + timedelta(days=number),
+            open=row[0],
+            high=row[1],
+            low=row[2],
+            close=row[3],
+            volume=row[4],
+        )
+        for number, row in enumerate(columns(bars, seed).T.tolist())
+    ]

@@ -1,0 +1,71 @@
+"""A real server in a process of its own, as users run it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+
+class ServerProcess:
+    """`glasstape serve` on a free port, or on the port it had before."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        self._data_dir = data_dir
+        self._flags = flags
+        self.port = 0
+        self.log: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> "ServerProcess":
+        command = [sys.executable, "-m", "glasstape.cli", "serve", "--port", str(self.port)]
+        command += ["--data-dir", str(self._data_dir), *self._flags]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        threading.Thread(target=self._collect, daemon=True).start()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("serving on "), "".join(self.log)
+        self.port = int(line.rsplit(":", 1)[1])
+        return self
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self._reap()
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self._reap()
+
+    def _reap(self) -> int:
+        assert self.process is not None
+        status = self.process.wait(timeout=30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+    def _collect(self) -> None:
+        assert self.process is not None
+        assert self.process.stderr is not None
+        with self.process.stderr as stream:
+            self.log.extend(stream)
+
+    def __enter__(self) -> "ServerProcess":
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
