@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from markets import Market, open_market
-from running import ServerProcess
-
 from glasstape import Client
 from glasstape_server.models import artefact
 from glasstape_server.models.artefact import Model
 from glasstape_server.settings import BUNDLED_MODELS
+from markets import Market, open_market
+from running import ServerProcess
+
 
 @pytest.fixture(scope="session")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:

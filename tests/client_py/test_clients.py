@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from glasstape import (
     AsyncClient,
     Baseline,
@@ -47,9 +46,18 @@ def test_a_single_window_is_a_batch_of_one(market):
 
 def test_an_explanation_carries_everything(market):
     made = market.client.explain(
-        windows=WINDOWS, method="integrated_gradients", score="margin", target="up", foil="down", baseline="zero"
+        windows=WINDOWS,
+        method="integrated_gradients",
+        score="margin",
+        target="up",
+        foil="down",
+        baseline="zero",
     )[0]
-    assert (made.method, made.score_kind, made.baseline) == (Method.INTEGRATED_GRADIENTS, Score.MARGIN, Baseline.ZERO)
+    assert (made.method, made.score_kind, made.baseline) == (
+        Method.INTEGRATED_GRADIENTS,
+        Score.MARGIN,
+        Baseline.ZERO,
+    )
     assert (made.target, made.foil) == (Direction.UP, Direction.DOWN)
     assert made.heatmap.quantity is Quantity.CONTRIBUTION
     assert made.heatmap.values.shape == made.heatmap.native_shape == (6, 8)

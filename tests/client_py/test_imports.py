@@ -3,9 +3,8 @@
 import subprocess
 import sys
 
-import pytest
-
 import glasstape
+import pytest
 
 PUBLIC = """
 AsyncClient AsyncSignalStream AuthenticationError Bar Baseline BuyEvent Client Confidence ConfidenceEvent

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 
 import pytest
-
 from glasstape import (
     AsyncClient,
     Client,
@@ -75,7 +74,10 @@ def test_a_broken_stream_goes_on_without_repetition(fake, follow):
 
     events, notices, _ = follow(4, between, start="earliest")
     assert sequences(events) == [1, 2, 3, 4]
-    assert [n.result for n in notices if isinstance(n, Opened)][:2] == [OpenResult.STARTED, OpenResult.RESUMED]
+    assert [n.result for n in notices if isinstance(n, Opened)][:2] == [
+        OpenResult.STARTED,
+        OpenResult.RESUMED,
+    ]
     disconnected = [n for n in notices if isinstance(n, Disconnected)]
     assert disconnected
     assert disconnected[0].error.code == "UNAVAILABLE"

@@ -10,10 +10,9 @@ import threading
 import time
 
 import pytest
+from glasstape import BuyEvent, Client, ConfidenceEvent, EventBatch, Gap, GlasstapeError, Opened, OutcomeEvent
 from made_up import daily
 from running import ServerProcess
-
-from glasstape import BuyEvent, Client, ConfidenceEvent, EventBatch, Gap, GlasstapeError, Opened, OutcomeEvent
 
 KILLS = int(os.environ.get("GLASSTAPE_KILLS", "4"))
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -84,7 +83,9 @@ def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path):
     with Client(server.address) as client:
         for bars in series.values():
             client.publish_bars(bars[:HISTORY], backfill=True)
-    publisher = Publisher(server.address, [list(row) for row in zip(*(b[HISTORY:] for b in series.values()), strict=True)])
+    publisher = Publisher(
+        server.address, [list(row) for row in zip(*(b[HISTORY:] for b in series.values()), strict=True)]
+    )
     everything = Follower(server.address, delivery="every_event", conflation_interval=0)
     filtered = Follower(server.address, kinds=["buy"], symbols=["AAA", "CCC"])
     slow = Follower(server.address, pause=0.3)
@@ -98,7 +99,9 @@ def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path):
         server.start()
         deadline = time.monotonic() + 20
         while publisher.acknowledged < before + 3:
-            assert time.monotonic() < deadline, f"publishing did not go on: {publisher.errors[-3:]} {publisher.is_alive()}"
+            assert time.monotonic() < deadline, (
+                f"publishing did not go on: {publisher.errors[-3:]} {publisher.is_alive()}"
+            )
             time.sleep(0.02)
     publisher.stopping.set()
     publisher.join(10)
@@ -128,7 +131,9 @@ def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path):
         for bar in bars[HISTORY : HISTORY + acknowledged]:
             assert (symbol, bar.close_time) in set(signalled), "an acknowledged bar was not signalled"
     _check(everything, journal, lambda e: True, conflated=False)
-    _check(filtered, journal, lambda e: isinstance(e, BuyEvent) and e.symbol in ("AAA", "CCC"), conflated=False)
+    _check(
+        filtered, journal, lambda e: isinstance(e, BuyEvent) and e.symbol in ("AAA", "CCC"), conflated=False
+    )
     _check(slow, journal, lambda e: True, conflated=True)
 
 
@@ -153,7 +158,9 @@ def _check(follower, journal, wanted, *, conflated):
     assert not [n for n in follower.notices if isinstance(n, Gap)]
     assert all(n.result.name in ("STARTED", "RESUMED") for n in follower.notices if isinstance(n, Opened))
     must = sorted(
-        s for s, e in journal.items() if wanted(e) and (not conflated or isinstance(e, BuyEvent | OutcomeEvent))
+        s
+        for s, e in journal.items()
+        if wanted(e) and (not conflated or isinstance(e, BuyEvent | OutcomeEvent))
     )
     delivered = set(sequences)
     head = max(journal)

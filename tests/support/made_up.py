@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-
 from glasstape import Bar
 from glasstape_server.domain import DAY
 from glasstape_server.features.series import Series

@@ -1,11 +1,12 @@
 """A server with history of three symbols, and their next bars."""
 
+import time
 from dataclasses import dataclass
-
-from made_up import daily
-from running import ServerProcess
+from datetime import datetime
 
 from glasstape import Bar, Client
+from made_up import daily
+from running import ServerProcess
 
 SYMBOLS = ("AAA", "BBB", "005930")
 HISTORY = 80
@@ -25,10 +26,23 @@ class Market:
         return self.server.address
 
     def close_bar(self) -> None:
-        """Publish the next bar of every symbol, in one batch."""
-        report = self.client.publish_bars([bars[self.published] for bars in self.bars.values()])
+        """Publish the next bar of every symbol, in one batch, and wait until it is signalled."""
+        batch = [bars[self.published] for bars in self.bars.values()]
+        report = self.client.publish_bars(batch)
         assert report.stored == len(self.bars)
         self.published += 1
+        newest = {bar.symbol: bar.close_time for bar in batch}
+        deadline = time.monotonic() + 10
+        while not self._signalled(newest):
+            assert time.monotonic() < deadline, "a bar was not signalled"
+            time.sleep(0.01)
+
+    def _signalled(self, newest: dict[str, datetime]) -> bool:
+        for symbol, close_time in newest.items():
+            events = self.client.history(symbols=[symbol], kinds=["confidence"], descending=True)
+            if getattr(next(events, None), "bar_close_time", None) != close_time:
+                return False
+        return True
 
 
 def open_market(server: ServerProcess, client: Client, bars: int = 400) -> Market:

@@ -28,7 +28,10 @@ def run(options: argparse.Namespace) -> int:
 
     console = Console()
     if not options.model:
-        table = Table("model", "state", "network", "interval", "validation accuracy", "base rate", "")
+        table = Table()
+        table.add_column("model", no_wrap=True)
+        for name in ("state", "network", "bars", "accuracy", "base rate", "refused because"):
+            table.add_column(name)
         for model in found:
             accuracy, base = (model.metrics.get(f"validation/{name}") for name in ("accuracy", "base_rate"))
             table.add_row(

@@ -79,6 +79,7 @@ class Pipeline:
         self._keep = keep
         self._pending: dict[Key, deque[int]] = {}
         self._open: dict[Key, list[Event]] = {}
+        self._progress: dict[Key, int] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -90,14 +91,19 @@ class Pipeline:
         for record in await self._hub.read(self._hub.log.unresolved):
             event = self._codec.decode(record.payload)
             self._open.setdefault((event.symbol, event.interval), []).append(event)
-        progress = await self._hub.read(self._hub.log.progress)
-        backlog = []
+        self._progress = await self._hub.read(self._hub.log.progress)
+        backlog = 0
         for key in self._ingest.store.series_keys(self._interval):
-            times = await self._ingest.read(self._ingest.store.unsignalled, key, progress.get(key, 0))
-            backlog += [(key, time) for time in times]
+            after = self._progress.get(key, 0)
+            times = await self._ingest.read(self._ingest.store.unsignalled, key, after)
+            # A bar that was published meanwhile may be known from both sides.
+            merged = sorted({*times, *self._pending.get(key, ())})
+            backlog += len(merged)
+            if merged:
+                self._pending[key] = deque(merged)
         if backlog:
-            log.info("%d bars were acknowledged and not yet signalled", len(backlog))
-        self.notify(backlog)
+            log.info("%d bars were acknowledged and not yet signalled", backlog)
+        self.notify(())
         self._task = asyncio.create_task(self._run())
         await self._idle.wait()
 
@@ -145,6 +151,8 @@ class Pipeline:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _signal(self, burst: Burst) -> None:
+        # A burst that failed after its commit is tried again: what is journalled is done.
+        burst = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
         forecaster = self._active()
         gathered = await self._ingest.read(self._gather, forecaster, burst)
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
@@ -152,6 +160,7 @@ class Pipeline:
             self._journal, self._commit, forecaster, gathered, forecasts, dict(burst)
         )
         self._hub.publish(records)
+        await asyncio.get_running_loop().run_in_executor(self._journal, self._compact)
 
     def _gather(self, forecaster: Forecaster, burst: Burst) -> _Gathered:
         """On the market thread: windows, references and resolved signals of a burst."""
@@ -220,10 +229,15 @@ class Pipeline:
                 if window is not None:
                     opened.append(event)
         records = self._hub.log.append(entries, progress)
+        self._progress.update(progress)
         self._update_open(gathered.outcomes, opened)
-        if self._keep and sequence - self._hub.log.bounds().earliest > 1.1 * self._keep:
-            self._hub.log.compact(sequence - self._keep + 1)
         return records
+
+    def _compact(self) -> None:
+        """On the journal thread: remove what is beyond the events to keep, a tenth of them at a time."""
+        bounds = self._hub.log.bounds()
+        if self._keep and bounds.head - bounds.earliest > 1.1 * self._keep:
+            self._hub.log.compact(bounds.head - self._keep + 1)
 
     def _record(self, event: Event, expire_time: int) -> Record:
         payload = self._codec.encode(event)

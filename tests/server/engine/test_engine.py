@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-
 from glasstape_server.domain import Call
 from glasstape_server.engine.engine import Engine, Lane
 from glasstape_server.engine.work import PASSES_AT_ONCE, Forecast, forecasts
@@ -52,7 +51,9 @@ async def test_calls_that_waited_are_one_batch_and_each_gets_its_rows(engine):
     gate, held = await busy(engine)
     work = Recorder()
     work.gate.set()
-    calls = [asyncio.create_task(engine.run(work, rows(i, i + 0.5), Lane.INTERACTIVE, Call())) for i in range(5)]
+    calls = [
+        asyncio.create_task(engine.run(work, rows(i, i + 0.5), Lane.INTERACTIVE, Call())) for i in range(5)
+    ]
     await asyncio.sleep(0.05)
     gate.set()
     results = await asyncio.gather(*calls)
@@ -98,7 +99,9 @@ async def test_cancelled_and_expired_work_never_reaches_the_device(engine):
     work = Recorder()
     work.gate.set()
     gone = asyncio.create_task(engine.run(work, rows(1), Lane.INTERACTIVE, Call()))
-    late = asyncio.create_task(engine.run(work, rows(2), Lane.INTERACTIVE, Call(deadline=time.monotonic() + 0.05)))
+    late = asyncio.create_task(
+        engine.run(work, rows(2), Lane.INTERACTIVE, Call(deadline=time.monotonic() + 0.05))
+    )
     stays = asyncio.create_task(engine.run(work, rows(3), Lane.INTERACTIVE, Call()))
     await asyncio.sleep(0.1)
     gone.cancel()
@@ -123,7 +126,8 @@ async def test_a_full_queue_says_when_to_come_back_and_sheds_explain_first(engin
         await engine.run(work, rows(*range(10)), Lane.EXPLAIN, Call())
     assert caught.value.retry_after > 0
     for size in (30, 15):
-        waiting.append(asyncio.create_task(engine.run(work, rows(*range(size)), Lane.INTERACTIVE, Call())))
+        call = engine.run(work, rows(*range(size)), Lane.INTERACTIVE, Call())
+        waiting += [asyncio.create_task(call)]
     await asyncio.sleep(0.01)
     with pytest.raises(ResourceExhausted):
         await engine.run(work, rows(*range(10)), Lane.INTERACTIVE, Call())

@@ -4,7 +4,6 @@ import captum.attr
 import numpy as np
 import pytest
 import torch
-
 from glasstape_server.domain import Direction
 from glasstape_server.errors import InvalidArgument, Unimplemented
 from glasstape_server.explain import catalogue
@@ -151,7 +150,9 @@ def test_integrated_gradients_double_their_steps_until_complete(bundled, windows
     assert (coarse.samples == 2).all()
     assert coarse.completeness_error.mean() > made.completeness_error.mean()
     np.testing.assert_allclose(
-        made.completeness_error, (made.values.sum((1, 2)) - (made.score - made.baseline_score)).abs(), atol=1e-5
+        made.completeness_error,
+        (made.values.sum((1, 2)) - (made.score - made.baseline_score)).abs(),
+        atol=1e-5,
     )
 
 

@@ -2,15 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from made_up import series
-
 from glasstape_server.domain import DAY
 from glasstape_server.features.compute import features, macd_kernel, previous_close
 from glasstape_server.features.series import Series, sessions
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import all_windows, latest_windows
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up import series
 
 SPEC = FeatureSpec()
 

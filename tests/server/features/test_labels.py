@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
-from made_up import series
-
 from glasstape_server.domain import Entry
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.labels import LabelRule, future_returns, labels
 from glasstape_server.features.spec import FeatureSpec
+from made_up import series
 
 SPEC = FeatureSpec()
 

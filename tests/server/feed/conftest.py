@@ -1,7 +1,6 @@
 """Journals and records for the feed's tests."""
 
 import pytest
-
 from glasstape_server.domain import Kind
 from glasstape_server.feed.log import Entry, Record
 from glasstape_server.feed.sqlite_log import SqliteLog
@@ -23,7 +22,14 @@ def append():
         entries = [
             Entry(
                 Record(
-                    head + 1 + n, Kind[kind], symbol, "1d", model, winning, expire, f"{kind}{symbol}{head + n}".encode()
+                    head + 1 + n,
+                    Kind[kind],
+                    symbol,
+                    "1d",
+                    model,
+                    winning,
+                    expire,
+                    f"{kind}{symbol}{head + n}".encode(),
                 )
             )
             for n, (kind, symbol, winning) in enumerate(described)

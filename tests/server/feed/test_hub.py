@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-
 from glasstape_server.domain import Kind
 from glasstape_server.errors import InvalidArgument, OutOfRange, Unavailable
 from glasstape_server.feed.hub import Hub

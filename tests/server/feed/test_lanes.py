@@ -1,9 +1,8 @@
-from hypothesis import given
-from hypothesis import strategies as st
-
 from glasstape_server.domain import Kind
 from glasstape_server.feed.lanes import Lanes
 from glasstape_server.feed.log import Record
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def record(sequence, kind, symbol):

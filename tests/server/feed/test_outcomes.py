@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from glasstape_server.domain import (
     Bar,
     Confidence,
@@ -53,7 +52,9 @@ def made(predicted, realised, returned=0.0):
 
 def test_flat_calls_cannot_inflate_the_record():
     up, flat, down = Direction.UP, Direction.FLAT, Direction.DOWN
-    record = track_record([made(flat, flat)] * 50 + [made(up, up, 0.02), made(up, down, -0.01), made(down, up, 0.01)])
+    record = track_record(
+        [made(flat, flat)] * 50 + [made(up, up, 0.02), made(up, down, -0.01), made(down, up, 0.01)]
+    )
     of = {r.predicted: r for r in record.records}
     assert (of[up].count, of[up].hits) == (2, 1)
     assert (of[down].count, of[down].hits) == (1, 0)

@@ -2,7 +2,6 @@ import sqlite3
 
 import numpy as np
 import pytest
-
 from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss, ResourceExhausted
 from glasstape_server.feed.log import Entry, Record, Selection

@@ -1,5 +1,4 @@
 import pytest
-
 from glasstape_server.errors import InvalidArgument
 from glasstape_server.feed.token import Token, decode, encode
 

@@ -2,7 +2,6 @@ from dataclasses import replace
 from math import inf, nan
 
 import pytest
-
 from glasstape_server.domain import DAY, Bar, Instrument
 from glasstape_server.errors import InvalidArgument
 from glasstape_server.market.rules import check_bar, check_instrument

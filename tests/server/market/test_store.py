@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from glasstape_server.domain import DAY, Bar, Instrument
 from glasstape_server.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from glasstape_server.market.store import BarStore, Batch
@@ -81,7 +80,9 @@ def test_provisional_bars_are_replaced_forgotten_and_never_signalled(store, tmp_
 
 def test_everything_reported_as_stored_is_there_after_reopening(tmp_path):
     store = BarStore(tmp_path / "bars.sqlite")
-    publish(store, *(bar(day, 10 + day / 100) for day in range(1, 301)), instruments=[Instrument("A", "Name")])
+    publish(
+        store, *(bar(day, 10 + day / 100) for day in range(1, 301)), instruments=[Instrument("A", "Name")]
+    )
     store.close()
     store = BarStore(tmp_path / "bars.sqlite")
     assert len(store.list_bars(KEY, 0, 999 * DAY, 1000)) == 300
@@ -103,7 +104,9 @@ def test_windows_reach_from_memory_to_disk(tmp_path):
 def test_the_previous_session_of_minute_bars_ends_the_day_before(tmp_path):
     store = BarStore(tmp_path / "bars.sqlite")
     minute = 60_000_000
-    times = [9 * 60 * minute + n * minute for n in (1, 2)] + [DAY + 9 * 60 * minute + n * minute for n in (1, 2)]
+    times = [9 * 60 * minute + n * minute for n in (1, 2)] + [
+        DAY + 9 * 60 * minute + n * minute for n in (1, 2)
+    ]
     bars = [replace(bar(1, 10.0 + n), interval="1m", close_time=t) for n, t in enumerate(times)]
     publish(store, *bars)
     assert store.previous_session_close(("A", "1m"), times[3]) == 11.0

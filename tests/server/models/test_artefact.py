@@ -4,11 +4,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-
 from glasstape_server.models import artefact
 from glasstape_server.models.artefact import MANIFEST, WEIGHTS, ArtefactError
 from glasstape_server.settings import BUNDLED_MODELS
+from safetensors.torch import load_file, save_file
 
 SOURCE = BUNDLED_MODELS / "sample-conv1d" / "1"
 

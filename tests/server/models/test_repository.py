@@ -1,7 +1,6 @@
 import shutil
 
 import pytest
-
 from glasstape_server.errors import NotFound, Unavailable
 from glasstape_server.models import artefact
 from glasstape_server.models.artefact import MANIFEST, WEIGHTS

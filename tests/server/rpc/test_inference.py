@@ -3,7 +3,6 @@
 import grpc
 import numpy as np
 import pytest
-
 from glasstape.errors import from_rpc
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, signals_pb2, signals_pb2_grpc
@@ -50,7 +49,12 @@ def refused(call, *arguments):
         (pb.Input(bars=pb.BarSeries()), "INVALID_ARGUMENT", "input.bars.series", "is 0"),
         (pb.Input(signals=pb.SignalRefs()), "INVALID_ARGUMENT", "input.signals.sequences", "is 0"),
         (pb.Input(windows=pb.Windows(count=100_000)), "RESOURCE_EXHAUSTED", None, "at most 16384"),
-        (pb.Input(windows=pb.Windows(count=100_000, data=bytes(100_000 * 192))), "RESOURCE_EXHAUSTED", None, "larger"),
+        (
+            pb.Input(windows=pb.Windows(count=100_000, data=bytes(100_000 * 192))),
+            "RESOURCE_EXHAUSTED",
+            None,
+            "larger",
+        ),
     ],
 )
 def test_broken_framing_fails_the_call_and_the_server_goes_on(stub, source, code, field, text):
@@ -144,7 +148,9 @@ def test_what_cannot_be_explained_says_why(stub, change, code, text):
 
 def test_bars_give_the_same_answer_as_the_servers_own_features(stub, market):
     have = market.bars["AAA"][: market.published]
-    by_symbol, by_bars = (market.client.predict(**source)[0] for source in ({"symbols": ["AAA"]}, {"bars": [have]}))
+    by_symbol, by_bars = (
+        market.client.predict(**source)[0] for source in ({"symbols": ["AAA"]}, {"bars": [have]})
+    )
     assert by_bars.confidence == by_symbol.confidence
     assert by_bars.bar_close_time == by_symbol.bar_close_time == have[-1].close_time
 
@@ -183,7 +189,9 @@ def test_past_signals_come_back_bit_for_bit_and_recompute(stub, channel, market)
 
 
 def test_past_signals_outside_the_journal_or_of_another_epoch(stub):
-    answers = stub.Predict(pb.PredictRequest(input=pb.Input(signals=pb.SignalRefs(sequences=[1, 10**9])))).predictions
+    answers = stub.Predict(
+        pb.PredictRequest(input=pb.Input(signals=pb.SignalRefs(sequences=[1, 10**9])))
+    ).predictions
     assert [a.WhichOneof("result") for a in answers] == ["confidence", "error"]
     assert answers[1].error.code == grpc.StatusCode.OUT_OF_RANGE.value[0]
     other = pb.Input(signals=pb.SignalRefs(sequences=[1], epoch="0" * 16))
@@ -205,7 +213,9 @@ def test_many_callers_at_once_get_their_own_answers(stub):
     futures = [stub.Predict.future(pb.PredictRequest(input=source)) for source in inputs]
     for alone, future in zip(expected, futures, strict=True):
         together = future.result().predictions
-        assert [a.confidence.up for a in alone] == pytest.approx([a.confidence.up for a in together], abs=1e-6)
+        assert [a.confidence.up for a in alone] == pytest.approx(
+            [a.confidence.up for a in together], abs=1e-6
+        )
 
 
 def test_the_model_describes_itself(stub):

@@ -3,11 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
-from made_up import daily
-
 from glasstape import Instrument, InvalidRequestError
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc
+from made_up import daily
 
 
 def test_each_batch_is_answered_in_its_turn(market):
@@ -85,7 +84,7 @@ def test_bars_of_another_interval_are_stored_and_not_signalled(market):
 
 
 def test_times_without_a_zone_are_refused_before_anything_is_sent(market):
-    naive = replace(daily("NAI", 1)[0], close_time=datetime(2024, 1, 1))  # noqa: DTZ001
+    naive = replace(daily("NAI", 1)[0], close_time=datetime(2024, 1, 1))
     with pytest.raises(InvalidRequestError, match="time zone"):
         market.client.publish_bars([naive])
 
@@ -93,7 +92,11 @@ def test_times_without_a_zone_are_refused_before_anything_is_sent(market):
 def test_too_large_a_batch_is_refused_whole(market):
     bar = pb.Bar(symbol="BIG", interval="1d")
     with grpc.insecure_channel(market.address) as channel, pytest.raises(grpc.RpcError) as caught:
-        list(market_pb2_grpc.MarketServiceStub(channel).PublishBars(iter([pb.PublishBarsRequest(bars=[bar] * 16_385)])))
+        list(
+            market_pb2_grpc.MarketServiceStub(channel).PublishBars(
+                iter([pb.PublishBarsRequest(bars=[bar] * 16_385)])
+            )
+        )
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "16384" in caught.value.details()
 

@@ -3,13 +3,12 @@
 import grpc
 import numpy as np
 import pytest
+from glasstape_server.rpc.oip import open_inference_pb2 as oip
+from glasstape_server.rpc.oip import open_inference_pb2_grpc as oip_grpc
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from running import ServerProcess
-
-from glasstape_server.rpc.oip import open_inference_pb2 as oip
-from glasstape_server.rpc.oip import open_inference_pb2_grpc as oip_grpc
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,11 @@ def test_health_says_not_serving_while_draining(tmp_path):
 def test_reflection_describes_everything(channel):
     database = ProtoReflectionDescriptorDatabase(channel)
     services = set(database.get_services())
-    assert {"glasstape.v1.InferenceService", "glasstape.v1.MarketService", "glasstape.v1.SignalService"} <= services
+    assert {
+        "glasstape.v1.InferenceService",
+        "glasstape.v1.MarketService",
+        "glasstape.v1.SignalService",
+    } <= services
     pool = DescriptorPool(database)
     for service in services:
         assert pool.FindServiceByName(service).methods
@@ -64,7 +67,10 @@ def test_the_open_inference_protocol_gives_predicts_probabilities(channel, marke
     metadata = stub.ModelMetadata(oip.ModelMetadataRequest(name="sample-conv1d"))
     assert list(metadata.inputs[0].shape) == [-1, 6, 8]
     windows = np.random.default_rng(1).normal(size=(4, 6, 8)).astype("<f4")
-    expected = [(p.confidence.down, p.confidence.flat, p.confidence.up) for p in market.client.predict(windows=windows)]
+    expected = [
+        (p.confidence.down, p.confidence.flat, p.confidence.up)
+        for p in market.client.predict(windows=windows)
+    ]
     tensor = oip.ModelInferRequest.InferInputTensor(name="windows", datatype="FP32", shape=[4, 6, 8])
     raw = oip.ModelInferRequest(
         model_name="sample-conv1d", id="x", inputs=[tensor], raw_input_contents=[windows.tobytes()]
@@ -74,7 +80,9 @@ def test_the_open_inference_protocol_gives_predicts_probabilities(channel, marke
     np.testing.assert_array_equal(np.frombuffer(answer.raw_output_contents[0]).reshape(4, 3), expected)
     typed = oip.ModelInferRequest(model_name="sample-conv1d", inputs=[tensor])
     typed.inputs[0].contents.fp32_contents.extend(windows.ravel().tolist())
-    np.testing.assert_array_equal(np.frombuffer(stub.ModelInfer(typed).raw_output_contents[0]).reshape(4, 3), expected)
+    np.testing.assert_array_equal(
+        np.frombuffer(stub.ModelInfer(typed).raw_output_contents[0]).reshape(4, 3), expected
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,6 @@ import time
 
 import grpc
 import pytest
-from markets import open_market
-from running import ServerProcess
-
 from glasstape import (
     BuyEvent,
     Client,
@@ -25,6 +22,8 @@ from glasstape.errors import from_rpc
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc
+from markets import open_market
+from running import ServerProcess
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,9 @@ def test_every_bar_close_makes_a_confidence_and_every_up_a_buy_right_behind_it(m
     buys = [e for e in events if isinstance(e, BuyEvent)]
     closed = {(e.symbol, e.bar_close_time) for e in confidences.values()}
     expected = {
-        (symbol, bar.close_time) for symbol, bars in market.bars.items() for bar in bars[80 : market.published]
+        (symbol, bar.close_time)
+        for symbol, bars in market.bars.items()
+        for bar in bars[80 : market.published]
     }
     assert expected <= closed
     for buy in buys:

@@ -1,0 +1,179 @@
+"""The command line as its users run it."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+
+def glasstape(*arguments, check=True, **options):
+    result = subprocess.run(
+        [sys.executable, "-m", "glasstape.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **options,
+    )
+    if check:
+        assert result.returncode == 0, result.stderr
+    return result
+
+
+def lines(result):
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_help_lists_every_command():
+    text = glasstape("--help").stdout
+    for name in (
+        "serve",
+        "demo",
+        "watch",
+        "predict",
+        "explain",
+        "models",
+        "train",
+        "publish",
+        "export",
+        "doctor",
+    ):
+        assert f"  {name} " in text
+    assert glasstape("nonsense", check=False).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["serve", "demo", "watch", "predict", "explain", "models", "track", "train", "export"]
+)
+def test_every_command_has_help(name):
+    assert "usage: glasstape " + name in glasstape(name, "--help").stdout
+
+
+def test_predict(market):
+    said = lines(glasstape("predict", "AAA", "BBB", "--json", "--server", market.address))
+    assert [item["symbol"] for item in said] == ["AAA", "BBB"]
+    assert said[0]["confidence"]["direction"] in ("DOWN", "FLAT", "UP")
+    shown = glasstape("predict", "AAA", "NOPE", "--server", market.address, check=False)
+    assert shown.returncode == 1
+    assert "no 1d bars of 'NOPE'" in shown.stdout
+
+
+def test_explain_draws_the_map_and_gives_it_as_json(market):
+    shown = glasstape("explain", "AAA", "--method", "integrated_gradients", "--server", market.address).stdout
+    for feature in market.client.model().features:
+        assert feature.name in shown
+    last = market.client.bars("AAA", "1d")[-1 if not market.client.bars("AAA", "1d")[-1].provisional else -2]
+    assert f"{last.close_time:%m-%d}" in shown
+    (said,) = lines(glasstape("explain", "--signal", "1", "--json", "--server", market.address))
+    assert len(said["heatmap"]["values"]) == 6
+    assert said["quality"]["verdict"] == "CAUTION"
+
+
+def test_models_and_track(market):
+    assert "sample-conv1d@1" in glasstape("models", "--server", market.address).stdout
+    assert "close_return" in glasstape("models", "sample-conv1d", "--server", market.address).stdout
+    (record,) = lines(glasstape("track", "--json", "--server", market.address))
+    assert [r["predicted"] for r in record["records"]] == ["UP", "DOWN", None]
+
+
+def test_watch_follows_for_a_while(market):
+    shown = glasstape("watch", "--for", "1s", "--server", market.address).stdout
+    assert "AAA" in shown
+    events = lines(glasstape("watch", "--for", "1s", "--json", "--server", market.address))
+    assert {event["kind"] for event in events} <= {"CONFIDENCE", "BUY"}
+
+
+def test_export_in_every_format(market, tmp_path):
+    events = list(market.client.history())
+    rows = list(csv.DictReader(io.StringIO(glasstape("export", "--server", market.address).stdout)))
+    assert [int(row["sequence"]) for row in rows[: len(events)]] == [event.sequence for event in events]
+    for suffix in ("csv", "jsonl", "parquet"):
+        path = tmp_path / f"signals.{suffix}"
+        glasstape("export", "--out", str(path), "--to", "9", "--server", market.address)
+        assert path.stat().st_size
+    frame = pl.read_parquet(tmp_path / "signals.parquet")
+    assert frame["sequence"].to_list() == list(range(1, 10))
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".jsonl", ".parquet"]
+
+
+def test_publish_a_file_and_say_what_was_rejected(market, tmp_path):
+    text = "Date,Open,High,Low,Close,Volume\n2024-01-02,10,11,9,10,1\n2024-01-03,10,8,9,10,1\n"
+    (tmp_path / "PUB.csv").write_text(text)
+    arguments = ["publish", str(tmp_path / "PUB.csv"), "--symbol", "PUB", "--close", "16:00"]
+    arguments += ["--time-zone", "America/New_York", "--server", market.address]
+    result = glasstape(*arguments, check=False)
+    assert result.returncode == 1
+    assert "1 stored, 0 duplicates, 0 halted, 0 provisional, 1 rejected" in result.stdout
+    assert "PUB 2024-01-03T21:00:00+00:00: high: must be >= low" in result.stderr
+    (tmp_path / "bad.csv").write_text(text.replace("10,11", "x,11"))
+    result = glasstape(
+        "publish", str(tmp_path / "bad.csv"), "--symbol", "B", "--server", market.address, check=False
+    )
+    assert "bad.csv:2 Open: must be a number, is 'x'" in result.stderr
+
+
+def test_doctor_says_what_is_wrong(market, tmp_path):
+    good = glasstape("doctor", "--server", market.address)
+    assert "serving" in good.stdout
+    (tmp_path / "bars.csv").write_text("symbol,date,open,high,low,close,volume\nA,2024-01-02,10,8,9,10,1\n")
+    checks = ["--check-bars", str(tmp_path / "bars.csv"), "--check-model", str(tmp_path)]
+    bad = glasstape("doctor", "--server", "127.0.0.1:1", *checks, check=False)
+    assert bad.returncode == 1
+    assert "127.0.0.1:1: no server" in bad.stdout
+    assert "1 bars would be rejected" in bad.stdout
+    assert "manifest.json: missing" in bad.stdout
+
+
+def test_no_server_is_one_sentence():
+    result = glasstape("models", "--server", "127.0.0.1:1", check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("glasstape: no answer from 127.0.0.1:1")
+    assert "Traceback" not in result.stderr
+
+
+def test_serve_refuses_what_it_cannot_do(tmp_path):
+    for arguments, text in (
+        (["--port", "99999"], "port"),
+        (["--interval", "2d"], "interval"),
+        (["--host", "0.0.0.0"], "--insecure"),
+        (["--models-dir", str(tmp_path)], "no usable model"),
+        (["--replay", str(tmp_path / "no.csv")], "no.csv"),
+        (["--config", str(tmp_path / "no.toml")], "no such file"),
+    ):
+        result = glasstape(
+            "serve", "--data-dir", str(tmp_path / "data"), "--port", "0", *arguments, check=False
+        )
+        assert result.returncode in (1, 2)
+        assert text in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_settings_come_from_flags_over_environment_over_file(tmp_path, monkeypatch):
+    from glasstape_server.settings import load
+
+    (tmp_path / "server.toml").write_text('port = 1\nhost = "::1"\nlog_level = "error"\n')
+    monkeypatch.setenv("GLASSTAPE_PORT", "2")
+    monkeypatch.setenv("GLASSTAPE_LOG_LEVEL", "warning")
+    made = load({"port": 3}, tmp_path / "server.toml")
+    assert (made.port, made.log_level, made.host) == (3, "warning", "::1")
+    (tmp_path / "server.toml").write_text("prot = 1\n")
+    with pytest.raises(ValueError, match="prot"):
+        load({}, tmp_path / "server.toml")
+
+
+def test_the_demo_shows_signals_and_a_map_and_leaves_nothing_running(tmp_path):
+    result = glasstape("demo", "--for", "4s", "--view", "text", "--step", "0.1", env=_environment(tmp_path))
+    assert "never seen" in result.stdout
+    assert "[replay]" in result.stdout
+    assert "BUY" in result.stdout
+    assert "macd_histogram" in result.stdout or "macd_histogr" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def _environment(folder):
+    import os
+
+    return {**os.environ, "TMPDIR": str(folder), "COLUMNS": "120"}

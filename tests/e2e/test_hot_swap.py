@@ -1,0 +1,74 @@
+"""A new model version takes over while calls run; a broken one does not."""
+
+import shutil
+import threading
+import time
+
+import numpy as np
+import pytest
+from glasstape import Client, ModelState
+from glasstape_server.models import artefact
+from glasstape_server.models.artefact import WEIGHTS
+from running import ServerProcess
+
+
+def put(root, model, version):
+    """Drop a version the way an operator does: a copy whose files arrive one after the other."""
+    manifest = model.manifest.model_copy(update={"version": version})
+    staged = artefact.save(
+        root.parent / f"staged-{version}", manifest, model.scorer.network, model.statistics
+    )
+    target = root / manifest.name / version
+    shutil.copytree(staged, target)
+    return target
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.timeout(90)
+def test_swapping_fails_no_call_and_a_broken_version_never_serves(tmp_path, bundled):
+    root = tmp_path / "models"
+    put(root, bundled, "1")
+    flags = ("--models-dir", str(root), "--models-poll-interval", "0.1")
+    with ServerProcess(tmp_path / "data", *flags) as server, Client(server.address) as client:
+        windows = np.random.default_rng(0).normal(size=(4, 6, 8))
+        versions, errors, done = [], [], threading.Event()
+
+        def call():
+            with Client(server.address) as own:
+                while not done.is_set():
+                    try:
+                        made = own.explain(windows=windows)
+                        used = {e.prediction.model.version for e in made}
+                        assert len(used) == 1, "one call, one pinned version"
+                        versions.append(used.pop())
+                    except Exception as error:
+                        errors.append(error)
+
+        callers = [threading.Thread(target=call) for _ in range(4)]
+        for thread in callers:
+            thread.start()
+        wait_for(lambda: len(versions) > 20)
+        put(root, bundled, "2")
+        wait_for(lambda: client.model().ref.version == "2")
+        broken = put(root, bundled, "3")
+        (broken / WEIGHTS).write_bytes(b"rubbish")
+        wait_for(lambda: any(m.state is ModelState.REFUSED for m in client.models()))
+        refused = next(m for m in client.models() if m.state is ModelState.REFUSED)
+        assert (refused.ref.version, "SHA-256" in refused.refusal) == ("3", True)
+        before = len(versions)
+        wait_for(lambda: len(versions) > before + 20)
+        done.set()
+        for thread in callers:
+            thread.join()
+    assert errors == []
+    assert versions[0] == "1"
+    assert versions[-1] == "2"
+    assert "3" not in versions
+    assert versions.index("2") > 0
+    assert "1" not in versions[versions.index("2") + 8 :]
