@@ -13,7 +13,7 @@ demo: .stamp-install ## the bundled market, live: make demo ARGS="--for 20s --vi
 	$(BIN)/glasstape demo $(ARGS)
 
 test: .stamp-install check ## everything that CI runs
-	QT_QPA_PLATFORM=$${QT_QPA_PLATFORM:-offscreen} $(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 check: .stamp-install ## format, lint, types, import rules, contract, generated files
 	$(BIN)/ruff format --check .
@@ -22,7 +22,7 @@ check: .stamp-install ## format, lint, types, import rules, contract, generated 
 	$(BIN)/lint-imports
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf lint
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf breaking --path glasstape --against baseline.binpb
-	$(BIN)/python proto/generate.py --check
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py --check
 
 format: .stamp-install ## mend what a machine can mend
 	$(BIN)/ruff check --fix .

@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,9 @@ from glasstape_server.models.artefact import Model
 from glasstape_server.settings import BUNDLED_MODELS
 from markets import Market, open_market
 from running import ServerProcess
+
+# A machine without a screen paints all the same; PyQt6 reads this when the first test needs it.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 
 @pytest.fixture(scope="session")

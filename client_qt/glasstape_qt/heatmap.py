@@ -1,0 +1,64 @@
+"""The (time x feature) heat map: features down, bars across, the newest on the right."""
+
+import numpy as np
+from glasstape import Explanation, Model
+from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtGui import QColor, QPainter, QPaintEvent
+from PyQt6.QtWidgets import QSizePolicy, QWidget
+
+GREEN, PURPLE = QColor("#1b7837"), QColor("#762a83")
+"""Speaks for the class, speaks against it: in no market's convention for up and down."""
+NAMES_WIDTH = 130
+HEADER_HEIGHT = 24
+
+
+class HeatmapView(QWidget):
+    """Paints one explanation; holds no truth of its own."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._explanation: Explanation | None = None
+        self._model: Model | None = None
+        self.setMinimumSize(440, 260)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def show_map(self, explanation: Explanation | None, model: Model | None) -> None:
+        """Show another map."""
+        self._explanation, self._model = explanation, model
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Cells with their numbers; the colour is full at the map's largest cell."""
+        painter = QPainter(self)
+        heatmap = self._explanation.heatmap if self._explanation is not None else None
+        if heatmap is None or self._model is None:
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "waiting for the heat map ...")
+            return
+        steps, width = heatmap.values.shape
+        peak = float(np.abs(heatmap.values).max()) or 1.0
+        cell_width = (self.width() - NAMES_WIDTH) / steps
+        cell_height = (self.height() - HEADER_HEIGHT) / width
+        for step in range(steps):
+            label = "t" if step == steps - 1 else f"t-{steps - 1 - step}"
+            box = QRectF(NAMES_WIDTH + step * cell_width, 0, cell_width, HEADER_HEIGHT)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, label)
+        for column, feature in enumerate(self._model.features):
+            top = HEADER_HEIGHT + column * cell_height
+            painter.setPen(self.palette().windowText().color())
+            painter.drawText(
+                QRectF(4, top, NAMES_WIDTH - 8, cell_height), Qt.AlignmentFlag.AlignVCenter, feature.name
+            )
+            for step in range(steps):
+                value = float(heatmap.values[step, column])
+                box = QRectF(NAMES_WIDTH + step * cell_width, top, cell_width - 1, cell_height - 1)
+                colour = cell_colour(value / peak)
+                painter.fillRect(box, colour)
+                painter.setPen(QColor("white" if colour.lightness() < 140 else "black"))
+                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{value:+.3f}")
+
+
+def cell_colour(share: float) -> QColor:
+    """White at 0, green towards +1, purple towards -1."""
+    full = GREEN if share >= 0 else PURPLE
+    strength = min(1.0, abs(share))
+    return QColor(*(round(255 + (c - 255) * strength) for c in (full.red(), full.green(), full.blue())))
