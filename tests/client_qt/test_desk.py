@@ -1,13 +1,10 @@
 """The desktop against a scripted server, without a screen."""
 
-import os
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+import subprocess
+import sys
+from datetime import timedelta
 
 import pytest
-
-PyQt6 = pytest.importorskip("PyQt6", reason="the desktop extra is not installed")
-
 from glasstape import Direction, Disconnected, EventBatch, UnavailableError
 from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence, make_confidence_event
 from glasstape_qt.heatmap import cell_colour
