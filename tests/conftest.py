@@ -1,7 +1,8 @@
 """Fixtures that several rooms share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from glasstape import Client
@@ -32,3 +33,18 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
 def bundled() -> Model:
     """The model that ships with the server."""
     return artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., ServerProcess]]:
+    """Starts servers that a test may kill and restart; whatever is left running is ended."""
+    made: list[ServerProcess] = []
+
+    def start(data_dir: Path, *flags: str) -> ServerProcess:
+        made.append(ServerProcess(data_dir, *flags))
+        return made[-1].start()
+
+    yield start
+    for server in made:
+        if server.process is not None and server.process.poll() is None:
+            server.kill()

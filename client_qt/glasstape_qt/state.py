@@ -93,6 +93,9 @@ class Desk:
         for event in batch.events:
             if isinstance(event, ConfidenceEvent):
                 self.rows[event.symbol] = Row(event, self.names.get(event.symbol, ""))
+                self.status = (
+                    f"{event.signal.data_state.name}, last bar {event.bar_close_time:%Y-%m-%d %H:%M} UTC"
+                )
                 changed.add(event.symbol)
             elif isinstance(event, BuyEvent) and not event.snapshot:
                 self.buys += 1

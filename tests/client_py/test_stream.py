@@ -146,10 +146,8 @@ def test_a_malformed_filter_is_raised_not_retried(market):
     assert caught.value.violations[0].field == "symbols[0]"
 
 
-def test_a_draining_server_says_goodbye_and_the_stream_finds_it_again(tmp_path):
-    from running import ServerProcess
-
-    server = ServerProcess(tmp_path).start()
+def test_a_draining_server_says_goodbye_and_the_stream_finds_it_again(tmp_path, spawn):
+    server = spawn(tmp_path)
     with Client(server.address) as client, client.signals(start="live") as stream:
         messages = stream.messages()
         assert next(messages).result is OpenResult.STARTED

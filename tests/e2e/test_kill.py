@@ -12,7 +12,6 @@ import time
 import pytest
 from glasstape import BuyEvent, Client, ConfidenceEvent, EventBatch, Gap, GlasstapeError, Opened, OutcomeEvent
 from made_up import daily
-from running import ServerProcess
 
 KILLS = int(os.environ.get("GLASSTAPE_KILLS", "4"))
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -76,9 +75,9 @@ class Publisher(threading.Thread):
 
 
 @pytest.mark.timeout(120 + 10 * KILLS)
-def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path):
+def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path, spawn):
     chance = random.Random(7)
-    server = ServerProcess(tmp_path).start()
+    server = spawn(tmp_path)
     series = {symbol: daily(symbol, 20_000, seed) for seed, symbol in enumerate(SYMBOLS)}
     with Client(server.address) as client:
         for bars in series.values():

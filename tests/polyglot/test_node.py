@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from glasstape import Client
 from markets import open_market
-from running import ServerProcess
 
 NODE = Path(__file__).resolve().parents[2] / "examples" / "node"
 
@@ -23,8 +22,8 @@ def built():
     return ["node", str(NODE / "dist" / "main.js")]
 
 
-def test_node_predicts_explains_and_follows_through_a_kill(built, tmp_path):
-    server = ServerProcess(tmp_path).start()
+def test_node_predicts_explains_and_follows_through_a_kill(built, tmp_path, spawn):
+    server = spawn(tmp_path)
     with Client(server.address) as client:
         market = open_market(server, client)
         market.close_bar()

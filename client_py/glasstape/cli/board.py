@@ -43,7 +43,6 @@ class Board:
         """Take a message of the stream."""
         match message:
             case EventBatch():
-                self.status = "connected"
                 for event in message.events:
                     self._take_event(event)
             case HeatmapBatch():
@@ -114,6 +113,9 @@ class Board:
         match event:
             case ConfidenceEvent():
                 self.confidences[event.symbol] = event
+                self.status = (
+                    f"{event.signal.data_state.value}, last bar {event.bar_close_time:%Y-%m-%d %H:%M} UTC"
+                )
             case BuyEvent():
                 self.buys += 1
                 self._waiting[event.sequence] = self.newest_buy = event

@@ -27,8 +27,8 @@ def test_health_is_told_for_server_services_and_models(channel):
     watch.cancel()
 
 
-def test_health_says_not_serving_while_draining(tmp_path):
-    server = ServerProcess(tmp_path).start()
+def test_health_says_not_serving_while_draining(tmp_path, spawn):
+    server = spawn(tmp_path)
     with grpc.insecure_channel(server.address) as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         seen = [next(watch).status]
