@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from glasstape import _requests
 from glasstape._convert.common import member
 from glasstape._convert.inference import explanations_from, model_from, prediction_from
-from glasstape._convert.market import bar_from, instrument_from, publish_requests, report_from
+from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
 from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
 from glasstape._resume import StreamState
@@ -34,7 +34,6 @@ from glasstape.types.signals import Event, EventBatch, StreamMessage, TrackRecor
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
 from glasstape.v1 import market_pb2 as mpb
-from glasstape.v1 import signals_pb2 as spb
 
 
 class AsyncClient:
@@ -122,7 +121,7 @@ class AsyncClient:
         self, bars: Sequence[Bar], *, instruments: Iterable[Instrument] = (), backfill: bool = False
     ) -> PublishReport:
         """See `Client.publish_bars`."""
-        requests = publish_requests(bars, instruments, backfill, MAX_ITEMS)
+        requests = _requests.publish(bars, instruments, backfill, MAX_ITEMS)
         attempts = Attempts(self._timeout * len(requests))
         while True:
             try:
@@ -194,7 +193,7 @@ class AsyncClient:
         self, *, model: str = "", symbols: Sequence[str] = (), exclude_abstained: bool = False
     ) -> TrackRecords:
         """See `Client.track_record`."""
-        request = spb.GetTrackRecordRequest(model=model, symbols=symbols, exclude_abstained=exclude_abstained)
+        request = _requests.track_record(model, symbols, exclude_abstained)
         return track_records_from(await self._call(self._signals.GetTrackRecord, request))
 
     async def ready(self) -> bool:

@@ -1,12 +1,15 @@
 """Requests from the clients' arguments, the same for both clients. Nothing is sent from here."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
 
 from numpy.typing import ArrayLike
 
 from glasstape._convert.common import delta_to, enum_to, member, time_to
 from glasstape._convert.inference import direction_to, input_to
+from glasstape._convert.market import publish_requests
 from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import (
     Baseline,
@@ -23,7 +26,24 @@ from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as spb
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
+
+def checked(build: Callable[P, R]) -> Callable[P, R]:
+    """Arguments of a wrong type are InvalidRequestError, like all that is wrong with a request."""
+
+    @functools.wraps(build)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return build(*args, **kwargs)
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise InvalidRequestError.field("arguments", str(error)) from error
+
+    return wrapper
+
+
+@checked
 def predict(
     windows: ArrayLike | None,
     bars: Sequence[Sequence[Bar]] | None,
@@ -35,6 +55,7 @@ def predict(
     return ipb.PredictRequest(model=model, input=input_to(windows, bars, symbols, signals))
 
 
+@checked
 def explain(
     windows: ArrayLike | None,
     bars: Sequence[Sequence[Bar]] | None,
@@ -73,12 +94,24 @@ def explain(
     )
 
 
+def symbols_to(symbols: Sequence[str]) -> Sequence[str]:
+    """The symbols, unless they are one text.
+
+    Raises:
+        InvalidRequestError: a text is a sequence of letters, which nobody means.
+    """
+    if isinstance(symbols, str):
+        raise InvalidRequestError.field("symbols", f"must be a sequence of symbols, is the text {symbols!r}")
+    return symbols
+
+
 def kinds_to(kinds: Iterable[EventKind | str]) -> list[spb.EventKind.ValueType]:
     """Wire kinds."""
     members = [member(EventKind, kind, "kinds") for kind in kinds]
     return [enum_to(spb.EventKind, "EVENT_KIND_", kind) for kind in members]
 
 
+@checked
 def signals(
     symbols: Sequence[str],
     kinds: Iterable[EventKind | str],
@@ -92,11 +125,9 @@ def signals(
     heatmap_method: Method | str | None,
 ) -> spb.SignalsRequest:
     """A Signals request."""
-    if isinstance(symbols, str):
-        raise InvalidRequestError.field("symbols", f"must be a sequence of symbols, is the text {symbols!r}")
     method = member(Method, heatmap_method, "heatmap_method") if heatmap_method else None
     return spb.SignalsRequest(
-        symbols=symbols,
+        symbols=symbols_to(symbols),
         kinds=kinds_to(kinds),
         min_confidence=min_confidence,
         start=enum_to(spb.Start, "START_", member(Start, start, "start")),
@@ -108,6 +139,7 @@ def signals(
     )
 
 
+@checked
 def list_signals(
     symbols: Sequence[str],
     kinds: Iterable[EventKind | str],
@@ -119,7 +151,7 @@ def list_signals(
 ) -> spb.ListSignalsRequest:
     """A ListSignals request for the first page."""
     return spb.ListSignalsRequest(
-        symbols=symbols,
+        symbols=symbols_to(symbols),
         kinds=kinds_to(kinds),
         min_confidence=min_confidence,
         start_sequence=start_sequence,
@@ -128,6 +160,15 @@ def list_signals(
     )
 
 
+@checked
+def track_record(model: str, symbols: Sequence[str], exclude_abstained: bool) -> spb.GetTrackRecordRequest:
+    """A GetTrackRecord request."""
+    return spb.GetTrackRecordRequest(
+        model=model, symbols=symbols_to(symbols), exclude_abstained=exclude_abstained
+    )
+
+
+@checked
 def list_bars(
     symbol: str, interval: str, start: datetime | None, end: datetime | None
 ) -> mpb.ListBarsRequest:
@@ -139,3 +180,7 @@ def list_bars(
         end_time=time_to(end, "end") if end else None,
         page_size=10_000,
     )
+
+
+publish = checked(publish_requests)
+"""PublishBars requests."""

@@ -77,7 +77,8 @@ class StreamState:
             GlasstapeError: trying again cannot help.
         """
         if isinstance(error, OutOfRangeError) and self.resume_token:
-            # The journal no longer reaches back: begin with a snapshot, and say what is lost.
+            # The journal no longer reaches back: say what is lost, and go on with all that it still has.
+            self._request.start = pb.START_EARLIEST
             earliest = int(error.metadata.get("earliest_sequence", "0"))
             first = int(error.metadata.get("sequence", "0")) + 1
             self.resume_token, self.delay = b"", 0.0

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from glasstape import _requests
 from glasstape._convert.common import member
 from glasstape._convert.inference import explanations_from, model_from, prediction_from
-from glasstape._convert.market import bar_from, instrument_from, publish_requests, report_from
+from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
 from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
 from glasstape._resume import StreamState
@@ -164,7 +164,7 @@ class Client:
             instruments: descriptions of symbols.
             backfill: load history: accept older bars and make no signals.
         """
-        requests = publish_requests(bars, instruments, backfill, MAX_ITEMS)
+        requests = _requests.publish(bars, instruments, backfill, MAX_ITEMS)
         attempts = Attempts(self._timeout * len(requests))
         while True:
             try:
@@ -251,7 +251,7 @@ class Client:
         self, *, model: str = "", symbols: Sequence[str] = (), exclude_abstained: bool = False
     ) -> TrackRecords:
         """How signals turned out, against base rates, with 95 % intervals."""
-        request = spb.GetTrackRecordRequest(model=model, symbols=symbols, exclude_abstained=exclude_abstained)
+        request = _requests.track_record(model, symbols, exclude_abstained)
         return track_records_from(self._call(self._signals.GetTrackRecord, request))
 
     def ready(self) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import ipaddress
 import logging
 import shutil
+import sqlite3
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 from glasstape_server.domain import Call, Float32s, Forecasts, ModelRef
 from glasstape_server.engine.engine import Engine, Lane
 from glasstape_server.engine.rollout import roll_out, watch
-from glasstape_server.errors import GlasstapeError
+from glasstape_server.errors import DataLoss, GlasstapeError
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.feed.hub import Hub
@@ -87,11 +88,17 @@ class App:
         self.clock = Clock()
         if self._recording is not None:
             self.clock.advance(self._recording.bars[0].close_time)
-        self.ingest = Ingest(BarStore(folder / "bars.sqlite"), self.clock)
-        self.journal = SqliteLog(folder / "journal.sqlite")
+        try:
+            self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
+            self.journal = SqliteLog(folder / "journal.sqlite")
+        except (sqlite3.DatabaseError, DataLoss) as error:
+            self._lock.release()
+            raise StartError(f"data_dir: {folder}: {error}") from None
         self.hub = Hub(self.journal, self.clock.now, queue=settings.subscriber_queue)
         self.engine = Engine(torch_threads=settings.torch_threads, queue_windows=settings.queue_windows)
-        self.repository = Repository(settings.models_dir, settings.data_dir / "artefacts", settings.model)
+        self.repository = Repository(
+            settings.models_dir, settings.data_dir / "artefacts", settings.interval, settings.model
+        )
         inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval)
         self.inference = Inference(inputs, self.engine)
         self.pipeline = Pipeline(
@@ -113,18 +120,19 @@ class App:
         """
         self.server = self._server()
         await self.server.start()
-        await roll_out(self.repository, self.engine)
+        await roll_out(self.repository, self.engine, self._announce)
         try:
             ref = self.repository.active.ref
         except GlasstapeError as error:
+            wanted = f", none named {self.settings.model!r}" if self.settings.model else ""
             reasons = "; ".join(f"{r.name}@{r.version}: {r.reason}" for r in self.repository.refusals())
             raise StartError(
-                f"{error} ({self.settings.models_dir}){': ' + reasons if reasons else ''}"
+                f"{error}{wanted} ({self.settings.models_dir}){': ' + reasons if reasons else ''}"
             ) from None
         await self.pipeline.start()
-        await self.server.ready([model.ref.name for model in self.repository.models()])
+        await self.server.ready()
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
-        self._spawn(watch(self.repository, self.engine, self.settings.models_poll_interval))
+        self._spawn(watch(self.repository, self.engine, self.settings.models_poll_interval, self._announce))
         if self._recording is not None:
             settings = self.settings
             self._spawn(
@@ -139,16 +147,21 @@ class App:
 
     async def stop(self) -> None:
         """Drain: NOT_SERVING, no new bars, what is pending is signalled, goodbye to all, end."""
-        grace = self.settings.drain_seconds
+        end = asyncio.get_running_loop().time() + self.settings.drain_seconds
+
+        def left() -> float:
+            return max(0.0, end - asyncio.get_running_loop().time())
+
         for task in self._tasks:
             task.cancel()
+        self.ingest.refuse()
         if hasattr(self, "server"):
             await self.server.say_not_serving()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.pipeline.stop(), grace)
-        await self.hub.drain(grace)
+            await asyncio.wait_for(self.pipeline.stop(), left())
+        await self.hub.drain(left())
         if hasattr(self, "server"):
-            await self.server.stop(grace)
+            await self.server.stop(left())
         await self.ingest.close()
         self.engine.stop()
         self.hub.close()
@@ -177,8 +190,18 @@ class App:
         except RuntimeError as error:
             raise StartError(f"cannot listen on {host}:{settings.port}: {error}") from None
 
+    async def _announce(self, model: Model) -> None:
+        await self.server.set_serving(model.ref.name, True)
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        task.add_done_callback(_tell_failure)
+        self._tasks.append(task)
+
+
+def _tell_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("%s ended", task.get_coro(), exc_info=task.exception())
 
 
 def _check_address(settings: Settings) -> None:

@@ -10,7 +10,8 @@ GlasstapeError
 ├── DeadlineExceeded     the caller's deadline passed before the work began
 ├── Unimplemented        this server does not have it
 ├── Unavailable          not now: starting, draining
-└── DataLoss             the journal is damaged
+├── DataLoss             the journal is damaged
+└── Internal             a bug: the log has it
 """
 
 from collections.abc import Mapping
@@ -92,3 +93,7 @@ class Unavailable(GlasstapeError):
 
 class DataLoss(GlasstapeError):
     """Stored data is damaged."""
+
+
+class Internal(GlasstapeError):
+    """A bug in this server."""

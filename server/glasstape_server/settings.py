@@ -3,8 +3,11 @@
 A flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_dir`.
 """
 
+import tomllib
+from datetime import time
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -25,6 +28,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="GLASSTAPE_",
         extra="forbid",
+        allow_inf_nan=False,
         frozen=True,
         use_attribute_docstrings=True,
     )
@@ -81,6 +85,24 @@ class Settings(BaseSettings):
             raise ValueError(f"must be one of {' '.join(INTERVALS)}, is {value!r}")
         return value
 
+    @field_validator("replay_time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"must be an IANA time zone, is {value!r}") from None
+        return value
+
+    @field_validator("replay_close")
+    @classmethod
+    def _clock_time(cls, value: str) -> str:
+        try:
+            time.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"must be HH:MM, is {value!r}") from None
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -116,3 +138,5 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
             for item in error.errors()
         ]
         raise ValueError("settings: " + "; ".join(lines)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"--config {config}: {error}") from None

@@ -78,7 +78,7 @@ class Publisher(threading.Thread):
 def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path, spawn):
     chance = random.Random(7)
     server = spawn(tmp_path)
-    series = {symbol: daily(symbol, 20_000, seed) for seed, symbol in enumerate(SYMBOLS)}
+    series = {symbol: daily(symbol, 13_000, seed) for seed, symbol in enumerate(SYMBOLS)}
     with Client(server.address) as client:
         for bars in series.values():
             client.publish_bars(bars[:HISTORY], backfill=True)

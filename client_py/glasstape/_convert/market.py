@@ -93,6 +93,7 @@ def report_from(responses: Sequence[pb.PublishBarsResponse], batch: int) -> Publ
         duplicates=sum(r.duplicates for r in responses),
         halted=sum(r.halted for r in responses),
         provisional=sum(r.provisional for r in responses),
+        rejected=sum(r.rejected for r in responses),
         rejections=tuple(
             Rejection(
                 index=r.batch_id * batch + item.index,

@@ -53,7 +53,8 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
             print(f"glasstape: no answer from {options.server}: {error}", file=sys.stderr)
         except GlasstapeError as error:
             print(f"glasstape: {error.code}: {error}", file=sys.stderr)
-        except OSError as error:
+        except (OSError, ValueError, OverflowError, KeyError) as error:
+            # Files and flags come from people: what is wrong with them is one sentence.
             print(f"glasstape: {error}", file=sys.stderr)
         return 1
 

@@ -18,6 +18,9 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def source(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `Client.predict`."""
+    given = [bool(options.symbols), bool(options.signal), bool(options.windows)]
+    if sum(given) != 1:
+        raise ValueError("give symbols, or --signal, or --windows: exactly one of them")
     if options.windows:
         import numpy as np
 

@@ -72,9 +72,8 @@ def run(options: argparse.Namespace) -> int:
                 )
     total = {
         name: sum(getattr(report, name) for report in reports)
-        for name in ("stored", "duplicates", "halted", "provisional")
+        for name in ("stored", "duplicates", "halted", "provisional", "rejected")
     }
-    total["rejected"] = sum(len(report.rejections) for report in reports)
     if options.json:
         print_json(total)
     else:

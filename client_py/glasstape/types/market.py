@@ -61,4 +61,6 @@ class PublishReport:
     halted: int
     """Of the stored ones."""
     provisional: int
+    rejected: int
     rejections: tuple[Rejection, ...]
+    """The first 1,000 of each batch."""

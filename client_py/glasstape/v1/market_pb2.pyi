@@ -260,6 +260,7 @@ class PublishBarsResponse(_message.Message):
     HALTED_FIELD_NUMBER: _builtins.int
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     REJECTIONS_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.int
     """Echo of the request."""
     stored: _builtins.int
@@ -270,9 +271,11 @@ class PublishBarsResponse(_message.Message):
     """Of the stored ones: bars of a suspended market, kept and never fed to a model."""
     provisional: _builtins.int
     """Provisional bars taken into memory (not durable)."""
+    rejected: _builtins.int
+    """Bars not stored, all of them."""
     @_builtins.property
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___BarRejection]:
-        """Bars not stored, each with its reason, in order of index."""
+        """Bars not stored, each with its reason, in order of index: the first 1,000 of them."""
 
     def __init__(
         self,
@@ -283,10 +286,11 @@ class PublishBarsResponse(_message.Message):
         halted: _builtins.int = ...,
         provisional: _builtins.int = ...,
         rejections: _abc.Iterable[Global___BarRejection] | None = ...,
+        rejected: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "duplicates", b"duplicates", "halted", b"halted", "provisional", b"provisional", "rejections", b"rejections", "stored", b"stored"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "duplicates", b"duplicates", "halted", b"halted", "provisional", b"provisional", "rejected", b"rejected", "rejections", b"rejections", "stored", b"stored"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

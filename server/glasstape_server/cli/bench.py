@@ -9,12 +9,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("what", choices=("burst",), nargs="?", default="burst", help="what to measure")
     parser.add_argument(
-        "--symbols", type=int, default=2000, help="bars that close at once (default: %(default)s)"
+        "--symbols", type=_positive, default=2000, help="bars that close at once (default: %(default)s)"
     )
     parser.add_argument(
-        "--subscribers", type=int, default=20, help="readers of everything (default: %(default)s)"
+        "--subscribers", type=_positive, default=20, help="readers of everything (default: %(default)s)"
     )
-    parser.add_argument("--bursts", type=int, default=5, help="closes to measure (default: %(default)s)")
+    parser.add_argument(
+        "--bursts", type=_positive, default=5, help="closes to measure (default: %(default)s)"
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, is {text!r}")
+    return value
 
 
 def run(options: argparse.Namespace) -> int:

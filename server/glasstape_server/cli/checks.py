@@ -38,7 +38,7 @@ def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:
 
     try:
         frame = read_bars(path, interval, FileFormat())
-    except FileError as error:
+    except (FileError, OSError) as error:
         yield "problem", str(error)
         return
     yield "ok", f"{path}: {len(frame)} bars of {frame['symbol'].n_unique()} symbols"

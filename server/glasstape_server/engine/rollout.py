@@ -2,14 +2,20 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from glasstape_server.engine.engine import Engine
+from glasstape_server.models.artefact import Model
 from glasstape_server.models.repository import Repository
 
 log = logging.getLogger(__name__)
 
 
-async def roll_out(repository: Repository, engine: Engine) -> bool:
+Announce = Callable[[Model], Awaitable[None]]
+"""Told of every version that may serve from now on."""
+
+
+async def roll_out(repository: Repository, engine: Engine, announce: Announce) -> bool:
     """Look into the model folder once; returns whether another version became active.
 
     A version that fails its checks or its warm-up is refused with the reason, and what served before
@@ -25,6 +31,7 @@ async def roll_out(repository: Repository, engine: Engine) -> bool:
             continue
         active = await asyncio.to_thread(repository.admit, model)
         changed |= active
+        await announce(model)
         log.info("model %s@%s is %s", model.ref.name, model.ref.version, "active" if active else "ready")
     for refusal in repository.refusals():
         if (refusal.name, refusal.version, refusal.stamp) not in before:
@@ -32,11 +39,11 @@ async def roll_out(repository: Repository, engine: Engine) -> bool:
     return changed
 
 
-async def watch(repository: Repository, engine: Engine, interval: float) -> None:
+async def watch(repository: Repository, engine: Engine, interval: float, announce: Announce) -> None:
     """Roll out for ever, every `interval` seconds."""
     while True:
         await asyncio.sleep(interval)
         try:
-            await roll_out(repository, engine)
-        except OSError as error:
-            log.warning("model folder: %s", error)
+            await roll_out(repository, engine, announce)
+        except Exception:  # whatever lies in the folder, the next look may find better
+            log.exception("the model folder could not be looked through")

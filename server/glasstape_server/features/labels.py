@@ -41,12 +41,6 @@ class LabelRule:
         """Largest |log return| that counts as FLAT, from the volatility at the signal's bar."""
         return sigma * (self.k * math.sqrt(self.horizon_bars))
 
-    def classify(self, log_return: float, threshold: float) -> Direction:
-        """The class of one realised return."""
-        if log_return > threshold:
-            return Direction.UP
-        return Direction.DOWN if log_return < -threshold else Direction.FLAT
-
     def to_dict(self) -> dict[str, Any]:
         """The rule as JSON values."""
         return {**asdict(self), "entry": self.entry.name}
@@ -55,6 +49,13 @@ class LabelRule:
     def from_dict(cls, values: dict[str, Any]) -> "LabelRule":
         """The inverse of `to_dict`."""
         return cls(**{**values, "entry": Entry[values["entry"]]})
+
+
+def classify(log_return: float, threshold: float) -> Direction:
+    """The class of one realised return."""
+    if log_return > threshold:
+        return Direction.UP
+    return Direction.DOWN if log_return < -threshold else Direction.FLAT
 
 
 def future_returns(spec: FeatureSpec, rule: LabelRule, series: Series) -> Floats:

@@ -31,7 +31,8 @@ class Hub:
         self._queue = queue
         self._readers = ThreadPoolExecutor(2, "journal-read")
         self._latest: dict[SeriesKey, Record] = {}
-        self._buys: dict[SeriesKey, Record] = {}
+        self._buys: dict[int, Record] = {}
+        """Unexpired buys by sequence."""
         self._subscribers: set[Subscriber] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -39,7 +40,7 @@ class Hub:
         bounds = log.bounds()
         self.position = (bounds.head, bounds.chain)
         """Sequence and chain hash of the newest published record."""
-        for record in log.latest():
+        for record in log.latest(now()):
             self._remember(record)
 
     @property
@@ -58,6 +59,8 @@ class Hub:
             return
         for record in records:
             self._remember(record)
+        now = self._now()
+        self._buys = {n: record for n, record in self._buys.items() if record.expire_time > now}
         self.position = (records[-1].sequence, records[-1].chain)
         for subscriber in self._subscribers:
             subscriber.offer(records)
@@ -97,10 +100,15 @@ class Hub:
         """Stop the reader threads."""
         self._readers.shutdown()
 
-    async def begin_epoch(self, teller: Subscriber) -> None:
-        """History was lost, as `teller`'s token proves: begin a new epoch and reset everybody."""
-        await self.read(self.log.begin_epoch)
+    async def begin_epoch(self, lost: bytes, teller: Subscriber) -> bool:
+        """History of epoch `lost` was lost, as `teller`'s token proves: begin a new one and reset everybody.
+
+        Returns False if that epoch is over already.
+        """
+        if not await self.read(self.log.begin_epoch, lost):
+            return False
         self._end(GoodbyeReason.EPOCH_CHANGED, but=teller)
+        return True
 
     def snapshot(self, selection: Selection) -> list[Record]:
         """The latest confidences and the unexpired buys that a selection admits, by sequence."""
@@ -109,9 +117,9 @@ class Hub:
         found = [r for r in (*self._latest.values(), *buys) if selection.admits(r)]
         return sorted(found, key=lambda record: record.sequence)
 
-    def token(self, sequence: int, chain: bytes) -> bytes:
-        """The resume token of a position in the current epoch."""
-        return tokens.encode(Token(self.log.bounds().epoch, sequence, chain), self.log.secret)
+    def token(self, epoch: bytes, sequence: int, chain: bytes) -> bytes:
+        """The resume token of a position."""
+        return tokens.encode(Token(epoch, sequence, chain), self.log.secret)
 
     async def read(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a method of the log off the event loop."""
@@ -126,4 +134,4 @@ class Hub:
         if record.kind is Kind.CONFIDENCE:
             self._latest[series_key(record)] = record
         elif record.kind is Kind.BUY:
-            self._buys[series_key(record)] = record
+            self._buys[record.sequence] = record

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from glasstape_server.domain import Direction, Float32s, Kind
+from glasstape_server.domain import Float32s, Kind
 
 Key = tuple[str, str]
 """Symbol and interval."""
@@ -72,16 +72,6 @@ class Selection:
         return self.symbols is None or record.symbol in self.symbols
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One resolved signal, for the track record."""
-
-    predicted: Direction
-    realised: Direction
-    realised_return: float
-    probabilities: tuple[float, float, float]
-
-
 class EventLog(Protocol):
     """An event log. `append` has one caller; everything else may run on any thread.
 
@@ -129,8 +119,8 @@ class EventLog(Protocol):
         """One record; None if it is not held."""
         ...
 
-    def latest(self) -> list[Record]:
-        """The newest confidence and the newest buy of each symbol, interval and model."""
+    def latest(self, now: int) -> list[Record]:
+        """The newest confidence of each symbol, interval and model, and the buys that expire after `now`."""
         ...
 
     def progress(self) -> dict[Key, int]:
@@ -141,8 +131,8 @@ class EventLog(Protocol):
         """Confidences without an outcome, in order."""
         ...
 
-    def begin_epoch(self) -> None:
-        """Start a new epoch: tokens of the old one no longer resume."""
+    def begin_epoch(self, lost: bytes) -> bool:
+        """Start a new epoch: tokens of the old one no longer resume. False if `lost` is over already."""
         ...
 
     def compact(self, earliest: int) -> None:

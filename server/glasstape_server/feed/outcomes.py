@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glasstape_server.domain import Direction, Event, Floats, Outcome, Signal
+from glasstape_server.features.labels import classify
 
 Z_95 = 1.959963984540054
 """Standard normal quantile of a 95 % interval."""
@@ -29,14 +30,11 @@ def resolve(event: Event, columns: Floats) -> Outcome | None:
     if end >= columns.shape[1] or columns[0, start] != event.bar_close_time:
         return None
     realised = math.log(columns[4, end] / columns[4, start + int(made.entry)])
-    direction = Direction.FLAT
-    if abs(realised) > made.flat_threshold:
-        direction = Direction.UP if realised > 0 else Direction.DOWN
     return Outcome(
         confidence_sequence=event.sequence,
         signal_close_time=event.bar_close_time,
         predicted=made.confidence.direction,
-        realised=direction,
+        realised=classify(realised, made.flat_threshold),
         realised_return=realised,
         confidence=made.confidence,
     )

@@ -117,12 +117,14 @@ class Pipeline:
             self._wake.set()
 
     async def stop(self) -> None:
-        """Finish what is pending, then end."""
-        await self._idle.wait()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        self._journal.shutdown()
+        """Finish what is pending, then end; if this is cancelled, end at once: the next start goes on."""
+        try:
+            await self._idle.wait()
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+            self._journal.shutdown()
 
     async def _run(self) -> None:
         while True:
@@ -194,7 +196,12 @@ class Pipeline:
     def _resolved(self, key: Key, columns: Floats) -> list[tuple[Event, Outcome]]:
         found = []
         for event in self._open.get(key, ()):
-            outcome = resolve(event, columns)
+            assert isinstance(event.body, Signal)
+            seen = columns
+            if not columns.shape[1] or event.bar_close_time < columns[0, 0]:
+                ahead = int(event.body.entry) + event.body.horizon_bars
+                seen = self._ingest.store.since(key, event.bar_close_time, ahead + 1)
+            outcome = resolve(event, seen)
             if outcome is not None:
                 found.append((event, outcome))
         return found

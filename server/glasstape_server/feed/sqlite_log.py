@@ -11,6 +11,7 @@ from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss, ResourceExhausted
 from glasstape_server.feed.log import Bounds, Entry, Key, Record, Selection
 from glasstape_server.feed.token import NO_CHAIN, link
+from glasstape_server.market.database import connect, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -36,7 +37,7 @@ class SqliteLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writer = self._connect()
+        self._writer = connect(path)
         self._writer.executescript(_SCHEMA)
         self._readers = threading.local()
         self._all_readers: list[sqlite3.Connection] = []
@@ -101,9 +102,16 @@ class SqliteLog:
         """See `EventLog.chain_at`."""
         if sequence == 0:
             return NO_CHAIN
-        if sequence == self._bounds.earliest - 1:
-            return self._meta("chain_before") or NO_CHAIN
-        row = self._reader().execute("SELECT chain FROM events WHERE sequence = ?", (sequence,)).fetchone()
+        # One statement, so that a compaction is seen whole or not at all.
+        row = (
+            self._reader()
+            .execute(
+                "SELECT chain FROM events WHERE sequence = ?1 UNION ALL SELECT value FROM meta"
+                " WHERE name = 'chain_before' AND ?1 = (SELECT min(sequence) - 1 FROM events)",
+                (sequence,),
+            )
+            .fetchone()
+        )
         return None if row is None else bytes(row[0])
 
     def window(self, sequence: int) -> tuple[str, bytes] | None:
@@ -120,10 +128,11 @@ class SqliteLog:
         found = self._select("WHERE sequence = ?", (sequence,))
         return found[0] if found else None
 
-    def latest(self) -> list[Record]:
+    def latest(self, now: int) -> list[Record]:
         """See `EventLog.latest`."""
-        newest = "SELECT max(sequence) FROM events WHERE kind IN (1, 2) GROUP BY kind, symbol, interval, model_name"
-        return self._select(f"WHERE sequence IN ({newest}) ORDER BY sequence", ())
+        newest = "SELECT max(sequence) FROM events WHERE kind = 1 GROUP BY symbol, interval, model_name"
+        clause = f"WHERE sequence IN ({newest}) OR (kind = 2 AND expire_time > ?) ORDER BY sequence"
+        return self._select(clause, (now,))
 
     def progress(self) -> dict[Key, int]:
         """See `EventLog.progress`."""
@@ -137,12 +146,15 @@ class SqliteLog:
             (),
         )
 
-    def begin_epoch(self) -> None:
+    def begin_epoch(self, lost: bytes) -> bool:
         """See `EventLog.begin_epoch`."""
         epoch = secrets.token_bytes(8)
         with self._changing:
+            if self._bounds.epoch != lost:
+                return False
             self._writer.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (epoch,))
             self._bounds = replace(self._bounds, epoch=epoch)
+        return True
 
     def compact(self, earliest: int) -> None:
         """See `EventLog.compact`. The newest event always stays: it carries the numbering on."""
@@ -153,11 +165,10 @@ class SqliteLog:
         if earliest <= self._bounds.earliest:
             return
         before = self.chain_at(earliest - 1) or NO_CHAIN
-        self._writer.execute("BEGIN IMMEDIATE")
-        self._writer.execute("INSERT OR REPLACE INTO meta VALUES ('chain_before', ?)", (before,))
-        self._writer.execute("DELETE FROM events WHERE sequence < ?", (earliest,))
-        self._writer.execute("DELETE FROM windows WHERE sequence < ?", (earliest,))
-        self._writer.execute("COMMIT")
+        with transaction(self._writer) as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('chain_before', ?)", (before,))
+            db.execute("DELETE FROM events WHERE sequence < ?", (earliest,))
+            db.execute("DELETE FROM windows WHERE sequence < ?", (earliest,))
         self._bounds = replace(self._bounds, earliest=earliest)
 
     def close(self) -> None:
@@ -168,9 +179,7 @@ class SqliteLog:
     def _write(
         self, entries: Sequence[Entry], records: Sequence[Record], progress: Mapping[Key, int]
     ) -> None:
-        db = self._writer
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._writer) as db:
             db.executemany(
                 f"INSERT INTO events ({_RECORD}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                 [
@@ -200,11 +209,6 @@ class SqliteLog:
                 "INSERT OR REPLACE INTO progress VALUES (?,?,?)",
                 [(*key, time) for key, time in progress.items()],
             )
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
     def _find_bounds(self) -> Bounds:
         first, head = self._writer.execute("SELECT min(sequence), max(sequence) FROM events").fetchone()
@@ -230,13 +234,7 @@ class SqliteLog:
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            connection = self._connect()
+            connection = connect(self._path)
             self._readers.connection = connection
             self._all_readers.append(connection)
-        return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
         return connection

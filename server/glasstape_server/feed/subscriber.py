@@ -47,8 +47,8 @@ class Subscriber:
         self._goodbye: GoodbyeReason | None = None
         self._offered: tuple[int, bytes] = (0, b"")
         self._flushed: tuple[int, bytes] = (0, b"")
-        self.last_token = b""
-        """Token of the last message that was made."""
+        self._epoch = hub.bounds.epoch
+        """Tokens are of the epoch in which the stream is, also while it is told that the epoch has changed."""
         self.overflowed = asyncio.Event()
         """Set when more lossless records wait than may: end the stream, the journal has them."""
 
@@ -76,11 +76,15 @@ class Subscriber:
         try:
             for message in await self._open():
                 yield message
-            while not self._live and self._goodbye is None:
-                for message in await self._catch_up():
-                    yield message
             clock = asyncio.get_running_loop().time
             sent = flushed = clock()
+            while not self._live and self._goodbye is None:
+                messages = await self._catch_up()
+                if not messages and clock() >= sent + self._wanted.heartbeat_seconds:
+                    messages = [self._message(Heartbeat())]
+                for message in messages:
+                    sent = flushed = clock()
+                    yield message
             while self._goodbye is None:
                 flush_at = flushed + self._wanted.conflation_seconds
                 beat_at = sent + self._wanted.heartbeat_seconds
@@ -115,6 +119,7 @@ class Subscriber:
 
     def _go_live(self, result: OpenResult, reason: ResetReason) -> Iterator[Message]:
         opened = Opened(result, reason, self._hub.bounds)
+        self._epoch = opened.bounds.epoch
         self._live = True
         self._flushed = self._offered = self._hub.position
         if result is OpenResult.STARTED and self._wanted.start is Start.LIVE:
@@ -144,10 +149,11 @@ class Subscriber:
         held = None
         if token.sequence <= bounds.head:
             held = await self._hub.read(self._hub.log.chain_at, token.sequence)
-        if self._hub.bounds.epoch != bounds.epoch:
-            return OpenResult.RESET, ResetReason.EPOCH_CHANGED
         if held != token.chain:
-            await self._hub.begin_epoch(self)
+            if token.sequence < self._hub.bounds.earliest - 1:
+                return await self._resume()  # the journal was compacted meanwhile
+            if not await self._hub.begin_epoch(bounds.epoch, self):
+                return OpenResult.RESET, ResetReason.EPOCH_CHANGED  # another stream has told it before
             return OpenResult.RESET, ResetReason.HISTORY_LOST
         self._flushed = self._offered = (token.sequence, token.chain)
         return OpenResult.RESUMED, ResetReason.NONE
@@ -170,13 +176,14 @@ class Subscriber:
         return messages
 
     def _queue(self, records: Sequence[Record]) -> None:
+        # What waited before this burst counts: a reader that keeps up may get any burst.
+        if self._live and self._lanes.overflowed:
+            self.overflowed.set()
         admits, offer = self._wanted.selection.admits, self._lanes.offer
         for record in records:
             if admits(record):
                 offer(record)
         self._offered = (records[-1].sequence, records[-1].chain)
-        if self._lanes.overflowed:
-            self.overflowed.set()
 
     def _flush(self) -> list[Message]:
         """Everything that waits, in messages of at most PAGE records."""
@@ -194,8 +201,7 @@ class Subscriber:
         if position is None:
             position = self._flushed if self._lanes else self._offered
         self._flushed = position
-        self.last_token = self._hub.token(*position)
-        return Message(position[0], self.last_token, body)
+        return Message(position[0], self._hub.token(self._epoch, *position), body)
 
     async def _sleep_until(self, moment: float) -> None:
         try:

@@ -30,7 +30,7 @@ class Clock:
         self._simulated, self._since, self._speed = to, time.monotonic(), speed
 
     def saw_bar(self, close_time: int) -> None:
-        """Note the close of a final bar."""
+        """Note the close of a final bar of the signalled interval."""
         self.last_close = max(self.last_close or 0, close_time)
 
     def now(self) -> int:
@@ -43,7 +43,7 @@ class Clock:
         """Freshness of a signal made now from a bar closed then."""
         if self.replaying:
             return DataState.REPLAY
-        return DataState.LIVE if self.now() - close_time <= INTERVALS[interval] else DataState.DELAYED
+        return DataState.LIVE if self.now() <= bars_later(close_time, interval, 1) else DataState.DELAYED
 
     def state(self, interval: str) -> DataState:
         """Freshness of the newest bar."""

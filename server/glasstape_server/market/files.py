@@ -66,15 +66,24 @@ def read_bars(path: Path, interval: str, form: FileFormat) -> pl.DataFrame:
     symbol = columns.get("symbol", pl.lit(form.symbol or path.name.split(".")[0]))
     factor = columns["adjusted"] / columns["close"] if "adjusted" in columns else pl.lit(1.0)
     try:
-        return frame.select(
+        ZoneInfo(form.time_zone)
+    except (KeyError, ValueError, OSError):
+        raise FileError(f"{path}: time zone must be an IANA zone, is {form.time_zone!r}") from None
+    try:
+        bars = frame.select(
             symbol.cast(pl.String).alias("symbol"),
             _close_time(frame, str(found["time"]), form).alias("close_time"),
             *((columns[key].cast(pl.Float64) * factor).alias(key) for key in ("open", "high", "low")),
             (columns["close"].cast(pl.Float64) * factor).alias("close"),
             columns["volume"].cast(pl.Float64).alias("volume"),
-        ).sort("close_time", "symbol", maintain_order=True)
+        )
     except pl.exceptions.PolarsError as error:
-        raise FileError(f"{path}: {error}") from None
+        raise FileError(f"{path}: {str(error).splitlines()[0]}") from None
+    for name in bars.columns:
+        row = bars[name].is_null().arg_max()
+        if bars[name].null_count() and row is not None:
+            raise FileError(f"{path}: row {row + 1} has no {name}")
+    return bars.sort("close_time", "symbol", maintain_order=True)
 
 
 def to_bars(frame: pl.DataFrame, interval: str) -> list[Bar]:
@@ -107,6 +116,11 @@ def _close_time(frame: pl.DataFrame, name: str, form: FileFormat) -> pl.Expr:
         dated = len(sample) <= 10
         column = column.str.to_date() if dated else column.str.to_datetime(time_unit="us")
         kind = pl.Date() if dated else pl.Datetime("us")
+    if kind.is_integer():
+        # Nothing says what other numbers count, and a wrong guess would be a wrong time.
+        if not frame[name].drop_nulls().is_between(19_000_101, 21_001_231).all():
+            raise FileError(f"column {name}: numbers must be days as YYYYMMDD")
+        column, kind = column.cast(pl.String).str.to_date("%Y%m%d"), pl.Date()
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
         return column.dt.convert_time_zone("UTC").dt.epoch("us")
     if kind == pl.Date:

@@ -29,6 +29,13 @@ class Ingest:
         self._waiting_bars = 0
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        newest = store.newest_close()
+        if newest is not None:
+            clock.saw_bar(newest)
+
+    def refuse(self) -> None:
+        """Take no more batches: the server is draining."""
+        self._closed = True
 
     async def publish(self, batch: Batch) -> Report:
         """Store a batch; on return everything reported as stored is on disk.
@@ -60,7 +67,7 @@ class Ingest:
 
     async def close(self) -> None:
         """Take no more, finish what waits, close the store."""
-        self._closed = True
+        self.refuse()
         if self._writer is not None:
             await asyncio.wait([self._writer])
         await self.read(self.store.close)
@@ -71,7 +78,7 @@ class Ingest:
             taken, self._waiting = self._waiting, []
             self._waiting_bars = 0
             try:
-                reports = await self.read(self.store.publish, [batch for batch, _ in taken])
+                reports = await self.read(self.store.publish, [batch for batch, _ in taken], self.clock.now())
             except Exception as error:
                 for _, future in taken:
                     if not future.done():

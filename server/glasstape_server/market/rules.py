@@ -1,12 +1,16 @@
 """Which bars are accepted, said one by one."""
 
 import math
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from glasstape_server.domain import INTERVALS, SYMBOL_RULE, Bar, Instrument, is_symbol
+from glasstape_server.domain import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
 from glasstape_server.errors import InvalidArgument, Violation
 
 MAX_TIME = 4_102_444_800_000_000
 """Close times end with the year 2099, in microseconds."""
+SMALLEST_PRICE, LARGEST = 1e-12, 1e18
+"""Prices and volumes beyond these are slips, and would overflow in the features."""
 
 
 def check_bar(bar: Bar) -> None:
@@ -18,11 +22,26 @@ def check_bar(bar: Bar) -> None:
     broken = [*_key(bar)]
     if not bar.halted:
         broken += _prices(bar)
-    if not (math.isfinite(bar.volume) and bar.volume >= 0):
-        broken.append(Violation("volume", f"must be finite and >= 0, is {bar.volume:g}"))
+    elif not bar.close <= LARGEST:
+        broken.append(Violation("close", f"must be finite and above 0 (0..{LARGEST:g}), is {bar.close:g}"))
+    if not 0 <= bar.volume <= LARGEST:
+        broken.append(Violation("volume", f"must be finite and >= 0 (0..{LARGEST:g}), is {bar.volume:g}"))
     if broken:
         text = "; ".join(f"{item.field}: {item.rule}" for item in broken)
         raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
+
+
+def check_not_future(bar: Bar, now: int) -> None:
+    """Check that a bar closes no later than the next close after market time `now`, in microseconds.
+
+    Raises:
+        InvalidArgument: it does: a mistyped year would make every true bar after it too old.
+    """
+    if bar.close_time > now + INTERVALS[bar.interval]:
+        latest = datetime.fromtimestamp(now / SECOND, UTC).isoformat(timespec="seconds")
+        sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
+        rule = f"must not lie more than one interval after market time ({latest}), is {sent}"
+        raise InvalidArgument.field("close_time", rule, "BAR_INVALID")
 
 
 def check_instrument(instrument: Instrument) -> None:
@@ -31,8 +50,6 @@ def check_instrument(instrument: Instrument) -> None:
     Raises:
         InvalidArgument: it breaks a rule.
     """
-    from zoneinfo import ZoneInfo
-
     if not is_symbol(instrument.symbol):
         raise InvalidArgument.field("instruments.symbol", f"{SYMBOL_RULE}, is {instrument.symbol[:64]!r}")
     for field in ("name", "local_name", "exchange", "currency"):
@@ -69,9 +86,9 @@ def _key(bar: Bar) -> list[Violation]:
 def _prices(bar: Bar) -> list[Violation]:
     named = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
     broken = [
-        Violation(name, f"must be finite and above 0, is {value:g}")
+        Violation(name, f"must be finite and above 0 ({SMALLEST_PRICE:g}..{LARGEST:g}), is {value:g}")
         for name, value in named.items()
-        if not (math.isfinite(value) and value > 0)
+        if not SMALLEST_PRICE <= value <= LARGEST
     ]
     if broken:
         return broken

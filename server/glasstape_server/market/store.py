@@ -20,7 +20,8 @@ from glasstape_server.errors import (
     ResourceExhausted,
 )
 from glasstape_server.features.series import Series, from_columns, sessions
-from glasstape_server.market.rules import check_bar
+from glasstape_server.market.database import connect, transaction
+from glasstape_server.market.rules import MAX_TIME, check_bar, check_not_future
 from glasstape_server.market.series_tail import SeriesTail
 
 Key = tuple[str, str]
@@ -30,7 +31,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bars (
     symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL,
     open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL,
-    backfill INTEGER NOT NULL, PRIMARY KEY (symbol, interval, close_time)
+    signalled INTEGER NOT NULL, PRIMARY KEY (symbol, interval, close_time)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (
     symbol TEXT PRIMARY KEY, name TEXT NOT NULL, local_name TEXT NOT NULL, exchange TEXT NOT NULL,
@@ -63,18 +64,12 @@ class Report:
     """Series and close times that are to be signalled, in order."""
 
 
-def connect(path: Path | str) -> sqlite3.Connection:
-    """Open a database whose commits survive a power cut."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
 class BarStore:
     """Bars by symbol, interval and close time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, interval: str = "1d") -> None:
+        self.interval = interval
+        """Length of the bars that are to be signalled."""
         self._db = connect(path)
         self._db.executescript(_SCHEMA)
         self._tails: dict[Key, SeriesTail] = {}
@@ -90,22 +85,26 @@ class BarStore:
         """Close the database."""
         self._db.close()
 
-    def publish(self, batches: Sequence[Batch]) -> list[Report]:
+    def publish(self, batches: Sequence[Batch], now: int = MAX_TIME) -> list[Report]:
         """Store several batches in one transaction; on return they are on disk.
+
+        Args:
+            batches: what to store.
+            now: market time in microseconds; bars that close later than the next close are rejected.
 
         Raises:
             ResourceExhausted: the disk refused; nothing of these batches was stored.
         """
-        draft = _Draft(self)
+        draft = _Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
         try:
-            with _transaction(self._db):
+            with transaction(self._db):
                 self._db.executemany(
                     "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?)",
                     draft.instrument_rows(),
                 )
                 self._db.executemany(
-                    f"INSERT INTO bars ({_COLUMNS}, backfill) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
+                    f"INSERT INTO bars ({_COLUMNS}, signalled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                     draft.rows,
                 )
         except sqlite3.OperationalError as error:
@@ -144,10 +143,24 @@ class BarStore:
             columns = np.array(rows[::-1], dtype=np.float64).reshape(-1, 6).T
         return columns
 
+    def since(self, key: Key, close_time: int, count: int) -> Floats:
+        """The first `count` bars from `close_time` on, halted ones left out: (6, <= count)."""
+        rows = self._db.execute(
+            "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"
+            " AND close_time >= ? AND open > 0 ORDER BY close_time LIMIT ?",
+            (*key, close_time, count),
+        ).fetchall()
+        return np.array(rows, dtype=np.float64).reshape(-1, 6).T
+
+    def newest_close(self) -> int | None:
+        """Close time of the newest bar of the signalled interval; None: no bar."""
+        closes = [self.last_close(key) for key in self.series_keys(self.interval)]
+        return max((close for close in closes if close is not None), default=None)
+
     def unsignalled(self, key: Key, after: int) -> list[int]:
         """Close times of bars after `after` that are to be signalled, oldest first."""
         rows = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND backfill = 0"
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND signalled = 1"
             " AND open > 0 ORDER BY close_time",
             (*key, after),
         )
@@ -196,6 +209,7 @@ class BarStore:
 
     def _apply(self, draft: "_Draft") -> None:
         self.instruments.update(draft.instruments)
+        self._forming.update(draft.forming)
         for key, bars in draft.appended.items():
             self.instruments.setdefault(key[0], Instrument(key[0]))
             tail = self._tails.setdefault(key, SeriesTail())
@@ -207,7 +221,6 @@ class BarStore:
         for key in draft.backfilled:
             self.instruments.setdefault(key[0], Instrument(key[0]))
             self._tails[key] = self._load_tail(key)
-        self._forming.update(draft.forming)
 
     def _load_tail(self, key: Key) -> SeriesTail:
         rows = self._db.execute(
@@ -224,8 +237,9 @@ class BarStore:
 class _Draft:
     """Batches checked against what is stored, not yet written."""
 
-    def __init__(self, store: BarStore) -> None:
+    def __init__(self, store: BarStore, now: int) -> None:
         self._store = store
+        self._now = now
         self.instruments: dict[str, Instrument] = {}
         self.rows: list[tuple[object, ...]] = []
         self.appended: dict[Key, list[Bar]] = {}
@@ -241,6 +255,7 @@ class _Draft:
         for index, bar in enumerate(batch.bars):
             try:
                 check_bar(bar)
+                check_not_future(bar, self._now)
                 self._take(bar, batch.backfill, report)
             except GlasstapeError as error:
                 report.rejections.append((index, bar.symbol, error))
@@ -277,12 +292,16 @@ class _Draft:
         else:
             self.appended.setdefault(key, []).append(bar)
             self._last[key] = bar.close_time
-            if not backfill and not bar.halted:
+            if self._to_signal(bar, backfill):
                 report.closed.append((key, bar.close_time))
-        self.rows.append((bar.symbol, bar.interval, bar.close_time, *bar.values, int(backfill)))
+        signalled = int(self._to_signal(bar, backfill))
+        self.rows.append((bar.symbol, bar.interval, bar.close_time, *bar.values, signalled))
         self._written[key, bar.close_time] = bar.values
         report.stored += 1
         report.halted += bar.halted
+
+    def _to_signal(self, bar: Bar, backfill: bool) -> bool:
+        return not backfill and not bar.halted and bar.interval == self._store.interval
 
     def _stored(self, key: Key, close_time: int) -> tuple[float, ...] | None:
         written = self._written.get((key, close_time))
@@ -296,24 +315,6 @@ class _Draft:
             (*key, close_time),
         ).fetchone()
         return None if row is None else tuple(row)
-
-
-class _transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                self._db.execute("ROLLBACK")
-                raise
-        elif self._db.in_transaction:
-            self._db.execute("ROLLBACK")
 
 
 def _out_of_order(bar: Bar, last: int) -> InvalidArgument:

@@ -167,9 +167,9 @@ def load(folder: Path) -> Model:
             {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
         )
         model = Model(manifest, network, _statistics(tensors))
-    except (ValueError, TypeError, KeyError) as error:
-        raise ArtefactError(str(error)) from None
-    check_golden(model)
+        check_golden(model)
+    except (ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
+        raise ArtefactError(f"{type(error).__name__}: {str(error)[:300]}") from None
     return model
 
 

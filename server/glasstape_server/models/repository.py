@@ -29,9 +29,11 @@ class Refusal:
 class Repository:
     """Reads are safe from any thread; changes are made by one caller at a time."""
 
-    def __init__(self, root: Path, archive: Path, preferred: str = "") -> None:
+    def __init__(self, root: Path, archive: Path, interval: str, preferred: str = "") -> None:
         self.root = root
         self.archive = archive
+        self.interval = interval
+        """Length of the bars that are signalled; only a model for these may publish."""
         self.preferred = preferred
         self._models: dict[tuple[str, str], Model] = {}
         self._archived: dict[str, Model] = {}
@@ -46,7 +48,7 @@ class Repository:
             Unavailable: no model is ready yet.
         """
         if self._active is None:
-            raise Unavailable("NO_MODEL", f"no usable model in {self.root.name}")
+            raise Unavailable("NO_MODEL", f"no usable model for {self.interval} bars in {self.root.name}")
         return self._active
 
     def models(self) -> list[Model]:
@@ -108,7 +110,11 @@ class Repository:
         found = []
         for folder in self._folders():
             key = (folder.parent.name, folder.name)
-            stamp = _stamp(folder)
+            try:
+                stamp = _stamp(folder)
+            except OSError as error:
+                self._refusals[key] = Refusal(*key, str(error), ())
+                continue
             refusal = self._refusals.get(key)
             if key in self._models or (refusal is not None and refusal.stamp == stamp):
                 continue
@@ -129,14 +135,15 @@ class Repository:
 
         One name publishes: the preferred one, or the first by name. Of it the newest version is active.
         """
-        self._models[model.ref.name, model.ref.version] = model
-        name = self.preferred or min(name for name, _ in self._models)
-        versions = [m for m in self.models() if m.ref.name == name]
-        previous = self._active
-        if versions and versions[0] is not previous:
-            self.keep(versions[0])
-            self._active = versions[0]
-        return self._active is model and previous is not model
+        candidates = {**self._models, (model.ref.name, model.ref.version): model}
+        usable = [candidates[key] for key in sorted(candidates, key=_order)]
+        usable = [m for m in usable if m.manifest.interval == self.interval]
+        name = self.preferred or min((m.ref.name for m in usable), default="")
+        newest = next((m for m in usable if m.ref.name == name), self._active)
+        if newest is not None and newest is not self._active:
+            self.keep(newest)  # first: if it fails, the version is found again at the next look
+        changed, self._models, self._active = newest is not self._active, candidates, newest
+        return changed and newest is model
 
     def _folders(self) -> list[Path]:
         if not self.root.is_dir():
@@ -162,5 +169,5 @@ def _stamp(folder: Path) -> Stamp:
 def _order(key: tuple[str, str]) -> tuple[str, tuple[tuple[int, int, str], ...]]:
     """By name, then newest version first: digits count as numbers."""
     name, version = key
-    parts = re.findall(r"\d+|\D+", version)
-    return name, tuple((-int(p), 0, "") if p.isdigit() else (0, 1, p) for p in parts)
+    parts = re.findall(r"[0-9]+|[^0-9]+", version)
+    return name, tuple((-int(p), 0, "") if p[0] in "0123456789" else (0, 1, p) for p in parts)

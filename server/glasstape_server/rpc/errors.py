@@ -20,6 +20,7 @@ _CODES: dict[type[errors.GlasstapeError], StatusCode] = {
     errors.Unimplemented: StatusCode.UNIMPLEMENTED,
     errors.Unavailable: StatusCode.UNAVAILABLE,
     errors.DataLoss: StatusCode.DATA_LOSS,
+    errors.Internal: StatusCode.INTERNAL,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 
 from glasstape_server.domain import Call
-from glasstape_server.errors import GlasstapeError
+from glasstape_server.errors import GlasstapeError, Internal
 from glasstape_server.rpc.errors import code_of, trailing_metadata
 
 log = logging.getLogger(__name__)
@@ -37,11 +37,16 @@ def answered(handler: Handler) -> Handler:
             await abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):
             raise
-        except Exception:
-            log.exception("%s failed", handler.__qualname__)
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has it")
+        except Exception as error:
+            await abort_unexpected(context, error, handler.__qualname__)
 
     return wrapper  # type: ignore[return-value]
+
+
+async def abort_unexpected(context: Context, error: Exception, what: str) -> NoReturn:
+    """End a call with INTERNAL; what went wrong is for the log alone."""
+    log.error("%s failed", what, exc_info=error)
+    await abort(context, Internal("INTERNAL", "internal error; the server's log has it"))
 
 
 async def abort(context: Context, error: GlasstapeError) -> NoReturn:

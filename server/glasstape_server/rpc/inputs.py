@@ -3,6 +3,7 @@
 Framing breaks the call (an exception); a bad value breaks its item (an error in its place).
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -95,7 +96,7 @@ class Inputs:
             case "windows":
                 items = _windows(source.windows, pinned)
             case "bars":
-                items = _series(source.bars, pinned)
+                items = await asyncio.to_thread(_series, source.bars, pinned)
             case "symbols":
                 items = await self._symbols(list(source.symbols.symbols), pinned)
             case _:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 
+import grpc
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
 
@@ -19,8 +20,11 @@ from glasstape_server.rpc.convert.market import (
     microseconds,
 )
 from glasstape_server.rpc.errors import status_of
-from glasstape_server.rpc.handlers import Context, abort, answered
+from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered
 from glasstape_server.rpc.paging import page_size
+
+MAX_REJECTIONS = 1000
+"""Reasons in one answer: a batch of nothing but bad bars must not outgrow a message."""
 
 
 class MarketServicer(pb_grpc.MarketServiceServicer):
@@ -43,6 +47,10 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
                 yield _report_to(request.batch_id, await self._ingest.publish(batch))
         except GlasstapeError as error:
             await abort(context, error)
+        except (grpc.aio.AbortError, grpc.RpcError):
+            raise
+        except Exception as error:
+            await abort_unexpected(context, error, "PublishBars")
 
     @answered
     async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:
@@ -53,12 +61,14 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
             rule = f"must be one of {' '.join(INTERVALS)}, is {request.interval[:16]!r}"
             raise InvalidArgument.field("interval", rule)
         size = page_size(request.page_size)
-        start = microseconds(request.start_time) if request.HasField("start_time") else 0
-        end = microseconds(request.end_time) if request.HasField("end_time") else MAX_TIME
+        start = max(0, microseconds(request.start_time)) if request.HasField("start_time") else 0
+        end = min(MAX_TIME, microseconds(request.end_time)) if request.HasField("end_time") else MAX_TIME
         if request.page_token:
             start = max(start, _after(request.page_token))
         key = (request.symbol, request.interval)
-        bars = await self._ingest.read(self._ingest.store.list_bars, key, start, end, size + 1)
+        bars = []
+        if start <= end <= MAX_TIME and start <= MAX_TIME:
+            bars = await self._ingest.read(self._ingest.store.list_bars, key, start, end, size + 1)
         response = pb.ListBarsResponse(bars=[bar_to(bar) for bar in bars[:size]])
         if len(bars) > size:
             response.next_page_token = base64.urlsafe_b64encode(
@@ -83,7 +93,7 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
 
 def _after(token: str) -> int:
     try:
-        return int(base64.urlsafe_b64decode(token))
+        return min(int(base64.urlsafe_b64decode(token[:64])), MAX_TIME + 1)
     except ValueError:
         raise InvalidArgument.field("page_token", "must be a next_page_token of this service") from None
 
@@ -95,8 +105,9 @@ def _report_to(batch_id: int, report: Report) -> pb.PublishBarsResponse:
         duplicates=report.duplicates,
         halted=report.halted,
         provisional=report.provisional,
+        rejected=len(report.rejections),
         rejections=[
             pb.BarRejection(index=index, symbol=symbol[:64], status=status_of(error))
-            for index, symbol, error in report.rejections
+            for index, symbol, error in report.rejections[:MAX_REJECTIONS]
         ],
     )

@@ -79,9 +79,9 @@ class Server:
             await self.set_serving(name, False)
         await self._server.start()
 
-    async def ready(self, models: list[str]) -> None:
-        """Say SERVING, for the server, its services and its models."""
-        for name in ("", *SERVICES, *models):
+    async def ready(self) -> None:
+        """Say SERVING, for the server and its services; models are told one by one."""
+        for name in ("", *SERVICES):
             await self.set_serving(name, True)
 
     async def set_serving(self, service: str, serving: bool) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import grpc
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc as pb_grpc
@@ -17,10 +18,13 @@ from glasstape_server.rpc.convert.inference import method_from
 from glasstape_server.rpc.convert.signals import decode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
-from glasstape_server.rpc.handlers import Context, abort, answered
+from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered
 from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.paging import page_size
 from glasstape_server.rpc.stream_writer import StreamWriter
+
+MAX_SEQUENCE = (1 << 63) - 1
+"""Largest sequence that the journal can hold."""
 
 
 class SignalServicer(pb_grpc.SignalServiceServicer):
@@ -43,19 +47,26 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             await StreamWriter(context, self._encoder(), self._inference, heatmaps).run(subscriber)
         except GlasstapeError as error:
             await abort(context, error)
+        except (grpc.aio.AbortError, grpc.RpcError):
+            raise
+        except Exception as error:
+            await abort_unexpected(context, error, "Signals")
 
     @answered
     async def ListSignals(self, request: pb.ListSignalsRequest, context: Context) -> pb.ListSignalsResponse:
         """See signals.proto."""
         selection = selection_from(request.symbols, request.kinds, request.min_confidence)
         size, bounds = page_size(request.page_size), self._hub.bounds
+        if request.start_sequence > MAX_SEQUENCE:
+            rule = f"must be 0-{MAX_SEQUENCE}, is {request.start_sequence}"
+            raise InvalidArgument.field("start_sequence", rule)
         first, last = (
             request.start_sequence or 1,
             min(request.end_sequence or bounds.head, bounds.head),
         )
         if request.page_token:
             epoch, _, position = request.page_token.partition(":")
-            if epoch != bounds.epoch.hex() or not position.isdigit():
+            if epoch != bounds.epoch.hex() or not _is_position(position):
                 raise InvalidArgument.field("page_token", "must be a next_page_token of this epoch")
             if request.descending:
                 last = min(last, int(position))
@@ -112,3 +123,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             outcomes=track.outcomes,
             brier_score=track.brier_score,
         )
+
+
+def _is_position(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19

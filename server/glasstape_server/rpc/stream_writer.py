@@ -2,13 +2,12 @@
 
 import asyncio
 import base64
-import contextlib
 
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 
 from glasstape_server.domain import Call, Kind
-from glasstape_server.errors import GlasstapeError, ResourceExhausted
+from glasstape_server.errors import ResourceExhausted
 from glasstape_server.explain.method import Request
 from glasstape_server.feed import messages as feed
 from glasstape_server.feed.subscriber import Subscriber
@@ -60,10 +59,9 @@ class StreamWriter:
                 metadata={"resume_token": base64.b64encode(self._position[0]).decode()},
             )
         finally:
-            for task in (writer, overflow):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, GlasstapeError):
-                    await task
+            writer.cancel()
+            overflow.cancel()
+            await asyncio.gather(writer, overflow, return_exceptions=True)
 
     async def _write_messages(self, subscriber: Subscriber) -> None:
         messages = subscriber.messages()

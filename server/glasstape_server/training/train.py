@@ -1,5 +1,6 @@
 """From bars to an artefact: split, label, fit, calibrate, save."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -15,7 +16,7 @@ from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models import artefact
 from glasstape_server.models.architectures import build, default_config
 from glasstape_server.models.artefact import Scorer, Statistics
-from glasstape_server.models.manifest import Architecture, Manifest, Period, TrainingData
+from glasstape_server.models.manifest import LABEL, Architecture, Manifest, Period, TrainingData
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.fit import FitOptions, Progress, fit, logits_of
@@ -55,6 +56,11 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
         TrainingError: too little data on one side.
         FileExistsError: that version exists.
     """
+    for field_name in ("name", "version"):
+        if not re.fullmatch(LABEL, getattr(plan, field_name)):
+            raise TrainingError(f"{field_name}: must match {LABEL}, is {getattr(plan, field_name)!r}")
+    if plan.rule.horizon_bars < 1:
+        raise TrainingError(f"horizon: must be 1 or more, is {plan.rule.horizon_bars}")
     everything = dataset.build(frame, plan.interval, plan.spec, plan.rule, plan.time_zone)
     training, validation = _split(everything, plan)
     rule = dataset.fit_threshold(training, plan.rule)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from glasstape_server.domain import Entry
 from glasstape_server.features.compute import volatility
-from glasstape_server.features.labels import LabelRule, future_returns, labels
+from glasstape_server.features.labels import LabelRule, classify, future_returns, labels
 from glasstape_server.features.spec import FeatureSpec
 from made_up import series
 
@@ -26,7 +26,7 @@ def test_labels_agree_with_the_rule_one_by_one():
     found = labels(SPEC, rule, market)
     returns, sigma = future_returns(SPEC, rule, market), volatility(SPEC, market)
     for t in range(30, 190):
-        assert found[t] == rule.classify(returns[t], float(rule.threshold(sigma)[t]))
+        assert found[t] == classify(returns[t], float(rule.threshold(sigma)[t]))
     assert set(found[30:190]) == {0, 1, 2}
     assert (found[:20] == -1).all()
 

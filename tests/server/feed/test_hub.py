@@ -81,6 +81,24 @@ async def test_a_snapshot_leaves_expired_buys_out(hub, log, append):
     await stream.close()
 
 
+async def test_a_snapshot_has_every_unexpired_buy_also_after_a_restart(hub, log, append):
+    hub.publish(append(log, BUY, BUY))
+    hub.publish(append(log, BUY, expire=999))
+    for source in (hub, Hub(log, now=lambda: 1000)):
+        assert [r.sequence for r in source.snapshot(Selection())] == [1, 2]
+
+
+async def test_a_long_catch_up_beats_and_moves_on(hub, log, append, monkeypatch):
+    monkeypatch.setattr("glasstape_server.feed.subscriber.PAGE", 1)
+    hub.publish(append(log, *[A] * 300))
+    nothing = Selection(symbols=frozenset({"Z"}))
+    stream, _ = await started(hub, start=Start.EARLIEST, selection=nothing, heartbeat_seconds=0.01)
+    beat = await stream.next()
+    assert isinstance(beat.body, Heartbeat)
+    assert 0 < beat.sequence < 300
+    await stream.close()
+
+
 async def test_live_begins_with_what_happens_next(hub, log, append):
     hub.publish(append(log, A))
     stream, opened = await started(hub, start=Start.LIVE)
@@ -103,7 +121,7 @@ async def test_a_token_goes_on_right_behind_it_from_every_position(hub, log, app
     stream, _ = await started(hub, start=Start.EARLIEST, every_event=True)
     await stream.close()
     for at in range(10):
-        token = hub.token(at, log.chain_at(at))
+        token = hub.token(hub.bounds.epoch, at, log.chain_at(at))
         stream, opened = await started(hub, resume_token=token, every_event=True)
         assert opened.body.result is OpenResult.RESUMED
         if at < 9:
@@ -184,14 +202,16 @@ async def test_too_many_waiting_buys_are_told_and_confidences_are_not(hub, log, 
     hub.publish(append(log, *[A] * 200))
     assert not stream.subscriber.overflowed.is_set()
     hub.publish(append(log, *[BUY] * 51))
+    assert not stream.subscriber.overflowed.is_set(), "any burst fits a reader that keeps up"
+    hub.publish(append(log, A))
     assert stream.subscriber.overflowed.is_set()
     await stream.close()
 
 
 async def test_a_token_from_before_the_journal_is_out_of_range(hub, log, append):
     hub.publish(append(log, *[A] * 10))
-    token = hub.token(2, log.chain_at(2))
-    edge = hub.token(4, log.chain_at(4))
+    token = hub.token(hub.bounds.epoch, 2, log.chain_at(2))
+    edge = hub.token(hub.bounds.epoch, 4, log.chain_at(4))
     log.compact(5)
     with pytest.raises(OutOfRange) as caught:
         await started(hub, resume_token=token)
@@ -199,6 +219,23 @@ async def test_a_token_from_before_the_journal_is_out_of_range(hub, log, append)
     stream, opened = await started(hub, resume_token=edge)
     assert opened.body.result is OpenResult.RESUMED
     await stream.close()
+
+
+async def test_a_resume_that_a_compaction_overtakes_is_out_of_range(hub, log, append, monkeypatch):
+    hub.publish(append(log, *[A] * 10))
+    before = hub.bounds.epoch
+    token = hub.token(before, 3, log.chain_at(3))
+    chain_at = log.chain_at
+
+    def compacted_first(sequence):
+        monkeypatch.undo()
+        log.compact(8)
+        return chain_at(sequence)
+
+    monkeypatch.setattr(log, "chain_at", compacted_first)
+    with pytest.raises(OutOfRange):
+        await started(hub, resume_token=token)
+    assert hub.bounds.epoch == before
 
 
 async def test_compaction_under_a_reader_is_a_gap_not_silence(hub, log, append, monkeypatch):
@@ -215,8 +252,8 @@ async def test_compaction_under_a_reader_is_a_gap_not_silence(hub, log, append, 
 
 async def test_a_token_of_another_epoch_is_reset(hub, log, append):
     hub.publish(append(log, A))
-    token = hub.token(1, log.chain_at(1))
-    log.begin_epoch()
+    token = hub.token(hub.bounds.epoch, 1, log.chain_at(1))
+    log.begin_epoch(hub.bounds.epoch)
     stream, opened = await started(hub, resume_token=token)
     assert opened.body == Opened(OpenResult.RESET, ResetReason.EPOCH_CHANGED, hub.bounds)
     assert (await stream.next()).body.snapshot
@@ -228,20 +265,23 @@ async def test_a_token_that_the_journal_cannot_hold_begins_a_new_epoch_for_all(h
     hub.publish(append(log, A))
     other, _ = await started(hub, start=Start.LIVE)
     before = hub.bounds.epoch
-    token = hub.token(9, b"12345678") if lost == "ahead" else hub.token(1, b"12345678")
+    token = hub.token(before, 9, b"12345678") if lost == "ahead" else hub.token(before, 1, b"12345678")
     stream, opened = await started(hub, resume_token=token)
     assert (opened.body.result, opened.body.reason) == (OpenResult.RESET, ResetReason.HISTORY_LOST)
     assert hub.bounds.epoch != before
     while not isinstance((message := await other.next()).body, Goodbye):
         pass
     assert message.body.reason is GoodbyeReason.EPOCH_CHANGED
+    again, reset = await started(hub, resume_token=message.token)
+    assert (reset.body.result, reset.body.reason) == (OpenResult.RESET, ResetReason.EPOCH_CHANGED)
+    await again.close()
     assert (await stream.next()).body.snapshot
     await stream.close()
 
 
 async def test_a_made_up_token_changes_nothing(hub, log, append):
     hub.publish(append(log, A))
-    forged = bytearray(hub.token(1, log.chain_at(1)))
+    forged = bytearray(hub.token(hub.bounds.epoch, 1, log.chain_at(1)))
     forged[16] = 9
     before = hub.bounds
     with pytest.raises(InvalidArgument):

@@ -114,6 +114,26 @@ def test_the_previous_session_of_minute_bars_ends_the_day_before(tmp_path):
     store.close()
 
 
+def test_a_forming_bar_ends_with_its_final_in_one_transaction(store):
+    store.publish([Batch([bar(2, provisional=True)]), Batch([bar(2)])])
+    assert [b.provisional for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [False]
+
+
+def test_a_bar_of_the_future_is_rejected(store):
+    report = store.publish([Batch([bar(3), bar(5)])], now=3 * DAY)[0]
+    assert report.stored == 1
+    assert "one interval after market time" in report.rejections[0][2].violations[0].rule
+
+
+def test_only_the_signalled_interval_is_ever_signalled(tmp_path):
+    store = BarStore(tmp_path / "b", "1h")
+    assert publish(store, bar(1)).closed == []
+    hourly = replace(bar(1), interval="1h")
+    assert publish(store, hourly).closed == [(("A", "1h"), DAY)]
+    assert store.unsignalled(KEY, 0) == []
+    store.close()
+
+
 def test_a_full_disk_stores_nothing_and_reading_goes_on(store):
     publish(store, bar(1))
     store._db.execute("PRAGMA max_page_count = 1")

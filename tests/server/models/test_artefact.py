@@ -84,6 +84,7 @@ def test_wrong_weights_are_refused_even_when_signed(folder, tamper, message):
         ({"version": "2"}, "its folder"),
         ({"architecture": {"name": "os.system", "config": {}}}, "architecture.name"),
         ({"architecture": {"name": "conv1d", "config": {"layers": 9}}}, "architecture.config"),
+        ({"architecture": {"name": "conv1d", "config": {"channels": [10**7, 10**7]}}}, "Error"),
         ({"feature_spec": {"features": ["x"]}}, "feature_spec.features"),
         ({"surprise": 1}, "surprise"),
         ({"format": 2}, "format"),

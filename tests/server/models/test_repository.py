@@ -15,7 +15,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def repository(root, tmp_path):
-    return Repository(root, tmp_path / "archive")
+    return Repository(root, tmp_path / "archive", "1d")
 
 
 def put(root, bundled, version, name="m"):
@@ -64,7 +64,7 @@ def test_a_broken_version_is_refused_until_its_files_change(repository, root, bu
 
 
 def test_the_preferred_name_publishes(root, tmp_path, bundled):
-    repository = Repository(root, tmp_path / "archive", preferred="z")
+    repository = Repository(root, tmp_path / "archive", "1d", preferred="z")
     put(root, bundled, "1", "a")
     put(root, bundled, "1", "z")
     admit_all(repository)
@@ -76,8 +76,29 @@ def test_what_published_can_be_loaded_after_it_was_removed(repository, root, tmp
     admit_all(repository)
     digest = repository.active.ref.digest
     shutil.rmtree(folder)
-    later = Repository(root, tmp_path / "archive")
+    later = Repository(root, tmp_path / "archive", "1d")
     assert later.by_digest(digest).ref.digest == digest
     (tmp_path / "archive" / digest / MANIFEST).unlink()
     with pytest.raises(NotFound):
-        Repository(root, tmp_path / "archive").by_digest(digest)
+        Repository(root, tmp_path / "archive", "1d").by_digest(digest)
+
+
+def test_a_model_for_other_bars_serves_and_does_not_publish(repository, root, bundled):
+    manifest = bundled.manifest.model_copy(update={"name": "a", "version": "1", "interval": "1m"})
+    artefact.save(root, manifest, bundled.scorer.network, bundled.statistics)
+    admit_all(repository)
+    assert [m.ref.name for m in repository.models()] == ["a"]
+    with pytest.raises(Unavailable, match="1d bars"):
+        repository.active  # noqa: B018
+    put(root, bundled, "1", "b")
+    admit_all(repository)
+    assert repository.active.ref.name == "b"
+
+
+def test_a_version_that_cannot_be_archived_is_tried_again(repository, root, bundled, monkeypatch):
+    put(root, bundled, "1")
+    monkeypatch.setattr(artefact, "copy", lambda source, target: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        admit_all(repository)
+    monkeypatch.undo()
+    assert admit_all(repository) == [True]

@@ -13,7 +13,9 @@ def timestamp(microseconds: int) -> Timestamp:
 
 
 def microseconds(time: Timestamp) -> int:
-    """Microseconds since 1970 from a wire time; finer digits are cut off."""
+    """Microseconds since 1970 from a wire time; finer digits are cut off. -1 if it is no valid time."""
+    if not 0 <= time.nanos < 1_000_000_000:
+        return -1
     return time.seconds * SECOND + time.nanos // 1000
 
 
