@@ -142,6 +142,9 @@ def test_serve_refuses_what_it_cannot_do(tmp_path):
         (["--models-dir", str(tmp_path)], "no usable model"),
         (["--replay", str(tmp_path / "no.csv")], "no.csv"),
         (["--config", str(tmp_path / "no.toml")], "no such file"),
+        (["--replay-speed", "inf"], "replay_speed"),
+        (["--replay-time-zone", "Mars/Base"], "replay_time_zone"),
+        (["--model", "nope"], "none named 'nope'"),
     ):
         result = glasstape(
             "serve", "--data-dir", str(tmp_path / "data"), "--port", "0", *arguments, check=False
@@ -177,3 +180,29 @@ def _environment(folder):
     import os
 
     return {**os.environ, "TMPDIR": str(folder), "COLUMNS": "120"}
+
+
+def test_bad_arguments_are_one_sentence(market, tmp_path):
+    (tmp_path / "x.bin").write_bytes(b"\xff\xfe\x00rubbish")
+    for arguments in (
+        ["publish", str(tmp_path / "x.bin")],
+        ["publish", str(tmp_path / "none.csv")],
+        ["publish", str(tmp_path / "x.bin"), "--time-zone", "Mars/Base"],
+        ["predict"],
+        ["predict", "AAA", "--signal", "3"],
+        ["predict", "--signal", "-1"],
+        ["predict", "--windows", str(tmp_path / "x.bin")],
+        ["explain", "AAA", "--method", "magic"],
+        ["export", "--from", "-3"],
+        ["export", "--out", "x.xls"],
+        ["watch", "--for", "soon"],
+        ["watch", "--kinds", "rumours"],
+    ):
+        result = glasstape(*arguments, "--server", market.address, check=False)
+        assert result.returncode in (1, 2), arguments
+        assert "Traceback" not in result.stderr, arguments
+        assert result.stderr.strip(), arguments
+    for arguments in (["train", "--name", "../x"], ["train", "--horizon", "0"], ["bench", "--symbols", "0"]):
+        result = glasstape(*arguments, check=False, cwd=tmp_path)
+        assert result.returncode in (1, 2)
+        assert "Traceback" not in result.stderr

@@ -60,7 +60,7 @@ class _StartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Start.ValueType
     START_UNSPECIFIED: _Start.ValueType  # 0
     """The default: START_SNAPSHOT."""
     START_SNAPSHOT: _Start.ValueType  # 1
-    """The latest confidence of each symbol and the unexpired buys, then live."""
+    """The latest confidence of each symbol and every unexpired buy, then live."""
     START_LIVE: _Start.ValueType  # 2
     """Only what happens from now on."""
     START_EARLIEST: _Start.ValueType  # 3
@@ -72,7 +72,7 @@ class Start(_Start, metaclass=_StartEnumTypeWrapper):
 START_UNSPECIFIED: Start.ValueType  # 0
 """The default: START_SNAPSHOT."""
 START_SNAPSHOT: Start.ValueType  # 1
-"""The latest confidence of each symbol and the unexpired buys, then live."""
+"""The latest confidence of each symbol and every unexpired buy, then live."""
 START_LIVE: Start.ValueType  # 2
 """Only what happens from now on."""
 START_EARLIEST: Start.ValueType  # 3

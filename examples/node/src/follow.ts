@@ -11,7 +11,7 @@ const RETRYABLE = new Set([status.UNAVAILABLE, status.RESOURCE_EXHAUSTED, status
 
 /**
  * Yields every message of the feed, for ever. A token counts only after the message was handled, so nothing is
- * missed and nothing comes twice; a token that is too old begins anew with a snapshot.
+ * missed and nothing comes twice; a token that is too old goes on with everything that the journal still has.
  */
 export async function* follow(
   client: SignalServiceClient,
@@ -30,8 +30,10 @@ export async function* follow(
       }
     } catch (error) {
       const code = (error as ServiceError).code;
-      if (code === status.OUT_OF_RANGE) token = undefined;
-      else if (!RETRYABLE.has(code)) throw error;
+      if (code === status.OUT_OF_RANGE) {
+        token = undefined;
+        request = { ...request, start: "START_EARLIEST" };
+      } else if (!RETRYABLE.has(code)) throw error;
       failures += 1;
     } finally {
       call.cancel();

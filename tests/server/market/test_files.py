@@ -59,3 +59,29 @@ def test_a_recording_parts_history_from_what_is_signalled():
     assert len({bar.close_time for bar in recording.bars}) == 20
     with pytest.raises(ValueError, match="no bar"):
         replay.load("sample", "1d", first="2030-01-01")
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ("A,,1,2,1,1,5", "row 2 has no close_time"),
+        ("A,2024-01-03,,2,1,1,5", "row 2 has no open"),
+        (",2024-01-03,1,2,1,1,5", "row 2 has no symbol"),
+    ],
+)
+def test_an_empty_cell_names_its_row_and_column(tmp_path, row, text):
+    path = tmp_path / "a.csv"
+    path.write_text(f"symbol,date,open,high,low,close,volume\nA,2024-01-02,1,2,1,1,5\n{row}\n")
+    with pytest.raises(FileError, match=text):
+        read_bars(path, "1d", FileFormat())
+
+
+def test_numbers_are_days_or_nothing(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("symbol,date,open,high,low,close,volume\nA,20240102,1,2,1,1,5\n")
+    assert read_bars(path, "1d", FileFormat())["close_time"][0] == 1_704_153_600 * SECOND
+    path.write_text("symbol,date,open,high,low,close,volume\nA,1704153600,1,2,1,1,5\n")
+    with pytest.raises(FileError, match="YYYYMMDD"):
+        read_bars(path, "1d", FileFormat())
+    with pytest.raises(FileError, match="IANA"):
+        read_bars(path, "1d", FileFormat("Mars/Base"))

@@ -102,3 +102,14 @@ def test_a_version_that_cannot_be_archived_is_tried_again(repository, root, bund
         admit_all(repository)
     monkeypatch.undo()
     assert admit_all(repository) == [True]
+
+
+def test_odd_things_in_the_folder_are_refused_and_stop_nobody(repository, root, bundled):
+    put(root, bundled, "1")
+    (root / "file.txt").write_text("x")
+    (root / "m" / "²").mkdir()
+    (root / "m" / "2").mkdir()
+    (root / "m" / "2" / WEIGHTS).symlink_to("/nonexistent")
+    admit_all(repository)
+    assert repository.active.ref.version == "1"
+    assert {r.version for r in repository.refusals()} == {"2", "²"}

@@ -106,3 +106,25 @@ def test_far_away_times_do_not_break_the_server(market):
     late = replace(daily("FAR", 1)[0], close_time=datetime(2200, 1, 1, tzinfo=UTC) + timedelta(1))
     report = market.client.publish_bars([early, late])
     assert {r.error.violations[0].field for r in report.rejections} == {"close_time"}
+
+
+def test_a_batch_of_nothing_but_bad_bars_is_answered(market):
+    good = pb.Bar(symbol="MIX", interval="1d", open=1, high=1, low=1, close=1)
+    good.close_time.FromSeconds(86_400)
+    bad = pb.Bar(symbol="x y" * 20, interval="?" * 16, open=-1, high=-1, low=-1, close=-1, volume=-1)
+    bad.close_time.nanos = 2_000_000_000
+    with grpc.insecure_channel(market.address) as channel:
+        request = pb.PublishBarsRequest(bars=[good, *[bad] * 16_383])
+        (answer,) = market_pb2_grpc.MarketServiceStub(channel).PublishBars(iter([request]))
+    assert (answer.stored, answer.rejected, len(answer.rejections)) == (1, 16_383, 1000)
+
+
+@pytest.mark.parametrize(
+    "change", [{"start_time": {"seconds": 1 << 62}}, {"end_time": {"seconds": -(1 << 62)}}]
+)
+def test_times_beyond_all_bars_list_nothing(market, change):
+    with grpc.insecure_channel(market.address) as channel:
+        page = market_pb2_grpc.MarketServiceStub(channel).ListBars(
+            pb.ListBarsRequest(symbol="AAA", interval="1d", **change)
+        )
+    assert list(page.bars) == []

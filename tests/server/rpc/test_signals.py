@@ -212,3 +212,43 @@ def test_the_first_message_names_contract_epoch_and_model(stub):
     assert opened.contract_version == "1.0"
     assert len(opened.epoch) == 16
     assert opened.model.name == "sample-conv1d"
+
+
+@pytest.mark.parametrize("position", ["²", "9" * 30, "-1", ""])
+def test_a_page_token_with_no_position_is_refused(stub, position):
+    epoch = stub.ListSignals(pb.ListSignalsRequest(page_size=1)).epoch
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ListSignals(pb.ListSignalsRequest(page_token=f"{epoch}:{position}"))
+    assert from_rpc(caught.value).violations[0].field == "page_token"
+
+
+def test_a_sequence_that_no_journal_can_hold_is_refused(stub):
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ListSignals(pb.ListSignalsRequest(start_sequence=1 << 63))
+    assert from_rpc(caught.value).violations[0].field == "start_sequence"
+
+
+def test_outcomes_come_also_when_history_was_backfilled_past_them(tmp_path):
+    server = ServerProcess(tmp_path)
+    with server, Client(server.address) as client:
+        market = open_market(server, client)
+        market.close_bar()
+        signalled = {e.symbol: e.sequence for e in client.history(kinds=["confidence"])}
+        for bars in market.bars.values():
+            client.publish_bars(bars[market.published : market.published + 150], backfill=True)
+        market.published += 150
+        market.close_bar()
+        outcomes = {e.symbol: e for e in client.history(kinds=["outcome"])}
+        for symbol, sequence in signalled.items():
+            assert outcomes[symbol].confidence_sequence == sequence
+
+
+def test_freshness_survives_a_restart(tmp_path, spawn):
+    server = spawn(tmp_path)
+    with Client(server.address) as client:
+        market = open_market(server, client)
+        server.stop()
+        server.start()
+        with client.signals(start="live", heartbeat_interval=0.1) as stream:
+            beat = next(m for m in stream.messages() if isinstance(m, Heartbeat))
+    assert beat.last_bar_close_time == market.bars["AAA"][market.published - 1].close_time
