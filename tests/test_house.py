@@ -26,8 +26,8 @@ BANNED_CALLS = {
     "eval",
     "exec",
 }
-LONGEST = 400
-"""Lines of a file. About 300 is the aim; the two clients are long by their docstrings."""
+LONGEST = 380
+"""Lines of a file. About 300 is the aim; the fake server is the longest."""
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -13,9 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glasstape._aio import AsyncClient, AsyncSignalStream
+    from glasstape._aio import AsyncClient
+    from glasstape._aio_stream import AsyncSignalStream
     from glasstape._options import Tls
-    from glasstape._sync import Client, SignalStream
+    from glasstape._stream import SignalStream
+    from glasstape._sync import Client
     from glasstape.errors import (
         AuthenticationError,
         ConflictError,
@@ -154,15 +156,13 @@ __all__ = [
 # Names are loaded when they are first used: the command line and the generated stubs live in this
 # package too, and neither needs what the clients need.
 _MODULES = {
-    "glasstape._aio": """
-        AsyncClient AsyncSignalStream
-    """,
+    "glasstape._aio": "AsyncClient",
+    "glasstape._aio_stream": "AsyncSignalStream",
     "glasstape._options": """
         Tls
     """,
-    "glasstape._sync": """
-        Client SignalStream
-    """,
+    "glasstape._stream": "SignalStream",
+    "glasstape._sync": "Client",
     "glasstape.errors": """
         AuthenticationError ConflictError DataLossError DeadlineError GlasstapeError
         InternalError InvalidRequestError NotFoundError OutOfRangeError OverloadedError

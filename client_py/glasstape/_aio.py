@@ -10,6 +10,7 @@ import grpc
 from numpy.typing import ArrayLike
 
 from glasstape import _requests
+from glasstape._aio_stream import AsyncSignalStream
 from glasstape._convert.common import member
 from glasstape._convert.inference import explanations_from, model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
@@ -17,7 +18,7 @@ from glasstape._convert.signals import event_from, track_records_from
 from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
 from glasstape._resume import StreamState
 from glasstape._retry import Attempts
-from glasstape.errors import UnavailableError, from_rpc
+from glasstape.errors import from_rpc
 from glasstape.types.enums import (
     Baseline,
     Delivery,
@@ -30,7 +31,7 @@ from glasstape.types.enums import (
 )
 from glasstape.types.inference import Explanation, Model, Prediction
 from glasstape.types.market import Bar, Instrument, PublishReport
-from glasstape.types.signals import Event, EventBatch, StreamMessage, TrackRecords
+from glasstape.types.signals import Event, StreamMessage, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
 from glasstape.v1 import market_pb2 as mpb
@@ -160,7 +161,7 @@ class AsyncClient:
         heartbeat_interval: timedelta | float = 1.0,
         heatmap_method: Method | str | None = None,
         on_notice: Callable[[StreamMessage], None] | None = None,
-    ) -> "AsyncSignalStream":
+    ) -> AsyncSignalStream:
         """See `Client.signals`; iterate with `async for`."""
         request = _requests.signals(
             symbols, kinds, min_confidence=min_confidence, start=start, resume_token=resume_token,
@@ -221,83 +222,3 @@ class AsyncClient:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
-
-
-class AsyncSignalStream:
-    """See `SignalStream`; iterate with `async for`."""
-
-    def __init__(
-        self,
-        method: Callable[..., Any],
-        state: StreamState,
-        on_notice: Callable[[StreamMessage], None] | None,
-    ) -> None:
-        self._method = method
-        self._state = state
-        self._on_notice = on_notice
-        self._call: Any = None
-        self._closed = False
-
-    @property
-    def resume_token(self) -> bytes:
-        """See `SignalStream.resume_token`."""
-        return self._state.resume_token
-
-    @property
-    def through_sequence(self) -> int:
-        """See `SignalStream.through_sequence`."""
-        return self._state.through_sequence
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        async for message in self.messages():
-            if isinstance(message, EventBatch):
-                for event in message.events:
-                    yield event
-            elif self._on_notice is not None:
-                self._on_notice(message)
-
-    async def messages(self) -> AsyncIterator[StreamMessage]:
-        """See `SignalStream.messages`."""
-        try:
-            while not self._closed:
-                self._state.delay = 0.0
-                self._call = self._method(self._state.request())
-                try:
-                    while (response := await self._next()) is not grpc.aio.EOF:
-                        message = self._state.accept(response)
-                        if message is not None:
-                            yield message
-                        self._state.handled()
-                except grpc.aio.AioRpcError as error:
-                    if self._closed:
-                        return
-                    yield self._state.failed(from_rpc(error))
-                except TimeoutError:
-                    silent = UnavailableError("the stream was silent for too long", reason="STREAM_SILENT")
-                    yield self._state.failed(silent)
-                finally:
-                    self._call.cancel()
-                await asyncio.sleep(self._state.delay)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """End the stream."""
-        self._closed = True
-        if self._call is not None:
-            self._call.cancel()
-
-    async def _next(self) -> Any:
-        async with asyncio.timeout(self._state.silence):
-            return await self._call.read()

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from glasstape_server.errors import InvalidArgument, ResourceExhausted, Unavailable
 from glasstape_server.market.clock import Clock
+from glasstape_server.market.draft import Batch, Key, Report
 from glasstape_server.market.rules import check_instrument
-from glasstape_server.market.store import BarStore, Batch, Key, Report
+from glasstape_server.market.store import BarStore
 
 MAX_BATCH_BARS = 16_384
 MAX_WAITING_BARS = 131_072

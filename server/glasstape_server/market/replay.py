@@ -10,9 +10,9 @@ from pathlib import Path
 
 from glasstape_server.domain import SECOND, Bar, Instrument
 from glasstape_server.market import sample
+from glasstape_server.market.draft import Batch
 from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars
 from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
-from glasstape_server.market.store import Batch
 
 log = logging.getLogger(__name__)
 

@@ -5,27 +5,20 @@ memory only after its transaction is on disk.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from glasstape_server.domain import INTERVALS, SECOND, Bar, Floats, Instrument
-from glasstape_server.errors import (
-    AlreadyExists,
-    GlasstapeError,
-    InvalidArgument,
-    ResourceExhausted,
-)
+from glasstape_server.errors import ResourceExhausted
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import connect, transaction
-from glasstape_server.market.rules import MAX_TIME, check_bar, check_not_future
+from glasstape_server.market.draft import Batch, Draft, Key, Report
+from glasstape_server.market.rules import MAX_TIME
 from glasstape_server.market.series_tail import SeriesTail
-
-Key = tuple[str, str]
-"""Symbol and interval."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bars (
@@ -39,29 +32,6 @@ CREATE TABLE IF NOT EXISTS instruments (
 ) WITHOUT ROWID;
 """
 _COLUMNS = "symbol, interval, close_time, open, high, low, close, volume"
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Bars to store together."""
-
-    bars: Sequence[Bar]
-    instruments: Sequence[Instrument] = ()
-    backfill: bool = False
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of a batch."""
-
-    stored: int = 0
-    duplicates: int = 0
-    halted: int = 0
-    provisional: int = 0
-    rejections: list[tuple[int, str, GlasstapeError]] = field(default_factory=list)
-    """(index, symbol, why)."""
-    closed: list[tuple[Key, int]] = field(default_factory=list)
-    """Series and close times that are to be signalled, in order."""
 
 
 class BarStore:
@@ -95,7 +65,7 @@ class BarStore:
         Raises:
             ResourceExhausted: the disk refused; nothing of these batches was stored.
         """
-        draft = _Draft(self, now)
+        draft = Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
         try:
             with transaction(self._db):
@@ -113,6 +83,21 @@ class BarStore:
             ) from None
         self._apply(draft)
         return reports
+
+    def tail(self, key: Key) -> SeriesTail | None:
+        """The newest bars of a series; None: no bar."""
+        return self._tails.get(key)
+
+    def values_at(self, key: Key, close_time: int) -> tuple[float, ...] | None:
+        """Open, high, low, close and volume of a stored bar; None: there is none."""
+        tail = self._tails.get(key)
+        if tail is not None and tail.last_close_time == close_time:
+            return tail.last_values
+        row = self._db.execute(
+            "SELECT open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ? AND close_time = ?",
+            (*key, close_time),
+        ).fetchone()
+        return None if row is None else tuple(row)
 
     def symbols(self) -> list[str]:
         """Known symbols in order."""
@@ -207,7 +192,7 @@ class BarStore:
             session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
         return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
 
-    def _apply(self, draft: "_Draft") -> None:
+    def _apply(self, draft: Draft) -> None:
         self.instruments.update(draft.instruments)
         self._forming.update(draft.forming)
         for key, bars in draft.appended.items():
@@ -234,100 +219,6 @@ class BarStore:
         return tail
 
 
-class _Draft:
-    """Batches checked against what is stored, not yet written."""
-
-    def __init__(self, store: BarStore, now: int) -> None:
-        self._store = store
-        self._now = now
-        self.instruments: dict[str, Instrument] = {}
-        self.rows: list[tuple[object, ...]] = []
-        self.appended: dict[Key, list[Bar]] = {}
-        self.backfilled: set[Key] = set()
-        self.forming: dict[Key, Bar] = {}
-        self._written: dict[tuple[Key, int], tuple[float, ...]] = {}
-        self._last: dict[Key, int] = {}
-
-    def take(self, batch: Batch) -> Report:
-        """Check a batch bar by bar."""
-        report = Report()
-        self.instruments.update({item.symbol: item for item in batch.instruments})
-        for index, bar in enumerate(batch.bars):
-            try:
-                check_bar(bar)
-                check_not_future(bar, self._now)
-                self._take(bar, batch.backfill, report)
-            except GlasstapeError as error:
-                report.rejections.append((index, bar.symbol, error))
-        return report
-
-    def instrument_rows(self) -> Iterable[tuple[object, ...]]:
-        """Rows of the instruments table."""
-        return [tuple(asdict(item).values()) for item in self.instruments.values()]
-
-    def _take(self, bar: Bar, backfill: bool, report: Report) -> None:
-        key = (bar.symbol, bar.interval)
-        tail = self._store._tails.get(key)
-        last = self._last.get(key, tail.last_close_time if tail else 0)
-        if bar.provisional:
-            if bar.close_time <= last:
-                raise _out_of_order(bar, last)
-            self.forming[key] = bar
-            report.provisional += 1
-            return
-        if bar.close_time <= last:
-            stored = self._stored(key, bar.close_time)
-            if stored == bar.values:
-                report.duplicates += 1
-                return
-            if stored is not None:
-                raise AlreadyExists(
-                    "BAR_CONFLICT",
-                    f"a final bar with other values is stored: {stored}, sent {bar.values}",
-                    metadata={"symbol": bar.symbol},
-                )
-            if not backfill:
-                raise _out_of_order(bar, last)
-            self.backfilled.add(key)
-        else:
-            self.appended.setdefault(key, []).append(bar)
-            self._last[key] = bar.close_time
-            if self._to_signal(bar, backfill):
-                report.closed.append((key, bar.close_time))
-        signalled = int(self._to_signal(bar, backfill))
-        self.rows.append((bar.symbol, bar.interval, bar.close_time, *bar.values, signalled))
-        self._written[key, bar.close_time] = bar.values
-        report.stored += 1
-        report.halted += bar.halted
-
-    def _to_signal(self, bar: Bar, backfill: bool) -> bool:
-        return not backfill and not bar.halted and bar.interval == self._store.interval
-
-    def _stored(self, key: Key, close_time: int) -> tuple[float, ...] | None:
-        written = self._written.get((key, close_time))
-        if written is not None:
-            return written
-        tail = self._store._tails.get(key)
-        if tail is not None and tail.last_close_time == close_time:
-            return tail.last_values
-        row = self._store._db.execute(
-            "SELECT open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ? AND close_time = ?",
-            (*key, close_time),
-        ).fetchone()
-        return None if row is None else tuple(row)
-
-
-def _out_of_order(bar: Bar, last: int) -> InvalidArgument:
-    from datetime import UTC, datetime
-
-    newest = datetime.fromtimestamp(last / SECOND, UTC).isoformat()
-    sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-    rule = f"must be after the last final bar ({newest}) unless backfill, is {sent}"
-    return InvalidArgument.field("close_time", rule, "BAR_OUT_OF_ORDER")
-
-
 def _midnight_before(time: int, zone: ZoneInfo) -> int:
-    from datetime import UTC, datetime
-
     local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(zone)
     return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND

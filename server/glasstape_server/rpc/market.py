@@ -9,9 +9,9 @@ from glasstape.v1 import market_pb2_grpc as pb_grpc
 
 from glasstape_server.domain import INTERVALS, SYMBOL_RULE, is_symbol
 from glasstape_server.errors import GlasstapeError, InvalidArgument
+from glasstape_server.market.draft import Batch, Report
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.rules import MAX_TIME
-from glasstape_server.market.store import Batch, Report
 from glasstape_server.rpc.convert.market import (
     bar_from,
     bar_to,

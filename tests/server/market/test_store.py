@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from glasstape_server.domain import DAY, Bar, Instrument
 from glasstape_server.errors import AlreadyExists, InvalidArgument, ResourceExhausted
-from glasstape_server.market.store import BarStore, Batch
+from glasstape_server.market.draft import Batch
+from glasstape_server.market.store import BarStore
 
 KEY = ("A", "1d")
 

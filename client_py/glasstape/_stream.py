@@ -1,0 +1,124 @@
+"""The synchronous stream: iterates events and resumes by itself."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from glasstape._resume import StreamState
+from glasstape.errors import GlasstapeError, UnavailableError, from_rpc
+from glasstape.types.signals import Event, EventBatch, StreamMessage
+from glasstape.v1 import signals_pb2 as spb
+
+
+class SignalStream:
+    """Iterates events; resumes by itself. One thread reads; any thread may `close`."""
+
+    def __init__(
+        self,
+        method: Callable[..., Any],
+        state: StreamState,
+        on_notice: Callable[[StreamMessage], None] | None,
+    ) -> None:
+        self._method = method
+        self._state = state
+        self._on_notice = on_notice
+        self._call: Any = None
+        self._closed = threading.Event()
+        self._waiting_since: float | None = None
+
+    @property
+    def resume_token(self) -> bytes:
+        """Store this with what you made of the events; give it back to go on behind them.
+
+        It stands behind the last batch whose events were all taken: a batch that was begun comes again.
+        """
+        return self._state.resume_token
+
+    @property
+    def through_sequence(self) -> int:
+        """Every matching event up to here was delivered, conflated or declared lost."""
+        return self._state.through_sequence
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        for message in self.messages():
+            if isinstance(message, EventBatch):
+                yield from message.events
+            elif self._on_notice is not None:
+                self._on_notice(message)
+
+    def messages(self) -> Iterator[StreamMessage]:
+        """Everything that the stream says, for ever, until `close`.
+
+        Raises:
+            GlasstapeError: trying again cannot help (a malformed filter, say).
+        """
+        watchdog = threading.Thread(target=self._watch, name="glasstape-watchdog", daemon=True)
+        watchdog.start()
+        try:
+            while not self._closed.is_set():
+                self._state.delay = 0.0
+                try:
+                    yield from self._connection()
+                except grpc.RpcError as error:
+                    if self._closed.is_set():
+                        return
+                    yield self._state.failed(_cause(error))
+                self._closed.wait(self._state.delay)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the stream."""
+        self._closed.set()
+        if self._call is not None:
+            self._call.cancel()
+
+    def _connection(self) -> Iterator[StreamMessage]:
+        self._call = self._method(self._state.request())
+        if self._closed.is_set():
+            self._call.cancel()
+        try:
+            while (response := self._next()) is not None:
+                message = self._state.accept(response)
+                if message is not None:
+                    yield message
+                self._state.handled()
+        finally:
+            self._call.cancel()
+
+    def _next(self) -> spb.SignalsResponse | None:
+        self._waiting_since = time.monotonic()
+        try:
+            return next(self._call, None)
+        finally:
+            self._waiting_since = None
+
+    def _watch(self) -> None:
+        """Cut a connection on which nothing comes for too long: a dead peer does not say so."""
+        silence = self._state.silence
+        while not self._closed.wait(silence / 4):
+            since = self._waiting_since
+            if since is not None and time.monotonic() - since > silence and self._call is not None:
+                self._call.cancel()
+
+
+def _cause(error: grpc.RpcError) -> GlasstapeError:
+    """The error of a broken stream. Cancelled by the watchdog or the transport: the link is dead."""
+    if error.code() is grpc.StatusCode.CANCELLED:
+        return UnavailableError("the stream was silent for too long", reason="STREAM_SILENT")
+    return from_rpc(error)
