@@ -28,6 +28,13 @@ class Record:
     chain: bytes = b""
     """Hash over this and all earlier events of the epoch, 8 bytes; set by the log."""
 
+    def linked(self, chain: bytes) -> "Record":
+        """This record with its place in the chain."""
+        return Record(
+            self.sequence, self.kind, self.symbol, self.interval, self.model_name, self.winning,
+            self.expire_time, self.payload, chain,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

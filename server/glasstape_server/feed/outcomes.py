@@ -4,8 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from glasstape_server.domain import Direction, Event, Floats, Outcome, Signal
 from glasstape_server.features.labels import classify
 
@@ -25,7 +23,7 @@ def resolve(event: Event, columns: Floats) -> Outcome | None:
     """
     made = event.body
     assert isinstance(made, Signal)
-    start = int(np.searchsorted(columns[0], event.bar_close_time))
+    start = int(columns[0].searchsorted(event.bar_close_time))
     end = start + int(made.entry) + made.horizon_bars
     if end >= columns.shape[1] or columns[0, start] != event.bar_close_time:
         return None

@@ -168,15 +168,17 @@ class Pipeline:
         """On the market thread: windows, references and resolved signals of a burst."""
         store, spec = self._ingest.store, forecaster.spec
         ready: list[tuple[Key, int]] = []
+        bars: list[Floats] = []
         outcomes: list[tuple[Event, Outcome]] = []
         for key, close_time in burst:
             columns = store.until(key, close_time, spec.min_bars)
             outcomes += self._resolved(key, columns)
             if columns.shape[1] >= spec.min_bars:
                 ready.append((key, close_time))
+                bars.append(columns)
         if not ready:
             return _Gathered([], _no_windows(spec.window_bars, len(spec.names)), outcomes)
-        series = store.stack([key for key, _ in ready], [time for _, time in ready], spec.min_bars)
+        series = store.stack([key for key, _ in ready], bars)
         windows, usable = latest_windows(spec, series)
         thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
         daily = INTERVALS[self._interval] >= INTERVALS["1d"]

@@ -67,7 +67,7 @@ class SqliteLog:
             if entry.record.sequence != sequence:
                 raise ValueError(f"sequence {entry.record.sequence} appended behind {sequence - 1}")
             chain = link(chain, sequence, entry.record.payload)
-            records.append(replace(entry.record, chain=chain))
+            records.append(entry.record.linked(chain))
         try:
             self._write(entries, records, progress)
         except sqlite3.OperationalError as error:

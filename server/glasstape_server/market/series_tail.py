@@ -44,7 +44,7 @@ class SeriesTail:
     def until(self, close_time: int, count: int) -> Floats | None:
         """The last `count` bars up to `close_time`, (6, <= count); None if memory does not reach back."""
         columns = self.columns()
-        end = int(np.searchsorted(columns[0], close_time, side="right"))
+        end = int(columns[0].searchsorted(close_time, side="right"))
         if end < count and not self.complete:
             return None
         return columns[:, max(0, end - count) : end]

@@ -178,12 +178,9 @@ class BarStore:
             bars.append(forming)
         return bars
 
-    def stack(self, keys: Sequence[Key], closes: Sequence[int], count: int) -> Series:
-        """The last `count` bars of several series of one interval, (series, count).
-
-        Every series must have that many (see `until`).
-        """
-        columns = np.stack([self.until(key, at, count) for key, at in zip(keys, closes, strict=True)])
+    def stack(self, keys: Sequence[Key], bars: Sequence[Floats]) -> Series:
+        """Bars of several series of one interval, (6, bar) each and equally many, as one series (series, bar)."""
+        columns = np.stack(bars)
         close_time = columns[:, 0].astype(np.int64)
         session = np.empty_like(close_time)
         zones = np.array([self.instruments[key[0]].time_zone for key in keys])

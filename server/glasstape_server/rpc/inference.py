@@ -6,6 +6,7 @@ The servicers below, the Open Inference Protocol and any other wire are thin ada
 
 import asyncio
 import math
+from functools import partial
 
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
@@ -37,6 +38,10 @@ from glasstape_server.rpc.inputs import Group, Inputs, Item, group_by_model
 
 BULK_ITEMS = 1024
 """Predict calls with more items than this go to the bulk lane."""
+
+
+INLINE_ITEMS = 16
+"""Explanations written on the event loop; for more of them a thread is worth its start."""
 
 
 class Inference:
@@ -108,7 +113,11 @@ class Inference:
             result = await self._engine.run(Explain(group.model, request), windows, Lane.EXPLAIN, call)
             if timing is not None:
                 _set_timing(timing, result.queue_seconds, result.compute_seconds)
-            await asyncio.to_thread(_fill, made, items, group, windows, result, request, judged)
+            fill = partial(_fill, made, items, group, windows, result, request, judged)
+            if len(windows) <= INLINE_ITEMS:
+                fill()
+            else:
+                await asyncio.to_thread(fill)
         return made
 
 

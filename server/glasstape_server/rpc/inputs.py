@@ -128,14 +128,14 @@ class Inputs:
                     metadata={"symbol": item.symbol},
                 )
             else:
-                have = store.until(key, last, spec.min_bars).shape[1]
+                bars = store.until(key, last, spec.min_bars)
                 item.bar_close_time = last
-                if have < spec.min_bars:
-                    item.error = _too_few(item.symbol, have, spec.min_bars)
+                if bars.shape[1] < spec.min_bars:
+                    item.error = _too_few(item.symbol, bars.shape[1], spec.min_bars)
                 else:
-                    ready.append((item, key, last))
+                    ready.append((item, key, bars))
         if ready:
-            series = store.stack([key for _, key, _ in ready], [last for _, _, last in ready], spec.min_bars)
+            series = store.stack([key for _, key, _ in ready], [bars for _, _, bars in ready])
             windows, usable = latest_windows(spec, series)
             for row, (item, _, _) in enumerate(ready):
                 _put(item, windows[row], bool(usable[row]))
