@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     models_dir: Path = BUNDLED_MODELS
     """Folder of artefacts: NAME/VERSION/manifest.json. Watched for new versions."""
     model: str = ""
-    """Name of the model that publishes signals; empty: the only one, or the first by name."""
+    """Model that publishes signals: NAME (its newest version) or NAME@VERSION, which pins it. Default: the
+    first by name."""
     models_poll_interval: float = Field(default=1.0, gt=0, le=3600)
     """Seconds between two looks into the model folder."""
     interval: str = "1d"

@@ -96,13 +96,13 @@ class Board:
                 direction_text(said), f"{event.bar_close_time:%Y-%m-%d %H:%M}",
             )  # fmt: skip
         rate = (
-            f"{self.hits}/{self.scored} up and down calls came true"
+            f"{self.hits}/{self.scored} up and down calls came true since"
             if self.scored
-            else "no call is resolved yet"
+            else "no call resolved since"
         )
         parts: list[Table | Text | Group] = [
             table,
-            Text(f"{self.status} · {self.buys} buys · {rate}", "dim"),
+            Text(f"{self.status} · {self.buys} buys and {rate} connecting", "dim"),
         ]
         heatmap = self.heatmap()
         if heatmap is not None:

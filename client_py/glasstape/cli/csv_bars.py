@@ -21,7 +21,9 @@ _NAMES = {
 }
 
 
-def read_bars(path: Path, interval: str, *, symbol: str, time_zone: str, close: clock_time) -> Iterator[Bar]:
+def read_bars(
+    path: Path, interval: str, *, symbol: str, time_zone: str, close: clock_time | None
+) -> Iterator[Bar]:
     """Read bars.
 
     Args:
@@ -74,11 +76,14 @@ def _number(row: dict[str, str], column: str, where: str) -> float:
         ) from None
 
 
-def _moment(text: str, zone: ZoneInfo, close: clock_time, where: str) -> datetime:
+def _moment(text: str, zone: ZoneInfo, close: clock_time | None, where: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidRequestError.field(where, f"must be an ISO 8601 date or time, is {text!r}") from None
     if len(text) <= 10:
+        if close is None:
+            rule = f"is a date alone ({text}): say when its bar closes with --close HH:MM and --time-zone"
+            raise InvalidRequestError.field(where, rule)
         moment = datetime.combine(moment, close)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

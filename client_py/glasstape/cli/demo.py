@@ -17,9 +17,9 @@ from glasstape.cli.watch import add_duration
 HELP = "start a server on the bundled sample market and watch it"
 
 INTRODUCTION = """\
-The bundled market: five US stocks, daily bars, replayed on a simulated clock. The bundled model was trained on
-2000-2010 and validated on 2011; what you see, 2012-13, it has never seen. Do not act on it: on daily bars
-an accuracy of 34-40 % over three classes is what honest models reach. Ctrl-C ends everything.
+The bundled market: AAPL, GOOG, IBM, MSFT and later FB, daily bars, replayed on a simulated clock. The bundled
+model was trained on 2000-2010 and validated on 2011; what you see, 2012-13, it has never seen. Do not act on it:
+on daily bars an accuracy of 34-40 % over three classes is what honest models reach. Ctrl-C ends everything.
 """
 
 

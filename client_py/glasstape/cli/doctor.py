@@ -110,7 +110,12 @@ def _server(address: str) -> Iterator[Finding]:
             kind = "ok" if abs(skew) < 2 else "warning"
             yield kind, f"clocks differ by {skew:+.1f} s"
             state = beat.data_state.value
-            yield "warning" if state == "stale" else "ok", f"market data is {state}"
+            meaning = {
+                "delayed": ": the newest bar closed more than one interval ago",
+                "stale": ": no bar for more than two intervals; is the publisher running?",
+                "replay": ": history on a simulated clock",
+            }.get(state, "")
+            yield "warning" if state == "stale" else "ok", f"market data is {state}{meaning}"
     except GlasstapeError as error:
         yield "problem", f"{address}: {error.code}: {error}"
 

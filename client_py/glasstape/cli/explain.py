@@ -1,6 +1,8 @@
 """`glasstape explain`: predictions with their heat maps."""
 
 import argparse
+from collections.abc import Sequence
+from datetime import datetime
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 from glasstape.cli.predict import add_source, source
@@ -16,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         default="gradient",
-        help="gradient, gradient_x_input, integrated_gradients, occlusion ...",
+        help="gradient, gradient_x_input, integrated_gradients or occlusion (see `glasstape models NAME`)",
     )
     parser.add_argument("--score", default="margin", help="margin, logit, log_probability or up_minus_down")
     parser.add_argument("--target", help="down, flat or up (default: each one's winner)")
@@ -64,7 +66,14 @@ def run(options: argparse.Namespace) -> int:
                 for driver in explanation.drivers:
                     share = "" if driver.share is None else f", {driver.share:.0%} of all"
                     console.print(
-                        f"  {driver.feature} at bar {driver.time_index - model.time_steps + 1}: "
+                        f"  {driver.feature} at {_bar(driver.time_index, model.time_steps, times)}: "
                         f"{driver.value:+.3f} (z {driver.z_score:+.1f}) -> {driver.attribution:+.4f}{share}"
                     )
     return int(any(explanation.prediction.error is not None for explanation in explanations))
+
+
+def _bar(time_index: int, steps: int, times: "Sequence[datetime]") -> str:
+    """The bar of a row in the window: its time if it is known, else its distance from the newest."""
+    if len(times) < steps:
+        return f"bar {time_index - steps + 1}"
+    return f"{times[-steps:][time_index]:%Y-%m-%d %H:%M}"

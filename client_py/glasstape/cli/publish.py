@@ -29,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="UTC",
         help="IANA zone of times without offset (default: %(default)s)",
     )
-    parser.add_argument(
-        "--close", default="00:00", help="closing time of rows that carry a date alone, HH:MM"
-    )
+    parser.add_argument("--close", help="local closing time of rows that carry a date alone, HH:MM")
     parser.add_argument("--backfill", action="store_true", help="load history: make no signals")
 
 
@@ -42,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from glasstape.cli.csv_bars import read_bars
 
     try:
-        close = time.fromisoformat(options.close)
+        close = None if options.close is None else time.fromisoformat(options.close)
     except ValueError:
         print(f"glasstape publish: --close: must be HH:MM, is {options.close!r}", file=sys.stderr)
         return 2

@@ -17,7 +17,9 @@ BAR_CELLS = 12
 def confidence_bar(value: float, low: float, high: float) -> Text:
     """A probability as a bar from the base rate to the top of the model's ramp, with its number."""
     filled = round(BAR_CELLS * min(1.0, max(0.0, (value - low) / max(high - low, 1e-9))))
-    return Text.assemble(("█" * filled, "red"), ("░" * (BAR_CELLS - filled), "bright_black"), f" {value:.1%}")
+    return Text.assemble(
+        ("█" * filled, "red"), ("░" * (BAR_CELLS - filled), "bright_black"), f" up {value:.1%}"
+    )
 
 
 def direction_text(confidence: Confidence) -> Text:
@@ -64,6 +66,12 @@ def caption(explanation: Explanation) -> str:
     text = f"{explanation.method.value} of the {explanation.score_kind.value} for {target}{against}"
     if explanation.heatmap is not None:
         text += f": {explanation.heatmap.quantity.value}"
+    if explanation.score is not None:
+        text += f"; score {explanation.score:+.4f}"
+    if explanation.baseline_score is not None:
+        text += f", baseline score {explanation.baseline_score:+.4f}"
+    if explanation.completeness_error is not None:
+        text += f", completeness error {explanation.completeness_error:.1e}"
     if explanation.quality is not None:
         text += f"; {explanation.quality.verdict.value}: {'; '.join(explanation.quality.reasons)}"
     return text

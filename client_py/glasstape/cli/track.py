@@ -34,6 +34,9 @@ def run(options: argparse.Namespace) -> int:
     table = Table("called", "n", "hit rate", "95 % interval", "base rate", "mean return")
     for record in track.records:
         name = record.predicted.name if record.predicted is not None else "UP and DOWN"
+        if not record.count:
+            table.add_row(name, "0", *["-"] * 4)
+            continue
         table.add_row(
             name, str(record.count), f"{record.hit_rate:.1%}",
             f"{record.hit_rate_low:.1%} - {record.hit_rate_high:.1%}",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 
 if TYPE_CHECKING:
-    from glasstape import StreamMessage
+    from rich.text import Text
+
+    from glasstape import BuyEvent, ConfidenceEvent, StreamMessage
     from glasstape.cli.board import Board
 
 HELP = "follow the signals in the terminal"
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("symbols", nargs="*", help="only these symbols (default: all)")
     parser.add_argument("--kinds", default="", help="comma-separated: confidence,buy,outcome (default: all)")
     parser.add_argument("--min-confidence", type=float, default=0.0, help="least winning probability, 0-1")
+    parser.add_argument("--every-event", action="store_true", help="conflate nothing: show every confidence")
     add_duration(parser)
     parser.add_argument(
         "--view",
@@ -67,6 +70,7 @@ def run(options: argparse.Namespace) -> int:
             symbols=options.symbols,
             kinds=kinds,
             min_confidence=options.min_confidence,
+            delivery="every_event" if options.every_event else "conflated",
             heatmap_method=None if options.json else "gradient",
         )
         with stream:
@@ -110,11 +114,7 @@ def _print(messages: "object", board: "Board", end: float) -> int:
                     case ConfidenceEvent():
                         console.print(_line(event, board), soft_wrap=True)
                     case BuyEvent():
-                        console.print(
-                            f"{event.sequence:>7} BUY     {event.symbol:<8} {event.signal.confidence.up:.1%}",
-                            style="bold red",
-                            soft_wrap=True,
-                        )
+                        console.print(_buy(event), soft_wrap=True)
                     case OutcomeEvent():
                         verdict = "hit" if event.hit else "miss"
                         console.print(
@@ -134,14 +134,23 @@ def _print(messages: "object", board: "Board", end: float) -> int:
     return 0
 
 
-def _line(event: "object", board: "Board") -> "object":
+def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
     from rich.text import Text
 
-    from glasstape import ConfidenceEvent
     from glasstape.cli.render import confidence_bar, direction_text
 
-    assert isinstance(event, ConfidenceEvent)
     said = event.signal.confidence
     head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {event.signal.bar.close:>10,.2f} "
     bar = confidence_bar(said.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
     return Text.assemble(head, bar, "  ", direction_text(said), f"  [{event.signal.data_state.value}]")
+
+
+def _buy(event: "BuyEvent") -> "Text":
+    from rich.text import Text
+
+    said = event.signal.confidence
+    head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} BUY up {said.up:.1%}"
+    expiry = f", until {event.signal.expire_time:%Y-%m-%d}"
+    return Text(
+        head + (" (abstained)" if said.abstained else "") + expiry, "red" if said.abstained else "bold red"
+    )

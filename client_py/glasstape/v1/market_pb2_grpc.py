@@ -66,7 +66,8 @@ class MarketServiceServicer(object):
         Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
         a halted bar (open = high = low = 0, close > 0) is stored and never fed to a model; prices must
         be finite and above 0 with low <= open, close <= high; volume finite and >= 0. A final bar older than the
-        last final bar of its symbol and interval is rejected unless the request says `backfill`.
+        last final bar of its symbol and interval is rejected unless the request says `backfill`. No bar
+        may close more than one interval after market time, and a trading day has one daily bar.
         Bars that break a rule are rejected one by one; the others of the batch are stored.
 
         Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED

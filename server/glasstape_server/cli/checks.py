@@ -28,7 +28,9 @@ def _model(folder: Path) -> Iterator[tuple[str, str]]:
     except ArtefactError as error:
         yield "problem", f"{folder}: {error}"
         return
-    yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} passes every check"
+    yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} is complete and undamaged"
+    if not model.manifest.beats_base_rate:
+        yield "warning", f"{folder}: its validation accuracy is not above the base rate"
 
 
 def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("models"), help="folder of artefacts (default: models)"
     )
-    parser.add_argument("--name", default="sample-conv1d", help="name of the model (default: %(default)s)")
+    parser.add_argument("--name", help="name of the model (default: the data's name and the network's)")
     parser.add_argument("--version", default="1", help="version of the model (default: %(default)s)")
     parser.add_argument("--arch", default="conv1d", help="network (default: %(default)s)")
     parser.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     from glasstape_server.market import sample
     from glasstape_server.market.files import FileFormat, day_start, read_bars
     from glasstape_server.models.architectures import ARCHITECTURES
+    from glasstape_server.models.artefact import load
+    from glasstape_server.training.dataset import split_by_days
     from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.train import Plan, train
 
@@ -67,17 +69,23 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.arch not in ARCHITECTURES:
             raise ValueError(f"--arch: must be one of {', '.join(ARCHITECTURES)}, is {options.arch!r}")
+        sample_split = ("", "")
         if options.data == "sample":
-            frame = sample.read()
+            frame, sample_split = sample.read(), ("2011-01-01", "2012-01-01")
         else:
             form = FileFormat(options.time_zone, time.fromisoformat(options.close))
             frame = read_bars(Path(options.data), options.interval, form)
+        days = [options.train_until or sample_split[0], options.validate_until or sample_split[1]]
+        train_until, validate_until = (
+            day_start(day, options.time_zone) if day else moment
+            for day, moment in zip(days, split_by_days(frame), strict=True)
+        )
         plan = Plan(
-            name=options.name,
+            name=options.name or f"{Path(options.data).name.split('.')[0]}-{options.arch}",
             version=options.version,
             interval=options.interval,
-            train_until=day_start(options.train_until, options.time_zone),
-            validate_until=day_start(options.validate_until, options.time_zone),
+            train_until=train_until,
+            validate_until=validate_until,
             architecture=options.arch,
             spec=FeatureSpec(session_gap=options.session_gap),
             rule=LabelRule(horizon_bars=options.horizon),
@@ -99,5 +107,10 @@ def run(options: argparse.Namespace) -> int:
     except (ValueError, KeyError, OSError) as error:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
+    found = load(folder).manifest
+    for name in ("accuracy", "base_rate", "log_loss", "prior_log_loss"):
+        print(f"{name:<16} {found.metrics[f'validation/{name}']:.4f}   (validation)", file=sys.stderr)
+    if not found.beats_base_rate:
+        print("this model does not beat always saying the most frequent class", file=sys.stderr)
     print(folder)
     return 0

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from glasstape_server.domain import SECOND, Bar, Instrument
 from glasstape_server.errors import AlreadyExists, GlasstapeError, InvalidArgument
-from glasstape_server.market.rules import check_bar, check_not_future
+from glasstape_server.market.rules import check_bar, check_not_future, day_of
 from glasstape_server.market.series_tail import SeriesTail
 
 Key = tuple[str, str]
@@ -43,6 +43,8 @@ class Stored(Protocol):
     interval: str
 
     def tail(self, key: Key) -> SeriesTail | None: ...  # noqa: D102
+    def time_zone(self, symbol: str) -> str: ...  # noqa: D102
+    def close_between(self, key: Key, start: int, end: int) -> int | None: ...  # noqa: D102
     def values_at(self, key: Key, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
 
 
@@ -100,8 +102,10 @@ class Draft:
                 )
             if not backfill:
                 raise _out_of_order(bar, last)
+            self._check_day(key, bar, last)
             self.backfilled.add(key)
         else:
+            self._check_day(key, bar, last)
             self.appended.setdefault(key, []).append(bar)
             self._last[key] = bar.close_time
             if self._to_signal(bar, backfill):
@@ -111,6 +115,23 @@ class Draft:
         self._written[key, bar.close_time] = bar.values
         report.stored += 1
         report.halted += bar.halted
+
+    def _check_day(self, key: Key, bar: Bar, last: int) -> None:
+        """A trading day has one daily bar: a second one, stamped otherwise, would double it in every window."""
+        if bar.interval != "1d":
+            return
+        zone = self._stored_bars.time_zone(bar.symbol)
+        if bar.symbol in self.instruments:
+            zone = self.instruments[bar.symbol].time_zone
+        start, end = day_of(bar.close_time, zone)
+        other = last if start <= last < end else None
+        if other is None and bar.close_time < last:
+            other = self._stored_bars.close_between(key, start, end)
+        if other is not None:
+            stored = datetime.fromtimestamp(other / SECOND, UTC).isoformat()
+            sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
+            rule = f"its trading day in {zone} has a bar already ({stored}), is {sent}"
+            raise InvalidArgument.field("close_time", rule, "BAR_CONFLICT")
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval

@@ -1,7 +1,7 @@
 """Which bars are accepted, said one by one."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from glasstape_server.domain import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
@@ -99,3 +99,11 @@ def _prices(bar: Bar) -> list[Violation]:
         for name in ("open", "close")
         if not bar.low <= named[name] <= bar.high
     ]
+
+
+def day_of(time: int, time_zone: str) -> tuple[int, int]:
+    """The local day that holds a time: its midnight and the next, in microseconds UTC."""
+    local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(ZoneInfo(time_zone))
+    start = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = (start + timedelta(days=1)).replace(hour=0)
+    return int(start.timestamp()) * SECOND, int(end.timestamp()) * SECOND

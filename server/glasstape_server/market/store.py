@@ -6,18 +6,16 @@ memory only after its transaction is on disk.
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from glasstape_server.domain import INTERVALS, SECOND, Bar, Floats, Instrument
+from glasstape_server.domain import INTERVALS, Bar, Floats, Instrument
 from glasstape_server.errors import ResourceExhausted
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import connect, transaction
 from glasstape_server.market.draft import Batch, Draft, Key, Report
-from glasstape_server.market.rules import MAX_TIME
+from glasstape_server.market.rules import MAX_TIME, day_of
 from glasstape_server.market.series_tail import SeriesTail
 
 _SCHEMA = """
@@ -88,6 +86,19 @@ class BarStore:
         """The newest bars of a series; None: no bar."""
         return self._tails.get(key)
 
+    def time_zone(self, symbol: str) -> str:
+        """IANA zone that decides a symbol's trading days."""
+        instrument = self.instruments.get(symbol)
+        return "UTC" if instrument is None else instrument.time_zone
+
+    def close_between(self, key: Key, start: int, end: int) -> int | None:
+        """Close time of a stored bar with start <= close < end; None: there is none."""
+        row = self._db.execute(
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time >= ? AND close_time < ?",
+            (*key, start, end),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
     def values_at(self, key: Key, close_time: int) -> tuple[float, ...] | None:
         """Open, high, low, close and volume of a stored bar; None: there is none."""
         tail = self._tails.get(key)
@@ -156,8 +167,7 @@ class BarStore:
         interval = INTERVALS[key[1]]
         start = close_time  # a daily bar is a session of its own
         if interval < INTERVALS["1d"]:
-            zone = ZoneInfo(self.instruments[key[0]].time_zone)
-            start = _midnight_before(close_time - interval, zone) + interval
+            start = day_of(close_time - interval, self.time_zone(key[0]))[0] + interval
         row = self._db.execute(
             "SELECT close FROM bars WHERE symbol = ? AND interval = ? AND close_time < ?"
             " ORDER BY close_time DESC LIMIT 1",
@@ -214,8 +224,3 @@ class BarStore:
         for row in reversed(rows[:128]):
             tail.append(Bar(*row))
         return tail
-
-
-def _midnight_before(time: int, zone: ZoneInfo) -> int:
-    local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(zone)
-    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND

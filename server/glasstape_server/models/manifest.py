@@ -77,6 +77,12 @@ class Manifest(_Part):
         return (json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
 
     @property
+    def beats_base_rate(self) -> bool:
+        """Whether validation accuracy is above always saying the most frequent class."""
+        accuracy, base = (self.metrics.get(f"validation/{name}", 0.0) for name in ("accuracy", "base_rate"))
+        return accuracy > base
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the file: names this model version for good."""
         return hashlib.sha256(self.to_bytes()).hexdigest()

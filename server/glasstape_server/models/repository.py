@@ -138,8 +138,10 @@ class Repository:
         candidates = {**self._models, (model.ref.name, model.ref.version): model}
         usable = [candidates[key] for key in sorted(candidates, key=_order)]
         usable = [m for m in usable if m.manifest.interval == self.interval]
-        name = self.preferred or min((m.ref.name for m in usable), default="")
-        newest = next((m for m in usable if m.ref.name == name), self._active)
+        wanted, _, version = self.preferred.partition("@")
+        name = wanted or min((m.ref.name for m in usable), default="")
+        chosen = (m for m in usable if m.ref.name == name and version in ("", m.ref.version))
+        newest = next(chosen, self._active)
         if newest is not None and newest is not self._active:
             self.keep(newest)  # first: if it fails, the version is found again at the next look
         changed, self._models, self._active = newest is not self._active, candidates, newest

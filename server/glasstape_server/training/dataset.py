@@ -73,6 +73,12 @@ def each_series(frame: pl.DataFrame, interval: str, time_zone: str) -> Iterator[
         yield from_columns(close_time, prices, sessions(close_time, interval, time_zone))
 
 
+def split_by_days(frame: pl.DataFrame) -> tuple[int, int]:
+    """The closes behind the first 70 % and the first 85 % of a file's bar closes."""
+    times = frame["close_time"].unique().sort()
+    return int(times[int(0.70 * (len(times) - 1))]), int(times[int(0.85 * (len(times) - 1))])
+
+
 def fit_threshold(dataset: Dataset, rule: LabelRule) -> LabelRule:
     """The rule whose FLAT class holds a third of these windows."""
     scaled = np.abs(dataset.returns) / (dataset.sigma * np.sqrt(rule.horizon_bars))

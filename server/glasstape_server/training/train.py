@@ -92,6 +92,7 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
         golden_logits = Scorer(network, mean, deviation)(golden)
     statistics = Statistics(mean, deviation, centre, precision, quantiles, golden, golden_logits)
 
+    seen = frame.filter(pl.col("close_time") < plan.validate_until)
     levels = calibrate.thresholds(stated, labels[1])
     manifest = Manifest(
         name=plan.name,
@@ -105,7 +106,7 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
         metrics=_metrics(stated, logits, labels, levels.abstain),
         data=TrainingData(
             sha256=dataset.digest(frame),
-            symbols=tuple(sorted(frame["symbol"].unique().to_list())),
+            symbols=tuple(sorted(seen["symbol"].unique().to_list())),
             seed=plan.fit.seed,
             training=_period(training),
             validation=_period(validation),
@@ -125,7 +126,12 @@ def _split(everything: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:
     validation = everything.between(plan.train_until, last)
     for name, part in (("training", training), ("validation", validation)):
         if len(part) < LEAST_WINDOWS:
-            raise TrainingError(f"{name}: {len(part)} labelled windows, at least {LEAST_WINDOWS} are needed")
+            begin, stop = (_day(int(everything.close_time[i])) if len(everything) else "-" for i in (0, -1))
+            raise TrainingError(
+                f"{name}: {len(part)} labelled windows, at least {LEAST_WINDOWS} are needed; the data has windows "
+                f"from {begin} to {stop}, training ends before {_day(plan.train_until)} and validation before "
+                f"{_day(plan.validate_until)} (--train-until, --validate-until)"
+            )
     return training, validation
 
 
@@ -136,6 +142,10 @@ def _metrics(stated: Floats, logits: Floats, labels: list[Ints], abstain: float)
     for index, name in enumerate(("down", "flat", "up")):
         found[f"training/{name}_share"] = round(float((labels[0] == index).mean()), 6)
     return found
+
+
+def _day(time: int) -> str:
+    return f"{datetime.fromtimestamp(time / SECOND, UTC):%Y-%m-%d}"
 
 
 def _period(part: Dataset) -> Period:

@@ -135,6 +135,20 @@ def test_only_the_signalled_interval_is_ever_signalled(tmp_path):
     store.close()
 
 
+def test_a_trading_day_has_one_daily_bar(store):
+    hour = DAY // 24
+    described = [Instrument("A", time_zone="America/New_York")]
+    closes = [replace(bar(n), close_time=n * DAY + 21 * hour) for n in range(1, 6)]
+    assert publish(store, *closes, instruments=described).stored == 5
+    for other in (20 * hour, 5 * hour):
+        doubled = [replace(b, close_time=b.close_time - 21 * hour + other) for b in closes]
+        report = publish(store, *doubled, backfill=True)
+        assert report.stored == 0
+        assert {e.reason for _, _, e in report.rejections} == {"BAR_CONFLICT"}
+    assert publish(store, replace(bar(6), close_time=6 * DAY + 21 * hour)).stored == 1
+    assert publish(store, replace(bar(6), close_time=6 * DAY + 22 * hour)).stored == 0
+
+
 def test_a_full_disk_stores_nothing_and_reading_goes_on(store):
     publish(store, bar(1))
     store._db.execute("PRAGMA max_page_count = 1")

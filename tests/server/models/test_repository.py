@@ -71,6 +71,14 @@ def test_the_preferred_name_publishes(root, tmp_path, bundled):
     assert repository.active.ref.name == "z"
 
 
+def test_a_pinned_version_stays(root, tmp_path, bundled):
+    repository = Repository(root, tmp_path / "archive", "1d", preferred="m@1")
+    put(root, bundled, "1")
+    put(root, bundled, "2")
+    admit_all(repository)
+    assert repository.active.ref.version == "1"
+
+
 def test_what_published_can_be_loaded_after_it_was_removed(repository, root, tmp_path, bundled):
     folder = put(root, bundled, "1")
     admit_all(repository)
