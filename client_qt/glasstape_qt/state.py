@@ -74,7 +74,7 @@ class Desk:
                     return changed
             case Disconnected():
                 seconds = message.retry_in.total_seconds()
-                self.status = f"disconnected ({message.error}); next try in {seconds:.1f} s"
+                self.status = f"disconnected, next try in {seconds:.1f} s: {message.error}"
             case Gap():
                 self.status = f"lost {message.first_sequence}-{message.last_sequence}: {message.reason}"
             case Goodbye():

@@ -48,7 +48,7 @@ def test_rows_take_the_newest_confidence_and_the_status_is_told():
     assert desk.take(batch(make_buy("A"))) == set()
     assert desk.buys == 1
     desk.take(Disconnected(error=UnavailableError("gone"), retry_in=timedelta(seconds=2), attempt=1))
-    assert desk.status == "disconnected (gone); next try in 2.0 s"
+    assert desk.status == "disconnected, next try in 2.0 s: gone"
 
 
 def test_the_colour_runs_over_the_models_ramp_and_stays_faint_unless_up_won():

@@ -9,6 +9,7 @@ import pytest
 from glasstape import Client, ModelState
 from glasstape_server.models import artefact
 from glasstape_server.models.artefact import WEIGHTS
+from markets import open_market
 from running import ServerProcess
 
 
@@ -72,3 +73,22 @@ def test_swapping_fails_no_call_and_a_broken_version_never_serves(tmp_path, bund
     assert "3" not in versions
     assert versions.index("2") > 0
     assert "1" not in versions[versions.index("2") + 8 :]
+
+
+def test_past_signals_reopen_with_their_own_model_after_it_is_gone(tmp_path, spawn, bundled):
+    root = tmp_path / "models"
+    first = put(root, bundled, "1")
+    server = spawn(tmp_path / "data", "--models-dir", str(root))
+    with Client(server.address) as client:
+        open_market(server, client).close_bar()
+        before = client.predict(signals=[1])[0]
+        assert before.model.version == "1"
+        server.stop()
+        shutil.rmtree(first)
+        put(root, bundled, "2")
+        server.start()
+        assert client.model().ref.version == "2"
+        assert client.predict(signals=[1])[0] == before
+        reopened = client.explain(signals=[1], score="log_probability", method="occlusion")[0]
+        assert reopened.prediction == before
+        assert reopened.heatmap.values.any()

@@ -54,9 +54,8 @@ class Board:
             case Opened():
                 self.status = f"connected ({message.result.value})"
             case Disconnected():
-                self.status = (
-                    f"disconnected: {message.error}; next try in {message.retry_in.total_seconds():.1f} s"
-                )
+                seconds = message.retry_in.total_seconds()
+                self.status = f"disconnected, next try in {seconds:.1f} s: {message.error}"
             case Gap():
                 self.status = f"lost {message.first_sequence}-{message.last_sequence}: {message.reason}"
             case Goodbye():
