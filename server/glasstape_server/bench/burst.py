@@ -8,10 +8,11 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import numpy as np
-from glasstape.v1 import market_pb2, market_pb2_grpc, signals_pb2, signals_pb2_grpc
+from glasstape.v1 import market_pb2, market_pb2_grpc, signals_pb2
 
 from glasstape_server.bench.serving import server
 from glasstape_server.domain import DAY, Bar
@@ -28,7 +29,6 @@ class Reader:
     """What one subscriber has."""
 
     through: int = 0
-    events: int = 0
     arrivals: list[tuple[float, int]] = field(default_factory=list)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -96,7 +96,7 @@ async def _measure(address: str, symbols: int, subscribers: int, bursts: int) ->
 
 
 async def _burst(publish: object, request: market_pb2.PublishBarsRequest, readers: list[Reader]) -> Figures:
-    before, head = readers[0].events, readers[0].through
+    head = readers[0].through
     sent = acknowledged = changed = time.monotonic()
     async for _ in publish(_each([request])):  # type: ignore[operator]
         acknowledged = time.monotonic()
@@ -112,19 +112,33 @@ async def _burst(publish: object, request: market_pb2.PublishBarsRequest, reader
         acknowledged=1e3 * (acknowledged - sent),
         last_subscriber=1e3 * (last - acknowledged),
         total=1e3 * (last - sent),
-        events=readers[0].events - before,
+        events=head - first,
     )
 
 
 async def _follow(address: str, reader: Reader) -> None:
     options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+    request = signals_pb2.SignalsRequest(start=signals_pb2.START_LIVE).SerializeToString()
     async with grpc.aio.insecure_channel(address, options) as channel:
-        request = signals_pb2.SignalsRequest(start=signals_pb2.START_LIVE)
-        async for response in signals_pb2_grpc.SignalServiceStub(channel).Signals(request):
-            reader.events += len(response.batch.events)
-            reader.through = response.through_sequence
-            reader.arrivals.append((time.monotonic(), response.through_sequence))
+        stream: Any = channel.unary_stream("/glasstape.v1.SignalService/Signals")
+        async for raw in stream(request):
+            reader.through = _through(raw)
+            reader.arrivals.append((time.monotonic(), reader.through))
             reader.opened.set()
+
+
+def _through(raw: bytes) -> int:
+    """`through_sequence` of a SignalsResponse, without decoding its events: it stands right behind the token."""
+    position = 2 + raw[1] if raw[0] == 0x0A else 0
+    if raw[position] != 0x10:
+        return 0
+    value = shift = 0
+    for byte in raw[position + 1 :]:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            break
+    return value
 
 
 async def _each(

@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from glasstape_server.domain import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
@@ -101,6 +102,7 @@ def _prices(bar: Bar) -> list[Violation]:
     ]
 
 
+@lru_cache(maxsize=4096)  # a whole market closes at one time
 def day_of(time: int, time_zone: str) -> tuple[int, int]:
     """The local day that holds a time: its midnight and the next, in microseconds UTC."""
     local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(ZoneInfo(time_zone))
