@@ -1,5 +1,7 @@
 """Events and the stream's messages."""
 
+from typing import Any
+
 from glasstape._convert.common import delta_from, enum_from, time_from
 from glasstape._convert.inference import confidence_from, direction_from, explanation_from, ref_from
 from glasstape._convert.market import bar_from
@@ -72,46 +74,25 @@ def message_from(response: pb.SignalsResponse, heatmap_method: Method) -> Stream
 
 def event_from(message: pb.Event, snapshot: bool = False) -> Event:
     """A journalled event."""
-    sequence, symbol, interval = message.sequence, message.symbol, message.interval
-    bar_close_time, publish_time = (
-        time_from(message.bar_close_time),
-        time_from(message.publish_time),
-    )
-    model = ref_from(message.model)
+    common: dict[str, Any] = {
+        "sequence": message.sequence,
+        "symbol": message.symbol,
+        "interval": message.interval,
+        "bar_close_time": time_from(message.bar_close_time),
+        "publish_time": time_from(message.publish_time),
+        "model": ref_from(message.model),
+        "snapshot": snapshot,
+    }
     match message.WhichOneof("kind"):
         case "buy":
-            return BuyEvent(
-                sequence=sequence,
-                symbol=symbol,
-                interval=interval,
-                bar_close_time=bar_close_time,
-                publish_time=publish_time,
-                model=model,
-                snapshot=snapshot,
-                signal=_signal_from(message.buy.signal),
-                confidence_sequence=message.buy.confidence_sequence,
-            )
+            signal = _signal_from(message.buy.signal)
+            return BuyEvent(**common, signal=signal, confidence_sequence=message.buy.confidence_sequence)
         case "confidence":
-            return ConfidenceEvent(
-                sequence=sequence,
-                symbol=symbol,
-                interval=interval,
-                bar_close_time=bar_close_time,
-                publish_time=publish_time,
-                model=model,
-                snapshot=snapshot,
-                signal=_signal_from(message.confidence),
-            )
+            return ConfidenceEvent(**common, signal=_signal_from(message.confidence))
         case "outcome":
             outcome = message.outcome
             return OutcomeEvent(
-                sequence=sequence,
-                symbol=symbol,
-                interval=interval,
-                bar_close_time=bar_close_time,
-                publish_time=publish_time,
-                model=model,
-                snapshot=snapshot,
+                **common,
                 confidence_sequence=outcome.confidence_sequence,
                 signal_bar_close_time=time_from(outcome.signal_bar_close_time),
                 predicted=Direction(outcome.predicted - 1),
@@ -122,15 +103,7 @@ def event_from(message: pb.Event, snapshot: bool = False) -> Event:
                 confidence=confidence_from(outcome.confidence),
             )
         case _:
-            return Event(
-                sequence=sequence,
-                symbol=symbol,
-                interval=interval,
-                bar_close_time=bar_close_time,
-                publish_time=publish_time,
-                model=model,
-                snapshot=snapshot,
-            )
+            return Event(**common)
 
 
 def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
