@@ -41,15 +41,25 @@ class Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(given)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away (| head): nothing to say
+        return 0
+
+
+def _dispatch(given: Sequence[str]) -> int:
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    name = next((word for word in given if not word.startswith("-")), "")
-    if given[:1] == ["--version"]:
+    name = given[0] if given else ""
+    if name == "--version":
         from glasstape import __version__
 
         print(f"glasstape {__version__}")
         return 0
-    if name not in found or given[0] != name:
-        return _overview(found, name, given)
+    if name not in found:
+        return _overview(found, name)
     try:
         command: Command = found[name].load()
         parser = argparse.ArgumentParser(f"glasstape {name}", description=command.HELP)
@@ -61,18 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"glasstape {name} needs an extra: pip install 'glasstape[{extra}]'", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away (| head): nothing to say
-        return 0
 
 
-def _overview(found: dict[str, EntryPoint], name: str, given: Sequence[str]) -> int:
-    asked = not given or given[0] in ("-h", "--help")
+def _overview(found: dict[str, EntryPoint], name: str) -> int:
+    asked = name in ("", "-h", "--help")
     out = sys.stdout if asked else sys.stderr
     if not asked:
-        print(f"glasstape: no command {name or given[0]!r}\n", file=out)
+        print(f"glasstape: no command {name!r}\n", file=out)
     print("usage: glasstape COMMAND [options]      (glasstape COMMAND --help tells more)\n", file=out)
     for entry in sorted(found.values()):
         try:
