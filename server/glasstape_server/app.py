@@ -87,7 +87,7 @@ class App:
 
         self.clock = Clock()
         if self._recording is not None:
-            self.clock.advance(self._recording.bars[0].close_time)
+            self.clock.advance(self._recording.first_close)
         try:
             self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
             self.journal = SqliteLog(folder / "journal.sqlite")

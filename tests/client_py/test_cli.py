@@ -108,6 +108,7 @@ def test_publish_a_file_and_say_what_was_rejected(market, tmp_path):
     assert result.returncode == 1
     assert "1 stored, 0 duplicates, 0 halted, 0 provisional, 1 rejected" in result.stdout
     assert "PUB 2024-01-03T21:00:00+00:00: high: must be >= low" in result.stderr
+    (tmp_path / "PUB.csv").write_text(text.replace("-02,", "-02 00:00:00,"))
     undated = glasstape(
         "publish", str(tmp_path / "PUB.csv"), "--symbol", "X", "--server", market.address, check=False
     )

@@ -106,7 +106,7 @@ def test_no_server_is_unavailable_and_a_slow_one_a_deadline(market):
         client.explain(windows=np.zeros((4000, 6, 8)), method="occlusion")
 
 
-def test_refused_models_say_why(market):
+def test_the_one_model_that_serves_is_active(market):
     assert [m.state for m in market.client.models()] == [ModelState.ACTIVE]
 
 

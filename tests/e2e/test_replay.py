@@ -1,5 +1,6 @@
 """A replay is a history of its own, on a simulated clock, and says so."""
 
+import time
 from datetime import UTC, datetime
 
 from glasstape import Client, ConfidenceEvent, DataState, EventBatch, Heartbeat, Opened, OpenResult
@@ -63,3 +64,15 @@ def test_a_replay_begins_anew_and_never_touches_the_live_journal(tmp_path, spawn
     with Client(live.address) as client:
         assert list(client.history()) == kept
     live.stop()
+
+
+def test_a_replay_runs_at_the_speed_that_is_asked_for(tmp_path, spawn):
+    days = 86_400 * 40  # forty days of market time in a second
+    flags = ("--replay", "sample", "--replay-from", "2012-01-01", "--replay-to", "2012-03-31")
+    server = spawn(tmp_path, *flags, "--replay-speed", str(days))
+    with Client(server.address) as client:
+        begun = time.monotonic()
+        events_until(client, datetime(2012, 3, 30, 20, tzinfo=UTC))
+        assert 1.0 < time.monotonic() - begun < 20
+        assert len({e.bar_close_time for e in client.history(kinds=["confidence"])}) == 62
+    server.stop()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from glasstape._convert.common import enum_from, enum_to, time_from
+from glasstape._convert.common import enum_from, time_from
 from glasstape._convert.market import bar_to
 from glasstape.errors import InvalidRequestError, from_status
 from glasstape.types.enums import (
@@ -102,12 +102,6 @@ def direction_to(direction: Direction | str | None, field: str) -> pb.Direction.
 def direction_from(value: int) -> Direction | None:
     """A direction; None for UNSPECIFIED."""
     return Direction(value - 1) if value else None
-
-
-def method_to(method: Method | None) -> pb.Method.ValueType:
-    """A wire method; UNSPECIFIED for None."""
-    number: pb.Method.ValueType = enum_to(pb.Method, "METHOD_", method)
-    return number
 
 
 def ref_from(message: pb.ModelRef) -> ModelRef:

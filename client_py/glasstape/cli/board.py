@@ -35,7 +35,6 @@ class Board:
         self.confidences: dict[str, ConfidenceEvent] = {}
         self.buys = 0
         self.hits = self.scored = 0
-        self.newest_buy: BuyEvent | None = None
         self.explained: tuple[BuyEvent, Explanation, tuple[datetime, ...]] | None = None
         self._waiting: dict[int, BuyEvent] = {}
 
@@ -117,7 +116,7 @@ class Board:
                 )
             case BuyEvent():
                 self.buys += 1
-                self._waiting[event.sequence] = self.newest_buy = event
+                self._waiting[event.sequence] = event
             case OutcomeEvent() if event.predicted.name != "FLAT":
                 self.scored += 1
                 self.hits += event.hit

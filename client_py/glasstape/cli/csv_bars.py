@@ -48,7 +48,7 @@ def read_bars(
                 for name in ("open", "high", "low", "close", "volume")
             }
             name = row[columns["symbol"]] if "symbol" in columns else symbol
-            moment = _moment(row[columns["time"]], zone, close, f"{where} {columns['time']}")
+            moment = _moment(row[columns["time"]], interval, zone, close, f"{where} {columns['time']}")
             yield Bar(symbol=name, interval=interval, close_time=moment, **numbers)  # type: ignore[arg-type]
 
 
@@ -76,12 +76,14 @@ def _number(row: dict[str, str], column: str, where: str) -> float:
         ) from None
 
 
-def _moment(text: str, zone: ZoneInfo, close: clock_time | None, where: str) -> datetime:
+def _moment(text: str, interval: str, zone: ZoneInfo, close: clock_time | None, where: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidRequestError.field(where, f"must be an ISO 8601 date or time, is {text!r}") from None
-    if len(text) <= 10:
+    # A daily bar at midnight is a date in disguise; taken as a time it would close before its day.
+    midnight = interval in ("1d", "1w") and moment.tzinfo is None and moment.time() == clock_time(0, 0)
+    if len(text) <= 10 or midnight:
         if close is None:
             rule = f"is a date alone ({text}): say when its bar closes with --close HH:MM and --time-zone"
             raise InvalidRequestError.field(where, rule)

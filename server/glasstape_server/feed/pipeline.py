@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+
 from glasstape_server.domain import (
     INTERVALS,
     Bar,
@@ -177,7 +179,8 @@ class Pipeline:
                 ready.append((key, close_time))
                 bars.append(columns)
         if not ready:
-            return _Gathered([], _no_windows(spec.window_bars, len(spec.names)), outcomes)
+            nothing = np.empty((0, spec.window_bars, len(spec.names)), dtype=np.float32)
+            return _Gathered([], nothing, outcomes)
         series = store.stack([key for key, _ in ready], bars)
         windows, usable = latest_windows(spec, series)
         thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
@@ -261,9 +264,3 @@ class Pipeline:
             self._open[key] = [event for event in self._open[key] if event.sequence not in done]
         for event in opened:
             self._open.setdefault((event.symbol, event.interval), []).append(event)
-
-
-def _no_windows(steps: int, width: int) -> Float32s:
-    import numpy as np
-
-    return np.empty((0, steps, width), dtype=np.float32)

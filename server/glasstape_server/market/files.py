@@ -72,7 +72,7 @@ def read_bars(path: Path, interval: str, form: FileFormat) -> pl.DataFrame:
     try:
         bars = frame.select(
             symbol.cast(pl.String).alias("symbol"),
-            _close_time(frame, str(found["time"]), form).alias("close_time"),
+            _close_time(frame, str(found["time"]), interval, form).alias("close_time"),
             *((columns[key].cast(pl.Float64) * factor).alias(key) for key in ("open", "high", "low")),
             (columns["close"].cast(pl.Float64) * factor).alias("close"),
             columns["volume"].cast(pl.Float64).alias("volume"),
@@ -108,7 +108,7 @@ def _find(frame: pl.DataFrame, names: tuple[str, ...]) -> str | None:
     return next((by_lower[name] for name in names if name in by_lower), None)
 
 
-def _close_time(frame: pl.DataFrame, name: str, form: FileFormat) -> pl.Expr:
+def _close_time(frame: pl.DataFrame, name: str, interval: str, form: FileFormat) -> pl.Expr:
     kind = frame.schema[name]
     column = pl.col(name)
     if kind == pl.String:
@@ -121,6 +121,12 @@ def _close_time(frame: pl.DataFrame, name: str, form: FileFormat) -> pl.Expr:
         if not frame[name].drop_nulls().is_between(19_000_101, 21_001_231).all():
             raise FileError(f"column {name}: numbers must be days as YYYYMMDD")
         column, kind = column.cast(pl.String).str.to_date("%Y%m%d"), pl.Date()
+    midnight = (
+        isinstance(kind, pl.Datetime) and kind.time_zone is None and INTERVALS[interval] >= INTERVALS["1d"]
+    )
+    if midnight and frame.select((column.dt.time() == time(0, 0)).all()).item():
+        # Daily bars at midnight are dates in disguise; taken as times they would close before their day.
+        column, kind = column.dt.date(), pl.Date()
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
         return column.dt.convert_time_zone("UTC").dt.epoch("us")
     if kind == pl.Date:

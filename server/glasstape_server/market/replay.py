@@ -5,12 +5,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
-from itertools import groupby
 from pathlib import Path
 
-from glasstape_server.domain import SECOND, Bar, Instrument
+import polars as pl
+
+from glasstape_server.domain import SECOND, Instrument
 from glasstape_server.market import sample
-from glasstape_server.market.draft import Batch
+from glasstape_server.market.draft import Batch, Report
 from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars
 from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
 
@@ -21,11 +22,17 @@ log = logging.getLogger(__name__)
 class Recording:
     """What is replayed."""
 
-    history: Sequence[Bar]
-    """Bars before the first signal, oldest first."""
-    bars: Sequence[Bar]
-    """Bars that are signalled, oldest first."""
+    interval: str
+    history: pl.DataFrame
+    """Bars before the first signal, as `files.read_bars` gives them."""
+    bars: pl.DataFrame
+    """Bars that are signalled."""
     instruments: Sequence[Instrument] = ()
+
+    @property
+    def first_close(self) -> int:
+        """Close time of the first bar that is signalled, microseconds."""
+        return int(self.bars["close_time"][0])
 
 
 def load(
@@ -57,14 +64,13 @@ def load(
             raise ValueError(f"replay: the sample has {sample.INTERVAL} bars, interval is {interval}")
     else:
         frame = read_bars(Path(source), interval, FileFormat(time_zone, time.fromisoformat(close)))
-    bars = to_bars(frame, interval)
     begin = day_start(first, time_zone) if first else 0
     end = day_start(last, time_zone) + 86_400 * SECOND if last else 1 << 62
-    history = [bar for bar in bars if bar.close_time < begin]
-    shown = [bar for bar in bars if begin <= bar.close_time < end]
-    if not shown:
+    history = frame.filter(pl.col("close_time") < begin)
+    shown = frame.filter(pl.col("close_time").is_between(begin, end, closed="left"))
+    if shown.is_empty():
         raise ValueError(f"replay: {source} has no bar from {first or 'the start'} to {last or 'the end'}")
-    return Recording(history, shown, instruments)
+    return Recording(interval, history, shown, instruments)
 
 
 async def play(recording: Recording, ingest: Ingest, *, step: float, speed: float) -> None:
@@ -77,19 +83,20 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
         speed: market seconds per wall second.
     """
     clock = ingest.clock
-    clock.advance(recording.bars[0].close_time, speed)
-    for first in range(0, len(recording.history) or 1, MAX_BATCH_BARS):
-        part = recording.history[first : first + MAX_BATCH_BARS]
-        _report(await ingest.publish(Batch(part, recording.instruments, backfill=True)))
-    for close_time, group in groupby(recording.bars, key=lambda bar: bar.close_time):
+    clock.advance(recording.first_close, speed)
+    instruments = recording.instruments
+    for part in recording.history.iter_slices(MAX_BATCH_BARS):
+        _report(await ingest.publish(Batch(to_bars(part, recording.interval), instruments, backfill=True)))
+    for part in recording.bars.partition_by("close_time", maintain_order=True):
+        close_time = int(part["close_time"][0])
         wait = (close_time - clock.now()) / SECOND / speed if speed else step
         if wait > 0:
             await asyncio.sleep(wait)
         clock.advance(close_time, speed)
-        _report(await ingest.publish(Batch(list(group))))
+        _report(await ingest.publish(Batch(to_bars(part, recording.interval), instruments)))
     log.info("the replay has ended")
 
 
-def _report(report: object) -> None:
-    for index, symbol, error in getattr(report, "rejections", ()):
+def _report(report: Report) -> None:
+    for index, symbol, error in report.rejections:
         log.warning("replay: bar %d of %s rejected: %s", index, symbol, error)

@@ -1,5 +1,5 @@
 import hashlib
-from datetime import time
+from datetime import UTC, datetime, time
 
 import polars as pl
 import pytest
@@ -55,8 +55,8 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
 
 def test_a_recording_parts_history_from_what_is_signalled():
     recording = replay.load("sample", "1d", first="2012-01-01", last="2012-01-31")
-    assert recording.history[-1].close_time < recording.bars[0].close_time
-    assert len({bar.close_time for bar in recording.bars}) == 20
+    assert recording.history["close_time"].max() < recording.first_close == recording.bars["close_time"].min()
+    assert recording.bars["close_time"].n_unique() == 20
     with pytest.raises(ValueError, match="no bar"):
         replay.load("sample", "1d", first="2030-01-01")
 
@@ -85,3 +85,14 @@ def test_numbers_are_days_or_nothing(tmp_path):
         read_bars(path, "1d", FileFormat())
     with pytest.raises(FileError, match="IANA"):
         read_bars(path, "1d", FileFormat("Mars/Base"))
+
+
+def test_daily_bars_at_midnight_are_dates_and_hourly_ones_are_times(tmp_path):
+    day = datetime(2022, 3, 7)
+    values = {"open": [1.0], "high": [2.0], "low": [1.0], "close": [1.0], "volume": [5.0]}
+    pl.DataFrame({"symbol": ["005930"], "date": [day], **values}).write_parquet(tmp_path / "a.parquet")
+    form = FileFormat("Asia/Seoul", time(15, 30))
+    daily = read_bars(tmp_path / "a.parquet", "1d", form)["close_time"][0]
+    assert datetime.fromtimestamp(daily / SECOND, UTC) == datetime(2022, 3, 7, 6, 30, tzinfo=UTC)
+    hourly = read_bars(tmp_path / "a.parquet", "1h", form)["close_time"][0]
+    assert datetime.fromtimestamp(hourly / SECOND, UTC) == datetime(2022, 3, 6, 15, 0, tzinfo=UTC)
