@@ -87,6 +87,7 @@ class Instrument:
     currency: str = ""
     tick_size: float | None = None
     price_decimals: int | None = None
+    price_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Instrument:
     currency: str = ""
     tick_size: float | None = None
     price_decimals: int | None = None
+    price_limit: float | None = None
+    """Largest move from the previous session's close, as a share of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

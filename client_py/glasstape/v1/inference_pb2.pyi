@@ -82,13 +82,17 @@ class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Method.ValueTy
     METHOD_GRAD_CAM: _Method.ValueType  # 9
     """Grad-CAM of the last convolution (Selvaraju et al. 2017), in its native shape."""
     METHOD_GRAD_CAM_X_GRADIENT: _Method.ValueType  # 10
-    """Grad-CAM times the gradient: the honest way from a coarse map to a full one."""
+    """Grad-CAM times gradient times (input - baseline): the honest way from a coarse map to a full one."""
     METHOD_ATTENTION: _Method.ValueType  # 11
     """The attention weights (attention rollout, Abnar and Zuidema 2020), in their native shape."""
     METHOD_ATTENTION_X_GRADIENT: _Method.ValueType  # 12
-    """Attention times the gradient."""
+    """Attention times gradient times (input - baseline)."""
     METHOD_COUNTERFACTUAL: _Method.ValueType  # 13
-    """The smallest edit of the last bar that flips the class."""
+    """The smallest edit of the last bar's open, high, low, close and volume that flips the class
+    (Wachter et al. 2018), verified by a forward pass. Of windows without bars: the smallest edit of
+    the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
+    takes SCORE_MARGIN alone, no target and no baseline.
+    """
 
 class Method(_Method, metaclass=_MethodEnumTypeWrapper):
     """How a heat map is computed."""
@@ -116,13 +120,17 @@ METHOD_SHAPLEY_FEATURES: Method.ValueType  # 8
 METHOD_GRAD_CAM: Method.ValueType  # 9
 """Grad-CAM of the last convolution (Selvaraju et al. 2017), in its native shape."""
 METHOD_GRAD_CAM_X_GRADIENT: Method.ValueType  # 10
-"""Grad-CAM times the gradient: the honest way from a coarse map to a full one."""
+"""Grad-CAM times gradient times (input - baseline): the honest way from a coarse map to a full one."""
 METHOD_ATTENTION: Method.ValueType  # 11
 """The attention weights (attention rollout, Abnar and Zuidema 2020), in their native shape."""
 METHOD_ATTENTION_X_GRADIENT: Method.ValueType  # 12
-"""Attention times the gradient."""
+"""Attention times gradient times (input - baseline)."""
 METHOD_COUNTERFACTUAL: Method.ValueType  # 13
-"""The smallest edit of the last bar that flips the class."""
+"""The smallest edit of the last bar's open, high, low, close and volume that flips the class
+(Wachter et al. 2018), verified by a forward pass. Of windows without bars: the smallest edit of
+the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
+takes SCORE_MARGIN alone, no target and no baseline.
+"""
 Global___Method: _TypeAlias = Method  # noqa: Y015
 
 class _Score:
@@ -164,21 +172,41 @@ class _Baseline:
 class _BaselineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Baseline.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     BASELINE_UNSPECIFIED: _Baseline.ValueType  # 0
-    """The method's default: ZERO for GRADIENT_X_INPUT, MEAN for the others."""
+    """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
+    others.
+    """
     BASELINE_MEAN: _Baseline.ValueType  # 1
     """The mean of each feature over the training data: an average, uneventful bar."""
     BASELINE_ZERO: _Baseline.ValueType  # 2
     """Zero in every cell."""
+    BASELINE_PREVIOUS: _Baseline.ValueType  # 3
+    """The window of the signal before, of the same symbol: the map says what changed. Needs bars,
+    symbols or signals as input.
+    """
+    BASELINE_CUSTOM: _Baseline.ValueType  # 4
+    """The caller's own: ExplainRequest.baseline_windows."""
+    BASELINE_BACKGROUND: _Baseline.ValueType  # 5
+    """Ordinary windows, one after the other, averaged: METHOD_EXPECTED_GRADIENTS takes this and no other."""
 
 class Baseline(_Baseline, metaclass=_BaselineEnumTypeWrapper):
     """What absent means for methods that compare with a reference input."""
 
 BASELINE_UNSPECIFIED: Baseline.ValueType  # 0
-"""The method's default: ZERO for GRADIENT_X_INPUT, MEAN for the others."""
+"""The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
+others.
+"""
 BASELINE_MEAN: Baseline.ValueType  # 1
 """The mean of each feature over the training data: an average, uneventful bar."""
 BASELINE_ZERO: Baseline.ValueType  # 2
 """Zero in every cell."""
+BASELINE_PREVIOUS: Baseline.ValueType  # 3
+"""The window of the signal before, of the same symbol: the map says what changed. Needs bars,
+symbols or signals as input.
+"""
+BASELINE_CUSTOM: Baseline.ValueType  # 4
+"""The caller's own: ExplainRequest.baseline_windows."""
+BASELINE_BACKGROUND: Baseline.ValueType  # 5
+"""Ordinary windows, one after the other, averaged: METHOD_EXPECTED_GRADIENTS takes this and no other."""
 Global___Baseline: _TypeAlias = Baseline  # noqa: Y015
 
 class _Quantity:
@@ -192,9 +220,13 @@ class _QuantityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quantity.Val
     QUANTITY_SENSITIVITY: _Quantity.ValueType  # 1
     """d score / d input, in score units per unit of the feature. Signed."""
     QUANTITY_CONTRIBUTION: _Quantity.ValueType  # 2
-    """Share of the score: the cells sum to score minus baseline score. Signed."""
+    """Share of the score: the cells sum to score minus baseline score. Signed. Where the native shape
+    is coarser than the window, its values are spread evenly, so that the sum holds.
+    """
     QUANTITY_EFFECT: _Quantity.ValueType  # 3
-    """Score change when the cell is replaced by the baseline (measured, or to first order). Signed."""
+    """Score change when the cell is replaced by the baseline (measured, or to first order); for
+    *_X_GRADIENT weighted with a coarser map whose largest cell counts 1. Signed.
+    """
     QUANTITY_RELEVANCE: _Quantity.ValueType  # 4
     """Importance without sign, >= 0."""
     QUANTITY_CHANGE: _Quantity.ValueType  # 5
@@ -208,9 +240,13 @@ QUANTITY_UNSPECIFIED: Quantity.ValueType  # 0
 QUANTITY_SENSITIVITY: Quantity.ValueType  # 1
 """d score / d input, in score units per unit of the feature. Signed."""
 QUANTITY_CONTRIBUTION: Quantity.ValueType  # 2
-"""Share of the score: the cells sum to score minus baseline score. Signed."""
+"""Share of the score: the cells sum to score minus baseline score. Signed. Where the native shape
+is coarser than the window, its values are spread evenly, so that the sum holds.
+"""
 QUANTITY_EFFECT: Quantity.ValueType  # 3
-"""Score change when the cell is replaced by the baseline (measured, or to first order). Signed."""
+"""Score change when the cell is replaced by the baseline (measured, or to first order); for
+*_X_GRADIENT weighted with a coarser map whose largest cell counts 1. Signed.
+"""
 QUANTITY_RELEVANCE: Quantity.ValueType  # 4
 """Importance without sign, >= 0."""
 QUANTITY_CHANGE: Quantity.ValueType  # 5
@@ -230,7 +266,10 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     QUALITY_LEVEL_FAST: _QualityLevel.ValueType  # 2
     """Checks that need no extra forward pass. Never says RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
-    """Agreement with other methods and deletion checks."""
+    """FAST, and: signs of noisy gradients agree on the five strongest cells (>= 0.8), the map's ranks
+    agree with occlusion (Spearman >= 0.5), removing the strongest cells changes the score more than
+    removing random ones under two fills, and the model passed its own checks (Model.checks).
+    """
 
 class QualityLevel(_QualityLevel, metaclass=_QualityLevelEnumTypeWrapper):
     """How much checking of a map is asked for."""
@@ -242,7 +281,10 @@ QUALITY_LEVEL_NONE: QualityLevel.ValueType  # 1
 QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
 """Checks that need no extra forward pass. Never says RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
-"""Agreement with other methods and deletion checks."""
+"""FAST, and: signs of noisy gradients agree on the five strongest cells (>= 0.8), the map's ranks
+agree with occlusion (Spearman >= 0.5), removing the strongest cells changes the score more than
+removing random ones under two fills, and the model passed its own checks (Model.checks).
+"""
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015
 
 class _Verdict:
@@ -737,6 +779,8 @@ class ExplainRequest(_message.Message):
     SAMPLES_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
+    BASELINE_WINDOWS_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """As in PredictRequest."""
     method: Global___Method.ValueType
@@ -750,7 +794,10 @@ class ExplainRequest(_message.Message):
     baseline: Global___Baseline.ValueType
     """Default: the method's own."""
     samples: _builtins.int
-    """Steps of a path method, 1-512. Default: 32, doubled until complete to 1 %."""
+    """Steps or draws, for methods that take them: INTEGRATED_GRADIENTS 1-512 (default: 32, doubled
+    until complete to 1 %), EXPECTED_GRADIENTS 1-64 for each background window (default: 8, doubled
+    likewise), SMOOTHGRAD 1-512 (default: 16). INVALID_ARGUMENT with any other method.
+    """
     seed: _builtins.int
     """Seed of methods that draw random numbers. Default: 0."""
     quality: Global___QualityLevel.ValueType
@@ -758,6 +805,16 @@ class ExplainRequest(_message.Message):
     @_builtins.property
     def input(self) -> Global___Input:
         """Required."""
+
+    @_builtins.property
+    def baseline_windows(self) -> Global___Windows:
+        """For BASELINE_CUSTOM, which it implies: one window for all items, or one for each."""
+
+    @_builtins.property
+    def background(self) -> Global___Windows:
+        """Background of METHOD_EXPECTED_GRADIENTS, 1-256 windows. Default: the model's own, from its
+        training data.
+        """
 
     def __init__(
         self,
@@ -772,10 +829,12 @@ class ExplainRequest(_message.Message):
         samples: _builtins.int = ...,
         seed: _builtins.int = ...,
         quality: Global___QualityLevel.ValueType = ...,
+        baseline_windows: Global___Windows | None = ...,
+        background: Global___Windows | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "baseline_windows", b"baseline_windows", "input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline", b"baseline", "foil", b"foil", "input", b"input", "method", b"method", "model", b"model", "quality", b"quality", "samples", b"samples", "score", b"score", "seed", b"seed", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "baseline", b"baseline", "baseline_windows", b"baseline_windows", "foil", b"foil", "input", b"input", "method", b"method", "model", b"model", "quality", b"quality", "samples", b"samples", "score", b"score", "seed", b"seed", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -818,12 +877,18 @@ class Heatmap(_message.Message):
     NATIVE_SHAPE_FIELD_NUMBER: _builtins.int
     UPSAMPLED_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
+    SIGN_STABILITY_FIELD_NUMBER: _builtins.int
     values: _builtins.bytes
     """time x features little-endian float32, oldest bar first, in the features' order."""
     quantity: Global___Quantity.ValueType
     """What the numbers are."""
     upsampled: _builtins.bool
     """True when `values` were spread from a coarser native shape."""
+    sign_stability: _builtins.bytes
+    """For each cell the share of noisy copies of the window in which the gradient has the same sign as
+    on average, 0-1: little-endian float32, shaped like `values`. Set by METHOD_SMOOTHGRAD and by
+    QUALITY_LEVEL_FULL. Below 0.8 a cell's sign should not be believed.
+    """
     @_builtins.property
     def native_shape(self) -> Global___Shape:
         """The resolution at which the method really speaks, before any upsampling."""
@@ -840,14 +905,53 @@ class Heatmap(_message.Message):
         native_shape: Global___Shape | None = ...,
         upsampled: _builtins.bool = ...,
         shape: Global___Shape | None = ...,
+        sign_stability: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "shape", b"shape"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "quantity", b"quantity", "shape", b"shape", "upsampled", b"upsampled", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "quantity", b"quantity", "shape", b"shape", "sign_stability", b"sign_stability", "upsampled", b"upsampled", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heatmap: _TypeAlias = Heatmap  # noqa: Y015
+
+@_typing.final
+class Check(_message.Message):
+    """One test, of a map or of a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, for example "occlusion_correlation"."""
+    value: _builtins.float
+    """What was measured."""
+    limit: _builtins.float
+    """What it was held against."""
+    passed: _builtins.bool
+    """Whether it passed."""
+    text: _builtins.str
+    """Both in one sentence."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.float = ...,
+        limit: _builtins.float = ...,
+        passed: _builtins.bool = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "name", b"name", "passed", b"passed", "text", b"text", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Check: _TypeAlias = Check  # noqa: Y015
 
 @_typing.final
 class Quality(_message.Message):
@@ -858,6 +962,7 @@ class Quality(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
     level: Global___QualityLevel.ValueType
     """What was checked."""
     verdict: Global___Verdict.ValueType
@@ -866,16 +971,21 @@ class Quality(_message.Message):
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why the verdict is not RELIABLE, in words."""
 
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]:
+        """What was measured of this map."""
+
     def __init__(
         self,
         *,
         level: Global___QualityLevel.ValueType = ...,
         verdict: Global___Verdict.ValueType = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
+        checks: _abc.Iterable[Global___Check] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "reasons", b"reasons", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "level", b"level", "reasons", b"reasons", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -883,7 +993,7 @@ Global___Quality: _TypeAlias = Quality  # noqa: Y015
 
 @_typing.final
 class Driver(_message.Message):
-    """One cell that mattered."""
+    """What mattered: one cell of the map, at its native resolution."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -894,40 +1004,157 @@ class Driver(_message.Message):
     Z_SCORE_FIELD_NUMBER: _builtins.int
     ATTRIBUTION_FIELD_NUMBER: _builtins.int
     SHARE_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     feature: _builtins.str
-    """Name of the feature."""
+    """Name of the feature. Empty: all features (see `span`)."""
     feature_index: _builtins.int
-    """Column in the window, from 0."""
+    """First column in the window, from 0."""
     time_index: _builtins.int
-    """Row in the window, 0 = oldest bar."""
+    """First row in the window, 0 = oldest bar."""
     value: _builtins.float
-    """The feature's value in this window."""
+    """The feature's value in this window. Set for single cells."""
     z_score: _builtins.float
-    """Its distance from the training mean in training standard deviations."""
+    """Its distance from the training mean in training standard deviations. Set for single cells."""
     attribution: _builtins.float
-    """The cell of the map."""
+    """The cell of the map; of a CONTRIBUTION, the sum over `span`."""
     share: _builtins.float
     """|attribution| / sum of all |attribution|, 0-1. Only for QUANTITY_CONTRIBUTION."""
+    @_builtins.property
+    def span(self) -> Global___Shape:
+        """Bars and features that it covers, from (time_index, feature_index): 1 x 1 for a full map."""
+
+    @_builtins.property
+    def bar_close_time(self) -> _timestamp_pb2.Timestamp:
+        """Close time of the bar at `time_index`, where it is known."""
+
     def __init__(
         self,
         *,
         feature: _builtins.str = ...,
         feature_index: _builtins.int = ...,
         time_index: _builtins.int = ...,
-        value: _builtins.float = ...,
-        z_score: _builtins.float = ...,
+        value: _builtins.float | None = ...,
+        z_score: _builtins.float | None = ...,
         attribution: _builtins.float = ...,
         share: _builtins.float | None = ...,
+        span: Global___Shape | None = ...,
+        bar_close_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "share", b"share"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "_value", b"_value", "_z_score", b"_z_score", "bar_close_time", b"bar_close_time", "share", b"share", "span", b"span", "value", b"value", "z_score", b"z_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "attribution", b"attribution", "feature", b"feature", "feature_index", b"feature_index", "share", b"share", "time_index", b"time_index", "value", b"value", "z_score", b"z_score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "_value", b"_value", "_z_score", b"_z_score", "attribution", b"attribution", "bar_close_time", b"bar_close_time", "feature", b"feature", "feature_index", b"feature_index", "share", b"share", "span", b"span", "time_index", b"time_index", "value", b"value", "z_score", b"z_score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
     _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    _WhichOneofReturnType__z_score: _TypeAlias = _typing.Literal["z_score"]  # noqa: Y015
+    _WhichOneofArgType__z_score: _TypeAlias = _typing.Literal["_z_score", b"_z_score"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__z_score) -> _WhichOneofReturnType__z_score | None: ...
 
 Global___Driver: _TypeAlias = Driver  # noqa: Y015
+
+@_typing.final
+class BarValues(_message.Message):
+    """Open, high, low, close and volume of one bar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    CLOSE_FIELD_NUMBER: _builtins.int
+    VOLUME_FIELD_NUMBER: _builtins.int
+    open: _builtins.float
+    """First price."""
+    high: _builtins.float
+    """Highest price."""
+    low: _builtins.float
+    """Lowest price."""
+    close: _builtins.float
+    """Last price."""
+    volume: _builtins.float
+    """Traded quantity."""
+    def __init__(
+        self,
+        *,
+        open: _builtins.float = ...,
+        high: _builtins.float = ...,
+        low: _builtins.float = ...,
+        close: _builtins.float = ...,
+        volume: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "high", b"high", "low", b"low", "open", b"open", "volume", b"volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BarValues: _TypeAlias = BarValues  # noqa: Y015
+
+@_typing.final
+class Counterfactual(_message.Message):
+    """The smallest edit of the last bar that was found to flip the class, within 3 standard deviations of
+    each value, the instrument's tick and its price limit.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOUND_FIELD_NUMBER: _builtins.int
+    HYPOTHETICAL_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    BAR_FIELD_NUMBER: _builtins.int
+    EDITED_BAR_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    found: _builtins.bool
+    """True when a flip was found. It was verified by a forward pass over the very window that `heatmap`
+    leads to.
+    """
+    hypothetical: _builtins.bool
+    """True when no bars were at hand and features were edited directly: no real bar need look like it."""
+    direction: Global___Direction.ValueType
+    """The class after the edit."""
+    size: _builtins.float
+    """Length of the edit in standard deviations: of prices, the volatility before the bar; of volume, its
+    standard deviation in training.
+    """
+    @_builtins.property
+    def bar(self) -> Global___BarValues:
+        """The last bar as it was. Unset when hypothetical."""
+
+    @_builtins.property
+    def edited_bar(self) -> Global___BarValues:
+        """The last bar after the edit: a valid bar, on ticks and whole shares. Unset when hypothetical."""
+
+    @_builtins.property
+    def confidence(self) -> Global___Confidence:
+        """Calibrated probabilities after the edit."""
+
+    def __init__(
+        self,
+        *,
+        found: _builtins.bool = ...,
+        hypothetical: _builtins.bool = ...,
+        direction: Global___Direction.ValueType = ...,
+        size: _builtins.float = ...,
+        bar: Global___BarValues | None = ...,
+        edited_bar: Global___BarValues | None = ...,
+        confidence: Global___Confidence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "confidence", b"confidence", "edited_bar", b"edited_bar"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "confidence", b"confidence", "direction", b"direction", "edited_bar", b"edited_bar", "found", b"found", "hypothetical", b"hypothetical", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Counterfactual: _TypeAlias = Counterfactual  # noqa: Y015
 
 @_typing.final
 class Explanation(_message.Message):
@@ -945,6 +1172,9 @@ class Explanation(_message.Message):
     FOIL_FIELD_NUMBER: _builtins.int
     QUALITY_FIELD_NUMBER: _builtins.int
     DRIVERS_FIELD_NUMBER: _builtins.int
+    BAR_CLOSE_TIMES_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    COUNTERFACTUAL_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """The score that was explained, in logits."""
     baseline_score: _builtins.float
@@ -957,6 +1187,8 @@ class Explanation(_message.Message):
     """Class that was explained."""
     foil: Global___Direction.ValueType
     """Class compared with. Set for SCORE_MARGIN."""
+    window: _builtins.bytes
+    """The window that was explained, like `Windows.data`. Unset when the request carried it."""
     @_builtins.property
     def prediction(self) -> Global___Prediction:
         """The unperturbed row's prediction, from the same model version as the map. When it holds an
@@ -975,6 +1207,14 @@ class Explanation(_message.Message):
     def drivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Driver]:
         """The strongest cells, strongest first, at most 5."""
 
+    @_builtins.property
+    def bar_close_times(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
+        """Close times of the window's bars, oldest first, where they are known."""
+
+    @_builtins.property
+    def counterfactual(self) -> Global___Counterfactual:
+        """Set by METHOD_COUNTERFACTUAL; its `heatmap` is the edit: edited minus explained window."""
+
     def __init__(
         self,
         *,
@@ -988,10 +1228,13 @@ class Explanation(_message.Message):
         foil: Global___Direction.ValueType = ...,
         quality: Global___Quality | None = ...,
         drivers: _abc.Iterable[Global___Driver] | None = ...,
+        bar_close_times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
+        window: _builtins.bytes = ...,
+        counterfactual: Global___Counterfactual | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score", "_completeness_error", b"_completeness_error", "_score", b"_score", "baseline_score", b"baseline_score", "completeness_error", b"completeness_error", "heatmap", b"heatmap", "prediction", b"prediction", "quality", b"quality", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score", "_completeness_error", b"_completeness_error", "_score", b"_score", "baseline_score", b"baseline_score", "completeness_error", b"completeness_error", "counterfactual", b"counterfactual", "heatmap", b"heatmap", "prediction", b"prediction", "quality", b"quality", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score", "_completeness_error", b"_completeness_error", "_score", b"_score", "baseline_score", b"baseline_score", "completeness_error", b"completeness_error", "drivers", b"drivers", "foil", b"foil", "heatmap", b"heatmap", "prediction", b"prediction", "quality", b"quality", "samples", b"samples", "score", b"score", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score", "_completeness_error", b"_completeness_error", "_score", b"_score", "bar_close_times", b"bar_close_times", "baseline_score", b"baseline_score", "completeness_error", b"completeness_error", "counterfactual", b"counterfactual", "drivers", b"drivers", "foil", b"foil", "heatmap", b"heatmap", "prediction", b"prediction", "quality", b"quality", "samples", b"samples", "score", b"score", "target", b"target", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baseline_score: _TypeAlias = _typing.Literal["baseline_score"]  # noqa: Y015
     _WhichOneofArgType__baseline_score: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score"]  # noqa: Y015
@@ -1223,6 +1466,7 @@ class Model(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     TRAINING_DATA_FIELD_NUMBER: _builtins.int
     SEEN_UNTIL_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
     state: Global___ModelState.ValueType
     """Where it stands."""
     refusal: _builtins.str
@@ -1273,6 +1517,13 @@ class Model(_message.Message):
     def seen_until(self) -> _timestamp_pb2.Timestamp:
         """Last close time that training or validation has seen. Signals before it prove nothing."""
 
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]:
+        """Tests made when the model was: "skill" (does it say more than the class shares), and whether its
+        explanations depend on what it learnt ("parameter_randomisation") and add up ("completeness").
+        Maps of a model that failed one are never RELIABLE.
+        """
+
     def __init__(
         self,
         *,
@@ -1296,10 +1547,11 @@ class Model(_message.Message):
         metrics: _abc.Iterable[Global___Metric] | None = ...,
         training_data: _builtins.str = ...,
         seen_until: _timestamp_pb2.Timestamp | None = ...,
+        checks: _abc.Iterable[Global___Check] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ref", b"ref", "seen_until", b"seen_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "seen_until", b"seen_until", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "checks", b"checks", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "seen_until", b"seen_until", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,8 +78,7 @@ class InferenceServiceServicer(object):
 
     def Explain(self, request, context):
         """Predicts each item and explains the prediction with the same pinned model version.
-        Fails with UNIMPLEMENTED for a method this server does not have, and with FAILED_PRECONDITION
-        for one that the model cannot serve; both name the methods at hand.
+        Fails with FAILED_PRECONDITION for a method that the model cannot serve, and names those it can.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

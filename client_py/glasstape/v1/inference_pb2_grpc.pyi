@@ -42,8 +42,7 @@ class InferenceServiceStub:
     """Predicts the direction of each item, in the order of the input."""
     Explain: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ExplainRequest, _inference_pb2.ExplainResponse]
     """Predicts each item and explains the prediction with the same pinned model version.
-    Fails with UNIMPLEMENTED for a method this server does not have, and with FAILED_PRECONDITION
-    for one that the model cannot serve; both name the methods at hand.
+    Fails with FAILED_PRECONDITION for a method that the model cannot serve, and names those it can.
     """
     GetModel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]
     """Describes one model: inputs, features, calibration, methods. NOT_FOUND if there is none."""
@@ -64,8 +63,7 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """Predicts the direction of each item, in the order of the input."""
     Explain: _aio.UnaryUnaryMultiCallable[_inference_pb2.ExplainRequest, _inference_pb2.ExplainResponse]  # type: ignore[assignment]
     """Predicts each item and explains the prediction with the same pinned model version.
-    Fails with UNIMPLEMENTED for a method this server does not have, and with FAILED_PRECONDITION
-    for one that the model cannot serve; both name the methods at hand.
+    Fails with FAILED_PRECONDITION for a method that the model cannot serve, and names those it can.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]  # type: ignore[assignment]
     """Describes one model: inputs, features, calibration, methods. NOT_FOUND if there is none."""
@@ -95,8 +93,7 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.ExplainResponse, _abc.Awaitable[_inference_pb2.ExplainResponse]]:
         """Predicts each item and explains the prediction with the same pinned model version.
-        Fails with UNIMPLEMENTED for a method this server does not have, and with FAILED_PRECONDITION
-        for one that the model cannot serve; both name the methods at hand.
+        Fails with FAILED_PRECONDITION for a method that the model cannot serve, and names those it can.
         """
 
     @_abc_1.abstractmethod

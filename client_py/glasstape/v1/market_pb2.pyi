@@ -67,6 +67,7 @@ class Instrument(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     TICK_SIZE_FIELD_NUMBER: _builtins.int
     PRICE_DECIMALS_FIELD_NUMBER: _builtins.int
+    PRICE_LIMIT_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Text id on this server, 1-32 of `A-Z a-z 0-9 . _ : -`. Never a number: leading zeros count."""
     name: _builtins.str
@@ -83,6 +84,10 @@ class Instrument(_message.Message):
     """Smallest price step, in `currency`, above 0. Unset: unknown."""
     price_decimals: _builtins.int
     """Decimals to show prices with, 0-12. Unset: as many as needed."""
+    price_limit: _builtins.float
+    """Largest move from the previous session's close that the exchange allows, as a share of it, above 0
+    and at most 1: 0.3 in Korea. Unset: none known.
+    """
     def __init__(
         self,
         *,
@@ -94,17 +99,22 @@ class Instrument(_message.Message):
         currency: _builtins.str = ...,
         tick_size: _builtins.float | None = ...,
         price_decimals: _builtins.int | None = ...,
+        price_limit: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_tick_size", b"_tick_size", "price_decimals", b"price_decimals", "tick_size", b"tick_size"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "tick_size", b"tick_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_tick_size", b"_tick_size", "currency", b"currency", "exchange", b"exchange", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "currency", b"currency", "exchange", b"exchange", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price_decimals: _TypeAlias = _typing.Literal["price_decimals"]  # noqa: Y015
     _WhichOneofArgType__price_decimals: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals"]  # noqa: Y015
+    _WhichOneofReturnType__price_limit: _TypeAlias = _typing.Literal["price_limit"]  # noqa: Y015
+    _WhichOneofArgType__price_limit: _TypeAlias = _typing.Literal["_price_limit", b"_price_limit"]  # noqa: Y015
     _WhichOneofReturnType__tick_size: _TypeAlias = _typing.Literal["tick_size"]  # noqa: Y015
     _WhichOneofArgType__tick_size: _TypeAlias = _typing.Literal["_tick_size", b"_tick_size"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_decimals) -> _WhichOneofReturnType__price_decimals | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_limit) -> _WhichOneofReturnType__price_limit | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tick_size) -> _WhichOneofReturnType__tick_size | None: ...
 

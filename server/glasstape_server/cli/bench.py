@@ -1,22 +1,76 @@
-"""`glasstape bench`: measure this machine."""
+"""`glasstape bench`: measure this machine, and what the explanations are worth."""
 
 import argparse
+import sys
+from pathlib import Path
 
-HELP = "measure: how long a market's bar takes to reach every subscriber"
+HELP = "measure: latency of a market's close, speed and truth of explanations, networks on data"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("what", choices=("burst",), nargs="?", default="burst", help="what to measure")
-    parser.add_argument(
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    burst = what.add_parser("burst", help="how long a market's bar takes to reach every subscriber")
+    burst.add_argument(
         "--symbols", type=_positive, default=2000, help="bars that close at once (default: %(default)s)"
     )
-    parser.add_argument(
+    burst.add_argument(
         "--subscribers", type=_positive, default=20, help="readers of everything (default: %(default)s)"
     )
-    parser.add_argument(
-        "--bursts", type=_positive, default=5, help="closes to measure (default: %(default)s)"
+    burst.add_argument("--bursts", type=_positive, default=5, help="closes to measure (default: %(default)s)")
+
+    truth = what.add_parser("explain", help="do the maps find cells that are known to matter?")
+    truth.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
+    truth.add_argument(
+        "--kinds", type=_names, default=[], metavar="A,B", help="known-truth sets (default: all)"
     )
+    truth.add_argument("--shapes", type=_names, default=["6x8"], metavar="TxF,…", help="default: 6x8")
+    truth.add_argument("--seeds", type=_positive, default=5, help="trainings of each (default: %(default)s)")
+    truth.add_argument(
+        "--windows", type=_positive, default=256_000, help="training windows (default: %(default)s)"
+    )
+    truth.add_argument("--epochs", type=_positive, default=2, help="passes over them (default: %(default)s)")
+    truth.add_argument("--test", type=_positive, default=400, help="test windows (default: %(default)s)")
+    truth.add_argument(
+        "--processes", type=_positive, default=2, help="trainings at once (default: %(default)s)"
+    )
+    truth.add_argument("--out", type=Path, help="write FILE.json and FILE.md")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and print a table; returns the exit status."""
+    try:
+        print(_RUNS[options.what](options))
+    except ValueError as error:
+        print(f"glasstape bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _burst(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import burst
+
+    figures = burst.run(options.symbols, options.subscribers, options.bursts)
+    return burst.table(figures, options.symbols, options.subscribers)
+
+
+def _explain(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import explain_report, explain_truth
+
+    jobs = explain_truth.plan(
+        options.networks, options.kinds, options.shapes, options.seeds,
+        windows=options.windows, epochs=options.epochs, test=options.test,
+    )  # fmt: skip
+    outcomes = explain_truth.run(jobs, options.processes)
+    text = explain_report.to_markdown(outcomes)
+    if options.out:
+        options.out.with_suffix(".json").write_text(explain_report.to_json(outcomes))
+        options.out.with_suffix(".md").write_text(text)
+    return text
+
+
+_RUNS = {"burst": _burst, "explain": _explain}
 
 
 def _positive(text: str) -> int:
@@ -26,10 +80,5 @@ def _positive(text: str) -> int:
     return value
 
 
-def run(options: argparse.Namespace) -> int:
-    """Measure and print a table; returns the exit status."""
-    from glasstape_server.bench import burst
-
-    figures = burst.run(options.symbols, options.subscribers, options.bursts)
-    print(burst.table(figures, options.symbols, options.subscribers))
-    return 0
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

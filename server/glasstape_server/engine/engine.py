@@ -43,7 +43,7 @@ class Lane(IntEnum):
 @dataclass(slots=True, eq=False)
 class _Job:
     work: Work
-    windows: Float32s
+    rows: Columns
     lane: Lane
     call: Call
     future: "asyncio.Future[Result]"
@@ -53,6 +53,9 @@ class _Job:
     parts: list[Columns] = field(default_factory=list)
     taken: int = 0
     compute_seconds: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.rows[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ class Engine:
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Work, windows: Float32s, lane: Lane, call: Call) -> Result:
-        """Queue the windows (batch, time, feature) and wait for the result.
+    async def run(self, work: Work, rows: Columns | Float32s, lane: Lane, call: Call) -> Result:
+        """Queue rows, as the work takes them (an array alone: windows), and wait for the result.
 
         Raises:
             ResourceExhausted: the queue is full; says when to come back.
@@ -87,8 +90,10 @@ class Engine:
             Unavailable: the engine has stopped.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(work, np.ascontiguousarray(windows), lane, call, loop.create_future(), loop)
-        cost = len(windows) * work.passes
+        given = rows if isinstance(rows, tuple) else (rows,)
+        columns = tuple(np.ascontiguousarray(column) for column in given)
+        job = _Job(work, columns, lane, call, loop.create_future(), loop)
+        cost = len(job) * work.passes
         with self._ready:
             if self._stopped:
                 raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
@@ -150,14 +155,14 @@ class Engine:
             job = jobs[0]
             if self._dropped(job):
                 jobs.popleft()
-                self._waiting[lane] -= (len(job.windows) - job.taken) * work.passes
+                self._waiting[lane] -= (len(job) - job.taken) * work.passes
                 continue
-            end = min(len(job.windows), job.taken + room)
+            end = min(len(job), job.taken + room)
             batch.append((job, job.taken, end))
             room -= end - job.taken
             self._waiting[lane] -= (end - job.taken) * work.passes
             job.taken = end
-            if end == len(job.windows):
+            if end == len(job):
                 jobs.popleft()
         # Another work of this lane goes next, so that one caller's long job starves nobody.
         del works[work]
@@ -177,20 +182,19 @@ class Engine:
     def _compute(self, batch: list[tuple[_Job, int, int]]) -> None:
         begun = time.monotonic()
         work = batch[0][0].work
-        rows = [job.windows[first:end] for job, first, end in batch]
-        windows = rows[0] if len(rows) == 1 else np.concatenate(rows)
+        rows = _joined([tuple(column[first:end] for column in job.rows) for job, first, end in batch])
         for job, _, _ in batch:
             job.begun = job.begun or begun
         try:
-            columns = work.run(windows)
+            columns = work.run(rows)
         except Exception as error:
-            log.exception("a batch of %d windows failed", len(windows))
+            log.exception("a batch of %d rows failed", len(rows[0]))
             for job, _, _ in batch:
                 job.call.cancelled = True  # its other parts would be in vain
                 job.loop.call_soon_threadsafe(_fail, job.future, error)
             return
         seconds = time.monotonic() - begun
-        self._rate += 0.2 * (len(windows) * work.passes / max(seconds, 1e-6) - self._rate)
+        self._rate += 0.2 * (len(rows[0]) * work.passes / max(seconds, 1e-6) - self._rate)
         position = 0
         finished: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
         for job, first, end in batch:
@@ -198,7 +202,7 @@ class Engine:
             job.parts.append(tuple(column[position : position + size] for column in columns))
             job.compute_seconds += seconds
             position += size
-            if end == len(job.windows):
+            if end == len(job):
                 finished.setdefault(job.loop, []).append(job)
         for loop, jobs in finished.items():
             loop.call_soon_threadsafe(_finish, jobs)
@@ -212,13 +216,16 @@ class Engine:
             works.clear()
 
 
+def _joined(parts: list[Columns]) -> Columns:
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
 def _finish(jobs: list[_Job]) -> None:
     for job in jobs:
         if not job.future.done():
-            parts = job.parts
-            columns = (
-                parts[0] if len(parts) == 1 else tuple(np.concatenate(c) for c in zip(*parts, strict=True))
-            )
+            columns = _joined(job.parts)
             job.future.set_result(Result(columns, job.begun - job.queued, job.compute_seconds))
 
 

@@ -1,15 +1,16 @@
 """What the device can be asked to do with a batch of windows. Equal works share a batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from glasstape_server.domain import Float32s, Forecasts
-from glasstape_server.explain import catalogue
-from glasstape_server.explain.method import Request
+from glasstape_server.explain import catalogue, evidence
+from glasstape_server.explain.method import Attribution, Request
 from glasstape_server.models.artefact import Model
 
 Columns = tuple[NDArray[Any], ...]
@@ -20,21 +21,21 @@ PASSES_AT_ONCE = 4096
 
 
 class Work(Protocol):
-    """Something to do with windows. Hashable; equal works may be run as one batch."""
+    """Something to do with rows. Hashable; equal works may be run as one batch."""
 
     @property
     def passes(self) -> int:
-        """Rows that the device computes for one window."""
+        """Rows that the device computes for one row."""
         ...
 
-    def run(self, windows: Float32s) -> Columns:
+    def run(self, rows: Columns) -> Columns:
         """Do it, on the device thread."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Predict with one pinned model version. Columns: logits."""
+    """Predict with one pinned model version. Rows: windows. Columns: logits."""
 
     model: Model
 
@@ -44,44 +45,94 @@ class Forecast:
         return 1
 
     @torch.no_grad()
-    def run(self, windows: Float32s) -> Columns:
+    def run(self, rows: Columns) -> Columns:
         """Logits of the windows."""
-        return (self.model.scorer(torch.from_numpy(windows)).numpy(),)
+        return (self.model.scorer(torch.from_numpy(rows[0])).numpy(),)
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """What came of explaining a batch; rows as they were asked for. NaN and -1 stand for "not defined"."""
+
+    logits: Float32s  # (n, 3)
+    values: Float32s  # (n, time, feature)
+    target: NDArray[np.int64]  # (n,) class index
+    foil: NDArray[np.int64]  # (n,)
+    score: Float32s  # (n,)
+    baseline_score: Float32s  # (n,)
+    completeness_error: Float32s  # (n,)
+    samples: NDArray[np.int64]  # (n,)
+    native_shape: NDArray[np.int64]  # (n, 2)
+    sign_stability: Float32s | None = None  # (n, time, feature)
+    sign_agreement: Float32s | None = None  # (n,), as the following: where the maps were checked
+    occlusion_correlation: Float32s | None = None  # (n,)
+    deletion: Float32s | None = None  # (n, 2)
+    random_deletion: Float32s | None = None  # (n, 2)
+
+    @classmethod
+    def of(cls, columns: Columns) -> "Maps":
+        """Name the columns that `Explain` gave."""
+        return cls(*columns)
 
 
 @dataclass(frozen=True, slots=True)
 class Explain:
     """Predict and explain with one pinned model version.
 
-    Columns: logits, values, target, foil (-1: none), score, baseline score (NaN: none), completeness
-    error (NaN: none), steps.
+    Rows: windows and, where each brings its own, baselines. Columns: the fields of `Maps`.
     """
 
     model: Model
     request: Request
+    _passes: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shape = self.model.window_shape
+        passes = catalogue.METHODS[self.request.method].passes(self.request.samples, shape)
+        passes += evidence.passes(shape) if self.request.checked else 0
+        object.__setattr__(self, "_passes", passes)
 
     @property
     def passes(self) -> int:
-        """As the method says."""
-        cells = self.model.window_shape[0] * self.model.window_shape[1]
-        return catalogue.method(self.request.method).passes(self.request.samples, cells)
+        """As the method and its checks say."""
+        return self._passes
 
-    def run(self, windows: Float32s) -> Columns:
+    def run(self, rows: Columns) -> Columns:
         """Explain the windows."""
-        made = catalogue.explain(self.model, torch.from_numpy(windows), self.request)
-        rows = len(windows)
-        nothing = torch.full((rows,), torch.nan)
-        columns = (
-            made.logits,
-            made.values,
-            made.frozen.target,
-            torch.full((rows,), -1) if made.frozen.foil is None else made.frozen.foil,
-            made.score,
-            nothing if made.baseline_score is None else made.baseline_score,
-            nothing if made.completeness_error is None else made.completeness_error,
-            torch.zeros(rows, dtype=torch.long) if made.samples is None else made.samples,
-        )
+        windows = torch.from_numpy(rows[0])
+        baseline = torch.from_numpy(rows[1]) if len(rows) > 1 else None
+        asked = catalogue.rows_of(self.model, windows, baseline, self.request)
+        made = catalogue.explain(self.model, asked, self.request)
+        columns = _plain(made, len(windows))
+        if self.request.checked:
+            statistics = self.model.statistics
+            found = evidence.hold_against(self.model.scorer, asked, statistics.mean, made, self.request.seed)
+            columns += (
+                found.sign_stability,
+                found.sign_agreement,
+                found.occlusion_correlation.float(),
+                found.deletion,
+                found.random_deletion,
+            )
+        elif made.sign_stability is not None:
+            columns += (made.sign_stability,)
         return tuple(column.numpy() for column in columns)
+
+
+def _plain(made: Attribution, rows: int) -> tuple[Tensor, ...]:
+    nothing = torch.full((rows,), torch.nan)
+    native = made.native_shape or made.values.shape[1:]
+    return (
+        made.logits,
+        made.values,
+        made.frozen.target,
+        torch.full((rows,), -1) if made.frozen.foil is None else made.frozen.foil,
+        made.score,
+        nothing if made.baseline_score is None else made.baseline_score,
+        nothing if made.completeness_error is None else made.completeness_error,
+        torch.zeros(rows, dtype=torch.long) if made.samples is None else made.samples,
+        torch.tensor(native).expand(rows, 2),
+    )
 
 
 def forecasts(

@@ -1,9 +1,13 @@
-"""Which methods this server has, and how a request is run on a model."""
+"""Which methods there are, which of them a model can serve, and how a request is run on it."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.errors import Unimplemented
+from glasstape_server.errors import FailedPrecondition
+from glasstape_server.explain.attention import Attention, AttentionXGradient
+from glasstape_server.explain.expected_gradients import ExpectedGradients
+from glasstape_server.explain.grad_cam import GradCam, GradCamXGradient
 from glasstape_server.explain.gradient import Gradient
 from glasstape_server.explain.gradient_x_input import GradientXInput
 from glasstape_server.explain.integrated_gradients import IntegratedGradients
@@ -13,44 +17,84 @@ from glasstape_server.explain.method import (
     Method,
     MethodName,
     Request,
+    Rows,
 )
 from glasstape_server.explain.occlusion import Occlusion
+from glasstape_server.explain.shapley import Shapley
+from glasstape_server.explain.smoothgrad import SmoothGrad
 from glasstape_server.models.artefact import Model
 
 METHODS: dict[MethodName, Method] = {
     MethodName.GRADIENT: Gradient(),
     MethodName.GRADIENT_X_INPUT: GradientXInput(),
+    MethodName.SMOOTHGRAD: SmoothGrad(),
     MethodName.INTEGRATED_GRADIENTS: IntegratedGradients(),
+    MethodName.EXPECTED_GRADIENTS: ExpectedGradients(),
     MethodName.OCCLUSION: Occlusion(),
+    MethodName.SHAPLEY_BARS: Shapley(axis=0),
+    MethodName.SHAPLEY_FEATURES: Shapley(axis=1),
+    MethodName.GRAD_CAM: GradCam(),
+    MethodName.GRAD_CAM_X_GRADIENT: GradCamXGradient(),
+    MethodName.ATTENTION: Attention(),
+    MethodName.ATTENTION_X_GRADIENT: AttentionXGradient(),
 }
-"""Methods at hand."""
+"""Methods that give a map of any window. COUNTERFACTUAL edits bars: see `counterfactual`."""
 
 
-def method(name: MethodName) -> Method:
-    """Find a method.
+def served(model: Model) -> list[MethodName]:
+    """The methods that a model can serve, in the order of the contract."""
+    network, shape = model.scorer, model.window_shape
+    found = [name for name, method in METHODS.items() if method.serves(network, shape)]
+    return [*found, MethodName.COUNTERFACTUAL]
+
+
+def check_served(model: Model, name: MethodName) -> None:
+    """Refuse a method that a model cannot serve.
 
     Raises:
-        Unimplemented: this server does not have it; the message lists those it has.
+        FailedPrecondition: it cannot; the message lists the methods that it can.
     """
-    if name not in METHODS:
-        known = ", ".join(f"METHOD_{known.name}" for known in METHODS)
-        raise Unimplemented(
-            "METHOD_UNIMPLEMENTED",
-            f"method: METHOD_{name.name} is not implemented; at hand: {known}",
+    methods = served(model)
+    if name not in methods:
+        known = ", ".join(f"METHOD_{known.name}" for known in methods)
+        raise FailedPrecondition(
+            "METHOD_NOT_SERVED",
+            f"method: {model.ref.name}@{model.ref.version} ({model.manifest.architecture.name}) cannot serve "
+            f"METHOD_{name.name}; it serves {known}",
             metadata={"method": f"METHOD_{name.name}", "methods": known},
         )
-    return METHODS[name]
 
 
 def baseline_of(request: Request) -> BaselineKind | None:
     """The baseline that a request uses; None for methods without one."""
-    own = method(request.method).default_baseline
+    if request.method is MethodName.COUNTERFACTUAL:
+        return None
+    own = METHODS[request.method].default_baseline
     return None if own is None else request.baseline or own
 
 
-def explain(model: Model, windows: Tensor, request: Request) -> Attribution:
-    """Run one request on a batch of windows (batch, time, feature)."""
-    baseline = torch.zeros(model.window_shape)
-    if baseline_of(request) is BaselineKind.MEAN:
-        baseline = model.statistics.mean.expand(model.window_shape).clone()
-    return method(request.method).attribute(model.scorer, windows, baseline, request)
+def rows_of(model: Model, windows: Tensor, baseline: Tensor | None, request: Request) -> Rows:
+    """What a method is given: the windows with the baseline and the background that were asked for.
+
+    Args:
+        model: the model.
+        windows: (batch, time, feature).
+        baseline: the same shape, where each row brings its own; None otherwise.
+        request: how to explain.
+    """
+    statistics = model.statistics
+    if baseline is None:
+        centre = torch.zeros(model.window_shape)
+        if baseline_of(request) is not BaselineKind.ZERO:
+            centre = statistics.mean.expand(model.window_shape)
+        baseline = centre.expand_as(windows)
+    background = statistics.background
+    if request.background:
+        own = np.frombuffer(request.background, dtype="<f4").reshape(-1, *model.window_shape)
+        background = torch.from_numpy(own.copy())
+    return Rows(windows, baseline, statistics.deviation, background)
+
+
+def explain(model: Model, rows: Rows, request: Request) -> Attribution:
+    """Run one request on a batch."""
+    return METHODS[request.method].attribute(model.scorer, rows, request)

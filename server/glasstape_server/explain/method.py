@@ -1,7 +1,7 @@
 """What every method takes and gives, and the one forward-and-gradient that they share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
@@ -12,6 +12,8 @@ from glasstape_server.explain.scores import FrozenScore, Question
 
 Network = Callable[[Tensor], Tensor]
 """Windows (batch, time, feature) -> logits (batch, 3), in eval mode with frozen parameters."""
+Shape = tuple[int, int]
+"""(time, feature)."""
 
 
 class MethodName(IntEnum):
@@ -47,6 +49,14 @@ class BaselineKind(IntEnum):
 
     MEAN = 1
     ZERO = 2
+    PREVIOUS = 3
+    CUSTOM = 4
+    BACKGROUND = 5
+
+    @property
+    def from_caller(self) -> bool:
+        """Whether each row brings its own baseline along."""
+        return self in (BaselineKind.PREVIOUS, BaselineKind.CUSTOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +68,30 @@ class Request:
     baseline: BaselineKind | None = None
     """None: the method's own."""
     samples: int = 0
-    """Steps of a path method; 0: as many as completeness needs."""
+    """Steps or draws of a method that takes several; 0: its own number."""
     seed: int = 0
+    background: bytes = b""
+    """Background windows of the caller's own, float32 (n, time, feature); empty: the model's."""
+    checked: bool = False
+    """Whether the map is to be held against other methods (quality FULL)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch to explain."""
+
+    windows: Tensor  # (batch, time, feature)
+    baseline: Tensor  # (batch, time, feature); unused by methods without a baseline
+    deviation: Tensor  # (feature,) size of an ordinary change of each feature
+    background: Tensor = field(default_factory=lambda: torch.zeros(0))  # (n, time, feature)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    @property
+    def shape(self) -> Shape:
+        """(time, feature) of a window."""
+        return self.windows.shape[1], self.windows.shape[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +105,51 @@ class Attribution:
     baseline_score: Tensor | None = None  # (batch,)
     completeness_error: Tensor | None = None  # (batch,)
     samples: Tensor | None = None  # (batch,) steps taken
+    sign_stability: Tensor | None = None  # (batch, time, feature) share of draws with the map's sign
+    native_shape: Shape | None = None
+    """The resolution at which the method really spoke; None: every cell."""
 
 
 class Method(Protocol):
     """One way to explain. Stateless."""
 
-    quantity: Quantity
-    default_baseline: BaselineKind | None
-    """None: the method has no baseline."""
-
-    def passes(self, samples: int, cells: int) -> int:
-        """Rows that the device computes for one explained row of `cells` cells."""
+    @property
+    def quantity(self) -> Quantity:
+        """What its numbers are."""
         ...
 
-    def attribute(self, network: Network, windows: Tensor, baseline: Tensor, request: Request) -> Attribution:
-        """Explain a batch.
-
-        Args:
-            network: see `Network`.
-            windows: (batch, time, feature).
-            baseline: (time, feature); ignored by methods without one.
-            request: score, target, foil, steps.
-        """
+    @property
+    def default_baseline(self) -> BaselineKind | None:
+        """None: the method has no baseline."""
         ...
+
+    @property
+    def max_samples(self) -> int:
+        """Largest `samples`; 0: the method takes none."""
+        ...
+
+    def serves(self, network: object, shape: Shape) -> bool:
+        """Whether it can explain a network of these windows."""
+        ...
+
+    def passes(self, samples: int, shape: Shape) -> int:
+        """Rows that the device computes for one explained row."""
+        ...
+
+    def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
+        """Explain a batch, each row with its own target."""
+        ...
+
+
+class Everywhere:
+    """The common case: a method for any network, without a baseline, that draws no samples."""
+
+    default_baseline: BaselineKind | None = None
+    max_samples = 0
+
+    def serves(self, network: object, shape: Shape) -> bool:
+        """Any network."""
+        return True
 
 
 def forward_and_gradient(
@@ -103,24 +157,30 @@ def forward_and_gradient(
 ) -> tuple[Tensor, FrozenScore, Tensor, Tensor]:
     """One forward and one backward for the whole batch, each row with its own target.
 
-    Rows do not interact in eval mode, so the gradient of the summed scores stacks the rows' gradients.
+    Rows do not interact in eval mode, so one backward from all rows' scores stacks their gradients.
 
     Returns:
         logits (batch, 3), the frozen score, scores (batch,), d score / d input (batch, time, feature).
     """
-    leaf = windows.detach().clone().requires_grad_(True)
+    leaf = windows.detach().requires_grad_(True)
     with torch.enable_grad():
         logits = network(leaf)
         frozen = question.freeze(logits)
-        score = frozen.of(logits)
-        (gradient,) = torch.autograd.grad(score.sum(), leaf)
-    return logits.detach(), frozen, score.detach(), gradient
+        (gradient,) = torch.autograd.grad(logits, leaf, frozen.slope(logits))
+    logits = logits.detach()
+    return logits, frozen, frozen.of(logits), gradient
 
 
 def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: int) -> Tensor:
     """d score / d input at points (batch x repeat, time, feature) of rows frozen before."""
     leaf = points.detach().requires_grad_(True)
     with torch.enable_grad():
-        score = frozen.of(network(leaf), repeat)
-        (gradient,) = torch.autograd.grad(score.sum(), leaf)
+        logits = network(leaf)
+        (gradient,) = torch.autograd.grad(logits, leaf, frozen.slope(logits, repeat))
     return gradient
+
+
+def chunks(rows: int, passes: int, at_once: int = 4096) -> list[Tensor]:
+    """Row numbers in pieces of about `at_once` passes: enough to fill the cores, few enough for the cache."""
+    size = max(1, at_once // passes)
+    return [torch.arange(first, min(first + size, rows)) for first in range(0, rows, size)]

@@ -7,34 +7,47 @@ patches of one cell: 6 x 8 is small enough to try them all.
 import torch
 from torch import Tensor
 
-from glasstape_server.explain.method import Attribution, BaselineKind, Network, Quantity, Request
+from glasstape_server.explain.method import (
+    Attribution,
+    BaselineKind,
+    Everywhere,
+    Network,
+    Quantity,
+    Request,
+    Rows,
+    Shape,
+    chunks,
+)
+from glasstape_server.explain.scores import FrozenScore
 
-ROWS_PER_PASS = 4096
 
-
-class Occlusion:
+class Occlusion(Everywhere):
     """score(input) - score(input with the cell replaced): a measured effect, no gradient."""
 
     quantity = Quantity.EFFECT
-    default_baseline: BaselineKind | None = BaselineKind.MEAN
+    default_baseline = BaselineKind.MEAN
 
-    def passes(self, samples: int, cells: int) -> int:
+    def passes(self, samples: int, shape: Shape) -> int:
         """A forward for every cell and one for the row itself."""
-        return cells + 1
+        return shape[0] * shape[1] + 1
 
     @torch.no_grad()
-    def attribute(self, network: Network, windows: Tensor, baseline: Tensor, request: Request) -> Attribution:
+    def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
         """Every cell of every row, in few large forwards."""
-        logits = network(windows)
+        logits = network(rows.windows)
         frozen = request.question.freeze(logits)
         score = frozen.of(logits)
-        cells = baseline.numel()
-        replaced = torch.eye(cells, dtype=torch.bool).view(cells, *baseline.shape)
-        values = torch.empty_like(windows)
-        at_once = max(1, ROWS_PER_PASS // cells)
-        for first in range(0, len(windows), at_once):
-            rows = torch.arange(first, min(first + at_once, len(windows)))
-            occluded = torch.where(replaced, baseline, windows[rows][:, None])
-            lost = frozen.rows(rows).of(network(occluded.flatten(0, 1)), cells)
-            values[rows] = (score[rows][:, None] - lost.view(-1, cells)).view(-1, *baseline.shape)
-        return Attribution(logits, values, frozen, score)
+        return Attribution(logits, occlude(network, rows, frozen, score), frozen, score)
+
+
+@torch.no_grad()
+def occlude(network: Network, rows: Rows, frozen: FrozenScore, score: Tensor) -> Tensor:
+    """The map, (batch, time, feature)."""
+    cells = rows.shape[0] * rows.shape[1]
+    replaced = torch.eye(cells, dtype=torch.bool).view(cells, *rows.shape)
+    values = torch.empty_like(rows.windows)
+    for part in chunks(len(rows), cells):
+        occluded = torch.where(replaced, rows.baseline[part][:, None], rows.windows[part][:, None])
+        left = frozen.rows(part).of(network(occluded.flatten(0, 1)), cells)
+        values[part] = (score[part][:, None] - left.view(-1, cells)).view(-1, *rows.shape)
+    return values

@@ -45,28 +45,29 @@ class Question:
 
     def freeze(self, logits: Tensor) -> "FrozenScore":
         """Fix target and foil of each row from its logits, (batch, 3)."""
-        rows = len(logits)
+        logits = logits.detach()
         if self.score is Score.UP_MINUS_DOWN:
-            target = torch.full((rows,), int(Direction.UP), device=logits.device)
-            foil: Tensor | None = torch.full((rows,), int(Direction.DOWN), device=logits.device)
+            target = torch.full((len(logits),), int(Direction.UP))
+            foil: Tensor | None = torch.full((len(logits),), int(Direction.DOWN))
         else:
-            others = logits.detach().clone()
-            if self.foil is not None:
-                others[:, int(self.foil)] = -torch.inf
-            target = others.argmax(1)
-            if self.target is not None:
-                target = torch.full_like(target, int(self.target))
+            target = self._target(logits)
             foil = self._foil(logits, target) if self.score is Score.MARGIN else None
-        weights = torch.nn.functional.one_hot(target, 3).to(logits.dtype)
+        weights = torch.zeros_like(logits).scatter_(1, target[:, None], 1.0)
         if foil is not None:
-            weights = weights - torch.nn.functional.one_hot(foil, 3).to(logits.dtype)
+            weights.scatter_(1, foil[:, None], -1.0)
         return FrozenScore(weights, target, foil, self.score is Score.LOG_PROBABILITY)
+
+    def _target(self, logits: Tensor) -> Tensor:
+        if self.target is not None:
+            return torch.full((len(logits),), int(self.target))
+        if self.foil is not None:
+            logits = logits.index_fill(1, torch.tensor([int(self.foil)]), -torch.inf)
+        return logits.argmax(1)
 
     def _foil(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.foil is not None:
             return torch.full_like(target, int(self.foil))
-        others = logits.detach().scatter(1, target[:, None], -torch.inf)
-        return others.argmax(1)
+        return logits.scatter(1, target[:, None], -torch.inf).argmax(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,15 @@ class FrozenScore:
         """Scores, (batch x repeat,), of logits whose rows follow each other `repeat` times."""
         if self.log_probability:
             logits = torch.log_softmax(logits, 1)
-        return (logits * self.weights.repeat_interleave(repeat, 0)).sum(1)
+        return (logits * self._repeated(repeat)).sum(1)
+
+    def slope(self, logits: Tensor, repeat: int = 1) -> Tensor:
+        """d score / d logits, of the same shape: where a backward pass starts."""
+        weights = self._repeated(repeat)
+        return weights - torch.softmax(logits.detach(), 1) if self.log_probability else weights
+
+    def _repeated(self, repeat: int) -> Tensor:
+        return self.weights if repeat == 1 else self.weights.repeat_interleave(repeat, 0)
 
     def rows(self, index: Tensor) -> "FrozenScore":
         """The score of some of the rows."""

@@ -1,15 +1,20 @@
-"""How far a map can be trusted, from what is known without further forward passes."""
+"""How far a map can be trusted, with the reason: from the map itself, and from evidence where asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
-from glasstape_server.domain import Float32s
+from glasstape_server.domain import Float32s, Floats
 from glasstape_server.explain.method import Quantity
+from glasstape_server.explain.path import LEAST_DIFFERENCE, TOLERANCE
+from glasstape_server.models.manifest import Check
 
 SMALLEST = 1e-8
 """A map whose largest cell is below this shows nothing."""
+SIGN_AGREEMENT = 0.8
+CORRELATION = 0.5
 
 
 class Verdict(IntEnum):
@@ -22,31 +27,109 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict with its reasons."""
+    """A verdict with its reasons and what was measured for it."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
 
 
-def judge_fast(
-    values: Float32s, quantity: Quantity, difference: float | None, completeness_error: float | None
+@dataclass(frozen=True, slots=True)
+class MapFacts:
+    """What is known of one map without further forward passes."""
+
+    values: Float32s  # (time, feature)
+    quantity: Quantity
+    difference: float | None = None
+    """Score minus baseline score, where defined."""
+    completeness_error: float | None = None
+    """How far the cells' sum is from that difference, where defined."""
+
+
+def degenerate(values: Float32s) -> str:
+    """Why a map shows nothing; empty if it shows something."""
+    if not np.isfinite(values).all():
+        return "the map is not finite"
+    peak = float(np.abs(values).max())
+    return f"no cell exceeds {SMALLEST:g} (largest: {peak:.3g})" if peak < SMALLEST else ""
+
+
+def judge_fast(facts: MapFacts) -> Judgement:
+    """Judge one map by itself. Never says RELIABLE."""
+    nothing = degenerate(facts.values)
+    if nothing:
+        return Judgement(Verdict.DEGENERATE, (nothing,))
+    checks = _completeness(facts)
+    reasons = [check.text for check in checks if not check.passed]
+    return Judgement(
+        Verdict.CAUTION, (*reasons, "not compared with other methods (quality FAST)"), tuple(checks)
+    )
+
+
+def judge_fully(
+    facts: MapFacts,
+    sign_agreement: float,
+    occlusion_correlation: float,
+    deletion: Floats,
+    random_deletion: Floats,
+    of_model: Sequence[Check],
 ) -> Judgement:
-    """Judge one map (time, feature) by the map itself. Never says RELIABLE.
+    """Judge one map with its evidence (see `evidence.Evidence`): RELIABLE if every check passes.
 
     Args:
-        values: the map.
-        quantity: what its numbers are.
-        difference: score minus baseline score, where defined.
-        completeness_error: how far the cells' sum is from that difference, where defined.
+        facts: the map.
+        sign_agreement: 0-1.
+        occlusion_correlation: -1 .. 1.
+        deletion: (2,), for both fills.
+        random_deletion: (2,), for both fills.
+        of_model: checks of the model itself, from its manifest.
     """
-    if not np.isfinite(values).all():
-        return Judgement(Verdict.DEGENERATE, ("the map is not finite",))
-    peak = float(np.abs(values).max())
-    if peak < SMALLEST:
-        return Judgement(Verdict.DEGENERATE, (f"no cell exceeds {SMALLEST:g} (largest: {peak:.3g})",))
-    reasons = ["not compared with other methods (quality FAST)"]
-    if quantity is Quantity.CONTRIBUTION and difference is not None and completeness_error is not None:
-        limit = 0.01 * max(abs(difference), 0.05)
-        if not completeness_error <= limit:
-            reasons.insert(0, f"completeness error {completeness_error:.3g} exceeds {limit:.3g}")
-    return Judgement(Verdict.CAUTION, tuple(reasons))
+    nothing = degenerate(facts.values)
+    if nothing:
+        return Judgement(Verdict.DEGENERATE, (nothing,))
+    checks = _completeness(facts)
+    checks.append(
+        _at_least(
+            "sign_agreement",
+            sign_agreement,
+            SIGN_AGREEMENT,
+            "gradients around the window keep their sign on the five strongest cells",
+        )
+    )
+    checks.append(
+        _at_least(
+            "occlusion_correlation", occlusion_correlation, CORRELATION, "rank correlation with occlusion"
+        )
+    )
+    for name, changed, usual in zip(("mean", "resampled"), deletion, random_deletion, strict=True):
+        text = (
+            f"removing the five strongest cells ({name} fill) changes the score by {changed:.3g}, "
+            f"five random ones by {usual:.3g}"
+        )
+        checks.append(_check(f"deletion_{name}", changed, usual, bool(changed > usual), text))
+    reasons = [check.text for check in (*checks, *of_model) if not check.passed]
+    return Judgement(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), tuple(checks))
+
+
+def _completeness(facts: MapFacts) -> list[Check]:
+    if facts.quantity is not Quantity.CONTRIBUTION:
+        return []
+    if facts.difference is None or facts.completeness_error is None:
+        return []
+    limit = TOLERANCE * max(abs(facts.difference), LEAST_DIFFERENCE)
+    error = facts.completeness_error
+    text = f"completeness error {error:.3g}, at most {limit:.3g}"
+    return [_check("completeness", error, limit, bool(error <= limit), text)]
+
+
+def _at_least(name: str, value: float, limit: float, what: str) -> Check:
+    return _check(name, value, limit, bool(value >= limit), f"{what}: {value:.2f}, at least {limit:g}")
+
+
+def _check(name: str, value: float, limit: float, passed: bool, text: str) -> Check:
+    return Check(name=name, value=_finite(value), limit=_finite(limit), passed=passed, text=text)
+
+
+def _finite(value: float) -> float:
+    """A number that a manifest may hold: what is not finite failed anyway."""
+    return float(np.nan_to_num(value))

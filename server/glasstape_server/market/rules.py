@@ -65,6 +65,10 @@ def check_instrument(instrument: Instrument) -> None:
         ) from None
     if instrument.tick_size is not None and not 0 < instrument.tick_size < math.inf:
         raise InvalidArgument.field("instruments.tick_size", f"must be above 0, is {instrument.tick_size:g}")
+    if instrument.price_limit is not None and not 0 < instrument.price_limit <= 1:
+        raise InvalidArgument.field(
+            "instruments.price_limit", f"must be above 0 and at most 1, is {instrument.price_limit:g}"
+        )
     if instrument.price_decimals is not None and instrument.price_decimals > 12:
         raise InvalidArgument.field(
             "instruments.price_decimals", f"must be 0-12, is {instrument.price_decimals}"

@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS bars (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (
     symbol TEXT PRIMARY KEY, name TEXT NOT NULL, local_name TEXT NOT NULL, exchange TEXT NOT NULL,
-    time_zone TEXT NOT NULL, currency TEXT NOT NULL, tick_size REAL, price_decimals INTEGER
+    time_zone TEXT NOT NULL, currency TEXT NOT NULL, tick_size REAL, price_decimals INTEGER,
+    price_limit REAL
 ) WITHOUT ROWID;
 """
 _COLUMNS = "symbol, interval, close_time, open, high, low, close, volume"
@@ -40,6 +41,10 @@ class BarStore:
         """Length of the bars that are to be signalled."""
         self._db = connect(path)
         self._db.executescript(_SCHEMA)
+        if "price_limit" not in {row[1] for row in self._db.execute("PRAGMA table_info(instruments)")}:
+            self._db.execute(
+                "ALTER TABLE instruments ADD COLUMN price_limit REAL"
+            )  # made before it was known
         self._tails: dict[Key, SeriesTail] = {}
         self._forming: dict[Key, Bar] = {}
         self.instruments: dict[str, Instrument] = {}
@@ -68,7 +73,7 @@ class BarStore:
         try:
             with transaction(self._db):
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?)",
+                    "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?,?)",
                     draft.instrument_rows(),
                 )
                 self._db.executemany(

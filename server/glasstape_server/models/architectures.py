@@ -5,10 +5,20 @@ from typing import Any
 
 from torch import nn
 
+from glasstape_server.models.axial import Axial, AxialConfig
 from glasstape_server.models.conv1d import Conv1d, Conv1dConfig
+from glasstape_server.models.conv2d import Conv2d, Conv2dConfig
+from glasstape_server.models.linear import Linear, LinearConfig
+from glasstape_server.models.transformer import Transformer, TransformerConfig
+from glasstape_server.models.xcm import Xcm, XcmConfig
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "conv1d": (Conv1dConfig, Conv1d),
+    "conv2d": (Conv2dConfig, Conv2d),
+    "transformer": (TransformerConfig, Transformer),
+    "linear": (LinearConfig, Linear),
+    "xcm": (XcmConfig, Xcm),
+    "axial": (AxialConfig, Axial),
 }
 """Name -> (config, network)."""
 

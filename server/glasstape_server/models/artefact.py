@@ -24,11 +24,15 @@ from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.architectures import build
 from glasstape_server.models.manifest import Manifest
+from glasstape_server.models.network import Attention, Attentive, Convolutional
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 29
+COUNTED = ("golden.windows", "golden.logits", "background.windows")
+"""Tensors that may have any number of rows, 1 .. `MAX_COUNTED`."""
+MAX_COUNTED = 1024
 GOLDEN_TOLERANCE = 1e-4
 """Largest difference of a golden logit: room for another CPU's arithmetic, none for other weights."""
 
@@ -55,6 +59,8 @@ class Statistics:
     """Windows of the self-test, (n, time, feature)."""
     golden_logits: Tensor
     """What the trained model said of them, (n, 3)."""
+    background: Tensor
+    """Ordinary windows from the training data, (n, time, feature)."""
 
 
 class Scorer(nn.Module):
@@ -71,7 +77,36 @@ class Scorer(nn.Module):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Logits (batch, 3) of windows (batch, time, feature)."""
-        return self.network((windows - self.mean) / self.deviation)  # type: ignore[no-any-return]
+        return self.network(self._normalised(windows))  # type: ignore[no-any-return]
+
+    def convolve(self, windows: Tensor) -> Tensor:
+        """Activations of the last convolution; see `network.Convolutional`.
+
+        Raises:
+            TypeError: the network has none to show.
+        """
+        if not isinstance(self.network, Convolutional):
+            raise TypeError(f"{type(self.network).__name__} shows no convolution")
+        return self.network.convolve(self._normalised(windows))
+
+    def classify(self, activations: Tensor) -> Tensor:
+        """Logits from those activations."""
+        if not isinstance(self.network, Convolutional):
+            raise TypeError(f"{type(self.network).__name__} shows no convolution")
+        return self.network.classify(activations)
+
+    def attend(self, windows: Tensor) -> tuple[Tensor, Attention]:
+        """Logits and attention; see `network.Attentive`.
+
+        Raises:
+            TypeError: the network has none to show.
+        """
+        if not isinstance(self.network, Attentive):
+            raise TypeError(f"{type(self.network).__name__} shows no attention")
+        return self.network.attend(self._normalised(windows))
+
+    def _normalised(self, windows: Tensor) -> Tensor:
+        return (windows - self.mean) / self.deviation
 
 
 class Model:
@@ -220,12 +255,13 @@ def _read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[s
     try:
         with safe_open(path, framework="pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            golden = {name: found.get(name) for name in ("golden.windows", "golden.logits")}
-            rows = (golden["golden.windows"] or (0,))[0]
+            rows = {name: found[name][0] for name in COUNTED if found.get(name)}
+            rows["golden.logits"] = rows.get("golden.windows", 0)
             wanted = {
-                name: (rows, *shape[1:]) if name in golden else shape for name, shape in expected.items()
+                name: (rows.get(name, 0), *shape[1:]) if name in COUNTED else shape
+                for name, shape in expected.items()
             }
-            if found != wanted or not 1 <= rows <= 1024:
+            if found != wanted or not all(1 <= count <= MAX_COUNTED for count in rows.values()):
                 wrong = sorted(set(found.items()) ^ set(wanted.items()))
                 raise ArtefactError(f"{WEIGHTS}: tensors differ from the architecture's: {wrong[:4]}")
             tensors = {name: file.get_tensor(name) for name in found}
@@ -248,6 +284,7 @@ def _tensors(network: nn.Module, statistics: Statistics) -> dict[str, Tensor]:
         "novelty.quantiles": statistics.novelty_quantiles,
         "golden.windows": statistics.golden_windows,
         "golden.logits": statistics.golden_logits,
+        "background.windows": statistics.background,
     }
 
 
@@ -260,6 +297,7 @@ def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
         novelty_quantiles=tensors["novelty.quantiles"],
         golden_windows=tensors["golden.windows"],
         golden_logits=tensors["golden.logits"],
+        background=tensors["background.windows"],
     )
 
 
@@ -275,4 +313,5 @@ def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]
         "novelty.quantiles": (101,),
         "golden.windows": (0, steps, width),
         "golden.logits": (0, 3),
+        "background.windows": (0, steps, width),
     }

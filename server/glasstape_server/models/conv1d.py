@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from glasstape_server.models.layers import TimeConvolution
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conv1dConfig:
@@ -31,15 +33,20 @@ class Conv1d(nn.Module):
     def __init__(self, config: Conv1dConfig) -> None:
         super().__init__()
         first, second = config.channels
-        padding = config.kernel // 2
-        self.first = nn.Conv1d(config.features, first, config.kernel, padding=padding)
-        self.second = nn.Conv1d(first, second, config.kernel, padding=padding)
+        self.first = TimeConvolution(config.features, first, config.kernel)
+        self.second = TimeConvolution(first, second, config.kernel)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(second, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits."""
-        x = x.transpose(1, 2)  # (batch, feature, time)
-        x = torch.relu(self.first(x))
-        x = torch.relu(self.second(x))  # (batch, channel, time)
-        return self.head(self.dropout(x.mean(dim=2)))  # type: ignore[no-any-return]
+        return self.classify(self.convolve(x))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Activations (batch, channel, time, 1): each channel has seen every feature."""
+        x = torch.relu(self.second(torch.relu(self.first(x))))
+        return x.transpose(1, 2)[..., None]
+
+    def classify(self, activations: Tensor) -> Tensor:
+        """Logits."""
+        return self.head(self.dropout(activations[..., 0].mean(dim=2)))  # type: ignore[no-any-return]

@@ -56,10 +56,23 @@ class Thresholds(_Part):
     """P95 of p(UP)."""
 
 
+class Check(_Part):
+    """One test of the trained model that is too slow to make while serving."""
+
+    name: str
+    value: float
+    """What was measured."""
+    limit: float
+    """What it is held against."""
+    passed: bool
+    text: str
+    """What was measured and what it means, in one sentence."""
+
+
 class Manifest(_Part):
     """The file manifest.json."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: Label
     version: Label
     interval: str
@@ -69,6 +82,7 @@ class Manifest(_Part):
     temperature: float = Field(gt=0, le=1000)
     thresholds: Thresholds
     metrics: dict[str, float]
+    checks: tuple[Check, ...] = ()
     data: TrainingData
     weights_sha256: Digest
 

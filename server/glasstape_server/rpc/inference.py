@@ -4,44 +4,28 @@ The servicers below, the Open Inference Protocol and any other wire are thin ada
 `Inference`.
 """
 
-import asyncio
-import math
-from functools import partial
-
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc as pb_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from glasstape_server.domain import Call, Float32s, Forecasts
-from glasstape_server.engine.engine import Engine, Lane, Result
-from glasstape_server.engine.work import Explain, Forecast, forecasts
-from glasstape_server.errors import Unimplemented
-from glasstape_server.explain import catalogue
-from glasstape_server.explain.drivers import drivers
-from glasstape_server.explain.method import Request
-from glasstape_server.explain.verdict import Verdict, judge_fast
+from glasstape_server.engine.engine import Engine, Lane
+from glasstape_server.engine.work import Forecast, forecasts
+from glasstape_server.explain.catalogue import baseline_of, check_served
+from glasstape_server.explain.method import BaselineKind, MethodName, Request
+from glasstape_server.explain.scores import Question
 from glasstape_server.models.artefact import Model
 from glasstape_server.models.repository import Repository
-from glasstape_server.rpc.convert.inference import (
-    direction_to,
-    driver_to,
-    heatmap_to,
-    model_to,
-    prediction_to,
-    quality_to,
-    refusal_to,
-    request_from,
-)
+from glasstape_server.rpc.convert.explanations import request_from
+from glasstape_server.rpc.convert.inference import model_to, prediction_to, refusal_to
+from glasstape_server.rpc.explanations import Wanted, explanations
 from glasstape_server.rpc.handlers import Context, answered, call_of
-from glasstape_server.rpc.inputs import Group, Inputs, Item, group_by_model
+from glasstape_server.rpc.inputs import Inputs
+from glasstape_server.rpc.items import group_by_model
 
 BULK_ITEMS = 1024
 """Predict calls with more items than this go to the bulk lane."""
-
-
-INLINE_ITEMS = 16
-"""Explanations written on the event loop; for more of them a thread is worth its start."""
 
 
 class Inference:
@@ -81,81 +65,40 @@ class Inference:
     async def explain(self, message: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         """Answer one Explain call: prediction and map of each item from one pinned model version."""
         request = request_from(message)
-        if message.quality == pb.QUALITY_LEVEL_FULL:
-            raise Unimplemented(
-                "QUALITY_UNIMPLEMENTED", "quality: FULL is not implemented; at hand: NONE, FAST"
-            )
-        items = await self.inputs.resolve(message.input, message.model)
-        baseline = catalogue.baseline_of(request)
+        source = message.input.WhichOneof("source")
+        if source != "signals":
+            check_served(self.inputs.model(message.model), request.method)
+        wanted = Wanted(
+            request,
+            message.quality or pb.QUALITY_LEVEL_FAST,
+            message.baseline_windows if message.HasField("baseline_windows") else None,
+            message.background if message.HasField("background") else None,
+            with_windows=source != "windows",
+        )
+        items = await self.inputs.resolve(
+            message.input,
+            message.model,
+            with_bars=True,
+            with_previous=request.baseline is BaselineKind.PREVIOUS,
+        )
+        baseline = baseline_of(request)
         response = pb.ExplainResponse(
             method=pb.Method.ValueType(int(request.method)),
             score=pb.Score.ValueType(int(request.question.score)),
             baseline=pb.Baseline.ValueType(int(baseline)) if baseline else pb.BASELINE_UNSPECIFIED,
         )
-        judged = message.quality != pb.QUALITY_LEVEL_NONE
-        made = await self.explanations(items, request, call, judged=judged, timing=response.timing)
+        made, results = await explanations(self._engine, items, wanted, call)
+        for result in results:
+            _set_timing(response.timing, result.queue_seconds, result.compute_seconds)
         response.explanations.extend(made)
         return response
 
-    async def explanations(
-        self,
-        items: list[Item],
-        request: Request,
-        call: Call,
-        *,
-        judged: bool = True,
-        timing: pb.Timing | None = None,
-    ) -> list[pb.Explanation]:
-        """Explain resolved items, in order."""
-        made = [pb.Explanation(prediction=prediction_to(item, None)) for item in items]
-        for group in group_by_model(items):
-            windows = np.stack(group.windows)
-            result = await self._engine.run(Explain(group.model, request), windows, Lane.EXPLAIN, call)
-            if timing is not None:
-                _set_timing(timing, result.queue_seconds, result.compute_seconds)
-            fill = partial(_fill, made, items, group, windows, result, request, judged)
-            if len(windows) <= INLINE_ITEMS:
-                fill()
-            else:
-                await asyncio.to_thread(fill)
-        return made
-
-
-def _fill(
-    made: list[pb.Explanation],
-    items: list[Item],
-    group: Group,
-    windows: Float32s,
-    result: Result,
-    request: Request,
-    judged: bool,
-) -> None:
-    """Write a group's maps into their explanations."""
-    model, quantity = group.model, catalogue.method(request.method).quantity
-    logits, values, target, foil, score, baseline, error, samples = result.columns
-    stated = forecasts(model, windows, logits)
-    mean, deviation = model.statistics.mean.numpy(), model.statistics.deviation.numpy()
-    for place, row in enumerate(group.rows):
-        message, item, map_ = made[row], items[row], values[place]
-        confidence = item.journalled or stated.confidence(place)
-        message.prediction.CopyFrom(prediction_to(item, confidence))
-        message.heatmap.CopyFrom(heatmap_to(map_, request))
-        message.score = float(score[place])
-        message.target = direction_to(int(target[place]))
-        message.foil = direction_to(int(foil[place]))
-        message.samples = int(samples[place])
-        difference = completeness = None
-        if not math.isnan(baseline[place]):
-            message.baseline_score = float(baseline[place])
-            difference = float(score[place] - baseline[place])
-        if not math.isnan(error[place]):
-            message.completeness_error = completeness = float(error[place])
-        judgement = judge_fast(map_, quantity, difference, completeness)
-        if judged:
-            message.quality.CopyFrom(quality_to(judgement))
-        if judgement.verdict is not Verdict.DEGENERATE:
-            found = drivers(windows[place], map_, mean, deviation, quantity)
-            message.drivers.extend(driver_to(driver, model) for driver in found)
+    async def explain_signals(self, sequences: list[int], method: MethodName) -> list[pb.Explanation]:
+        """Maps of past signals for the feed, in order."""
+        refs = pb.SignalRefs(sequences=sequences)
+        items = await self.inputs.resolve(pb.Input(signals=refs), "", with_bars=True)
+        wanted = Wanted(Request(method, Question()))
+        return (await explanations(self._engine, items, wanted, Call()))[0]
 
 
 def _set_timing(timing: pb.Timing, queue: float, compute: float) -> None:

@@ -5,67 +5,38 @@ Framing breaks the call (an exception); a bad value breaks its item (an error in
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain import SYMBOL_RULE, Bar, Buy, Confidence, Float32s, is_symbol
+from glasstape_server.domain import (
+    SYMBOL_RULE,
+    Buy,
+    Event,
+    Float32s,
+    Floats,
+    Ints,
+    Kind,
+    is_symbol,
+)
 from glasstape_server.errors import (
     FailedPrecondition,
     GlasstapeError,
     InvalidArgument,
     NotFound,
     OutOfRange,
-    ResourceExhausted,
 )
-from glasstape_server.features.series import from_columns, sessions
+from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.feed.hub import Hub
+from glasstape_server.feed.log import Selection
+from glasstape_server.market.draft import Key
 from glasstape_server.market.ingest import Ingest
-from glasstape_server.market.rules import check_bar
 from glasstape_server.models.artefact import Model
 from glasstape_server.models.repository import Repository
-from glasstape_server.rpc.convert.market import bar_from
+from glasstape_server.rpc.carried import series_from, windows_from
 from glasstape_server.rpc.convert.signals import decode_event
-
-MAX_ITEMS = 16_384
-MAX_SERIES_BARS = 4096
-LARGEST = 1e6
-"""Values beyond this are no features; they would only overflow."""
-
-
-@dataclass(slots=True)
-class Item:
-    """One thing to predict."""
-
-    model: Model | None = None
-    window: Float32s | None = None
-    error: GlasstapeError | None = None
-    symbol: str = ""
-    bar_close_time: int | None = None
-    journalled: Confidence | None = None
-    """What was published of this very window, for past signals."""
-
-
-@dataclass(slots=True)
-class Group:
-    """Items that one model answers together."""
-
-    model: Model
-    rows: list[int] = field(default_factory=list)
-    windows: list[Float32s] = field(default_factory=list)
-
-
-def group_by_model(items: Sequence[Item]) -> list[Group]:
-    """Items without an error, by model."""
-    groups: dict[str, Group] = {}
-    for row, item in enumerate(items):
-        if item.error is None and item.model is not None and item.window is not None:
-            group = groups.setdefault(item.model.ref.digest, Group(item.model))
-            group.rows.append(row)
-            group.windows.append(item.window)
-    return list(groups.values())
+from glasstape_server.rpc.items import Bars, Item, check_count, put, put_previous, too_few
 
 
 class Inputs:
@@ -77,8 +48,24 @@ class Inputs:
         self._hub = hub
         self._interval = interval
 
-    async def resolve(self, source: pb.Input, model: str) -> list[Item]:
+    def model(self, name: str) -> Model:
+        """The model of "name", "name@version" or "" (the active one).
+
+        Raises:
+            NotFound: there is none.
+        """
+        return self._repository.get(name)
+
+    async def resolve(
+        self, source: pb.Input, model: str, *, with_bars: bool = False, with_previous: bool = False
+    ) -> list[Item]:
         """Resolve a request's input.
+
+        Args:
+            source: what to predict from.
+            model: "name" or "name@version"; empty: the active one.
+            with_bars: find the bars behind past signals, too (the other sources have them at hand).
+            with_previous: find the window of the signal before each.
 
         Raises:
             InvalidArgument: broken framing.
@@ -90,26 +77,34 @@ class Inputs:
         if kind == "signals":
             if model:
                 raise InvalidArgument.field("model", "must be unset with input.signals: each has its own")
-            return await self._signals(source.signals)
+            items = await self._signals(source.signals, with_previous)
+            if with_bars:
+                await self._ingest.read(self._find_bars, items)
+            return items
         pinned = self._repository.get(model)
         match kind:
             case "windows":
-                items = _windows(source.windows, pinned)
+                if with_previous:
+                    rule = (
+                        "BASELINE_PREVIOUS needs bars, symbols or signals; of windows, send baseline_windows"
+                    )
+                    raise InvalidArgument.field("baseline", rule)
+                items = windows_from(source.windows, pinned)
             case "bars":
-                items = await asyncio.to_thread(_series, source.bars, pinned)
+                items = await asyncio.to_thread(series_from, source.bars, pinned, with_previous)
             case "symbols":
-                items = await self._symbols(list(source.symbols.symbols), pinned)
+                items = await self._symbols(list(source.symbols.symbols), pinned, with_previous)
             case _:
                 raise InvalidArgument.field("input.source", "must be set: windows, bars, symbols or signals")
         for item in items:
             item.model = pinned
         return items
 
-    async def _symbols(self, symbols: list[str], model: Model) -> list[Item]:
-        _check_count("input.symbols.symbols", len(symbols))
-        return await self._ingest.read(self._latest, symbols, model)
+    async def _symbols(self, symbols: list[str], model: Model, with_previous: bool) -> list[Item]:
+        check_count("input.symbols.symbols", len(symbols))
+        return await self._ingest.read(self._latest, symbols, model, with_previous)
 
-    def _latest(self, symbols: Sequence[str], model: Model) -> list[Item]:
+    def _latest(self, symbols: Sequence[str], model: Model, with_previous: bool) -> list[Item]:
         """On the market thread."""
         store, spec = self._ingest.store, model.spec
         items = [Item(symbol=symbol) for symbol in symbols]
@@ -131,18 +126,48 @@ class Inputs:
                 bars = store.until(key, last, spec.min_bars)
                 item.bar_close_time = last
                 if bars.shape[1] < spec.min_bars:
-                    item.error = _too_few(item.symbol, bars.shape[1], spec.min_bars)
+                    item.error = too_few(item.symbol, bars.shape[1], spec.min_bars)
                 else:
                     ready.append((item, key, bars))
         if ready:
             series = store.stack([key for _, key, _ in ready], [bars for _, _, bars in ready])
             windows, usable = latest_windows(spec, series)
-            for row, (item, _, _) in enumerate(ready):
-                _put(item, windows[row], bool(usable[row]))
+            for row, (item, key, bars) in enumerate(ready):
+                put(item, windows[row], bool(usable[row]))
+                item.bars = self._bars(key, bars, series.session[row])
+                if with_previous:
+                    earlier = store.until(key, int(bars[0, -1]) - 1, spec.min_bars)
+                    put_previous(item, self._window(key, earlier, spec))
         return items
 
-    async def _signals(self, refs: pb.SignalRefs) -> list[Item]:
-        _check_count("input.signals.sequences", len(refs.sequences))
+    def _bars(self, key: Key, columns: Floats, session: Ints) -> Bars:
+        """On the market thread."""
+        store, last = self._ingest.store, int(columns[0, -1])
+        instrument = store.instruments[key[0]]
+        limit = instrument.price_limit or 0.0
+        before = store.previous_session_close(key, last) if limit else None
+        return Bars(columns, session, instrument.tick_size or 0.0, limit, before or 0.0)
+
+    def _window(self, key: Key, bars: Floats, spec: FeatureSpec) -> Float32s | None:
+        """The window of these bars, on the market thread; None: they make none."""
+        if bars.shape[1] < spec.min_bars:
+            return None
+        windows, usable = latest_windows(spec, self._ingest.store.stack([key], [bars]))
+        return windows[0] if usable[0] else None
+
+    def _find_bars(self, items: list[Item]) -> None:
+        """The bars of past signals, on the market thread. Bars may have been pruned or changed since."""
+        store = self._ingest.store
+        for item in items:
+            if item.model is None or item.window is None or item.bar_close_time is None:
+                continue
+            key = (item.symbol, item.model.manifest.interval)
+            bars = store.until(key, item.bar_close_time, item.model.spec.min_bars)
+            if bars.shape[1] == item.model.spec.min_bars and int(bars[0, -1]) == item.bar_close_time:
+                item.bars = self._bars(key, bars, store.stack([key], [bars]).session[0])
+
+    async def _signals(self, refs: pb.SignalRefs, with_previous: bool) -> list[Item]:
+        check_count("input.signals.sequences", len(refs.sequences))
         epoch = self._hub.bounds.epoch.hex()
         if refs.epoch and refs.epoch != epoch:
             raise FailedPrecondition(
@@ -150,9 +175,9 @@ class Inputs:
                 f"input.signals.epoch: the journal's epoch is {epoch}, asked for {refs.epoch[:64]!r}",
                 metadata={"epoch": epoch},
             )
-        return await self._hub.read(lambda: [self._past(sequence) for sequence in refs.sequences])
+        return await self._hub.read(lambda: [self._past(s, with_previous) for s in refs.sequences])
 
-    def _past(self, sequence: int) -> Item:
+    def _past(self, sequence: int, with_previous: bool) -> Item:
         """On a journal reader thread: one past signal with its window and model."""
         log, bounds = self._hub.log, self._hub.bounds
         record = log.record(sequence) if bounds.earliest <= sequence <= bounds.head else None
@@ -178,111 +203,21 @@ class Inputs:
             item.window = np.frombuffer(data, dtype="<f4").reshape(item.model.window_shape)
         except GlasstapeError as error:
             item.error = error
+            return item
+        if with_previous:
+            put_previous(item, self._before(event, item.model))
         return item
 
-
-def _windows(message: pb.Windows, model: Model) -> list[Item]:
-    steps, width = model.window_shape
-    _check_count("input.windows.count", message.count)
-    expected = message.count * steps * width * 4
-    if len(message.data) != expected:
-        raise InvalidArgument.field(
-            "input.windows.data",
-            f"{len(message.data)} bytes, expected count x {steps} x {width} x 4 = {expected}",
-        )
-    windows = np.frombuffer(message.data, dtype="<f4").reshape(message.count, steps, width)
-    good = (np.abs(windows) <= LARGEST).all(axis=(1, 2))  # NaN compares false
-    items = [Item(window=window) for window in windows]
-    for row in (~good).nonzero()[0]:
-        items[row].error = _bad_cell(int(row), windows[row], model)
-    return items
-
-
-def _bad_cell(row: int, window: Float32s, model: Model) -> InvalidArgument:
-    time, feature = (int(i[0]) for i in (~(np.abs(window) <= LARGEST)).nonzero())
-    name = model.spec.names[feature]
-    return InvalidArgument.field(
-        "input.windows.data",
-        f"must be finite and within +-{LARGEST:g}, is {window[time, feature]} in window {row}, "
-        f"time {time}, feature {name}",
-        "WINDOW_INVALID",
-    )
-
-
-def _series(message: pb.BarSeries, model: Model) -> list[Item]:
-    _check_count("input.bars.series", len(message.series))
-    items = []
-    for position, sequence in enumerate(message.series):
-        if len(sequence.bars) > MAX_SERIES_BARS:
-            raise InvalidArgument.field(
-                f"input.bars.series[{position}].bars",
-                f"at most {MAX_SERIES_BARS}, has {len(sequence.bars)}",
-            )
-        item = Item()
-        try:
-            bars = [bar_from(bar) for bar in sequence.bars]
-            _check_series(bars, f"input.bars.series[{position}].bars")
-            bars = [bar for bar in bars if not bar.halted]
-            if len(bars) < model.spec.min_bars:
-                raise _too_few(bars[0].symbol if bars else "", len(bars), model.spec.min_bars)
-            item.symbol, item.bar_close_time = bars[-1].symbol, bars[-1].close_time
-            window, usable = _window_of(bars[-model.spec.min_bars :], model)
-            _put(item, window, usable)
-        except GlasstapeError as error:
-            item.error = error
-        items.append(item)
-    return items
-
-
-def _check_series(bars: Sequence[Bar], path: str) -> None:
-    for index, bar in enumerate(bars):
-        where = f"{path}[{index}]"
-        try:
-            check_bar(bar)
-        except InvalidArgument as error:
-            first = error.violations[0]
-            raise InvalidArgument.field(f"{where}.{first.field}", first.rule, "BAR_INVALID") from None
-        if bar.provisional:
-            raise InvalidArgument.field(f"{where}.provisional", "must be false: windows end at a closed bar")
-        if index and (bar.symbol, bar.interval) != (bars[0].symbol, bars[0].interval):
-            raise InvalidArgument.field(f"{where}.symbol", "all bars of a series share symbol and interval")
-        if index and bar.close_time <= bars[index - 1].close_time:
-            raise InvalidArgument.field(f"{where}.close_time", "must be after the bar before it")
-
-
-def _window_of(bars: Sequence[Bar], model: Model) -> tuple[Float32s, bool]:
-    columns = np.array([bar.values for bar in bars]).T[:, None, :]
-    times = np.array([[bar.close_time for bar in bars]], dtype=np.int64)
-    session = sessions(times, bars[0].interval, "UTC")
-    windows, usable = latest_windows(model.spec, from_columns(times, columns, session))
-    return windows[0], bool(usable[0])
-
-
-def _put(item: Item, window: Float32s, usable: bool) -> None:
-    if usable:
-        item.window = window
-    else:
-        item.error = FailedPrecondition(
-            "WINDOW_UNUSABLE",
-            f"the last bars of {item.symbol!r} make no window: not finite, or not within one session",
-            metadata={"symbol": item.symbol},
-        )
-
-
-def _too_few(symbol: str, have: int, need: int) -> FailedPrecondition:
-    return FailedPrecondition(
-        "TOO_FEW_BARS",
-        f"{symbol!r} has {have} bars, the model needs {need}",
-        metadata={"symbol": symbol, "bars": str(have), "min_bars": str(need)},
-    )
-
-
-def _check_count(field_name: str, count: int) -> None:
-    if count == 0:
-        raise InvalidArgument.field(field_name, f"must be 1-{MAX_ITEMS}, is 0")
-    if count > MAX_ITEMS:
-        raise ResourceExhausted(
-            "TOO_MANY_ITEMS",
-            f"{field_name}: at most {MAX_ITEMS} in a call, asked for {count}",
-            metadata={"limit": str(MAX_ITEMS), "count": str(count)},
-        )
+    def _before(self, event: Event, model: Model) -> Float32s | None:
+        """The window of the signal before a past one, on a journal reader thread; None: there is none."""
+        log = self._hub.log
+        selection = Selection(symbols=frozenset({event.symbol}), kinds=frozenset({Kind.CONFIDENCE}))
+        for record in log.page(selection, 1, event.sequence - 1, 8, True):
+            kept = log.window(record.sequence)
+            earlier = decode_event(record.payload)
+            same = earlier.interval == event.interval and earlier.bar_close_time < event.bar_close_time
+            if same and kept is not None:
+                if earlier.model.feature_spec_hash != model.ref.feature_spec_hash:
+                    return None
+                return np.frombuffer(kept[1], dtype="<f4").reshape(model.window_shape)
+        return None

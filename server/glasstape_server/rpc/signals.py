@@ -9,12 +9,11 @@ from glasstape.v1 import signals_pb2_grpc as pb_grpc
 
 from glasstape_server.domain import Outcome
 from glasstape_server.errors import GlasstapeError, InvalidArgument
-from glasstape_server.explain.method import Request
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.catalogue import check_served
 from glasstape_server.feed.hub import Hub
 from glasstape_server.feed.log import Record, Selection
 from glasstape_server.feed.outcomes import track_record
-from glasstape_server.rpc.convert.inference import method_from
+from glasstape_server.rpc.convert.explanations import method_from
 from glasstape_server.rpc.convert.signals import decode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
@@ -41,10 +40,12 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         """See signals.proto. Writes bytes: events were encoded when they were journalled."""
         try:
             wanted = subscription_from(request)
-            method = method_from(request.heatmap_method, "heatmap_method") if request.heatmap_method else None
+            method = None
+            if request.heatmap_method:
+                method = method_from(request.heatmap_method, "heatmap_method")
+                check_served(self._inference.inputs.model(""), method)
             subscriber = self._hub.subscribe(wanted)
-            heatmaps = Request(method, Question()) if method is not None else None
-            await StreamWriter(context, self._encoder(), self._inference, heatmaps).run(subscriber)
+            await StreamWriter(context, self._encoder(), self._inference, method).run(subscriber)
         except GlasstapeError as error:
             await abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):

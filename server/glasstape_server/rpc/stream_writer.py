@@ -3,12 +3,11 @@
 import asyncio
 import base64
 
-from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.domain import Call, Kind
+from glasstape_server.domain import Kind
 from glasstape_server.errors import ResourceExhausted
-from glasstape_server.explain.method import Request
+from glasstape_server.explain.method import MethodName
 from glasstape_server.feed import messages as feed
 from glasstape_server.feed.subscriber import Subscriber
 from glasstape_server.rpc.convert.stream import StreamEncoder
@@ -27,7 +26,7 @@ class StreamWriter:
         context: Context,
         encoder: StreamEncoder,
         inference: Inference,
-        heatmaps: Request | None,
+        heatmaps: MethodName | None,
     ) -> None:
         self._context = context
         self._encoder = encoder
@@ -88,11 +87,9 @@ class StreamWriter:
             sequences = [record.sequence for record in records]
             self._explaining = asyncio.create_task(self._explain(sequences, self._heatmaps))
 
-    async def _explain(self, sequences: list[int], request: Request) -> None:
-        refs = ipb.SignalRefs(sequences=sequences)
+    async def _explain(self, sequences: list[int], method: MethodName) -> None:
         try:
-            items = await self._inference.inputs.resolve(ipb.Input(signals=refs), "")
-            made = await self._inference.explanations(items, request, Call())
+            made = await self._inference.explain_signals(sequences, method)
         except ResourceExhausted:
             return  # under load maps are the first to be shed
         maps = [

@@ -21,7 +21,12 @@ def probabilities(logits: Floats, temperature: float) -> Floats:
 
 def log_loss(stated: Floats, labels: Ints) -> float:
     """Mean negative log probability of what happened, in nats."""
-    return float(-np.log(np.maximum(stated[np.arange(len(labels)), labels], 1e-300)).mean())
+    return float(log_loss_of_each(stated, labels).mean())
+
+
+def log_loss_of_each(stated: Floats, labels: Ints) -> Floats:
+    """Negative log probability of what happened, (n,), in nats."""
+    return np.asarray(-np.log(np.maximum(stated[np.arange(len(labels)), labels], 1e-300)))
 
 
 def fit_temperature(logits: Floats, labels: Ints) -> float:

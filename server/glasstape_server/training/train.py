@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from glasstape_server.domain import SECOND, Floats, Ints
+from glasstape_server.domain import SECOND, Float32s, Floats, Ints
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models import artefact
@@ -18,10 +18,13 @@ from glasstape_server.models.architectures import build, default_config
 from glasstape_server.models.artefact import Scorer, Statistics
 from glasstape_server.models.manifest import LABEL, Architecture, Manifest, Period, TrainingData
 from glasstape_server.training import calibrate, dataset
+from glasstape_server.training.checks import check_model
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.fit import FitOptions, Progress, fit, logits_of
 
 GOLDEN_WINDOWS = 8
+BACKGROUND_WINDOWS = 32
+"""Ordinary windows that go with the model, evenly spaced in time."""
 LEAST_WINDOWS = 64
 
 
@@ -85,12 +88,12 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
     temperature = calibrate.fit_temperature(logits, labels[1])
     stated = calibrate.probabilities(logits, temperature)
     centre, precision, quantiles = calibrate.novelty_statistics(inputs[0].numpy(), inputs[1].numpy())
-    golden = torch.from_numpy(
-        validation.windows[:: max(1, len(validation) // GOLDEN_WINDOWS)][:GOLDEN_WINDOWS].copy()
-    )
-    with torch.no_grad():
-        golden_logits = Scorer(network, mean, deviation)(golden)
-    statistics = Statistics(mean, deviation, centre, precision, quantiles, golden, golden_logits)
+    golden = torch.from_numpy(_evenly(validation.windows, GOLDEN_WINDOWS))
+    scorer = Scorer(network, mean, deviation).eval().requires_grad_(False)
+    golden_logits = scorer(golden)
+    background = torch.from_numpy(_evenly(training.windows, BACKGROUND_WINDOWS))
+    statistics = Statistics(mean, deviation, centre, precision, quantiles, golden, golden_logits, background)
+    architecture = Architecture(name=plan.architecture, config=config)
 
     seen = frame.filter(pl.col("close_time") < plan.validate_until)
     levels = calibrate.thresholds(stated, labels[1])
@@ -98,12 +101,20 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
         name=plan.name,
         version=plan.version,
         interval=plan.interval,
-        architecture=Architecture(name=plan.architecture, config=config),
+        architecture=architecture,
         feature_spec=plan.spec.to_dict(),
         label_rule=rule.to_dict(),
         temperature=temperature,
         thresholds=levels,
         metrics=_metrics(stated, logits, labels, levels.abstain),
+        checks=check_model(
+            scorer,
+            architecture,
+            torch.from_numpy(validation.windows),
+            stated,
+            labels[1],
+            validation.close_time,
+        ),
         data=TrainingData(
             sha256=dataset.digest(frame),
             symbols=tuple(sorted(seen["symbol"].unique().to_list())),
@@ -114,6 +125,11 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
         weights_sha256="0" * 64,
     )
     return artefact.save(folder, manifest, network, statistics)
+
+
+def _evenly(windows: Float32s, count: int) -> Float32s:
+    """`count` windows, evenly spaced, or all if there are fewer."""
+    return windows[np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))].copy()
 
 
 def _split(everything: Dataset, plan: Plan) -> tuple[Dataset, Dataset]:

@@ -61,6 +61,7 @@ def instrument_from(message: pb.Instrument) -> Instrument:
         currency=message.currency,
         tick_size=message.tick_size if message.HasField("tick_size") else None,
         price_decimals=message.price_decimals if message.HasField("price_decimals") else None,
+        price_limit=message.price_limit if message.HasField("price_limit") else None,
     )
 
 
@@ -75,4 +76,5 @@ def instrument_to(instrument: Instrument) -> pb.Instrument:
         currency=instrument.currency,
         tick_size=instrument.tick_size,
         price_decimals=instrument.price_decimals,
+        price_limit=instrument.price_limit,
     )

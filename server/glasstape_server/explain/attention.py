@@ -1,0 +1,90 @@
+"""Attention rollout: where the network looked, and that map times the gradient.
+
+Abnar and Zuidema (2020), "Quantifying attention flow in transformers", section 3.1: the weights of all
+layers, each averaged with the identity for the residual path, multiplied from the readout back to the
+input. A Transformer over bars gives one value for each bar; only attention over both axes gives a full map.
+"""
+
+import torch
+from torch import Tensor
+
+from glasstape_server.explain.grad_cam import upsampled, weighted_gradient
+from glasstape_server.explain.method import (
+    Attribution,
+    BaselineKind,
+    Everywhere,
+    Network,
+    Quantity,
+    Request,
+    Rows,
+    Shape,
+)
+from glasstape_server.models.artefact import Scorer
+from glasstape_server.models.network import Attention as Weights
+from glasstape_server.models.network import Attentive
+
+
+class Attention:
+    """Relevance of the tokens: >= 0, sums to 1 at native resolution. It knows no target."""
+
+    quantity = Quantity.RELEVANCE
+    default_baseline: BaselineKind | None = None
+    max_samples = 0
+
+    def serves(self, network: object, shape: Shape) -> bool:
+        """Networks that show their attention."""
+        return isinstance(network, Scorer) and isinstance(network.network, Attentive)
+
+    def passes(self, samples: int, shape: Shape) -> int:
+        """A forward."""
+        return 1
+
+    @torch.no_grad()
+    def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
+        """One forward."""
+        logits, weights = _scorer(network).attend(rows.windows)
+        frozen = request.question.freeze(logits)
+        map_ = rollout(weights)
+        native = (map_.shape[1], map_.shape[2])
+        return Attribution(
+            logits, upsampled(map_, rows.shape), frozen, frozen.of(logits), native_shape=native
+        )
+
+
+class AttentionXGradient(Everywhere):
+    """Attention for where, the gradient times (input - baseline) for what: a full map, with sign.
+
+    After Chefer, Gur and Wolf (2021), "Transformer interpretability beyond attention visualization",
+    which weighs attention with gradients; here at the input, so that features are told apart.
+    """
+
+    quantity = Quantity.EFFECT
+    default_baseline = BaselineKind.MEAN
+
+    def serves(self, network: object, shape: Shape) -> bool:
+        """Networks that show their attention."""
+        return Attention().serves(network, shape)
+
+    def passes(self, samples: int, shape: Shape) -> int:
+        """Both."""
+        return 3
+
+    def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
+        """Both maps, multiplied cell by cell."""
+        where = Attention().attribute(network, rows, request).values
+        return weighted_gradient(network, rows, request, where)
+
+
+def rollout(weights: Weights) -> Tensor:
+    """The share of each input token in the readout, (batch, time', feature')."""
+    share = weights.readout
+    for layer in reversed(weights.layers):
+        letters = "btf,bftk->bkf" if layer.axis == "time" else "btf,btfk->btk"
+        share = 0.5 * share + 0.5 * torch.einsum(letters, share, layer.weights)
+    return share
+
+
+def _scorer(network: object) -> Scorer:
+    if not isinstance(network, Scorer):
+        raise TypeError(f"{type(network).__name__} shows no attention")
+    return network

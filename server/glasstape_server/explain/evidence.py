@@ -1,0 +1,127 @@
+"""What quality FULL measures of a batch of maps, on the device, beside the maps themselves.
+
+Three independent questions: do the gradients around the window keep their signs where the map is
+strong (SmoothGrad), does measuring agree with the map (occlusion), and does the score really change more
+when the map's strongest cells are removed than when any cells are (deletion, under two fills).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from glasstape_server.explain.method import Attribution, Network, Rows, Shape, chunks
+from glasstape_server.explain.occlusion import occlude
+from glasstape_server.explain.scores import FrozenScore
+from glasstape_server.explain.smoothgrad import DRAWS, noisy_gradients
+
+TOP = 5
+"""Cells that count as the map's strongest."""
+RANDOM_SETS = 16
+"""Random sets of as many cells that a deletion is compared with."""
+FILLS = 4
+"""Background windows that a resampled deletion is averaged over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Measurements of a batch of maps."""
+
+    sign_stability: Tensor
+    """(batch, time, feature): share of noisy copies whose gradient has the mean gradient's sign, 0-1."""
+    sign_agreement: Tensor
+    """(batch,): that share, averaged over the map's strongest cells."""
+    occlusion_correlation: Tensor
+    """(batch,): Spearman's rank correlation of |map| and |occlusion|, at the map's native shape."""
+    deletion: Tensor
+    """(batch, 2): |score change| when the strongest cells are removed, filled by mean and by real windows."""
+    random_deletion: Tensor
+    """(batch, 2): the same of random cells, on average."""
+
+
+def passes(shape: Shape) -> int:
+    """Rows that the device computes for the evidence of one map."""
+    return 2 * DRAWS + shape[0] * shape[1] + (1 + RANDOM_SETS) * (1 + FILLS)
+
+
+def hold_against(network: Network, rows: Rows, mean: Tensor, made: Attribution, seed: int) -> Evidence:
+    """Measure a batch of maps.
+
+    Args:
+        network: what was explained.
+        rows: what it was asked for.
+        mean: (feature,), the fill of the first deletion.
+        made: the maps.
+        seed: of the noise and of the random cells; equal seeds, equal evidence for a row in any batch.
+    """
+    _, stability = noisy_gradients(network, rows, made.frozen, DRAWS, seed)
+    flat = made.values.abs().flatten(1).nan_to_num()
+    top = flat.topk(min(TOP, flat.shape[1]), dim=1).indices
+    native = made.native_shape or rows.shape
+    around = Rows(rows.windows, mean.expand_as(rows.windows), rows.deviation)
+    measured = occlude(network, around, made.frozen, made.score).abs()
+    deletion, random = _deletions(network, rows, mean, made, top, seed)
+    return Evidence(
+        stability,
+        stability.flatten(1).gather(1, top).mean(dim=1),
+        spearman(_pooled(made.values.abs().nan_to_num(), native), _pooled(measured, native)),
+        deletion,
+        random,
+    )
+
+
+def spearman(left: Tensor, right: Tensor) -> Tensor:
+    """Rank correlation of each row, -1 .. 1; 0 where all of a row are equal.
+
+    Args:
+        left: (batch, n).
+        right: the same.
+    """
+    ranks = [_ranks(part) for part in (left, right)]
+    centred = [part - part.mean(dim=1, keepdim=True) for part in ranks]
+    norm = centred[0].norm(dim=1) * centred[1].norm(dim=1)
+    product = (centred[0] * centred[1]).sum(dim=1)
+    return torch.where(norm > 0, product / norm.clamp_min(1e-300), 0.0)
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Mean ranks, ties shared."""
+    less = (values[:, None, :] < values[:, :, None]).sum(dim=2)
+    equal = (values[:, None, :] == values[:, :, None]).sum(dim=2)
+    return less.double() + (equal.double() - 1) / 2
+
+
+def _pooled(values: Tensor, native: Shape) -> Tensor:
+    """(batch, time, feature) averaged to the native grid, (batch, cell)."""
+    return functional.adaptive_avg_pool2d(values[:, None], native).flatten(1)
+
+
+@torch.no_grad()
+def _deletions(
+    network: Network, rows: Rows, mean: Tensor, made: Attribution, top: Tensor, seed: int
+) -> tuple[Tensor, Tensor]:
+    cells = rows.shape[0] * rows.shape[1]
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.stack(
+        [torch.randperm(cells, generator=generator)[: top.shape[1]] for _ in range(RANDOM_SETS)]
+    )
+    chosen = torch.randperm(len(rows.background), generator=generator)[:FILLS]
+    fills = torch.cat([mean.expand(1, *rows.shape), rows.background[chosen]])
+    sets = torch.zeros(len(rows), 1 + RANDOM_SETS, cells, dtype=torch.bool)
+    sets[:, 0].scatter_(1, top, True)
+    sets[:, 1:].scatter_(2, drawn.expand(len(rows), -1, -1), True)
+    sets = sets.view(len(rows), 1 + RANDOM_SETS, 1, *rows.shape)
+    change = torch.empty(len(rows), 1 + RANDOM_SETS, len(fills))
+    for part in chunks(len(rows), change[0].numel()):
+        change[part] = _change(network, rows.windows[part], fills, sets[part], made.frozen.rows(part))
+    by_fill = torch.stack([change[:, :, 0], change[:, :, 1:].mean(dim=2)], dim=2)  # (batch, set, 2)
+    return by_fill[:, 0], by_fill[:, 1:].mean(dim=1)
+
+
+def _change(network: Network, windows: Tensor, fills: Tensor, sets: Tensor, frozen: FrozenScore) -> Tensor:
+    """|score change|, (batch, set, fill)."""
+    removed = torch.where(sets, fills, windows[:, None, None])
+    each = sets.shape[1] * len(fills)
+    left = frozen.of(network(removed.flatten(0, 2)), each).view(len(windows), sets.shape[1], len(fills))
+    return (left - frozen.of(network(windows))[:, None, None]).abs()

@@ -1,0 +1,86 @@
+"""Exact Shapley values of whole bars, or of whole features: every coalition is tried.
+
+Shapley (1953), "A value for n-person games"; as an attribution: Lundberg and Lee (2017), "A unified
+approach to interpreting model predictions", eq. 4. 2^6 coalitions of bars and 2^8 of features are few
+enough to need no sampling, so the values sum to score minus baseline score to the last digit.
+"""
+
+from functools import cache
+from math import comb
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glasstape_server.domain import Floats
+from glasstape_server.explain.method import (
+    Attribution,
+    BaselineKind,
+    Network,
+    Quantity,
+    Request,
+    Rows,
+    Shape,
+    chunks,
+)
+
+MAX_PLAYERS = 12
+"""Bars or features at most: 4,096 coalitions."""
+
+
+class Shapley:
+    """What each bar (or feature) adds to the score, averaged over every order of joining."""
+
+    quantity = Quantity.CONTRIBUTION
+    default_baseline: BaselineKind | None = BaselineKind.MEAN
+    max_samples = 0
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+        """0: the players are bars; 1: they are features."""
+
+    def serves(self, network: object, shape: Shape) -> bool:
+        """Windows with few enough players."""
+        return shape[self.axis] <= MAX_PLAYERS
+
+    def passes(self, samples: int, shape: Shape) -> int:
+        """A forward for each coalition."""
+        return int(2 ** shape[self.axis])
+
+    @torch.no_grad()
+    def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
+        """Every coalition of every row. The values are spread evenly over the cells of each player."""
+        logits = network(rows.windows)
+        frozen = request.question.freeze(logits)
+        players = rows.shape[self.axis]
+        joined, weights = (torch.tensor(part) for part in _coalitions(players))
+        inside = joined[:, :, None] if self.axis == 0 else joined[:, None, :]
+        values = torch.empty_like(rows.windows)
+        start, score = torch.empty(len(rows)), torch.empty(len(rows))
+        for part in chunks(len(rows), len(joined)):
+            mixed = torch.where(inside, rows.windows[part][:, None], rows.baseline[part][:, None])
+            worth = frozen.rows(part).of(network(mixed.flatten(0, 1)), len(joined)).view(len(part), -1)
+            start[part], score[part] = worth[:, 0], worth[:, -1]
+            values[part] = self._spread(worth.double() @ weights, rows.shape).to(values.dtype)
+        error = (values.sum((1, 2)) - (score - start)).abs()
+        native = (rows.shape[0], 1) if self.axis == 0 else (1, rows.shape[1])
+        return Attribution(logits, values, frozen, score, start, error, native_shape=native)
+
+    def _spread(self, of_players: Tensor, shape: Shape) -> Tensor:
+        """(batch, player) -> (batch, time, feature), with the same sums."""
+        if self.axis == 0:
+            return of_players[:, :, None].expand(-1, -1, shape[1]) / shape[1]
+        return of_players[:, None, :].expand(-1, shape[0], -1) / shape[0]
+
+
+@cache
+def _coalitions(players: int) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.bool_]], Floats]:
+    """Who is in each of the 2^n coalitions, (2^n, n), and the weight of its worth for each player."""
+    joined = (np.arange(2**players)[:, None] >> np.arange(players)) & 1 == 1
+    size = joined.sum(axis=1)
+    # A coalition counts for a member as joined, against a stranger as not yet joined.
+    member = np.array([1 / (players * comb(players - 1, s - 1)) if s else 0 for s in range(players + 1)])
+    stranger = np.array(
+        [1 / (players * comb(players - 1, s)) if s < players else 0 for s in range(players + 1)]
+    )
+    return joined, np.where(joined, member[size][:, None], -stranger[size][:, None])

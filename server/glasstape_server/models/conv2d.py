@@ -1,0 +1,53 @@
+"""The original's contrast: the window as a picture, with square convolutions and one pooling.
+
+Input (batch, time, feature) -> logits (batch, 3). Neighbouring columns are unrelated features, so a
+square kernel has no meaning there; and the pooling is why its Grad-CAM is coarse.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv2dConfig:
+    """Size of the network."""
+
+    time_steps: int = 6
+    """Bars in a window, 2 or more."""
+    features: int = 8
+    """Features of a bar, 2 or more."""
+    channels: tuple[int, int] = (16, 32)
+    """Channels of the two convolutions."""
+    kernel: int = 3
+    """Side of the square that a convolution sees, odd."""
+    dropout: float = 0.2
+    """Share of activations that is dropped in training, 0-1."""
+
+
+class Conv2d(nn.Module):
+    """Convolution, 2 x 2 pooling, convolution, one linear layer over what is left."""
+
+    def __init__(self, config: Conv2dConfig) -> None:
+        super().__init__()
+        first, second = config.channels
+        padding = config.kernel // 2
+        self.first = nn.Conv2d(1, first, config.kernel, padding=padding)
+        self.second = nn.Conv2d(first, second, config.kernel, padding=padding)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(second * (config.time_steps // 2) * (config.features // 2), 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the logits."""
+        return self.classify(self.convolve(x))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Activations (batch, channel, time / 2, feature / 2)."""
+        pooled = functional.max_pool2d(torch.relu(self.first(x[:, None])), 2)
+        return torch.relu(self.second(pooled))
+
+    def classify(self, activations: Tensor) -> Tensor:
+        """Logits."""
+        return self.head(self.dropout(activations.flatten(1)))  # type: ignore[no-any-return]

@@ -1,0 +1,108 @@
+"""Tests of a trained model that are too slow to make while serving: they go into its manifest."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glasstape_server.domain import Floats, Ints
+from glasstape_server.explain.evidence import spearman
+from glasstape_server.explain.integrated_gradients import IntegratedGradients
+from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
+from glasstape_server.explain.path import completeness_limit
+from glasstape_server.explain.scores import Question
+from glasstape_server.models.architectures import build
+from glasstape_server.models.artefact import Scorer
+from glasstape_server.models.manifest import Architecture, Check
+from glasstape_server.training.calibrate import log_loss_of_each
+
+RANDOMISED = 8
+"""Untrained networks that the trained one is compared with."""
+WINDOWS = 128
+SKILL = 1.645
+"""Standard errors above the prior: 5 % of models without any skill pass."""
+COMPLETE = 0.99
+
+
+def check_model(
+    scorer: Scorer, architecture: Architecture, windows: Tensor, stated: Floats, labels: Ints, times: Ints
+) -> tuple[Check, ...]:
+    """Make every test.
+
+    Args:
+        scorer: the trained model.
+        architecture: how to build it anew.
+        windows: validation windows (n, time, feature), in the features' own units.
+        stated: calibrated probabilities of them, (n, 3).
+        labels: what happened, (n,).
+        times: close time of each window, (n,); windows of one close count as one observation.
+    """
+    some = windows[:: max(1, len(windows) // WINDOWS)][:WINDOWS]
+    return (
+        skill(stated, labels, times),
+        parameter_randomisation(scorer, architecture, some),
+        completeness(scorer, some),
+    )
+
+
+def skill(stated: Floats, labels: Ints, times: Ints) -> Check:
+    """Whether the model says more than the class shares do: its log loss against the prior's.
+
+    Reasons of a model that knows nothing are reasons for nothing, however well they agree.
+    """
+    shares = np.bincount(labels, minlength=3) / len(labels)
+    gained = -np.log(shares[labels]) - log_loss_of_each(stated, labels)
+    _, close = np.unique(times, return_inverse=True)
+    by_close = np.bincount(close, gained) / np.bincount(close)
+    error = float(by_close.std(ddof=1) / np.sqrt(len(by_close))) if len(by_close) > 1 else 0.0
+    value = round(float(by_close.mean()) / error, 4) if error > 0 else 0.0
+    text = (
+        f"validation log loss beats the class shares by {by_close.mean():.4f} nats, {value:.1f} standard errors"
+        f" over {len(by_close)} closes; at least {SKILL:g} are asked for"
+    )
+    return Check(name="skill", value=value, limit=SKILL, passed=value >= SKILL, text=text)
+
+
+def parameter_randomisation(scorer: Scorer, architecture: Architecture, windows: Tensor) -> Check:
+    """Whether gradient maps depend on what was learnt.
+
+    Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim (2018), "Sanity checks for saliency maps", section 3:
+    maps of networks with every parameter drawn anew must not rank the cells as the trained one's do. Held
+    against the 95 % band of Spearman's correlation of two unrelated maps, 1.96 / sqrt(cells - 1).
+    """
+    trained = _strength(scorer, windows)
+    found = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in range(RANDOMISED):
+            torch.manual_seed(seed)
+            network = build(architecture.name, architecture.config).eval().requires_grad_(False)
+            untrained = Scorer(network, scorer.mean, scorer.deviation).eval()
+            found.append(float(spearman(trained, _strength(untrained, windows)).mean()))
+    value = round(abs(float(np.mean(found))), 4)
+    limit = round(1.96 / float(np.sqrt(trained.shape[1] - 1)), 4)
+    text = (
+        f"gradient maps correlate by {value:.2f} with those of {RANDOMISED} untrained networks; unrelated maps"
+        f" stay within {limit:.2f}"
+    )
+    return Check(name="parameter_randomisation", value=value, limit=limit, passed=value <= limit, text=text)
+
+
+def completeness(scorer: Scorer, windows: Tensor) -> Check:
+    """Share of windows whose integrated gradients sum to the score difference within 512 steps."""
+    baseline = scorer.mean.expand_as(windows)
+    made = IntegratedGradients().attribute(
+        scorer,
+        Rows(windows, baseline, scorer.deviation),
+        Request(MethodName.INTEGRATED_GRADIENTS, Question()),
+    )
+    if made.completeness_error is None or made.baseline_score is None:
+        raise TypeError("integrated gradients state their completeness")
+    good = made.completeness_error <= completeness_limit(made.score - made.baseline_score)
+    value = round(float(good.double().mean()), 4)
+    text = f"integrated gradients are complete on {value:.1%} of validation windows; {COMPLETE:.0%} are asked for"
+    return Check(name="completeness", value=value, limit=COMPLETE, passed=value >= COMPLETE, text=text)
+
+
+def _strength(scorer: Scorer, windows: Tensor) -> Tensor:
+    """|gradient of the margin| per standard deviation of each feature, (n, cell)."""
+    gradient = forward_and_gradient(scorer, windows, Question())[3]
+    return (gradient * scorer.deviation).abs().flatten(1)
