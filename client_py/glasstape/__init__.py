@@ -53,17 +53,15 @@ if TYPE_CHECKING:
         Start,
         Verdict,
     )
-    from glasstape.types.inference import (
-        Confidence,
+    from glasstape.types.explanation import (
+        BarValues,
+        Counterfactual,
         Driver,
         Explanation,
-        Feature,
         Heatmap,
-        Model,
-        ModelRef,
-        Prediction,
         Quality,
     )
+    from glasstape.types.inference import Check, Confidence, Feature, Model, ModelRef, Prediction
     from glasstape.types.market import Bar, Instrument, PublishReport, Rejection
     from glasstape.types.signals import (
         BuyEvent,
@@ -82,6 +80,7 @@ if TYPE_CHECKING:
         TrackRecord,
         TrackRecords,
     )
+    from glasstape.words import in_words
 
 __version__ = "0.1.0"
 
@@ -90,12 +89,15 @@ __all__ = [
     "AsyncSignalStream",
     "AuthenticationError",
     "Bar",
+    "BarValues",
     "Baseline",
     "BuyEvent",
+    "Check",
     "Client",
     "Confidence",
     "ConfidenceEvent",
     "ConflictError",
+    "Counterfactual",
     "DataLossError",
     "DataState",
     "DeadlineError",
@@ -151,6 +153,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "__version__",
+    "in_words",
 ]
 
 # Names are loaded when they are first used: the command line and the generated stubs live in this
@@ -172,8 +175,11 @@ _MODULES = {
         Baseline DataState Delivery Direction Entry EventKind GoodbyeReason Method ModelState
         OpenResult QualityLevel Quantity ResetReason Score Start Verdict
     """,
+    "glasstape.types.explanation": """
+        BarValues Counterfactual Driver Explanation Heatmap Quality
+    """,
     "glasstape.types.inference": """
-        Confidence Driver Explanation Feature Heatmap Model ModelRef Prediction Quality
+        Check Confidence Feature Model ModelRef Prediction
     """,
     "glasstape.types.market": """
         Bar Instrument PublishReport Rejection
@@ -182,6 +188,7 @@ _MODULES = {
         BuyEvent ConfidenceEvent Disconnected Event EventBatch Gap Goodbye Heartbeat
         HeatmapBatch Opened OutcomeEvent Signal StreamMessage TrackRecord TrackRecords
     """,
+    "glasstape.words": "in_words",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 

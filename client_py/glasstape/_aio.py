@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from glasstape import _requests
 from glasstape._aio_stream import AsyncSignalStream
 from glasstape._convert.common import member
-from glasstape._convert.inference import explanations_from, model_from, prediction_from
+from glasstape._convert.explanation import explanations_from
+from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
 from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
@@ -29,7 +30,8 @@ from glasstape.types.enums import (
     Score,
     Start,
 )
-from glasstape.types.inference import Explanation, Model, Prediction
+from glasstape.types.explanation import Explanation
+from glasstape.types.inference import Model, Prediction
 from glasstape.types.market import Bar, Instrument, PublishReport
 from glasstape.types.signals import Event, StreamMessage, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
@@ -101,11 +103,14 @@ class AsyncClient:
         samples: int = 0,
         seed: int = 0,
         quality: QualityLevel | str = QualityLevel.FAST,
+        baseline_windows: ArrayLike | None = None,
+        background: ArrayLike | None = None,
     ) -> list[Explanation]:
         """See `Client.explain`."""
         request = _requests.explain(
             windows, bars, symbols, signals, model=model, method=method, score=score, target=target,
             foil=foil, baseline=baseline, samples=samples, seed=seed, quality=quality,
+            baseline_windows=baseline_windows, background=background,
         )  # fmt: skip
         return explanations_from(await self._call(self._inference.Explain, request))
 

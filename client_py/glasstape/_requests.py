@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 from numpy.typing import ArrayLike
 
 from glasstape._convert.common import delta_to, enum_to, member, time_to
-from glasstape._convert.inference import direction_to, input_to
+from glasstape._convert.inference import direction_to, input_to, windows_to
 from glasstape._convert.market import publish_requests
 from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import (
@@ -71,6 +71,8 @@ def explain(
     samples: int,
     seed: int,
     quality: QualityLevel | str,
+    baseline_windows: ArrayLike | None,
+    background: ArrayLike | None,
 ) -> ipb.ExplainRequest:
     """An Explain request."""
     for name, value in (("samples", samples), ("seed", seed)):
@@ -91,7 +93,13 @@ def explain(
         samples=samples,
         seed=seed,
         quality=enum_to(ipb.QualityLevel, "QUALITY_LEVEL_", member(QualityLevel, quality, "quality")),
+        baseline_windows=_windows_or_none(baseline_windows, "baseline_windows"),
+        background=_windows_or_none(background, "background"),
     )
+
+
+def _windows_or_none(windows: ArrayLike | None, field: str) -> ipb.Windows | None:
+    return None if windows is None else windows_to(windows, field)
 
 
 def symbols_to(symbols: Sequence[str]) -> Sequence[str]:

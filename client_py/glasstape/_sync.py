@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from glasstape import _requests
 from glasstape._convert.common import member
-from glasstape._convert.inference import explanations_from, model_from, prediction_from
+from glasstape._convert.explanation import explanations_from
+from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
 from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
@@ -30,7 +31,8 @@ from glasstape.types.enums import (
     Score,
     Start,
 )
-from glasstape.types.inference import Explanation, Model, Prediction
+from glasstape.types.explanation import Explanation
+from glasstape.types.inference import Model, Prediction
 from glasstape.types.market import Bar, Instrument, PublishReport
 from glasstape.types.signals import Event, StreamMessage, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
@@ -120,6 +122,8 @@ class Client:
         samples: int = 0,
         seed: int = 0,
         quality: QualityLevel | str = QualityLevel.FAST,
+        baseline_windows: ArrayLike | None = None,
+        background: ArrayLike | None = None,
     ) -> list[Explanation]:
         """Predict and explain; sources and `model` as in `predict`.
 
@@ -129,9 +133,11 @@ class Client:
             target: class to explain; None: each row's own winner.
             foil: class to compare with, for MARGIN; None: the highest other class.
             baseline: what absent means; None: the method's own.
-            samples: steps of a path method, 1-512; 0: as many as completeness needs.
+            samples: steps or draws of a method that takes them; 0: its own number.
             seed: seed of methods that draw random numbers.
-            quality: how much checking.
+            quality: how much checking; FULL holds the map against other methods.
+            baseline_windows: baselines of your own, one (time, feature) or one for each item.
+            background: for EXPECTED_GRADIENTS, (n, time, feature); None: the model's own.
 
         Raises:
             GlasstapeError: the call failed; single bad items come back as `prediction.error`.
@@ -139,6 +145,7 @@ class Client:
         request = _requests.explain(
             windows, bars, symbols, signals, model=model, method=method, score=score, target=target,
             foil=foil, baseline=baseline, samples=samples, seed=seed, quality=quality,
+            baseline_windows=baseline_windows, background=background,
         )  # fmt: skip
         return explanations_from(self._call(self._inference.Explain, request))
 

@@ -8,7 +8,6 @@ GlasstapeError
 ├── AlreadyExists        a bar with other values is stored already
 ├── ResourceExhausted    too much at once; may say when to come back
 ├── DeadlineExceeded     the caller's deadline passed before the work began
-├── Unimplemented        this server does not have it
 ├── Unavailable          not now: starting, draining
 ├── DataLoss             the journal is damaged
 └── Internal             a bug: the log has it
@@ -81,10 +80,6 @@ class ResourceExhausted(GlasstapeError):
 
 class DeadlineExceeded(GlasstapeError):
     """The caller's deadline passed before the work began."""
-
-
-class Unimplemented(GlasstapeError):
-    """This server does not have it."""
 
 
 class Unavailable(GlasstapeError):

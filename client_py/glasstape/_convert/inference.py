@@ -1,4 +1,4 @@
-"""Inputs, predictions, explanations and models."""
+"""Inputs, predictions and models."""
 
 from collections.abc import Sequence
 
@@ -8,28 +8,8 @@ from numpy.typing import ArrayLike
 from glasstape._convert.common import enum_from, time_from
 from glasstape._convert.market import bar_to
 from glasstape.errors import InvalidRequestError, from_status
-from glasstape.types.enums import (
-    Baseline,
-    Direction,
-    Entry,
-    Method,
-    ModelState,
-    QualityLevel,
-    Quantity,
-    Score,
-    Verdict,
-)
-from glasstape.types.inference import (
-    Confidence,
-    Driver,
-    Explanation,
-    Feature,
-    Heatmap,
-    Model,
-    ModelRef,
-    Prediction,
-    Quality,
-)
+from glasstape.types.enums import Direction, Entry, Method, ModelState
+from glasstape.types.inference import Check, Confidence, Feature, Model, ModelRef, Prediction
 from glasstape.types.market import Bar
 from glasstape.v1 import inference_pb2 as pb
 
@@ -60,7 +40,7 @@ def input_to(
             "input", f"give one of windows, bars, symbols, signals; given: {given}"
         )
     if windows is not None:
-        return pb.Input(windows=_windows_to(windows))
+        return pb.Input(windows=windows_to(windows))
     if bars is not None:
         series = [pb.BarSequence(bars=[bar_to(bar) for bar in sequence]) for sequence in bars]
         return pb.Input(bars=pb.BarSeries(series=series))
@@ -73,13 +53,18 @@ def input_to(
     return pb.Input(signals=pb.SignalRefs(sequences=signals or ()))
 
 
-def _windows_to(windows: ArrayLike) -> pb.Windows:
+def windows_to(windows: ArrayLike, field: str = "windows") -> pb.Windows:
+    """Windows (n, time, feature), or one (time, feature).
+
+    Raises:
+        InvalidRequestError: another shape.
+    """
     array = np.asarray(windows, dtype="<f4")
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3:
         raise InvalidRequestError.field(
-            "windows", f"must have shape (time, feature) or (n, time, feature), has {array.shape}"
+            field, f"must have shape (time, feature) or (n, time, feature), has {array.shape}"
         )
     return pb.Windows(count=len(array), data=array.tobytes())
 
@@ -138,47 +123,6 @@ def prediction_from(message: pb.Prediction) -> Prediction:
     )
 
 
-def explanations_from(response: pb.ExplainResponse) -> list[Explanation]:
-    """All explanations of a response."""
-    method = enum_from(pb.Method, "METHOD_", Method, response.method)
-    score = enum_from(pb.Score, "SCORE_", Score, response.score)
-    baseline = enum_from(pb.Baseline, "BASELINE_", Baseline, response.baseline) if response.baseline else None
-    return [explanation_from(item, method, score, baseline) for item in response.explanations]
-
-
-def explanation_from(
-    message: pb.Explanation, method: Method, score: Score, baseline: Baseline | None
-) -> Explanation:
-    """One explanation."""
-    has = message.HasField
-    return Explanation(
-        prediction=prediction_from(message.prediction),
-        method=method,
-        score_kind=score,
-        baseline=baseline,
-        heatmap=heatmap_from(message.heatmap) if has("heatmap") else None,
-        score=message.score if has("score") else None,
-        baseline_score=message.baseline_score if has("baseline_score") else None,
-        completeness_error=message.completeness_error if has("completeness_error") else None,
-        samples=message.samples,
-        target=direction_from(message.target),
-        foil=direction_from(message.foil),
-        quality=_quality_from(message.quality) if has("quality") else None,
-        drivers=tuple(_driver_from(item) for item in message.drivers),
-    )
-
-
-def heatmap_from(message: pb.Heatmap) -> Heatmap:
-    """A map."""
-    values = np.frombuffer(message.values, dtype="<f4")
-    return Heatmap(
-        values=values.reshape(message.shape.time, message.shape.features),
-        quantity=enum_from(pb.Quantity, "QUANTITY_", Quantity, message.quantity),
-        native_shape=(message.native_shape.time, message.native_shape.features),
-        upsampled=message.upsampled,
-    )
-
-
 def model_from(message: pb.Model) -> Model:
     """A model's description."""
     return Model(
@@ -210,24 +154,16 @@ def model_from(message: pb.Model) -> Model:
         metrics={metric.name: metric.value for metric in message.metrics},
         training_data=message.training_data,
         seen_until=time_from(message.seen_until) if message.HasField("seen_until") else None,
+        checks=tuple(check_from(item) for item in message.checks),
     )
 
 
-def _quality_from(message: pb.Quality) -> Quality:
-    return Quality(
-        level=enum_from(pb.QualityLevel, "QUALITY_LEVEL_", QualityLevel, message.level),
-        verdict=enum_from(pb.Verdict, "VERDICT_", Verdict, message.verdict),
-        reasons=tuple(message.reasons),
-    )
-
-
-def _driver_from(message: pb.Driver) -> Driver:
-    return Driver(
-        feature=message.feature,
-        feature_index=message.feature_index,
-        time_index=message.time_index,
+def check_from(message: pb.Check) -> Check:
+    """One test."""
+    return Check(
+        name=message.name,
         value=message.value,
-        z_score=message.z_score,
-        attribution=message.attribution,
-        share=message.share if message.HasField("share") else None,
+        limit=message.limit,
+        passed=message.passed,
+        text=message.text,
     )

@@ -3,7 +3,8 @@
 from typing import Any
 
 from glasstape._convert.common import delta_from, enum_from, time_from
-from glasstape._convert.inference import confidence_from, direction_from, explanation_from, ref_from
+from glasstape._convert.explanation import explanation_from
+from glasstape._convert.inference import confidence_from, direction_from, ref_from
 from glasstape._convert.market import bar_from
 from glasstape.types.enums import (
     DataState,

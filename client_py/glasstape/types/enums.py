@@ -52,6 +52,12 @@ class Baseline(StrEnum):
     """The mean of each feature over the training data."""
     ZERO = auto()
     """Zero in every cell."""
+    PREVIOUS = auto()
+    """The window of the signal before: the map says what changed."""
+    CUSTOM = auto()
+    """Windows of the caller's own."""
+    BACKGROUND = auto()
+    """Ordinary windows, averaged: EXPECTED_GRADIENTS alone."""
 
 
 class Quantity(StrEnum):

@@ -1,23 +1,10 @@
-"""Predictions, explanations and models."""
+"""Predictions and models."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import numpy as np
-from numpy.typing import NDArray
-
 from glasstape.errors import GlasstapeError
-from glasstape.types.enums import (
-    Baseline,
-    Direction,
-    Entry,
-    Method,
-    ModelState,
-    QualityLevel,
-    Quantity,
-    Score,
-    Verdict,
-)
+from glasstape.types.enums import Direction, Entry, Method, ModelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,61 +54,18 @@ class Prediction:
         return self.confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Heatmap:
-    """A (time x feature) map."""
-
-    values: NDArray[np.float32]
-    """Shape (time, feature), oldest bar first, read-only."""
-    quantity: Quantity
-    native_shape: tuple[int, int]
-    """Resolution before any upsampling."""
-    upsampled: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Driver:
-    """One cell that mattered."""
+class Check:
+    """One test, of a map or of a model."""
 
-    feature: str
-    feature_index: int
-    time_index: int
-    """0 = oldest bar."""
+    name: str
     value: float
-    z_score: float
-    """Distance from the training mean in standard deviations."""
-    attribution: float
-    share: float | None
-    """Part of the sum of absolute contributions, 0-1; None for maps that do not sum to anything."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
-    """A verdict on one map."""
-
-    level: QualityLevel
-    verdict: Verdict
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Explanation:
-    """One prediction with its reason, both from one model version."""
-
-    prediction: Prediction
-    method: Method
-    score_kind: Score
-    baseline: Baseline | None
-    heatmap: Heatmap | None
-    """None when the prediction is an error."""
-    score: float | None
-    baseline_score: float | None
-    completeness_error: float | None
-    samples: int
-    target: Direction | None
-    foil: Direction | None
-    quality: Quality | None
-    drivers: tuple[Driver, ...]
+    """What was measured."""
+    limit: float
+    """What it was held against."""
+    passed: bool
+    text: str
+    """Both in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,3 +105,5 @@ class Model:
     training_data: str
     seen_until: datetime | None
     """Last close that training or validation has seen."""
+    checks: tuple[Check, ...] = ()
+    """Tests made when the model was; maps of a model that failed one are never RELIABLE."""

@@ -13,7 +13,8 @@ from glasstape.types.enums import (
     OpenResult,
     ResetReason,
 )
-from glasstape.types.inference import Confidence, Explanation, ModelRef
+from glasstape.types.explanation import Explanation
+from glasstape.types.inference import Confidence, ModelRef
 from glasstape.types.market import Bar
 
 

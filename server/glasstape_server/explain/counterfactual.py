@@ -21,6 +21,8 @@ DIRECTIONS = 48
 """Random directions tried beside the sensible ones."""
 REFINED = 6
 """Flips that are refined."""
+ROUNDINGS = 48
+"""Lengths of the final edit that are tried until it survives rounding."""
 STEP = 0.1
 """Step of the finite differences, in standard deviations."""
 
@@ -76,10 +78,9 @@ def smallest_flip(
     best = _search(margin, editor.dimensions, editor.together, seed)
     if best is None:
         return None
-    # Rounding to ticks and whole shares may undo a flip by a hair: then go a little further.
-    for further in np.linspace(1.0, 1.25, 26):
-        tried = np.clip(best * further, -LARGEST, LARGEST)
-        edit, window, bar = editor.rounded(tried)
+    # Rounding to ticks and whole shares may undo a flip: then go further, as far as allowed.
+    for further in np.geomspace(1.0, LARGEST / np.abs(best).max(), ROUNDINGS):
+        edit, window, bar = editor.rounded(best * further)
         after = score(window[None])[0]
         reached = int(after.argmax())
         if reached != winner and (foil is None or reached == int(foil)) and np.abs(edit).max() <= LARGEST:

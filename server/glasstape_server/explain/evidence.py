@@ -2,7 +2,9 @@
 
 Three independent questions: do the gradients around the window keep their signs where the map is
 strong (SmoothGrad), does measuring agree with the map (occlusion), and does the score really change more
-when the map's strongest cells are removed than when any cells are (deletion, under two fills).
+when the map's strongest cells are removed, one after the other, than when any cells are: the cumulative
+prediction difference of Jang, Kim and Yang (2025), "TIMING: temporality-aware integrated gradients for time
+series explanation", whose signs do not cancel, here of the score and under two fills.
 """
 
 from dataclasses import dataclass
@@ -18,9 +20,9 @@ from glasstape_server.explain.smoothgrad import DRAWS, noisy_gradients
 
 TOP = 5
 """Cells that count as the map's strongest."""
-RANDOM_SETS = 16
+RANDOM_SETS = 8
 """Random sets of as many cells that a deletion is compared with."""
-FILLS = 4
+FILLS = 2
 """Background windows that a resampled deletion is averaged over."""
 
 
@@ -35,14 +37,14 @@ class Evidence:
     occlusion_correlation: Tensor
     """(batch,): Spearman's rank correlation of |map| and |occlusion|, at the map's native shape."""
     deletion: Tensor
-    """(batch, 2): |score change| when the strongest cells are removed, filled by mean and by real windows."""
+    """(batch, 2): sum of |score changes| as the strongest cells are removed, filled by mean and by real windows."""
     random_deletion: Tensor
     """(batch, 2): the same of random cells, on average."""
 
 
 def passes(shape: Shape) -> int:
     """Rows that the device computes for the evidence of one map."""
-    return 2 * DRAWS + shape[0] * shape[1] + (1 + RANDOM_SETS) * (1 + FILLS)
+    return 2 * DRAWS + shape[0] * shape[1] + TOP * (1 + RANDOM_SETS) * (1 + FILLS)
 
 
 def hold_against(network: Network, rows: Rows, mean: Tensor, made: Attribution, seed: int) -> Evidence:
@@ -101,27 +103,27 @@ def _pooled(values: Tensor, native: Shape) -> Tensor:
 def _deletions(
     network: Network, rows: Rows, mean: Tensor, made: Attribution, top: Tensor, seed: int
 ) -> tuple[Tensor, Tensor]:
-    cells = rows.shape[0] * rows.shape[1]
+    cells, count = rows.shape[0] * rows.shape[1], top.shape[1]
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.stack(
-        [torch.randperm(cells, generator=generator)[: top.shape[1]] for _ in range(RANDOM_SETS)]
-    )
+    drawn = torch.stack([torch.randperm(cells, generator=generator)[:count] for _ in range(RANDOM_SETS)])
     chosen = torch.randperm(len(rows.background), generator=generator)[:FILLS]
     fills = torch.cat([mean.expand(1, *rows.shape), rows.background[chosen]])
-    sets = torch.zeros(len(rows), 1 + RANDOM_SETS, cells, dtype=torch.bool)
-    sets[:, 0].scatter_(1, top, True)
-    sets[:, 1:].scatter_(2, drawn.expand(len(rows), -1, -1), True)
-    sets = sets.view(len(rows), 1 + RANDOM_SETS, 1, *rows.shape)
+    orders = torch.cat([top[:, None], drawn.expand(len(rows), -1, -1)], dim=1)  # (batch, set, cell)
+    # The k-th of `removed` has the first k cells of an order removed.
+    removed = torch.nn.functional.one_hot(orders, cells).cumsum(dim=2).bool()
+    removed = removed.view(len(rows), -1, *rows.shape)
     change = torch.empty(len(rows), 1 + RANDOM_SETS, len(fills))
-    for part in chunks(len(rows), change[0].numel()):
-        change[part] = _change(network, rows.windows[part], fills, sets[part], made.frozen.rows(part))
+    for part in chunks(len(rows), removed.shape[1] * len(fills)):
+        left = _left(network, rows.windows[part], fills, removed[part], made.frozen.rows(part))
+        left = left.view(len(part), 1 + RANDOM_SETS, count, len(fills))
+        before = made.score[part][:, None, None, None].expand(-1, 1 + RANDOM_SETS, 1, len(fills))
+        change[part] = torch.cat([before, left], dim=2).diff(dim=2).abs().sum(dim=2).to(change.dtype)
     by_fill = torch.stack([change[:, :, 0], change[:, :, 1:].mean(dim=2)], dim=2)  # (batch, set, 2)
     return by_fill[:, 0], by_fill[:, 1:].mean(dim=1)
 
 
-def _change(network: Network, windows: Tensor, fills: Tensor, sets: Tensor, frozen: FrozenScore) -> Tensor:
-    """|score change|, (batch, set, fill)."""
-    removed = torch.where(sets, fills, windows[:, None, None])
-    each = sets.shape[1] * len(fills)
-    left = frozen.of(network(removed.flatten(0, 2)), each).view(len(windows), sets.shape[1], len(fills))
-    return (left - frozen.of(network(windows))[:, None, None]).abs()
+def _left(network: Network, windows: Tensor, fills: Tensor, removed: Tensor, frozen: FrozenScore) -> Tensor:
+    """Scores without the removed cells, (batch, set, fill)."""
+    filled = torch.where(removed[:, :, None], fills, windows[:, None, None])
+    each = removed.shape[1] * len(fills)
+    return frozen.of(network(filled.flatten(0, 2)), each).view(len(windows), -1, len(fills))

@@ -10,9 +10,10 @@ from math import comb
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from glasstape_server.domain import Floats
+from glasstape_server.domain import Floats, Ints
 from glasstape_server.explain.method import (
     Attribution,
     BaselineKind,
@@ -53,7 +54,7 @@ class Shapley:
         logits = network(rows.windows)
         frozen = request.question.freeze(logits)
         players = rows.shape[self.axis]
-        joined, weights = (torch.tensor(part) for part in _coalitions(players))
+        joined, without, weights = (torch.tensor(part) for part in _coalitions(players))
         inside = joined[:, :, None] if self.axis == 0 else joined[:, None, :]
         values = torch.empty_like(rows.windows)
         start, score = torch.empty(len(rows)), torch.empty(len(rows))
@@ -61,7 +62,10 @@ class Shapley:
             mixed = torch.where(inside, rows.windows[part][:, None], rows.baseline[part][:, None])
             worth = frozen.rows(part).of(network(mixed.flatten(0, 1)), len(joined)).view(len(part), -1)
             start[part], score[part] = worth[:, 0], worth[:, -1]
-            values[part] = self._spread(worth.double() @ weights, rows.shape).to(values.dtype)
+            worth = worth.double()
+            # Differences first: who changes nothing gets exactly nothing.
+            gained = worth[:, without + (1 << torch.arange(players))[:, None]] - worth[:, without]
+            values[part] = self._spread((gained * weights).sum(2), rows.shape).to(values.dtype)
         error = (values.sum((1, 2)) - (score - start)).abs()
         native = (rows.shape[0], 1) if self.axis == 0 else (1, rows.shape[1])
         return Attribution(logits, values, frozen, score, start, error, native_shape=native)
@@ -74,13 +78,14 @@ class Shapley:
 
 
 @cache
-def _coalitions(players: int) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.bool_]], Floats]:
-    """Who is in each of the 2^n coalitions, (2^n, n), and the weight of its worth for each player."""
+def _coalitions(players: int) -> tuple[NDArray[np.bool_], Ints, Floats]:
+    """Every coalition, for each player those without him, and what his joining of those weighs.
+
+    Returns:
+        Who is in each coalition, (2^n, n), numbered by its bits; numbers of coalitions (n, 2^(n-1));
+        weights, the same shape.
+    """
     joined = (np.arange(2**players)[:, None] >> np.arange(players)) & 1 == 1
-    size = joined.sum(axis=1)
-    # A coalition counts for a member as joined, against a stranger as not yet joined.
-    member = np.array([1 / (players * comb(players - 1, s - 1)) if s else 0 for s in range(players + 1)])
-    stranger = np.array(
-        [1 / (players * comb(players - 1, s)) if s < players else 0 for s in range(players + 1)]
-    )
-    return joined, np.where(joined, member[size][:, None], -stranger[size][:, None])
+    without = np.stack([np.flatnonzero(~joined[:, player]) for player in range(players)])
+    of_size = np.array([1 / (players * comb(players - 1, size)) for size in range(players)])
+    return joined, without, of_size[joined.sum(axis=1)[without]]

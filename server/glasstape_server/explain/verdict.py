@@ -103,7 +103,7 @@ def judge_fully(
     )
     for name, changed, usual in zip(("mean", "resampled"), deletion, random_deletion, strict=True):
         text = (
-            f"removing the five strongest cells ({name} fill) changes the score by {changed:.3g}, "
+            f"removing the five strongest cells in turn ({name} fill) moves the score by {changed:.3g}, "
             f"five random ones by {usual:.3g}"
         )
         checks.append(_check(f"deletion_{name}", changed, usual, bool(changed > usual), text))

@@ -17,7 +17,6 @@ _CODES: dict[type[errors.GlasstapeError], StatusCode] = {
     errors.AlreadyExists: StatusCode.ALREADY_EXISTS,
     errors.ResourceExhausted: StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
-    errors.Unimplemented: StatusCode.UNIMPLEMENTED,
     errors.Unavailable: StatusCode.UNAVAILABLE,
     errors.DataLoss: StatusCode.DATA_LOSS,
     errors.Internal: StatusCode.INTERNAL,

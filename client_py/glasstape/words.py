@@ -1,0 +1,208 @@
+"""Explanations in words, in English and Korean: fixed sentences filled with an explanation's data."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, tzinfo
+
+from glasstape.errors import InvalidRequestError
+from glasstape.types.enums import Direction, Quantity
+from glasstape.types.explanation import BarValues, Counterfactual, Driver, Explanation
+
+FEATURES: dict[str, dict[str, str]] = {
+    "en": {
+        "open_return": "opening gap",
+        "high_return": "high",
+        "low_return": "low",
+        "close_return": "price change",
+        "relative_volume": "volume",
+        "average_distance": "distance from its average",
+        "rsi": "RSI",
+        "macd_histogram": "MACD histogram",
+    },
+    "ko": {
+        "open_return": "시가 갭",
+        "high_return": "고가",
+        "low_return": "저가",
+        "close_return": "등락",
+        "relative_volume": "거래량",
+        "average_distance": "이동평균 이격",
+        "rsi": "RSI",
+        "macd_histogram": "MACD 히스토그램",
+    },
+}
+"""What traders call the features; others keep their names."""
+DIRECTIONS = {
+    "en": {Direction.DOWN: "DOWN", Direction.FLAT: "FLAT", Direction.UP: "UP"},
+    "ko": {Direction.DOWN: "하락", Direction.FLAT: "보합", Direction.UP: "상승"},
+}
+FIELDS = {
+    "en": {"open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume"},
+    "ko": {"open": "시가", "high": "고가", "low": "저가", "close": "종가", "volume": "거래량"},
+}
+_TEXT = {
+    "en": {
+        "cell": "{feature} at {bar}",
+        "bar": "the bar of {bar}",
+        "bars": "{bars} bars from {bar} on",
+        "feature": "{feature}, all bars",
+        "block": "{features} features over {bars} bars from {bar} on",
+        "above": " was {z:.1f}σ above normal",
+        "below": " was {z:.1f}σ below normal",
+        "usual": " was as usual",
+        "for": "for {direction}",
+        "against": "against {direction}",
+        "share": "{what}: {share:.0%} of all weight, {side}",
+        "effect": "{what}: without it the score changes by {amount:.3f}, it speaks {side}",
+        "sensitivity": "{what}: a little more of it speaks {side}",
+        "relevance": "{what}: relevance {amount:.3f}",
+        "change": "{what}: {amount:+.3f}",
+        "flip": "would turn {direction} if the last bar had {edits} ({size:.2f}σ)",
+        "edit": "{field} {after} instead of {before}",
+        "imagined": (
+            "hypothetical: would turn {direction} if the last bar's features moved by {size:.2f}σ (see the map)"
+        ),
+        "none": "no edit of the last bar within 3σ turns it",
+    },
+    "ko": {
+        "cell": "{bar} {feature}",
+        "bar": "{bar} 봉 전체",
+        "bars": "{bar}부터 {bars}개 봉",
+        "feature": "{feature}, 모든 봉",
+        "block": "{bar}부터 {bars}개 봉의 특성 {features}개",
+        "above": " 평소보다 {z:.1f}σ 높음",
+        "below": " 평소보다 {z:.1f}σ 낮음",
+        "usual": " 평소 수준",
+        "for": "{direction} 쪽",
+        "against": "{direction} 반대쪽",
+        "share": "{what}: 전체 비중의 {share:.0%}, {side}",
+        "effect": "{what}: 없으면 점수가 {amount:.3f} 변함, {side}",
+        "sensitivity": "{what}: 조금 더 커지면 {side}",
+        "relevance": "{what}: 관련도 {amount:.3f}",
+        "change": "{what}: {amount:+.3f}",
+        "flip": "마지막 봉이 {edits}였다면 {direction}(으)로 바뀜 ({size:.2f}σ)",
+        "edit": "{field} {before} 대신 {after}",
+        "imagined": "가상: 마지막 봉의 특성이 {size:.2f}σ 움직이면 {direction}(으)로 바뀜 (지도 참조)",
+        "none": "마지막 봉을 3σ 안에서 바꿔도 결과는 그대로임",
+    },
+}
+LANGUAGES = tuple(_TEXT)
+
+
+def in_words(explanation: Explanation, language: str = "en", zone: tzinfo = UTC) -> list[str]:
+    """One sentence for each driver, strongest first; for a counterfactual, one sentence.
+
+    Args:
+        explanation: what `Client.explain` gave.
+        language: "en" or "ko".
+        zone: time zone in which bars are named; the exchange's, as a rule.
+
+    Raises:
+        InvalidRequestError: no such language.
+    """
+    if language not in _TEXT:
+        raise InvalidRequestError.field("language", f"must be one of {LANGUAGES}, is {language!r}")
+    if explanation.counterfactual is not None:
+        return [_flip(explanation.counterfactual, language)]
+    if explanation.heatmap is None:
+        return []
+    shape = explanation.heatmap.values.shape
+    label = bar_labels(explanation.bar_close_times, shape[0], zone)
+    return [
+        _sentence(driver, explanation, language, label, (shape[0], shape[1]))
+        for driver in explanation.drivers
+    ]
+
+
+def feature_name(name: str, language: str = "en") -> str:
+    """What traders call a feature."""
+    return FEATURES[language].get(name, name)
+
+
+def bar_labels(times: Sequence[datetime], count: int, zone: tzinfo = UTC) -> Callable[[int], str]:
+    """Names of a window's bars by row: the time of day, the date, or both, as short as they differ.
+
+    Without times a bar is named by its distance from the newest: t, t-1 …
+    """
+    if len(times) != count:
+        return lambda row: "t" if row == count - 1 else f"t-{count - 1 - row}"
+    local = [moment.astimezone(zone) for moment in times]
+    form = "%H:%M" if len({moment.date() for moment in local}) == 1 else "%m-%d %H:%M"
+    if len({moment.date() for moment in local}) == count:
+        form = "%m-%d"  # a bar a day: the clock says nothing
+    return lambda row: f"{local[row]:{form}}"
+
+
+def _sentence(
+    driver: Driver,
+    explanation: Explanation,
+    language: str,
+    label: Callable[[int], str],
+    shape: tuple[int, int],
+) -> str:
+    text, quantity = _TEXT[language], _quantity(explanation)
+    what = _what(driver, language, label, shape)
+    if driver.z_score is not None:
+        size = "usual" if abs(driver.z_score) < 0.05 else "above" if driver.z_score > 0 else "below"
+        what += text[size].format(z=abs(driver.z_score))
+    direction = DIRECTIONS[language].get(explanation.target or Direction.DOWN, "?")
+    side = text["for" if driver.attribution > 0 else "against"].format(direction=direction)
+    form = "share" if driver.share is not None else _FORMS[quantity]
+    amount = driver.attribution if quantity is Quantity.CHANGE else abs(driver.attribution)
+    return text[form].format(what=what, share=driver.share, side=side, amount=amount)
+
+
+_FORMS = {
+    Quantity.SENSITIVITY: "sensitivity",
+    Quantity.EFFECT: "effect",
+    Quantity.CONTRIBUTION: "effect",
+    Quantity.RELEVANCE: "relevance",
+    Quantity.CHANGE: "change",
+}
+
+
+def _quantity(explanation: Explanation) -> Quantity:
+    if explanation.heatmap is None or explanation.heatmap.quantity not in _FORMS:
+        return Quantity.RELEVANCE
+    return explanation.heatmap.quantity
+
+
+def _what(driver: Driver, language: str, label: Callable[[int], str], shape: tuple[int, int]) -> str:
+    text, (bars, features) = _TEXT[language], driver.span
+    if (bars, features) == (1, 1):
+        form = "cell"
+    elif features == shape[1]:
+        form = "bar" if bars == 1 else "bars"
+    else:
+        form = "feature" if features == 1 and bars == shape[0] else "block"
+    return text[form].format(
+        feature=feature_name(driver.feature, language),
+        bar=label(driver.time_index),
+        bars=bars,
+        features=features,
+    )
+
+
+def _flip(flip: Counterfactual, language: str) -> str:
+    text = _TEXT[language]
+    if not flip.found or flip.direction is None:
+        return text["none"]
+    direction = DIRECTIONS[language][flip.direction]
+    if flip.bar is None or flip.edited_bar is None:
+        return text["imagined"].format(direction=direction, size=flip.size)
+    edits = ", ".join(_edits(flip.bar, flip.edited_bar, language))
+    return text["flip"].format(direction=direction, edits=edits, size=flip.size)
+
+
+def _edits(before: BarValues, after: BarValues, language: str) -> list[str]:
+    return [
+        _TEXT[language]["edit"].format(
+            field=name,
+            before=_number(getattr(before, field)),
+            after=_number(getattr(after, field)),
+        )
+        for field, name in FIELDS[language].items()
+        if getattr(before, field) != getattr(after, field)
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10_000 else f"{value:,.6g}"

@@ -1,0 +1,16 @@
+import numpy as np
+import pytest
+import torch
+from glasstape_server.models.architectures import ARCHITECTURES
+from networks import make_scorer
+
+
+@pytest.fixture(params=sorted(ARCHITECTURES))
+def scorer(request):
+    """Every network with weights as drawn: methods must be right of any function."""
+    return make_scorer(request.param)
+
+
+@pytest.fixture(scope="session")
+def windows():
+    return torch.from_numpy(np.random.default_rng(0).normal(size=(12, 6, 8)).astype(np.float32))

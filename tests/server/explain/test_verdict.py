@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from glasstape_server.explain.method import Quantity
+from glasstape_server.explain.verdict import MapFacts, Verdict, judge_fast, judge_fully
+from glasstape_server.models.manifest import Check
+
+FINE = MapFacts(np.ones((6, 8), "f4"), Quantity.CONTRIBUTION, 1.0, 0.001)
+PASSED = Check(name="skill", value=3, limit=2, passed=True, text="skilled")
+FAILED = Check(name="skill", value=1, limit=2, passed=False, text="no skill")
+
+
+def full(facts=FINE, signs=0.9, correlation=0.8, deletion=(1.0, 1.0), usual=(0.1, 0.1), of_model=(PASSED,)):
+    return judge_fully(facts, signs, correlation, np.array(deletion), np.array(usual), of_model)
+
+
+@pytest.mark.parametrize("values", [np.zeros((6, 8)), np.full((6, 8), np.nan), np.full((6, 8), 9e-9)])
+def test_a_flat_or_broken_map_is_degenerate_at_any_level(values):
+    facts = MapFacts(values.astype("f4"), Quantity.SENSITIVITY)
+    for judgement in (judge_fast(facts), full(facts)):
+        assert judgement.verdict is Verdict.DEGENERATE
+        assert judgement.reasons
+
+
+def test_fast_never_says_reliable_and_names_what_it_found():
+    assert judge_fast(FINE).verdict is Verdict.CAUTION
+    incomplete = judge_fast(MapFacts(FINE.values, Quantity.CONTRIBUTION, 1.0, 0.5))
+    assert "completeness error 0.5, at most 0.01" in incomplete.reasons[0]
+
+
+def test_full_says_reliable_when_everything_passes():
+    judgement = full()
+    assert judgement.verdict is Verdict.RELIABLE
+    assert judgement.reasons == ()
+    assert [check.name for check in judgement.checks] == [
+        "completeness", "sign_agreement", "occlusion_correlation", "deletion_mean", "deletion_resampled",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"signs": 0.79}, "sign"),
+        ({"correlation": 0.49}, "occlusion"),
+        ({"correlation": float("nan")}, "occlusion"),
+        ({"deletion": (0.05, 1.0)}, "mean fill"),
+        ({"deletion": (1.0, 0.05)}, "resampled fill"),
+        ({"facts": MapFacts(FINE.values, Quantity.CONTRIBUTION, 0.001, 0.0006)}, "completeness"),
+        ({"of_model": (PASSED, FAILED)}, "no skill"),
+    ],
+)
+def test_one_failed_check_is_a_caution_with_its_reason(change, reason):
+    judgement = full(**change)
+    assert judgement.verdict is Verdict.CAUTION
+    (only,) = judgement.reasons
+    assert reason in only
+
+
+def test_small_differences_are_judged_as_if_they_were_a_twentieth():
+    facts = MapFacts(FINE.values, Quantity.CONTRIBUTION, 0.001, 0.0004)
+    assert full(facts).verdict is Verdict.RELIABLE

@@ -1,0 +1,34 @@
+"""Networks with weights as drawn, and methods run on them without a model around."""
+
+import torch
+from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.method import MethodName, Request, Rows
+from glasstape_server.explain.scores import Question
+from glasstape_server.models.architectures import build, default_config
+from glasstape_server.models.artefact import Scorer
+
+MEAN = torch.linspace(-0.3, 0.4, 8)
+DEVIATION = torch.linspace(0.5, 1.5, 8)
+
+
+def make_scorer(architecture, steps=6, features=8):
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        network = build(architecture, default_config(architecture, steps, features))
+    mean, deviation = MEAN[:features], DEVIATION[:features]
+    return Scorer(network, mean, deviation).eval().requires_grad_(False)
+
+
+def rows_of(windows, baseline=None, background=None):
+    nothing = torch.zeros_like(windows)
+    background = torch.zeros(0) if background is None else background
+    return Rows(windows, nothing if baseline is None else baseline, DEVIATION, background)
+
+
+def attribute(scorer, rows, method, *, samples=0, seed=0, **question):
+    name = MethodName[method]
+    return METHODS[name].attribute(scorer, rows, Request(name, Question(**question), None, samples, seed))
+
+
+def served(scorer):
+    return [name.name for name, method in METHODS.items() if method.serves(scorer, (6, 8))]
