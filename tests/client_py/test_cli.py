@@ -72,6 +72,32 @@ def test_explain_draws_the_map_and_gives_it_as_json(market):
     assert said["quality"]["verdict"] == "CAUTION"
 
 
+def test_explain_says_it_in_words(market):
+    shown = glasstape("explain", "AAA", "--server", market.address).stdout
+    assert "of all weight, " in shown
+    assert "normal" in shown
+    korean = glasstape("explain", "AAA", "--language", "ko", "--server", market.address).stdout
+    assert "전체 비중의" in korean
+
+
+def test_compare_draws_every_method_and_saves_pictures(market, tmp_path):
+    for suffix, magic in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        path = tmp_path / f"maps{suffix}"
+        shown = glasstape(
+            "explain", "AAA", "--compare", "--save", str(path), "--server", market.address
+        ).stdout
+        for method in market.client.model().methods:
+            assert method.value in shown
+        assert "6×1: bars only" in shown
+        assert path.read_bytes().startswith(magic)
+    drawing = path.read_text()
+    again = tmp_path / "again.svg"
+    glasstape("explain", "AAA", "--compare", "--save", str(again), "--server", market.address)
+    assert again.read_text() == drawing
+    said = lines(glasstape("explain", "AAA", "--compare", "--json", "--server", market.address))
+    assert [item["method"] for item in said] == [method.name for method in market.client.model().methods]
+
+
 def test_models_and_track(market):
     assert "sample-conv1d@1" in glasstape("models", "--server", market.address).stdout
     assert "close_return" in glasstape("models", "sample-conv1d", "--server", market.address).stdout
@@ -198,6 +224,11 @@ def test_bad_arguments_are_one_sentence(market, tmp_path):
         ["predict", "--signal", "-1"],
         ["predict", "--windows", str(tmp_path / "x.bin")],
         ["explain", "AAA", "--method", "magic"],
+        ["explain", "AAA", "--save", "map.gif"],
+        ["explain", "AAA", "BBB", "--compare"],
+        ["explain", "AAA", "--compare", "--target", "up"],
+        ["explain", "AAA", "--json", "--save", "map.png"],
+        ["explain", "AAA", "--method", "gradient", "--samples", "4"],
         ["export", "--from", "-3"],
         ["export", "--out", "x.xls"],
         ["watch", "--for", "soon"],
@@ -207,7 +238,16 @@ def test_bad_arguments_are_one_sentence(market, tmp_path):
         assert result.returncode in (1, 2), arguments
         assert "Traceback" not in result.stderr, arguments
         assert result.stderr.strip(), arguments
-    for arguments in (["train", "--name", "../x"], ["train", "--horizon", "0"], ["bench", "--symbols", "0"]):
+    for arguments in (
+        ["train", "--name", "../x"],
+        ["train", "--horizon", "0"],
+        ["train", "--arch", "rnn"],
+        ["bench"],
+        ["bench", "burst", "--symbols", "0"],
+        ["bench", "explain", "--networks", "rnn"],
+        ["bench", "explain", "--kinds", "magic"],
+        ["bench", "explain", "--shapes", "6"],
+    ):
         result = glasstape(*arguments, check=False, cwd=tmp_path)
         assert result.returncode in (1, 2)
         assert "Traceback" not in result.stderr

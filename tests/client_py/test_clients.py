@@ -12,10 +12,10 @@ from glasstape import (
     Method,
     ModelState,
     NotFoundError,
+    PreconditionError,
     Quantity,
     Score,
     UnavailableError,
-    UnimplementedError,
 )
 from glasstape.testing import FakeServer, make_confidence
 
@@ -90,7 +90,7 @@ def test_errors_are_of_one_tree_and_carry_reason_and_metadata(market):
         market.client.model("nope")
     assert (caught.value.code, caught.value.reason) == ("NOT_FOUND", "MODEL_NOT_FOUND")
     assert caught.value.metadata == {"model": "nope"}
-    with pytest.raises(UnimplementedError):
+    with pytest.raises(PreconditionError, match="METHOD_GRADIENT, METHOD_GRADIENT_X_INPUT"):
         market.client.explain(windows=WINDOWS, method="attention")
     prediction = market.client.predict(symbols=["NOPE"])[0]
     with pytest.raises(NotFoundError):

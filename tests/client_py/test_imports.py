@@ -7,13 +7,14 @@ import glasstape
 import pytest
 
 PUBLIC = """
-AsyncClient AsyncSignalStream AuthenticationError Bar Baseline BuyEvent Client Confidence ConfidenceEvent
-ConflictError DataLossError DataState DeadlineError Delivery Direction Disconnected Driver Entry Event EventBatch
-EventKind Explanation Feature Gap GlasstapeError Goodbye GoodbyeReason Heartbeat Heatmap HeatmapBatch Instrument
-InternalError InvalidRequestError Method Model ModelRef ModelState NotFoundError OpenResult Opened OutOfRangeError
-OutcomeEvent OverloadedError PermissionDeniedError PreconditionError Prediction PublishReport Quality QualityLevel
-Quantity Rejection ResetReason Score Signal SignalStream Start StreamMessage Tls TrackRecord TrackRecords
-UnavailableError UnimplementedError Verdict Violation __version__
+AsyncClient AsyncSignalStream AuthenticationError Bar BarValues Baseline BuyEvent Check Client Confidence
+ConfidenceEvent ConflictError Counterfactual DataLossError DataState DeadlineError Delivery Direction
+Disconnected Driver Entry Event EventBatch EventKind Explanation Feature Gap GlasstapeError Goodbye
+GoodbyeReason Heartbeat Heatmap HeatmapBatch Instrument InternalError InvalidRequestError Method Model
+ModelRef ModelState NotFoundError OpenResult Opened OutOfRangeError OutcomeEvent OverloadedError
+PermissionDeniedError PreconditionError Prediction PublishReport Quality QualityLevel Quantity Rejection
+ResetReason Score Signal SignalStream Start StreamMessage Tls TrackRecord TrackRecords UnavailableError
+UnimplementedError Verdict Violation __version__ in_words
 """
 
 

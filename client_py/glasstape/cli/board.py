@@ -1,7 +1,5 @@
 """The state behind `glasstape watch`, and its picture."""
 
-from datetime import datetime
-
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -35,7 +33,7 @@ class Board:
         self.confidences: dict[str, ConfidenceEvent] = {}
         self.buys = 0
         self.hits = self.scored = 0
-        self.explained: tuple[BuyEvent, Explanation, tuple[datetime, ...]] | None = None
+        self.explained: tuple[BuyEvent, Explanation] | None = None
         self._waiting: dict[int, BuyEvent] = {}
 
     def take(self, message: StreamMessage) -> None:
@@ -64,9 +62,9 @@ class Board:
         """The map of the newest explained buy."""
         if self.explained is None:
             return None
-        event, explanation, times = self.explained
+        event, explanation = self.explained
         title = f"why {event.symbol} is a buy at {event.bar_close_time:%Y-%m-%d %H:%M} UTC (sequence {event.sequence})"
-        return Group(heatmap_table(explanation, self.model, times, title), Text(caption(explanation), "dim"))
+        return Group(heatmap_table(explanation, self.model, title), Text(caption(explanation), "dim"))
 
     def picture(self) -> Group:
         """Everything, as rich draws it."""
@@ -128,7 +126,5 @@ class Board:
         event = self._waiting[max(explained)]
         if event.model.digest != self.model.ref.digest:
             self.model = self._client.model(f"{event.model.name}@{event.model.version}")
-        bars = self._client.bars(event.symbol, event.interval, end=event.bar_close_time)
-        times = tuple(bar.close_time for bar in bars if not bar.halted)[-self.model.time_steps :]
-        self.explained = (event, batch.explanations[event.sequence], times)
+        self.explained = (event, batch.explanations[event.sequence])
         self._waiting = {sequence: e for sequence, e in self._waiting.items() if sequence > event.sequence}

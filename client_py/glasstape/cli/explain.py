@@ -1,13 +1,23 @@
 """`glasstape explain`: predictions with their heat maps."""
 
 import argparse
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 from glasstape.cli.predict import add_source, source
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from glasstape import Client, Explanation, Model
+
 HELP = "show why: the (time x feature) heat map of a prediction"
+METHODS = (
+    "gradient, gradient_x_input, smoothgrad, integrated_gradients, expected_gradients, occlusion, shapley_bars, "
+    "shapley_features, grad_cam, grad_cam_x_gradient, attention, attention_x_gradient or counterfactual"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,63 +27,165 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument(
         "--method",
-        default="gradient",
-        help="gradient, gradient_x_input, integrated_gradients or occlusion (see `glasstape models NAME`)",
+        default="integrated_gradients",
+        help=f"{METHODS}; `glasstape models NAME` says which a model serves (default: %(default)s)",
     )
+    parser.add_argument("--compare", action="store_true", help="every method of the model, side by side")
     parser.add_argument("--score", default="margin", help="margin, logit, log_probability or up_minus_down")
     parser.add_argument("--target", help="down, flat or up (default: each one's winner)")
     parser.add_argument("--foil", help="class to compare with (default: the runner-up)")
-    parser.add_argument("--baseline", help="mean or zero (default: the method's own)")
-    parser.add_argument("--samples", type=int, default=0, help="steps of a path method (default: as needed)")
+    parser.add_argument(
+        "--baseline",
+        help="mean, zero, or previous: what changed since the last signal (default: the method's)",
+    )
+    parser.add_argument("--samples", type=int, default=0, help="steps or draws (default: the method's own)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of methods that draw (default: 0)")
+    parser.add_argument("--quality", default="fast", help="none, fast or full (default: fast)")
+    parser.add_argument(
+        "--language", choices=("en", "ko"), default="en", help="of the sentences (default: en)"
+    )
+    parser.add_argument("--save", type=Path, metavar="FILE", help="draw the maps into a .png or .svg file")
 
 
 @reported
 def run(options: argparse.Namespace) -> int:
     """Explain; the exit status is 1 if any item failed."""
+    if options.save and options.json:
+        raise ValueError("--save: not together with --json")
     with connected(options) as client:
-        explanations = client.explain(
-            **source(options),
-            method=options.method,
-            score=options.score,
-            target=options.target,
-            foil=options.foil,
-            baseline=options.baseline,
-            samples=options.samples,
-        )
+        explanations = _compared(client, options) if options.compare else _explained(client, options)
         if options.json:
             for explanation in explanations:
                 print_json(explanation)
         else:
-            from rich.console import Console
-
-            from glasstape.cli.render import caption, direction_text, heatmap_table
-
-            console = Console()
-            for number, explanation in enumerate(explanations):
-                prediction = explanation.prediction
-                name = prediction.symbol or f"#{number}"
-                if prediction.confidence is None or prediction.model is None:
-                    console.print(f"{name}: {prediction.error}", style="red")
-                    continue
-                model = client.model(f"{prediction.model.name}@{prediction.model.version}")
-                times = []
-                if prediction.symbol and prediction.bar_close_time:
-                    bars = client.bars(prediction.symbol, model.interval, end=prediction.bar_close_time)
-                    times = [bar.close_time for bar in bars if not bar.halted]
-                console.print(direction_text(prediction.confidence), f"up {prediction.confidence.up:.1%}")
-                console.print(heatmap_table(explanation, model, times, name))
-                console.print(caption(explanation), style="dim")
-                for driver in explanation.drivers:
-                    share = "" if driver.share is None else f", {driver.share:.0%} of all"
-                    console.print(
-                        f"  {driver.feature} at {_bar(driver.time_index, model.time_steps, times)}: "
-                        f"{driver.value:+.3f} (z {driver.z_score:+.1f}) -> {driver.attribution:+.4f}{share}"
-                    )
+            _show(client, explanations, options)
     return int(any(explanation.prediction.error is not None for explanation in explanations))
 
 
-def _bar(time_index: int, steps: int, times: "Sequence[datetime]") -> str:
-    """The bar of a row in the window: its time if it is known, else its distance from the newest."""
-    if len(times) < steps:
-        return f"bar {time_index - steps + 1}"
-    return f"{times[-steps:][time_index]:%Y-%m-%d %H:%M}"
+def _explained(client: "Client", options: argparse.Namespace) -> "list[Explanation]":
+    return client.explain(
+        **source(options),
+        method=options.method,
+        score=options.score,
+        target=options.target,
+        foil=options.foil,
+        baseline=options.baseline,
+        samples=options.samples,
+        seed=options.seed,
+        quality=options.quality,
+    )
+
+
+def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanation]":
+    """The first item by every method of its model."""
+    from glasstape import Method
+
+    given = source(options)
+    items = given.get("symbols") or given.get("signals")
+    if (items is not None and len(items) != 1) or (items is None and len(given["windows"]) != 1):
+        raise ValueError("--compare: give exactly one item")
+    if options.target or options.foil or options.samples or options.baseline or options.score != "margin":
+        raise ValueError("--compare: takes none of --target, --foil, --baseline, --samples, --score")
+    first = client.explain(**given, quality="none")[0]
+    if first.prediction.model is None or first.prediction.error is not None:
+        return [first]
+    ref = first.prediction.model
+    if "signals" not in given:
+        given["model"] = (
+            f"{ref.name}@{ref.version}"  # all maps of one version, whatever is deployed meanwhile
+        )
+    methods = client.model(f"{ref.name}@{ref.version}").methods
+    made = []
+    for method in methods:
+        # Published with single logits; everything else explains what decided.
+        score = "logit" if method in (Method.GRAD_CAM, Method.ATTENTION) else "margin"
+        made += client.explain(
+            **given, method=method, score=score, seed=options.seed, quality=options.quality
+        )
+    return made
+
+
+def _show(client: "Client", explanations: "list[Explanation]", options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    console = Console()
+    zones = _zones(client)
+    models: dict[str, Model] = {}
+    drawn = []
+    for number, explanation in enumerate(explanations):
+        prediction = explanation.prediction
+        name = prediction.symbol or f"#{number}"
+        if prediction.confidence is None or prediction.model is None:
+            console.print(f"{name}: {prediction.error}", style="red")
+            continue
+        ref = f"{prediction.model.name}@{prediction.model.version}"
+        model = models.setdefault(ref, client.model(ref) if ref not in models else models[ref])
+        drawn.append((name, explanation, model, zones.get(prediction.symbol, UTC)))
+    if options.compare and drawn:
+        _show_compared(console, drawn, options.language)
+    elif not options.compare:
+        for name, explanation, model, zone in drawn:
+            _show_one(console, name, explanation, model, zone, options.language)
+    if options.save and drawn:
+        _save(options, drawn)
+        console.print(f"saved {options.save}")
+
+
+_Drawn = tuple[str, "Explanation", "Model", tzinfo]
+
+
+def _show_one(
+    console: "Console", name: str, explanation: "Explanation", model: "Model", zone: tzinfo, language: str
+) -> None:
+    from glasstape import in_words
+    from glasstape.cli.render import caption, direction_text, heatmap_table
+
+    confidence = explanation.prediction.unwrap()
+    console.print(direction_text(confidence), f"up {confidence.up:.1%}")
+    console.print(heatmap_table(explanation, model, name, zone))
+    console.print(caption(explanation), style="dim")
+    for sentence in in_words(explanation, language, zone):
+        console.print(f"  {sentence}", highlight=False)
+
+
+def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> None:
+    from rich.columns import Columns
+
+    from glasstape import Method, in_words
+    from glasstape.cli.render import direction_text, small_map
+
+    name, first, model, zone = drawn[0]
+    confidence = first.prediction.unwrap()
+    console.print(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})", highlight=False)
+    console.print(direction_text(confidence), f"up {confidence.up:.1%}")
+    names = ", ".join(feature.name for feature in model.features)
+    console.print(f"bars run to the right, the newest last; features run down: {names}", style="dim")
+    console.print(Columns([small_map(made, made.method.value, zone) for _, made, _, zone in drawn]))
+    for _, made, _, zone in drawn:
+        if made.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):
+            for sentence in in_words(made, language, zone):
+                console.print(f"  {sentence}", highlight=False)
+
+
+def _save(options: argparse.Namespace, drawn: list[_Drawn]) -> None:
+    from glasstape.cli.picture import Picture, save
+
+    name, first, model, zone = drawn[0]
+    confidence = first.prediction.unwrap()
+    title = (
+        f"{name}: {confidence.direction.name}, up {confidence.up:.1%} ({model.ref.name}@{model.ref.version})"
+    )
+    if not options.compare and len(drawn) > 1:
+        title = f"{model.ref.name}@{model.ref.version}"
+    pictures = [
+        Picture(made.method.value if options.compare else item, made, used, None)
+        for item, made, used, _ in drawn
+    ]
+    save(options.save, pictures, title, zone)
+
+
+def _zones(client: "Client") -> dict[str, tzinfo]:
+    """The exchange's time zone of each symbol."""
+    from zoneinfo import ZoneInfo
+
+    return {item.symbol: ZoneInfo(item.time_zone) for item in client.instruments()}

@@ -1,13 +1,16 @@
 """Signals and heat maps as text, with rich."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, tzinfo
 
 import numpy as np
+from rich.console import Group
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from glasstape import Confidence, Direction, Explanation, Model
+from glasstape.words import bar_labels
 
 ARROWS = {Direction.DOWN: "▼", Direction.FLAT: "■", Direction.UP: "▲"}
 STYLES = {Direction.DOWN: "blue", Direction.FLAT: "bright_black", Direction.UP: "red"}
@@ -32,31 +35,92 @@ def direction_text(confidence: Confidence) -> Text:
     )
 
 
-def heatmap_table(
-    explanation: Explanation, model: Model, times: Sequence[datetime] = (), title: str = ""
-) -> Table:
+def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC) -> Table:
     """A map as a coloured grid: features down, bars across, the newest on the right.
 
     Green supports the explained class, purple speaks against it; the colour is full at the map's
-    largest cell, whose number is printed with all others.
+    largest cell, whose number is printed with all others. A map that is coarser than the window is drawn
+    as coarse as it is.
     """
     table = Table(title=title, title_justify="left", padding=(0, 1), show_edge=False)
     table.add_column("feature", no_wrap=True)
     heatmap = explanation.heatmap
     if heatmap is None:
         return table
-    steps = heatmap.values.shape[0]
-    clocks = {f"{moment:%H:%M}" for moment in times}
-    labels = [f"{moment:%m-%d}" if len(clocks) <= 2 else f"{moment:%d. %H:%M}" for moment in times[-steps:]]
-    if len(labels) != steps:
-        labels = [f"t-{steps - 1 - step}" if step < steps - 1 else "t" for step in range(steps)]
-    for label in labels:
+    bars, features = bar_spans(explanation, zone), feature_spans(explanation, model)
+    for label in bars:
         table.add_column(label, justify="right", no_wrap=True)
-    peak = float(np.abs(heatmap.values).max()) or 1.0
-    for column, feature in enumerate(model.features):
-        cells = [_cell(float(value), peak) for value in heatmap.values[:, column]]
-        table.add_row(feature.name, *cells)
+    native = heatmap.native
+    peak = float(np.abs(native).max()) or 1.0
+    for column, name in enumerate(features):
+        cells = [_cell(float(value), peak) for value in native[:, column]]
+        table.add_row(name, *cells)
     return table
+
+
+def small_map(explanation: Explanation, title: str, zone: tzinfo = UTC) -> Panel:
+    """A map with three characters a bar, for many beside each other.
+
+    Colours and numbers (tenths) run from minus the map's own peak to plus its own peak, which is printed.
+    """
+    heatmap = explanation.heatmap
+    if heatmap is None:
+        return Panel(Text("no map"), title=title)
+    values = heatmap.values
+    peak = float(np.abs(values).max()) or 1.0
+    lines = [
+        Text.assemble(*(_tenths(float(value), peak) for value in values[:, column]))
+        for column in range(values.shape[1])
+    ]
+    verdict = explanation.quality.verdict.value if explanation.quality is not None else ""
+    lines.append(Text(f"{heatmap.quantity.value} ±{peak:.3g}", "dim"))
+    lines.append(Text(native_label(explanation), "dim"))
+    lines.append(Text(verdict, "dim"))
+    return Panel(Group(*lines), title=title, width=max(3 * values.shape[0] + 4, 26), padding=(0, 1))
+
+
+def native_label(explanation: Explanation) -> str:
+    """What a map can tell apart: "6×8", or "6×1: bars only"."""
+    heatmap = explanation.heatmap
+    if heatmap is None:
+        return ""
+    bars, features = heatmap.native_shape
+    text = f"{bars}×{features}"
+    if heatmap.native_shape == heatmap.values.shape:
+        return text
+    if features == 1:
+        return f"{text}: bars only"
+    return f"{text}: features only" if bars == 1 else f"{text}: blocks"
+
+
+def bar_spans(explanation: Explanation, zone: tzinfo = UTC) -> list[str]:
+    """Names of a map's native rows: bars, or runs of them."""
+    if explanation.heatmap is None:
+        return []
+    steps = explanation.heatmap.values.shape[0]
+    label = bar_labels(explanation.bar_close_times, steps, zone)
+    return [_span(first, last, label) for first, last in _runs(steps, explanation.heatmap.native_shape[0])]
+
+
+def feature_spans(explanation: Explanation, model: Model) -> list[str]:
+    """Names of a map's native columns: features, or runs of them."""
+    if explanation.heatmap is None:
+        return []
+    names = [feature.name for feature in model.features]
+    runs = _runs(len(names), explanation.heatmap.native_shape[1])
+    if len(runs) == 1:
+        return ["(all features)"]
+    return [_span(first, last, lambda row: names[row]) for first, last in runs]
+
+
+def _runs(size: int, coarse: int) -> list[tuple[int, int]]:
+    """First and last of each block of a nearest-neighbour upsampling."""
+    blocks = [row * coarse // size for row in range(size)]
+    return [(blocks.index(block), size - 1 - blocks[::-1].index(block)) for block in dict.fromkeys(blocks)]
+
+
+def _span(first: int, last: int, label: Callable[[int], str]) -> str:
+    return label(first) if first == last else f"{label(first)} … {label(last)}"
 
 
 def caption(explanation: Explanation) -> str:
@@ -65,7 +129,7 @@ def caption(explanation: Explanation) -> str:
     target = explanation.target.name if explanation.target is not None else "?"
     text = f"{explanation.method.value} of the {explanation.score_kind.value} for {target}{against}"
     if explanation.heatmap is not None:
-        text += f": {explanation.heatmap.quantity.value}"
+        text += f": {explanation.heatmap.quantity.value} at {native_label(explanation)}"
     if explanation.score is not None:
         text += f"; score {explanation.score:+.4f}"
     if explanation.baseline_score is not None:
@@ -78,8 +142,17 @@ def caption(explanation: Explanation) -> str:
 
 
 def _cell(value: float, peak: float) -> Text:
+    return Text(f"{value:+.3f}", f"white {_background(value, peak)}")
+
+
+def _tenths(value: float, peak: float) -> Text:
+    share = round(10 * value / peak) if np.isfinite(value) else 0
+    return Text(f"{share:+3d}" if share else "  ·", f"white {_background(value, peak)}")
+
+
+def _background(value: float, peak: float) -> str:
     strength = min(1.0, abs(value) / peak)
     # Between black and a green or purple of equal lightness: neither market convention is touched.
     full = (40, 150, 60) if value >= 0 else (150, 60, 180)
     red, green, blue = (round(channel * strength) for channel in full)
-    return Text(f"{value:+.3f}", f"white on rgb({red},{green},{blue})")
+    return f"on rgb({red},{green},{blue})"

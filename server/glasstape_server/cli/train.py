@@ -19,13 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
     parser.add_argument(
         "--train-until",
-        default="2011-01-01",
-        help="first day after training (default: %(default)s)",
+        default="",
+        help="first day after training (default: behind 70 %% of the bars; sample: 2011-01-01)",
     )
     parser.add_argument(
         "--validate-until",
-        default="2012-01-01",
-        help="first day after validation (default: %(default)s)",
+        default="",
+        help="first day after validation (default: behind 85 %% of the bars; sample: 2012-01-01)",
     )
     parser.add_argument(
         "--time-zone",

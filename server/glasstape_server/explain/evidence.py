@@ -60,14 +60,12 @@ def hold_against(network: Network, rows: Rows, mean: Tensor, made: Attribution, 
     _, stability = noisy_gradients(network, rows, made.frozen, DRAWS, seed)
     flat = made.values.abs().flatten(1).nan_to_num()
     top = flat.topk(min(TOP, flat.shape[1]), dim=1).indices
-    native = made.native_shape or rows.shape
-    around = Rows(rows.windows, mean.expand_as(rows.windows), rows.deviation)
-    measured = occlude(network, around, made.frozen, made.score).abs()
+    measured = occlude(network, rows, made.frozen, made.score)
     deletion, random = _deletions(network, rows, mean, made, top, seed)
     return Evidence(
         stability,
         stability.flatten(1).gather(1, top).mean(dim=1),
-        spearman(_pooled(made.values.abs().nan_to_num(), native), _pooled(measured, native)),
+        spearman(_pooled(made, made.values.nan_to_num()), _pooled(made, measured)),
         deletion,
         random,
     )
@@ -94,9 +92,15 @@ def _ranks(values: Tensor) -> Tensor:
     return less.double() + (equal.double() - 1) / 2
 
 
-def _pooled(values: Tensor, native: Shape) -> Tensor:
-    """(batch, time, feature) averaged to the native grid, (batch, cell)."""
-    return functional.adaptive_avg_pool2d(values[:, None], native).flatten(1)
+def _pooled(made: Attribution, values: Tensor) -> Tensor:
+    """Strength at the map's native grid, (batch, cell).
+
+    What a complete map says of a whole bar is a sum, in which signs cancel; any other map ranks strengths.
+    """
+    native = made.native_shape or (values.shape[1], values.shape[2])
+    summed = made.completeness_error is not None
+    pooled = functional.adaptive_avg_pool2d((values if summed else values.abs())[:, None], native)
+    return pooled.flatten(1).abs()
 
 
 @torch.no_grad()

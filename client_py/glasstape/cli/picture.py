@@ -1,0 +1,119 @@
+"""Heat maps as PNG or SVG, with matplotlib."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glasstape import Explanation, Model, Verdict
+from glasstape.cli.render import bar_spans, feature_spans, native_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".png", ".svg")
+COLOURS = "PRGn"
+"""ColorBrewer's purple to green, centred at 0: told apart by colour-blind people, and no market's red or blue."""
+FONTS = ["DejaVu Sans", "Noto Sans CJK KR", "Malgun Gothic", "Apple SD Gothic Neo", "NanumGothic"]
+COLUMNS = 4
+UNSURE = 0.8
+"""Sign stability below which a cell is hatched."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One map to draw."""
+
+    title: str
+    explanation: Explanation
+    model: Model
+    outlined: np.ndarray[tuple[int, int], np.dtype[np.bool_]] | None = None
+    """Cells (time, feature) to outline: those that are known to matter."""
+
+
+def save(path: Path, pictures: Sequence[Picture], title: str, zone: tzinfo = UTC) -> None:
+    """Draw maps beside each other, each from minus its own peak to plus its own peak.
+
+    A map that is coarser than the window is drawn in its own blocks and says its native shape.
+
+    Raises:
+        ValueError: the file's suffix is neither .png nor .svg.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"--save: must end in {' or '.join(FORMATS)}, is {path.name!r}")
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    columns = min(COLUMNS, len(pictures))
+    rows = -(-len(pictures) // columns)
+    style: Any = {"font.family": FONTS, "svg.hashsalt": "glasstape", "hatch.linewidth": 0.4}
+    with matplotlib.rc_context(style), _quiet_fonts():
+        figure = Figure(figsize=(3.6 * columns, 3.1 * rows + 0.4), layout="constrained")
+        figure.suptitle(title, fontsize=11)
+        axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+        for axis, picture in zip(axes, pictures, strict=False):
+            _draw(axis, picture, zone)
+        for axis in axes[len(pictures) :]:
+            axis.axis("off")
+        metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
+        figure.savefig(path, dpi=130, metadata=metadata)
+
+
+def _draw(axis: "Axes", picture: Picture, zone: tzinfo) -> None:
+    explanation = picture.explanation
+    heatmap = explanation.heatmap
+    if heatmap is None:
+        axis.axis("off")
+        return
+    steps, width = heatmap.values.shape
+    native = heatmap.native
+    peak = float(np.abs(native).max()) or 1.0
+    edges = [
+        np.linspace(0, size, coarse + 1) for size, coarse in zip((steps, width), native.shape, strict=True)
+    ]
+    axis.pcolormesh(
+        edges[0], edges[1], native.T, cmap=COLOURS, vmin=-peak, vmax=peak, edgecolors="white", linewidth=0.6
+    )
+    axis.invert_yaxis()
+    axis.set_xticks((edges[0][:-1] + edges[0][1:]) / 2, bar_spans(explanation, zone), fontsize=6)
+    names = feature_spans(explanation, picture.model)
+    axis.set_yticks((edges[1][:-1] + edges[1][1:]) / 2, names, fontsize=6)
+    axis.tick_params(length=0)
+    if heatmap.sign_stability is not None and not heatmap.upsampled:
+        for time, feature in np.argwhere(heatmap.sign_stability < UNSURE):
+            _box(axis, int(time), int(feature), fill=False, hatch="////", linewidth=0, edgecolor="#777777")
+    if picture.outlined is not None:
+        for time, feature in np.argwhere(picture.outlined):
+            _box(axis, int(time), int(feature), fill=False, edgecolor="#222222", linewidth=1.4)
+    verdict = ""
+    if explanation.quality is not None:
+        verdict = f" · {explanation.quality.verdict.value}"
+        if explanation.quality.verdict is Verdict.DEGENERATE:
+            axis.set_facecolor("#eeeeee")
+    axis.set_title(
+        f"{picture.title}\n{native_label(explanation)} · {heatmap.quantity.value} ±{peak:.3g}{verdict}",
+        fontsize=7,
+    )
+
+
+def _box(axis: "Axes", time: int, feature: int, **style: object) -> None:
+    from matplotlib.patches import Rectangle
+
+    axis.add_patch(Rectangle((time, feature), 1, 1, **style))  # type: ignore[arg-type]
+
+
+@contextmanager
+def _quiet_fonts() -> Iterator[None]:
+    """Matplotlib logs every font of the list that a machine lacks."""
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

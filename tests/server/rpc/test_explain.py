@@ -1,0 +1,308 @@
+"""Explain over the wire: what may be asked, and what every answer carries."""
+
+import grpc
+import numpy as np
+import pytest
+from glasstape.errors import from_rpc
+from glasstape.v1 import inference_pb2 as pb
+from glasstape.v1 import inference_pb2_grpc, market_pb2
+
+SERVED = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13]
+"""Of the bundled 1D-CNN: everything but attention."""
+
+
+@pytest.fixture(scope="module")
+def stub(market):
+    with grpc.insecure_channel(market.address) as channel:
+        yield inference_pb2_grpc.InferenceServiceStub(channel)
+
+
+def windows(count=1, seed=0):
+    values = np.random.default_rng(seed).normal(size=(count, 6, 8)).astype("<f4")
+    return pb.Windows(count=count, data=values.tobytes())
+
+
+def array(data, shape=(6, 8)):
+    return np.frombuffer(data, "<f4").reshape(shape)
+
+
+def explain(stub, source=None, **asked):
+    source = source or pb.Input(windows=windows(3))
+    return stub.Explain(pb.ExplainRequest(input=source, **asked), timeout=30)
+
+
+def symbols(*names):
+    return pb.Input(symbols=pb.Symbols(symbols=names))
+
+
+def refused(call, *arguments, **asked):
+    with pytest.raises(grpc.RpcError) as caught:
+        call(*arguments, **asked)
+    return from_rpc(caught.value)
+
+
+@pytest.mark.parametrize("method", SERVED)
+def test_every_served_method_answers_with_a_map_and_its_quality(stub, method):
+    response = explain(stub, method=method, samples=0)
+    assert response.method == method
+    for made in response.explanations:
+        assert made.prediction.confidence.class_index == made.target - 1
+        assert array(made.heatmap.values).shape == (6, 8)
+        native = (made.heatmap.native_shape.time, made.heatmap.native_shape.features)
+        assert made.heatmap.upsampled == (native != (6, 8))
+        assert made.quality.verdict in (pb.VERDICT_CAUTION, pb.VERDICT_DEGENERATE)
+        assert made.quality.reasons
+        assert not made.window  # the caller has it
+
+
+@pytest.mark.parametrize(
+    ("method", "native"),
+    [(pb.METHOD_GRAD_CAM, (6, 1)), (pb.METHOD_SHAPLEY_BARS, (6, 1)), (pb.METHOD_SHAPLEY_FEATURES, (1, 8))],
+)
+def test_coarse_maps_say_their_native_shape_and_so_do_their_drivers(stub, method, native):
+    for made in explain(stub, method=method).explanations:
+        assert (made.heatmap.native_shape.time, made.heatmap.native_shape.features) == native
+        assert made.heatmap.upsampled
+        for driver in made.drivers:
+            assert (driver.span.time, driver.span.features) == (6 // native[0], 8 // native[1])
+            assert bool(driver.feature) == (native[1] == 8)
+            assert not driver.HasField("z_score")
+
+
+@pytest.mark.parametrize(
+    "method", [pb.METHOD_INTEGRATED_GRADIENTS, pb.METHOD_EXPECTED_GRADIENTS, pb.METHOD_SHAPLEY_BARS]
+)
+def test_contributions_sum_to_the_score_and_have_shares(stub, method):
+    for made in explain(stub, method=method).explanations:
+        assert made.heatmap.quantity == pb.QUANTITY_CONTRIBUTION
+        total = array(made.heatmap.values).sum()
+        assert abs(total - (made.score - made.baseline_score)) == pytest.approx(
+            made.completeness_error, abs=1e-4
+        )
+        assert made.quality.checks[0].name == "completeness"
+        assert 0 < sum(driver.share for driver in made.drivers) <= 1 + 1e-9
+
+
+def test_quality_full_brings_measurements_and_names_what_fails(stub):
+    full = explain(stub, method=pb.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_FULL)
+    none = explain(stub, method=pb.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_NONE)
+    model = stub.GetModel(pb.GetModelRequest()).model
+    failed = [check.text for check in model.checks if not check.passed]
+    for made, plain in zip(full.explanations, none.explanations, strict=True):
+        assert made.quality.level == pb.QUALITY_LEVEL_FULL
+        names = {check.name for check in made.quality.checks}
+        assert names == {
+            "completeness", "sign_agreement", "occlusion_correlation", "deletion_mean", "deletion_resampled",
+        }  # fmt: skip
+        own = [check.text for check in made.quality.checks if not check.passed]
+        assert list(made.quality.reasons) == own + failed
+        reliable = made.quality.verdict == pb.VERDICT_RELIABLE
+        assert reliable == (not own and not failed)
+        stability = array(made.heatmap.sign_stability)
+        assert ((stability >= 0) & (stability <= 1)).all()
+        assert made.heatmap.values == plain.heatmap.values
+        assert not plain.HasField("quality")
+
+
+def test_smoothgrad_brings_its_sign_stability_and_repeats_with_its_seed(stub):
+    maps = [explain(stub, method=pb.METHOD_SMOOTHGRAD, seed=seed).explanations[0] for seed in (5, 5, 6)]
+    assert maps[0].heatmap == maps[1].heatmap != maps[2].heatmap
+    assert array(maps[0].heatmap.sign_stability).max() <= 1
+    assert maps[0].samples == 16
+
+
+def test_symbols_come_with_their_bar_times_and_their_window(stub, market):
+    made = explain(stub, symbols("AAA"), method=pb.METHOD_INTEGRATED_GRADIENTS).explanations[0]
+    final = [bar for bar in market.client.bars("AAA", "1d") if not bar.provisional]
+    times = [moment.ToDatetime() for moment in made.bar_close_times]
+    assert times == [bar.close_time.replace(tzinfo=None) for bar in final[-6:]]
+    window = array(made.window)
+    features = stub.GetModel(pb.GetModelRequest()).model.features
+    for driver in made.drivers:
+        assert driver.value == pytest.approx(float(window[driver.time_index, driver.feature_index]))
+        assert driver.bar_close_time == made.bar_close_times[driver.time_index]
+        feature = features[driver.feature_index]
+        assert driver.feature == feature.name
+        z = (driver.value - feature.mean) / feature.standard_deviation
+        assert driver.z_score == pytest.approx(z, abs=1e-4)
+    again = explain(stub, pb.Input(windows=pb.Windows(count=1, data=made.window)), method=4)
+    np.testing.assert_allclose(
+        array(again.explanations[0].heatmap.values), array(made.heatmap.values), atol=1e-6
+    )
+
+
+def test_the_change_since_the_previous_signal_sums_to_the_change_of_the_score(stub, market):
+    asked = {"method": pb.METHOD_INTEGRATED_GRADIENTS, "baseline": pb.BASELINE_PREVIOUS}
+    latest = explain(stub, symbols("AAA"), **asked)
+    assert latest.baseline == pb.BASELINE_PREVIOUS
+    events = list(market.client.history(symbols=["AAA"], kinds=["confidence"]))
+    refs = pb.Input(signals=pb.SignalRefs(sequences=[event.sequence for event in events[-2:]]))
+    past = explain(stub, refs, **asked).explanations
+    before = explain(stub, refs, method=pb.METHOD_GRADIENT).explanations[0]
+    made = latest.explanations[0]
+    custom = explain(
+        stub,
+        pb.Input(windows=pb.Windows(count=1, data=made.window)),
+        method=pb.METHOD_INTEGRATED_GRADIENTS,
+        baseline_windows=pb.Windows(count=1, data=before.window),
+    )
+    assert custom.baseline == pb.BASELINE_CUSTOM
+    for one in (past[1], custom.explanations[0]):
+        np.testing.assert_allclose(array(one.heatmap.values), array(made.heatmap.values), atol=1e-5)
+        assert one.baseline_score == pytest.approx(made.baseline_score, abs=1e-5)
+
+
+def test_the_first_signal_of_a_symbol_has_no_previous_one(stub, market):
+    first = next(event for event in market.client.history(symbols=["AAA"], kinds=["confidence"]))
+    refs = pb.Input(signals=pb.SignalRefs(sequences=[first.sequence]))
+    made = explain(stub, refs, method=4, baseline=pb.BASELINE_PREVIOUS).explanations[0]
+    assert "AAA" in made.prediction.error.message
+    assert "BASELINE_PREVIOUS" in made.prediction.error.message
+
+
+def test_each_item_may_have_its_own_baseline_and_a_background_may_be_given(stub):
+    own = windows(3, seed=1)
+    each = explain(stub, method=pb.METHOD_OCCLUSION, baseline_windows=own).explanations
+    one = explain(stub, method=pb.METHOD_OCCLUSION, baseline_windows=pb.Windows(count=1, data=own.data[:192]))
+    assert each[0].heatmap == one.explanations[0].heatmap
+    assert each[1].heatmap != one.explanations[1].heatmap
+    usual = explain(stub, method=pb.METHOD_EXPECTED_GRADIENTS)
+    assert usual.baseline == pb.BASELINE_BACKGROUND
+    given = explain(stub, method=pb.METHOD_EXPECTED_GRADIENTS, background=own)
+    assert given.explanations[0].baseline_score != usual.explanations[0].baseline_score
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "field", "text"),
+    [
+        ({"method": 99}, "INVALID_ARGUMENT", "method", "is 99"),
+        ({"score": 9}, "INVALID_ARGUMENT", "score", "is 9"),
+        ({"target": 4}, "INVALID_ARGUMENT", "target", "is 4"),
+        ({"baseline": 6}, "INVALID_ARGUMENT", "baseline", "is 6"),
+        ({"quality": 4}, "INVALID_ARGUMENT", "quality", "is 4"),
+        ({"seed": 1 << 63}, "INVALID_ARGUMENT", "seed", "must be 0-"),
+        ({"score": pb.SCORE_LOGIT, "foil": 3}, "INVALID_ARGUMENT", "foil", "SCORE_LOGIT"),
+        ({"score": pb.SCORE_UP_MINUS_DOWN, "target": 3}, "INVALID_ARGUMENT", "target", "unset"),
+        ({"method": 4, "samples": 513}, "INVALID_ARGUMENT", "samples", "0-512"),
+        ({"method": 5, "samples": 65}, "INVALID_ARGUMENT", "samples", "0-64"),
+        ({"method": 3, "samples": 513}, "INVALID_ARGUMENT", "samples", "0-512"),
+        ({"method": 6, "samples": 1}, "INVALID_ARGUMENT", "samples", "unset"),
+        ({"baseline": pb.BASELINE_MEAN}, "INVALID_ARGUMENT", "baseline", "METHOD_GRADIENT"),
+        ({"method": 5, "baseline": pb.BASELINE_ZERO}, "INVALID_ARGUMENT", "baseline", "BACKGROUND"),
+        ({"method": 4, "baseline": pb.BASELINE_BACKGROUND}, "INVALID_ARGUMENT", "baseline", "BACKGROUND"),
+        ({"method": 4, "baseline": pb.BASELINE_PREVIOUS}, "INVALID_ARGUMENT", "baseline", "windows"),
+        ({"method": 4, "baseline": pb.BASELINE_CUSTOM}, "INVALID_ARGUMENT", "baseline_windows", "must be set"),
+        ({"method": 4, "baseline": 1, "baseline_windows": windows()}, "INVALID_ARGUMENT", "baseline_windows", "only"),
+        ({"method": 1, "baseline_windows": windows()}, "INVALID_ARGUMENT", "baseline", "METHOD_GRADIENT"),
+        ({"method": 4, "baseline_windows": pb.Windows(count=1, data=b"1234")}, "INVALID_ARGUMENT",
+         "baseline_windows.data", "4 bytes"),
+        ({"method": 4, "baseline_windows": windows(2)}, "INVALID_ARGUMENT", "baseline_windows.count", "(3)"),
+        ({"method": 4, "baseline_windows": pb.Windows()}, "INVALID_ARGUMENT", "baseline_windows.count", "is 0"),
+        ({"method": 5, "background": pb.Windows()}, "INVALID_ARGUMENT", "background.count", "is 0"),
+        ({"method": 5, "background": windows(257)}, "INVALID_ARGUMENT", "background.count", "1-256"),
+        ({"method": 5, "background": pb.Windows(count=1, data=b"\xff" * 192)}, "INVALID_ARGUMENT",
+         "background.data", "finite"),
+        ({"method": 4, "background": windows()}, "INVALID_ARGUMENT", "background", "EXPECTED_GRADIENTS"),
+        ({"method": 13, "target": 3}, "INVALID_ARGUMENT", "target", "COUNTERFACTUAL"),
+        ({"method": 13, "score": pb.SCORE_LOGIT}, "INVALID_ARGUMENT", "score", "COUNTERFACTUAL"),
+        ({"method": pb.METHOD_ATTENTION}, "FAILED_PRECONDITION", None, "METHOD_GRADIENT, METHOD_GRADIENT_X_INPUT"),
+        ({"method": pb.METHOD_ATTENTION_X_GRADIENT}, "FAILED_PRECONDITION", None, "conv1d"),
+        ({"model": "nope"}, "NOT_FOUND", None, "sample-conv1d@1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_explained_says_why(stub, asked, code, field, text):
+    error = refused(explain, stub, **asked)
+    assert error.code == code
+    assert text in error.message
+    if field is not None:
+        assert error.violations[0].field == field
+
+
+def test_a_counterfactual_is_a_bar_that_predicts_another_class(stub, market):
+    made = explain(stub, symbols("AAA", "BBB"), method=pb.METHOD_COUNTERFACTUAL).explanations
+    found = 0
+    for one, name in zip(made, ("AAA", "BBB"), strict=True):
+        flip = one.counterfactual
+        assert not flip.hypothetical
+        if not flip.found:
+            assert one.quality.verdict == pb.VERDICT_DEGENERATE
+            continue
+        found += 1
+        assert flip.direction != one.prediction.confidence.direction
+        bars = [bar for bar in market.client.bars(name, "1d") if not bar.provisional][-200:]
+        last = bars[-1]
+        assert (flip.bar.open, flip.bar.close, flip.bar.volume) == (last.open, last.close, last.volume)
+        from dataclasses import replace
+
+        after = replace(
+            last, open=flip.edited_bar.open, high=flip.edited_bar.high, low=flip.edited_bar.low,
+            close=flip.edited_bar.close, volume=flip.edited_bar.volume,
+        )  # fmt: skip
+        said = market.client.predict(bars=[[*bars[:-1], after]])[0].unwrap()
+        assert said.direction + 1 == flip.direction
+        assert said.up == pytest.approx(flip.confidence.up, abs=1e-6)
+        change = array(one.heatmap.values)
+        assert (change[:-1] == 0).all()
+        assert (change[-1] != 0).any()
+    assert found
+
+
+def test_a_counterfactual_of_bare_windows_is_called_hypothetical(stub):
+    made = explain(stub, method=pb.METHOD_COUNTERFACTUAL, quality=pb.QUALITY_LEVEL_FULL).explanations
+    for one in made:
+        assert one.counterfactual.hypothetical
+        assert not one.counterfactual.HasField("bar")
+        if one.counterfactual.found:
+            assert one.quality.verdict == pb.VERDICT_CAUTION
+            assert "hypothetical" in one.quality.reasons[0]
+            assert one.counterfactual.size <= 3 * 8**0.5
+
+
+def test_a_counterfactual_of_a_past_signal_edits_its_own_bar(stub, market):
+    event = next(iter(market.client.history(symbols=["AAA"], kinds=["confidence"])))
+    refs = pb.Input(signals=pb.SignalRefs(sequences=[event.sequence]))
+    made = explain(stub, refs, method=pb.METHOD_COUNTERFACTUAL).explanations[0]
+    assert made.counterfactual.bar.close == event.signal.bar.close
+    assert made.bar_close_times[-1].ToDatetime() == event.bar_close_time.replace(tzinfo=None)
+
+
+def test_ticks_and_price_limits_bind_counterfactuals(stub, market):
+    from made_up import daily
+
+    market.client.publish_bars(daily("LIMITED", 120, seed=9), backfill=True, instruments=[])
+    channel_bars = [bar for bar in market.client.bars("LIMITED", "1d") if not bar.provisional]
+    from glasstape import Instrument
+
+    previous = channel_bars[-2].close
+    market.client.publish_bars(
+        [], instruments=[Instrument(symbol="LIMITED", tick_size=0.5, price_limit=0.001)]
+    )
+    (known,) = [item for item in market.client.instruments() if item.symbol == "LIMITED"]
+    assert known.price_limit == 0.001
+    made = explain(stub, symbols("LIMITED"), method=pb.METHOD_COUNTERFACTUAL).explanations[0]
+    flip, last = made.counterfactual, channel_bars[-1]
+    low, high = min(last.low, previous * 0.999), max(last.high, previous * 1.001)
+    if flip.found:
+        for name in ("open", "high", "low", "close"):
+            value = getattr(flip.edited_bar, name)
+            assert low - 1e-9 <= value <= high + 1e-9
+            assert value in (last.open, last.high, last.low, last.close) or (value * 2) % 1 == 0
+
+
+def test_a_bad_item_among_explained_ones(stub):
+    values = np.random.default_rng(0).normal(size=(2, 6, 8)).astype("<f4")
+    values[0, 0, 0] = np.inf
+    source = pb.Input(windows=pb.Windows(count=2, data=values.tobytes()))
+    for method in (1, 13):
+        made = explain(stub, source, method=method).explanations
+        assert made[0].prediction.WhichOneof("result") == "error"
+        assert not made[0].HasField("heatmap")
+        assert made[1].HasField("heatmap")
+
+
+def test_a_price_limit_beyond_reason_is_refused(market):
+    from glasstape import Instrument, InvalidRequestError
+
+    assert market_pb2.Instrument(symbol="X", price_limit=0.3).price_limit == 0.3
+    with pytest.raises(InvalidRequestError, match="price_limit"):
+        market.client.publish_bars([], instruments=[Instrument(symbol="X", price_limit=1.5)])
