@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from glasstape import Client, Explanation, Model
 
 HELP = "show why: the (time x feature) heat map of a prediction"
+FORMATS = (".png", ".svg")
 METHODS = (
     "gradient, gradient_x_input, smoothgrad, integrated_gradients, expected_gradients, occlusion, shapley_bars, "
     "shapley_features, grad_cam, grad_cam_x_gradient, attention, attention_x_gradient or counterfactual"
@@ -52,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     """Explain; the exit status is 1 if any item failed."""
     if options.save and options.json:
         raise ValueError("--save: not together with --json")
+    if options.save and options.save.suffix.lower() not in FORMATS:
+        raise ValueError(f"--save: must end in {' or '.join(FORMATS)}, is {options.save.name!r}")
     with connected(options) as client:
         explanations = _compared(client, options) if options.compare else _explained(client, options)
         if options.json:

@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     truth.add_argument("--out", type=Path, help="write FILE.json and FILE.md")
 
+    methods = what.add_parser(
+        "methods", help="what does an explanation cost beside a prediction, and Captum?"
+    )
+    methods.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
+    methods.add_argument("--repeats", type=_positive, default=200, help="measurements (default: %(default)s)")
+
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print a table; returns the exit status."""
@@ -70,7 +76,13 @@ def _explain(options: argparse.Namespace) -> str:
     return text
 
 
-_RUNS = {"burst": _burst, "explain": _explain}
+def _methods(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import method_speed
+
+    return method_speed.run(options.networks, options.repeats)
+
+
+_RUNS = {"burst": _burst, "explain": _explain, "methods": _methods}
 
 
 def _positive(text: str) -> int:

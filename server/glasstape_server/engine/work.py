@@ -6,7 +6,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from glasstape_server.domain import Float32s, Forecasts
 from glasstape_server.explain import catalogue, evidence
@@ -103,35 +102,35 @@ class Explain:
         baseline = torch.from_numpy(rows[1]) if len(rows) > 1 else None
         asked = catalogue.rows_of(self.model, windows, baseline, self.request)
         made = catalogue.explain(self.model, asked, self.request)
-        columns = _plain(made, len(windows))
+        columns = _plain(made)
         if self.request.checked:
-            statistics = self.model.statistics
-            found = evidence.hold_against(self.model.scorer, asked, statistics.mean, made, self.request.seed)
-            columns += (
+            mean = self.model.statistics.mean
+            found = evidence.hold_against(self.model.scorer, asked, mean, made, self.request.seed)
+            checked = (
                 found.sign_stability,
                 found.sign_agreement,
-                found.occlusion_correlation.float(),
+                found.occlusion_correlation,
                 found.deletion,
                 found.random_deletion,
             )
-        elif made.sign_stability is not None:
-            columns += (made.sign_stability,)
-        return tuple(column.numpy() for column in columns)
+            return (*columns, *(column.numpy() for column in checked))
+        return columns if made.sign_stability is None else (*columns, made.sign_stability.numpy())
 
 
-def _plain(made: Attribution, rows: int) -> tuple[Tensor, ...]:
-    nothing = torch.full((rows,), torch.nan)
+def _plain(made: Attribution) -> Columns:
+    rows = len(made.values)
+    nothing = np.full(rows, np.nan, np.float32)
     native = made.native_shape or made.values.shape[1:]
     return (
-        made.logits,
-        made.values,
-        made.frozen.target,
-        torch.full((rows,), -1) if made.frozen.foil is None else made.frozen.foil,
-        made.score,
-        nothing if made.baseline_score is None else made.baseline_score,
-        nothing if made.completeness_error is None else made.completeness_error,
-        torch.zeros(rows, dtype=torch.long) if made.samples is None else made.samples,
-        torch.tensor(native).expand(rows, 2),
+        made.logits.numpy(),
+        made.values.numpy(),
+        made.frozen.target.numpy(),
+        np.full(rows, -1) if made.frozen.foil is None else made.frozen.foil.numpy(),
+        made.score.numpy(),
+        nothing if made.baseline_score is None else made.baseline_score.numpy(),
+        nothing if made.completeness_error is None else made.completeness_error.numpy(),
+        np.zeros(rows, np.int64) if made.samples is None else made.samples.numpy(),
+        np.full((rows, 2), native),
     )
 
 

@@ -119,7 +119,7 @@ def _deletions(
     change = torch.empty(len(rows), 1 + RANDOM_SETS, len(fills))
     for part in chunks(len(rows), removed.shape[1] * len(fills)):
         left = _left(network, rows.windows[part], fills, removed[part], made.frozen.rows(part))
-        left = left.view(len(part), 1 + RANDOM_SETS, count, len(fills))
+        left = left.view(-1, 1 + RANDOM_SETS, count, len(fills))
         before = made.score[part][:, None, None, None].expand(-1, 1 + RANDOM_SETS, 1, len(fills))
         change[part] = torch.cat([before, left], dim=2).diff(dim=2).abs().sum(dim=2).to(change.dtype)
     by_fill = torch.stack([change[:, :, 0], change[:, :, 1:].mean(dim=2)], dim=2)  # (batch, set, 2)

@@ -55,6 +55,7 @@ class ExpectedGradients(Everywhere):
             return each.view(len(part), count, *rows.shape).mean(dim=1)
 
         first, last = (request.samples, request.samples) if request.samples else (FIRST_STEPS, MAX_STEPS)
-        values, taken = until_complete(mean_map, score - start, first, last)
+        begun = mean_map(torch.arange(len(rows)), first)
+        values, taken = until_complete(mean_map, begun, score - start, first, last)
         error = (values.sum((1, 2)) - (score - start)).abs()
         return Attribution(logits, values, frozen, score, start, error, taken)

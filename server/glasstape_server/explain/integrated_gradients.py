@@ -4,8 +4,6 @@ Sundararajan, Taly and Yan (2017), "Axiomatic attribution for deep networks", eq
 sum to score minus baseline score.
 """
 
-import torch
-
 from glasstape_server.explain.method import (
     Attribution,
     BaselineKind,
@@ -16,7 +14,7 @@ from glasstape_server.explain.method import (
     Rows,
     Shape,
 )
-from glasstape_server.explain.path import integrate, until_complete
+from glasstape_server.explain.path import first_pass, integrate, until_complete
 
 FIRST_STEPS = 32
 MAX_STEPS = 512
@@ -35,18 +33,17 @@ class IntegratedGradients(Everywhere):
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
         """Integrate with `samples` steps, or with 32 and as many more as completeness needs, up to 512."""
-        with torch.no_grad():
-            logits = network(rows.windows)
-            frozen = request.question.freeze(logits)
-            score, start = frozen.of(logits), frozen.of(network(rows.baseline))
         first, last = (request.samples, request.samples) if request.samples else (FIRST_STEPS, MAX_STEPS)
+        begun = first_pass(network, rows.windows, rows.baseline, request.question, first)
+        difference = begun.score - begun.start
         values, taken = until_complete(
             lambda part, steps: integrate(
-                network, rows.windows[part], rows.baseline[part], frozen.rows(part), steps
+                network, rows.windows[part], rows.baseline[part], begun.frozen.rows(part), steps
             ),
-            score - start,
+            begun.values,
+            difference,
             first,
             last,
         )
-        error = (values.sum((1, 2)) - (score - start)).abs()
-        return Attribution(logits, values, frozen, score, start, error, taken)
+        error = (values.sum((1, 2)) - difference).abs()
+        return Attribution(begun.logits, values, begun.frozen, begun.score, begun.start, error, taken)

@@ -14,6 +14,8 @@ Network = Callable[[Tensor], Tensor]
 """Windows (batch, time, feature) -> logits (batch, 3), in eval mode with frozen parameters."""
 Shape = tuple[int, int]
 """(time, feature)."""
+PASSES_AT_ONCE = 4096
+"""Rows computed at once: enough to fill the cores, few enough for the cache."""
 
 
 class MethodName(IntEnum):
@@ -180,7 +182,7 @@ def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: i
     return gradient
 
 
-def chunks(rows: int, passes: int, at_once: int = 4096) -> list[Tensor]:
-    """Row numbers in pieces of about `at_once` passes: enough to fill the cores, few enough for the cache."""
-    size = max(1, at_once // passes)
-    return [torch.arange(first, min(first + size, rows)) for first in range(0, rows, size)]
+def chunks(rows: int, passes: int) -> list[slice]:
+    """Rows in pieces of about `PASSES_AT_ONCE` passes."""
+    size = max(1, PASSES_AT_ONCE // passes)
+    return [slice(first, min(first + size, rows)) for first in range(0, rows, size)]

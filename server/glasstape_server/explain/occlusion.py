@@ -4,10 +4,13 @@ Zeiler and Fergus (2014), "Visualizing and understanding convolutional networks"
 patches of one cell: 6 x 8 is small enough to try them all.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
 from glasstape_server.explain.method import (
+    PASSES_AT_ONCE,
     Attribution,
     BaselineKind,
     Everywhere,
@@ -34,6 +37,12 @@ class Occlusion(Everywhere):
     @torch.no_grad()
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
         """Every cell of every row, in few large forwards."""
+        if len(rows) * self.passes(0, rows.shape) <= PASSES_AT_ONCE:  # the rows themselves go along
+            every = network(torch.cat([rows.windows, _occluded(rows, slice(None)).flatten(0, 1)]))
+            logits, left = every[: len(rows)], every[len(rows) :]
+            frozen = request.question.freeze(logits)
+            score = frozen.of(logits)
+            return Attribution(logits, _lost(score, frozen, left, rows.shape), frozen, score)
         logits = network(rows.windows)
         frozen = request.question.freeze(logits)
         score = frozen.of(logits)
@@ -43,11 +52,23 @@ class Occlusion(Everywhere):
 @torch.no_grad()
 def occlude(network: Network, rows: Rows, frozen: FrozenScore, score: Tensor) -> Tensor:
     """The map, (batch, time, feature)."""
-    cells = rows.shape[0] * rows.shape[1]
-    replaced = torch.eye(cells, dtype=torch.bool).view(cells, *rows.shape)
     values = torch.empty_like(rows.windows)
-    for part in chunks(len(rows), cells):
-        occluded = torch.where(replaced, rows.baseline[part][:, None], rows.windows[part][:, None])
-        left = frozen.rows(part).of(network(occluded.flatten(0, 1)), cells)
-        values[part] = (score[part][:, None] - left.view(-1, cells)).view(-1, *rows.shape)
+    for part in chunks(len(rows), rows.shape[0] * rows.shape[1]):
+        left = network(_occluded(rows, part).flatten(0, 1))
+        values[part] = _lost(score[part], frozen.rows(part), left, rows.shape)
     return values
+
+
+def _occluded(rows: Rows, part: slice) -> Tensor:
+    """Windows with one cell replaced each, (row, cell, time, feature)."""
+    return torch.where(_one_cell(*rows.shape), rows.baseline[part][:, None], rows.windows[part][:, None])
+
+
+def _lost(score: Tensor, frozen: FrozenScore, left: Tensor, shape: Shape) -> Tensor:
+    cells = shape[0] * shape[1]
+    return (score[:, None] - frozen.of(left, cells).view(-1, cells)).view(-1, *shape)
+
+
+@cache
+def _one_cell(steps: int, features: int) -> Tensor:
+    return torch.eye(steps * features, dtype=torch.bool).view(-1, steps, features)

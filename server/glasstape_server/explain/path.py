@@ -1,15 +1,15 @@
 """The gradient along straight paths, integrated by Gauss-Legendre quadrature."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.domain import Floats
-from glasstape_server.explain.method import Network, chunks, gradient_at
-from glasstape_server.explain.scores import FrozenScore
+from glasstape_server.explain.method import PASSES_AT_ONCE, Network, chunks, gradient_at
+from glasstape_server.explain.scores import FrozenScore, Question
 
 TOLERANCE = 0.01
 """Largest completeness error, as part of the score difference."""
@@ -24,32 +24,68 @@ def completeness_limit(difference: Tensor) -> Tensor:
 
 def integrate(network: Network, windows: Tensor, starts: Tensor, frozen: FrozenScore, steps: int) -> Tensor:
     """Integrated gradients of windows from starts, both (batch, time, feature), with `steps` nodes."""
-    nodes, weights = (torch.tensor(part, dtype=windows.dtype) for part in _nodes(steps))
+    nodes, weights = _nodes(steps, windows.dtype)
     way = windows - starts
     result = torch.empty_like(windows)
     for part in chunks(len(windows), steps):
-        points = starts[part][:, None] + nodes[None, :, None, None] * way[part][:, None]
+        points = torch.addcmul(starts[part][:, None], nodes, way[part][:, None])
         gradient = gradient_at(network, points.flatten(0, 1), frozen.rows(part), steps)
-        result[part] = (gradient.view_as(points) * weights[None, :, None, None]).sum(1) * way[part]
+        mean = torch.einsum("nstf,s->ntf", gradient.view_as(points), weights)
+        torch.mul(mean, way[part], out=result[part])
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class FirstPass:
+    """Scores at both ends of the paths, and the integral with the first number of steps."""
+
+    logits: Tensor  # (batch, 3) of the windows
+    frozen: FrozenScore
+    score: Tensor  # (batch,)
+    start: Tensor  # (batch,) score of the starts
+    values: Tensor  # (batch, time, feature)
+
+
+def first_pass(
+    network: Network, windows: Tensor, starts: Tensor, question: Question, steps: int
+) -> FirstPass:
+    """Both ends and all steps between; of few windows, in one forward and one backward."""
+    count, rows = steps + 2, len(windows)
+    if rows * count > PASSES_AT_ONCE:
+        with torch.no_grad():
+            logits, of_starts = network(torch.cat([windows, starts])).chunk(2)
+        frozen = question.freeze(logits)
+        values = integrate(network, windows, starts, frozen, steps)
+        return FirstPass(logits, frozen, frozen.of(logits), frozen.of(of_starts), values)
+    nodes, weights = _with_ends(steps, windows.dtype)
+    way = windows - starts
+    points = torch.addcmul(starts[:, None], nodes, way[:, None]).flatten(0, 1).requires_grad_(True)
+    with torch.enable_grad():
+        every = network(points)
+        by_row = every.detach().view(rows, count, 3)
+        logits, of_starts = by_row[:, -1], by_row[:, 0]
+        frozen = question.freeze(logits)
+        (gradient,) = torch.autograd.grad(every, points, frozen.slope(every, count))
+    mean = torch.einsum("nstf,s->ntf", gradient.view(rows, count, *windows.shape[1:]), weights)
+    return FirstPass(logits, frozen, frozen.of(logits), frozen.of(of_starts), mean * way)
+
+
 def until_complete(
-    compute: Callable[[Tensor, int], Tensor], difference: Tensor, first: int, last: int
+    compute: Callable[[Tensor, int], Tensor], values: Tensor, difference: Tensor, first: int, last: int
 ) -> tuple[Tensor, Tensor]:
     """Double the steps of rows until their cells sum to `difference` within the limit.
 
     Args:
         compute: maps of some rows (their numbers) with so many steps.
+        values: maps with `first` steps; rows that need more are replaced in it.
         difference: score minus baseline score, (batch,).
-        first: steps to begin with.
+        first: steps that `values` took.
         last: steps at most; equal to `first`: take exactly these.
 
     Returns:
         Maps and the steps that each row took.
     """
-    everyone = torch.arange(len(difference))
-    values, taken, steps = compute(everyone, first), torch.full((len(difference),), first), first
+    taken, steps = torch.full((len(difference),), first), first
     limit = completeness_limit(difference)
     while steps < last:
         missed = ((values.sum((1, 2)) - difference).abs() > limit).nonzero()[:, 0]
@@ -61,7 +97,15 @@ def until_complete(
 
 
 @cache
-def _nodes(steps: int) -> tuple[Floats, Floats]:
-    """Nodes and weights of the quadrature on 0 .. 1."""
+def _with_ends(steps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The nodes between 0 and 1, which have no weight."""
+    nodes, weights = _nodes(steps, dtype)
+    zero, one = torch.zeros(1, 1, 1, dtype=dtype), torch.ones(1, 1, 1, dtype=dtype)
+    return torch.cat([zero, nodes, one]), torch.cat([zero[0, 0], weights, zero[0, 0]])
+
+
+@cache
+def _nodes(steps: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Nodes (step, 1, 1) and weights (step,) of the quadrature on 0 .. 1."""
     nodes, weights = np.polynomial.legendre.leggauss(steps)
-    return (nodes + 1) / 2, weights / 2
+    return torch.tensor((nodes + 1) / 2, dtype=dtype)[:, None, None], torch.tensor(weights / 2, dtype=dtype)

@@ -93,7 +93,7 @@ class FrozenScore:
     def _repeated(self, repeat: int) -> Tensor:
         return self.weights if repeat == 1 else self.weights.repeat_interleave(repeat, 0)
 
-    def rows(self, index: Tensor) -> "FrozenScore":
+    def rows(self, index: Tensor | slice) -> "FrozenScore":
         """The score of some of the rows."""
         foil = None if self.foil is None else self.foil[index]
         return FrozenScore(self.weights[index], self.target[index], foil, self.log_probability)

@@ -60,7 +60,7 @@ class Shapley:
         start, score = torch.empty(len(rows)), torch.empty(len(rows))
         for part in chunks(len(rows), len(joined)):
             mixed = torch.where(inside, rows.windows[part][:, None], rows.baseline[part][:, None])
-            worth = frozen.rows(part).of(network(mixed.flatten(0, 1)), len(joined)).view(len(part), -1)
+            worth = frozen.rows(part).of(network(mixed.flatten(0, 1)), len(joined)).view(-1, len(joined))
             start[part], score[part] = worth[:, 0], worth[:, -1]
             worth = worth.double()
             # Differences first: who changes nothing gets exactly nothing.

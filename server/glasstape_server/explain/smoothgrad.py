@@ -57,7 +57,7 @@ def noisy_gradients(
     mean, stability = torch.empty_like(rows.windows), torch.empty_like(rows.windows)
     for part in chunks(len(rows), draws):
         points = (rows.windows[part][:, None] + noise).flatten(0, 1)
-        gradients = gradient_at(network, points, frozen.rows(part), draws).view(len(part), draws, *rows.shape)
+        gradients = gradient_at(network, points, frozen.rows(part), draws).view(-1, draws, *rows.shape)
         mean[part] = gradients.mean(dim=1)
         stability[part] = (gradients.sign() == mean[part].sign()[:, None]).to(mean.dtype).mean(dim=1)
     return mean, stability

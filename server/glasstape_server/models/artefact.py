@@ -68,12 +68,14 @@ class Scorer(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    _inverse: Tensor
 
     def __init__(self, network: nn.Module, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
+        self.register_buffer("_inverse", 1 / deviation)  # a product costs a quarter of a division
 
     def forward(self, windows: Tensor) -> Tensor:
         """Logits (batch, 3) of windows (batch, time, feature)."""
@@ -106,7 +108,7 @@ class Scorer(nn.Module):
         return self.network.attend(self._normalised(windows))
 
     def _normalised(self, windows: Tensor) -> Tensor:
-        return (windows - self.mean) / self.deviation
+        return (windows - self.mean) * self._inverse
 
 
 class Model:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from glasstape_server.models.layers import TimeConvolution
 
@@ -57,8 +58,8 @@ class Xcm(nn.Module):
         """Activations (batch, channel, time, feature)."""
         batch, steps, features = x.shape
         side = self.kernel // 2
-        shifted = nn.functional.pad(x, (0, 0, side, side)).unfold(1, self.kernel, 1)
-        own = torch.einsum("btfk,fkc->btfc", shifted, self.taps)
+        near = functional.pad(x, (0, 0, side, side)).unfold(1, self.kernel, 1)
+        own = torch.einsum("btfk,fkc->btfc", near, self.taps)
         around = self.gate(torch.relu(self.around(x))).view(batch, steps, features, -1)
         # The surroundings only open or close what a cell says of itself: were they added, any cell
         # could speak for its neighbours and the map would say nothing.
@@ -67,4 +68,5 @@ class Xcm(nn.Module):
 
     def classify(self, activations: Tensor) -> Tensor:
         """Logits."""
-        return self.head(self.dropout(activations.mean(dim=(2, 3))))  # type: ignore[no-any-return]
+        by_cell = activations.permute(0, 2, 3, 1).flatten(1, 2)  # as it lies in memory
+        return self.head(self.dropout(by_cell.mean(dim=1)))  # type: ignore[no-any-return]
