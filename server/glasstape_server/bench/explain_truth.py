@@ -53,8 +53,9 @@ JUDGED = {(MethodName.GRADIENT, Score.MARGIN), (MethodName.INTEGRATED_GRADIENTS,
 SAMPLES = {MethodName.INTEGRATED_GRADIENTS: 32, MethodName.EXPECTED_GRADIENTS: 4}
 DEAREST = {"axial": 1}
 """Passes over the training windows at most: a step of this network costs as much as ten of another."""
-SHUFFLED = "fixed"
-"""The set whose labels are shuffled for the label randomisation check (Adebayo et al. 2018, section 3.2)."""
+SHUFFLED = "moving"
+"""The set whose labels are shuffled for the label randomisation check (Adebayo et al. 2018, section 3.2): its cells
+move, so that no fixed weight can happen to lie on them."""
 CURVE = 12
 """Points of a deletion curve."""
 

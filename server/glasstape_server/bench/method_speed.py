@@ -112,7 +112,7 @@ def _against_captum(name: str, model: Model, repeats: int) -> list[Ratio]:
         (
             "gradient",
             ours(MethodName.GRADIENT),
-            lambda: Saliency(scorer).attribute(windows.clone(), target=target, abs=False),
+            lambda: Saliency(scorer).attribute(windows.clone().requires_grad_(), target=target, abs=False),
         ),
         (
             "integrated gradients, 16",

@@ -43,12 +43,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     methods.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
     methods.add_argument("--repeats", type=_positive, default=200, help="measurements (default: %(default)s)")
 
+    stress = what.add_parser("stress", help="many concurrent mixed calls: is every answer the right one?")
+    stress.add_argument("--requests", type=_positive, default=100_000, help="calls (default: %(default)s)")
+    stress.add_argument("--in-flight", type=_positive, default=64, help="at once (default: %(default)s)")
+
+    networks = what.add_parser("networks", help="how well does each network predict, walking forward?")
+    networks.add_argument(
+        "--data", default="sample", help="CSV or Parquet file (default: the bundled sample)"
+    )
+    networks.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
+    networks.add_argument(
+        "--time-zone", default="America/New_York", help="zone of its dates (default: %(default)s)"
+    )
+    networks.add_argument("--close", default="16:00", help="close of daily bars (default: %(default)s)")
+    networks.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
+    networks.add_argument("--folds", type=_positive, default=5, help="steps forward (default: %(default)s)")
+    networks.add_argument(
+        "--seeds", type=_positive, default=2, help="trainings of each (default: %(default)s)"
+    )
+    networks.add_argument(
+        "--epochs", type=_positive, default=10, help="passes at most (default: %(default)s)"
+    )
+    networks.add_argument(
+        "--windows", type=_positive, default=60_000, help="training windows at most (default: 60000)"
+    )
+    networks.add_argument(
+        "--processes", type=_positive, default=2, help="trainings at once (default: %(default)s)"
+    )
+
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print a table; returns the exit status."""
     try:
         print(_RUNS[options.what](options))
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"glasstape bench: {error}", file=sys.stderr)
         return 1
     return 0
@@ -82,7 +110,34 @@ def _methods(options: argparse.Namespace) -> str:
     return method_speed.run(options.networks, options.repeats)
 
 
-_RUNS = {"burst": _burst, "explain": _explain, "methods": _methods}
+def _stress(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import stress
+
+    report, right = stress.run(options.requests, options.in_flight)
+    if not right:
+        raise ValueError(report)
+    return report
+
+
+def _networks(options: argparse.Namespace) -> str:
+    from datetime import time
+
+    from glasstape_server.bench import networks
+    from glasstape_server.market import sample
+    from glasstape_server.market.files import FileFormat, read_bars
+
+    if options.data == "sample":
+        frame = sample.read()
+    else:
+        form = FileFormat(options.time_zone, time.fromisoformat(options.close))
+        frame = read_bars(Path(options.data), options.interval, form)
+    return networks.run(
+        frame, options.interval, options.time_zone, options.networks, count=options.folds, seeds=options.seeds,
+        epochs=options.epochs, windows=options.windows, processes=options.processes,
+    )  # fmt: skip
+
+
+_RUNS = {"burst": _burst, "explain": _explain, "methods": _methods, "stress": _stress, "networks": _networks}
 
 
 def _positive(text: str) -> int:
