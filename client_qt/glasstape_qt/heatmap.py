@@ -1,7 +1,10 @@
 """The (time x feature) heat map: features down, bars across, the newest on the right."""
 
+from datetime import UTC, tzinfo
+
 import numpy as np
 from glasstape import Explanation, Model
+from glasstape.words import bar_labels
 from PyQt6.QtCore import QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
@@ -19,12 +22,13 @@ class HeatmapView(QWidget):
         super().__init__(parent)
         self._explanation: Explanation | None = None
         self._model: Model | None = None
+        self._zone: tzinfo = UTC
         self.setMinimumSize(440, 260)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_map(self, explanation: Explanation | None, model: Model | None) -> None:
-        """Show another map."""
-        self._explanation, self._model = explanation, model
+    def show_map(self, explanation: Explanation | None, model: Model | None, zone: tzinfo = UTC) -> None:
+        """Show another map; bars are named in the zone of their exchange."""
+        self._explanation, self._model, self._zone = explanation, model, zone
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -38,8 +42,11 @@ class HeatmapView(QWidget):
         peak = float(np.abs(heatmap.values).max()) or 1.0
         cell_width = (self.width() - NAMES_WIDTH) / steps
         cell_height = (self.height() - HEADER_HEIGHT) / width
+        label_of = bar_labels(
+            self._explanation.bar_close_times if self._explanation else (), steps, self._zone
+        )
         for step in range(steps):
-            label = "t" if step == steps - 1 else f"t-{steps - 1 - step}"
+            label = label_of(step)
             box = QRectF(NAMES_WIDTH + step * cell_width, 0, cell_width, HEADER_HEIGHT)
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, label)
         for column, feature in enumerate(self._model.features):

@@ -13,6 +13,10 @@ from glasstape_qt.state import Desk
 DRAIN_MILLISECONDS = 50
 
 
+HEATMAP = "integrated_gradients"
+"""The live map: contributions, because only they add up, and so have a share in words."""
+
+
 class Link(QObject):
     """Follows the feed into a `Desk`. The desk is changed on the GUI thread alone."""
 
@@ -23,7 +27,7 @@ class Link(QObject):
         super().__init__(parent)
         self._desk = desk
         self._client = Client(address)
-        self._stream = self._client.signals(heatmap_method="gradient")
+        self._stream = self._client.signals(heatmap_method=HEATMAP)
         self._waiting: deque[Callable[[], set[str]]] = deque()
         self._thread = threading.Thread(target=self._read, name="glasstape-reader")
         self._timer = QTimer(self)

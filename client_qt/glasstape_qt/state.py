@@ -1,6 +1,8 @@
 """What the desktop knows. Plain Python: no Qt, so that it can be tested and read without a screen."""
 
 from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 from glasstape import (
     BuyEvent,
@@ -37,6 +39,8 @@ class Desk:
 
     model: Model | None = None
     names: dict[str, str] = field(default_factory=dict)
+    zones: dict[str, tzinfo] = field(default_factory=dict)
+    """Zone of each symbol's exchange."""
     rows: dict[str, Row] = field(default_factory=dict)
     buys: int = 0
     status: str = "connecting"
@@ -45,6 +49,7 @@ class Desk:
         """Take what was asked once after connecting; every row changes."""
         self.model = model
         self.names = {item.symbol: item.local_name or item.name for item in instruments}
+        self.zones = {item.symbol: ZoneInfo(item.time_zone) for item in instruments}
         self.rows = {
             symbol: replace(row, name=self.names.get(symbol, "")) for symbol, row in self.rows.items()
         }

@@ -1,5 +1,8 @@
 """The main window: watch table, detail of one symbol, status."""
 
+from datetime import UTC
+
+from glasstape import in_words
 from PyQt6.QtCore import QModelIndex, QSortFilterProxyModel, Qt
 from PyQt6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PyQt6.QtWidgets import (
@@ -117,7 +120,8 @@ class MainWindow(QMainWindow):
         if row is None:
             return
         self._detail.setWindowTitle(f"{self._symbol} {row.name}")
-        self.heatmap.show_map(row.explanation, self._desk.model)
+        zone = self._desk.zones.get(self._symbol, UTC)
+        self.heatmap.show_map(row.explanation, self._desk.model, zone)
         said = row.event.signal.confidence
         text = f"{said.direction.name}: down {said.down:.1%}, flat {said.flat:.1%}, up {said.up:.1%}"
         explanation = row.explanation
@@ -127,4 +131,6 @@ class MainWindow(QMainWindow):
             text += f"\n{asked} for {explanation.target.name}{against}"
             if explanation.quality is not None:
                 text += f"; {explanation.quality.verdict.value}: {'; '.join(explanation.quality.reasons)}"
+            sentences = in_words(explanation, zone=zone)
+            text += "".join(f"\n• {sentence}" for sentence in sentences)
         self._words.setText(text)

@@ -46,7 +46,7 @@ def test_results_are_written_as_a_table_and_as_json(outcomes):
 
 def test_a_plan_holds_every_combination_and_one_shuffled_training_for_each_network():
     jobs = explain_truth.plan(
-        ["linear", "conv1d"], ["fixed", "null"], ["6x8", "12x8"], 3, windows=9, epochs=2, test=5
+        ["linear", "conv1d"], ["moving", "null"], ["6x8", "12x8"], 3, windows=9, epochs=2, test=5
     )
     assert len(jobs) == 2 * (2 * 2 * 3) + 2 * 2
     assert sum(job.permuted for job in jobs) == 4
