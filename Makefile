@@ -34,8 +34,9 @@ bench: .stamp-install ## measure: make bench ARGS="burst --symbols 2000"
 proto: .stamp-install ## generate the stubs from proto/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py $(ARGS)
 
-docs: .stamp-install ## the SDK's reference, as HTML in build/docs
+docs: .stamp-install ## the SDK's reference as HTML in build/docs, and the pictures of docs/methods.md
 	$(BIN)/pdoc -o build/docs glasstape
+	$(BIN)/python docs/pictures.py
 
 # Set-up: a virtual environment with pinned packages, and the shared libraries that PyQt6 loads.
 .stamp-install: pyproject.toml constraints.txt .ci/system-libraries

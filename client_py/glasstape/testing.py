@@ -218,7 +218,20 @@ class _Servicer:
             heatmap = ipb.Heatmap(
                 values=values.tobytes(), quantity=ipb.QUANTITY_SENSITIVITY, native_shape=shape, shape=shape
             )
-            made.append(ipb.Explanation(prediction=self._prediction(*item), heatmap=heatmap))
+            prediction = self._prediction(*item)
+            time, feature = np.unravel_index(np.abs(values).argmax(), values.shape)
+            driver = ipb.Driver(
+                feature=MODEL.features[feature].name, feature_index=int(feature), time_index=int(time),
+                attribution=float(values[time, feature]), span=ipb.Shape(time=1, features=1),
+            )  # fmt: skip
+            made.append(
+                ipb.Explanation(
+                    prediction=prediction,
+                    heatmap=heatmap,
+                    target=prediction.confidence.direction,
+                    drivers=[driver],
+                )
+            )
         method = request.method or ipb.METHOD_GRADIENT
         return ipb.ExplainResponse(explanations=made, method=method, score=request.score or ipb.SCORE_MARGIN)
 
