@@ -100,7 +100,10 @@ def test_compare_draws_every_method_and_saves_pictures(market, tmp_path):
 
 def test_models_and_track(market):
     assert "sample-conv1d@1" in glasstape("models", "--server", market.address).stdout
-    assert "close_return" in glasstape("models", "sample-conv1d", "--server", market.address).stdout
+    described = glasstape("models", "sample-conv1d", "--server", market.address).stdout
+    assert "close_return" in described
+    assert "passed  parameter_randomisation" in described
+    assert "FAILED  skill" in described
     (record,) = lines(glasstape("track", "--json", "--server", market.address))
     assert [r["predicted"] for r in record["records"]] == ["UP", "DOWN", None]
 

@@ -52,6 +52,10 @@ def run(options: argparse.Namespace) -> int:
     console.print(f"methods   {', '.join(method.value for method in model.methods)}")
     for feature in model.features:
         console.print(f"  {feature.name:<18} {feature.description}", highlight=False)
+    for check in model.checks:
+        console.print(
+            f"{'passed ' if check.passed else 'FAILED '} {check.name}: {check.text}", highlight=False
+        )
     for name, value in model.metrics.items():
         console.print(f"  {name:<30} {value:.4f}", highlight=False)
     return 0

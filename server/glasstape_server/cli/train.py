@@ -112,5 +112,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"{name:<16} {found.metrics[f'validation/{name}']:.4f}   (validation)", file=sys.stderr)
     if not found.beats_base_rate:
         print("this model does not beat always saying the most frequent class", file=sys.stderr)
+    for check in found.checks:
+        if not check.passed:
+            print(f"failed {check.name}: {check.text}; its maps will not be called reliable", file=sys.stderr)
     print(folder)
     return 0

@@ -35,6 +35,11 @@ async def roll_out(repository: Repository, engine: Engine, announce: Announce) -
         log.info("model %s@%s is %s", model.ref.name, model.ref.version, "active" if active else "ready")
         if active and not model.manifest.beats_base_rate:
             log.warning("model %s@%s did not beat its base rate", model.ref.name, model.ref.version)
+        for check in model.manifest.checks:
+            if active and not check.passed:
+                log.warning(
+                    "model %s@%s failed %s: %s", model.ref.name, model.ref.version, check.name, check.text
+                )
     for refusal in repository.refusals():
         if (refusal.name, refusal.version, refusal.stamp) not in before:
             log.warning("model %s@%s refused: %s", refusal.name, refusal.version, refusal.reason)

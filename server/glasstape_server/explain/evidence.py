@@ -86,10 +86,11 @@ def spearman(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _ranks(values: Tensor) -> Tensor:
-    """Mean ranks, ties shared."""
-    less = (values[:, None, :] < values[:, :, None]).sum(dim=2)
-    equal = (values[:, None, :] == values[:, :, None]).sum(dim=2)
-    return less.double() + (equal.double() - 1) / 2
+    """Mean ranks from 0, ties shared."""
+    ordered = values.sort(dim=1).values
+    before = torch.searchsorted(ordered, values.contiguous(), right=False)
+    through = torch.searchsorted(ordered, values.contiguous(), right=True)
+    return (before + through - 1).double() / 2
 
 
 def _pooled(made: Attribution, values: Tensor) -> Tensor:
