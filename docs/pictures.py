@@ -54,7 +54,7 @@ def main() -> None:
             networks[network], _rows(example.window), Request(method, Question(score))
         )
         explanation = _explanation(made, method, METHODS[method].quantity.name)
-        pictures.append(Picture(title, explanation, MODEL, example.cells))
+        pictures.append(Picture(title, explanation, MODEL, outlined=example.cells))
     name = Direction(example.label).name
     target = Path(__file__).parent / "pictures" / "finding.png"
     save(

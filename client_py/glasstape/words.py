@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from glasstape.errors import InvalidRequestError
-from glasstape.types.enums import Direction, Quantity
+from glasstape.types.enums import Baseline, Direction, Method, Quantity
 from glasstape.types.explanation import BarValues, Counterfactual, Driver, Explanation
 
 FEATURES: dict[str, dict[str, str]] = {
@@ -51,7 +51,8 @@ _TEXT = {
         "for": "for {direction}",
         "against": "against {direction}",
         "share": "{what}: {share:.0%} of all weight, {side}",
-        "effect": "{what}: without it the score changes by {amount:.3f}, it speaks {side}",
+        "measured": "{what}: replaced, the score changes by {amount:.3f}; it speaks {side}",
+        "effect": "{what}: weight {amount:.3f}, it speaks {side}",
         "sensitivity": "{what}: a little more of it speaks {side}",
         "relevance": "{what}: relevance {amount:.3f}",
         "change": "{what}: {amount:+.3f}",
@@ -60,7 +61,9 @@ _TEXT = {
         "imagined": (
             "hypothetical: would turn {direction} if the last bar's features moved by {size:.2f}σ (see the map)"
         ),
-        "none": "no edit of the last bar within 3σ turns it",
+        "none": "no edit of the last bar within 3σ was found that turns it",
+        "none_to": "no edit of the last bar within 3σ was found that turns it {direction}",
+        "since": "{said} (of the change since the signal before)",
     },
     "ko": {
         "cell": "{bar} {feature}",
@@ -74,14 +77,17 @@ _TEXT = {
         "for": "{direction} 쪽",
         "against": "{direction} 반대쪽",
         "share": "{what}: 전체 비중의 {share:.0%}, {side}",
-        "effect": "{what}: 없으면 점수가 {amount:.3f} 변함, {side}",
+        "measured": "{what}: 대체하면 점수가 {amount:.3f} 변함, {side}",
+        "effect": "{what}: 가중치 {amount:.3f}, {side}",
         "sensitivity": "{what}: 조금 더 커지면 {side}",
         "relevance": "{what}: 관련도 {amount:.3f}",
         "change": "{what}: {amount:+.3f}",
         "flip": "마지막 봉이 {edits}였다면 {direction}(으)로 바뀜 ({size:.2f}σ)",
         "edit": "{field} {before} 대신 {after}",
         "imagined": "가상: 마지막 봉의 특성이 {size:.2f}σ 움직이면 {direction}(으)로 바뀜 (지도 참조)",
-        "none": "마지막 봉을 3σ 안에서 바꿔도 결과는 그대로임",
+        "none": "3σ 안에서 결과를 바꾸는 마지막 봉의 변화를 찾지 못함",
+        "none_to": "3σ 안에서 {direction}(으)로 바꾸는 마지막 봉의 변화를 찾지 못함",
+        "since": "{said} (직전 신호 이후의 변화 중)",
     },
 }
 LANGUAGES = tuple(_TEXT)
@@ -101,7 +107,7 @@ def in_words(explanation: Explanation, language: str = "en", zone: tzinfo = UTC)
     if language not in _TEXT:
         raise InvalidRequestError.field("language", f"must be one of {LANGUAGES}, is {language!r}")
     if explanation.counterfactual is not None:
-        return [_flip(explanation.counterfactual, language)]
+        return [_flip(explanation.counterfactual, explanation.foil, language)]
     if explanation.heatmap is None:
         return []
     shape = explanation.heatmap.values.shape
@@ -143,11 +149,14 @@ def _sentence(
     if driver.z_score is not None:
         size = "usual" if abs(driver.z_score) < 0.05 else "above" if driver.z_score > 0 else "below"
         what += text[size].format(z=abs(driver.z_score))
-    direction = DIRECTIONS[language].get(explanation.target or Direction.DOWN, "?")
+    direction = "?" if explanation.target is None else DIRECTIONS[language][explanation.target]
     side = text["for" if driver.attribution > 0 else "against"].format(direction=direction)
     form = "share" if driver.share is not None else _FORMS[quantity]
+    if explanation.method is Method.OCCLUSION:
+        form = "measured"  # every other effect is computed, not seen
     amount = driver.attribution if quantity is Quantity.CHANGE else abs(driver.attribution)
-    return text[form].format(what=what, share=driver.share, side=side, amount=amount)
+    said = text[form].format(what=what, share=driver.share, side=side, amount=amount)
+    return text["since"].format(said=said) if explanation.baseline is Baseline.PREVIOUS else said
 
 
 _FORMS = {
@@ -181,10 +190,10 @@ def _what(driver: Driver, language: str, label: Callable[[int], str], shape: tup
     )
 
 
-def _flip(flip: Counterfactual, language: str) -> str:
+def _flip(flip: Counterfactual, foil: Direction | None, language: str) -> str:
     text = _TEXT[language]
     if not flip.found or flip.direction is None:
-        return text["none"]
+        return text["none"] if foil is None else text["none_to"].format(direction=DIRECTIONS[language][foil])
     direction = DIRECTIONS[language][flip.direction]
     if flip.bar is None or flip.edited_bar is None:
         return text["imagined"].format(direction=direction, size=flip.size)
@@ -205,4 +214,4 @@ def _edits(before: BarValues, after: BarValues, language: str) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10_000 else f"{value:,.6g}"
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.8g}"

@@ -39,33 +39,33 @@ class HeatmapView(QWidget):
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "waiting for the heat map ...")
             return
         steps, width = heatmap.values.shape
-        peak = float(np.abs(heatmap.values).max()) or 1.0
+        native, peak, (rows, columns) = heatmap.native, heatmap.full_colour, heatmap.edges
         cell_width = (self.width() - NAMES_WIDTH) / steps
         cell_height = (self.height() - HEADER_HEIGHT) / width
-        label_of = bar_labels(
-            self._explanation.bar_close_times if self._explanation else (), steps, self._zone
-        )
+        times = self._explanation.bar_close_times if self._explanation is not None else ()
+        label = bar_labels(times, steps, self._zone)
         for step in range(steps):
-            label = label_of(step)
             box = QRectF(NAMES_WIDTH + step * cell_width, 0, cell_width, HEADER_HEIGHT)
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, label)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, label(step))
         for column, feature in enumerate(self._model.features):
             top = HEADER_HEIGHT + column * cell_height
-            painter.setPen(self.palette().windowText().color())
             painter.drawText(
                 QRectF(4, top, NAMES_WIDTH - 8, cell_height), Qt.AlignmentFlag.AlignVCenter, feature.name
             )
-            for step in range(steps):
-                value = float(heatmap.values[step, column])
-                box = QRectF(NAMES_WIDTH + step * cell_width, top, cell_width - 1, cell_height - 1)
-                colour = cell_colour(value / peak)
-                painter.fillRect(box, colour)
-                painter.setPen(QColor("white" if colour.lightness() < 140 else "black"))
-                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{value:+.3f}")
+        # A map that is coarser than the window is painted in its own blocks.
+        for row, column in np.ndindex(native.shape):
+            value = float(native[row, column])
+            left, top = NAMES_WIDTH + rows[row] * cell_width, HEADER_HEIGHT + columns[column] * cell_height
+            wide, high = rows[row + 1] - rows[row], columns[column + 1] - columns[column]
+            box = QRectF(left, top, wide * cell_width - 1, high * cell_height - 1)
+            colour = cell_colour(value / peak)
+            painter.fillRect(box, colour)
+            painter.setPen(QColor("white" if colour.lightness() < 140 else "black"))
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{value:+.3f}")
 
 
 def cell_colour(share: float) -> QColor:
     """White at 0, green towards +1, purple towards -1."""
     full = GREEN if share >= 0 else PURPLE
-    strength = min(1.0, abs(share))
+    strength = min(1.0, abs(share)) if np.isfinite(share) else 0.0
     return QColor(*(round(255 + (c - 255) * strength) for c in (full.red(), full.green(), full.blue())))

@@ -89,6 +89,13 @@ class Instrument:
     price_decimals: int | None = None
     price_limit: float | None = None
 
+    @property
+    def price_step(self) -> float:
+        """Smallest step of a price, from the tick or else from the decimals; 0 if neither is known."""
+        if self.tick_size is not None:
+            return self.tick_size
+        return 0.0 if self.price_decimals is None else 10.0**-self.price_decimals
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:

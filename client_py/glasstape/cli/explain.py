@@ -55,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError("--save: not together with --json")
     if options.save and options.save.suffix.lower() not in FORMATS:
         raise ValueError(f"--save: must end in {' or '.join(FORMATS)}, is {options.save.name!r}")
+    if options.save and not options.save.parent.is_dir():
+        raise ValueError(f"--save: there is no folder {options.save.parent}")
     with connected(options) as client:
         explanations = _compared(client, options) if options.compare else _explained(client, options)
         if options.json:
@@ -84,8 +86,9 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
     from glasstape import Method
 
     given = source(options)
-    items = given.get("symbols") or given.get("signals")
-    if (items is not None and len(items) != 1) or (items is None and len(given["windows"]) != 1):
+    windows = given.get("windows")
+    items = given.get("symbols") or given.get("signals") or [()]
+    if len(items) != 1 or (windows is not None and windows.ndim == 3 and len(windows) != 1):
         raise ValueError("--compare: give exactly one item")
     if options.target or options.foil or options.samples or options.baseline or options.score != "margin":
         raise ValueError("--compare: takes none of --target, --foil, --baseline, --samples, --score")
@@ -173,7 +176,7 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
 def _save(options: argparse.Namespace, drawn: list[_Drawn]) -> None:
     from glasstape.cli.picture import Picture, save
 
-    name, first, model, zone = drawn[0]
+    name, first, model, _ = drawn[0]
     confidence = first.prediction.unwrap()
     title = (
         f"{name}: {confidence.direction.name}, up {confidence.up:.1%} ({model.ref.name}@{model.ref.version})"
@@ -181,10 +184,10 @@ def _save(options: argparse.Namespace, drawn: list[_Drawn]) -> None:
     if not options.compare and len(drawn) > 1:
         title = f"{model.ref.name}@{model.ref.version}"
     pictures = [
-        Picture(made.method.value if options.compare else item, made, used, None)
-        for item, made, used, _ in drawn
+        Picture(made.method.value if options.compare else item, made, used, zone)
+        for item, made, used, zone in drawn
     ]
-    save(options.save, pictures, title, zone)
+    save(options.save, pictures, title)
 
 
 def _zones(client: "Client") -> dict[str, tzinfo]:

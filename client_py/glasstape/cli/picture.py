@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glasstape import Explanation, Model, Verdict
+from glasstape import Explanation, Model
 from glasstape.cli.render import bar_spans, feature_spans, native_label
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ class Picture:
     title: str
     explanation: Explanation
     model: Model
+    zone: tzinfo = UTC
+    """Of the exchange, in which bars are named."""
     outlined: np.ndarray[tuple[int, int], np.dtype[np.bool_]] | None = None
     """Cells (time, feature) to outline: those that are known to matter."""
 
 
-def save(path: Path, pictures: Sequence[Picture], title: str, zone: tzinfo = UTC) -> None:
+def save(path: Path, pictures: Sequence[Picture], title: str) -> None:
     """Draw maps beside each other, each from minus its own peak to plus its own peak.
 
     A map that is coarser than the window is drawn in its own blocks and says its native shape.
@@ -51,30 +53,26 @@ def save(path: Path, pictures: Sequence[Picture], title: str, zone: tzinfo = UTC
         figure.suptitle(title, fontsize=11)
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
         for axis, picture in zip(axes, pictures, strict=False):
-            _draw(axis, picture, zone)
+            _draw(axis, picture)
         for axis in axes[len(pictures) :]:
             axis.axis("off")
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else {}
         figure.savefig(path, dpi=130, metadata=metadata)
 
 
-def _draw(axis: "Axes", picture: Picture, zone: tzinfo) -> None:
+def _draw(axis: "Axes", picture: Picture) -> None:
     explanation = picture.explanation
     heatmap = explanation.heatmap
     if heatmap is None:
         axis.axis("off")
         return
-    steps, width = heatmap.values.shape
-    native = heatmap.native
-    peak = float(np.abs(native).max()) or 1.0
-    edges = [
-        np.linspace(0, size, coarse + 1) for size, coarse in zip((steps, width), native.shape, strict=True)
-    ]
+    native, peak = heatmap.native, heatmap.full_colour
+    edges = [np.array(part, dtype=float) for part in heatmap.edges]
     axis.pcolormesh(
         edges[0], edges[1], native.T, cmap=COLOURS, vmin=-peak, vmax=peak, edgecolors="white", linewidth=0.6
     )
     axis.invert_yaxis()
-    axis.set_xticks((edges[0][:-1] + edges[0][1:]) / 2, bar_spans(explanation, zone), fontsize=6)
+    axis.set_xticks((edges[0][:-1] + edges[0][1:]) / 2, bar_spans(explanation, picture.zone), fontsize=6)
     names = feature_spans(explanation, picture.model)
     axis.set_yticks((edges[1][:-1] + edges[1][1:]) / 2, names, fontsize=6)
     axis.tick_params(length=0)
@@ -87,8 +85,6 @@ def _draw(axis: "Axes", picture: Picture, zone: tzinfo) -> None:
     verdict = ""
     if explanation.quality is not None:
         verdict = f" · {explanation.quality.verdict.value}"
-        if explanation.quality.verdict is Verdict.DEGENERATE:
-            axis.set_facecolor("#eeeeee")
     axis.set_title(
         f"{picture.title}\n{native_label(explanation)} · {heatmap.quantity.value} ±{peak:.3g}{verdict}",
         fontsize=7,

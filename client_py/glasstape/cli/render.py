@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, tzinfo
+from itertools import pairwise
 
 import numpy as np
 from rich.console import Group
@@ -50,8 +51,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     bars, features = bar_spans(explanation, zone), feature_spans(explanation, model)
     for label in bars:
         table.add_column(label, justify="right", no_wrap=True)
-    native = heatmap.native
-    peak = float(np.abs(native).max()) or 1.0
+    native, peak = heatmap.native, heatmap.full_colour
     for column, name in enumerate(features):
         cells = [_cell(float(value), peak) for value in native[:, column]]
         table.add_row(name, *cells)
@@ -66,17 +66,16 @@ def small_map(explanation: Explanation, title: str, zone: tzinfo = UTC) -> Panel
     heatmap = explanation.heatmap
     if heatmap is None:
         return Panel(Text("no map"), title=title)
-    values = heatmap.values
-    peak = float(np.abs(values).max()) or 1.0
+    native, peak = heatmap.native, heatmap.full_colour
+    rows, columns = (np.repeat(np.arange(len(edges) - 1), np.diff(edges)) for edges in heatmap.edges)
     lines = [
-        Text.assemble(*(_tenths(float(value), peak) for value in values[:, column]))
-        for column in range(values.shape[1])
+        Text.assemble(*(_tenths(float(native[row, column]), peak) for row in rows)) for column in columns
     ]
     verdict = explanation.quality.verdict.value if explanation.quality is not None else ""
     lines.append(Text(f"{heatmap.quantity.value} ±{peak:.3g}", "dim"))
     lines.append(Text(native_label(explanation), "dim"))
     lines.append(Text(verdict, "dim"))
-    return Panel(Group(*lines), title=title, width=max(3 * values.shape[0] + 4, 26), padding=(0, 1))
+    return Panel(Group(*lines), title=title, width=max(3 * len(rows) + 4, 26), padding=(0, 1))
 
 
 def native_label(explanation: Explanation) -> str:
@@ -99,7 +98,7 @@ def bar_spans(explanation: Explanation, zone: tzinfo = UTC) -> list[str]:
         return []
     steps = explanation.heatmap.values.shape[0]
     label = bar_labels(explanation.bar_close_times, steps, zone)
-    return [_span(first, last, label) for first, last in _runs(steps, explanation.heatmap.native_shape[0])]
+    return [_span(first, end - 1, label) for first, end in pairwise(explanation.heatmap.edges[0])]
 
 
 def feature_spans(explanation: Explanation, model: Model) -> list[str]:
@@ -107,16 +106,10 @@ def feature_spans(explanation: Explanation, model: Model) -> list[str]:
     if explanation.heatmap is None:
         return []
     names = [feature.name for feature in model.features]
-    runs = _runs(len(names), explanation.heatmap.native_shape[1])
+    runs = list(pairwise(explanation.heatmap.edges[1]))
     if len(runs) == 1:
         return ["(all features)"]
-    return [_span(first, last, lambda row: names[row]) for first, last in runs]
-
-
-def _runs(size: int, coarse: int) -> list[tuple[int, int]]:
-    """First and last of each block of a nearest-neighbour upsampling."""
-    blocks = [row * coarse // size for row in range(size)]
-    return [(blocks.index(block), size - 1 - blocks[::-1].index(block)) for block in dict.fromkeys(blocks)]
+    return [_span(first, end - 1, lambda row: names[row]) for first, end in runs]
 
 
 def _span(first: int, last: int, label: Callable[[int], str]) -> str:
@@ -151,7 +144,7 @@ def _tenths(value: float, peak: float) -> Text:
 
 
 def _background(value: float, peak: float) -> str:
-    strength = min(1.0, abs(value) / peak)
+    strength = min(1.0, abs(value) / peak) if np.isfinite(value) else 0.0
     # Between black and a green or purple of equal lightness: neither market convention is touched.
     full = (40, 150, 60) if value >= 0 else (150, 60, 180)
     red, green, blue = (round(channel * strength) for channel in full)

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from glasstape.types.enums import Baseline, Direction, Method, QualityLevel, Quantity, Score, Verdict
 from glasstape.types.inference import Check, Confidence, Prediction
 
+DEGENERATE = 1e-8
+"""A map whose largest cell is below this shows nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Heatmap:
@@ -25,17 +28,33 @@ class Heatmap:
     """Shaped like `values`: share of noisy copies of the window whose gradient keeps its sign, 0-1."""
 
     @property
-    def native(self) -> NDArray[np.float32]:
-        """The map at its native shape: sums of a CONTRIBUTION, means of everything else."""
-        rows, columns = (
-            np.flatnonzero(np.diff(np.arange(size) * coarse // size, prepend=-1))
+    def edges(self) -> tuple[list[int], list[int]]:
+        """Where native rows and native columns begin in `values`, and the end behind the last."""
+        steps, features = (
+            [*np.flatnonzero(np.diff(np.arange(size) * coarse // size, prepend=-1)).tolist(), size]
             for size, coarse in zip(self.values.shape, self.native_shape, strict=True)
         )
+        return steps, features
+
+    @property
+    def native(self) -> NDArray[np.float32]:
+        """The map at its native shape: sums of a CONTRIBUTION, means of everything else."""
+        rows, columns = (edges[:-1] for edges in self.edges)
         total = np.add.reduceat(np.add.reduceat(self.values, rows, 0), columns, 1)
         if self.quantity is Quantity.CONTRIBUTION:
             return total
         cells = np.ones_like(self.values)
         return np.asarray(total / np.add.reduceat(np.add.reduceat(cells, rows, 0), columns, 1))
+
+    @property
+    def full_colour(self) -> float:
+        """What a picture's strongest colour stands for: the largest finite native cell.
+
+        1 for a map that shows nothing (no cell above 1e-8): stretched to full colour, noise would look like reasons.
+        """
+        strength = np.abs(self.native[np.isfinite(self.native)])
+        peak = float(strength.max(initial=0.0))
+        return peak if peak >= DEGENERATE else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -266,8 +266,8 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     QUALITY_LEVEL_FAST: _QualityLevel.ValueType  # 2
     """Checks that need no extra forward pass. Never says RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
-    """FAST, and: signs of noisy gradients agree on the five strongest cells (>= 0.8), the map's ranks
-    agree with occlusion (Spearman >= 0.5), removing the strongest cells changes the score more than
+    """FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
+    with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the strongest cells changes the score more than
     removing random ones under two fills, and the model passed its own checks (Model.checks).
     """
 
@@ -281,8 +281,8 @@ QUALITY_LEVEL_NONE: QualityLevel.ValueType  # 1
 QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
 """Checks that need no extra forward pass. Never says RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
-"""FAST, and: signs of noisy gradients agree on the five strongest cells (>= 0.8), the map's ranks
-agree with occlusion (Spearman >= 0.5), removing the strongest cells changes the score more than
+"""FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
+with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the strongest cells changes the score more than
 removing random ones under two fills, and the model passed its own checks (Model.checks).
 """
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015
@@ -799,7 +799,7 @@ class ExplainRequest(_message.Message):
     likewise), SMOOTHGRAD 1-512 (default: 16). INVALID_ARGUMENT with any other method.
     """
     seed: _builtins.int
-    """Seed of methods that draw random numbers. Default: 0."""
+    """Seed of methods that draw random numbers, 0 - 2^63 - 1. Default: 0."""
     quality: Global___QualityLevel.ValueType
     """Default: QUALITY_LEVEL_FAST."""
     @_builtins.property
@@ -1178,15 +1178,17 @@ class Explanation(_message.Message):
     score: _builtins.float
     """The score that was explained, in logits."""
     baseline_score: _builtins.float
-    """The score of the baseline input. Set by methods that use a baseline."""
+    """The score of the baseline input; of a background, the mean. Set for QUANTITY_CONTRIBUTION."""
     completeness_error: _builtins.float
     """|sum of the map - (score - baseline score)|. Set for QUANTITY_CONTRIBUTION."""
     samples: _builtins.int
-    """Steps that a path method took."""
+    """Steps or draws that were taken. 0 for methods that take none."""
     target: Global___Direction.ValueType
     """Class that was explained."""
     foil: Global___Direction.ValueType
-    """Class compared with. Set for SCORE_MARGIN."""
+    """Class compared with: of SCORE_MARGIN and SCORE_UP_MINUS_DOWN; of a counterfactual, the class it
+    reaches, or was to reach.
+    """
     window: _builtins.bytes
     """The window that was explained, like `Windows.data`. Unset when the request carried it."""
     @_builtins.property

@@ -81,7 +81,7 @@ class Instrument(_message.Message):
     currency: _builtins.str
     """Currency of prices, ISO 4217. Default: empty."""
     tick_size: _builtins.float
-    """Smallest price step, in `currency`, above 0. Unset: unknown."""
+    """Smallest price step, in `currency`, above 0 and at most 1e9. Unset: unknown."""
     price_decimals: _builtins.int
     """Decimals to show prices with, 0-12. Unset: as many as needed."""
     price_limit: _builtins.float

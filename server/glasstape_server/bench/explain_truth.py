@@ -208,7 +208,12 @@ def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[
     logits = logits_of(network, parts[1][0])
     stated = calibrate.probabilities(logits, calibrate.fit_temperature(logits, labels[1]))
     checks = (
-        skill(stated, labels[1], np.arange(len(logits))),
+        skill(
+            stated,
+            labels[1],
+            np.arange(len(logits)),
+            np.bincount(labels[0], minlength=3) / len(labels[0]),
+        ),
         parameter_randomisation(
             scorer, Architecture(name=job.architecture, config=config), parts[1][0][:128]
         ),
@@ -228,7 +233,7 @@ def _scores(scorer: Scorer, test: Truth, background: Tensor, checks: tuple[Check
         made = method.attribute(scorer, rows, request)
         judged = (float("nan"), float("nan"))
         if (name, score) in JUDGED:
-            judged = _reliable(scorer, rows, made, method.quantity, checks)
+            judged = _reliable(scorer, rows, made, request, checks)
         found.append(
             MapScore(
                 name.name,
@@ -272,9 +277,10 @@ def _deletion(scorer: Scorer, rows: Rows, made: Attribution) -> list[float]:
 
 
 def _reliable(
-    scorer: Scorer, rows: Rows, made: Attribution, quantity: Quantity, checks: tuple[Check, ...]
+    scorer: Scorer, rows: Rows, made: Attribution, request: Request, checks: tuple[Check, ...]
 ) -> tuple[float, float]:
-    seen = hold_against(scorer, rows, torch.zeros(rows.shape[1]), made, seed=0)
+    quantity = METHODS[request.method].quantity
+    seen = hold_against(scorer, rows, torch.zeros(rows.shape[1]), made, request)
     judged: list[list[bool]] = []
     for row in range(len(rows)):
         difference = error = None

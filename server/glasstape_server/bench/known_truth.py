@@ -40,7 +40,7 @@ class Truth:
 
 def _box(kind: str, steps: int, features: int) -> tuple[int, int]:
     """Rows and columns of the block that carries the class."""
-    large = steps >= 30 and features >= 30  # the sizes of Ismail et al., table 1
+    large = steps >= 40 and features >= 40  # the sizes of Ismail et al., table 1
     sizes = {
         "fixed": (14, 14) if large else (steps // 3, 3),
         "moving": (15, 15) if large else (steps // 3, 3),

@@ -90,7 +90,9 @@ def _run(job: Job) -> Tested:
     torch.set_num_threads(1)
     training = _some(job.data.training, job.windows, job.seed)
     flat = training.windows.reshape(-1, training.windows.shape[2]).astype(np.float64)
-    mean, deviation = (torch.tensor(part, dtype=torch.float32) for part in (flat.mean(0), flat.std(0)))
+    mean, deviation = (
+        torch.tensor(part, dtype=torch.float32) for part in (flat.mean(0), flat.std(0).clip(1e-6))
+    )
     parts = (training, job.data.validation, job.data.test)
     inputs = [(torch.from_numpy(part.windows) - mean) / deviation for part in parts]
     labels = [part.labels(job.rule) for part in parts]

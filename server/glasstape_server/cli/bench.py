@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from glasstape_server.cli.arguments import positive
+
 HELP = "measure: latency of a market's close, speed and truth of explanations, networks on data"
 
 
@@ -13,12 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     burst = what.add_parser("burst", help="how long a market's bar takes to reach every subscriber")
     burst.add_argument(
-        "--symbols", type=_positive, default=2000, help="bars that close at once (default: %(default)s)"
+        "--symbols", type=positive, default=2000, help="bars that close at once (default: %(default)s)"
     )
     burst.add_argument(
-        "--subscribers", type=_positive, default=20, help="readers of everything (default: %(default)s)"
+        "--subscribers", type=positive, default=20, help="readers of everything (default: %(default)s)"
     )
-    burst.add_argument("--bursts", type=_positive, default=5, help="closes to measure (default: %(default)s)")
+    burst.add_argument("--bursts", type=positive, default=5, help="closes to measure (default: %(default)s)")
 
     truth = what.add_parser("explain", help="do the maps find cells that are known to matter?")
     truth.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
@@ -26,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kinds", type=_names, default=[], metavar="A,B", help="known-truth sets (default: all)"
     )
     truth.add_argument("--shapes", type=_names, default=["6x8"], metavar="TxF,…", help="default: 6x8")
-    truth.add_argument("--seeds", type=_positive, default=5, help="trainings of each (default: %(default)s)")
+    truth.add_argument("--seeds", type=positive, default=5, help="trainings of each (default: %(default)s)")
     truth.add_argument(
-        "--windows", type=_positive, default=256_000, help="training windows (default: %(default)s)"
+        "--windows", type=positive, default=256_000, help="training windows (default: %(default)s)"
     )
-    truth.add_argument("--epochs", type=_positive, default=2, help="passes over them (default: %(default)s)")
-    truth.add_argument("--test", type=_positive, default=400, help="test windows (default: %(default)s)")
+    truth.add_argument("--epochs", type=positive, default=2, help="passes over them (default: %(default)s)")
+    truth.add_argument("--test", type=positive, default=400, help="test windows (default: %(default)s)")
     truth.add_argument(
-        "--processes", type=_positive, default=2, help="trainings at once (default: %(default)s)"
+        "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
     )
     truth.add_argument("--out", type=Path, help="write FILE.json and FILE.md")
 
@@ -41,11 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "methods", help="what does an explanation cost beside a prediction, and Captum?"
     )
     methods.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
-    methods.add_argument("--repeats", type=_positive, default=200, help="measurements (default: %(default)s)")
+    methods.add_argument("--repeats", type=positive, default=200, help="measurements (default: %(default)s)")
 
     stress = what.add_parser("stress", help="many concurrent mixed calls: is every answer the right one?")
-    stress.add_argument("--requests", type=_positive, default=100_000, help="calls (default: %(default)s)")
-    stress.add_argument("--in-flight", type=_positive, default=64, help="at once (default: %(default)s)")
+    stress.add_argument("--requests", type=positive, default=100_000, help="calls (default: %(default)s)")
+    stress.add_argument("--in-flight", type=positive, default=64, help="at once (default: %(default)s)")
 
     networks = what.add_parser("networks", help="how well does each network predict, walking forward?")
     networks.add_argument(
@@ -57,18 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     networks.add_argument("--close", default="16:00", help="close of daily bars (default: %(default)s)")
     networks.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
-    networks.add_argument("--folds", type=_positive, default=5, help="steps forward (default: %(default)s)")
+    networks.add_argument("--folds", type=positive, default=5, help="steps forward (default: %(default)s)")
     networks.add_argument(
-        "--seeds", type=_positive, default=2, help="trainings of each (default: %(default)s)"
+        "--seeds", type=positive, default=2, help="trainings of each (default: %(default)s)"
+    )
+    networks.add_argument("--epochs", type=positive, default=10, help="passes at most (default: %(default)s)")
+    networks.add_argument(
+        "--windows", type=positive, default=60_000, help="training windows at most (default: 60000)"
     )
     networks.add_argument(
-        "--epochs", type=_positive, default=10, help="passes at most (default: %(default)s)"
-    )
-    networks.add_argument(
-        "--windows", type=_positive, default=60_000, help="training windows at most (default: 60000)"
-    )
-    networks.add_argument(
-        "--processes", type=_positive, default=2, help="trainings at once (default: %(default)s)"
+        "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
     )
 
 
@@ -92,6 +92,8 @@ def _burst(options: argparse.Namespace) -> str:
 def _explain(options: argparse.Namespace) -> str:
     from glasstape_server.bench import explain_report, explain_truth
 
+    if options.out and not options.out.parent.is_dir():
+        raise ValueError(f"--out: there is no folder {options.out.parent}")
     jobs = explain_truth.plan(
         options.networks, options.kinds, options.shapes, options.seeds,
         windows=options.windows, epochs=options.epochs, test=options.test,
@@ -127,7 +129,9 @@ def _networks(options: argparse.Namespace) -> str:
     from glasstape_server.market.files import FileFormat, read_bars
 
     if options.data == "sample":
-        frame = sample.read()
+        if options.interval != "1d":
+            raise ValueError(f"--interval: the sample has bars of 1d, asked for {options.interval!r}")
+        frame, options.time_zone = sample.read(), "America/New_York"
     else:
         form = FileFormat(options.time_zone, time.fromisoformat(options.close))
         frame = read_bars(Path(options.data), options.interval, form)
@@ -138,13 +142,6 @@ def _networks(options: argparse.Namespace) -> str:
 
 
 _RUNS = {"burst": _burst, "explain": _explain, "methods": _methods, "stress": _stress, "networks": _networks}
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, is {text!r}")
-    return value
 
 
 def _names(text: str) -> list[str]:

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from glasstape_server.cli.arguments import positive
+
 HELP = "train a model on a CSV or Parquet file, or on the bundled sample"
 
 
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="seed: equal seeds, equal weights (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=int, default=40, help="passes at most (default: %(default)s)")
+    parser.add_argument("--epochs", type=positive, default=40, help="passes at most (default: %(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -71,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
             raise ValueError(f"--arch: must be one of {', '.join(ARCHITECTURES)}, is {options.arch!r}")
         sample_split = ("", "")
         if options.data == "sample":
+            if options.interval != "1d":
+                raise ValueError(f"--interval: the sample has bars of 1d, asked for {options.interval!r}")
             frame, sample_split = sample.read(), ("2011-01-01", "2012-01-01")
         else:
             form = FileFormat(options.time_zone, time.fromisoformat(options.close))

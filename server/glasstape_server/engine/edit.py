@@ -24,7 +24,7 @@ class Flips:
     logits: Float32s  # (n, 3) of the unedited windows
     window: Float32s  # (n, time, feature) after the edit
     edited_logits: Float32s  # (n, 3) of those
-    edit: Floats  # (n, 8) in standard deviations, unused ones 0
+    size: Floats  # (n,) length of the edit in standard deviations
     bars: Floats  # (n, 2, 5) open, high, low, close, volume before and after
     hypothetical: NDArray[np.bool_]  # (n,) features were edited, not a bar
 
@@ -76,12 +76,10 @@ class FlipClass:
 
 
 def _columns(flip: Flip | None, window: Float32s, original: Floats, hypothetical: bool) -> Columns:
-    edit, bars = np.zeros(8), np.stack([original, np.full(5, np.nan)])
+    bars = np.stack([original, np.full(5, np.nan)])
     if flip is None:
-        return (
-            np.full_like(window, np.nan), np.full(3, np.nan, np.float32), edit, bars, np.array(hypothetical)
-        )  # fmt: skip
-    edit = np.pad(flip.edit, (0, max(0, 8 - len(flip.edit))))[:8]
+        nothing = np.full_like(window, np.nan), np.full(3, np.nan, np.float32)
+        return (*nothing, np.array(np.nan), bars, np.array(hypothetical))
     if flip.bar is not None:
         bars[1] = flip.bar
-    return flip.window, flip.logits, edit, bars, np.array(hypothetical)
+    return flip.window, flip.logits, np.array(flip.size), bars, np.array(hypothetical)

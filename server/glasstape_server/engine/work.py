@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from glasstape_server.domain import Float32s, Forecasts
 from glasstape_server.explain import catalogue, evidence
-from glasstape_server.explain.method import Attribution, Request
+from glasstape_server.explain.method import Attribution, BaselineKind, Request
 from glasstape_server.models.artefact import Model
 
 Columns = tuple[NDArray[Any], ...]
 """Arrays whose first axis is the batch."""
 
 PASSES_AT_ONCE = 4096
-"""Rows that one run of the device may compute: the longest that a more urgent lane has to wait."""
+"""Rows that one run of the device computes, as far as methods know before: what a more urgent lane waits for."""
 
 
 class Work(Protocol):
@@ -88,6 +88,8 @@ class Explain:
     def __post_init__(self) -> None:
         shape = self.model.window_shape
         passes = catalogue.METHODS[self.request.method].passes(self.request.samples, shape)
+        if catalogue.baseline_of(self.request) is BaselineKind.BACKGROUND:
+            passes *= len(catalogue.background_of(self.model, self.request))
         passes += evidence.passes(shape) if self.request.checked else 0
         object.__setattr__(self, "_passes", passes)
 
@@ -105,9 +107,9 @@ class Explain:
         columns = _plain(made)
         if self.request.checked:
             mean = self.model.statistics.mean
-            found = evidence.hold_against(self.model.scorer, asked, mean, made, self.request.seed)
+            found = evidence.hold_against(self.model.scorer, asked, mean, made, self.request)
             checked = (
-                found.sign_stability,
+                found.sign_stability if made.sign_stability is None else made.sign_stability,
                 found.sign_agreement,
                 found.occlusion_correlation,
                 found.deletion,

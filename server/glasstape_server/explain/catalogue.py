@@ -88,11 +88,15 @@ def rows_of(model: Model, windows: Tensor, baseline: Tensor | None, request: Req
         if baseline_of(request) is not BaselineKind.ZERO:
             centre = statistics.mean.expand(model.window_shape)
         baseline = centre.expand_as(windows)
-    background = statistics.background
-    if request.background:
-        own = np.frombuffer(request.background, dtype="<f4").reshape(-1, *model.window_shape)
-        background = torch.from_numpy(own.copy())
-    return Rows(windows, baseline, statistics.deviation, background)
+    return Rows(windows, baseline, statistics.deviation, background_of(model, request))
+
+
+def background_of(model: Model, request: Request) -> Tensor:
+    """Ordinary windows, (n, time, feature): the caller's, or the model's own."""
+    if not request.background:
+        return model.statistics.background
+    own = np.frombuffer(request.background, dtype="<f4").reshape(-1, *model.window_shape)
+    return torch.from_numpy(own.copy())
 
 
 def explain(model: Model, rows: Rows, request: Request) -> Attribution:

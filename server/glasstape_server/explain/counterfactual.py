@@ -21,13 +21,17 @@ DIRECTIONS = 48
 """Random directions tried beside the sensible ones."""
 REFINED = 6
 """Flips that are refined."""
-ROUNDINGS = 48
+ROUNDINGS = 32
 """Lengths of the final edit that are tried until it survives rounding."""
 STEP = 0.1
 """Step of the finite differences, in standard deviations."""
 
 Margin = Callable[[Floats], Floats]
 """Edits (n, dimension) in standard deviations -> how far the class is from flipping, (n,); < 0: flipped."""
+
+
+Rounded = tuple[Floats, Float32s, Floats | None]
+"""What `Editor.rounded` gives: edit, window, bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +79,38 @@ def smallest_flip(
             return np.asarray(others - scored[:, int(foil)])
         return np.asarray(scored[:, winner] - np.delete(scored, winner, axis=1).max(axis=1))
 
-    best = _search(margin, editor.dimensions, editor.together, seed)
-    if best is None:
-        return None
-    # Rounding to ticks and whole shares may undo a flip: then go further, as far as allowed.
-    for further in np.geomspace(1.0, LARGEST / np.abs(best).max(), ROUNDINGS):
-        edit, window, bar = editor.rounded(best * further)
+    def flips(made: Rounded) -> Flip | None:
+        edit, window, bar = made
         after = score(window[None])[0]
         reached = int(after.argmax())
-        if reached != winner and (foil is None or reached == int(foil)) and np.abs(edit).max() <= LARGEST:
-            return Flip(edit, window, after, bar)
-    return None
+        good = reached != winner and (foil is None or reached == int(foil)) and np.abs(edit).max() <= LARGEST
+        return Flip(edit, window, after, bar) if good else None
+
+    found = [
+        _rounded(editor, edit, flips) for edit in _search(margin, editor.dimensions, editor.together, seed)
+    ]
+    return min((flip for flip in found if flip is not None), key=lambda flip: flip.size, default=None)
 
 
-def _search(margin: Margin, dimensions: int, together: Floats, seed: int) -> Floats | None:
+def _rounded(editor: Editor, edit: Floats, flips: Callable[[Rounded], Flip | None]) -> Flip | None:
+    """The edit on ticks and whole shares: longer where rounding undid the flip, without what is not needed."""
+    for further in np.geomspace(1.0, LARGEST / np.abs(edit).max(), ROUNDINGS):
+        flip = flips(editor.rounded(edit * further))
+        if flip is not None:
+            break
+    else:
+        return None
+    for index in np.argsort(np.abs(flip.edit)):
+        without = flip.edit.copy()
+        without[index] = 0
+        shorter = flips(editor.rounded(without)) if without.any() else None
+        if shorter is not None and shorter.size < flip.size:
+            flip = shorter
+    return flip
+
+
+def _search(margin: Margin, dimensions: int, together: Floats, seed: int) -> list[Floats]:
+    """The nearest flips that were found, before any rounding."""
     slope = _slope(margin, np.zeros(dimensions))
     units = np.eye(dimensions)
     random = np.random.default_rng(seed).normal(size=(DIRECTIONS, dimensions))
@@ -102,7 +124,7 @@ def _search(margin: Margin, dimensions: int, together: Floats, seed: int) -> Flo
     )
     found = sorted(_along(margin, directions), key=_length)[:REFINED]
     refined = [_refine(margin, edit) for edit in found]
-    return min((_sparser(margin, edit) for edit in refined), key=_length, default=None)
+    return [_sparser(margin, edit) for edit in refined]
 
 
 def _along(margin: Margin, directions: Floats) -> list[Floats]:

@@ -121,8 +121,10 @@ class BarEditor:
         # Only what was edited is rounded: an unedited price is what was traded.
         moved = np.abs(bar - self._original) > 1e-9 * np.abs(self._original)
         prices = _to_tick(bar[:4], tick) if tick > 0 else _to_digits(bar[:4], self._original[3])
-        if limits is not None and tick > 0:
-            low, high = np.ceil(limits[0] / tick - 1e-9) * tick, np.floor(limits[1] / tick + 1e-9) * tick
+        if limits is not None:
+            low, high = limits
+            if tick > 0:
+                low, high = np.ceil(low / tick - 1e-9) * tick, np.floor(high / tick + 1e-9) * tick
             prices = np.clip(prices, low, high)
         volume = np.round(bar[4]) if self._whole_shares else bar[4]
         bar = np.where(moved, [*prices, volume], self._original)

@@ -11,15 +11,25 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from glasstape_server.explain.method import Attribution, Network, Rows, Shape, chunks
+from glasstape_server.explain.method import (
+    Attribution,
+    MethodName,
+    Network,
+    Request,
+    Rows,
+    Shape,
+    chunks,
+)
 from glasstape_server.explain.occlusion import occlude
+from glasstape_server.explain.path import integrate
 from glasstape_server.explain.scores import FrozenScore
 from glasstape_server.explain.smoothgrad import DRAWS, noisy_gradients
 
 TOP = 5
 """Cells that count as the map's strongest."""
+STEPS = 32
+"""Steps of the integrated gradients that an occlusion is compared with."""
 RANDOM_SETS = 8
 """Random sets of as many cells that a deletion is compared with."""
 FILLS = 2
@@ -33,9 +43,10 @@ class Evidence:
     sign_stability: Tensor
     """(batch, time, feature): share of noisy copies whose gradient has the mean gradient's sign, 0-1."""
     sign_agreement: Tensor
-    """(batch,): that share, averaged over the map's strongest cells."""
+    """(batch,): that share, averaged over the map's strongest cells: five, or as many as make whole native cells."""
     occlusion_correlation: Tensor
-    """(batch,): Spearman's rank correlation of |map| and |occlusion|, at the map's native shape."""
+    """(batch,): Spearman's rank correlation of |map| and |occlusion| (of an occlusion: |integrated gradients|),
+    at the map's native shape."""
     deletion: Tensor
     """(batch, 2): sum of |score changes| as the strongest cells are removed, filled by mean and by real windows."""
     random_deletion: Tensor
@@ -47,7 +58,7 @@ def passes(shape: Shape) -> int:
     return 2 * DRAWS + shape[0] * shape[1] + TOP * (1 + RANDOM_SETS) * (1 + FILLS)
 
 
-def hold_against(network: Network, rows: Rows, mean: Tensor, made: Attribution, seed: int) -> Evidence:
+def hold_against(network: Network, rows: Rows, mean: Tensor, made: Attribution, request: Request) -> Evidence:
     """Measure a batch of maps.
 
     Args:
@@ -55,17 +66,24 @@ def hold_against(network: Network, rows: Rows, mean: Tensor, made: Attribution, 
         rows: what it was asked for.
         mean: (feature,), the fill of the first deletion.
         made: the maps.
-        seed: of the noise and of the random cells; equal seeds, equal evidence for a row in any batch.
+        request: how they were asked for; its seed draws the noise and the random cells, equally for a row
+            in any batch.
     """
-    _, stability = noisy_gradients(network, rows, made.frozen, DRAWS, seed)
-    flat = made.values.abs().flatten(1).nan_to_num()
-    top = flat.topk(min(TOP, flat.shape[1]), dim=1).indices
-    measured = occlude(network, rows, made.frozen, made.score)
-    deletion, random = _deletions(network, rows, mean, made, top, seed)
+    _, stability = noisy_gradients(network, rows, made.frozen, DRAWS, request.seed)
+    blocks = _blocks(rows.shape, made.native_shape or rows.shape)
+    summed = made.completeness_error is not None
+    strength = _by_block(made.values.nan_to_num(), blocks, summed)
+    top = strength.topk(_count(blocks), dim=1).indices
+    if request.method is MethodName.OCCLUSION:  # not against itself
+        measured = integrate(network, rows.windows, rows.baseline, made.frozen, STEPS)
+    else:
+        measured = occlude(network, rows, made.frozen, made.score)
+    deletion, random = _deletions(network, rows, mean, made, blocks, top, request.seed)
+    chosen = blocks[top].any(dim=1).to(stability.dtype)
     return Evidence(
         stability,
-        stability.flatten(1).gather(1, top).mean(dim=1),
-        spearman(_pooled(made, made.values.nan_to_num()), _pooled(made, measured)),
+        (stability * chosen).sum(dim=(1, 2)) / chosen.sum(dim=(1, 2)),
+        spearman(strength, _by_block(measured, blocks, summed)),
         deletion,
         random,
     )
@@ -93,30 +111,48 @@ def _ranks(values: Tensor) -> Tensor:
     return (before + through - 1).double() / 2
 
 
-def _pooled(made: Attribution, values: Tensor) -> Tensor:
-    """Strength at the map's native grid, (batch, cell).
+def _blocks(shape: Shape, native: Shape) -> Tensor:
+    """Cells of each native cell of a nearest-neighbour upsampling, (block, time, feature)."""
+    row = torch.arange(shape[0]) * native[0] // shape[0]
+    column = torch.arange(shape[1]) * native[1] // shape[1]
+    number = row[:, None] * native[1] + column[None, :]
+    return number[None] == torch.arange(native[0] * native[1])[:, None, None]
+
+
+def _by_block(values: Tensor, blocks: Tensor, summed: bool) -> Tensor:
+    """Strength of each native cell, (batch, block).
 
     What a complete map says of a whole bar is a sum, in which signs cancel; any other map ranks strengths.
     """
-    native = made.native_shape or (values.shape[1], values.shape[2])
-    summed = made.completeness_error is not None
-    pooled = functional.adaptive_avg_pool2d((values if summed else values.abs())[:, None], native)
-    return pooled.flatten(1).abs()
+    values = values if summed else values.abs()
+    return (values.flatten(1) @ blocks.flatten(1).T.to(values.dtype)).abs()
+
+
+def _count(blocks: Tensor) -> int:
+    """How many of the strongest native cells make `TOP` cells of the window, at least."""
+    return min(len(blocks), -(-TOP * len(blocks) // blocks[0].numel()))
 
 
 @torch.no_grad()
 def _deletions(
-    network: Network, rows: Rows, mean: Tensor, made: Attribution, top: Tensor, seed: int
+    network: Network,
+    rows: Rows,
+    mean: Tensor,
+    made: Attribution,
+    blocks: Tensor,
+    top: Tensor,
+    seed: int,
 ) -> tuple[Tensor, Tensor]:
-    cells, count = rows.shape[0] * rows.shape[1], top.shape[1]
+    count = top.shape[1]
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.stack([torch.randperm(cells, generator=generator)[:count] for _ in range(RANDOM_SETS)])
+    drawn = torch.stack(
+        [torch.randperm(len(blocks), generator=generator)[:count] for _ in range(RANDOM_SETS)]
+    )
     chosen = torch.randperm(len(rows.background), generator=generator)[:FILLS]
     fills = torch.cat([mean.expand(1, *rows.shape), rows.background[chosen]])
-    orders = torch.cat([top[:, None], drawn.expand(len(rows), -1, -1)], dim=1)  # (batch, set, cell)
-    # The k-th of `removed` has the first k cells of an order removed.
-    removed = torch.nn.functional.one_hot(orders, cells).cumsum(dim=2).bool()
-    removed = removed.view(len(rows), -1, *rows.shape)
+    orders = torch.cat([top[:, None], drawn.expand(len(rows), -1, -1)], dim=1)  # (batch, set, block)
+    # The k-th of `removed` has the first k blocks of an order removed.
+    removed = blocks[orders].cumsum(dim=2).bool().flatten(1, 2)
     change = torch.empty(len(rows), 1 + RANDOM_SETS, len(fills))
     for part in chunks(len(rows), removed.shape[1] * len(fills)):
         left = _left(network, rows.windows[part], fills, removed[part], made.frozen.rows(part))

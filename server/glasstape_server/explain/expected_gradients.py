@@ -22,8 +22,8 @@ from glasstape_server.explain.path import integrate, until_complete
 
 FIRST_STEPS = 8
 MAX_STEPS = 64
-EXPECTED_BACKGROUND = 32
-"""Background windows for which the work is estimated."""
+MAX_POINTS = 2048
+"""Points of one row at most while steps are doubled: more would hold up everybody else."""
 
 
 class ExpectedGradients(Everywhere):
@@ -34,11 +34,12 @@ class ExpectedGradients(Everywhere):
     max_samples = MAX_STEPS
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """A forward and a backward at each step from each background window."""
-        return 2 * EXPECTED_BACKGROUND * (samples or FIRST_STEPS)
+        """A forward and a backward at each step, from one background window."""
+        return 2 * (samples or FIRST_STEPS)
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """Integrate with `samples` steps from each background window, or with as many as needed, up to 64."""
+        """Integrate with `samples` steps from each background window, or with as many as needed, up to 64
+        and 2,048 points in all."""
         background = rows.background
         count = len(background)
         with torch.no_grad():
@@ -54,7 +55,8 @@ class ExpectedGradients(Everywhere):
             each = integrate(network, rows.windows[repeated], origins, frozen.rows(repeated), steps)
             return each.view(len(part), count, *rows.shape).mean(dim=1)
 
-        first, last = (request.samples, request.samples) if request.samples else (FIRST_STEPS, MAX_STEPS)
+        first = request.samples or FIRST_STEPS
+        last = first if request.samples else max(first, min(MAX_STEPS, MAX_POINTS // count))
         begun = mean_map(torch.arange(len(rows)), first)
         values, taken = until_complete(mean_map, begun, score - start, first, last)
         error = (values.sum((1, 2)) - (score - start)).abs()

@@ -135,7 +135,7 @@ class Method(Protocol):
         ...
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """Rows that the device computes for one explained row."""
+        """Rows that the device usually computes for one explained row (of each background window)."""
         ...
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:

@@ -73,6 +73,8 @@ def judge_fully(
     deletion: Floats,
     random_deletion: Floats,
     of_model: Sequence[Check],
+    *,
+    of_occlusion: bool = False,
 ) -> Judgement:
     """Judge one map with its evidence (see `evidence.Evidence`): RELIABLE if every check passes.
 
@@ -83,6 +85,7 @@ def judge_fully(
         deletion: (2,), for both fills.
         random_deletion: (2,), for both fills.
         of_model: checks of the model itself, from its manifest.
+        of_occlusion: whether the map is an occlusion itself, and was compared with integrated gradients.
     """
     nothing = degenerate(facts.values)
     if nothing:
@@ -93,18 +96,15 @@ def judge_fully(
             "sign_agreement",
             sign_agreement,
             SIGN_AGREEMENT,
-            "gradients around the window keep their sign on the five strongest cells",
+            "gradients around the window keep their sign on the strongest cells",
         )
     )
-    checks.append(
-        _at_least(
-            "occlusion_correlation", occlusion_correlation, CORRELATION, "rank correlation with occlusion"
-        )
-    )
+    what = f"rank correlation with {'integrated gradients' if of_occlusion else 'occlusion'}"
+    checks.append(_at_least("occlusion_correlation", occlusion_correlation, CORRELATION, what))
     for name, changed, usual in zip(("mean", "resampled"), deletion, random_deletion, strict=True):
         text = (
-            f"removing the five strongest cells in turn ({name} fill) moves the score by {changed:.3g}, "
-            f"five random ones by {usual:.3g}"
+            f"removing the strongest cells in turn ({name} fill) moves the score by {changed:.3g}, "
+            f"random ones by {usual:.3g}"
         )
         checks.append(_check(f"deletion_{name}", changed, usual, bool(changed > usual), text))
     reasons = [check.text for check in (*checks, *of_model) if not check.passed]

@@ -1,6 +1,5 @@
 """Which bars are accepted, said one by one."""
 
-import math
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -8,6 +7,7 @@ from zoneinfo import ZoneInfo
 from glasstape_server.domain import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
 from glasstape_server.errors import InvalidArgument, Violation
 
+MAX_TICK = 1e9
 MAX_TIME = 4_102_444_800_000_000
 """Close times end with the year 2099, in microseconds."""
 SMALLEST_PRICE, LARGEST = 1e-12, 1e18
@@ -63,8 +63,10 @@ def check_instrument(instrument: Instrument) -> None:
         raise InvalidArgument.field(
             "instruments.time_zone", f"must be an IANA time zone, is {instrument.time_zone[:64]!r}"
         ) from None
-    if instrument.tick_size is not None and not 0 < instrument.tick_size < math.inf:
-        raise InvalidArgument.field("instruments.tick_size", f"must be above 0, is {instrument.tick_size:g}")
+    if instrument.tick_size is not None and not 0 < instrument.tick_size <= MAX_TICK:
+        raise InvalidArgument.field(
+            "instruments.tick_size", f"must be above 0 and at most {MAX_TICK:g}, is {instrument.tick_size:g}"
+        )
     if instrument.price_limit is not None and not 0 < instrument.price_limit <= 1:
         raise InvalidArgument.field(
             "instruments.price_limit", f"must be above 0 and at most 1, is {instrument.price_limit:g}"

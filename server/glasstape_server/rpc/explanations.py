@@ -63,11 +63,12 @@ async def explanations(
     results = []
     for group in groups:
         if wanted.request.method is MethodName.COUNTERFACTUAL:
-            results.append(await flip_class(engine, made, items, group, wanted.request, wanted.quality, call))
+            results += await flip_class(engine, made, items, group, wanted.request, wanted.quality, call)
         else:
             results.append(await _explain(engine, made, items, group, wanted, call))
         for row in group.rows:
-            _describe_window(made[row], items[row], wanted.with_windows)
+            if items[row].error is None:
+                _describe_window(made[row], items[row], wanted.with_windows)
     return made, results
 
 
@@ -169,6 +170,7 @@ def _judge(facts: MapFacts, maps: Maps, place: int, group: Group, wanted: Wanted
         maps.deletion[place],
         maps.random_deletion[place],
         group.model.manifest.checks,
+        of_occlusion=wanted.request.method is MethodName.OCCLUSION,
     )
 
 

@@ -92,6 +92,8 @@ class Inputs:
                 items = windows_from(source.windows, pinned)
             case "bars":
                 items = await asyncio.to_thread(series_from, source.bars, pinned, with_previous)
+                if with_bars:
+                    await self._ingest.read(self._find_rules, items)
             case "symbols":
                 items = await self._symbols(list(source.symbols.symbols), pinned, with_previous)
             case _:
@@ -144,9 +146,19 @@ class Inputs:
         """On the market thread."""
         store, last = self._ingest.store, int(columns[0, -1])
         instrument = store.instruments[key[0]]
-        limit = instrument.price_limit or 0.0
-        before = store.previous_session_close(key, last) if limit else None
-        return Bars(columns, session, instrument.tick_size or 0.0, limit, before or 0.0)
+        before = store.previous_session_close(key, last) if instrument.price_limit else None
+        return Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, before or 0.0)
+
+    def _find_rules(self, items: list[Item]) -> None:
+        """What the exchange allows of bars that a request carried, on the market thread."""
+        for item in items:
+            instrument = self._ingest.store.instruments.get(item.symbol)
+            if item.bars is None or instrument is None:
+                continue
+            columns, session = item.bars.columns, item.bars.session
+            before = np.flatnonzero(session != session[-1])
+            close = float(columns[4, before[-1]]) if len(before) else 0.0
+            item.bars = Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, close)
 
     def _window(self, key: Key, bars: Floats, spec: FeatureSpec) -> Float32s | None:
         """The window of these bars, on the market thread; None: they make none."""

@@ -19,12 +19,20 @@ RANDOMISED = 8
 """Untrained networks that the trained one is compared with."""
 WINDOWS = 128
 SKILL = 1.645
-"""Standard errors above the prior: 5 % of models without any skill pass."""
+"""Standard errors above the class shares: the one-sided 5 % point of the normal distribution."""
+BLOCK = 10
+"""Closes that are averaged before their spread is taken."""
 COMPLETE = 0.99
 
 
 def check_model(
-    scorer: Scorer, architecture: Architecture, windows: Tensor, stated: Floats, labels: Ints, times: Ints
+    scorer: Scorer,
+    architecture: Architecture,
+    windows: Tensor,
+    stated: Floats,
+    labels: Ints,
+    times: Ints,
+    shares: Floats,
 ) -> tuple[Check, ...]:
     """Make every test.
 
@@ -35,29 +43,31 @@ def check_model(
         stated: calibrated probabilities of them, (n, 3).
         labels: what happened, (n,).
         times: close time of each window, (n,); windows of one close count as one observation.
+        shares: class shares of the training windows, (3,).
     """
     some = windows[:: max(1, len(windows) // WINDOWS)][:WINDOWS]
     return (
-        skill(stated, labels, times),
+        skill(stated, labels, times, shares),
         parameter_randomisation(scorer, architecture, some),
         completeness(scorer, some),
     )
 
 
-def skill(stated: Floats, labels: Ints, times: Ints) -> Check:
-    """Whether the model says more than the class shares do: its log loss against the prior's.
+def skill(stated: Floats, labels: Ints, times: Ints, shares: Floats) -> Check:
+    """Whether the model says more than the class shares of its training data do: log loss against log loss.
 
     Reasons of a model that knows nothing are reasons for nothing, however well they agree.
     """
-    shares = np.bincount(labels, minlength=3) / len(labels)
     gained = -np.log(shares[labels]) - log_loss_of_each(stated, labels)
     _, close = np.unique(times, return_inverse=True)
     by_close = np.bincount(close, gained) / np.bincount(close)
-    error = float(by_close.std(ddof=1) / np.sqrt(len(by_close))) if len(by_close) > 1 else 0.0
+    # Labels of neighbouring closes overlap, so that whole blocks of closes are what is independent.
+    blocks = np.array([part.mean() for part in np.array_split(by_close, max(2, len(by_close) // BLOCK))])
+    error = float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
     value = round(float(by_close.mean()) / error, 4) if error > 0 else 0.0
     text = (
-        f"validation log loss beats the class shares by {by_close.mean():.4f} nats, {value:.1f} standard errors"
-        f" over {len(by_close)} closes; at least {SKILL:g} are asked for"
+        f"validation log loss beats the training class shares by {by_close.mean():.4f} nats, {value:.1f} standard"
+        f" errors over {len(by_close)} closes; at least {SKILL:g} are asked for"
     )
     return Check(name="skill", value=value, limit=SKILL, passed=value >= SKILL, text=text)
 
@@ -66,8 +76,9 @@ def parameter_randomisation(scorer: Scorer, architecture: Architecture, windows:
     """Whether gradient maps depend on what was learnt.
 
     Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim (2018), "Sanity checks for saliency maps", section 3:
-    maps of networks with every parameter drawn anew must not rank the cells as the trained one's do. Held
-    against the 95 % band of Spearman's correlation of two unrelated maps, 1.96 / sqrt(cells - 1).
+    maps of networks with every parameter drawn anew must not rank the cells as the trained one's do. The
+    most alike of them is held against the 95 % band of Spearman's correlation of one pair of unrelated maps,
+    1.96 / sqrt(cells - 1).
     """
     trained = _strength(scorer, windows)
     found = []
@@ -77,11 +88,11 @@ def parameter_randomisation(scorer: Scorer, architecture: Architecture, windows:
             network = build(architecture.name, architecture.config).eval().requires_grad_(False)
             untrained = Scorer(network, scorer.mean, scorer.deviation).eval()
             found.append(float(spearman(trained, _strength(untrained, windows)).mean()))
-    value = round(abs(float(np.mean(found))), 4)
+    value = round(float(np.abs(found).max()), 4)
     limit = round(1.96 / float(np.sqrt(trained.shape[1] - 1)), 4)
     text = (
-        f"gradient maps correlate by {value:.2f} with those of {RANDOMISED} untrained networks; unrelated maps"
-        f" stay within {limit:.2f}"
+        f"gradient maps correlate by {value:.2f} at most with those of {RANDOMISED} untrained networks;"
+        f" {limit:.2f} is allowed"
     )
     return Check(name="parameter_randomisation", value=value, limit=limit, passed=value <= limit, text=text)
 

@@ -114,6 +114,7 @@ def train(frame: pl.DataFrame, plan: Plan, folder: Path, progress: Progress = la
             stated,
             labels[1],
             validation.close_time,
+            np.bincount(labels[0], minlength=3) / len(labels[0]),
         ),
         data=TrainingData(
             sha256=dataset.digest(frame),

@@ -13,6 +13,8 @@ import numpy as np
 from glasstape_server.domain import Floats, Ints
 from glasstape_server.training.dataset import Dataset
 
+LEAST_BLOCKS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:
@@ -68,13 +70,17 @@ def mean_with_interval(
         random: draws the blocks.
         block: closes in a block.
         draws: bootstrap samples.
+
+    Raises:
+        ValueError: fewer than 10 blocks: an interval of so few would be far too narrow.
     """
     _, close = np.unique(times, return_inverse=True)
     total, count = np.bincount(close, values), np.bincount(close)
-    size = min(block, len(total))
-    starts = np.arange(len(total) - size + 1)
-    blocks = np.stack([np.convolve(part, np.ones(size), "valid") for part in (total, count)])
-    chosen = random.choice(starts, (draws, max(1, len(total) // size)))
+    if len(total) < LEAST_BLOCKS * block:
+        raise ValueError(f"closes: must be {LEAST_BLOCKS * block} or more for an interval, are {len(total)}")
+    starts = np.arange(len(total) - block + 1)
+    blocks = np.stack([np.convolve(part, np.ones(block), "valid") for part in (total, count)])
+    chosen = random.choice(starts, (draws, len(total) // block))
     means = blocks[0][chosen].sum(axis=1) / blocks[1][chosen].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(total.sum() / count.sum()), float(low), float(high)

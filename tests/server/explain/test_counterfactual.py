@@ -49,9 +49,11 @@ def test_a_flip_is_a_bar_that_could_have_traded_and_really_flips_the_class(netwo
     assert volume >= 0
     assert volume == round(volume)
     assert np.abs(flip.edit).max() <= LARGEST
-    for value, old in zip(flip.bar[:4], editor.original[:4], strict=True):
+    for value in flip.bar[:4]:
         on_tick = abs(value / 0.05 - round(value / 0.05)) < 1e-6
-        untouched = value == old or value in (editor.original[1], editor.original[2])
+        untouched = (
+            value in editor.original[:4]
+        )  # an unedited price is what was traded, or widens high and low
         assert on_tick or untouched
         limits = (0.9 * bars.close[-2], 1.1 * bars.close[-2])
         assert min(limits[0], editor.original[2]) - 1e-9 <= value <= max(limits[1], editor.original[1]) + 1e-9

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 from glasstape_server.explain.evidence import hold_against, spearman
+from glasstape_server.explain.method import MethodName, Request
+from glasstape_server.explain.scores import Question
 from networks import MEAN, attribute, make_scorer, rows_of
 
 BACKGROUND = torch.from_numpy(np.random.default_rng(5).normal(size=(6, 6, 8)).astype(np.float32))
@@ -10,7 +12,8 @@ BACKGROUND = torch.from_numpy(np.random.default_rng(5).normal(size=(6, 6, 8)).as
 def evidence(scorer, windows, method, seed=0):
     rows = rows_of(windows, MEAN.expand_as(windows), BACKGROUND)
     made = attribute(scorer, rows, method)
-    return hold_against(scorer, rows, MEAN, made, seed), made
+    request = Request(MethodName[method], Question(), seed=seed)
+    return hold_against(scorer, rows, MEAN, made, request), made
 
 
 @pytest.mark.parametrize(
@@ -59,4 +62,25 @@ def test_a_broken_map_is_measured_without_an_exception(windows):
     rows = rows_of(windows, MEAN.expand_as(windows), BACKGROUND)
     made = attribute(scorer, rows, "GRADIENT")
     made.values[0] = torch.nan
-    assert torch.isfinite(hold_against(scorer, rows, MEAN, made, 0).deletion).all()
+    seen = hold_against(scorer, rows, MEAN, made, Request(MethodName.GRADIENT, Question()))
+    assert torch.isfinite(seen.deletion).all()
+
+
+def test_an_occlusion_is_not_compared_with_itself(windows):
+    seen, made = evidence(make_scorer("conv1d"), windows, "OCCLUSION")
+    assert (seen.occlusion_correlation < 0.9999).any()
+    gradients, _ = evidence(make_scorer("conv1d"), windows, "INTEGRATED_GRADIENTS")
+    np.testing.assert_allclose(seen.occlusion_correlation, gradients.occlusion_correlation, atol=0.02)
+    assert made.native_shape is None
+
+
+def test_of_a_map_of_bars_whole_bars_are_removed(windows):
+    """Ties within a bar must not decide what is removed."""
+    scorer = make_scorer("linear")
+    seen, made = evidence(scorer, windows, "SHAPLEY_BARS")
+    top = made.values.sum(2).abs().argmax(1)
+    for row, bar in enumerate(top):
+        without = windows[row : row + 1].clone()
+        without[:, bar] = MEAN
+        change = (made.score[row] - made.frozen.rows(torch.tensor([row])).of(scorer(without))).abs()
+        assert float(seen.deletion[row, 0]) == pytest.approx(float(change), abs=1e-5)

@@ -266,6 +266,41 @@ def test_a_counterfactual_of_a_past_signal_edits_its_own_bar(stub, market):
     assert made.bar_close_times[-1].ToDatetime() == event.bar_close_time.replace(tzinfo=None)
 
 
+def test_a_counterfactual_that_is_to_reach_the_winner_is_a_bad_item_and_one_not_found_says_what_was_sought(
+    stub,
+):
+    source = pb.Input(windows=windows(6))
+    won = [p.confidence.direction for p in stub.Predict(pb.PredictRequest(input=source)).predictions]
+    for foil in (1, 2, 3):
+        made = explain(stub, source, method=pb.METHOD_COUNTERFACTUAL, foil=foil).explanations
+        for one, winner in zip(made, won, strict=True):
+            if winner == foil:
+                assert "must differ from the winner" in one.prediction.error.message
+                assert not one.HasField("counterfactual")
+            else:
+                assert one.foil == foil
+                if not one.counterfactual.found:
+                    assert "leads to" in one.quality.reasons[0]
+
+
+def test_an_items_bars_do_not_depend_on_its_neighbours(stub, market):
+    """Carried bars follow the instrument's tick, as the server's own do."""
+    from glasstape import Instrument
+    from made_up import daily
+
+    bars = daily("TICKED", 120, seed=5)
+    market.client.publish_bars(
+        bars, backfill=True, instruments=[Instrument(symbol="TICKED", price_decimals=1)]
+    )
+    own = market.client.explain(symbols=["TICKED"], method="counterfactual")[0].counterfactual
+    carried = market.client.explain(bars=[bars], method="counterfactual")[0].counterfactual
+    assert own == carried
+    if own.found:
+        for name in ("open", "high", "low", "close"):
+            value, before = getattr(own.edited_bar, name), own.bar
+            assert round(value, 1) == value or value in (before.open, before.high, before.low, before.close)
+
+
 def test_ticks_and_price_limits_bind_counterfactuals(stub, market):
     from made_up import daily
 

@@ -40,3 +40,8 @@ def test_an_interval_holds_the_mean_and_knows_that_neighbours_move_together():
         assert low < mean < high
         widths.append(high - low)
     assert widths[1] > 3 * widths[0]
+
+
+def test_an_interval_of_too_few_closes_is_refused():
+    with pytest.raises(ValueError, match="200 or more"):
+        mean_with_interval(np.zeros(150), np.arange(150), np.random.default_rng(0))
