@@ -20,7 +20,8 @@ class Recorder:
     gate: threading.Event = field(default_factory=threading.Event)
     fail: bool = False
 
-    def run(self, windows):
+    def run(self, rows):
+        (windows,) = rows
         self.gate.wait(5)
         self.batches.append(windows[:, 0, 0].tolist())
         if self.fail:
@@ -62,6 +63,31 @@ async def test_calls_that_waited_are_one_batch_and_each_gets_its_rows(engine):
         np.testing.assert_allclose(result.columns[0], [48 * i, 48 * (i + 0.5)])
         assert result.queue_seconds > 0.03
     await held
+
+
+async def test_columns_of_a_call_stay_together():
+    engine = Engine()
+
+    class Pair(Recorder):
+        def run(self, rows):
+            self.batches.append(len(rows[0]))
+            return (rows[0].sum((1, 2)) - rows[1],)
+
+    gate, held = await busy(engine)
+    work = Pair(passes=PASSES_AT_ONCE // 2)
+    calls = [
+        asyncio.create_task(
+            engine.run(work, (rows(i, i + 1, i + 2), np.array([48.0 * i] * 3)), Lane.BULK, Call())
+        )
+        for i in range(2)
+    ]
+    await asyncio.sleep(0.05)
+    gate.set()
+    for result in await asyncio.gather(*calls):
+        assert result.columns[0].tolist() == [0, 48, 96]
+    assert work.batches == [2, 2, 2]
+    await held
+    engine.stop()
 
 
 async def test_urgent_lanes_go_first(engine):

@@ -168,10 +168,10 @@ def test_malformed_subscriptions_name_the_field(stub, change, field):
     assert [v.field for v in error.violations] == [field]
 
 
-def test_a_heat_map_method_that_is_not_there_is_unimplemented(stub):
+def test_a_heat_map_method_that_the_model_cannot_serve_is_refused(stub):
     with pytest.raises(grpc.RpcError) as caught:
-        list(stub.Signals(pb.SignalsRequest(heatmap_method=ipb.METHOD_GRAD_CAM), timeout=5))
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        list(stub.Signals(pb.SignalsRequest(heatmap_method=ipb.METHOD_ATTENTION), timeout=5))
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
 def test_a_page_token_of_somewhere_else_is_refused(stub):
