@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from glasstape import (
     BarValues,
+    Baseline,
     Confidence,
     Counterfactual,
     Direction,
@@ -117,3 +118,32 @@ def test_native_maps_of_contributions_are_sums_and_others_means():
     for quantity, factor in ((Quantity.CONTRIBUTION, 8), (Quantity.RELEVANCE, 1)):
         heatmap = Heatmap(values=values, quantity=quantity, native_shape=(6, 1), upsampled=True)
         np.testing.assert_allclose(heatmap.native[:, 0], factor * np.arange(6))
+
+
+def test_full_colour_is_the_largest_finite_native_cell_and_never_noise():
+    values = np.zeros((6, 8), np.float32)
+    values[0] = 0.5
+    bars = Heatmap(values=values, quantity=Quantity.CONTRIBUTION, native_shape=(6, 1), upsampled=True)
+    assert bars.full_colour == 4.0
+    for noise in (np.full((6, 8), 1e-9, np.float32), np.full((6, 8), np.nan, np.float32)):
+        nothing = Heatmap(values=noise, quantity=Quantity.EFFECT, native_shape=(6, 8), upsampled=False)
+        assert nothing.full_colour == 1.0
+
+
+def test_edges_are_those_of_nearest_neighbour_upsampling():
+    values = np.zeros((7, 5), np.float32)
+    odd = Heatmap(values=values, quantity=Quantity.RELEVANCE, native_shape=(3, 2), upsampled=True)
+    assert odd.edges == ([0, 3, 5, 7], [0, 3, 5])
+
+
+def test_a_change_since_the_signal_before_is_said_as_such():
+    since = replace(explanation(VOLUME), baseline=Baseline.PREVIOUS)
+    assert in_words(since, zone=SEOUL)[0].endswith("for UP (of the change since the signal before)")
+
+
+def test_what_was_sought_and_not_found_is_said():
+    flip = Counterfactual(
+        found=False, hypothetical=False, direction=None, size=0.0, bar=None, edited_bar=None, confidence=None
+    )
+    asked = replace(explanation(flip=flip), foil=Direction.DOWN)
+    assert in_words(asked)[0].endswith("that turns it DOWN")

@@ -4,10 +4,22 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import numpy as np
 import pytest
-from glasstape import Direction, Disconnected, EventBatch, UnavailableError
+from glasstape import (
+    Direction,
+    Disconnected,
+    EventBatch,
+    Explanation,
+    Heatmap,
+    Method,
+    Prediction,
+    Quantity,
+    Score,
+    UnavailableError,
+)
 from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence, make_confidence_event
-from glasstape_qt.heatmap import cell_colour
+from glasstape_qt.heatmap import HEADER_HEIGHT, NAMES_WIDTH, HeatmapView, cell_colour
 from glasstape_qt.link import Link
 from glasstape_qt.state import Desk
 from glasstape_qt.table import CONFIDENCE, SORT_ROLE, WatchModel, background
@@ -108,3 +120,42 @@ def test_a_double_click_opens_the_detail_which_waits_for_its_map(opened, qtbot):
     assert "UP: down 20.0%" in window._words.text()
     picture = window.grab().toImage()
     assert picture.width() > 600
+
+
+def painted(qtbot, values, native, quantity=Quantity.RELEVANCE):
+    """Colours of a painted map, (time, feature), read beside the numbers."""
+    heatmap = Heatmap(
+        values=np.asarray(values, np.float32),
+        quantity=quantity,
+        native_shape=native,
+        upsampled=native != (6, 8),
+    )
+    said = Prediction(model=None, confidence=UP, error=None)
+    explanation = Explanation(
+        prediction=said, method=Method.GRAD_CAM, score_kind=Score.LOGIT, baseline=None, heatmap=heatmap,
+        score=None, baseline_score=None, completeness_error=None, samples=0, target=Direction.UP, foil=None,
+        quality=None, drivers=(),
+    )  # fmt: skip
+    view = HeatmapView()
+    qtbot.addWidget(view)
+    view.resize(NAMES_WIDTH + 6 * 60, HEADER_HEIGHT + 8 * 40)
+    view.show_map(explanation, MODEL)
+    image = view.grab().toImage()
+    return [
+        [image.pixelColor(NAMES_WIDTH + 60 * t + 3, HEADER_HEIGHT + 40 * f + 3).name() for f in range(8)]
+        for t in range(6)
+    ]
+
+
+def test_a_coarse_map_is_painted_in_its_own_blocks(qtbot):
+    values = np.repeat(np.array([[0.0], [1], [2], [3], [4], [5]]), 8, axis=1)
+    bars = painted(qtbot, values, (6, 1))
+    assert all(len(set(column)) == 1 for column in bars)
+    assert len({column[0] for column in bars}) == 6
+
+
+def test_a_map_that_shows_nothing_is_not_stretched_to_full_colour(qtbot):
+    noise = np.random.default_rng(0).normal(size=(6, 8)) * 1e-12
+    assert {colour for column in painted(qtbot, noise, (6, 8)) for colour in column} == {"#ffffff"}
+    noise[0, 0] = np.nan
+    assert painted(qtbot, noise, (6, 8))[0][0] == "#ffffff"
