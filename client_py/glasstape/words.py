@@ -56,14 +56,15 @@ _TEXT = {
         "sensitivity": "{what}: a little more of it speaks {side}",
         "relevance": "{what}: relevance {amount:.3f}",
         "change": "{what}: {amount:+.3f}",
-        "flip": "would turn {direction} if the last bar had {edits} ({size:.2f}σ)",
+        "flip": "would turn {direction} if the last bar had {edits} (in all {size:.2f}σ)",
         "edit": "{field} {after} instead of {before}",
         "imagined": (
             "hypothetical: would turn {direction} if the last bar's features moved by {size:.2f}σ (see the map)"
         ),
         "none": "no edit of the last bar within 3σ was found that turns it",
         "none_to": "no edit of the last bar within 3σ was found that turns it {direction}",
-        "since": "{said} (of the change since the signal before)",
+        "since": "since the signal before the window has moved on by one bar, and the score by {amount:+.3f}:",
+        "still": "still {direction} by {score:.3f}: an ordinary window is {direction} by {ordinary:.3f}",
     },
     "ko": {
         "cell": "{bar} {feature}",
@@ -82,12 +83,13 @@ _TEXT = {
         "sensitivity": "{what}: 조금 더 커지면 {side}",
         "relevance": "{what}: 관련도 {amount:.3f}",
         "change": "{what}: {amount:+.3f}",
-        "flip": "마지막 봉이 {edits}였다면 {direction}(으)로 바뀜 ({size:.2f}σ)",
+        "flip": "마지막 봉이 {edits}였다면 {direction}(으)로 바뀜 (모두 {size:.2f}σ)",
         "edit": "{field} {before} 대신 {after}",
         "imagined": "가상: 마지막 봉의 특성이 {size:.2f}σ 움직이면 {direction}(으)로 바뀜 (지도 참조)",
         "none": "3σ 안에서 결과를 바꾸는 마지막 봉의 변화를 찾지 못함",
         "none_to": "3σ 안에서 {direction}(으)로 바꾸는 마지막 봉의 변화를 찾지 못함",
-        "since": "{said} (직전 신호 이후의 변화 중)",
+        "since": "직전 신호 이후 창이 한 봉 이동했고 점수는 {amount:+.3f} 변함:",
+        "still": "그래도 {score:.3f} 차이로 {direction}: 평범한 창은 {ordinary:.3f} 차이로 {direction}",
     },
 }
 LANGUAGES = tuple(_TEXT)
@@ -95,6 +97,9 @@ LANGUAGES = tuple(_TEXT)
 
 def in_words(explanation: Explanation, language: str = "en", zone: tzinfo = UTC) -> list[str]:
     """One sentence for each driver, strongest first; for a counterfactual, one sentence.
+
+    One more goes before or after them where contributions are measured from the signal before, or from an
+    ordinary window that is more of the class than this one.
 
     Args:
         explanation: what `Client.explain` gave.
@@ -112,10 +117,24 @@ def in_words(explanation: Explanation, language: str = "en", zone: tzinfo = UTC)
         return []
     shape = explanation.heatmap.values.shape
     label = bar_labels(explanation.bar_close_times, shape[0], zone)
-    return [
+    sentences = [
         _sentence(driver, explanation, language, label, (shape[0], shape[1]))
         for driver in explanation.drivers
     ]
+    return _framed(sentences, explanation, language)
+
+
+def _framed(sentences: list[str], explanation: Explanation, language: str) -> list[str]:
+    """Say what contributions are measured from, where they would mislead without it."""
+    score, start, text = explanation.score, explanation.baseline_score, _TEXT[language]
+    if score is None or start is None or not sentences:
+        return sentences
+    if explanation.baseline is Baseline.PREVIOUS:
+        return [text["since"].format(amount=score - start), *sentences]
+    if 0 < score < start and explanation.target is not None:
+        direction = DIRECTIONS[language][explanation.target]
+        return [*sentences, text["still"].format(direction=direction, score=score, ordinary=start)]
+    return sentences
 
 
 def feature_name(name: str, language: str = "en") -> str:
@@ -155,8 +174,7 @@ def _sentence(
     if explanation.method is Method.OCCLUSION:
         form = "measured"  # every other effect is computed, not seen
     amount = driver.attribution if quantity is Quantity.CHANGE else abs(driver.attribution)
-    said = text[form].format(what=what, share=driver.share, side=side, amount=amount)
-    return text["since"].format(said=said) if explanation.baseline is Baseline.PREVIOUS else said
+    return text[form].format(what=what, share=driver.share, side=side, amount=amount)
 
 
 _FORMS = {
@@ -214,4 +232,4 @@ def _edits(before: BarValues, after: BarValues, language: str) -> list[str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.8g}"
+    return f"{value:,.0f}" if value == round(value) else f"{value:,.{max(6, len(str(int(value))) + 2)}g}"

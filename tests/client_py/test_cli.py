@@ -96,6 +96,9 @@ def test_compare_draws_every_method_and_saves_pictures(market, tmp_path):
     assert again.read_text() == drawing
     said = lines(glasstape("explain", "AAA", "--compare", "--json", "--server", market.address))
     assert [item["method"] for item in said] == [method.name for method in market.client.model().methods]
+    for pinned in ("bar_close_times", "prediction"):
+        assert len({json.dumps(item[pinned]) for item in said}) == 1
+    assert len({json.dumps(item["window"]) for item in said if item["window"]}) <= 1
 
 
 def test_models_and_track(market):
@@ -230,6 +233,7 @@ def test_bad_arguments_are_one_sentence(market, tmp_path):
         ["explain", "AAA", "--save", "map.gif"],
         ["explain", "AAA", "BBB", "--compare"],
         ["explain", "AAA", "--compare", "--target", "up"],
+        ["explain", "AAA", "--compare", "--method", "gradient"],
         ["explain", "AAA", "--json", "--save", "map.png"],
         ["explain", "AAA", "--method", "gradient", "--samples", "4"],
         ["export", "--from", "-3"],

@@ -93,7 +93,7 @@ def test_a_counterfactual_speaks_of_prices_and_volume():
     (said,) = in_words(explanation(flip=flip))
     assert said == (
         "would turn FLAT if the last bar had close 99.25 instead of 100.5, volume 2,000,000 instead of 1,234,567 "
-        "(0.51σ)"
+        "(in all 0.51σ)"
     )
     assert "종가 100.5 대신 99.25" in in_words(explanation(flip=flip), "ko")[0]
     assert "hypothetical" in in_words(explanation(flip=replace(flip, bar=None, edited_bar=None)))[0]
@@ -138,7 +138,14 @@ def test_edges_are_those_of_nearest_neighbour_upsampling():
 
 def test_a_change_since_the_signal_before_is_said_as_such():
     since = replace(explanation(VOLUME), baseline=Baseline.PREVIOUS)
-    assert in_words(since, zone=SEOUL)[0].endswith("for UP (of the change since the signal before)")
+    first, second = in_words(since, zone=SEOUL)
+    assert first == "since the signal before the window has moved on by one bar, and the score by +1.000:"
+    assert second.endswith("for UP")
+
+
+def test_reasons_that_all_speak_against_the_winner_are_put_in_their_place():
+    against = replace(explanation(replace(VOLUME, attribution=-0.2)), score=0.035, baseline_score=0.093)
+    assert in_words(against, zone=SEOUL)[-1] == "still UP by 0.035: an ordinary window is UP by 0.093"
 
 
 def test_what_was_sought_and_not_found_is_said():

@@ -1,9 +1,10 @@
 """`glasstape explain`: predictions with their heat maps."""
 
 import argparse
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 from glasstape.cli.predict import add_source, source
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 HELP = "show why: the (time x feature) heat map of a prediction"
 FORMATS = (".png", ".svg")
+DEFAULT = "integrated_gradients"
+MOST_BARS = 4096
+"""Bars that a request may carry of one symbol."""
 METHODS = (
     "gradient, gradient_x_input, smoothgrad, integrated_gradients, expected_gradients, occlusion, shapley_bars, "
     "shapley_features, grad_cam, grad_cam_x_gradient, attention, attention_x_gradient or counterfactual"
@@ -28,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     parser.add_argument(
         "--method",
-        default="integrated_gradients",
-        help=f"{METHODS}; `glasstape models NAME` says which a model serves (default: %(default)s)",
+        help=f"{METHODS}; `glasstape models NAME` says which a model serves (default: {DEFAULT})",
     )
     parser.add_argument("--compare", action="store_true", help="every method of the model, side by side")
     parser.add_argument("--score", default="margin", help="margin, logit, log_probability or up_minus_down")
@@ -70,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 def _explained(client: "Client", options: argparse.Namespace) -> "list[Explanation]":
     return client.explain(
         **source(options),
-        method=options.method,
+        method=options.method or DEFAULT,
         score=options.score,
         target=options.target,
         foil=options.foil,
@@ -90,24 +93,35 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
     items = given.get("symbols") or given.get("signals") or [()]
     if len(items) != 1 or (windows is not None and windows.ndim == 3 and len(windows) != 1):
         raise ValueError("--compare: give exactly one item")
-    if options.target or options.foil or options.samples or options.baseline or options.score != "margin":
-        raise ValueError("--compare: takes none of --target, --foil, --baseline, --samples, --score")
+    chosen = (options.method, options.target, options.foil, options.samples, options.baseline)
+    if any(chosen) or options.score != "margin":
+        raise ValueError(
+            "--compare: takes none of --method, --target, --foil, --baseline, --samples, --score"
+        )
     first = client.explain(**given, quality="none")[0]
     if first.prediction.model is None or first.prediction.error is not None:
         return [first]
     ref = first.prediction.model
-    if "signals" not in given:
-        given["model"] = (
-            f"{ref.name}@{ref.version}"  # all maps of one version, whatever is deployed meanwhile
-        )
-    methods = client.model(f"{ref.name}@{ref.version}").methods
+    model = client.model(f"{ref.name}@{ref.version}")
+    # All maps are of one version and one window, whatever is deployed or closes meanwhile.
+    pinned: dict[str, Any] = given if "signals" in given else {**given, "model": f"{ref.name}@{ref.version}"}
+    edited = pinned
+    if "symbols" in given:
+        bars = client.bars(first.prediction.symbol, model.interval, end=first.prediction.bar_close_time)
+        edited = {"bars": [[bar for bar in bars if not bar.halted][-MOST_BARS:]], "model": pinned["model"]}
+        pinned = {"windows": first.window, "model": pinned["model"]}
     made = []
-    for method in methods:
+    for method in model.methods:
         # Published with single logits; everything else explains what decided.
         score = "logit" if method in (Method.GRAD_CAM, Method.ATTENTION) else "margin"
-        made += client.explain(
-            **given, method=method, score=score, seed=options.seed, quality=options.quality
-        )
+        one = client.explain(
+            **(edited if method is Method.COUNTERFACTUAL else pinned),
+            method=method,
+            score=score,
+            seed=options.seed,
+            quality=options.quality,
+        )[0]
+        made.append(replace(one, prediction=first.prediction, bar_close_times=first.bar_close_times))
     return made
 
 
@@ -147,8 +161,9 @@ def _show_one(
     from glasstape.cli.render import caption, direction_text, heatmap_table
 
     confidence = explanation.prediction.unwrap()
-    console.print(direction_text(confidence), f"up {confidence.up:.1%}")
-    console.print(heatmap_table(explanation, model, name, zone))
+    console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
+    if explanation.counterfactual is None or explanation.counterfactual.found:
+        console.print(heatmap_table(explanation, model, name, zone))
     console.print(caption(explanation), style="dim")
     for sentence in in_words(explanation, language, zone):
         console.print(f"  {sentence}", highlight=False)
@@ -163,12 +178,13 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
     name, first, model, zone = drawn[0]
     confidence = first.prediction.unwrap()
     console.print(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})", highlight=False)
-    console.print(direction_text(confidence), f"up {confidence.up:.1%}")
+    console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     names = ", ".join(feature.name for feature in model.features)
     console.print(f"bars run to the right, the newest last; features run down: {names}", style="dim")
     console.print(Columns([small_map(made, made.method.value, zone) for _, made, _, zone in drawn]))
     for _, made, _, zone in drawn:
         if made.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):
+            console.print(f"{made.method.value}:")
             for sentence in in_words(made, language, zone):
                 console.print(f"  {sentence}", highlight=False)
 
@@ -179,7 +195,7 @@ def _save(options: argparse.Namespace, drawn: list[_Drawn]) -> None:
     name, first, model, _ = drawn[0]
     confidence = first.prediction.unwrap()
     title = (
-        f"{name}: {confidence.direction.name}, up {confidence.up:.1%} ({model.ref.name}@{model.ref.version})"
+        f"{name}: {confidence.direction.name} {confidence.winning:.1%} ({model.ref.name}@{model.ref.version})"
     )
     if not options.compare and len(drawn) > 1:
         title = f"{model.ref.name}@{model.ref.version}"

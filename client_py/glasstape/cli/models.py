@@ -30,13 +30,14 @@ def run(options: argparse.Namespace) -> int:
     if not options.model:
         table = Table()
         table.add_column("model", no_wrap=True)
-        for name in ("state", "network", "bars", "accuracy", "base rate", "refused because"):
+        for name in ("state", "network", "bars", "accuracy", "base rate", "failed checks", "refused because"):
             table.add_column(name)
         for model in found:
             accuracy, base = (model.metrics.get(f"validation/{name}") for name in ("accuracy", "base_rate"))
             table.add_row(
                 f"{model.ref.name}@{model.ref.version}", model.state.value, model.architecture, model.interval,
-                "" if accuracy is None else f"{accuracy:.1%}", "" if base is None else f"{base:.1%}", model.refusal,
+                "" if accuracy is None else f"{accuracy:.1%}", "" if base is None else f"{base:.1%}",
+                ", ".join(check.name for check in model.checks if not check.passed), model.refusal,
             )  # fmt: skip
         console.print(table)
         return 0

@@ -51,6 +51,9 @@ def save(path: Path, pictures: Sequence[Picture], title: str) -> None:
     with matplotlib.rc_context(style), _quiet_fonts():
         figure = Figure(figsize=(3.6 * columns, 3.1 * rows + 0.4), layout="constrained")
         figure.suptitle(title, fontsize=11)
+        figure.supxlabel(
+            "green: for, purple: against; relevance has no sign; each map to its own peak", fontsize=7
+        )
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
         for axis, picture in zip(axes, pictures, strict=False):
             _draw(axis, picture)

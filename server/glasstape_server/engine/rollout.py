@@ -36,7 +36,7 @@ async def roll_out(repository: Repository, engine: Engine, announce: Announce) -
         if active and not model.manifest.beats_base_rate:
             log.warning("model %s@%s did not beat its base rate", model.ref.name, model.ref.version)
         for check in model.manifest.checks:
-            if active and not check.passed:
+            if not check.passed:
                 log.warning(
                     "model %s@%s failed %s: %s", model.ref.name, model.ref.version, check.name, check.text
                 )

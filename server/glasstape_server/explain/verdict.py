@@ -60,7 +60,7 @@ def judge_fast(facts: MapFacts) -> Judgement:
     if nothing:
         return Judgement(Verdict.DEGENERATE, (nothing,))
     checks = _completeness(facts)
-    reasons = [check.text for check in checks if not check.passed]
+    reasons = [failure(check) for check in checks if not check.passed]
     return Judgement(
         Verdict.CAUTION, (*reasons, "not compared with other methods (quality FAST)"), tuple(checks)
     )
@@ -107,8 +107,13 @@ def judge_fully(
             f"random ones by {usual:.3g}"
         )
         checks.append(_check(f"deletion_{name}", changed, usual, bool(changed > usual), text))
-    reasons = [check.text for check in (*checks, *of_model) if not check.passed]
+    reasons = [failure(check) for check in (*checks, *of_model) if not check.passed]
     return Judgement(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), tuple(checks))
+
+
+def failure(check: Check) -> str:
+    """A failed check as a reason."""
+    return f"{check.name.replace('_', ' ')} failed: {check.text}"
 
 
 def _completeness(facts: MapFacts) -> list[Check]:

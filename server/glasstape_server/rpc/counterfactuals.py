@@ -10,7 +10,7 @@ from glasstape_server.engine.work import Columns, forecasts
 from glasstape_server.errors import InvalidArgument
 from glasstape_server.explain.edits import LARGEST
 from glasstape_server.explain.method import Quantity, Request
-from glasstape_server.explain.verdict import Judgement, Verdict
+from glasstape_server.explain.verdict import Judgement, Verdict, failure
 from glasstape_server.rpc.convert.explanations import (
     bar_values_to,
     direction_to,
@@ -101,7 +101,7 @@ def _judge(
         ["hypothetical: features were edited, no real bar need look like it"] if flip.hypothetical else []
     )
     if quality == pb.QUALITY_LEVEL_FULL:
-        reasons += [check.text for check in group.model.manifest.checks if not check.passed]
+        reasons += [failure(check) for check in group.model.manifest.checks if not check.passed]
     else:
         reasons.append("the model's own checks were not asked for (quality FAST)")
     return Judgement(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))

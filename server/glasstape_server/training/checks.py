@@ -66,8 +66,8 @@ def skill(stated: Floats, labels: Ints, times: Ints, shares: Floats) -> Check:
     error = float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
     value = round(float(by_close.mean()) / error, 4) if error > 0 else 0.0
     text = (
-        f"validation log loss beats the training class shares by {by_close.mean():.4f} nats, {value:.1f} standard"
-        f" errors over {len(by_close)} closes; at least {SKILL:g} are asked for"
+        f"validation log loss is {by_close.mean():+.4f} nats better than the training class shares', {value:+.1f}"
+        f" standard errors over {len(by_close)} closes; {SKILL:+g} are asked for"
     )
     return Check(name="skill", value=value, limit=SKILL, passed=value >= SKILL, text=text)
 
@@ -91,8 +91,8 @@ def parameter_randomisation(scorer: Scorer, architecture: Architecture, windows:
     value = round(float(np.abs(found).max()), 4)
     limit = round(1.96 / float(np.sqrt(trained.shape[1] - 1)), 4)
     text = (
-        f"gradient maps correlate by {value:.2f} at most with those of {RANDOMISED} untrained networks;"
-        f" {limit:.2f} is allowed"
+        f"of {RANDOMISED} untrained networks, the most alike has gradient maps that correlate by {value:.2f};"
+        f" up to {limit:.2f} is allowed"
     )
     return Check(name="parameter_randomisation", value=value, limit=limit, passed=value <= limit, text=text)
 

@@ -87,14 +87,15 @@ def test_quality_full_brings_measurements_and_names_what_fails(stub):
     full = explain(stub, method=pb.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_FULL)
     none = explain(stub, method=pb.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_NONE)
     model = stub.GetModel(pb.GetModelRequest()).model
-    failed = [check.text for check in model.checks if not check.passed]
+    failed = [f"{check.name} failed: {check.text}" for check in model.checks if not check.passed]
     for made, plain in zip(full.explanations, none.explanations, strict=True):
         assert made.quality.level == pb.QUALITY_LEVEL_FULL
         names = {check.name for check in made.quality.checks}
         assert names == {
             "completeness", "sign_agreement", "occlusion_correlation", "deletion_mean", "deletion_resampled",
         }  # fmt: skip
-        own = [check.text for check in made.quality.checks if not check.passed]
+        failures = [check for check in made.quality.checks if not check.passed]
+        own = [f"{check.name.replace('_', ' ')} failed: {check.text}" for check in failures]
         assert list(made.quality.reasons) == own + failed
         reliable = made.quality.verdict == pb.VERDICT_RELIABLE
         assert reliable == (not own and not failed)
