@@ -55,11 +55,11 @@ def run(networks: list[str], repeats: int) -> str:
     gradients = asyncio.run(_gradients(models, repeats))
     parts = [
         "Gradient Explain (quality NONE) by Predict, same batch, through the engine:\n",
-        _table(gradients),
+        _table(gradients, "batch {}", _slower),
     ]
     against = [ratio for name, model in models.items() for ratio in _against_captum(name, model, repeats)]
     if against:
-        parts += ["\nCaptum by ours, one window, one thread:\n", _speed_up(against)]
+        parts += ["\nCaptum by ours, one window, one thread:\n", _table(against, "{}", _faster)]
     else:
         parts.append("\nCaptum is not installed (it comes with glasstape[dev]): no comparison with it.")
     return "\n".join(parts)
@@ -162,27 +162,19 @@ def _windows(batch: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.random.default_rng(0).normal(size=(batch, 6, 8)).astype(np.float32)
 
 
-def _table(ratios: list[Ratio]) -> str:
-    columns = list(dict.fromkeys(ratio.what for ratio in ratios))
-    lines = [f"| network | {' | '.join(f'batch {c}' for c in columns)} |", "|---|" + "---:|" * len(columns)]
-    for name in dict.fromkeys(ratio.network for ratio in ratios):
-        cells = [
-            f"{r.value:.2f} ({r.ours * 1e3:.2f} : {r.reference * 1e3:.2f} ms)"
-            for r in ratios
-            if r.network == name
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+def _table(ratios: list[Ratio], columns: str, cell: Callable[[Ratio], str]) -> str:
+    names = list(dict.fromkeys(ratio.what for ratio in ratios))
+    heads = " | ".join(columns.format(name) for name in names)
+    lines = [f"| network | {heads} |", "|---|" + "---:|" * len(names)]
+    for network in dict.fromkeys(ratio.network for ratio in ratios):
+        cells = " | ".join(cell(ratio) for ratio in ratios if ratio.network == network)
+        lines.append(f"| {network} | {cells} |")
     return "\n".join(lines)
 
 
-def _speed_up(ratios: list[Ratio]) -> str:
-    columns = list(dict.fromkeys(ratio.what for ratio in ratios))
-    lines = [f"| network | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
-    for name in dict.fromkeys(ratio.network for ratio in ratios):
-        cells = [
-            f"{1 / r.value:.1f} × ({r.reference * 1e3:.2f} : {r.ours * 1e3:.2f} ms)"
-            for r in ratios
-            if r.network == name
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _slower(ratio: Ratio) -> str:
+    return f"{ratio.value:.2f} ({ratio.ours * 1e3:.2f} : {ratio.reference * 1e3:.2f} ms)"
+
+
+def _faster(ratio: Ratio) -> str:
+    return f"{1 / ratio.value:.1f} × ({ratio.reference * 1e3:.2f} : {ratio.ours * 1e3:.2f} ms)"

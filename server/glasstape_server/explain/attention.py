@@ -18,6 +18,7 @@ from glasstape_server.explain.method import (
     Request,
     Rows,
     Shape,
+    scorer_of,
 )
 from glasstape_server.models.artefact import Scorer
 from glasstape_server.models.network import Attention as Weights
@@ -42,7 +43,7 @@ class Attention:
     @torch.no_grad()
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
         """One forward."""
-        logits, weights = _scorer(network).attend(rows.windows)
+        logits, weights = scorer_of(network).attend(rows.windows)
         frozen = request.question.freeze(logits)
         map_ = rollout(weights)
         native = (map_.shape[1], map_.shape[2])
@@ -82,9 +83,3 @@ def rollout(weights: Weights) -> Tensor:
         letters = "btf,bftk->bkf" if layer.axis == "time" else "btf,btfk->btk"
         share = 0.5 * share + 0.5 * torch.einsum(letters, share, layer.weights)
     return share
-
-
-def _scorer(network: object) -> Scorer:
-    if not isinstance(network, Scorer):
-        raise TypeError(f"{type(network).__name__} shows no attention")
-    return network

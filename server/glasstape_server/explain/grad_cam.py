@@ -19,6 +19,7 @@ from glasstape_server.explain.method import (
     Rows,
     Shape,
     forward_and_gradient,
+    scorer_of,
 )
 from glasstape_server.models.artefact import Scorer
 from glasstape_server.models.network import Convolutional
@@ -41,7 +42,7 @@ class GradCam:
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
         """One forward, and one backward to the convolution."""
-        scorer = _scorer(network)
+        scorer = scorer_of(network)
         with torch.no_grad():
             activations = scorer.convolve(rows.windows)
         leaf = activations.requires_grad_(True)
@@ -97,9 +98,3 @@ def upsampled(coarse: Tensor, shape: Shape) -> Tensor:
     if coarse.shape[1:] == shape:
         return coarse
     return functional.interpolate(coarse[:, None], shape, mode="nearest")[:, 0]
-
-
-def _scorer(network: object) -> Scorer:
-    if not isinstance(network, Scorer):
-        raise TypeError(f"{type(network).__name__} shows no activations")
-    return network

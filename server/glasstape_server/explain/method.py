@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from glasstape_server.explain.scores import FrozenScore, Question
+from glasstape_server.models.artefact import Scorer
 
 Network = Callable[[Tensor], Tensor]
 """Windows (batch, time, feature) -> logits (batch, 3), in eval mode with frozen parameters."""
@@ -152,6 +153,17 @@ class Everywhere:
     def serves(self, network: object, shape: Shape) -> bool:
         """Any network."""
         return True
+
+
+def scorer_of(network: object) -> Scorer:
+    """The network as one that can show its activations.
+
+    Raises:
+        TypeError: it is a bare function of windows.
+    """
+    if not isinstance(network, Scorer):
+        raise TypeError(f"{type(network).__name__} shows no activations")
+    return network
 
 
 def forward_and_gradient(
