@@ -15,6 +15,8 @@ from glasstape_server.models.artefact import Scorer
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.training.calibrate import log_loss_of_each
 
+LEAST_BAND = 0.2
+"""Correlation that is allowed however large the map: its cells share weights, so few of them are independent."""
 RANDOMISED = 8
 """Untrained networks that the trained one is compared with."""
 WINDOWS = 128
@@ -78,7 +80,7 @@ def parameter_randomisation(scorer: Scorer, architecture: Architecture, windows:
     Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim (2018), "Sanity checks for saliency maps", section 3:
     maps of networks with every parameter drawn anew must not rank the cells as the trained one's do. The
     most alike of them is held against the 95 % band of Spearman's correlation of one pair of unrelated maps,
-    1.96 / sqrt(cells - 1).
+    1.96 / sqrt(cells - 1), or 0.2.
     """
     trained = _strength(scorer, windows)
     found = []
@@ -89,7 +91,7 @@ def parameter_randomisation(scorer: Scorer, architecture: Architecture, windows:
             untrained = Scorer(network, scorer.mean, scorer.deviation).eval()
             found.append(float(spearman(trained, _strength(untrained, windows)).mean()))
     value = round(float(np.abs(found).max()), 4)
-    limit = round(1.96 / float(np.sqrt(trained.shape[1] - 1)), 4)
+    limit = round(max(LEAST_BAND, 1.96 / float(np.sqrt(trained.shape[1] - 1))), 4)
     text = (
         f"of {RANDOMISED} untrained networks, the most alike has gradient maps that correlate by {value:.2f};"
         f" up to {limit:.2f} is allowed"
