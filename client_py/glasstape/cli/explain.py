@@ -174,14 +174,18 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
 
     from glasstape import Method, in_words
     from glasstape.cli.render import direction_text, small_map
+    from glasstape.words import bar_labels
 
     name, first, model, zone = drawn[0]
     confidence = first.prediction.unwrap()
     console.print(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})", highlight=False)
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
-    names = ", ".join(feature.name for feature in model.features)
-    console.print(f"bars run to the right, the newest last; features run down: {names}", style="dim")
-    console.print(Columns([small_map(made, made.method.value, zone) for _, made, _, zone in drawn]))
+    bars = bar_labels(first.bar_close_times, model.time_steps, zone)
+    times = ", ".join(bars(row) for row in range(model.time_steps))
+    console.print(
+        f"bars, from left to right: {times}; numbers are tenths of each map's own peak", style="dim"
+    )
+    console.print(Columns([small_map(made, model, made.method.value) for _, made, _, _ in drawn]))
     for _, made, _, zone in drawn:
         if made.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):
             console.print(f"{made.method.value}:")

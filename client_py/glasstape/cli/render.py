@@ -58,7 +58,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     return table
 
 
-def small_map(explanation: Explanation, title: str, zone: tzinfo = UTC) -> Panel:
+def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     """A map with three characters a bar, for many beside each other.
 
     Colours and numbers (tenths) run from minus the map's own peak to plus its own peak, which is printed.
@@ -68,14 +68,19 @@ def small_map(explanation: Explanation, title: str, zone: tzinfo = UTC) -> Panel
         return Panel(Text("no map"), title=title)
     native, peak = heatmap.native, heatmap.full_colour
     rows, columns = (np.repeat(np.arange(len(edges) - 1), np.diff(edges)) for edges in heatmap.edges)
-    lines = [
-        Text.assemble(*(_tenths(float(native[row, column]), peak) for row in rows)) for column in columns
-    ]
+    lines = []
+    for feature, column in enumerate(columns):
+        line = Text(f"{model.features[feature].name.split('_')[0][:7]:<7}")
+        for bar, row in enumerate(rows):
+            # A block has one number, in its first cell: it says no more than that.
+            first = bar in heatmap.edges[0] and feature in heatmap.edges[1]
+            line.append(_tenths(float(native[row, column]), peak, numbered=first))
+        lines.append(line)
     verdict = explanation.quality.verdict.value if explanation.quality is not None else ""
     lines.append(Text(f"{heatmap.quantity.value} ±{peak:.3g}", "dim"))
     lines.append(Text(native_label(explanation), "dim"))
     lines.append(Text(verdict, "dim"))
-    return Panel(Group(*lines), title=title, width=max(3 * len(rows) + 4, 26), padding=(0, 1))
+    return Panel(Group(*lines), title=title, width=max(3 * len(rows) + 11, 26), padding=(0, 1))
 
 
 def native_label(explanation: Explanation) -> str:
@@ -138,9 +143,10 @@ def _cell(value: float, peak: float) -> Text:
     return Text(f"{value:+.3f}", f"white {_background(value, peak)}")
 
 
-def _tenths(value: float, peak: float) -> Text:
+def _tenths(value: float, peak: float, numbered: bool) -> Text:
     share = round(10 * value / peak) if np.isfinite(value) else 0
-    return Text(f"{share:+3d}" if share else "  ·", f"white {_background(value, peak)}")
+    number = f"{share:+3d}" if share else "  ·"
+    return Text(number if numbered else "   ", f"white {_background(value, peak)}")
 
 
 def _background(value: float, peak: float) -> str:
