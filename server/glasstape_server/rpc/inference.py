@@ -97,8 +97,14 @@ class Inference:
         """Maps of past signals for the feed, in order."""
         refs = pb.SignalRefs(sequences=sequences)
         items = await self.inputs.resolve(pb.Input(signals=refs), "", with_bars=True)
+        # A buy and its confidence are one window: it is explained once.
+        keys = [(i.symbol, i.bar_close_time, i.model and i.model.ref.digest, i.error) for i in items]
+        first = {key: row for row, key in reversed(list(enumerate(keys)))}
+        rows = sorted(first.values())
         wanted = Wanted(Request(method, Question()))
-        return (await explanations(self._engine, items, wanted, Call()))[0]
+        made, _ = await explanations(self._engine, [items[row] for row in rows], wanted, Call())
+        by_row = dict(zip(rows, made, strict=True))
+        return [by_row[first[key]] for key in keys]
 
 
 def _set_timing(timing: pb.Timing, queue: float, compute: float) -> None:

@@ -113,7 +113,12 @@ def test_heat_maps_come_with_the_feed_when_asked_for(market):
                 break
     assert message.explanations
     for sequence, explanation in message.explanations.items():
-        assert delivered[sequence].signal.confidence == explanation.prediction.confidence
+        event = delivered[sequence]
+        assert (event.symbol, event.bar_close_time) == (
+            explanation.prediction.symbol,
+            explanation.prediction.bar_close_time,
+        )
+        assert event.signal.confidence == explanation.prediction.confidence
         assert explanation.heatmap.values.shape == (6, 8)
 
 
