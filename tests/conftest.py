@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from glasstape import Client
 from glasstape_server.models import artefact
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
 from markets import Market, open_market
 from running import ServerProcess

@@ -26,7 +26,7 @@ from glasstape_server.market import replay
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder

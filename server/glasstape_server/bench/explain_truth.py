@@ -23,8 +23,8 @@ from glasstape_server.explain.method import Attribution, MethodName, Quantity, R
 from glasstape_server.explain.scores import Question, Score
 from glasstape_server.explain.verdict import MapFacts, Verdict, judge_fully
 from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
-from glasstape_server.models.artefact import Scorer
 from glasstape_server.models.manifest import Architecture, Check
+from glasstape_server.models.model import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.checks import parameter_randomisation, skill
 from glasstape_server.training.fit import FitOptions, fit, logits_of

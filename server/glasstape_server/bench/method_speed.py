@@ -20,8 +20,8 @@ from glasstape_server.explain.method import MethodName, Request, Rows
 from glasstape_server.explain.scores import Question, Score
 from glasstape_server.models import artefact
 from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
-from glasstape_server.models.artefact import Model
 from glasstape_server.models.manifest import Architecture
+from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
 
 BATCHES = (1, 64, 4096)

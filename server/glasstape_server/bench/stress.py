@@ -17,7 +17,7 @@ from glasstape_server.explain import catalogue
 from glasstape_server.explain.method import Request
 from glasstape_server.explain.scores import Question, Score
 from glasstape_server.models import artefact
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
 
 TOLERANCE = 1e-5

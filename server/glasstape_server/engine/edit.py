@@ -11,7 +11,7 @@ from glasstape_server.engine.work import PASSES_AT_ONCE, Columns
 from glasstape_server.explain.counterfactual import Flip, smallest_flip
 from glasstape_server.explain.edits import BarEditor, BarRules, Editor, FeatureEditor
 from glasstape_server.features.series import from_columns
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 
 SAME_WINDOW = 1e-4
 """Largest difference of a window that its bars must reproduce, to be edited as bars."""

@@ -21,7 +21,7 @@ from glasstape_server.engine.work import PASSES_AT_ONCE, Columns, Explain, Forec
 from glasstape_server.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from glasstape_server.explain.method import MethodName, Request
 from glasstape_server.explain.scores import Question
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from glasstape_server.engine.engine import Engine
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 
 log = logging.getLogger(__name__)

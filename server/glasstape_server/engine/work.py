@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from glasstape_server.domain import Float32s, Forecasts
 from glasstape_server.explain import catalogue, evidence
 from glasstape_server.explain.method import Attribution, BaselineKind, Request
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 
 Columns = tuple[NDArray[Any], ...]
 """Arrays whose first axis is the batch."""

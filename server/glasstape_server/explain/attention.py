@@ -1,4 +1,4 @@
-"""Attention rollout: where the network looked, and that map times the gradient.
+"""Attention rollout: where the network looked.
 
 Abnar and Zuidema (2020), "Quantifying attention flow in transformers", section 3.1: the weights of all
 layers, each averaged with the identity for the residual path, multiplied from the readout back to the
@@ -8,19 +8,18 @@ input. A Transformer over bars gives one value for each bar; only attention over
 import torch
 from torch import Tensor
 
-from glasstape_server.explain.grad_cam import upsampled, weighted_gradient
 from glasstape_server.explain.method import (
     Attribution,
     BaselineKind,
-    Everywhere,
     Network,
     Quantity,
     Request,
     Rows,
     Shape,
     scorer_of,
+    upsampled,
 )
-from glasstape_server.models.artefact import Scorer
+from glasstape_server.models.model import Scorer
 from glasstape_server.models.network import Attention as Weights
 from glasstape_server.models.network import Attentive
 
@@ -50,30 +49,6 @@ class Attention:
         return Attribution(
             logits, upsampled(map_, rows.shape), frozen, frozen.of(logits), native_shape=native
         )
-
-
-class AttentionXGradient(Everywhere):
-    """Attention for where, the gradient times (input - baseline) for what: a full map, with sign.
-
-    After Chefer, Gur and Wolf (2021), "Transformer interpretability beyond attention visualization",
-    which weighs attention with gradients; here at the input, so that features are told apart.
-    """
-
-    quantity = Quantity.EFFECT
-    default_baseline = BaselineKind.MEAN
-
-    def serves(self, network: object, shape: Shape) -> bool:
-        """Networks that show their attention."""
-        return Attention().serves(network, shape)
-
-    def passes(self, samples: int, shape: Shape) -> int:
-        """Both."""
-        return 3
-
-    def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """Both maps, multiplied cell by cell."""
-        where = Attention().attribute(network, rows, request).values
-        return weighted_gradient(network, rows, request, where)
 
 
 def rollout(weights: Weights) -> Tensor:

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from glasstape_server.errors import FailedPrecondition
-from glasstape_server.explain.attention import Attention, AttentionXGradient
+from glasstape_server.explain.attention import Attention
+from glasstape_server.explain.coarse_x_gradient import CoarseXGradient
 from glasstape_server.explain.expected_gradients import ExpectedGradients
-from glasstape_server.explain.grad_cam import GradCam, GradCamXGradient
+from glasstape_server.explain.grad_cam import GradCam
 from glasstape_server.explain.gradient import Gradient
 from glasstape_server.explain.gradient_x_input import GradientXInput
 from glasstape_server.explain.integrated_gradients import IntegratedGradients
@@ -22,7 +23,7 @@ from glasstape_server.explain.method import (
 from glasstape_server.explain.occlusion import Occlusion
 from glasstape_server.explain.shapley import Shapley
 from glasstape_server.explain.smoothgrad import SmoothGrad
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 
 METHODS: dict[MethodName, Method] = {
     MethodName.GRADIENT: Gradient(),
@@ -34,9 +35,9 @@ METHODS: dict[MethodName, Method] = {
     MethodName.SHAPLEY_BARS: Shapley(axis=0),
     MethodName.SHAPLEY_FEATURES: Shapley(axis=1),
     MethodName.GRAD_CAM: GradCam(),
-    MethodName.GRAD_CAM_X_GRADIENT: GradCamXGradient(),
+    MethodName.GRAD_CAM_X_GRADIENT: CoarseXGradient(GradCam()),
     MethodName.ATTENTION: Attention(),
-    MethodName.ATTENTION_X_GRADIENT: AttentionXGradient(),
+    MethodName.ATTENTION_X_GRADIENT: CoarseXGradient(Attention()),
 }
 """Methods that give a map of any window. COUNTERFACTUAL edits bars: see `counterfactual`."""
 

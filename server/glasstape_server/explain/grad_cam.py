@@ -1,4 +1,4 @@
-"""Grad-CAM: which positions of the last convolution raise the score, and that map times the gradient.
+"""Grad-CAM: which positions of the last convolution raise the score.
 
 Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra (2017), "Grad-CAM: visual explanations from deep
 networks", eq. 1 and 2, with nearest-neighbour upsampling. The map is no finer than the convolution: a
@@ -6,22 +6,19 @@ networks", eq. 1 and 2, with nearest-neighbour upsampling. The map is no finer t
 """
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from glasstape_server.explain.method import (
     Attribution,
     BaselineKind,
-    Everywhere,
     Network,
     Quantity,
     Request,
     Rows,
     Shape,
-    forward_and_gradient,
     scorer_of,
+    upsampled,
 )
-from glasstape_server.models.artefact import Scorer
+from glasstape_server.models.model import Scorer
 from glasstape_server.models.network import Convolutional
 
 
@@ -60,41 +57,3 @@ class GradCam:
             frozen.of(logits.detach()),
             native_shape=native,
         )
-
-
-class GradCamXGradient(Everywhere):
-    """Grad-CAM for where, the gradient times (input - baseline) for what: a full map, with sign.
-
-    The same product as Guided Grad-CAM (Selvaraju et al. 2017, section 3.4), with a plain gradient in
-    place of guided backpropagation, which does not depend on the model (Adebayo et al. 2018).
-    """
-
-    quantity = Quantity.EFFECT
-    default_baseline = BaselineKind.MEAN
-
-    def serves(self, network: object, shape: Shape) -> bool:
-        """Networks that show a convolution."""
-        return GradCam().serves(network, shape)
-
-    def passes(self, samples: int, shape: Shape) -> int:
-        """Both."""
-        return 4
-
-    def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """Both maps, multiplied cell by cell."""
-        where = GradCam().attribute(network, rows, request).values
-        return weighted_gradient(network, rows, request, where)
-
-
-def weighted_gradient(network: Network, rows: Rows, request: Request, where: Tensor) -> Attribution:
-    """Gradient times (input - baseline), weighted with a map whose largest cell counts 1."""
-    logits, frozen, score, gradient = forward_and_gradient(network, rows.windows, request.question)
-    peak = where.amax(dim=(1, 2), keepdim=True).clamp_min(torch.finfo(where.dtype).tiny)
-    return Attribution(logits, where / peak * gradient * (rows.windows - rows.baseline), frozen, score)
-
-
-def upsampled(coarse: Tensor, shape: Shape) -> Tensor:
-    """Nearest-neighbour upsampling of (batch, time', feature') to (batch, *shape)."""
-    if coarse.shape[1:] == shape:
-        return coarse
-    return functional.interpolate(coarse[:, None], shape, mode="nearest")[:, 0]

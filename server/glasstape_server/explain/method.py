@@ -7,9 +7,10 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from glasstape_server.explain.scores import FrozenScore, Question
-from glasstape_server.models.artefact import Scorer
+from glasstape_server.models.model import Scorer
 
 Network = Callable[[Tensor], Tensor]
 """Windows (batch, time, feature) -> logits (batch, 3), in eval mode with frozen parameters."""
@@ -192,6 +193,13 @@ def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: i
         logits = network(leaf)
         (gradient,) = torch.autograd.grad(logits, leaf, frozen.slope(logits, repeat))
     return gradient
+
+
+def upsampled(coarse: Tensor, shape: Shape) -> Tensor:
+    """Nearest-neighbour upsampling of (batch, time', feature') to (batch, *shape)."""
+    if coarse.shape[1:] == shape:
+        return coarse
+    return functional.interpolate(coarse[:, None], shape, mode="nearest")[:, 0]
 
 
 def chunks(rows: int, passes: int) -> list[slice]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from glasstape_server.errors import NotFound, Unavailable
 from glasstape_server.models import artefact
-from glasstape_server.models.artefact import ArtefactError, Model
+from glasstape_server.models.artefact import ArtefactError
+from glasstape_server.models.model import Model
 
 Stamp = tuple[tuple[str, int, int], ...]
 

@@ -10,7 +10,7 @@ from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.features.series import from_columns, sessions
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.rules import check_bar
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import bar_from
 from glasstape_server.rpc.items import Bars, Item, check_count, put, put_previous, too_few
 

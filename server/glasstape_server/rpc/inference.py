@@ -15,7 +15,7 @@ from glasstape_server.engine.work import Forecast, forecasts
 from glasstape_server.explain.catalogue import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.explanations import request_from
 from glasstape_server.rpc.convert.inference import model_to, prediction_to, refusal_to

@@ -32,7 +32,7 @@ from glasstape_server.feed.hub import Hub
 from glasstape_server.feed.log import Selection
 from glasstape_server.market.draft import Key
 from glasstape_server.market.ingest import Ingest
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.carried import series_from, windows_from
 from glasstape_server.rpc.convert.signals import decode_event

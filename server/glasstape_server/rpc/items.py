@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from glasstape_server.domain import Confidence, Float32s, Floats, Ints
 from glasstape_server.errors import FailedPrecondition, GlasstapeError, InvalidArgument, ResourceExhausted
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 
 MAX_ITEMS = 16_384
 

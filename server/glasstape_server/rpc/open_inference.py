@@ -9,7 +9,7 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server import __version__
 from glasstape_server.errors import GlasstapeError, InvalidArgument
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.handlers import Context, answered, call_of
 from glasstape_server.rpc.inference import Inference

@@ -11,8 +11,8 @@ from glasstape_server.explain.method import MethodName, Request, Rows, forward_a
 from glasstape_server.explain.path import completeness_limit
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.architectures import build
-from glasstape_server.models.artefact import Scorer
 from glasstape_server.models.manifest import Architecture, Check
+from glasstape_server.models.model import Scorer
 from glasstape_server.training.calibrate import log_loss_of_each
 
 LEAST_BAND = 0.2

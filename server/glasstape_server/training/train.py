@@ -15,8 +15,8 @@ from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models import artefact
 from glasstape_server.models.architectures import build, default_config
-from glasstape_server.models.artefact import Scorer, Statistics
 from glasstape_server.models.manifest import LABEL, Architecture, Manifest, Period, TrainingData
+from glasstape_server.models.model import Scorer, Statistics
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.checks import check_model
 from glasstape_server.training.dataset import Dataset

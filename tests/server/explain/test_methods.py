@@ -10,8 +10,7 @@ from glasstape_server.bench.known_truth import WhiteBox
 from glasstape_server.bench.ranking import average_precision
 from glasstape_server.explain.attention import rollout
 from glasstape_server.explain.catalogue import METHODS
-from glasstape_server.explain.grad_cam import upsampled
-from glasstape_server.explain.method import Quantity
+from glasstape_server.explain.method import Quantity, upsampled
 from glasstape_server.explain.path import completeness_limit
 from glasstape_server.explain.scores import Score
 from networks import attribute, make_scorer, rows_of, served

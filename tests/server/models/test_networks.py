@@ -5,6 +5,7 @@ from glasstape_server.models import artefact
 from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.layers import TimeConvolution
 from glasstape_server.models.manifest import Architecture
+from glasstape_server.models.model import Scorer
 from glasstape_server.models.network import Attentive, Convolutional
 from torch.nn import functional
 
@@ -53,7 +54,7 @@ def test_a_time_convolution_is_torchs_trained_and_frozen(kernel, steps):
 def test_every_network_survives_the_way_to_disk_and_back(name, bundled, tmp_path):
     config = default_config(name, 6, 8)
     network = build(name, config).eval()
-    scorer = artefact.Scorer(network, bundled.statistics.mean, bundled.statistics.deviation).eval()
+    scorer = Scorer(network, bundled.statistics.mean, bundled.statistics.deviation).eval()
     with torch.no_grad():
         logits = scorer(bundled.statistics.golden_windows)
     from dataclasses import replace

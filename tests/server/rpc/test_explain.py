@@ -1,11 +1,15 @@
 """Explain over the wire: what may be asked, and what every answer carries."""
 
+from dataclasses import replace
+
 import grpc
 import numpy as np
 import pytest
+from glasstape import Instrument, InvalidRequestError
 from glasstape.errors import from_rpc
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, market_pb2
+from made_up import daily
 
 SERVED = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13]
 """Of the bundled 1D-CNN: everything but attention."""
@@ -233,8 +237,6 @@ def test_a_counterfactual_is_a_bar_that_predicts_another_class(stub, market):
         bars = [bar for bar in market.client.bars(name, "1d") if not bar.provisional][-200:]
         last = bars[-1]
         assert (flip.bar.open, flip.bar.close, flip.bar.volume) == (last.open, last.close, last.volume)
-        from dataclasses import replace
-
         after = replace(
             last, open=flip.edited_bar.open, high=flip.edited_bar.high, low=flip.edited_bar.low,
             close=flip.edited_bar.close, volume=flip.edited_bar.volume,
@@ -250,6 +252,7 @@ def test_a_counterfactual_is_a_bar_that_predicts_another_class(stub, market):
 
 def test_a_counterfactual_of_bare_windows_is_called_hypothetical(stub):
     made = explain(stub, method=pb.METHOD_COUNTERFACTUAL, quality=pb.QUALITY_LEVEL_FULL).explanations
+    assert any(one.counterfactual.found for one in made)
     for one in made:
         assert one.counterfactual.hypothetical
         assert not one.counterfactual.HasField("bar")
@@ -286,8 +289,6 @@ def test_a_counterfactual_that_is_to_reach_the_winner_is_a_bad_item_and_one_not_
 
 def test_an_items_bars_do_not_depend_on_its_neighbours(stub, market):
     """Carried bars follow the instrument's tick, as the server's own do."""
-    from glasstape import Instrument
-    from made_up import daily
 
     bars = daily("TICKED", 120, seed=5)
     market.client.publish_bars(
@@ -296,33 +297,31 @@ def test_an_items_bars_do_not_depend_on_its_neighbours(stub, market):
     own = market.client.explain(symbols=["TICKED"], method="counterfactual")[0].counterfactual
     carried = market.client.explain(bars=[bars], method="counterfactual")[0].counterfactual
     assert own == carried
-    if own.found:
-        for name in ("open", "high", "low", "close"):
-            value, before = getattr(own.edited_bar, name), own.bar
-            assert round(value, 1) == value or value in (before.open, before.high, before.low, before.close)
+    assert own.found
+    for name in ("open", "high", "low", "close"):
+        value, before = getattr(own.edited_bar, name), own.bar
+        assert round(value, 1) == value or value in (before.open, before.high, before.low, before.close)
 
 
 def test_ticks_and_price_limits_bind_counterfactuals(stub, market):
-    from made_up import daily
-
-    market.client.publish_bars(daily("LIMITED", 120, seed=9), backfill=True, instruments=[])
-    channel_bars = [bar for bar in market.client.bars("LIMITED", "1d") if not bar.provisional]
-    from glasstape import Instrument
-
-    previous = channel_bars[-2].close
-    market.client.publish_bars(
-        [], instruments=[Instrument(symbol="LIMITED", tick_size=0.5, price_limit=0.001)]
-    )
-    (known,) = [item for item in market.client.instruments() if item.symbol == "LIMITED"]
-    assert known.price_limit == 0.001
-    made = explain(stub, symbols("LIMITED"), method=pb.METHOD_COUNTERFACTUAL).explanations[0]
-    flip, last = made.counterfactual, channel_bars[-1]
-    low, high = min(last.low, previous * 0.999), max(last.high, previous * 1.001)
-    if flip.found:
+    bars = daily("LIMITED", 120, seed=8)
+    previous, last = bars[-2].close, bars[-1]
+    sizes = {}
+    for limit in (0.02, 0.001):
+        described = Instrument(symbol="LIMITED", tick_size=0.5, price_limit=limit)
+        market.client.publish_bars(bars, backfill=True, instruments=[described])
+        assert described in market.client.instruments()
+        flip = (
+            explain(stub, symbols("LIMITED"), method=pb.METHOD_COUNTERFACTUAL).explanations[0].counterfactual
+        )
+        assert flip.found
+        low, high = min(last.low, previous * (1 - limit)), max(last.high, previous * (1 + limit))
         for name in ("open", "high", "low", "close"):
             value = getattr(flip.edited_bar, name)
             assert low - 1e-9 <= value <= high + 1e-9
             assert value in (last.open, last.high, last.low, last.close) or (value * 2) % 1 == 0
+        sizes[limit] = flip.size
+    assert sizes[0.001] > sizes[0.02]
 
 
 def test_a_bad_item_among_explained_ones(stub):
@@ -337,8 +336,6 @@ def test_a_bad_item_among_explained_ones(stub):
 
 
 def test_a_price_limit_beyond_reason_is_refused(market):
-    from glasstape import Instrument, InvalidRequestError
-
     assert market_pb2.Instrument(symbol="X", price_limit=0.3).price_limit == 0.3
     with pytest.raises(InvalidRequestError, match="price_limit"):
         market.client.publish_bars([], instruments=[Instrument(symbol="X", price_limit=1.5)])

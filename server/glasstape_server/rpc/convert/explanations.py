@@ -12,8 +12,8 @@ from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity, Request, Shape
 from glasstape_server.explain.scores import Question, Score
 from glasstape_server.explain.verdict import Judgement
-from glasstape_server.models.artefact import Model
 from glasstape_server.models.manifest import Check
+from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.signals import DIRECTIONS, direction_from
 

@@ -6,7 +6,7 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain import SECOND, Confidence
 from glasstape_server.explain import catalogue
-from glasstape_server.models.artefact import Model
+from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
 from glasstape_server.rpc.convert.market import timestamp
