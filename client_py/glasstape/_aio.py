@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from glasstape._convert.explanation import explanations_from
 from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
-from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
+from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls, credentials_metadata
 from glasstape._resume import StreamState
 from glasstape._retry import Attempts
 from glasstape.errors import from_rpc
@@ -46,9 +47,13 @@ class AsyncClient:
         address: "host:port".
         timeout: seconds that a call may take, streams apart.
         tls: certificates; None connects in plaintext.
+        token: bearer token sent with every call; beyond this machine it needs `tls`.
     """
 
-    def __init__(self, address: str, *, timeout: float = 10.0, tls: Tls | None = None) -> None:
+    def __init__(
+        self, address: str, *, timeout: float = 10.0, tls: Tls | None = None, token: str | None = None
+    ) -> None:
+        self._metadata = credentials_metadata(token, tls, address)
         if tls is None:
             self._channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
         else:
@@ -131,7 +136,9 @@ class AsyncClient:
         attempts = Attempts(self._timeout * len(requests))
         while True:
             try:
-                call = self._market.PublishBars(iter(requests), timeout=attempts.timeout)
+                call = self._market.PublishBars(
+                    iter(requests), timeout=attempts.timeout, metadata=self._metadata
+                )
                 return report_from([response async for response in call], MAX_ITEMS)
             except grpc.aio.AioRpcError as error:
                 await asyncio.sleep(attempts.delay_after(error))
@@ -174,7 +181,8 @@ class AsyncClient:
             heartbeat_interval=heartbeat_interval, heatmap_method=heatmap_method,
         )  # fmt: skip
         method = member(Method, heatmap_method or Method.UNSPECIFIED, "heatmap_method")
-        return AsyncSignalStream(self._signals.Signals, StreamState(request, method), on_notice)
+        follow = partial(self._signals.Signals, metadata=self._metadata)
+        return AsyncSignalStream(follow, StreamState(request, method), on_notice)
 
     async def history(
         self,
@@ -206,7 +214,7 @@ class AsyncClient:
         """See `Client.ready`."""
         check: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            return bool(await check(b"", timeout=self._timeout) == b"\x08\x01")
+            return bool(await check(b"", timeout=self._timeout, metadata=self._metadata) == b"\x08\x01")
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 return False
@@ -216,7 +224,7 @@ class AsyncClient:
         attempts = Attempts(self._timeout)
         while True:
             try:
-                return await method(request, timeout=attempts.timeout)
+                return await method(request, timeout=attempts.timeout, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 await asyncio.sleep(attempts.delay_after(error))
 

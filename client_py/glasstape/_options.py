@@ -1,8 +1,11 @@
 """How a client connects: plain values and the channel they make."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import grpc
+
+from glasstape.errors import InvalidRequestError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 16_384
@@ -23,6 +26,30 @@ class Tls:
     def credentials(self) -> grpc.ChannelCredentials:
         """The credentials for grpc."""
         return grpc.ssl_channel_credentials(self.root_certificates, self.client_key, self.client_certificates)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether host:port is on this machine for certain."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def credentials_metadata(token: str | None, tls: Tls | None, address: str) -> tuple[tuple[str, str], ...]:
+    """What a bearer token adds to every call.
+
+    Raises:
+        InvalidRequestError: the token would travel readable for everybody, or cannot be a header.
+    """
+    if token is None:
+        return ()
+    if tls is None and not is_loopback(address):
+        raise InvalidRequestError.field("token", f"needs tls beyond this machine, the address is {address!r}")
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise InvalidRequestError.field("token", "must be printable ASCII without spaces")
+    return (("authorization", f"Bearer {token}"),)
 
 
 # No "grpc.service_config" with a retryPolicy here: on grpcio 1.80, beside the keepalive options, a bidirectional

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from glasstape._convert.signals import message_from
 from glasstape.errors import (
+    DataLossError,
     GlasstapeError,
     InternalError,
     OutOfRangeError,
@@ -52,8 +53,15 @@ class StreamState:
         return request
 
     def accept(self, response: pb.SignalsResponse) -> StreamMessage | None:
-        """Take a response. Its token counts only once `handled` is called."""
-        message = message_from(response, self._heatmap_method)
+        """Take a response. Its token counts only once `handled` is called.
+
+        Raises:
+            DataLossError: it holds values that the contract does not allow.
+        """
+        try:
+            message = message_from(response, self._heatmap_method)
+        except (KeyError, OverflowError, ValueError) as error:
+            raise DataLossError(f"the server sent what the contract does not allow: {error!r}") from None
         self._next_token = response.resume_token or self.resume_token
         if isinstance(message, Opened):
             if message.result.name == "RESET":

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -16,7 +17,7 @@ from glasstape._convert.explanation import explanations_from
 from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
-from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls
+from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls, credentials_metadata
 from glasstape._resume import StreamState
 from glasstape._retry import Attempts
 from glasstape._stream import SignalStream
@@ -49,9 +50,16 @@ class Client:
         address: "host:port".
         timeout: seconds that a call may take, streams apart.
         tls: certificates; None connects in plaintext.
+        token: bearer token sent with every call; beyond this machine it needs `tls`.
+
+    Raises:
+        InvalidRequestError: the token may not be sent.
     """
 
-    def __init__(self, address: str, *, timeout: float = 10.0, tls: Tls | None = None) -> None:
+    def __init__(
+        self, address: str, *, timeout: float = 10.0, tls: Tls | None = None, token: str | None = None
+    ) -> None:
+        self._metadata = credentials_metadata(token, tls, address)
         # Reads a stream in the calling thread: several times the throughput of a helper thread.
         options: list[tuple[str, Any]] = [
             *CHANNEL_OPTIONS,
@@ -174,7 +182,10 @@ class Client:
         attempts = Attempts(self._timeout * len(requests))
         while True:
             try:
-                responses = list(self._market.PublishBars(iter(requests), timeout=attempts.timeout))
+                calls = self._market.PublishBars(
+                    iter(requests), timeout=attempts.timeout, metadata=self._metadata
+                )
+                responses = list(calls)
                 return report_from(responses, MAX_ITEMS)
             except grpc.RpcError as error:
                 time.sleep(attempts.delay_after(error))
@@ -233,7 +244,8 @@ class Client:
             heartbeat_interval=heartbeat_interval, heatmap_method=heatmap_method,
         )  # fmt: skip
         method = member(Method, heatmap_method or Method.UNSPECIFIED, "heatmap_method")
-        return SignalStream(self._signals.Signals, StreamState(request, method), on_notice)
+        follow = partial(self._signals.Signals, metadata=self._metadata)
+        return SignalStream(follow, StreamState(request, method), on_notice)
 
     def history(
         self,
@@ -264,7 +276,7 @@ class Client:
         """Whether the server says SERVING (grpc.health.v1)."""
         check: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            return bool(check(b"", timeout=self._timeout) == b"\x08\x01")
+            return bool(check(b"", timeout=self._timeout, metadata=self._metadata) == b"\x08\x01")
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 return False
@@ -274,7 +286,7 @@ class Client:
         attempts = Attempts(self._timeout)
         while True:
             try:
-                return method(request, timeout=attempts.timeout)
+                return method(request, timeout=attempts.timeout, metadata=self._metadata)
             except grpc.RpcError as error:
                 time.sleep(attempts.delay_after(error))
 

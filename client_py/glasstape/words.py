@@ -72,11 +72,11 @@ _TEXT = {
         "bars": "{bar}부터 {bars}개 봉",
         "feature": "{feature}, 모든 봉",
         "block": "{bar}부터 {bars}개 봉의 특성 {features}개",
-        "above": " 평소보다 {z:.1f}σ 높음",
-        "below": " 평소보다 {z:.1f}σ 낮음",
-        "usual": " 평소 수준",
-        "for": "{direction} 쪽",
-        "against": "{direction} 반대쪽",
+        "above": "{josa} 평소보다 {z:.1f}σ 높음",
+        "below": "{josa} 평소보다 {z:.1f}σ 낮음",
+        "usual": "{josa} 평소 수준",
+        "for": "{direction}에 유리",
+        "against": "{direction}에 불리",
         "share": "{what}: 전체 비중의 {share:.0%}, {side}",
         "measured": "{what}: 대체하면 점수가 {amount:.3f} 변함, {side}",
         "effect": "{what}: 가중치 {amount:.3f}, {side}",
@@ -167,7 +167,7 @@ def _sentence(
     what = _what(driver, language, label, shape)
     if driver.z_score is not None:
         size = "usual" if abs(driver.z_score) < 0.05 else "above" if driver.z_score > 0 else "below"
-        what += text[size].format(z=abs(driver.z_score))
+        what += text[size].format(z=abs(driver.z_score), josa=_josa(what))
     direction = "?" if explanation.target is None else DIRECTIONS[language][explanation.target]
     side = text["for" if driver.attribution > 0 else "against"].format(direction=direction)
     form = "share" if driver.share is not None else _FORMS[quantity]
@@ -175,6 +175,12 @@ def _sentence(
         form = "measured"  # every other effect is computed, not seen
     amount = driver.attribution if quantity is Quantity.CHANGE else abs(driver.attribution)
     return text[form].format(what=what, share=driver.share, side=side, amount=amount)
+
+
+def _josa(word: str) -> str:
+    """The Korean subject particle: 이 behind a final consonant, 가 behind a vowel."""
+    place = ord(word[-1]) - ord("가")
+    return "이" if 0 <= place < 11_172 and place % 28 else "가"
 
 
 _FORMS = {

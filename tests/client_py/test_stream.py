@@ -170,7 +170,9 @@ def test_a_silent_connection_is_given_up(fake, monkeypatch):
     with Client(fake.address) as client, client.signals(start="live", heartbeat_interval=0.1) as stream:
         stream._state._request.heartbeat_interval.FromMilliseconds(100)
         messages = stream.messages()
-        monkeypatch.setattr("glasstape.testing._Servicer._due", lambda *a: __import__("time").sleep(1.5))
+        monkeypatch.setattr(
+            "glasstape._fake_servicer.Servicer._due", lambda *a: __import__("time").sleep(1.5)
+        )
         told = next(m for m in messages if isinstance(m, Disconnected))
     assert told.error.reason == "STREAM_SILENT"
 

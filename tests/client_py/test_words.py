@@ -50,7 +50,7 @@ def test_a_driver_in_english_is_the_sentence_of_the_design():
 
 def test_a_driver_in_korean():
     (said,) = in_words(explanation(VOLUME), "ko", SEOUL)
-    assert said == "14:55 거래량 평소보다 2.8σ 높음: 전체 비중의 41%, 상승 쪽"
+    assert said == "14:55 거래량이 평소보다 2.8σ 높음: 전체 비중의 41%, 상승에 유리"
 
 
 def test_against_below_and_usual():

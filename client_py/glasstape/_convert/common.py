@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
@@ -30,7 +30,13 @@ def time_to(moment: datetime, field: str) -> Timestamp:
 
 def time_from(time: Timestamp) -> datetime:
     """An aware datetime in UTC."""
-    return _EPOCH + timedelta(seconds=time.seconds, microseconds=time.nanos // 1000)
+    return _moment(time.seconds, time.nanos)
+
+
+@lru_cache(maxsize=4096)
+def _moment(seconds: int, nanos: int) -> datetime:
+    """A market closes its bars together: few moments are asked for many times."""
+    return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
 
 
 def delta_to(delta: timedelta | float) -> Duration:

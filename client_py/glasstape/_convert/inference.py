@@ -1,6 +1,7 @@
 """Inputs, predictions and models."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -91,18 +92,30 @@ def direction_from(value: int) -> Direction | None:
 
 def ref_from(message: pb.ModelRef) -> ModelRef:
     """A model's identity."""
-    return ModelRef(
-        name=message.name,
-        version=message.version,
-        digest=message.digest,
-        feature_spec_hash=message.feature_spec_hash,
-    )
+    return _ref(message.name, message.version, message.digest, message.feature_spec_hash)
+
+
+@lru_cache(maxsize=256)
+def _ref(name: str, version: str, digest: str, feature_spec_hash: str) -> ModelRef:
+    return ModelRef(name=name, version=version, digest=digest, feature_spec_hash=feature_spec_hash)
+
+
+_DIRECTIONS = {direction + 1: direction for direction in Direction}
+
+
+def direction_of(message: pb.Confidence) -> Direction:
+    """The winner.
+
+    Raises:
+        KeyError: it is not set.
+    """
+    return _DIRECTIONS[message.direction]
 
 
 def confidence_from(message: pb.Confidence) -> Confidence:
     """Confidences."""
     return Confidence(
-        direction=Direction(message.direction - 1),
+        direction=direction_of(message),
         down=message.down,
         flat=message.flat,
         up=message.up,

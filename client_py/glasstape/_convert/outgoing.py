@@ -57,6 +57,10 @@ def model_to(model: Model) -> ipb.Model:
         metrics=[ipb.Metric(name=name, value=value) for name, value in model.metrics.items()],
         training_data=model.training_data,
         seen_until=time_to(model.seen_until, "seen_until") if model.seen_until else None,
+        checks=[
+            ipb.Check(name=c.name, value=c.value, limit=c.limit, passed=c.passed, text=c.text)
+            for c in model.checks
+        ],
     )
 
 

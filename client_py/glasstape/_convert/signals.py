@@ -1,10 +1,11 @@
 """Events and the stream's messages."""
 
+from functools import cache, partial
 from typing import Any
 
 from glasstape._convert.common import delta_from, enum_from, time_from
 from glasstape._convert.explanation import explanation_from
-from glasstape._convert.inference import confidence_from, direction_from, ref_from
+from glasstape._convert.inference import confidence_from, direction_from, direction_of, ref_from
 from glasstape._convert.market import bar_from
 from glasstape.types.enums import (
     DataState,
@@ -31,6 +32,7 @@ from glasstape.types.signals import (
     StreamMessage,
     TrackRecord,
     TrackRecords,
+    Undecoded,
 )
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
@@ -86,10 +88,11 @@ def event_from(message: pb.Event, snapshot: bool = False) -> Event:
     }
     match message.WhichOneof("kind"):
         case "buy":
-            signal = _signal_from(message.buy.signal)
+            signal: Any = _later(message.buy.signal)
             return BuyEvent(**common, signal=signal, confidence_sequence=message.buy.confidence_sequence)
         case "confidence":
-            return ConfidenceEvent(**common, signal=_signal_from(message.confidence))
+            signal = _later(message.confidence)
+            return ConfidenceEvent(**common, signal=signal)
         case "outcome":
             outcome = message.outcome
             return OutcomeEvent(
@@ -128,6 +131,26 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
     )
 
 
+@cache
+def _entry(number: int) -> Entry:
+    entry: Entry = enum_from(ipb.Entry, "ENTRY_", Entry, number)
+    return entry
+
+
+@cache
+def _data_state(number: int) -> DataState:
+    state: DataState = enum_from(mpb.DataState, "DATA_STATE_", DataState, number)
+    return state
+
+
+def _later(message: pb.Signal) -> Undecoded[Signal]:
+    """A signal that is decoded when it is read; what cannot be decoded is refused at once."""
+    direction_of(message.confidence)
+    time_from(message.expire_time)
+    time_from(message.bar.close_time)
+    return Undecoded(partial(_signal_from, message))
+
+
 def _signal_from(message: pb.Signal) -> Signal:
     has_previous = message.HasField("previous_session_close")
     return Signal(
@@ -136,9 +159,9 @@ def _signal_from(message: pb.Signal) -> Signal:
         reference_close=message.reference_close,
         previous_session_close=message.previous_session_close if has_previous else None,
         horizon_bars=message.horizon_bars,
-        entry=enum_from(ipb.Entry, "ENTRY_", Entry, message.entry),
+        entry=_entry(message.entry),
         expire_time=time_from(message.expire_time),
-        data_state=enum_from(mpb.DataState, "DATA_STATE_", DataState, message.data_state),
+        data_state=_data_state(message.data_state),
         flat_threshold=message.flat_threshold,
     )
 
@@ -160,6 +183,26 @@ def _heartbeat_from(message: pb.Heartbeat) -> Heartbeat:
     return Heartbeat(
         server_time=time_from(message.server_time),
         market_time=time_from(message.market_time),
-        data_state=enum_from(mpb.DataState, "DATA_STATE_", DataState, message.data_state),
+        data_state=_data_state(message.data_state),
         last_bar_close_time=time_from(message.last_bar_close_time) if has_bar else None,
     )
+
+
+_KINDS = {
+    "confidence": pb.EVENT_KIND_CONFIDENCE,
+    "buy": pb.EVENT_KIND_BUY,
+    "outcome": pb.EVENT_KIND_OUTCOME,
+}
+
+
+def matches(event: pb.Event, request: pb.SignalsRequest | pb.ListSignalsRequest) -> bool:
+    """Whether an event passes a request's filter."""
+    kind = event.WhichOneof("kind") or ""
+    if request.symbols and event.symbol not in request.symbols:
+        return False
+    if request.kinds and _KINDS.get(kind) not in request.kinds:
+        return False
+    if not request.min_confidence or kind == "outcome":
+        return True
+    said = event.confidence.confidence if kind == "confidence" else event.buy.signal.confidence
+    return max(said.down, said.flat, said.up) >= request.min_confidence

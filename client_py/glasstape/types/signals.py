@@ -1,7 +1,9 @@
 """Events of the feed, and what a stream says beside them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import (
@@ -16,6 +18,8 @@ from glasstape.types.enums import (
 from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Confidence, ModelRef
 from glasstape.types.market import Bar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,33 @@ class BuyEvent(Event):
     signal: Signal
     confidence_sequence: int
     kind = EventKind.BUY
+
+
+class Undecoded(Generic[T]):
+    """Stands for a field until somebody looks at it: most signals of a busy feed are replaced unseen."""
+
+    __slots__ = ("decode",)
+
+    def __init__(self, decode: Callable[[], T]) -> None:
+        self.decode = decode
+
+
+def _decode_when_read(kind: type[Event], name: str) -> None:
+    """Let a field of a dataclass hold an `Undecoded`, which its first reader decodes."""
+    slot = kind.__dict__[name]
+
+    def read(event: Event) -> object:
+        value = slot.__get__(event)
+        if type(value) is Undecoded:
+            value = value.decode()
+            slot.__set__(event, value)
+        return value
+
+    setattr(kind, name, property(read, slot.__set__, doc=slot.__doc__))
+
+
+_decode_when_read(ConfidenceEvent, "signal")
+_decode_when_read(BuyEvent, "signal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,44 @@
+"""`glasstape record`: a server's session into a file, to be played again."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from glasstape.cli.connect import add_server, reported
+from glasstape.cli.watch import add_duration
+
+HELP = "record a session to a file: `glasstape desk --session FILE` plays it"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    add_server(parser)
+    add_duration(parser)
+    parser.add_argument("file", type=Path, help="session file; a name ending in .gz is compressed")
+    parser.add_argument(
+        "--methods",
+        default="integrated_gradients",
+        help="comma-separated: record each signal's map by these (default: %(default)s)",
+    )
+
+
+@reported
+def run(options: argparse.Namespace) -> int:
+    """Record until Ctrl-C or the end of --for; returns the exit status."""
+    from glasstape.session import Recorder
+
+    methods = [name for name in options.methods.split(",") if name]
+    end = time.monotonic() + options.duration if options.duration is not None else float("inf")
+    with Recorder(options.server, options.file, methods=methods) as recorder:
+        try:
+            while recorder.error is None and time.monotonic() < end:
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            pass
+    if recorder.error is not None:
+        print(f"glasstape record: the recording ended early: {recorder.error}", file=sys.stderr)
+        return 1
+    missing = f", {recorder.missing} maps missing" if recorder.missing else ""
+    print(f"{options.file}: {recorder.events} events{missing}", file=sys.stderr)
+    return 0
