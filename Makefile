@@ -34,9 +34,12 @@ bench: .stamp-install ## measure: make bench ARGS="burst --symbols 2000"
 proto: .stamp-install ## generate the stubs from proto/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py $(ARGS)
 
-docs: .stamp-install ## the SDK's reference as HTML in build/docs, and the pictures of docs/methods.md
+docs: .stamp-install ## the SDK's reference as HTML in build/docs, and every picture of docs/
 	$(BIN)/pdoc -o build/docs glasstape
 	$(BIN)/python docs/pictures.py
+	QT_SCALE_FACTOR=1 $(BIN)/python -m glasstape_qt.pictures docs/pictures/desktop
+	QT_SCALE_FACTOR=2 $(BIN)/python -m glasstape_qt.pictures docs/pictures/desktop
+	$(BIN)/glasstape desk --record docs/pictures/desktop/film.webp
 
 # Set-up: a virtual environment with pinned packages, and the shared libraries that PyQt6 loads.
 .stamp-install: pyproject.toml constraints.txt .ci/system-libraries

@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from glasstape_server.cli.arguments import positive
 
 HELP = "measure: latency of a market's close, speed and truth of explanations, networks on data"
+OTHERS = "glasstape.benches"
+"""Entry points of benchmarks that are not the server's: HELP, add_arguments, measure."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,11 +74,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
     )
 
+    for entry in entry_points(group=OTHERS):
+        module = entry.load()
+        other = what.add_parser(entry.name, help=module.HELP)
+        module.add_arguments(other)
+        other.set_defaults(measure=module.measure)
+
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print a table; returns the exit status."""
+    measure = getattr(options, "measure", None) or _RUNS[options.what]
     try:
-        print(_RUNS[options.what](options))
+        print(measure(options))
     except (ValueError, OSError) as error:
         print(f"glasstape bench: {error}", file=sys.stderr)
         return 1

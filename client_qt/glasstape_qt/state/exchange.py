@@ -1,0 +1,131 @@
+"""Is the exchange open? Sessions of `exchange_calendars`, with what traders of Seoul look at beside them."""
+
+import threading
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from glasstape import Instrument
+
+from glasstape_qt.state.rows import Row
+
+SAME_HOURS = {"XKOS": "XKRX", "XKON": "XKRX", "XNGS": "XNYS", "XNMS": "XNYS", "ARCX": "XNYS"}
+"""Exchanges that `exchange_calendars` does not know, and one that keeps the same hours."""
+SINCE = "2010-01-01"
+"""First day of the calendars; replays of earlier years have no hours. Every year costs time at the start."""
+CLOSING_AUCTION = {"XKRX": timedelta(minutes=10)}
+"""How long before the close the continuous session ends."""
+XKRX_LIMITS = ((date(2015, 6, 15), 0.30), (date(1998, 12, 7), 0.15))
+"""First day, and the largest move from that day on as a share of the previous close."""
+_XKRX_TICKS = ((2_000, 1), (5_000, 5), (20_000, 10), (50_000, 50), (200_000, 100), (500_000, 500))
+"""Price below which a tick has this size, since 2023; 1,000 won above."""
+
+
+class Phase(StrEnum):
+    """Where a trading day stands."""
+
+    UNKNOWN = "unknown"
+    """No calendar for this exchange."""
+    OPEN = "open"
+    CLOSING_AUCTION = "closing_auction"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Hours:
+    """The phase, and when the next one begins (None: not known)."""
+
+    phase: Phase
+    until: datetime | None
+
+
+_calendars: dict[str, Any] = {}
+"""Calendars that were read, by exchange; None where there is none."""
+_asked: set[str] = set()
+
+
+def load_later(exchange: str) -> None:
+    """Read a calendar on a thread of its own, which nobody waits for; once."""
+    if exchange not in _asked:
+        _asked.add(exchange)
+        threading.Thread(target=load, args=(exchange,), name="calendar", daemon=True).start()
+
+
+def load(exchange: str) -> None:
+    """Read a calendar ahead of its use. The first one takes seconds: call it from a worker."""
+    if exchange in _calendars:
+        return
+    import exchange_calendars
+
+    name = SAME_HOURS.get(exchange, exchange)
+    known = name in exchange_calendars.get_calendar_names()
+    try:
+        _calendars[exchange] = exchange_calendars.get_calendar(name, start=SINCE) if known else None
+    except ValueError:  # this one begins later
+        _calendars[exchange] = exchange_calendars.get_calendar(name)
+
+
+def hours(exchange: str, moment: datetime) -> Hours:
+    """Open or closed at a moment of the market's clock; UNKNOWN until the calendar is loaded."""
+    calendar = _calendars.get(exchange)
+    if calendar is None or not calendar.first_minute <= moment < calendar.last_minute:
+        return Hours(Phase.UNKNOWN, None)
+    if not calendar.is_trading_minute(moment):
+        return Hours(Phase.CLOSED, calendar.next_open(moment).to_pydatetime())
+    close = calendar.next_close(moment).to_pydatetime()
+    auction = close - CLOSING_AUCTION.get(SAME_HOURS.get(exchange, exchange), timedelta())
+    if moment >= auction:
+        return Hours(Phase.CLOSING_AUCTION, close)
+    return Hours(Phase.OPEN, auction)
+
+
+@cache
+def zone_named(name: str) -> ZoneInfo:
+    """A zone; UTC if there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def zone(instrument: Instrument) -> ZoneInfo:
+    """The exchange's zone."""
+    return zone_named(instrument.time_zone)
+
+
+def price_limit(row: Row) -> int:
+    """+1 at the upper price limit (상한가), -1 at the lower (하한가), 0 between them or without a limit."""
+    limit, previous = _limit(row), row.event.signal.previous_session_close
+    if limit is None or previous is None:
+        return 0
+    close = row.event.signal.bar.close
+    tick = row.instrument.tick_size or _tick(row.instrument, close)
+    # The limit is cut to whole ticks, so the last price inside it can be a tick away.
+    if close > previous * (1 + limit) - tick:
+        return 1
+    return -1 if close < previous * (1 - limit) + tick else 0
+
+
+def _limit(row: Row) -> float | None:
+    if row.instrument.price_limit is not None:
+        return row.instrument.price_limit
+    if SAME_HOURS.get(row.instrument.exchange, row.instrument.exchange) != "XKRX":
+        return None
+    day = row.event.bar_close_time.date()
+    return next((limit for since, limit in XKRX_LIMITS if day >= since), None)
+
+
+def _tick(instrument: Instrument, price: float) -> float:
+    if SAME_HOURS.get(instrument.exchange, instrument.exchange) == "XKRX":
+        return next((tick for below, tick in _XKRX_TICKS if price < below), 1_000)
+    return float(10 ** -(instrument.price_decimals or 0)) if instrument.price_decimals else 0.01
+
+
+def in_market_time(moment: datetime, place: ZoneInfo) -> str:
+    """A moment with its zone; midnight closes show the date alone."""
+    here = moment.astimezone(place)
+    form = "%Y-%m-%d" if here.time() == time() else "%Y-%m-%d %H:%M"
+    return f"{here:{form}} {here.tzname()}"

@@ -1,0 +1,149 @@
+"""What the trader has chosen, kept in one JSON file. Tokens are not in it: see `glasstape_qt.secrets`."""
+
+import json
+import os
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+SCHEMA = 1
+"""Changes only when older files can no longer be read as they are."""
+DEMO = "demo"
+LANGUAGES = ("system", "en", "ko")
+THEMES = ("system", "light", "dark")
+PALETTES = ("korea", "east-asia", "west", "okabe-ito")
+PLACES = ("dock", "tab", "window")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(validate_assignment=True)
+
+
+class Profile(_Part):
+    """A server, or a recorded session."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)]
+    address: str = ""
+    """host:port; empty for a session."""
+    tls: bool = False
+    root_certificates: str = ""
+    """PEM file of the authorities to trust; empty: the system's."""
+    token: bool = False
+    """A token is kept in the key ring of the system."""
+    session: str = ""
+    """File of a recorded session; `demo` is the bundled one."""
+    speed: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value:
+            return value
+        host, colon, port = value.rpartition(":")
+        if not (colon and host and port.isdecimal() and 0 < int(port) < 65_536) or " " in value:
+            raise ValueError(f"must be host:port with a port of 1-65535, is {value!r}")
+        return value
+
+
+class Alerting(_Part):
+    """When to ring."""
+
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    muted: bool = False
+    sound: bool = True
+    notify: bool = True
+    replays: bool = False
+    every: Annotated[float, Field(ge=1, le=3600)] = 20.0
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+
+
+class Preferences(_Part):
+    """Everything that is kept between two runs."""
+
+    schema_number: int = SCHEMA
+    language: Literal["system", "en", "ko"] = "system"
+    theme: Literal["system", "light", "dark"] = "system"
+    palette: Literal["korea", "east-asia", "west", "okabe-ito"] = "korea"
+    zoom: Annotated[float, Field(ge=0.6, le=2.5)] = 1.0
+    motion: bool = True
+    """Rows may flash."""
+    detail_place: Literal["dock", "tab", "window"] = "dock"
+    clock: Literal["exchange", "local", "utc"] = "exchange"
+    shared_scale: bool = True
+    method: str = "integrated_gradients"
+    score: str = "margin"
+    profiles: list[Profile] = Field(
+        min_length=1,
+        default_factory=lambda: [
+            Profile(name="local", address="localhost:50551"),
+            Profile(name=DEMO, session=DEMO),
+        ],
+    )
+    profile: str = "local"
+    alerts: Alerting = Field(default_factory=Alerting)
+    hidden_columns: list[str] = Field(default_factory=list)
+    groups: dict[str, list[str]] = Field(default_factory=dict)
+    open_details: list[str] = Field(default_factory=list)
+    """What stood open: "symbol place"."""
+    layouts: dict[str, str] = Field(default_factory=dict)
+    """Base64 of what Qt saves of windows and headers, by name and schema number."""
+
+    def current(self) -> Profile:
+        """The profile in use; the first if it was deleted."""
+        return next((known for known in self.profiles if known.name == self.profile), self.profiles[0])
+
+
+def folder() -> Path:
+    """Where preferences live; GLASSTAPE_CONFIG overrides it."""
+    return Path(
+        os.environ.get("GLASSTAPE_CONFIG") or platformdirs.user_config_dir("glasstape", appauthor=False)
+    )
+
+
+def load(path: Path) -> tuple[Preferences, str]:
+    """Preferences and, if the file could not be used, a sentence why; the damaged file is kept beside it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Preferences(), ""
+    except (OSError, UnicodeDecodeError) as error:
+        return Preferences(), _set_aside(path, str(error))
+    try:
+        stored = json.loads(text)
+        number = stored.get("schema_number", SCHEMA) if isinstance(stored, dict) else None
+        if number != SCHEMA:
+            return Preferences(), _set_aside(path, f"schema_number must be {SCHEMA}, is {number!r}")
+        return Preferences.model_validate(stored), ""
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return Preferences(), _set_aside(path, f"{where}: {first['msg']}, is {first['input']!r}")
+    except (ValueError, RecursionError) as error:
+        return Preferences(), _set_aside(path, str(error))
+
+
+def save(path: Path, preferences: Preferences) -> None:
+    """Replace the file as a whole.
+
+    Raises:
+        OSError: it cannot be written; the old one is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(preferences.model_dump_json(indent=2), encoding="utf-8")
+    partial.replace(path)
+
+
+def _set_aside(path: Path, reason: str) -> str:
+    number = 1
+    while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
+        number += 1
+    try:
+        path.replace(aside)
+    except OSError:
+        return reason
+    return f"{reason} ({aside})"

@@ -1,0 +1,90 @@
+"""How the three confidences of a symbol have moved."""
+
+from datetime import tzinfo
+
+import pyqtgraph as pg
+from glasstape import Direction
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QWidget
+
+from glasstape_qt.i18n import say
+from glasstape_qt.look.appearance import Appearance
+from glasstape_qt.state.detail import Detail
+from glasstape_qt.views.axes import PercentAxis, TimeAxis
+
+SHOWN = 60
+"""Signals in view when it opens."""
+
+
+class ConfidenceHistory(pg.PlotWidget):
+    """Lines of down, flat and up, over the model's base rate."""
+
+    def __init__(self, appearance: Appearance, parent: QWidget | None = None) -> None:
+        self._axis = TimeAxis()
+        super().__init__(parent, axisItems={"bottom": self._axis, "left": PercentAxis("left")})
+        self.setObjectName("confidenceHistory")
+        self._appearance = appearance
+        self._detail: Detail | None = None
+        self._follow = True
+        plot = self.getPlotItem()
+        self._legend = plot.addLegend(offset=(6, 4))
+        plot.hideButtons()
+        plot.setMenuEnabled(False)
+        plot.setMouseEnabled(x=True, y=False)
+        plot.getAxis("left").setWidth(64)
+        self._lines = {direction: plot.plot() for direction in Direction}
+        plot.vb.sigRangeChangedManually.connect(self._moved)
+        self._level = pg.InfiniteLine(angle=0, movable=False)
+        plot.addItem(self._level)
+        appearance.changed.connect(self.restyle)
+        self.restyle()
+
+    def restyle(self) -> None:
+        """Another look or language."""
+        theme = self._appearance.theme
+        self.setBackground(theme.base)
+        self.setAccessibleName(say("history.title"))
+        self.setAccessibleDescription(say("history.help"))
+        styles = {
+            Direction.DOWN: Qt.PenStyle.DotLine,
+            Direction.FLAT: Qt.PenStyle.DashLine,
+            Direction.UP: Qt.PenStyle.SolidLine,
+        }
+        for direction, line in self._lines.items():
+            line.setPen(pg.mkPen(self._appearance.colours.of(direction), width=1.6, style=styles[direction]))
+        self._level.setPen(pg.mkPen(theme.muted, style=Qt.PenStyle.DashDotLine))
+        self._legend.clear()
+        self._legend.setLabelTextColor(theme.text)
+        for direction, line in self._lines.items():
+            self._legend.addItem(line, say(f"direction.{direction.name.lower()}"))
+        self._legend.addItem(pg.PlotDataItem(pen=self._level.pen), say("history.base"))
+        for side in ("left", "bottom"):
+            axis = self.getPlotItem().getAxis(side)
+            axis.setPen(theme.line)
+            axis.setTextPen(theme.muted)
+            axis.setStyle(tickFont=self.font())
+
+    def show_detail(self, detail: Detail, base: float | None, zone: tzinfo) -> None:
+        """Show the signals of a symbol; `base` is the share of UP in training."""
+        self._axis.bars = [event.signal.bar for event in detail.signals]
+        self._axis.zone = zone
+        numbers = list(range(len(detail.signals)))
+        for direction, line in self._lines.items():
+            name = direction.name.lower()
+            line.setData(numbers, [getattr(event.signal.confidence, name) for event in detail.signals])
+        self._level.setVisible(base is not None)
+        self._level.setPos(base or 0.0)
+        if detail is not self._detail or self._follow:
+            self.follow()
+        self._detail = detail
+
+    def follow(self) -> None:
+        """Show the newest signals, and go on with them."""
+        self._follow = True
+        count = len(self._axis.bars)
+        self.getPlotItem().setXRange(max(0, count - SHOWN), max(count - 1, 1), padding=0.02)
+        self.getPlotItem().enableAutoRange(axis="y")
+
+    def _moved(self, *_: object) -> None:
+        right = self.getPlotItem().vb.viewRange()[0][1]
+        self._follow = right >= len(self._axis.bars) - 1

@@ -1,0 +1,38 @@
+"""Every key, on one sheet (F1)."""
+
+from PyQt6.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
+
+from glasstape_qt.i18n import say
+from glasstape_qt.views.buttons import close_button
+
+KEYS = {
+    "find": "Ctrl+F", "open": "Enter", "open_tab": "Ctrl+Enter", "open_window": "Shift+Enter",
+    "live": "Ctrl+L", "compare": "Ctrl+M", "copy": "Ctrl+C", "copy_python": "Ctrl+Shift+C", "export": "Ctrl+E",
+    "table": "F2", "feed": "F3", "trust": "F4", "detail": "F5", "pause": "Ctrl+P", "seen": "Ctrl+Shift+A",
+    "mute": "Ctrl+Shift+M", "faster": "Ctrl+]", "slower": "Ctrl+[",
+    "bigger": "Ctrl++", "smaller": "Ctrl+-", "usual": "Ctrl+0",
+    "profiles": "Ctrl+O", "record": "Ctrl+R", "settings": "Ctrl+,", "help": "F1", "quit": "Ctrl+Q",
+}  # fmt: skip
+"""Action to key. A test sees to it that no two are the same."""
+
+
+class KeySheet(QDialog):
+    """The list of keys."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("keySheet")
+        self.setWindowTitle(say("keys.title"))
+        text = QTextBrowser()
+        rows = "".join(
+            f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{say(f'keys.{name}')}</td></tr>"
+            for name, key in KEYS.items()
+        )
+        text.setHtml(f"<table cellspacing='4'>{rows}</table><p>{say('keys.cells')}</p>")
+        text.setAccessibleName(say("keys.title"))
+        buttons = close_button()
+        buttons.rejected.connect(self.close)
+        layout = QVBoxLayout(self)
+        layout.addWidget(text)
+        layout.addWidget(buttons)
+        self.resize(520, 760)

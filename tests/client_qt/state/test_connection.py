@@ -1,0 +1,87 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from desks import Clock, confidence, opened
+from glasstape import (
+    AuthenticationError,
+    DataState,
+    Disconnected,
+    GlasstapeError,
+    Heartbeat,
+    PermissionDeniedError,
+    UnavailableError,
+)
+from glasstape_qt.i18n import LANGUAGES, table
+from glasstape_qt.state.connection import Connection, LinkState, explain
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def beat(server=NOON, market=NOON, state=DataState.LIVE):
+    return Heartbeat(server_time=server, market_time=market, data_state=state, last_bar_close_time=None)
+
+
+def test_a_silent_link_is_stale_within_three_seconds_and_fresh_again_with_the_next_message():
+    clock = Clock()
+    link = Connection(clock, Clock(NOON.timestamp()))
+    link.opened(opened())
+    link.heartbeat(beat())
+    assert link.fresh
+    clock.seconds = 2.9
+    assert link.tick()
+    assert (link.state, link.fresh) == (LinkState.SILENT, False)
+    link.heartbeat(beat())
+    assert link.state is LinkState.CONNECTED
+
+
+def test_a_broken_link_says_why_and_when_it_tries_again():
+    clock = Clock(50.0)
+    link = Connection(clock)
+    error = UnavailableError("failed to connect to all addresses; Connection refused")
+    link.broken(Disconnected(error=error, retry_in=timedelta(seconds=4), attempt=3))
+    clock.seconds = 51.0
+    assert (link.state, link.attempt, link.retry_in()) == (LinkState.WAITING, 3, 3.0)
+    assert link.trouble.key == "link.nobody"
+
+
+def test_latency_needs_no_common_clock():
+    link = Connection(Clock(), Clock())
+    for extra in [0.010] * 98 + [0.0, 0.200]:
+        link.arrived(500.0 + extra, 200.0)  # the clocks are five minutes apart
+    p50, p99 = link.latency()
+    assert p50 == pytest.approx(0.010)
+    assert p99 == pytest.approx(0.200)
+
+
+def test_the_market_clock_runs_live_and_stands_between_the_bars_of_a_replay():
+    clock = Clock()
+    live = Connection(clock, Clock(NOON.timestamp()))
+    live.heartbeat(beat())
+    clock.seconds = 30
+    assert live.market_now() == NOON + timedelta(seconds=30)
+    replay = Connection(clock, Clock())
+    replay.signal(confidence("A", state=DataState.REPLAY))
+    clock.seconds += 2
+    first = replay.market_now()
+    replay.signal(confidence("A", state=DataState.REPLAY, days=1))
+    assert replay.market_now() - first == timedelta(days=1)
+    assert replay.replay_speed == pytest.approx(43_200)
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (AuthenticationError("no"), "link.token"),
+        (PermissionDeniedError("no"), "link.permission"),
+        (UnavailableError("Ssl handshake failed: certificate has expired"), "link.certificate_expired"),
+        (UnavailableError("Ssl handshake failed: CERTIFICATE_VERIFY_FAILED"), "link.certificate"),
+        (UnavailableError("DNS resolution failed for nowhere"), "link.address"),
+        (UnavailableError("silent", reason="STREAM_SILENT"), "link.silent"),
+        (GlasstapeError(""), "link.error"),
+    ],
+)
+def test_every_trouble_has_a_sentence(error, key):
+    trouble = explain(error)
+    assert trouble.key == key
+    for language in LANGUAGES:
+        assert table(language)[trouble.key].format(**trouble.values)

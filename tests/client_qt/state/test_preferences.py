@@ -1,0 +1,76 @@
+import json
+import os
+import sys
+
+import pytest
+from glasstape_qt.state.preferences import Alerting, Preferences, Profile, load, save
+from pydantic import ValidationError
+
+
+def test_everything_comes_back(tmp_path):
+    path = tmp_path / "deep" / "desktop.json"
+    kept = Preferences(
+        language="ko", palette="okabe-ito", zoom=1.3, groups={"반도체": ["005930", "000660"]},
+        profiles=[Profile(name="desk", address="10.0.0.5:50551", tls=True, token=True)], profile="desk",
+        alerts=Alerting(threshold=0.5, quiet_from="22:00", quiet_until="07:00"),
+    )  # fmt: skip
+    save(path, kept)
+    assert load(path) == (kept, "")
+    assert not list(path.parent.glob("*.part"))
+
+
+def test_a_first_start_has_the_usual_settings(tmp_path):
+    assert load(tmp_path / "none.json") == (Preferences(), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Expecting"),
+        ("[]", "schema_number"),
+        ('{"schema_number": 99}', "schema_number must be 1, is 99"),
+        ('{"zoom": 50}', "zoom"),
+        ('{"profiles": [{"name": "x", "address": "no port"}]}', "profiles.0.address"),
+        ('{"palette": "pink"}', "palette"),
+        ("\udcff", ""),
+    ],
+)
+def test_a_damaged_file_is_set_aside_and_named(tmp_path, text, reason):
+    path = tmp_path / "desktop.json"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    before = path.read_bytes()
+    preferences, sentence = load(path)
+    assert preferences == Preferences()
+    assert reason in sentence
+    aside = tmp_path / "desktop.damaged-1.json"
+    assert aside.read_bytes() == before
+    assert str(aside) in sentence
+
+
+def test_settings_of_a_newer_version_that_we_do_not_know_are_passed_over(tmp_path):
+    path = tmp_path / "desktop.json"
+    path.write_text(json.dumps({"schema_number": 1, "theme": "dark", "hologram": True}))
+    assert load(path)[0].theme == "dark"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_leaves_the_old_file(tmp_path):
+    path = tmp_path / "desktop.json"
+    save(path, Preferences())
+    before = path.read_text()
+    tmp_path.chmod(0o500)
+    with pytest.raises(OSError):
+        save(path, Preferences(theme="dark"))
+    tmp_path.chmod(0o700)
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize("address", ["localhost", "host:", ":50551", "host:99999", "host:0", "a b:50551"])
+def test_an_address_is_host_and_port(address):
+    with pytest.raises(ValidationError, match="must be host:port"):
+        Profile(name="x", address=address)
+
+
+def test_a_deleted_profile_falls_back_to_the_first():
+    kept = Preferences(profiles=[Profile(name="a", address="h:1")], profile="gone")
+    assert kept.current().name == "a"

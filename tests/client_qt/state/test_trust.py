@@ -1,0 +1,51 @@
+from dataclasses import replace
+
+import pytest
+from desks import DOWN, FLAT, START, UP, outcome
+from glasstape import Direction
+from glasstape.testing import MODEL, make_confidence
+from glasstape_qt.state import trust
+
+
+def test_rates_stand_beside_what_random_calls_would_hit_and_flats_are_not_scored():
+    outcomes = [outcome("A", n, n, said=UP, hit=n < 6) for n in range(10)]
+    outcomes += [outcome("A", n, n, said=DOWN, hit=True, moved=-0.02) for n in range(10, 14)]
+    outcomes += [outcome("A", n, n, said=FLAT, hit=True, moved=0.0) for n in range(14, 20)]
+    up, down, both = trust.rates(outcomes)
+    assert (up.count, up.hits, up.rate) == (10, 6, 0.6)
+    assert up.base_rate == pytest.approx(6 / 20)
+    assert (down.count, down.rate) == (4, 1.0)
+    assert (both.count, both.hits) == (14, 10)
+    assert up.interval == pytest.approx((0.3127, 0.8318), abs=1e-4)  # Wilson, 6 of 10
+    assert up.proven == 1
+
+
+def test_too_few_calls_prove_nothing():
+    outcomes = [outcome("A", 1, 1, said=UP, hit=True), outcome("A", 2, 2, said=DOWN, hit=True)]
+    assert trust.rates(outcomes)[2].proven == 0
+    assert trust.rates([])[2].interval == (0.0, 1.0)
+    assert trust.reliability([]) == []
+
+
+def test_outcomes_are_chosen_by_symbol_and_model_and_never_from_training():
+    models = {MODEL.ref.digest: replace(MODEL, seen_until=START)}
+    other = replace(MODEL.ref, name="other", digest="1" * 64)
+    outcomes = [outcome("A", 1, 1, days=0), outcome("A", 2, 2, days=1), outcome("B", 3, 3, days=2)]
+    outcomes.append(replace(outcome("A", 4, 4, days=-9), model=other))
+    assert [event.sequence for event in trust.chosen(outcomes, models)] == [2, 3, 4]
+    assert [event.sequence for event in trust.chosen(outcomes, models, symbol="A")] == [2, 4]
+    assert [event.sequence for event in trust.chosen(outcomes, models, model="fake@1")] == [2, 3]
+    assert trust.chosen(outcomes, models, model="none@1") == []
+
+
+def test_bins_hold_equal_counts_and_what_came_true():
+    outcomes = []
+    for n in range(100):
+        up = 0.34 + n / 500
+        said = make_confidence((1 - up) * 0.5, (1 - up) * 0.5, up)
+        outcomes.append(outcome("A", n, n, said=said, hit=n >= 50))
+    bins = trust.reliability(outcomes, Direction.UP)
+    assert [part.count for part in bins] == [10] * 10
+    assert [part.came for part in bins] == [0.0] * 5 + [1.0] * 5
+    assert bins[0].said < bins[-1].said
+    assert all(low <= part.came <= high for part in bins for low, high in [part.interval])

@@ -1,0 +1,71 @@
+"""`glasstape desk` as a process: it opens, follows, keeps, and ends with 0."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from glasstape.testing import FakeServer, make_confidence_event
+
+
+def desk(*arguments, folder, **settings):
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "GLASSTAPE_CONFIG": str(folder),
+        "LANG": "C.UTF-8",
+    }
+    environment.pop("GLASSTAPE_SERVER", None)
+    return subprocess.Popen(
+        [sys.executable, "-m", "glasstape.cli", "desk", *arguments], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings,
+    )  # fmt: skip
+
+
+def finish(process):
+    out, err = process.communicate(timeout=60)
+    lines = [line for line in err.splitlines() if "This plugin does not support" not in line]
+    return process.returncode, out, "\n".join(lines)
+
+
+def test_it_follows_a_server_keeps_its_rows_and_ends_with_nothing_to_say(tmp_path):
+    with FakeServer() as server:
+        server.emit(make_confidence_event("A"))
+        own = [{"name": "127.0.0.1", "address": server.address, "tls": True}, {"name": "c", "address": "h:1"}]
+        (tmp_path / "desktop.json").write_text(json.dumps({"profiles": own, "profile": "c"}))
+        assert finish(desk("--server", server.address, "--for", "3s", folder=tmp_path)) == (0, "", "")
+    assert len(list(tmp_path.glob("rows-*.gz"))) == 1
+    kept = json.loads((tmp_path / "desktop.json").read_text())
+    assert [profile["name"] for profile in kept["profiles"]] == ["127.0.0.1", "c"]
+    assert kept["profile"] == "c"
+    assert kept["profiles"][0]["tls"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_closes_it_in_order(tmp_path):
+    numbers = {signal.SIGINT: tmp_path / "int", signal.SIGTERM: tmp_path / "term"}
+    processes = {number: desk("--profile", "demo", folder=folder) for number, folder in numbers.items()}
+    time.sleep(4)
+    for number, process in processes.items():
+        process.send_signal(number)
+        assert finish(process) == (0, "", "")
+        assert (numbers[number] / "desktop.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--profile", "none"], "--profile: must be one of local, demo, is 'none'"),
+        (["--session", "/no/such"], "--session: there is no file /no/such"),
+        (["--server", "nonsense"], "must be host:port"),
+        (["--record", "film.mp4"], "--record: must end in .webp or .gif, is film.mp4"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(tmp_path, arguments, said):
+    status, out, err = finish(desk(*arguments, folder=tmp_path))
+    assert (status, out) == (1, "")
+    assert said in err
+    assert "Traceback" not in err

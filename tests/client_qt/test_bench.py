@@ -1,0 +1,19 @@
+from argparse import Namespace
+
+import pytest
+from glasstape_qt import bench
+
+
+def test_a_small_load_is_measured_whole(capfd):
+    table = bench.measure(Namespace(symbols=50, rate=400, seconds=1.5, warm_up=1.0))
+    rows = dict(line.strip("| ").split(" | ") for line in table.splitlines()[2:])
+    taken = float(rows["events taken a second"].split()[0].replace(",", ""))
+    assert 150 < taken < 800
+    assert rows["rows"] == "50"
+    assert float(rows["drains a second"]) > 5
+    assert rows["a detail opens in"].endswith("ms")
+
+
+def test_wrong_loads_are_refused():
+    with pytest.raises(ValueError, match="--symbols 1-20000"):
+        bench.measure(Namespace(symbols=0, rate=400, seconds=2.0, warm_up=0.0))

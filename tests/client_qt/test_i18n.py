@@ -1,0 +1,104 @@
+"""Both languages are complete, and no text of the interface stands in the code."""
+
+import ast
+import re
+import string
+from pathlib import Path
+
+import pytest
+from glasstape import Direction, Method, Quantity, Score, Verdict
+from glasstape_qt import i18n
+from glasstape_qt.i18n import LANGUAGES, table
+from glasstape_qt.state.connection import LinkState
+from glasstape_qt.views.settings import PAGES
+from glasstape_qt.views.shortcuts import KEYS
+
+SOURCES = sorted((Path(i18n.__file__).parents[1]).rglob("*.py"))
+
+
+def fields(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def asked_keys():
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "say" and node.args:
+                yield path, node
+
+
+def test_both_tables_have_the_same_keys_and_the_same_blanks():
+    english, korean = table("en"), table("ko")
+    assert english.keys() == korean.keys()
+    for key, text in english.items():
+        assert fields(text) == fields(korean[key]), key
+
+
+def test_korean_is_korean():
+    same = {
+        key
+        for key, text in table("ko").items()
+        if text == table("en")[key] and re.search("[a-z]{4}", re.sub("{.*?}", "", text))
+    }
+    assert same <= {
+        "window.title", "alert.title", "method.smoothgrad", "method.grad_cam", "settings.language_en",
+    }, same  # fmt: skip
+
+
+def test_every_key_that_the_code_asks_for_is_there_and_is_given_its_blanks():
+    known = table("en")
+    count = 0
+    for path, call in asked_keys():
+        key = call.args[0]
+        if isinstance(key, ast.Constant):
+            assert key.value in known, f"{path.name}: {key.value}"
+            given = {word.arg for word in call.keywords}
+            if None not in given:
+                assert given == fields(known[key.value]), f"{path.name}: {key.value}"
+            count += 1
+        elif isinstance(key, ast.JoinedStr):
+            prefix = key.values[0].value if isinstance(key.values[0], ast.Constant) else ""
+            assert any(name.startswith(prefix) for name in known), f"{path.name}: {prefix}"
+    assert count > 100
+
+
+@pytest.mark.parametrize(
+    ("table_name", "names"),
+    [
+        ("method", [method.value for method in Method if method is not Method.UNSPECIFIED]),
+        ("score", [score.value for score in Score if score is not Score.UNSPECIFIED]),
+        ("quantity", [quantity.value for quantity in Quantity]),
+        ("verdict", [verdict.value for verdict in Verdict]),
+        ("direction", [direction.name.lower() for direction in Direction]),
+        ("status", [state.value for state in LinkState]),
+        ("keys", list(KEYS)),
+        ("settings.page", list(PAGES)),
+        ("settings", [name for page in PAGES.values() for name in page]),
+    ],
+)
+def test_everything_with_a_name_has_a_word(table_name, names):
+    for name in names:
+        assert f"{table_name}.{name}" in table("en")
+
+
+def test_no_key_is_left_over():
+    text = "\n".join(path.read_text() for path in SOURCES)
+    families = {call.args[0].values[0].value for _, call in asked_keys() if _begins_with_text(call.args[0])}
+    families |= {"method.", "score."}  # texts of choices, asked for by table and value
+    for key in table("en"):
+        assert key in text or any(key.startswith(family) for family in families), key
+
+
+def _begins_with_text(key):
+    return isinstance(key, ast.JoinedStr) and isinstance(key.values[0], ast.Constant)
+
+
+def test_the_system_decides_unless_the_trader_does(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    i18n.use("system")
+    assert i18n.language() == "ko"
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    i18n.use("system")
+    assert i18n.language() == "en"
+    i18n.use("en")
+    assert set(LANGUAGES) == {"en", "ko"}

@@ -1,0 +1,103 @@
+"""The desktop on the real server: a bar closes, a row turns, a detail opens, the server dies and comes back."""
+
+import time
+
+import numpy as np
+import pytest
+from glasstape import Client
+from glasstape_qt.app import assemble
+from glasstape_qt.state.preferences import Preferences, Profile
+from markets import SYMBOLS, open_market
+from PyQt6.QtCore import Qt
+
+PATIENCE = 20_000
+
+
+@pytest.fixture
+def desk(qtbot, monkeypatch, tmp_path):
+    """Opens desktops on an address; whatever is left open is closed."""
+    monkeypatch.setenv("GLASSTAPE_CONFIG", str(tmp_path / "config"))
+    opened = []
+
+    def start(address):
+        profile = Profile(name="real", address=address)
+        parts = assemble(
+            Preferences(language="en", theme="light", motion=False, profiles=[profile], profile="real")
+        )
+        qtbot.addWidget(parts.window)
+        parts.window.resize(1280, 800)
+        parts.window.show()
+        parts.link.open(profile)
+        opened.append(parts)
+        return parts
+
+    yield start
+    for parts in opened:
+        parts.window.close()
+
+
+def grounds(parts):
+    delegate = parts.window.watch.table._delegate
+    return {symbol: delegate.ground(row, 0).name() for symbol, row in parts.desk.rows.items()}
+
+
+def double_click(parts, symbol, qtbot):
+    table, model = parts.window.watch.table, parts.window.watch.model
+    viewport, point = table.viewport(), table.visualRect(model.index(model.number(symbol), 0)).center()
+    qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=point)
+    qtbot.mouseDClick(viewport, Qt.MouseButton.LeftButton, pos=point)
+    return parts.window.details.current()
+
+
+def test_a_day_at_the_desk(desk, spawn, qtbot, tmp_path):
+    server = spawn(tmp_path / "data")
+    with Client(server.address) as client:
+        market = open_market(server, client)
+        parts = desk(server.address)
+        window = parts.window
+        market.close_bar()
+        qtbot.waitUntil(
+            lambda: len(parts.desk.rows) == len(SYMBOLS) and parts.desk.model is not None, timeout=PATIENCE
+        )
+
+        seen = {name: {colour} for name, colour in grounds(parts).items()}
+        for _ in range(12):
+            market.close_bar()
+            newest = market.bars[SYMBOLS[0]][market.published - 1].close_time
+            qtbot.waitUntil(
+                lambda n=newest: parts.desk.rows[SYMBOLS[0]].event.bar_close_time == n, timeout=PATIENCE
+            )
+            for name, colour in grounds(parts).items():
+                seen[name].add(colour)
+        assert max(len(colours) for colours in seen.values()) >= 2, "no row has changed its colour"
+
+        view = double_click(parts, "005930", qtbot)
+        qtbot.waitUntil(lambda: view.map.picture is not None and len(view.detail.bars) > 80, timeout=PATIENCE)
+        sequence = view.detail.explained.sequence
+        truth = client.explain(signals=[sequence], method="integrated_gradients")[0]
+        np.testing.assert_array_equal(view.map.picture.explanation.heatmap.values, truth.heatmap.values)
+        assert view.detail.bars == client.bars("005930", "1d")[-len(view.detail.bars) :]
+        assert [bar.close_time for bar in view.map.picture.bars] == list(truth.bar_close_times)
+        qtbot.waitUntil(lambda: "How far to trust" in view.words.toPlainText(), timeout=PATIENCE)
+        buys = [event.sequence for event in client.history(kinds=["buy"])]
+        qtbot.waitUntil(lambda: [buy.event.sequence for buy in parts.desk.buys] == buys, timeout=PATIENCE)
+
+        server.kill()
+        dead = time.monotonic()
+        qtbot.waitUntil(lambda: window.status.stale.isVisible(), timeout=PATIENCE)
+        assert time.monotonic() - dead < 3.0
+        qtbot.waitUntil(lambda: "Next try in" in window.status.connection.text(), timeout=PATIENCE)
+        assert len(parts.desk.rows) == len(SYMBOLS)
+
+        server.start()
+        qtbot.waitUntil(lambda: not window.status.stale.isVisible(), timeout=PATIENCE)
+        assert parts.desk.connection.resumed == 1
+        for _ in range(6):
+            market.close_bar()
+        newest = market.bars["005930"][market.published - 1].close_time
+        qtbot.waitUntil(lambda: view.detail.explained.bar_close_time == newest, timeout=PATIENCE)
+        buys = [event.sequence for event in client.history(kinds=["buy"])]
+        qtbot.waitUntil(lambda: len(parts.desk.buys) >= len(buys), timeout=PATIENCE)
+        assert [buy.event.sequence for buy in parts.desk.buys] == buys
+        assert parts.desk.connection.gaps == 0
+        assert parts.desk.connection.latency() is not None
