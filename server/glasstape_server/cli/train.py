@@ -3,8 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import positive
+
+if TYPE_CHECKING:
+    import polars as pl
 
 HELP = "train a model on a CSV or Parquet file, or on the bundled sample"
 
@@ -47,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="seed: equal seeds, equal weights (default: %(default)s)",
     )
+    parser.add_argument("--report", action="store_true", help="look at the data and stop")
+    parser.add_argument(
+        "--accept",
+        default="",
+        metavar="KIND,…",
+        help="train although the report refuses these kinds of findings",
+    )
     parser.add_argument("--epochs", type=positive, default=40, help="passes at most (default: %(default)s)")
 
 
@@ -79,6 +90,10 @@ def run(options: argparse.Namespace) -> int:
         else:
             form = FileFormat(options.time_zone, time.fromisoformat(options.close))
             frame = read_bars(Path(options.data), options.interval, form)
+        if not _fit_to_learn_from(frame, options):
+            return 1
+        if options.report:
+            return 0
         days = [options.train_until or sample_split[0], options.validate_until or sample_split[1]]
         train_until, validate_until = (
             day_start(day, options.time_zone) if day else moment
@@ -121,3 +136,23 @@ def run(options: argparse.Namespace) -> int:
             print(f"failed {check.name}: {check.text}; its maps will not be called reliable", file=sys.stderr)
     print(folder)
     return 0
+
+
+def _fit_to_learn_from(frame: "pl.DataFrame", options: argparse.Namespace) -> bool:
+    """Print the data report; whether nothing in it stands in the way."""
+    from glasstape_server.training.data_report import KINDS, inspect
+
+    accepted = frozenset(name for name in options.accept.split(",") if name)
+    unknown = accepted - set(KINDS)
+    if unknown:
+        raise ValueError(f"--accept: must be of {', '.join(KINDS)}, has {', '.join(sorted(unknown))}")
+    report = inspect(frame, options.interval)
+    print(report.to_text(), file=sys.stderr)
+    refused = report.refused(accepted)
+    if refused:
+        kinds = ",".join(found.kind for found in refused)
+        print(
+            f"glasstape train: the data would teach what is not there; mend it, or --accept {kinds}",
+            file=sys.stderr,
+        )
+    return not refused

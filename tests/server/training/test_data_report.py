@@ -1,0 +1,137 @@
+"""What would poison training is refused, and only that."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from glasstape.cli import main
+from glasstape_server.domain import INTERVALS
+from glasstape_server.market import sample
+from glasstape_server.training.data_report import inspect
+
+DAY = INTERVALS["1d"]
+START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def bars(count=300, symbol="A", seed=0, step=DAY):
+    random = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(random.normal(0, 0.01, count)))
+    opened = close * np.exp(random.normal(0, 0.002, count))
+    return pl.DataFrame(
+        {
+            "symbol": [symbol] * count,
+            "close_time": START + step * np.arange(count),
+            "open": opened,
+            "high": np.maximum(opened, close) * 1.001,
+            "low": np.minimum(opened, close) * 0.999,
+            "close": close,
+            "volume": random.integers(900, 1100, count).astype(float),
+        }
+    )
+
+
+def kinds(frame, interval="1d"):
+    return {found.kind: found for found in inspect(frame, interval).findings}
+
+
+def changed(frame, row, **values):
+    columns = {name: frame[name].to_numpy().copy() for name in values}
+    for name, value in values.items():
+        columns[name][row] = value
+    return frame.with_columns(**{name: pl.Series(column) for name, column in columns.items()})
+
+
+def scaled(frame, first, factor):
+    late = pl.int_range(pl.len()) >= first
+    prices = ("open", "high", "low", "close")
+    return frame.with_columns(*(pl.when(late).then(pl.col(n) * factor).otherwise(pl.col(n)) for n in prices))
+
+
+def test_ordinary_bars_are_nothing_unusual():
+    report = inspect(pl.concat([bars(), bars(symbol="B", seed=1)]), "1d")
+    assert report.findings == ()
+    assert "600 bars of 2 symbols, 2020-01-01 to 2020-10-26: nothing unusual" in report.to_text()
+
+
+def test_the_sample_may_be_learnt_from():
+    assert inspect(sample.read(), "1d").refused() == ()
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        (pl.concat([bars(), bars().slice(7, 2)]), "duplicate"),
+        (changed(bars(), 5, close=0.0), "price"),
+        (changed(bars(), 5, high=float("nan")), "price"),
+        (changed(bars(), slice(5, 9), low=200.0), "band"),
+        (changed(bars(), 5, volume=float("nan")), "volume"),
+        (changed(bars(), 5, volume=-1.0), "volume"),
+        (scaled(bars(), 150, 0.2), "split"),
+        (scaled(bars(), 150, 10.0), "split"),
+        (
+            scaled(scaled(scaled(bars(), 150, 1.6), 170, 0.6), 180, 1.7)
+            .vstack(bars(symbol="B"))
+            .slice(100, 120),
+            "jump",
+        ),
+        (bars(step=INTERVALS["5m"]), "interval"),
+        (
+            changed(bars(), slice(0, 200), volume=0.0, high=100.0, low=100.0, open=100.0, close=100.0),
+            "halted",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_poison_is_refused_by_name_with_its_place_and_a_way_out(frame, kind):
+    found = kinds(frame)[kind]
+    assert found.refuses
+    assert found.symbols[0] == "A"
+    assert found.example.startswith("A 2020-")
+    assert found in inspect(frame, "1d").refused()
+    assert found not in inspect(frame, "1d").refused(frozenset({kind}))
+    assert "REFUSED" in found.to_text()
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        (scaled(bars(), 150, 1.42), "jump"),
+        (changed(bars(), slice(100, 112), close=100.0, open=100.0, high=100.1, low=99.9), "stale"),
+        (pl.concat([bars(100), bars().slice(120)]), "gap"),
+        (changed(bars(), slice(180, 300), volume=90_000.0), "regime"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_may_be_true_is_named_and_not_refused(frame, kind):
+    found = kinds(frame)[kind]
+    assert not found.refuses
+    assert inspect(frame, "1d").refused() == ()
+
+
+def test_news_that_moves_the_close_alone_is_no_split():
+    low = bars()["close"][149] * 0.5
+    frame = changed(scaled(bars(), 151, 0.5), 150, close=low, low=low)
+    assert "jump" in kinds(frame)
+    assert "split" not in kinds(frame)
+
+
+def test_no_bars_are_said():
+    with pytest.raises(ValueError, match="there are no bars"):
+        inspect(bars().clear(), "1d")
+
+
+def test_the_command_reports_refuses_and_can_be_overruled(tmp_path, capsys):
+    path = tmp_path / "x.csv"
+    days = scaled(bars(), 150, 0.5).with_columns(
+        date=pl.from_epoch("close_time", time_unit="us").dt.strftime("%Y-%m-%d")
+    )
+    days.drop("close_time").write_csv(path)
+    assert main(["train", "--data", str(path), "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err
+    assert "REFUSED split: 1 closes look like splits" in said
+    assert "mend it, or --accept split" in said
+    assert not (tmp_path / "out").exists()
+    assert main(["train", "--data", str(path), "--report", "--accept", "split"]) == 0
+    assert main(["train", "--data", str(path), "--accept", "everything"]) == 1
+    assert "--accept: must be of interval, duplicate" in capsys.readouterr().err
