@@ -220,6 +220,15 @@ def _environment(folder):
     return {**os.environ, "TMPDIR": str(folder), "COLUMNS": "120"}
 
 
+def test_a_korean_csv_with_grouped_thousands_is_published(market, tmp_path, capsys):
+    titles = "종목코드,일자,시가,고가,저가,종가,거래량"
+    cells = '000660,2024-01-02,"141,000","142,500","140,000","142,400","2,147,458"'
+    (tmp_path / "krx.csv").write_text(f"{titles}\n{cells}\n", encoding="utf-8-sig")
+    arguments = ["publish", str(tmp_path / "krx.csv"), "--close", "15:30", "--time-zone", "Asia/Seoul"]
+    assert in_this_process([*arguments, "--server", market.address]) == 0
+    assert [bar.close for bar in market.client.bars("000660", "1d")] == [142_400.0]
+
+
 def test_bad_arguments_are_one_sentence(market, tmp_path, capsys, monkeypatch):
     (tmp_path / "x.bin").write_bytes(b"\xff\xfe\x00rubbish")
     for arguments in (

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from datetime import time as clock_time
@@ -11,14 +12,16 @@ from zoneinfo import ZoneInfo
 from glasstape import Bar, InvalidRequestError
 
 _NAMES = {
-    "symbol": ("symbol", "ticker", "code"),
-    "time": ("close_time", "datetime", "date", "time", "timestamp"),
-    "open": ("open",),
-    "high": ("high",),
-    "low": ("low",),
-    "close": ("close",),
-    "volume": ("volume", "vol"),
+    "symbol": ("symbol", "ticker", "code", "종목코드", "단축코드", "코드"),
+    "time": ("close_time", "datetime", "date", "time", "timestamp", "일시", "일자", "날짜", "거래일"),
+    "open": ("open", "시가"),
+    "high": ("high", "고가"),
+    "low": ("low", "저가"),
+    "close": ("close", "종가"),
+    "volume": ("volume", "vol", "거래량"),
 }
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+"""A number as spreadsheets write it: 71,000."""
 
 
 def read_bars(
@@ -68,8 +71,9 @@ def _columns(header: object, path: Path, has_symbol: bool) -> dict[str, str]:
 
 
 def _number(row: dict[str, str], column: str, where: str) -> float:
+    text = (row[column] or "").strip()
     try:
-        return float(row[column])
+        return float(text.replace(",", "") if _GROUPED.fullmatch(text) else text)
     except (TypeError, ValueError):
         raise InvalidRequestError.field(
             f"{where} {column}", f"must be a number, is {row[column]!r}"

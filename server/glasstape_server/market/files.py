@@ -10,15 +10,17 @@ import polars as pl
 from glasstape_server.domain import INTERVALS, Bar
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "symbol": ("symbol", "ticker", "code", "name"),
-    "time": ("datetime", "date", "time", "timestamp"),
-    "open": ("open", "o"),
-    "high": ("high", "h"),
-    "low": ("low", "l"),
-    "close": ("close", "c"),
-    "volume": ("volume", "vol", "v"),
-    "adjusted": ("adj close", "adj_close", "adjclose", "adjusted_close"),
+    "symbol": ("symbol", "ticker", "code", "name", "종목코드", "단축코드", "코드"),
+    "time": ("datetime", "date", "time", "timestamp", "일시", "일자", "날짜", "거래일"),
+    "open": ("open", "o", "시가"),
+    "high": ("high", "h", "고가"),
+    "low": ("low", "l", "저가"),
+    "close": ("close", "c", "종가"),
+    "volume": ("volume", "vol", "v", "거래량"),
+    "adjusted": ("adj close", "adj_close", "adjclose", "adjusted_close", "수정종가"),
 }
+
+_NUMBERS = ("open", "high", "low", "close", "volume", "adjusted")
 
 
 class FileError(ValueError):
@@ -62,6 +64,7 @@ def read_bars(path: Path, interval: str, form: FileFormat) -> pl.DataFrame:
     missing = [key for key in ("time", "open", "high", "low", "close", "volume") if found[key] is None]
     if missing:
         raise FileError(f"{path}: no column for {', '.join(missing)}; has {', '.join(frame.columns)}")
+    frame = _numbers(frame, [str(found[key]) for key in _NUMBERS if found[key] is not None], path)
     columns = {key: pl.col(name) for key, name in found.items() if name is not None}
     symbol = columns.get("symbol", pl.lit(form.symbol or path.name.split(".")[0]))
     factor = columns["adjusted"] / columns["close"] if "adjusted" in columns else pl.lit(1.0)
@@ -101,6 +104,26 @@ def _read(path: Path) -> pl.DataFrame:
         return pl.read_csv(path, schema_overrides=texts, infer_schema_length=10_000)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FileError(f"{path}: cannot be read: {error}") from None
+
+
+def _numbers(frame: pl.DataFrame, names: list[str], path: Path) -> pl.DataFrame:
+    """Columns of prices and volumes as numbers: spreadsheets write 71,000.
+
+    Raises:
+        FileError: a cell is no number.
+    """
+    for name in names:
+        if frame.schema[name] != pl.String:
+            continue
+        plain = frame[name].str.strip_chars()
+        grouped = plain.str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
+        made = plain.str.replace_all(",", "").cast(pl.Float64, strict=False).alias(name)
+        wrong = (made.is_null() & plain.is_not_null()) | (plain.str.contains(",") & ~grouped)
+        row = wrong.arg_max()
+        if wrong.any() and row is not None:
+            raise FileError(f"{path}: row {row + 1}: {name} must be a number, is {frame[name][row]!r}")
+        frame = frame.with_columns(made)
+    return frame
 
 
 def _find(frame: pl.DataFrame, names: tuple[str, ...]) -> str | None:

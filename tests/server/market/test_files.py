@@ -96,3 +96,25 @@ def test_daily_bars_at_midnight_are_dates_and_hourly_ones_are_times(tmp_path):
     assert datetime.fromtimestamp(daily / SECOND, UTC) == datetime(2022, 3, 7, 6, 30, tzinfo=UTC)
     hourly = read_bars(tmp_path / "a.parquet", "1h", form)["close_time"][0]
     assert datetime.fromtimestamp(hourly / SECOND, UTC) == datetime(2022, 3, 6, 15, 0, tzinfo=UTC)
+
+
+def test_korean_titles_and_grouped_thousands_are_read(tmp_path):
+    text = (
+        "종목코드,일자,시가,고가,저가,종가,거래량\n"
+        '005930,2024-01-02,"78,200","79,800","78,200","79,600","17,142,847"\n'
+        '005930,2024-01-03,"78,500","78,800","77,000","77,000",900\n'
+    )
+    (tmp_path / "krx.csv").write_text(text, encoding="utf-8-sig")
+    frame = read_bars(tmp_path / "krx.csv", "1d", FileFormat("Asia/Seoul", time(15, 30)))
+    assert frame["symbol"].to_list() == ["005930", "005930"]
+    assert frame["close"].to_list() == [79_600.0, 77_000.0]
+    assert frame["volume"].to_list() == [17_142_847.0, 900.0]
+
+
+@pytest.mark.parametrize("cell", ['"7,8200"', '"78.200,50"', "n/a", '"1,23"'])
+def test_a_cell_that_is_no_number_is_named_with_its_row(tmp_path, cell):
+    (tmp_path / "x.csv").write_text(
+        f"symbol,date,open,high,low,close,volume\nA,2024-01-02,1,1,1,1,1\nA,2024-01-03,1,1,1,{cell},1\n"
+    )
+    with pytest.raises(FileError, match=r"row 2: close must be a number, is '"):
+        read_bars(tmp_path / "x.csv", "1d", FileFormat())
