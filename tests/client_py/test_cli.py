@@ -172,16 +172,26 @@ def test_no_server_is_one_sentence():
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "text"),
+    [
+        ("--port", "99999", "port"),
+        ("--interval", "2d", "interval"),
+        ("--host", "0.0.0.0", "--insecure"),
+        ("--config", "none.toml", "no such file"),
+        ("--replay-speed", "inf", "replay_speed"),
+        ("--replay-time-zone", "Mars/Base", "replay_time_zone"),
+    ],
+)
+def test_serve_refuses_settings_that_break_a_rule(tmp_path, capsys, flag, value, text):
+    assert in_this_process(["serve", "--data-dir", str(tmp_path), "--port", "0", flag, value]) in (1, 2)
+    assert text in capsys.readouterr().err
+
+
 def test_serve_refuses_what_it_cannot_do(tmp_path):
     for arguments, text in (
-        (["--port", "99999"], "port"),
-        (["--interval", "2d"], "interval"),
-        (["--host", "0.0.0.0"], "--insecure"),
         (["--models-dir", str(tmp_path)], "no usable model"),
         (["--replay", str(tmp_path / "no.csv")], "no.csv"),
-        (["--config", str(tmp_path / "no.toml")], "no such file"),
-        (["--replay-speed", "inf"], "replay_speed"),
-        (["--replay-time-zone", "Mars/Base"], "replay_time_zone"),
         (["--model", "nope"], "none named 'nope'"),
     ):
         result = glasstape(
