@@ -6,6 +6,8 @@ from datetime import UTC, tzinfo
 import pyqtgraph as pg
 from glasstape import Bar
 
+MOST_TICKS = 3
+
 
 class TimeAxis(pg.AxisItem):
     """Bars are equally far apart; the axis names their closes."""
@@ -31,7 +33,15 @@ class TimeAxis(pg.AxisItem):
 
 
 class AmountAxis(pg.AxisItem):
-    """Volumes in thousands, millions and billions."""
+    """Volumes in thousands, millions and billions; a few ticks, because the strip is low."""
+
+    def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:
+        """At most `MOST_TICKS`, of the coarsest spacing that has any."""
+        for spacing, values in super().tickValues(minVal, maxVal, size):
+            above = [value for value in values if value > 0]
+            if above:
+                return [(spacing, above[:: -(-len(above) // MOST_TICKS)])]
+        return []
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """Short forms."""

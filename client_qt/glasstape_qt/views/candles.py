@@ -69,7 +69,6 @@ class CandleChart(pg.GraphicsLayoutWidget):
             plot.showGrid(x=False, y=True, alpha=0.15)
             plot.getAxis("left").setWidth(64)
         self._price.getAxis("bottom").setStyle(showValues=False)
-        self._volume.getAxis("left").setTickDensity(0.3)
         self._price.vb.sigRangeChangedManually.connect(self._moved)
         self._price.vb.sigXRangeChanged.connect(self._fit_height)
         self.scene().sigMouseMoved.connect(self._mouse)

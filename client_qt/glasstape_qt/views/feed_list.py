@@ -21,7 +21,7 @@ from glasstape_qt.models.feed import COLUMNS, FeedModel
 from glasstape_qt.state.desk import Changes, Desk
 
 SNOOZE_MINUTES = 30
-WIDTHS = {"time": 150, "code": 70, "name": 100, "up": 60, "price": 84, "outcome": 150, "state": 110}
+WIDTHS = {"time": 142, "code": 62, "name": 82, "up": 54, "price": 70, "outcome": 132, "state": 110}
 
 
 class FeedList(QWidget):
@@ -74,7 +74,6 @@ class FeedList(QWidget):
         self.search.setPlaceholderText(say("feed.filter"))
         self.search.setAccessibleName(say("feed.filter"))
         self.list.setAccessibleName(say("feed.title"))
-        self.seen.setText(say("feed.seen_all"))
         if self._appearance.zoom != self._zoom:
             for number in range(len(COLUMNS)):
                 wide = self.list.columnWidth(number) * self._appearance.zoom / self._zoom
@@ -129,10 +128,12 @@ class FeedList(QWidget):
     def _acknowledge(self, sequence: int) -> None:
         self._desk.buys.acknowledge(sequence)
         self.model.take()
+        self._tell()
 
     def _acknowledge_all(self) -> None:
         self._desk.buys.acknowledge_all()
         self.model.take()
+        self._tell()
 
     def _filter(self, text: str) -> None:
         self.model.filter(text)
@@ -146,6 +147,8 @@ class FeedList(QWidget):
         waiting = self.model.waiting
         paused = say("feed.go_on", n=waiting) if waiting else say("feed.paused")
         self.pause.setText(paused if self.model.paused else say("feed.pause"))
+        new = self._desk.buys.unseen
+        self.seen.setText(say("feed.seen_new", n=new) if new else say("feed.seen_all"))
         shown = self.model.rowCount()
         self._empty.setText(say("feed.no_match") if len(self._desk.buys) else say("feed.nothing"))
         self._empty.setVisible(shown == 0)

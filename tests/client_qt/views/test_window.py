@@ -78,8 +78,10 @@ def test_buys_are_paused_pinned_snoozed_and_seen(window, made):
     assert kept.pinned
     assert kept.acknowledged
     assert made.desk.buys.snoozed[buy.event.symbol] == pytest.approx(100 + 1800)
+    assert f"({made.desk.buys.unseen} new)" in window.feed.seen.text()
     window.feed.seen.click()
     assert made.desk.buys.unseen == 0
+    assert window.feed.seen.text() == "All seen"
 
 
 def test_the_trust_panel_counts_outcomes_against_the_base_rate(window, made):
