@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 
 import pytest
 from glasstape_qt.look.appearance import Appearance
@@ -36,7 +37,14 @@ def nothing_left_behind(monkeypatch):
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     running = [timer for timer in started if not sip.isdeleted(timer) and timer.isActive()]
     assert not running, [timer.parent() for timer in running]
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("glasstape")]
+    end = time.monotonic() + 2.0
+    while ours() and time.monotonic() < end:
+        time.sleep(0.01)  # a thread that was told to end needs a moment to do so
+    assert not ours()
+
+
+def ours():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("glasstape")]
 
 
 @pytest.fixture

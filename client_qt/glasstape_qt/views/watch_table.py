@@ -1,7 +1,7 @@
 """The watch table as it is painted: rows in the colour of the buy confidence."""
 
 from PyQt6.QtCore import QEvent, QModelIndex, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QEnterEvent, QGuiApplication, QKeyEvent, QKeySequence
+from PyQt6.QtGui import QEnterEvent, QGuiApplication, QHideEvent, QKeyEvent, QKeySequence
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -128,6 +128,11 @@ class WatchTable(QTableView):
         row = self._watch.desk.rows[symbol]
         shown = [name for number, name in enumerate(COLUMNS) if not self.isColumnHidden(number)]
         return [self._watch.cells.text(row, name) for name in shown]
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Nobody sees it glow."""
+        self._flash.stop()
+        super().hideEvent(event)
 
     def enterEvent(self, event: QEnterEvent | None) -> None:
         """Rows keep their places under the mouse."""
