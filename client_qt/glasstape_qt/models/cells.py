@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import lru_cache
 from html import escape
 
-from glasstape import DataState, Direction
+from glasstape import Confidence, DataState, Direction
 
 from glasstape_qt.i18n import language, say
 from glasstape_qt.state import exchange
@@ -92,11 +92,7 @@ def row_sentence(row: Row) -> str:
     return say(
         "row.sentence",
         name=row.name(language()) or row.symbol,
-        direction=say(f"direction.{said.direction.name.lower()}"),
-        winning=f"{said.winning:.1%}",
-        down=f"{said.down:.1%}",
-        flat=f"{said.flat:.1%}",
-        up=f"{said.up:.1%}",
+        **in_percent(said),
         bar=exchange.in_market_time(event.bar_close_time, zone),
         until=exchange.in_market_time(signal.expire_time, zone),
         horizon=signal.horizon_bars,
@@ -105,6 +101,17 @@ def row_sentence(row: Row) -> str:
         abstained=say("row.abstained") if said.abstained else "",
         state=say(f"data.{signal.data_state.value}"),
     ).strip()
+
+
+def in_percent(said: Confidence) -> dict[str, str]:
+    """A confidence for the sentences that name its winner and all three classes."""
+    return {
+        "direction": say(f"direction.{said.direction.name.lower()}"),
+        "winning": f"{said.winning:.1%}",
+        "down": f"{said.down:.1%}",
+        "flat": f"{said.flat:.1%}",
+        "up": f"{said.up:.1%}",
+    }
 
 
 def as_tip(text: str) -> str:

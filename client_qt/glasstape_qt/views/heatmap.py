@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 import numpy as np
-from glasstape import Bar, Direction, Explanation, Model, Quantity
+from glasstape import Bar, Explanation, Model, Quantity
 from glasstape.words import bar_labels, feature_name
 from PyQt6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QKeyEvent, QLinearGradient, QMouseEvent, QPainter, QPaintEvent, QPen
@@ -14,6 +14,7 @@ from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from glasstape_qt.i18n import language, say
 from glasstape_qt.look.appearance import Appearance
 from glasstape_qt.look.colours import readable
+from glasstape_qt.views.candle_strip import paint_strip
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,8 @@ class HeatmapView(QWidget):
             name = metrics.elidedText(name, Qt.TextElideMode.ElideRight, int(box.width()))
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
         if picture.bars:
-            self._paint_candles(painter, picture.bars, area, wide)
+            strip = QRectF(area.left(), 0, area.width(), self._strip_height())
+            paint_strip(painter, picture.bars, strip, self._appearance.colours)
         if 0 <= self._column < bars:
             painter.setPen(QPen(QColor(theme.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -245,22 +247,6 @@ class HeatmapView(QWidget):
             painter.drawRect(
                 QRectF(area.left() + bar * wide, area.top() + feature_index * high, wide - 1, high - 1)
             )
-
-    def _paint_candles(self, painter: QPainter, bars: Sequence[Bar], area: QRectF, wide: float) -> None:
-        low, high = min(bar.low for bar in bars), max(bar.high for bar in bars)
-        height, span = self._strip_height() - 10, (high - low) or 1.0
-
-        def y(price: float) -> float:
-            return 5 + (high - price) / span * height
-
-        for number, bar in enumerate(bars):
-            middle = area.left() + (number + 0.5) * wide
-            colour = self._appearance.colours.of(Direction.UP if bar.close >= bar.open else Direction.DOWN)
-            painter.setPen(QPen(colour, 1.5))
-            painter.drawLine(QPointF(middle, y(bar.high)), QPointF(middle, y(bar.low)))
-            top, bottom = sorted((y(bar.open), y(bar.close)))
-            body = QRectF(middle - min(14.0, wide / 4), top, 2 * min(14.0, wide / 4), max(1.5, bottom - top))
-            painter.fillRect(body, colour)
 
     def _paint_legend(self, painter: QPainter, picture: Picture) -> None:
         explanation, heatmap = picture.explanation, picture.explanation.heatmap

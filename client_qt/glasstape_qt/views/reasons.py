@@ -6,7 +6,7 @@ from html import escape
 from glasstape import ConfidenceEvent, Explanation, Verdict, in_words
 
 from glasstape_qt.i18n import language, say
-from glasstape_qt.models.cells import ARROWS
+from glasstape_qt.models.cells import ARROWS, in_percent
 from glasstape_qt.state import exchange
 from glasstape_qt.state.rows import Row
 
@@ -18,11 +18,7 @@ def headline(event: ConfidenceEvent, row: Row, *, pinned: bool) -> str:
     return say(
         "reasons.headline",
         arrow=ARROWS[said.direction],
-        direction=say(f"direction.{said.direction.name.lower()}"),
-        winning=f"{said.winning:.1%}",
-        down=f"{said.down:.1%}",
-        flat=f"{said.flat:.1%}",
-        up=f"{said.up:.1%}",
+        **in_percent(said),
         bar=exchange.in_market_time(event.bar_close_time, place),
         until=exchange.in_market_time(event.signal.expire_time, place),
         abstained=f" · {say('cell.abstained')}" if said.abstained else "",

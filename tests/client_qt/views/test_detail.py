@@ -93,7 +93,7 @@ def test_drivers_verdict_and_counterfactual_are_in_words(view):
     assert text.startswith("What weighed most, for or against ")
     assert "of all weight" in text
     assert "How far to trust this map: with caution" in text
-    assert "the model failed" in text or "caution" in text
+    assert "standard errors over 250 closes" in text  # why: the model's own skill is not proven
 
 
 def test_a_past_signal_reopens_with_its_own_bars_map_and_confidences(view, made):
