@@ -19,6 +19,12 @@ def own_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def no_calendar_thread(monkeypatch):
+    """Calendars are read in seconds, on a thread that outlives a test and switches warnings off meanwhile."""
+    monkeypatch.setattr("glasstape_qt.state.exchange.load_later", lambda exchange: None)
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_behind(monkeypatch):
     """A test fails that leaves a thread of ours or a running timer."""
     started = []

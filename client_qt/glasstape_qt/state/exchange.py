@@ -45,6 +45,8 @@ class Hours:
 _calendars: dict[str, Any] = {}
 """Calendars that were read, by exchange; None where there is none."""
 _asked: set[str] = set()
+_loading = threading.Lock()
+"""One at a time: exchange_calendars switches warnings off while it builds, which two threads cannot do at once."""
 
 
 def load_later(exchange: str) -> None:
@@ -56,16 +58,21 @@ def load_later(exchange: str) -> None:
 
 def load(exchange: str) -> None:
     """Read a calendar ahead of its use. The first one takes seconds: call it from a worker."""
-    if exchange in _calendars:
-        return
+    with _loading:
+        if exchange not in _calendars:
+            _calendars[exchange] = _read(exchange)
+
+
+def _read(exchange: str) -> Any:
     import exchange_calendars
 
     name = SAME_HOURS.get(exchange, exchange)
-    known = name in exchange_calendars.get_calendar_names()
+    if name not in exchange_calendars.get_calendar_names():
+        return None
     try:
-        _calendars[exchange] = exchange_calendars.get_calendar(name, start=SINCE) if known else None
+        return exchange_calendars.get_calendar(name, start=SINCE)
     except ValueError:  # this one begins later
-        _calendars[exchange] = exchange_calendars.get_calendar(name)
+        return exchange_calendars.get_calendar(name)
 
 
 def hours(exchange: str, moment: datetime) -> Hours:

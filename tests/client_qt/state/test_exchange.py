@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -52,3 +54,16 @@ def test_the_next_opening_is_told_and_an_unknown_exchange_is_not_guessed():
 def test_limits_of_the_day(previous, close, instrument, limit):
     row = Row(confidence("A", UP, close=close, previous=previous), instrument)
     assert exchange.price_limit(row) == limit
+
+
+def test_two_calendars_asked_for_at_once_are_both_read():
+    code = (
+        "import time, warnings; warnings.simplefilter('error');"
+        "from glasstape_qt.state import exchange;"
+        "[exchange.load_later(name) for name in ('XNYS', 'XNAS', 'XNYS')]; end = time.monotonic() + 50\n"
+        "while len(exchange._calendars) < 2 and time.monotonic() < end: time.sleep(0.05)\n"
+        "print(sorted(exchange._calendars), None in exchange._calendars.values())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "['XNAS', 'XNYS'] False"
+    assert done.stderr == ""
