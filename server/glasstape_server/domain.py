@@ -6,6 +6,7 @@ This module and `errors` are all that every room may import; neither knows gRPC 
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
 Ints = NDArray[np.int64]
+
+LabelKind = Literal["horizon", "triple_barrier"]
+"""What decides the class of an outcome; see `features.labels.LabelRule`."""
 
 SECOND = 1_000_000
 """Microseconds."""
@@ -35,12 +39,12 @@ INTERVALS: dict[str, int] = {
 """Every bar length this server knows, in microseconds."""
 
 SYMBOL_RULE = "must be 1-32 of A-Z a-z 0-9 . _ : -"
-_SYMBOL = re.compile(r"[A-Za-z0-9._:\-]{1,32}")
+SYMBOL = re.compile(r"[A-Za-z0-9._:\-]{1,32}")
 
 
 def is_symbol(text: str) -> bool:
     """Whether `text` may name an instrument."""
-    return _SYMBOL.fullmatch(text) is not None
+    return SYMBOL.fullmatch(text) is not None
 
 
 class Direction(IntEnum):
@@ -166,6 +170,7 @@ class Signal:
     expire_time: int
     data_state: DataState
     flat_threshold: float
+    label_kind: LabelKind = "horizon"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from glasstape import Bar
 from glasstape_server.domain import DAY
 from glasstape_server.features.series import Series
 
-FIRST_CLOSE = datetime(1990, 1, 8, 21, tzinfo=UTC)
+FIRST_CLOSE = datetime(2015, 1, 5, 21, tzinfo=UTC)
 
 
 def columns(bars: int, seed: int = 0) -> np.ndarray:

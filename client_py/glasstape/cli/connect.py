@@ -12,9 +12,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from glasstape import Client
 
 DEFAULT_SERVER = "localhost:50551"
+
+WIDE = 200
+"""Columns of a table that goes to a file or a pipe."""
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
@@ -85,3 +90,11 @@ def to_json(value: object) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return value
+
+
+def wide_console() -> "Console":
+    """Standard output; where nobody looks at a terminal, tables are as wide as they need to be."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)

@@ -29,21 +29,26 @@ async def roll_out(repository: Repository, engine: Engine, announce: Announce) -
         except Exception as error:  # any failure of foreign weights refuses them, none may stop the server
             repository.refuse(model, f"warm-up failed: {error}")
             continue
-        active = await asyncio.to_thread(repository.admit, model)
-        changed |= active
+        changed |= await asyncio.to_thread(repository.admit, model)
         await announce(model)
-        log.info("model %s@%s is %s", model.ref.name, model.ref.version, "active" if active else "ready")
-        if active and not model.manifest.beats_base_rate:
-            log.warning("model %s@%s did not beat its base rate", model.ref.name, model.ref.version)
-        for check in model.manifest.checks:
-            if not check.passed:
-                log.warning(
-                    "model %s@%s failed %s: %s", model.ref.name, model.ref.version, check.name, check.text
-                )
+        log.info("model %s@%s is ready", model.ref.name, model.ref.version)
+    changed |= await asyncio.to_thread(repository.follow_promotion)
+    if changed:
+        _tell_active(repository.active)
     for refusal in repository.refusals():
         if (refusal.name, refusal.version, refusal.stamp) not in before:
             log.warning("model %s@%s refused: %s", refusal.name, refusal.version, refusal.reason)
     return changed
+
+
+def _tell_active(model: Model) -> None:
+    name = f"{model.ref.name}@{model.ref.version}"
+    log.info("model %s is active", name)
+    if not model.manifest.beats_base_rate:
+        log.warning("model %s did not beat its base rate", name)
+    for check in model.manifest.checks:
+        if not check.passed:
+            log.warning("model %s failed %s: %s", name, check.name, check.text)
 
 
 async def watch(repository: Repository, engine: Engine, interval: float, announce: Announce) -> None:

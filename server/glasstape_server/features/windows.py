@@ -25,12 +25,26 @@ def all_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, Ints]:
         empty = np.empty((0, size, len(spec.names)), dtype=np.float32)
         return empty, np.empty(0, dtype=np.int64)
     rows = features(spec, series).astype(np.float32)
-    windows = sliding_window_view(rows, size, axis=0).transpose(0, 2, 1)
-    last = np.arange(size - 1, len(series))
-    usable = np.isfinite(windows).all(axis=(1, 2))
+    last = usable_ends(spec, series, rows)
+    return rows[last[:, None] + np.arange(1 - size, 1)], last
+
+
+def usable_ends(spec: FeatureSpec, series: Series, rows: Float32s) -> Ints:
+    """The index of the last bar of every window that is complete.
+
+    Args:
+        spec: parameters.
+        series: bars of one symbol, shape (bar,).
+        rows: their features, (bar, feature).
+    """
+    size = spec.window_bars
+    if len(rows) < size:
+        return np.empty(0, dtype=np.int64)
+    last = np.arange(size - 1, len(rows))
+    finite = sliding_window_view(np.isfinite(rows).all(axis=1), size).all(axis=1)
     if spec.session_gap == "split":
-        usable &= series.session[last] == series.session[last - size + 1]
-    return np.ascontiguousarray(windows[usable]), last[usable]
+        finite &= series.session[last] == series.session[last - size + 1]
+    return last[finite]
 
 
 def latest_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, NDArray[np.bool_]]:

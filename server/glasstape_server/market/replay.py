@@ -64,8 +64,8 @@ def load(
             raise ValueError(f"replay: the sample has {sample.INTERVAL} bars, interval is {interval}")
     else:
         frame = read_bars(Path(source), interval, FileFormat(time_zone, time.fromisoformat(close)))
-    begin = day_start(first, time_zone) if first else 0
-    end = day_start(last, time_zone) + 86_400 * SECOND if last else 1 << 62
+    begin = day_start(first, time_zone, "replay_from") if first else 0
+    end = day_start(last, time_zone, "replay_to") + 86_400 * SECOND if last else 1 << 62
     history = frame.filter(pl.col("close_time") < begin)
     shown = frame.filter(pl.col("close_time").is_between(begin, end, closed="left"))
     if shown.is_empty():

@@ -8,6 +8,7 @@ from torch import nn
 from glasstape_server.models.axial import Axial, AxialConfig
 from glasstape_server.models.conv1d import Conv1d, Conv1dConfig
 from glasstape_server.models.conv2d import Conv2d, Conv2dConfig
+from glasstape_server.models.ensemble import Ensemble
 from glasstape_server.models.linear import Linear, LinearConfig
 from glasstape_server.models.transformer import Transformer, TransformerConfig
 from glasstape_server.models.xcm import Xcm, XcmConfig
@@ -22,6 +23,10 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[nn.Module]]] = {
 }
 """Name -> (config, network)."""
 
+ENSEMBLE = "ensemble"
+"""Its config is {"members": [{"name": architecture, "config": config}, ...]}."""
+MAX_MEMBERS = 32
+
 
 def build(name: str, config: dict[str, Any]) -> nn.Module:
     """Build an untrained network.
@@ -29,14 +34,27 @@ def build(name: str, config: dict[str, Any]) -> nn.Module:
     Raises:
         ValueError: no such architecture, or a config that it does not take.
     """
+    if name == ENSEMBLE:
+        return _ensemble(config)
     if name not in ARCHITECTURES:
-        raise ValueError(f"architecture.name: must be one of {sorted(ARCHITECTURES)}, is {name!r}")
+        known = sorted([*ARCHITECTURES, ENSEMBLE])
+        raise ValueError(f"architecture.name: must be one of {known}, is {name!r}")
     config_type, network_type = ARCHITECTURES[name]
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
     try:
         return network_type(config_type(**values))
     except TypeError as error:
         raise ValueError(f"architecture.config: {error}") from None
+
+
+def _ensemble(config: dict[str, Any]) -> nn.Module:
+    members = config.get("members")
+    if set(config) != {"members"} or not isinstance(members, list) or not 1 <= len(members) <= MAX_MEMBERS:
+        raise ValueError(f"architecture.config: must be a list of 1-{MAX_MEMBERS} members")
+    for member in members:
+        if not isinstance(member, dict) or set(member) != {"name", "config"} or member["name"] == ENSEMBLE:
+            raise ValueError("architecture.config.members: each must be the name and config of a network")
+    return Ensemble([build(member["name"], member["config"]) for member in members])
 
 
 def default_config(name: str, time_steps: int, features: int) -> dict[str, Any]:

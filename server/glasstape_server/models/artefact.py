@@ -65,7 +65,7 @@ def load(folder: Path) -> Model:
     Raises:
         ArtefactError: it is missing, damaged, or not what it says; the text names the rule.
     """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ArtefactError(f"{WEIGHTS}: missing")
@@ -113,7 +113,12 @@ def check_golden(model: Model) -> None:
         raise ArtefactError(f"golden vector: logits differ by {error:.3g}, at most {GOLDEN_TOLERANCE}")
 
 
-def _read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an artefact; its weights are not looked at.
+
+    Raises:
+        ArtefactError: it is missing, damaged, or another version's.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise ArtefactError(f"{MANIFEST}: missing")

@@ -41,6 +41,10 @@ class TrainingData(_Part):
     seed: int
     training: Period
     validation: Period
+    fit: dict[str, float] = {}
+    """How it was fitted: passes, patience, batch, step size, decay. Empty for artefacts of release 0.1."""
+    members: tuple[dict[str, Any], ...] = ()
+    """Of an ensemble: name, version, network and seed of each."""
 
 
 class Thresholds(_Part):
@@ -69,6 +73,16 @@ class Check(_Part):
     """What was measured and what it means, in one sentence."""
 
 
+class Reliability(_Part):
+    """One point of the reliability diagram of the winning class on the validation set."""
+
+    stated: Probability
+    """Mean confidence of the bin."""
+    realised: Probability
+    """Share of its windows in which the winner came true."""
+    count: int = Field(ge=0)
+
+
 class Manifest(_Part):
     """The file manifest.json."""
 
@@ -83,12 +97,19 @@ class Manifest(_Part):
     thresholds: Thresholds
     metrics: dict[str, float]
     checks: tuple[Check, ...] = ()
+    reliability: tuple[Reliability, ...] = ()
+    """After calibration, lowest confidence first. Empty for artefacts of release 0.1."""
     data: TrainingData
     weights_sha256: Digest
 
     def to_bytes(self) -> bytes:
         """The file's content: equal manifests, equal bytes."""
-        return (json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
+        values = self.model_dump(mode="json")
+        # What release 0.1 did not know is not written while it is empty: its models keep their digests.
+        for part, name in ((values, "reliability"), (values["data"], "fit"), (values["data"], "members")):
+            if not part[name]:
+                del part[name]
+        return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @property
     def beats_base_rate(self) -> bool:

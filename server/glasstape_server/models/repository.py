@@ -6,15 +6,22 @@ version that publishes is first copied to the archive, under its digest.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from glasstape_server.domain import SECOND
 from glasstape_server.errors import NotFound, Unavailable
 from glasstape_server.models import artefact
 from glasstape_server.models.artefact import ArtefactError
 from glasstape_server.models.model import Model
+from glasstape_server.models.promotion import PROMOTED, promoted
 
 Stamp = tuple[tuple[str, int, int], ...]
+
+
+_PROMOTION = (PROMOTED, "-")
+"""Under which a promotion that cannot be followed stands among the refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Repository:
         self.preferred = preferred
         self._models: dict[tuple[str, str], Model] = {}
         self._archived: dict[str, Model] = {}
+        self._seen: dict[str, int] = {}
         self._refusals: dict[tuple[str, str], Refusal] = {}
         self._active: Model | None = None
 
@@ -97,6 +105,21 @@ class Repository:
                 ) from None
         return self._archived[digest]
 
+    def seen_until(self, digest: str) -> int:
+        """Last close that the model of a digest has learnt from, microseconds; 0 if it is not known here.
+
+        Reads a manifest at most, once for each digest.
+        """
+        if digest not in self._seen:
+            known = next((m.manifest for m in self._models.values() if m.ref.digest == digest), None)
+            try:
+                manifest = known or artefact.read_manifest(self.archive / digest)
+            except ArtefactError:
+                self._seen[digest] = 0
+                return 0
+            self._seen[digest] = int(manifest.data.validation.last_close.timestamp() * SECOND)
+        return self._seen[digest]
+
     def keep(self, model: Model) -> None:
         """Copy a version to the archive, so that its signals can be reopened for good."""
         ref = model.ref
@@ -132,21 +155,48 @@ class Repository:
         self._refusals[key] = Refusal(*key, reason, _stamp(self.root / key[0] / key[1]))
 
     def admit(self, model: Model) -> bool:
-        """Let a checked and warmed version serve; returns whether it is now the active one.
+        """Let a checked and warmed version serve; returns whether another version is active now."""
+        return self._elect({**self._models, (model.ref.name, model.ref.version): model})
 
-        One name publishes: the preferred one, or the first by name. Of it the newest version is active.
-        """
-        candidates = {**self._models, (model.ref.name, model.ref.version): model}
+    def follow_promotion(self) -> bool:
+        """Let the version publish that was promoted since; returns whether another version is active now."""
+        return self._elect(self._models)
+
+    def _elect(self, candidates: dict[tuple[str, str], Model]) -> bool:
+        """Choose who publishes: one name, the wanted one or the first; of it the newest version."""
         usable = [candidates[key] for key in sorted(candidates, key=_order)]
         usable = [m for m in usable if m.manifest.interval == self.interval]
-        wanted, _, version = self.preferred.partition("@")
-        name = wanted or min((m.ref.name for m in usable), default="")
+        name, version = self._wanted(usable)
         chosen = (m for m in usable if m.ref.name == name and version in ("", m.ref.version))
         newest = next(chosen, self._active)
         if newest is not None and newest is not self._active:
             self.keep(newest)  # first: if it fails, the version is found again at the next look
         changed, self._models, self._active = newest is not self._active, candidates, newest
-        return changed and newest is model
+        return changed
+
+    def _wanted(self, usable: Sequence[Model]) -> tuple[str, str]:
+        """Name and version that are to publish: the preferred one, or else the promoted one, or the first."""
+        first = min((m.ref.name for m in usable), default="")
+        if self.preferred:
+            name, _, version = self.preferred.partition("@")
+            return name, version
+        try:
+            name, _, version = promoted(self.root).partition("@")
+        except ArtefactError as error:
+            self._complain(str(error))
+            return (self._active.ref.name, self._active.ref.version) if self._active else (first, "")
+        if not name:
+            return first, ""
+        if usable and not any((m.ref.name, m.ref.version) == (name, version) for m in usable):
+            ready = ", ".join(f"{m.ref.name}@{m.ref.version}" for m in usable)
+            missing = f"{name}@{version}, which is not ready for {self.interval} bars"
+            self._complain(f"{PROMOTED} names {missing}; ready: {ready}")
+            return (self._active.ref.name, self._active.ref.version) if self._active else (first, "")
+        self._refusals.pop(_PROMOTION, None)
+        return name, version
+
+    def _complain(self, reason: str) -> None:
+        self._refusals[_PROMOTION] = Refusal(*_PROMOTION, reason, ((reason, 0, 0),))
 
     def _folders(self) -> list[Path]:
         if not self.root.is_dir():

@@ -1,15 +1,20 @@
 """From logits to confidences that mean what they say, and the figures that go with them."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glasstape_server.domain import Float32s, Floats, Ints
-from glasstape_server.models.manifest import Thresholds
+from glasstape_server.domain import Direction, Floats, Ints
+from glasstape_server.models.manifest import Reliability, Thresholds
+from glasstape_server.training.batches import Examples, in_order
 
 KEPT = 0.2
 """Share of validation signals that are not abstained."""
+BINS = 15
+"""Bins of a reliability diagram and of the errors computed from it."""
 
 
 def probabilities(logits: Floats, temperature: float) -> Floats:
@@ -59,59 +64,103 @@ def thresholds(stated: Floats, labels: Ints) -> Thresholds:
     )
 
 
-def expected_calibration_error(stated: Floats, labels: Ints, bins: int = 15) -> float:
-    """Top-label ECE over equally filled bins (Naeini et al. 2015)."""
-    confidence = stated.max(axis=1)
-    correct = stated.argmax(axis=1) == labels
-    groups = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    gaps = [abs(confidence[g].mean() - correct[g].mean()) * len(g) for g in groups if len(g)]
-    return float(sum(gaps) / len(labels))
+def equal_mass_bins(values: Floats, bins: int = BINS) -> Ints:
+    """The bin, 0 .. bins - 1, of each value (n,), so that all bins hold about as many; equal values share one."""
+    return np.asarray(np.searchsorted(np.sort(values), values) * bins // len(values))
+
+
+def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[Reliability, ...]:
+    """Points of the reliability diagram: what was said against what came, in bins of equal mass.
+
+    Args:
+        stated: probabilities, (n,).
+        happened: whether it came, (n,).
+    """
+    number = equal_mass_bins(stated)
+    counts = np.bincount(number, minlength=BINS)
+    said, came = (np.bincount(number, values, BINS) / np.maximum(counts, 1) for values in (stated, happened))
+    return tuple(
+        Reliability(stated=_rounded(said[i]), realised=_rounded(came[i]), count=int(counts[i]))
+        for i in counts.nonzero()[0]
+    )
+
+
+def calibration_error(points: Sequence[Reliability]) -> float:
+    """ECE over equally filled bins (Naeini et al. 2015)."""
+    total = sum(point.count for point in points)
+    return sum(abs(point.stated - point.realised) * point.count for point in points) / total
+
+
+def expected_calibration_error(stated: Floats, labels: Ints) -> float:
+    """Top-label ECE of probabilities (n, 3) (Guo et al. 2017, eq. 3)."""
+    return calibration_error(reliability(stated.max(axis=1), stated.argmax(axis=1) == labels))
+
+
+def classwise_calibration_error(stated: Floats, labels: Ints) -> float:
+    """Mean over the classes of their ECE (Kull et al. 2019, eq. 4)."""
+    return float(
+        np.mean([calibration_error(reliability(stated[:, c], labels == c)) for c in range(stated.shape[1])])
+    )
 
 
 def metrics(stated: Floats, labels: Ints, abstain: float) -> dict[str, float]:
     """Quality figures with the base rates they must be held against."""
-    correct = stated.argmax(axis=1) == labels
+    winner = stated.argmax(axis=1)
+    correct = winner == labels
     kept: NDArray[np.bool_] = stated.max(axis=1) >= abstain
+    calls = kept & (winner != Direction.FLAT)
     shares = np.bincount(labels, minlength=3) / len(labels)
     found = {
         "accuracy": correct.mean(),
         "base_rate": shares.max(),
         "kept_accuracy": correct[kept].mean() if kept.any() else 0.0,
         "kept_share": kept.mean(),
+        "kept_hit_rate": correct[calls].mean() if calls.any() else 0.0,
+        "kept_calls": calls.mean(),
         "log_loss": log_loss(stated, labels),
-        "prior_log_loss": -(shares * np.log(shares)).sum(),
+        "prior_log_loss": -(shares * np.log(np.maximum(shares, 1e-300))).sum(),
         "brier": ((stated - np.eye(3)[labels]) ** 2).sum(axis=1).mean(),
         "ece": expected_calibration_error(stated, labels),
+        "classwise_ece": classwise_calibration_error(stated, labels),
         "up_base_rate": shares[2],
     }
     return {name: _rounded(value) for name, value in found.items()}
 
 
-def novelty_statistics(training: Float32s, validation: Float32s) -> tuple[Tensor, Tensor, Tensor]:
+def novelty_statistics(training: Examples, validation: Examples) -> tuple[Tensor, Tensor, Tensor]:
     """Centre, inverse covariance and validation quantiles of the Mahalanobis distance.
 
     The covariance is shrunk towards its mean variance (Ledoit and Wolf 2004, eq. 14), so that it can
     be inverted whatever the data.
 
     Args:
-        training: normalised windows (n, time, feature).
+        training: normalised windows.
         validation: the same of the validation part.
     """
-    flat = training.reshape(len(training), -1).astype(np.float64)
-    centre = flat.mean(axis=0)
-    offset = flat - centre
-    size = flat.shape[1]
-    covariance = offset.T @ offset / len(flat)
+    count = len(training)
+    centre = sum(part.sum(axis=0) for part in _flat(training)) / count
+    size = len(centre)
+    covariance, fourth = np.zeros((size, size)), 0.0
+    for part in _flat(training):
+        offset = part - centre
+        covariance += offset.T @ offset / count
+        fourth += float(((offset**2).sum(axis=1) ** 2).sum())
     target = np.trace(covariance) / size
     distance = ((covariance - target * np.eye(size)) ** 2).sum() / size
-    spread = ((offset**2).sum(axis=1) ** 2).sum() / len(flat) ** 2 / size
-    spread -= (covariance**2).sum() / len(flat) / size
+    spread = fourth / count**2 / size - (covariance**2).sum() / count / size
     shrinkage = min(1.0, max(spread / max(distance, 1e-300), 1e-6))
     precision = np.linalg.inv((1 - shrinkage) * covariance + shrinkage * max(target, 1e-12) * np.eye(size))
-    other = validation.reshape(len(validation), -1) - centre
-    far = np.sqrt(np.einsum("ni,ij,nj->n", other, precision, other, optimize=True))
+    far = np.concatenate([_distance(part - centre, precision) for part in _flat(validation)])
     quantiles = np.maximum.accumulate(np.quantile(far, np.linspace(0, 1, 101)))
     return tuple(torch.tensor(part, dtype=torch.float32) for part in (centre, precision, quantiles))  # type: ignore[return-value]
+
+
+def _flat(data: Examples) -> Iterator[Floats]:
+    return (windows.flatten(1).double().numpy() for windows, _ in in_order(data, 1 << 15))
+
+
+def _distance(offset: Floats, precision: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.einsum("ni,ni->n", offset @ precision, offset)))
 
 
 def _rounded(value: float | np.floating) -> float:

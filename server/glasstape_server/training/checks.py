@@ -14,6 +14,7 @@ from glasstape_server.models.architectures import build
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.model import Scorer
 from glasstape_server.training.calibrate import log_loss_of_each
+from glasstape_server.training.dataset import Dataset
 
 LEAST_BAND = 0.2
 """Correlation that is allowed however large the map: its cells share weights, so few of them are independent."""
@@ -30,7 +31,7 @@ COMPLETE = 0.99
 def check_model(
     scorer: Scorer,
     architecture: Architecture,
-    windows: Tensor,
+    validation: Dataset,
     stated: Floats,
     labels: Ints,
     times: Ints,
@@ -41,13 +42,14 @@ def check_model(
     Args:
         scorer: the trained model.
         architecture: how to build it anew.
-        windows: validation windows (n, time, feature), in the features' own units.
+        validation: windows that the model did not learn from.
         stated: calibrated probabilities of them, (n, 3).
         labels: what happened, (n,).
         times: close time of each window, (n,); windows of one close count as one observation.
         shares: class shares of the training windows, (3,).
     """
-    some = windows[:: max(1, len(windows) // WINDOWS)][:WINDOWS]
+    step = max(1, len(validation) // WINDOWS)
+    some = torch.from_numpy(validation.windows(slice(None, None, step))[:WINDOWS])
     return (
         skill(stated, labels, times, shares),
         parameter_randomisation(scorer, architecture, some),

@@ -4,15 +4,19 @@ Users of other systems were hurt by splits that nobody adjusted, bars that stood
 something else: none of these fails, all of them train.
 """
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
-from glasstape_server.domain import INTERVALS, SECOND
+from glasstape_server.domain import DAY, INTERVALS, SECOND, SYMBOL, SYMBOL_RULE
 
+EARLIEST = -25_567 * DAY
+"""1900-01-01."""
 JUMP = 0.30
 """Relative move from one close to the next beyond which a bar is named."""
 SPLITS = (2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 25.0, 50.0, 100.0, 1.5)
@@ -80,12 +84,18 @@ class DataReport:
         return "\n".join([head, *(found.to_text() for found in self.findings)])
 
 
+_PLACE = pl.col("^(close_time|file|row)$").first()
+"""Of a group: where it begins."""
 KINDS = (
     "interval",
+    "short",
+    "symbol",
+    "time",
     "duplicate",
     "price",
     "band",
     "volume",
+    "untraded",
     "jump",
     "split",
     "halted",
@@ -95,54 +105,128 @@ KINDS = (
 )
 
 
-def inspect(frame: pl.DataFrame, interval: str) -> DataReport:
-    """Look at bars.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows of one frame that have one kind of trouble."""
 
-    Args:
-        frame: as `market.files.read_bars` gives them.
-        interval: what their length is said to be.
+    kind: str
+    limit: float
+    """Share of all bars beyond which it is refused; infinite: never."""
+    count: int
+    example: str
+    symbols: tuple[str, ...]
+    text: str
+
+
+class Inspection:
+    """Looks at bars frame by frame; each frame holds whole symbols."""
+
+    def __init__(self, interval: str, least_bars: int = 0) -> None:
+        """Begin.
+
+        Args:
+            interval: what the bars' length is said to be.
+            least_bars: bars that one labelled window needs.
+        """
+        self._interval, self._least = interval, least_bars
+        self._bars, self._symbols, self._short = 0, 0, 0
+        self._first, self._last = 1 << 62, 0
+        self._found: dict[str, list[_Found]] = {}
+
+    def look(self, frame: pl.DataFrame) -> None:
+        """Look at one frame, as `market.files` gives it; columns file and row are named if they are there."""
+        ordered = frame.sort("symbol", "close_time").with_columns(
+            before=pl.col("close").shift(1).over("symbol"),
+            apart=(pl.col("close_time") - pl.col("close_time").shift(1).over("symbol")),
+        )
+        self._bars += frame.height
+        self._symbols += frame["symbol"].n_unique()
+        times = frame["close_time"]
+        self._first = min(self._first, int(times.min()))  # type: ignore[arg-type]
+        self._last = max(self._last, int(times.max()))  # type: ignore[arg-type]
+        for found in (
+            *_interval(ordered, self._interval),
+            *self._too_short(ordered),
+            *_rows(ordered),
+            *_jumps(ordered),
+            *_runs(ordered),
+            *_gaps(ordered, self._interval),
+            *_regimes(ordered),
+        ):
+            self._found.setdefault(found.kind, []).append(found)
+
+    def report(self) -> DataReport:
+        """What was found so far.
+
+        Raises:
+            ValueError: there are no bars.
+        """
+        if not self._bars:
+            raise ValueError("data: there are no bars")
+        findings = [self._together(found) for found in self._found.values()]
+        return DataReport(
+            symbols=self._symbols,
+            bars=self._bars,
+            first=_moment(self._first),
+            last=_moment(self._last),
+            findings=tuple(sorted(findings, key=lambda found: (not found.refuses, KINDS.index(found.kind)))),
+        )
+
+    def _together(self, parts: list[_Found]) -> Finding:
+        count = sum(part.count for part in parts)
+        symbols = tuple(sorted({symbol for part in parts for symbol in part.symbols}))
+        refuses = count > parts[0].limit * self._bars
+        if parts[0].kind == "short":
+            refuses = len(symbols) == self._symbols
+        return Finding(parts[0].kind, refuses, count, parts[0].example, symbols, parts[0].text)
+
+    def _too_short(self, ordered: pl.DataFrame) -> Iterator[_Found]:
+        short = ordered.filter(pl.len().over("symbol") < self._least)
+        text = f"bars are of symbols with fewer than the {self._least} of one window; they are left out"
+        yield from _found(short, "short", text, math.inf)
+
+
+def inspect(frame: pl.DataFrame, interval: str, least_bars: int = 0) -> DataReport:
+    """Look at bars of one frame; see `Inspection`.
 
     Raises:
         ValueError: there are no bars.
     """
-    if frame.is_empty():
-        raise ValueError("data: there are no bars")
-    ordered = frame.sort("symbol", "close_time").with_columns(
-        before=pl.col("close").shift(1).over("symbol"),
-        apart=(pl.col("close_time") - pl.col("close_time").shift(1).over("symbol")),
-    )
-    findings = [
-        *_interval(ordered, interval),
-        *_rows(ordered),
-        *_jumps(ordered),
-        *_runs(ordered),
-        *_gaps(ordered, interval),
-        *_regimes(ordered),
-    ]
-    times = frame["close_time"].to_numpy()
-    return DataReport(
-        symbols=frame["symbol"].n_unique(),
-        bars=frame.height,
-        first=_moment(int(times.min())),
-        last=_moment(int(times.max())),
-        findings=tuple(sorted(findings, key=lambda found: not found.refuses)),
-    )
+    inspection = Inspection(interval, least_bars)
+    if not frame.is_empty():
+        inspection.look(frame)
+    return inspection.report()
 
 
-def _interval(ordered: pl.DataFrame, interval: str) -> Iterator[Finding]:
-    typical = ordered.filter(pl.col("apart") > 0)["apart"].median()
-    if isinstance(typical, int | float) and not 0.5 <= typical / INTERVALS[interval] <= 5:
-        minutes = typical / (60 * SECOND)
+def _interval(ordered: pl.DataFrame, interval: str) -> Iterator[_Found]:
+    # By stretches, so that a file whose bars change their length half-way is found, too.
+    typical = pl.col("apart").filter(pl.col("apart") > 0).median().over("symbol", "stretch")
+    stretched = ordered.with_columns(stretch=pl.int_range(pl.len()).over("symbol") // REGIME_BARS)
+    length = INTERVALS[interval]
+    wrong = stretched.with_columns(typical=typical).filter(
+        (pl.col("typical") < 0.5 * length) | (pl.col("typical") > 5 * length)
+    )
+    if wrong.height:
+        minutes = float(wrong["typical"][0]) / (60 * SECOND)
         text = f"bars are {minutes:,.0f} minutes apart in the median, --interval says {interval}; give the right one"
-        yield from _found(ordered, "interval", text)
+        yield from _found(wrong, "interval", text)
 
 
-def _rows(ordered: pl.DataFrame) -> Iterator[Finding]:
+def _rows(ordered: pl.DataFrame) -> Iterator[_Found]:
     prices = ("open", "high", "low", "close")
     wrong = pl.any_horizontal(*(~pl.col(name).is_finite() | (pl.col(name) <= 0) for name in prices))
     top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     outside = (pl.col("high") < top * (1 - BAND)) | (pl.col("low") > bottom * (1 + BAND))
     flat = (pl.col("volume") == 0) & (pl.col("high") == pl.col("low"))
+    ours = pl.col("symbol").str.contains(f"^{SYMBOL.pattern}$")
+    text = f"bars have a symbol that no server takes ({SYMBOL_RULE}); rename it"
+    yield from _found(ordered.filter(~ours), "symbol", text)
+    strange = (pl.col("close_time") < EARLIEST) | (pl.col("close_time") > time.time() * SECOND + DAY)
+    text = "bars are older than 1900 or of the future; mend their dates"
+    yield from _found(ordered.filter(strange), "time", text)
+    empty = ordered.filter((pl.col("volume") == 0).all().over("symbol"))
+    text = "bars are of symbols that have no volume at all; one feature of eight says nothing there"
+    yield from _found(empty, "untraded", text, math.inf)
     yield from _found(ordered.filter(pl.col("apart") == 0), "duplicate", "bars stand twice; keep one of each")
     yield from _found(
         ordered.filter(wrong), "price", "bars have a price that is not positive; remove or mend them"
@@ -151,15 +235,15 @@ def _rows(ordered: pl.DataFrame) -> Iterator[Finding]:
     text = (
         "bars have an open or close outside low and high; columns may be mixed up, or not all prices adjusted"
     )
-    yield from _found(broken, "band", text, refuses=broken.height > 0.001 * ordered.height)
+    yield from _found(broken, "band", text, 0.001)
     text = "bars have a volume that is negative or no number; fill it, or leave the symbol out"
     yield from _found(ordered.filter(~pl.col("volume").is_finite() | (pl.col("volume") < 0)), "volume", text)
     halted = ordered.filter(flat)
     text = "bars without trades; they teach that nothing happens"
-    yield from _found(halted, "halted", text, refuses=halted.height > HALTED_SHARE * ordered.height)
+    yield from _found(halted, "halted", text, HALTED_SHARE)
 
 
-def _jumps(ordered: pl.DataFrame) -> Iterator[Finding]:
+def _jumps(ordered: pl.DataFrame) -> Iterator[_Found]:
     priced = ordered.filter((pl.col("close") > 0) & (pl.col("before") > 0) & (pl.col("open") > 0))
     moved = priced.with_columns(ratio=pl.col("close") / pl.col("before")).filter(
         (pl.col("ratio") > 1 + JUMP) | (pl.col("ratio") < 1 / (1 + JUMP))
@@ -178,22 +262,20 @@ def _jumps(ordered: pl.DataFrame) -> Iterator[Finding]:
     yield from _found(moved.filter(pl.Series(like)), "split", text)
     rest = moved.filter(pl.Series(~like))
     text = f"closes moved by more than {JUMP:.0%} from the one before; check them against the news"
-    yield from _found(rest, "jump", text, refuses=rest.height > TOO_MANY_JUMPS * ordered.height)
+    yield from _found(rest, "jump", text, TOO_MANY_JUMPS)
 
 
-def _runs(ordered: pl.DataFrame) -> Iterator[Finding]:
+def _runs(ordered: pl.DataFrame) -> Iterator[_Found]:
     same = (pl.col("close") == pl.col("before")) & (pl.col("volume") > 0)
     numbered = ordered.with_columns(same=same.fill_null(False)).with_columns(
         run=(~pl.col("same")).cum_sum().over("symbol")
     )
-    runs = numbered.group_by("symbol", "run", maintain_order=True).agg(
-        pl.len().alias("length"), pl.col("close_time").first()
-    )
+    runs = numbered.group_by("symbol", "run", maintain_order=True).agg(pl.len().alias("length"), _PLACE)
     text = f"times a close stood still for {STALE_RUN} bars or more although it was traded; the feed may have hung"
-    yield from _found(runs.filter(pl.col("length") > STALE_RUN), "stale", text, refuses=False)
+    yield from _found(runs.filter(pl.col("length") > STALE_RUN), "stale", text, math.inf)
 
 
-def _gaps(ordered: pl.DataFrame, interval: str) -> Iterator[Finding]:
+def _gaps(ordered: pl.DataFrame, interval: str) -> Iterator[_Found]:
     days = LONG_GAPS.get(interval[-1])
     if days is not None:
         text = f"times there was no bar for more than {days} days"
@@ -204,32 +286,33 @@ def _gaps(ordered: pl.DataFrame, interval: str) -> Iterator[Finding]:
         missing = ordered.filter(
             (pl.col("apart") > INTERVALS[interval]) & (pl.col("apart") < 6 * 3600 * SECOND)
         )
-    yield from _found(missing, "gap", text, refuses=False)
+    yield from _found(missing, "gap", text, math.inf)
 
 
-def _regimes(ordered: pl.DataFrame) -> Iterator[Finding]:
+def _regimes(ordered: pl.DataFrame) -> Iterator[_Found]:
     stretches = (
         ordered.with_columns(stretch=pl.int_range(pl.len()).over("symbol") // REGIME_BARS)
         .group_by("symbol", "stretch", maintain_order=True)
-        .agg(pl.col("volume").median(), pl.col("close_time").first(), pl.len().alias("length"))
+        .agg(pl.col("volume").median(), _PLACE, pl.len().alias("length"))
         .filter(pl.col("length") == REGIME_BARS)
         .with_columns(earlier=pl.col("volume").shift(1).over("symbol"))
     )
     factor = pl.max_horizontal(pl.col("volume") / pl.col("earlier"), pl.col("earlier") / pl.col("volume"))
     broken = stretches.filter((pl.col("volume") > 0) & (pl.col("earlier") > 0) & (factor > REGIME))
     text = f"times the usual volume changed {REGIME:.0f}-fold; its unit may have changed"
-    yield from _found(broken, "regime", text, refuses=False)
+    yield from _found(broken, "regime", text, math.inf)
 
 
-def _found(rows: pl.DataFrame, kind: str, text: str, *, refuses: bool = True) -> Iterator[Finding]:
+def _found(rows: pl.DataFrame, kind: str, text: str, limit: float = 0.0) -> Iterator[_Found]:
     if rows.height:
         first, symbols = rows.row(0, named=True), rows["symbol"].unique().sort().to_list()
-        yield Finding(kind, refuses, rows.height, _name(first), tuple(symbols), text)
+        yield _Found(kind, limit, rows.height, _name(first), tuple(symbols), text)
 
 
 def _name(row: dict[str, object]) -> str:
-    return f"{row['symbol']} {_moment(int(str(row['close_time']))):%Y-%m-%d %H:%M} UTC"
+    place = f" ({row['file']} row {row['row']})" if "row" in row else ""
+    return f"{row['symbol']} {_moment(int(str(row['close_time']))):%Y-%m-%d %H:%M} UTC{place}"
 
 
-def _moment(time: int) -> datetime:
-    return datetime.fromtimestamp(time / SECOND, UTC)
+def _moment(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)

@@ -1,11 +1,14 @@
 import hashlib
+import os
+import subprocess
 from datetime import UTC, datetime, time
 
 import polars as pl
 import pytest
 from glasstape_server.domain import SECOND
-from glasstape_server.market import replay, sample
-from glasstape_server.market.files import FileError, FileFormat, read_bars
+from glasstape_server.market import files as file_room
+from glasstape_server.market import replay, sample, scratch
+from glasstape_server.market.files import BarFiles, FileError, FileFormat, read_bars
 from glasstape_server.market.rules import check_bar
 
 
@@ -118,3 +121,108 @@ def test_a_cell_that_is_no_number_is_named_with_its_row(tmp_path, cell):
     )
     with pytest.raises(FileError, match=r"row 2: close must be a number, is '"):
         read_bars(tmp_path / "x.csv", "1d", FileFormat())
+
+
+def test_a_time_that_clocks_skip_is_named_with_its_row_and_the_way_out(tmp_path):
+    path = tmp_path / "hours.csv"
+    path.write_text(
+        "symbol,datetime,open,high,low,close,volume\n"
+        "A,2017-03-12 01:00:00,1,2,1,1,5\nA,2017-03-12 02:00:00,1,2,1,1,5\n"
+    )
+    with pytest.raises(
+        FileError, match=r"row 2: there is no 2017-03-12 02:00:00 in America/New_York.*--time-zone"
+    ):
+        read_bars(path, "1h", FileFormat("America/New_York"))
+    assert read_bars(path, "1h", FileFormat("UTC")).height == 2
+
+
+def files(tmp_path):
+    for number, name in enumerate(("one", "two")):
+        rows = [
+            f"{symbol},2024-01-{day:02d},1,2,1,{number + day},5"
+            for symbol in "BA"
+            for day in range(2 + number, 9)
+        ]
+        (tmp_path / f"{name}.csv").write_text(
+            "symbol,date,open,high,low,close,volume\n" + "\n".join(rows) + "\n"
+        )
+    return BarFiles([tmp_path / "one.csv", tmp_path / "two.csv"], "1d", FileFormat("UTC"))
+
+
+def test_many_files_are_read_some_symbols_at_a_time_and_remember_their_rows(tmp_path):
+    read = files(tmp_path)
+    assert read.bars == 26
+    assert "one.csv: symbol = symbol, time = date, open = open" in read.guesses[0]
+    chunks = list(read.chunks(1))
+    assert [chunk["symbol"].unique().to_list() for chunk in chunks] == [["A"], ["B"]]
+    together = pl.concat(chunks).sort("close_time", "symbol", maintain_order=True)
+    assert together.equals(read.read())
+    last = chunks[0].filter(pl.col("file") == "two.csv").row(-1, named=True)
+    assert (last["row"], last["close"]) == (12, 9.0)
+    assert next(iter(read.chunks(100))).height == 26
+
+
+def test_a_file_without_bars_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("symbol,date,open,high,low,close,volume\n")
+    with pytest.raises(FileError, match="there are no bars"):
+        read_bars(tmp_path / "x.csv", "1d", FileFormat())
+
+
+def test_a_large_csv_is_parsed_once_and_reads_the_same(tmp_path, monkeypatch):
+    small = list(files(tmp_path).chunks(1))
+    monkeypatch.setattr(file_room, "PARSED_ONCE", 3)
+    read = files(tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.csv").unlink()
+    assert all(a.equals(b) for a, b in zip(small, read.chunks(1), strict=True))
+
+
+@pytest.mark.parametrize(
+    "time", ["2018-01-01T16:00:00+09:00", "2018-01-01 07:00:00Z", "2018-01-01T07:00:00.000+0000"]
+)
+def test_times_with_an_offset_need_no_zone(tmp_path, time):
+    path = tmp_path / "a.csv"
+    path.write_text(f"symbol,time,open,high,low,close,volume\nA,{time},1,2,1,1,5\n")
+    assert read_bars(path, "1h", FileFormat("America/New_York"))["close_time"][0] == 1_514_790_000 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("종목코드,일자\n".encode("cp949"), "is not UTF-8"),
+        ("symbol,date\n".encode("utf-16"), "is not UTF-8"),
+        (b"symbol;date;open;high;low;close;volume\nA;2024-01-02;1;2;1;1;5\n", "parted by ';'"),
+        (b"symbol,date,open,high,low,close,Close ,volume\nA,2024-01-02,1,2,1,1,2,5\n", "both called close"),
+    ],
+)
+def test_what_spreadsheets_write_is_named(tmp_path, raw, text):
+    path = tmp_path / "a.csv"
+    path.write_bytes(raw)
+    with pytest.raises(FileError, match=text):
+        read_bars(path, "1d", FileFormat())
+
+
+def test_folders_broken_files_and_brackets(tmp_path):
+    with pytest.raises(FileError, match="is a folder"):
+        read_bars(tmp_path, "1d", FileFormat())
+    (tmp_path / "x.parquet").write_bytes(b"no parquet")
+    with pytest.raises(FileError, match="cannot be read"):
+        read_bars(tmp_path / "x.parquet", "1d", FileFormat())
+    odd = tmp_path / "a[1].csv"
+    odd.write_text("symbol,date,open,high,low,close,volume\nA,2024-01-02,1,2,1,1,5\n")
+    assert read_bars(odd, "1d", FileFormat()).height == 1
+
+
+def test_scratch_folders_of_processes_that_were_killed_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, alive = (
+        tmp_path / f"glasstape-windows-{dead.pid}-x",
+        tmp_path / f"glasstape-windows-{os.getpid()}-x",
+    )
+    other = tmp_path / "glasstape-other"
+    for folder in (left, alive, other):
+        folder.mkdir()
+    made = scratch.make("windows")
+    assert {p.name for p in tmp_path.iterdir()} == {alive.name, other.name, made.name}

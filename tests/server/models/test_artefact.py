@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 from glasstape_server.models import artefact
 from glasstape_server.models.artefact import MANIFEST, WEIGHTS, ArtefactError
+from glasstape_server.models.manifest import Manifest
 from glasstape_server.settings import BUNDLED_MODELS
 from safetensors.torch import load_file, save_file
 
@@ -110,3 +112,11 @@ def test_novelty_grows_with_distance(bundled):
     far = centre + 50
     assert bundled.novelty(far)[0] == 1.0
     assert bundled.novelty(centre)[0] < bundled.novelty(usual).mean() < 1.0
+
+
+def test_a_manifest_of_release_0_1_keeps_its_digest(bundled):
+    """What later releases know is not written while it is empty: the identity of a model is for good."""
+    values = json.loads(bundled.manifest.to_bytes())
+    del values["reliability"], values["data"]["fit"]
+    older = (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
+    assert Manifest.model_validate_json(older).digest == hashlib.sha256(older).hexdigest()

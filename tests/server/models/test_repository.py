@@ -1,9 +1,12 @@
 import shutil
 
 import pytest
+from glasstape.cli import main
+from glasstape_server.domain import SECOND
 from glasstape_server.errors import NotFound, Unavailable
 from glasstape_server.models import artefact
-from glasstape_server.models.artefact import MANIFEST, WEIGHTS
+from glasstape_server.models.artefact import MANIFEST, WEIGHTS, ArtefactError
+from glasstape_server.models.promotion import PROMOTED, promote, promoted
 from glasstape_server.models.repository import Repository
 
 
@@ -121,3 +124,79 @@ def test_odd_things_in_the_folder_are_refused_and_stop_nobody(repository, root, 
     admit_all(repository)
     assert repository.active.ref.version == "1"
     assert {r.version for r in repository.refusals()} == {"2", "²"}
+
+
+def test_a_promoted_version_publishes_until_another_is(repository, root, bundled, tmp_path):
+    for version in ("1", "2"):
+        put(root, bundled, version)
+    put(root, bundled, "1", "a")
+    admit_all(repository)
+    assert repository.active.ref.name == "a"
+    assert promote(root, "m@1") == ""
+    assert repository.follow_promotion()
+    assert (repository.active.ref.name, repository.active.ref.version) == ("m", "1")
+    assert not repository.follow_promotion()
+    assert promote(root, "m@2") == "m@1"
+    anew = Repository(root, tmp_path / "archive", "1d")
+    admit_all(anew)
+    assert anew.active.ref.version == "2"
+    pinned = Repository(root, tmp_path / "archive", "1d", preferred="a")
+    admit_all(pinned)
+    assert pinned.active.ref.name == "a", "who was asked for by name goes first"
+
+
+@pytest.mark.parametrize("model", ["m@9", "m", "@1", "../m@1", "m@../1"])
+def test_what_is_not_there_is_not_promoted(root, bundled, model):
+    put(root, bundled, "1")
+    with pytest.raises(ArtefactError, match="model: "):
+        promote(root, model)
+    assert promoted(root) == ""
+
+
+def test_a_damaged_version_is_not_promoted(root, bundled):
+    folder = put(root, bundled, "1")
+    (folder / WEIGHTS).write_bytes(b"no")
+    with pytest.raises(ArtefactError, match="SHA-256"):
+        promote(root, "m@1")
+
+
+def test_the_command_promotes_and_says_what_there_is(root, bundled, capsys):
+    put(root, bundled, "1")
+    assert main(["models", "promote", "m@1", "--models", str(root)]) == 0
+    assert "promoted m@1 (before: nobody)" in capsys.readouterr().out
+    assert main(["models", "promote", "m@7", "--models", str(root)]) == 1
+    assert "there is m@1" in capsys.readouterr().err
+    assert main(["models", "promote", "--models", str(root)]) == 2
+
+
+def test_a_promotion_that_cannot_be_followed_is_said_and_stops_nothing(repository, root, bundled, tmp_path):
+    put(root, bundled, "1")
+    put(root, bundled, "2")
+    promote(root, "m@1")
+    assert oct((root / PROMOTED).stat().st_mode)[-3:] in ("644", "664")
+    admit_all(repository)
+    shutil.rmtree(root / "m" / "1")
+    assert not repository.follow_promotion(), "what serves goes on serving"
+    anew = Repository(root, tmp_path / "archive", "1d")
+    admit_all(anew)
+    assert anew.active.ref.version == "2"
+    (refusal,) = anew.refusals()
+    assert "PROMOTED names m@1, which is not ready for 1d bars; ready: m@2" in refusal.reason
+    (root / PROMOTED).write_bytes(b"\xff\xfe")
+    anew.follow_promotion()
+    assert "cannot be read" in anew.refusals()[0].reason
+    assert promote(root, "m@2") == ""
+    assert not anew.follow_promotion()
+    assert anew.refusals() == []
+
+
+def test_what_a_model_has_seen_is_known_while_it_serves_and_from_the_archive(
+    repository, root, bundled, tmp_path
+):
+    put(root, bundled, "1")
+    admit_all(repository)
+    digest, last = repository.active.ref.digest, bundled.manifest.data.validation.last_close
+    assert repository.seen_until(digest) == last.timestamp() * SECOND
+    shutil.rmtree(root / "m")
+    assert Repository(root, tmp_path / "archive", "1d").seen_until(digest) == last.timestamp() * SECOND
+    assert repository.seen_until("0" * 64) == 0

@@ -8,7 +8,8 @@ import pytest
 from glasstape.cli import main
 from glasstape_server.domain import INTERVALS
 from glasstape_server.market import sample
-from glasstape_server.training.data_report import inspect
+from glasstape_server.market.files import BarFiles, FileFormat
+from glasstape_server.training.data_report import Inspection, inspect
 
 DAY = INTERVALS["1d"]
 START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -76,6 +77,8 @@ def test_the_sample_may_be_learnt_from():
             "jump",
         ),
         (bars(step=INTERVALS["5m"]), "interval"),
+        (pl.concat([bars(), bars(symbol="A B")]), "symbol"),
+        (bars().with_columns(close_time=pl.col("close_time") + 40_000 * DAY), "time"),
         (
             changed(bars(), slice(0, 200), volume=0.0, high=100.0, low=100.0, open=100.0, close=100.0),
             "halted",
@@ -86,8 +89,8 @@ def test_the_sample_may_be_learnt_from():
 def test_poison_is_refused_by_name_with_its_place_and_a_way_out(frame, kind):
     found = kinds(frame)[kind]
     assert found.refuses
-    assert found.symbols[0] == "A"
-    assert found.example.startswith("A 2020-")
+    assert found.symbols[0] in ("A", "A B")
+    assert found.example.startswith(("A 2", "A B 2020-"))
     assert found in inspect(frame, "1d").refused()
     assert found not in inspect(frame, "1d").refused(frozenset({kind}))
     assert "REFUSED" in found.to_text()
@@ -100,6 +103,7 @@ def test_poison_is_refused_by_name_with_its_place_and_a_way_out(frame, kind):
         (changed(bars(), slice(100, 112), close=100.0, open=100.0, high=100.1, low=99.9), "stale"),
         (pl.concat([bars(100), bars().slice(120)]), "gap"),
         (changed(bars(), slice(180, 300), volume=90_000.0), "regime"),
+        (changed(bars(), slice(None), volume=0.0), "untraded"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -134,4 +138,38 @@ def test_the_command_reports_refuses_and_can_be_overruled(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
     assert main(["train", "--data", str(path), "--report", "--accept", "split"]) == 0
     assert main(["train", "--data", str(path), "--accept", "everything"]) == 1
-    assert "--accept: must be of interval, duplicate" in capsys.readouterr().err
+    assert "--accept: must be of interval, short, symbol, time, duplicate" in capsys.readouterr().err
+
+
+def test_frames_looked_at_apart_are_reported_as_one():
+    frames = [bars(), scaled(bars(symbol="B"), 150, 0.2), bars(40, symbol="C")]
+    inspection = Inspection("1d", least_bars=76)
+    for frame in frames:
+        inspection.look(frame)
+    apart, whole = inspection.report(), inspect(pl.concat(frames), "1d", 76)
+    assert apart.to_text() == whole.to_text()
+    assert [found.kind for found in apart.findings] == ["split", "short"]
+    assert apart.findings[1].symbols == ("C",)
+    assert "fewer than the 76" in apart.findings[1].text
+
+
+def test_only_symbols_that_are_too_short_is_refused():
+    assert [found.kind for found in inspect(bars(40), "1d", 76).refused()] == ["short"]
+
+
+def test_a_file_whose_bars_change_their_length_is_refused_where_they_do():
+    later = bars(300, step=INTERVALS["1h"]).with_columns(close_time=pl.col("close_time") + 400 * DAY)
+    found = kinds(pl.concat([bars(), later]))["interval"]
+    assert found.refuses
+    assert found.count == 300
+    assert found.example.startswith("A 2021-02")
+
+
+def test_what_came_from_a_file_is_named_with_its_row(tmp_path):
+    path = tmp_path / "prices.csv"
+    frame = changed(bars(), 5, close=-1.0)
+    frame.with_columns(date=pl.from_epoch("close_time", time_unit="us").dt.strftime("%Y-%m-%d")).drop(
+        "close_time"
+    ).write_csv(path)
+    report = inspect(BarFiles([path], "1d", FileFormat()).read(), "1d")
+    assert "(prices.csv row 6)" in report.refused()[0].example

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from glasstape_server.domain import DAY
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
@@ -11,8 +13,10 @@ from glasstape_server.models import artefact
 from glasstape_server.models.artefact import MANIFEST, WEIGHTS
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training import calibrate, dataset
+from glasstape_server.training.checkpoint import CheckpointError
 from glasstape_server.training.fit import FitOptions
-from glasstape_server.training.train import Plan, TrainingError, train
+from glasstape_server.training.many import Run, compared, train_all
+from glasstape_server.training.train import Material, Plan, Setting, TrainingError, save, train
 from made_up import columns
 
 FIRST = 18_000 * DAY
@@ -28,29 +32,38 @@ def frame(symbols=2, bars=400):
     return pl.concat(parts)
 
 
+def setting(**changes):
+    values = {"interval": "1d", "train_until": FIRST + 250 * DAY, "validate_until": FIRST + 350 * DAY}
+    return Setting(**{**values, **changes})
+
+
 def plan(**changes):
-    values = {
-        "name": "tiny",
-        "version": "1",
-        "interval": "1d",
-        "train_until": FIRST + 250 * DAY,
-        "validate_until": FIRST + 350 * DAY,
-        "fit": FitOptions(seed=1, epochs=3),
-    }
-    return Plan(**{**values, **changes})
+    return Plan(**{"name": "tiny", "version": "1", "fit": FitOptions(seed=1, epochs=3), **changes})
+
+
+@pytest.fixture(scope="module")
+def material():
+    return Material(frame(), setting())
 
 
 def test_equal_seeds_give_equal_files_and_other_seeds_others(tmp_path):
-    one = train(frame(), plan(), tmp_path / "a")
-    two = train(frame(), plan(), tmp_path / "b")
-    other = train(frame(), plan(fit=FitOptions(seed=2, epochs=3)), tmp_path / "c")
+    one, two = (save(m, train(m, plan()), tmp_path / n) for n, m in _twice())
+    m = Material(frame(), setting())
+    other = save(m, train(m, plan(fit=FitOptions(seed=2, epochs=3))), tmp_path / "c")
     assert (one / MANIFEST).read_bytes() == (two / MANIFEST).read_bytes()
     assert (one / WEIGHTS).read_bytes() == (two / WEIGHTS).read_bytes()
     assert (one / WEIGHTS).read_bytes() != (other / WEIGHTS).read_bytes()
 
 
-def test_a_trained_model_loads_and_says_what_it_has_seen(tmp_path):
-    model = artefact.load(train(frame(), plan(), tmp_path))
+def _twice():
+    """The second time symbol by symbol, as files that do not fit into memory are read."""
+    whole = frame()
+    yield "a", Material(whole, setting())
+    yield "b", Material((whole.filter(pl.col("symbol") == s) for s in ("S0", "S1")), setting())
+
+
+def test_a_trained_model_loads_and_says_what_it_has_seen(tmp_path, material):
+    model = artefact.load(save(material, train(material, plan()), tmp_path))
     data = model.manifest.data
     assert data.symbols == ("S0", "S1")
     gap = (data.validation.first_close - data.training.last_close).days
@@ -59,17 +72,91 @@ def test_a_trained_model_loads_and_says_what_it_has_seen(tmp_path):
     thresholds = model.manifest.thresholds
     assert thresholds.buy_ramp_high >= thresholds.buy_ramp_low + 0.1 - 1e-9
     assert model.manifest.metrics["validation/kept_share"] == pytest.approx(0.2, abs=0.03)
+    points = model.manifest.reliability
+    assert sum(point.count for point in points) == data.validation.windows
+    assert [p.stated for p in points] == sorted(p.stated for p in points)
 
 
-def test_too_little_data_is_refused_and_leaves_nothing(tmp_path):
+class Interrupted(Exception):
+    pass
+
+
+def test_a_training_that_was_interrupted_ends_as_if_it_never_was(tmp_path, material):
+    wanted = plan(fit=FitOptions(seed=3, epochs=5))
+
+    def stop(epoch, loss, held):
+        if epoch == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train(material, wanted, stop, tmp_path / "left")
+    resumed = []
+    made = train(material, wanted, lambda epoch, *_: resumed.append(epoch), tmp_path / "left")
+    assert resumed[0] == 3
+    one = save(material, made, tmp_path / "resumed")
+    two = save(material, train(material, wanted), tmp_path / "whole")
+    assert (one / WEIGHTS).read_bytes() == (two / WEIGHTS).read_bytes()
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, material):
+    def stop(epoch, loss, held):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train(material, plan(), stop, tmp_path)
+    with pytest.raises(CheckpointError, match="of other data or options"):
+        train(material, plan(fit=FitOptions(seed=9, epochs=3)), checkpoints=tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(b"x" * 100)
+    with pytest.raises(CheckpointError, match="damaged"):
+        train(material, plan(), checkpoints=tmp_path)
+
+
+def test_a_run_trains_networks_and_seeds_and_their_average(tmp_path, material):
+    run = Run(
+        name="m",
+        version="1",
+        architectures=("linear", "conv1d"),
+        seeds=2,
+        fit=FitOptions(epochs=2),
+        ensemble=True,
+    )
+    folders = train_all(material, run, tmp_path, lambda plan: lambda *_: None)
+    assert [f.relative_to(tmp_path).as_posix() for f in folders] == [
+        "m-linear/1.0", "m-linear/1.1", "m-conv1d/1.0", "m-conv1d/1.1", "m-ensemble/1",
+    ]  # fmt: skip
+    models = [artefact.load(folder) for folder in folders]
+    windows = torch.from_numpy(material.validation.windows(slice(0, 20)))
+    logits = [model.scorer(windows) for model in models]
+    torch.testing.assert_close(logits[-1], torch.stack(logits[:-1]).mean(dim=0))
+    table = compared([model.manifest for model in models])
+    assert len(table.splitlines()) == 6
+    with pytest.raises(FileExistsError, match=r"m-linear/1\.0"):
+        train_all(material, run, tmp_path, lambda plan: lambda *_: None)
+    assert not (tmp_path / ".training").exists()
+    other = replace(run, fit=FitOptions(epochs=2, seed=7))
+    with pytest.raises(CheckpointError, match=r"m-linear/1\.0: was trained with other seed"):
+        train_all(material, other, tmp_path, lambda plan: lambda *_: None, resume=True)
+    again = []
+    assert train_all(material, run, tmp_path, again.append, resume=True) == folders
+    assert again == [], "what is done is not trained again"
+
+
+def test_too_little_data_is_refused_and_leaves_nothing(tmp_path, material):
     with pytest.raises(TrainingError, match="validation: 0 labelled windows"):
-        train(frame(bars=200), plan(), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        Material(frame(bars=200), setting())
+    with pytest.raises(TrainingError, match="name: must match"):
+        train(material, plan(name="../x"), checkpoints=tmp_path)
+    with pytest.raises(ValueError, match="no symbol has the 76 bars"):
+        Material(frame(bars=70), setting())
+    assert not list(tmp_path.iterdir())
 
 
-def test_labels_of_a_data_set_are_thirds_by_construction():
-    everything = dataset.build(frame(4, 900), "1d", FeatureSpec(), LabelRule())
-    rule = dataset.fit_threshold(everything, LabelRule())
+@pytest.mark.parametrize("kind", ["horizon", "triple_barrier"])
+def test_labels_of_a_data_set_are_thirds_by_construction(kind):
+    wanted = LabelRule(kind=kind, horizon_bars=4)
+    everything = dataset.build(frame(4, 900), "1d", FeatureSpec(), wanted)
+    rule = everything.fitted(wanted)
     shares = np.bincount(everything.labels(rule), minlength=3) / len(everything)
     assert shares[1] == pytest.approx(1 / 3, abs=1e-3)
     assert (np.diff(everything.close_time) >= 0).all()
@@ -94,3 +181,29 @@ def test_the_bundled_model_is_what_its_manifest_says():
     assert manifest["data"]["training"]["last_close"] < "2011"
     assert manifest["data"]["validation"]["last_close"] < "2012"
     assert manifest["metrics"]["validation/accuracy"] < 0.45, "that would be a leak until proven otherwise"
+
+
+def test_an_ensemble_says_who_is_in_it(tmp_path, material):
+    run = Run(
+        name="m", version="1", architectures=("linear",), seeds=2, fit=FitOptions(epochs=1), ensemble=True
+    )
+    *_, folder = train_all(material, run, tmp_path, lambda plan: lambda *_: None)
+    manifest = artefact.load(folder).manifest
+    assert [(m["name"], m["version"], m["seed"]) for m in manifest.data.members] == [
+        ("m", "1.0", 0),
+        ("m", "1.1", 1),
+    ]
+    assert manifest.data.fit["epochs"] == 1
+    with pytest.raises(ValueError, match="must average 2-32 networks"):
+        replace(run, seeds=33)
+
+
+def test_a_class_that_never_comes_is_refused(material):
+    rising = frame().with_columns(
+        **{
+            n: pl.Series(np.tile(np.exp(0.01 * np.arange(400)) * 100, 2))
+            for n in ("open", "high", "low", "close")
+        }
+    )
+    with pytest.raises(TrainingError, match="training: no window is"):
+        Material(rising, setting())

@@ -1,0 +1,25 @@
+"""`glasstape models promote`: which version publishes."""
+
+import sys
+from pathlib import Path
+
+
+def run(folder: Path, model: str) -> int:
+    """Promote; returns the exit status."""
+    from glasstape_server.models.artefact import ArtefactError, load
+    from glasstape_server.models.promotion import promote
+
+    try:
+        before = promote(folder, model)
+        name, _, version = model.partition("@")
+        manifest = load(folder / name / version).manifest
+    except (ArtefactError, OSError) as error:
+        print(f"glasstape models promote: {error}", file=sys.stderr)
+        return 1
+    print(f"promoted {model} (before: {before or 'nobody'}): it publishes wherever no --model names another")
+    if not manifest.beats_base_rate:
+        print(f"{model} does not beat always saying the most frequent class", file=sys.stderr)
+    for check in manifest.checks:
+        if not check.passed:
+            print(f"{model} failed {check.name}: {check.text}", file=sys.stderr)
+    return 0

@@ -1,0 +1,94 @@
+"""Windows as tensors, gathered and normalised batch by batch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glasstape_server.domain import Floats, Ints
+from glasstape_server.training.dataset import Dataset
+
+CHUNK = 1 << 16
+"""Rows that are held in double precision at once."""
+LEAST_DEVIATION = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation of each feature over the cells of training windows, (feature,) each."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, training: Dataset) -> "Normalisation":
+        """In float64 and in order, so that equal windows give equal bits."""
+        total = len(training) * training.time_steps
+        mean = sum(weights @ rows for rows, weights in _rows(training)) / total
+        square = sum(weights @ (rows - mean) ** 2 for rows, weights in _rows(training)) / total
+        deviation = torch.tensor(np.sqrt(square), dtype=torch.float32)
+        return cls(torch.tensor(mean, dtype=torch.float32), deviation.clamp_min(LEAST_DEVIATION))
+
+
+class Examples(Protocol):
+    """Normalised windows and labels by their numbers."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows (n, time, feature) and labels (n,)."""
+        ...
+
+
+class InMemory:
+    """Examples that are tensors already."""
+
+    def __init__(self, windows: Tensor, labels: Tensor) -> None:
+        self._windows, self._labels = windows, labels
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Examples`."""
+        return self._windows[numbers], self._labels[numbers]
+
+
+class Batches:
+    """Examples of a data set, gathered from its rows."""
+
+    def __init__(self, data: Dataset, labels: Ints, normalisation: Normalisation) -> None:
+        self._shape = steps, width = data.window_shape
+        # Windows overlap in memory: each is one stretch of `steps` rows, copied when it is taken.
+        self._windows = torch.from_numpy(np.asarray(data.features)).view(-1).unfold(0, steps * width, width)
+        self._first = torch.from_numpy(data.last - (steps - 1))
+        self._labels = torch.from_numpy(labels)
+        self._scale = (1 / normalisation.deviation).repeat(steps)
+        self._shift = -normalisation.mean.repeat(steps) * self._scale
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Examples`."""
+        windows = self._windows.index_select(0, self._first.index_select(0, numbers))
+        normalised = torch.addcmul(self._shift, windows, self._scale)
+        return normalised.view(-1, *self._shape), self._labels.index_select(0, numbers)
+
+
+def in_order(examples: Examples, count: int = 4096) -> Iterator[tuple[Tensor, Tensor]]:
+    """All examples, `count` at a time."""
+    return map(examples.take, torch.split(torch.arange(len(examples)), count))
+
+
+def _rows(data: Dataset) -> Iterator[tuple[Floats, Floats]]:
+    """Feature rows, and in how many windows each stands."""
+    ends = np.bincount(data.last, minlength=len(data.features) + data.time_steps)
+    counts = sum(ends[step : step + len(data.features)] for step in range(data.time_steps))
+    used = np.flatnonzero(counts)
+    for start in range(0, len(used), CHUNK):
+        part = used[start : start + CHUNK]
+        yield data.features[part].astype(np.float64), np.asarray(counts)[part].astype(np.float64)

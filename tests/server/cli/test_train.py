@@ -1,0 +1,78 @@
+"""`glasstape train` as its users meet it."""
+
+import polars as pl
+import pytest
+from glasstape.cli import main
+from glasstape_server.models.artefact import load
+from made_up import columns
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """Two symbols, unsorted, and one that is too short."""
+    parts = []
+    for number, bars in enumerate((400, 400, 30)):
+        values = dict(zip(("open", "high", "low", "close", "volume"), columns(bars, number), strict=True))
+        dates = pl.date_range(pl.date(2015, 1, 1), pl.date(2030, 1, 1), "1d", eager=True)[:bars]
+        parts.append(pl.DataFrame({"symbol": [f"S{number}"] * bars, "date": dates, **values}))
+    file = tmp_path_factory.mktemp("data") / "prices.csv"
+    pl.concat(parts).sample(fraction=1, shuffle=True, seed=0).write_csv(file)
+    return file
+
+
+def run(path, folder, *more):
+    return main(["train", "--data", str(path), "--out", str(folder), "--epochs", "1", *more])
+
+
+def test_a_run_says_how_it_read_the_file_and_what_it_made(path, tmp_path, capsys):
+    assert run(path, tmp_path, "--arch", "linear", "--seeds", "2", "--ensemble", "--version", "7") == 0
+    said = capsys.readouterr()
+    assert "prices.csv: symbol = symbol, time = date" in said.err
+    assert "noted   short: 30 bars" in said.err
+    assert said.out.split() == [
+        f"{tmp_path}/prices-linear/7.0", f"{tmp_path}/prices-linear/7.1", f"{tmp_path}/prices-linear-ensemble/7",
+    ]  # fmt: skip
+    assert "glasstape models promote NAME@VERSION" in said.err
+    assert load(tmp_path / "prices-linear" / "7.0").manifest.data.symbols == ("S0", "S1", "S2")
+    assert run(path, tmp_path, "--arch", "linear", "--seeds", "2", "--ensemble", "--version", "7") == 1
+    assert "this version exists" in capsys.readouterr().err
+    assert (
+        run(path, tmp_path, "--arch", "linear", "--seeds", "2", "--ensemble", "--version", "7", "--resume")
+        == 0
+    )
+
+
+def test_order_of_rows_does_not_matter(path, tmp_path):
+    ordered = tmp_path / "prices.csv"
+    pl.read_csv(path).sort("symbol", "date").write_csv(ordered)
+    for file, name in ((path, "a"), (ordered, "b")):
+        assert run(file, tmp_path / name, "--arch", "linear") == 0
+    one, two = (load(tmp_path / name / "prices-linear" / "1").manifest.digest for name in "ab")
+    assert one == two
+
+
+def test_barriers_can_be_learnt(path, tmp_path):
+    assert run(path, tmp_path, "--arch", "linear", "--labels", "triple_barrier", "--horizon", "4") == 0
+    rule = load(tmp_path / "prices-linear" / "1").label_rule
+    assert (rule.kind, rule.horizon_bars) == ("triple_barrier", 4)
+    assert "first close beyond" in rule.text
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--arch", "best"), "--arch: must be of conv1d"),
+        (("--arch", ""), "is empty"),
+        (("--ensemble",), "ensemble: must average 2-32 networks"),
+        (("--horizon", "0"), "--horizon: must be 1 or more, is 0"),
+        (("--close", "25:00"), "--close: must be HH:MM, is '25:00'"),
+        (("--train-until", "2014-01-01"), "training: 0 labelled windows"),
+        (("--train-until", "soon"), "--train-until: must be YYYY-MM-DD, is 'soon'"),
+        (("--version", "../1"), "version: must match"),
+        (("--interval", "15m"), "REFUSED interval"),
+    ],
+)
+def test_what_cannot_be_trained_is_a_sentence_and_leaves_nothing(path, tmp_path, capsys, options, text):
+    assert run(path, tmp_path / "out", *options) == 1
+    assert text in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
