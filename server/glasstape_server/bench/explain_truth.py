@@ -26,6 +26,7 @@ from glasstape_server.models.architectures import ARCHITECTURES, build, default_
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.model import Scorer
 from glasstape_server.training import calibrate
+from glasstape_server.training.batches import InMemory
 from glasstape_server.training.checks import parameter_randomisation, skill
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
@@ -196,7 +197,9 @@ def run_job(job: Job) -> Outcome:
 def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[Check, ...]]:
     made = [known_truth.make(job.kind, n, job.steps, job.features, random) for n in (job.windows, 2000)]
     labels = [random.permutation(t.labels) if job.permuted else t.labels for t in made]
-    parts = [(torch.from_numpy(t.windows), torch.from_numpy(y)) for t, y in zip(made, labels, strict=True)]
+    parts = [
+        InMemory(torch.from_numpy(t.windows), torch.from_numpy(y)) for t, y in zip(made, labels, strict=True)
+    ]
     config = default_config(job.architecture, job.steps, job.features)
     network = fit(
         partial(build, job.architecture, config),
@@ -205,7 +208,7 @@ def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[
         FitOptions(seed=job.seed, epochs=job.epochs, patience=job.epochs),
     ).requires_grad_(False)
     scorer = Scorer(network, torch.zeros(job.features), torch.ones(job.features)).eval()
-    logits = logits_of(network, parts[1][0])
+    logits = logits_of(network, parts[1])
     stated = calibrate.probabilities(logits, calibrate.fit_temperature(logits, labels[1]))
     checks = (
         skill(
@@ -215,7 +218,9 @@ def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[
             np.bincount(labels[0], minlength=3) / len(labels[0]),
         ),
         parameter_randomisation(
-            scorer, Architecture(name=job.architecture, config=config), parts[1][0][:128]
+            scorer,
+            Architecture(name=job.architecture, config=config),
+            torch.from_numpy(made[1].windows[:128]),
         ),
     )
     return scorer, made[1], checks

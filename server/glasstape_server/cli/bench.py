@@ -5,9 +5,9 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from glasstape_server.cli.arguments import positive
+from glasstape_server.cli.arguments import names, positive
 
-HELP = "measure: latency of a market's close, speed and truth of explanations, networks on data"
+HELP = "measure: latency of a market's close, speed and truth of explanations"
 OTHERS = "glasstape.benches"
 """Entry points of benchmarks that are not the server's: HELP, add_arguments, measure."""
 
@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     burst.add_argument("--bursts", type=positive, default=5, help="closes to measure (default: %(default)s)")
 
     truth = what.add_parser("explain", help="do the maps find cells that are known to matter?")
-    truth.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
+    truth.add_argument("--networks", type=names, default=[], metavar="A,B", help="default: all")
     truth.add_argument(
-        "--kinds", type=_names, default=[], metavar="A,B", help="known-truth sets (default: all)"
+        "--kinds", type=names, default=[], metavar="A,B", help="known-truth sets (default: all)"
     )
-    truth.add_argument("--shapes", type=_names, default=["6x8"], metavar="TxF,…", help="default: 6x8")
+    truth.add_argument("--shapes", type=names, default=["6x8"], metavar="TxF,…", help="default: 6x8")
     truth.add_argument("--seeds", type=positive, default=5, help="trainings of each (default: %(default)s)")
     truth.add_argument(
         "--windows", type=positive, default=256_000, help="training windows (default: %(default)s)"
@@ -45,33 +45,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     methods = what.add_parser(
         "methods", help="what does an explanation cost beside a prediction, and Captum?"
     )
-    methods.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
+    methods.add_argument("--networks", type=names, default=[], metavar="A,B", help="default: all")
     methods.add_argument("--repeats", type=positive, default=200, help="measurements (default: %(default)s)")
 
     stress = what.add_parser("stress", help="many concurrent mixed calls: is every answer the right one?")
     stress.add_argument("--requests", type=positive, default=100_000, help="calls (default: %(default)s)")
     stress.add_argument("--in-flight", type=positive, default=64, help="at once (default: %(default)s)")
 
-    networks = what.add_parser("networks", help="how well does each network predict, walking forward?")
-    networks.add_argument(
-        "--data", default="sample", help="CSV or Parquet file (default: the bundled sample)"
+    synthetic = what.add_parser(
+        "synthetic", help="does training find a signal that is known to be there, and none where none is?"
     )
-    networks.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
-    networks.add_argument(
-        "--time-zone", default="America/New_York", help="zone of its dates (default: %(default)s)"
+    synthetic.add_argument("--network", default="conv1d", help="default: %(default)s")
+    synthetic.add_argument("--symbols", type=positive, default=1200, help="default: %(default)s")
+    synthetic.add_argument("--bars", type=positive, default=500, help="of each symbol (default: %(default)s)")
+    synthetic.add_argument(
+        "--epochs", type=positive, default=10, help="passes at most (default: %(default)s)"
     )
-    networks.add_argument("--close", default="16:00", help="close of daily bars (default: %(default)s)")
-    networks.add_argument("--networks", type=_names, default=[], metavar="A,B", help="default: all")
-    networks.add_argument("--folds", type=positive, default=5, help="steps forward (default: %(default)s)")
-    networks.add_argument(
-        "--seeds", type=positive, default=2, help="trainings of each (default: %(default)s)"
+    synthetic.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+
+    published = what.add_parser("published", help="two classes on the splits that papers report")
+    published.add_argument("--set", required=True, help="acl18 or kdd17")
+    published.add_argument(
+        "--data", type=Path, required=True, help="Parquet or CSV file with that set's bars"
     )
-    networks.add_argument("--epochs", type=positive, default=10, help="passes at most (default: %(default)s)")
-    networks.add_argument(
-        "--windows", type=positive, default=60_000, help="training windows at most (default: 60000)"
+    published.add_argument(
+        "--networks", type=names, default=["conv1d"], metavar="A,B", help="default: conv1d"
     )
-    networks.add_argument(
-        "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
+    published.add_argument(
+        "--seeds", type=positive, default=5, help="trainings of each (default: %(default)s)"
+    )
+    published.add_argument(
+        "--epochs", type=positive, default=30, help="passes at most (default: %(default)s)"
+    )
+
+    training = what.add_parser("training", help="how fast are bars turned into batches, and passes made?")
+    training.add_argument("--symbols", type=positive, default=200, help="default: %(default)s")
+    training.add_argument("--bars", type=positive, default=4000, help="of each symbol (default: %(default)s)")
+    training.add_argument("--networks", type=names, default=[], metavar="A,B", help="default: all")
+    training.add_argument(
+        "--rounds", type=positive, default=5, help="measurements of each (default: %(default)s)"
     )
 
     for entry in entry_points(group=OTHERS):
@@ -131,28 +143,34 @@ def _stress(options: argparse.Namespace) -> str:
     return report
 
 
-def _networks(options: argparse.Namespace) -> str:
-    from datetime import time
+def _synthetic(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import synthetic
 
-    from glasstape_server.bench import networks
-    from glasstape_server.market import sample
-    from glasstape_server.market.files import FileFormat, read_bars
-
-    if options.data == "sample":
-        if options.interval != "1d":
-            raise ValueError(f"--interval: the sample has bars of 1d, asked for {options.interval!r}")
-        frame, options.time_zone = sample.read(), "America/New_York"
-    else:
-        form = FileFormat(options.time_zone, time.fromisoformat(options.close))
-        frame = read_bars(Path(options.data), options.interval, form)
-    return networks.run(
-        frame, options.interval, options.time_zone, options.networks, count=options.folds, seeds=options.seeds,
-        epochs=options.epochs, windows=options.windows, processes=options.processes,
-    )  # fmt: skip
+    found = synthetic.run(options.network, options.symbols, options.bars, options.epochs, options.seed)
+    return synthetic.to_text(found, options.network)
 
 
-_RUNS = {"burst": _burst, "explain": _explain, "methods": _methods, "stress": _stress, "networks": _networks}
+def _published(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import published
+
+    scored, windows = published.run(
+        options.set, options.data, options.networks, options.seeds, options.epochs
+    )
+    return published.to_text(options.set, scored, windows)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _training(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import training
+
+    return training.run(options.symbols, options.bars, options.networks, options.rounds)
+
+
+_RUNS = {
+    "burst": _burst,
+    "explain": _explain,
+    "methods": _methods,
+    "stress": _stress,
+    "synthetic": _synthetic,
+    "published": _published,
+    "training": _training,
+}

@@ -1,0 +1,195 @@
+"""`glasstape bench published`: two classes, daily, on the splits that papers report.
+
+StockNet (Xu and Cohen 2018, "ACL18") and KDD17 (Zhang, Aggarwal and Qi 2017), as set up by Feng et al. (2019),
+"Enhancing stock movement prediction with adversarial training": windows of five days, the next day's adjusted
+return, UP from +0.55 %, DOWN from -0.5 %, and what lies between left out. That selection looks ahead: live
+accuracy is lower. Figures of papers are printed as they were published and were not run again here.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from glasstape_server.domain import DAY, Direction, Entry, Floats, Ints
+from glasstape_server.evaluation.baselines import LEARNT, LearntBaseline
+from glasstape_server.evaluation.figures import Estimate, mcc
+from glasstape_server.features.labels import LabelRule
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.market.files import BarFiles, FileFormat, day_start
+from glasstape_server.models.architectures import build, default_config
+from glasstape_server.statistics import block_sums, interval
+from glasstape_server.training import dataset
+from glasstape_server.training.batches import Batches, Normalisation
+from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.fit import FitOptions, fit, logits_of
+
+INTERVAL, ZONE = "1d", "America/New_York"
+UP_FROM, DOWN_FROM = 0.0055, -0.005
+"""Relative returns of the next day."""
+BLOCK = 5
+"""Days that are drawn together: a test has but 63 or 252."""
+DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A split, and what was reported on it: accuracy and Matthews correlation."""
+
+    train_from: str
+    train_until: str
+    validate_until: str
+    test_until: str
+    reported: dict[str, tuple[float, float]]
+
+
+SETS = {
+    "acl18": Published(
+        "2014-01-01", "2015-08-01", "2015-10-01", "2016-01-01",
+        {"LSTM": (53.18, 0.0674), "ALSTM": (54.90, 0.1043), "Adv-ALSTM": (57.20, 0.1483),
+         "Adv-ALSTM, replicated": (56.45, 0.1310)},
+    ),
+    "kdd17": Published(
+        "2007-01-01", "2015-01-01", "2016-01-01", "2017-01-01",
+        {"LSTM": (51.62, 0.0183), "ALSTM": (51.94, 0.0261), "Adv-ALSTM": (53.05, 0.0523),
+         "Adv-ALSTM, replicated": (52.01, 0.0245)},
+    ),
+}  # fmt: skip
+"""By the name that papers use; figures as Feng et al. report them, and a public replication's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Windows whose next day moved enough."""
+
+    data: Dataset
+    labels: Ints
+    """DOWN or UP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One candidate on the test windows."""
+
+    name: str
+    accuracy: Estimate
+    correlation: Estimate
+    beyond_up: Estimate
+    """Accuracy beyond that of always saying UP."""
+
+
+def run(name: str, path: Path, architectures: list[str], seeds: int, epochs: int) -> tuple[list[Scored], int]:
+    """Train and test; returns the candidates and the number of test windows.
+
+    Raises:
+        ValueError: no such set, or the file does not hold it.
+    """
+    if name not in SETS:
+        raise ValueError(f"set: must be one of {', '.join(SETS)}, is {name!r}")
+    training, validation, test = _parts(path, SETS[name])
+    shares = np.bincount(training.labels, minlength=3) / len(training.labels)
+    said: dict[str, Ints] = {
+        "always up": np.full(len(test.labels), int(Direction.UP)),
+        "most frequent": np.full(len(test.labels), int(shares.argmax())),
+    }
+    for baseline in LEARNT:
+        model = LearntBaseline(baseline, 0)
+        model.learn(training.data, training.labels // 2)  # two classes: 0 and 1
+        said[baseline.replace("_", " ")] = 2 * model.logits(test.data).argmax(axis=1)
+    for architecture in architectures:
+        made = [_logits(architecture, training, validation, test, seed, epochs) for seed in range(seeds)]
+        for seed, logits in enumerate(made):
+            said[f"{architecture}, seed {seed}"] = _winner(logits)
+        if seeds > 1:
+            said[f"{architecture}, {seeds} averaged"] = _winner(np.mean(made, axis=0))
+    return [_score(who, winner, test) for who, winner in said.items()], len(test.labels)
+
+
+def _parts(path: Path, published: Published) -> tuple[Part, Part, Part]:
+    files = BarFiles([path], INTERVAL, FileFormat(time_zone=ZONE))
+    rule = LabelRule(entry=Entry.CURRENT_CLOSE)
+    everything = dataset.build(files.read(), INTERVAL, FeatureSpec(window_bars=5), rule, ZONE)
+    closes = np.unique(everything.close_time)
+    # The day that is predicted decides which part a window belongs to.
+    target = np.append(closes, closes[-1] + DAY)[np.searchsorted(closes, everything.close_time) + 1]
+    returns = np.expm1(everything.log_close[everything.last + 1] - everything.log_close[everything.last])
+    moved = (returns >= UP_FROM) | (returns <= DOWN_FROM)
+    labels = np.where(returns >= UP_FROM, int(Direction.UP), int(Direction.DOWN))
+    days = [
+        day_start(day, ZONE)
+        for day in (
+            published.train_from,
+            published.train_until,
+            published.validate_until,
+            published.test_until,
+        )
+    ]
+    parts = []
+    for first, last in itertools.pairwise(days):
+        rows = np.flatnonzero(moved & (target >= first) & (target < last))
+        if len(rows) < 100:
+            raise ValueError(
+                f"{path}: {len(rows)} windows from {first} to {last}: this is not the set's file"
+            )
+        parts.append(Part(everything.chosen(rows), labels[rows]))
+    return parts[0], parts[1], parts[2]
+
+
+def _logits(
+    architecture: str, training: Part, validation: Part, test: Part, seed: int, epochs: int
+) -> Floats:
+    normalisation = Normalisation.of(training.data)
+    batches = [Batches(part.data, part.labels, normalisation) for part in (training, validation, test)]
+    make = partial(build, architecture, default_config(architecture, *training.data.window_shape))
+    options = FitOptions(seed=seed, epochs=epochs, patience=4)
+    return logits_of(fit(make, batches[0], batches[1], options), batches[2])
+
+
+def _winner(logits: Floats) -> Ints:
+    """DOWN or UP: what a network says of FLAT, which it never saw, is not asked."""
+    return np.where(logits[:, 2] > logits[:, 0], int(Direction.UP), int(Direction.DOWN))
+
+
+def _score(name: str, winner: Ints, test: Part) -> Scored:
+    _, day = np.unique(test.data.close_time // DAY, return_inverse=True)
+    days = int(day.max()) + 1
+    cells = np.bincount(day * 9 + test.labels * 3 + winner, minlength=9 * days).reshape(days, 9)
+    ups = np.bincount(day, test.labels == Direction.UP, days)
+    sums = np.column_stack([cells, ups]).astype(np.float64)
+    drawn, total = block_sums(sums, BLOCK, DRAWS, seed=0), sums.sum(axis=0, keepdims=True)
+
+    def hits(s: Floats) -> Floats:
+        return np.asarray((s[:, 0] + s[:, 4] + s[:, 8]) / s[:, :9].sum(axis=1))
+
+    def beyond(s: Floats) -> Floats:
+        return np.asarray(hits(s) - s[:, 9] / s[:, :9].sum(axis=1))
+
+    def estimate(figure: Callable[[Floats], Floats]) -> Estimate:
+        return Estimate(float(figure(total)[0]), *interval(figure(drawn)))
+
+    return Scored(name, estimate(hits), estimate(mcc), estimate(beyond))
+
+
+def to_text(name: str, scored: list[Scored], windows: int) -> str:
+    """A table in Markdown, with the published figures below ours."""
+    lines = [
+        f"{name}: {windows:,} test windows that moved enough; intervals: 95 %, bootstrap of blocks of {BLOCK} days.",
+        "",
+        "| candidate | accuracy | MCC | beyond always up (points) |",
+        "|---|---:|---:|---:|",
+    ]
+    for s in scored:
+        accuracy, beyond = (
+            f"{100 * e.value:{sign}.2f} ({100 * e.low:{sign}.2f} … {100 * e.high:{sign}.2f})"
+            for e, sign in ((s.accuracy, ""), (s.beyond_up, "+"))
+        )
+        correlation = f"{s.correlation.value:.4f} ({s.correlation.low:.3f} … {s.correlation.high:.3f})"
+        lines.append(f"| {s.name} | {accuracy} | {correlation} | {beyond} |")
+    up = 100 * next(s.accuracy.value for s in scored if s.name == "always up")
+    for who, (accuracy_reported, mcc_reported) in SETS[name].reported.items():
+        row = f"| {who} (published) | {accuracy_reported:.2f} | {mcc_reported:.4f} | {accuracy_reported - up:+.2f} |"
+        lines.append(row)
+    return "\n".join(lines)

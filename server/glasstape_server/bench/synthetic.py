@@ -1,0 +1,122 @@
+"""`glasstape bench synthetic`: does the pipeline find a signal that is there, and none where there is none?
+
+A market is made up bar by bar with a known signal, everything that `glasstape train` does is done to it, and the
+trained network is held against the accuracy that nobody can beat.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glasstape_server.domain import DAY, Floats
+from glasstape_server.evaluation.figures import Estimate, Figures, Predicted
+from glasstape_server.evaluation.synthetic import (
+    FIRST_CLOSE,
+    INTERVAL,
+    RULE,
+    Signal,
+    known_signal,
+    market,
+    no_signal,
+    probabilities,
+)
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.training import calibrate, dataset
+from glasstape_server.training.batches import Batches
+from glasstape_server.training.fit import FitOptions, logits_of
+from glasstape_server.training.train import Material, Plan, Setting, train
+
+LEARNT = 0.5
+VALIDATED = 0.6
+"""Parts of the bars that have windows behind which training and validation end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One market."""
+
+    signal: str
+    trained: int
+    tested: int
+    bayes: float
+    """Accuracy of the true probabilities on the very same test windows."""
+    short: Estimate
+    """Accuracy that the network lacks to that."""
+    gained: Estimate
+    """Log loss saved against the class prior."""
+    accuracy: Estimate
+    beyond: Estimate
+    """Accuracy beyond the base rate."""
+    ece: Estimate
+
+
+def run(architecture: str, symbols: int, bars: int, epochs: int, seed: int) -> list[Found]:
+    """Make both markets, train and test on each.
+
+    Raises:
+        ValueError: too few bars.
+    """
+    least = FeatureSpec().min_bars + 250
+    if bars < least:
+        raise ValueError(f"--bars: must be {least} or more, so that enough days can be tested, is {bars}")
+    signals: dict[str, Signal] = {"known": known_signal, "none": no_signal}
+    return [_run(name, g, architecture, symbols, bars, epochs, seed) for name, g in signals.items()]
+
+
+def _run(
+    name: str, signal: Signal, architecture: str, symbols: int, bars: int, epochs: int, seed: int
+) -> Found:
+    frame, spec = market(signal, symbols, bars, seed), FeatureSpec()
+    usable = bars - spec.min_bars
+    until, end = (FIRST_CLOSE + int(spec.min_bars + usable * part) * DAY for part in (LEARNT, VALIDATED))
+    material = Material(frame, Setting(interval=INTERVAL, train_until=until, validate_until=end, rule=RULE))
+    fit = FitOptions(seed=seed, epochs=epochs, patience=4, batch=512)
+    trained = train(material, Plan(name="synthetic", version="1", architecture=architecture, fit=fit))
+    everything = dataset.build(frame, INTERVAL, spec, RULE)
+    test = everything.between(end, FIRST_CLOSE + bars * DAY)
+    labels = test.labels(material.rule)
+    validation_logits = logits_of(trained.network, material.batches[1])
+    temperature = calibrate.fit_temperature(validation_logits, material.labels[1])
+    logits = logits_of(trained.network, Batches(test, labels, material.normalisation))
+    shares = np.bincount(material.labels[0], minlength=3) / len(material.labels[0])
+
+    def figures(stated: Floats) -> Figures:
+        return Figures(Predicted(stated, labels, test.close_time, np.tile(shares, (len(test), 1))))
+
+    ours = figures(calibrate.probabilities(logits, temperature))
+    truth = figures(probabilities(signal, test.windows(), material.rule.k))
+    return Found(
+        name,
+        len(material.training),
+        len(test),
+        truth.estimates["accuracy"].value,
+        truth.beyond(ours, "accuracy"),
+        ours.estimates["log_loss_gained"],
+        ours.estimates["accuracy"],
+        ours.estimates["accuracy_gained"],
+        ours.estimates["ece"],
+    )
+
+
+def to_text(found: list[Found], architecture: str) -> str:
+    """A table in Markdown."""
+    head = ["signal", "trained on", "tested on", "Bayes accuracy", "accuracy", "short of Bayes (points)"]
+    head += ["beyond the base rate (points)", "log loss saved (nats)", "ECE"]
+    rows = [
+        [
+            f.signal, f"{f.trained:,}", f"{f.tested:,}", f"{f.bayes:.2%}", f"{f.accuracy.value:.2%}", _points(f.short),
+            _points(f.beyond), str(f.gained), f"{f.ece.value:.4f}",
+        ]
+        for f in found
+    ]  # fmt: skip
+    return "\n".join(
+        [
+            f"Network {architecture}; intervals: 95 %, bootstrap of blocks of ten days.",
+            "",
+            *("| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)),
+        ]
+    )
+
+
+def _points(e: Estimate) -> str:
+    return f"{100 * e.value:+.2f} ({100 * e.low:+.2f} … {100 * e.high:+.2f})"

@@ -1,0 +1,128 @@
+"""`glasstape bench training`: is a network ever kept waiting for its windows?
+
+One core throughout. Reading: from a Parquet file to normalised batches in order. A pass: what `fit` does with a
+data set, against nothing but forward and backward of the same network on tensors that are in memory already.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch.nn import functional
+
+from glasstape_server.domain import DAY
+from glasstape_server.features.labels import LabelRule
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.market.files import BarFiles, FileFormat
+from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.training import dataset
+from glasstape_server.training.batches import Batches, Normalisation, in_order
+from glasstape_server.training.fit import FitOptions, train_once
+
+BATCH = FitOptions().batch
+SHAPE = (FeatureSpec().window_bars, len(FeatureSpec().names))
+"""(time, feature)."""
+STEPS = 200
+"""Batches of a measured pass."""
+
+
+def run(symbols: int, bars: int, networks: list[str], rounds: int) -> str:
+    """Measure; returns a Markdown table.
+
+    Raises:
+        ValueError: no such network.
+    """
+    if unknown := sorted(set(networks) - set(ARCHITECTURES)):
+        raise ValueError(f"networks: must be of {', '.join(ARCHITECTURES)}, is {', '.join(unknown)}")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "bars.parquet"
+            _bars(symbols, bars).write_parquet(path)
+            speeds, examples = _reading(path, rounds)
+        lines = [
+            f"{symbols} symbols x {bars:,} bars, one core. From file to batches: {np.median(speeds) / 1e6:.2f} M "
+            f"windows/s of CPU time ({min(speeds) / 1e6:.2f} … {max(speeds) / 1e6:.2f}); gathering batches alone: "
+            f"{_gathering(examples) / 1e6:.2f} M windows/s.",
+            "",
+            "| network | a pass, windows/s | bare forward + backward, windows/s | pass / bare |",
+            "|---|---:|---:|---:|",
+        ]
+        for name in networks or ARCHITECTURES:
+            ours, bare = _pass(name, examples, rounds)
+            size = STEPS * BATCH
+            lines.append(f"| {name} | {size / ours:,.0f} | {size / bare:,.0f} | {ours / bare:.2f} |")
+        return "\n".join(lines)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _bars(symbols: int, bars: int) -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    close = 100 * np.exp(random.normal(0, 0.01, (symbols, bars)).cumsum(axis=1))
+    opened = close * np.exp(random.normal(0, 0.003, close.shape))
+    return pl.DataFrame(
+        {
+            "symbol": np.repeat([f"S{n:05d}" for n in range(symbols)], bars),
+            "datetime": np.tile(
+                pl.Series(10_000 * DAY + DAY * np.arange(bars)).cast(pl.Datetime("us")), symbols
+            ),
+            "open": opened.ravel(),
+            "high": (np.maximum(opened, close) * 1.002).ravel(),
+            "low": (np.minimum(opened, close) * 0.998).ravel(),
+            "close": close.ravel(),
+            "volume": np.exp(random.normal(12, 0.5, close.size)),
+        }
+    )
+
+
+def _reading(path: Path, rounds: int) -> tuple[list[float], Batches]:
+    speeds = []
+    for _ in range(rounds):
+        start = time.process_time()  # of all threads: polars reads with several
+        frames = BarFiles([path], "1d", FileFormat()).chunks(1_000_000)
+        data = dataset.build(frames, "1d", FeatureSpec(), LabelRule())
+        examples = Batches(data, data.labels(LabelRule()), Normalisation.of(data))
+        for _windows, _labels in in_order(examples):
+            pass
+        speeds.append(len(data) / (time.process_time() - start))
+    return speeds, examples
+
+
+def _gathering(examples: Batches) -> float:
+    order = torch.randperm(len(examples))
+    start = time.perf_counter()
+    for numbers in torch.split(order, BATCH):
+        examples.take(numbers)
+    return len(order) / (time.perf_counter() - start)
+
+
+def _pass(name: str, examples: Batches, rounds: int) -> tuple[float, float]:
+    """Least seconds of a pass of `STEPS` batches: ours, and bare."""
+    network = build(name, default_config(name, *SHAPE)).train()
+    windows, labels = examples.take(torch.arange(BATCH))
+    order = torch.randperm(len(examples))[: STEPS * BATCH]
+    optimiser = FitOptions().optimiser(network)
+
+    def ours() -> None:
+        train_once(network, examples, optimiser, order, BATCH)
+
+    def bare() -> None:
+        for _ in range(STEPS):
+            network.zero_grad()
+            functional.cross_entropy(network(windows), labels).backward()  # type: ignore[no-untyped-call]
+
+    # By turns, so that what else this machine does disturbs both alike.
+    pairs = [(_seconds(ours), _seconds(bare)) for _ in range(rounds)]
+    return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

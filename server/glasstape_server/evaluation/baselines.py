@@ -1,0 +1,94 @@
+"""What every network must beat, or be said not to."""
+
+from typing import Protocol
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+from glasstape_server.domain import Direction, Floats, Ints
+from glasstape_server.features.labels import LabelRule
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.training.batches import Normalisation
+from glasstape_server.training.dataset import Dataset
+
+RULES = ("prior", "always_up", "last_direction")
+"""Baselines that learn no more than class shares."""
+LEARNT = ("logistic_regression", "gradient_boosting")
+"""Baselines that see the same windows as the networks."""
+
+
+def stated_by_rule(name: str, test: Dataset, shares: Floats, rule: LabelRule) -> tuple[Floats, bool]:
+    """What a baseline without a model says.
+
+    Args:
+        name: of `RULES`.
+        test: windows to judge.
+        shares: class shares in training, (3,).
+        rule: whose threshold decides the class of the last bar.
+
+    Returns:
+        Probabilities (n, 3), and whether they are meant as such.
+    """
+    if name == "prior":
+        return np.tile(shares, (len(test), 1)), True
+    winner = np.full(len(test), int(Direction.UP))
+    if name == "last_direction":
+        # The last bar's return in units of volatility is a feature, and the threshold is k of it.
+        column = FeatureSpec().names.index("close_return")
+        moved = test.features[test.last, column]
+        winner = (moved > rule.k).astype(np.int64) - (moved < -rule.k) + int(Direction.FLAT)
+    return np.eye(3)[winner], False
+
+
+class Classifier(Protocol):
+    """What scikit-learn's classifiers share."""
+
+    @property
+    def classes_(self) -> Ints:
+        """Labels that it has seen."""
+        ...
+
+    def fit(self, X: Floats, y: Ints) -> object:
+        """Learn."""
+        ...
+
+    def predict_proba(self, X: Floats) -> Floats:
+        """Probabilities (n, 3)."""
+        ...
+
+
+class LearntBaseline:
+    """A classifier of scikit-learn on the flattened, normalised window."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self._model: Classifier = (
+            LogisticRegression(max_iter=200)
+            if name == "logistic_regression"
+            # No early stopping: its validation set would be drawn at random out of the training windows.
+            else HistGradientBoostingClassifier(
+                max_iter=100, learning_rate=0.05, max_leaf_nodes=15, early_stopping=False, random_state=seed
+            )
+        )
+
+    def learn(self, training: Dataset, labels: Ints) -> None:
+        """Fit."""
+        self._normalisation = Normalisation.of(training)
+        self._model.fit(self._flat(training, slice(None)), labels)
+
+    def logits(self, data: Dataset) -> Floats:
+        """Log probabilities (n, 3), so that a temperature can calibrate them as any network's."""
+        parts = [self._three(data, slice(start, start + (1 << 16))) for start in range(0, len(data), 1 << 16)]
+        return np.log(np.maximum(np.concatenate(parts), 1e-12))
+
+    def _three(self, data: Dataset, rows: slice) -> Floats:
+        """Probabilities (n, 3), 0 for a class that training did not hold."""
+        said = self._model.predict_proba(self._flat(data, rows))
+        stated = np.zeros((len(said), 3))
+        stated[:, self._model.classes_] = said
+        return stated
+
+    def _flat(self, data: Dataset, rows: slice) -> Floats:
+        mean, deviation = self._normalisation.mean.numpy(), self._normalisation.deviation.numpy()
+        windows = (data.windows(rows) - mean) / deviation
+        return np.asarray(windows.reshape(len(windows), -1))
