@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     )
     from glasstape.types.enums import (
         Baseline,
+        CalibrationState,
         DataState,
         Delivery,
         Direction,
         Entry,
         EventKind,
         GoodbyeReason,
+        LabelKind,
         Method,
         ModelState,
         OpenResult,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
         ResetReason,
         Score,
         Start,
+        TrackRecordGroup,
         Verdict,
     )
     from glasstape.types.explanation import (
@@ -61,7 +64,18 @@ if TYPE_CHECKING:
         Heatmap,
         Quality,
     )
-    from glasstape.types.inference import Check, Confidence, Feature, Model, ModelRef, Prediction
+    from glasstape.types.inference import (
+        Check,
+        Confidence,
+        Estimate,
+        Feature,
+        LiveCalibration,
+        Model,
+        ModelRef,
+        Prediction,
+        ReliabilityPoint,
+        ShadowRecord,
+    )
     from glasstape.types.market import Bar, Instrument, PublishReport, Rejection
     from glasstape.types.signals import (
         BuyEvent,
@@ -92,6 +106,7 @@ __all__ = [
     "BarValues",
     "Baseline",
     "BuyEvent",
+    "CalibrationState",
     "Check",
     "Client",
     "Confidence",
@@ -106,6 +121,7 @@ __all__ = [
     "Disconnected",
     "Driver",
     "Entry",
+    "Estimate",
     "Event",
     "EventBatch",
     "EventKind",
@@ -121,6 +137,8 @@ __all__ = [
     "Instrument",
     "InternalError",
     "InvalidRequestError",
+    "LabelKind",
+    "LiveCalibration",
     "Method",
     "Model",
     "ModelRef",
@@ -139,14 +157,17 @@ __all__ = [
     "QualityLevel",
     "Quantity",
     "Rejection",
+    "ReliabilityPoint",
     "ResetReason",
     "Score",
+    "ShadowRecord",
     "Signal",
     "SignalStream",
     "Start",
     "StreamMessage",
     "Tls",
     "TrackRecord",
+    "TrackRecordGroup",
     "TrackRecords",
     "UnavailableError",
     "UnimplementedError",
@@ -172,14 +193,14 @@ _MODULES = {
         PermissionDeniedError PreconditionError UnavailableError UnimplementedError Violation
     """,
     "glasstape.types.enums": """
-        Baseline DataState Delivery Direction Entry EventKind GoodbyeReason Method ModelState
-        OpenResult QualityLevel Quantity ResetReason Score Start Verdict
+        Baseline CalibrationState DataState Delivery Direction Entry EventKind GoodbyeReason LabelKind
+        Method ModelState OpenResult QualityLevel Quantity ResetReason Score Start TrackRecordGroup Verdict
     """,
     "glasstape.types.explanation": """
         BarValues Counterfactual Driver Explanation Heatmap Quality
     """,
     "glasstape.types.inference": """
-        Check Confidence Feature Model ModelRef Prediction
+        Check Confidence Estimate Feature LiveCalibration Model ModelRef Prediction ReliabilityPoint ShadowRecord
     """,
     "glasstape.types.market": """
         Bar Instrument PublishReport Rejection

@@ -30,6 +30,7 @@ from glasstape.types.enums import (
     QualityLevel,
     Score,
     Start,
+    TrackRecordGroup,
 )
 from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Model, Prediction
@@ -204,10 +205,18 @@ class AsyncClient:
                 yield event_from(event)
 
     async def track_record(
-        self, *, model: str = "", symbols: Sequence[str] = (), exclude_abstained: bool = False
+        self,
+        *,
+        model: str = "",
+        symbols: Sequence[str] = (),
+        exclude_abstained: bool = False,
+        group_by: Iterable[TrackRecordGroup | str] = (),
+        cost: float = 0.0,
     ) -> TrackRecords:
         """See `Client.track_record`."""
-        request = _requests.track_record(model, symbols, exclude_abstained)
+        request = _requests.track_record(
+            model, symbols, exclude_abstained=exclude_abstained, group_by=group_by, cost=cost
+        )
         return track_records_from(await self._call(self._signals.GetTrackRecord, request))
 
     async def ready(self) -> bool:

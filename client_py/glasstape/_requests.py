@@ -20,6 +20,7 @@ from glasstape.types.enums import (
     QualityLevel,
     Score,
     Start,
+    TrackRecordGroup,
 )
 from glasstape.types.market import Bar
 from glasstape.v1 import inference_pb2 as ipb
@@ -169,10 +170,25 @@ def list_signals(
 
 
 @checked
-def track_record(model: str, symbols: Sequence[str], exclude_abstained: bool) -> spb.GetTrackRecordRequest:
+def track_record(
+    model: str,
+    symbols: Sequence[str],
+    *,
+    exclude_abstained: bool,
+    group_by: Iterable[TrackRecordGroup | str],
+    cost: float,
+) -> spb.GetTrackRecordRequest:
     """A GetTrackRecord request."""
+    groups = [
+        member(TrackRecordGroup, group, "group_by")
+        for group in ([group_by] if isinstance(group_by, str) else group_by)
+    ]
     return spb.GetTrackRecordRequest(
-        model=model, symbols=symbols_to(symbols), exclude_abstained=exclude_abstained
+        model=model,
+        symbols=symbols_to(symbols),
+        exclude_abstained=exclude_abstained,
+        group_by=[enum_to(spb.TrackRecordGroup, "TRACK_RECORD_GROUP_", group) for group in groups],
+        cost=cost,
     )
 
 

@@ -31,6 +31,7 @@ from glasstape.types.enums import (
     QualityLevel,
     Score,
     Start,
+    TrackRecordGroup,
 )
 from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Model, Prediction
@@ -266,10 +267,26 @@ class Client:
             yield from (event_from(event) for event in page.events)
 
     def track_record(
-        self, *, model: str = "", symbols: Sequence[str] = (), exclude_abstained: bool = False
+        self,
+        *,
+        model: str = "",
+        symbols: Sequence[str] = (),
+        exclude_abstained: bool = False,
+        group_by: Iterable[TrackRecordGroup | str] = (),
+        cost: float = 0.0,
     ) -> TrackRecords:
-        """How signals turned out, against base rates, with 95 % intervals."""
-        request = _requests.track_record(model, symbols, exclude_abstained)
+        """How signals turned out, against base rates, with 95 % intervals.
+
+        Args:
+            model: only this one. Default: all.
+            symbols: only these. Default: all.
+            exclude_abstained: leave abstained signals out.
+            group_by: split by "model", "symbol" and "confidence", besides the predicted class.
+            cost: of entering or leaving a position, as a share of the price, 0-0.1.
+        """
+        request = _requests.track_record(
+            model, symbols, exclude_abstained=exclude_abstained, group_by=group_by, cost=cost
+        )
         return track_records_from(self._call(self._signals.GetTrackRecord, request))
 
     def ready(self) -> bool:

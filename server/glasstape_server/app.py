@@ -19,8 +19,11 @@ from glasstape_server.engine.rollout import roll_out, watch
 from glasstape_server.errors import DataLoss, GlasstapeError
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.feed.calibration import State as CalibrationState
 from glasstape_server.feed.hub import Hub
-from glasstape_server.feed.pipeline import Codec, Pipeline
+from glasstape_server.feed.live_record import LiveRecord
+from glasstape_server.feed.pipeline import Codec, Pipeline, Signalled
+from glasstape_server.feed.shadow import Shadow
 from glasstape_server.feed.sqlite_log import SqliteLog
 from glasstape_server.market import replay
 from glasstape_server.market.clock import Clock
@@ -28,6 +31,7 @@ from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
+from glasstape_server.rpc.convert.inference import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.inference import Inference, InferenceServicer
@@ -108,7 +112,10 @@ class App:
             active=lambda: PinnedForecaster(self.repository.active, self.inference),
             codec=Codec(encode_event, decode_event),
             keep=settings.journal_keep,
+            on_signalled=self._count,
         )
+        self.record = LiveRecord(self.hub, self.repository.seen_until, decode_event)
+        self.shadow = Shadow(self._shadow)
         self.ingest.on_closed = self.pipeline.notify
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -129,9 +136,12 @@ class App:
             raise StartError(
                 f"{error}{wanted} ({self.settings.models_dir}){': ' + reasons if reasons else ''}"
             ) from None
+        head = self.hub.bounds.head
+        self._check_shadow()
         await self.pipeline.start()
         await self.server.ready()
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
+        self._spawn(self.record.read_journal(head))
         self._spawn(watch(self.repository, self.engine, self.settings.models_poll_interval, self._announce))
         if self._recording is not None:
             settings = self.settings
@@ -171,16 +181,22 @@ class App:
     def _server(self) -> Server:
         settings, repository = self.settings, self.repository
 
-        def active() -> ModelRef | None:
-            return repository.active.ref if repository.models() else None
+        def active() -> tuple[ModelRef, CalibrationState] | None:
+            if not repository.models():
+                return None
+            ref = repository.active.ref
+            return ref, self.record.watch.state(ref.digest)
 
         servicers = Servicers(
-            inference=InferenceServicer(self.inference, repository),
+            inference=InferenceServicer(
+                self.inference, repository, LiveFigures(self.record.watch.of, self.shadow.of)
+            ),
             market=MarketServicer(self.ingest),
             signals=SignalServicer(
                 self.hub,
                 lambda: StreamEncoder(self.clock, settings.interval, active),
                 self.inference,
+                repository.seen_until,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository),
         )
@@ -189,6 +205,26 @@ class App:
             return Server(servicers, f"{host}:{settings.port}", with_reflection=not settings.production)
         except RuntimeError as error:
             raise StartError(f"cannot listen on {host}:{settings.port}: {error}") from None
+
+    def _check_shadow(self) -> None:
+        """Raise StartError unless the shadow that was asked for is there; later it may come and go."""
+        if self.settings.shadow:
+            try:
+                shadow = self.repository.get(self.settings.shadow)
+            except GlasstapeError as error:
+                raise StartError(f"shadow: {error}") from None
+            log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
+
+    def _count(self, burst: Signalled) -> None:
+        """Keep the live figures of a burst that was published."""
+        self.record.add(burst.outcomes)
+        if burst.forecasts is not None and self.settings.shadow:
+            self.shadow.offer(burst.forecaster, burst.forecasts, burst.windows)
+
+    def _shadow(self) -> PinnedForecaster | None:
+        if not self.settings.shadow:
+            return None
+        return PinnedForecaster(self.repository.get(self.settings.shadow), self.inference)
 
     async def _announce(self, model: Model) -> None:
         await self.server.set_serving(model.ref.name, True)

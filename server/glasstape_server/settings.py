@@ -47,7 +47,10 @@ class Settings(BaseSettings):
     """Folder of artefacts: NAME/VERSION/manifest.json. Watched for new versions."""
     model: str = ""
     """Model that publishes signals: NAME (its newest version) or NAME@VERSION, which pins it. Default: the
-    first by name."""
+    promoted one (`glasstape models promote`), or else the first by name."""
+    shadow: str = ""
+    """Model that sees every live window, too, and is compared with the active one: NAME or NAME@VERSION, of the same
+    feature spec. What it says is counted, never published."""
     models_poll_interval: float = Field(default=1.0, gt=0, le=3600)
     """Seconds between two looks into the model folder."""
     interval: str = "1d"

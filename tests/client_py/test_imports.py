@@ -13,7 +13,8 @@ Disconnected Driver Entry Event EventBatch EventKind Explanation Feature Gap Gla
 GoodbyeReason Heartbeat Heatmap HeatmapBatch Instrument InternalError InvalidRequestError Method Model
 ModelRef ModelState NotFoundError OpenResult Opened OutOfRangeError OutcomeEvent OverloadedError
 PermissionDeniedError PreconditionError Prediction PublishReport Quality QualityLevel Quantity Rejection
-ResetReason Score Signal SignalStream Start StreamMessage Tls TrackRecord TrackRecords UnavailableError
+ResetReason Score CalibrationState Estimate LabelKind LiveCalibration ReliabilityPoint ShadowRecord
+TrackRecordGroup Signal SignalStream Start StreamMessage Tls TrackRecord TrackRecords UnavailableError
 UnimplementedError Verdict Violation __version__ in_words
 """
 

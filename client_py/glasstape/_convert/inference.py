@@ -1,6 +1,6 @@
 """Inputs, predictions and models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,8 +9,19 @@ from numpy.typing import ArrayLike
 from glasstape._convert.common import enum_from, time_from
 from glasstape._convert.market import bar_to
 from glasstape.errors import InvalidRequestError, from_status
-from glasstape.types.enums import Direction, Entry, Method, ModelState
-from glasstape.types.inference import Check, Confidence, Feature, Model, ModelRef, Prediction
+from glasstape.types.enums import CalibrationState, Direction, Entry, Method, ModelState
+from glasstape.types.inference import (
+    Check,
+    Confidence,
+    Estimate,
+    Feature,
+    LiveCalibration,
+    Model,
+    ModelRef,
+    Prediction,
+    ReliabilityPoint,
+    ShadowRecord,
+)
 from glasstape.types.market import Bar
 from glasstape.v1 import inference_pb2 as pb
 
@@ -168,7 +179,46 @@ def model_from(message: pb.Model) -> Model:
         training_data=message.training_data,
         seen_until=time_from(message.seen_until) if message.HasField("seen_until") else None,
         checks=tuple(check_from(item) for item in message.checks),
+        live=_live_from(message.live) if message.HasField("live") else None,
+        shadow=ShadowRecord(
+            compared=message.shadow.compared,
+            disagreed=message.shadow.disagreed,
+            against=ref_from(message.shadow.against),
+        )
+        if message.HasField("shadow")
+        else None,
+        reliability=reliability_from(message.reliability),
     )
+
+
+def reliability_from(points: Iterable[pb.ReliabilityPoint]) -> tuple[ReliabilityPoint, ...]:
+    """Points of a reliability diagram."""
+    return tuple(
+        ReliabilityPoint(
+            direction=direction_from(point.direction),
+            stated=point.stated,
+            realised=point.realised,
+            count=point.count,
+        )
+        for point in points
+    )
+
+
+def _live_from(message: pb.LiveCalibration) -> LiveCalibration:
+    return LiveCalibration(
+        state=enum_from(pb.CalibrationState, "CALIBRATION_STATE_", CalibrationState, message.state),
+        sessions=message.sessions,
+        outcomes=message.outcomes,
+        winner_gap=_estimate_from(message.winner_gap),
+        up_gap=_estimate_from(message.up_gap),
+        band=message.band,
+        novel_share=_estimate_from(message.novel_share),
+        drifted=message.drifted,
+    )
+
+
+def _estimate_from(message: pb.Estimate) -> Estimate:
+    return Estimate(value=message.value, low=message.low, high=message.high)
 
 
 def check_from(message: pb.Check) -> Check:

@@ -96,6 +96,7 @@ def _signal_to(signal: Signal) -> pb.Signal:
         expire_time=time_to(signal.expire_time, "expire_time"),
         data_state=enum_to(mpb.DataState, "DATA_STATE_", signal.data_state),
         flat_threshold=signal.flat_threshold,
+        label_kind=enum_to(pb.LabelKind, "LABEL_KIND_", signal.label_kind),
     )
 
 

@@ -5,13 +5,21 @@ from typing import Any
 
 from glasstape._convert.common import delta_from, enum_from, time_from
 from glasstape._convert.explanation import explanation_from
-from glasstape._convert.inference import confidence_from, direction_from, direction_of, ref_from
+from glasstape._convert.inference import (
+    confidence_from,
+    direction_from,
+    direction_of,
+    ref_from,
+    reliability_from,
+)
 from glasstape._convert.market import bar_from
 from glasstape.types.enums import (
+    CalibrationState,
     DataState,
     Direction,
     Entry,
     GoodbyeReason,
+    LabelKind,
     Method,
     OpenResult,
     ResetReason,
@@ -123,11 +131,21 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
                 hit_rate_high=record.hit_rate_high,
                 base_rate=record.base_rate,
                 mean_return=record.mean_return,
+                net_return=record.net_return,
+                sessions=record.sessions,
+                model=record.model,
+                symbol=record.symbol,
+                confidence=(record.confidence_low, record.confidence_high)
+                if record.confidence_high
+                else None,
             )
             for record in response.records
         ),
         outcomes=response.outcomes,
         brier_score=response.brier_score,
+        log_loss=response.log_loss,
+        reliability=reliability_from(response.reliability),
+        left_out=response.left_out,
     )
 
 
@@ -140,6 +158,18 @@ def _entry(number: int) -> Entry:
 @cache
 def _data_state(number: int) -> DataState:
     state: DataState = enum_from(mpb.DataState, "DATA_STATE_", DataState, number)
+    return state
+
+
+@cache
+def _label_kind(number: int) -> LabelKind:
+    kind: LabelKind = enum_from(pb.LabelKind, "LABEL_KIND_", LabelKind, number)
+    return kind
+
+
+@cache
+def _calibration(number: int) -> CalibrationState:
+    state: CalibrationState = enum_from(ipb.CalibrationState, "CALIBRATION_STATE_", CalibrationState, number)
     return state
 
 
@@ -163,6 +193,7 @@ def _signal_from(message: pb.Signal) -> Signal:
         expire_time=time_from(message.expire_time),
         data_state=_data_state(message.data_state),
         flat_threshold=message.flat_threshold,
+        label_kind=_label_kind(message.label_kind or pb.LABEL_KIND_HORIZON),
     )
 
 
@@ -185,6 +216,7 @@ def _heartbeat_from(message: pb.Heartbeat) -> Heartbeat:
         market_time=time_from(message.market_time),
         data_state=_data_state(message.data_state),
         last_bar_close_time=time_from(message.last_bar_close_time) if has_bar else None,
+        calibration=_calibration(message.calibration or ipb.CALIBRATION_STATE_UNKNOWN),
     )
 
 

@@ -1,10 +1,15 @@
 """`glasstape track`: how signals turned out."""
 
 import argparse
+from typing import TYPE_CHECKING
 
-from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
+from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+
+if TYPE_CHECKING:
+    from glasstape import TrackRecord, TrackRecords
 
 HELP = "show the track record: hit rates against base rates"
+GROUPS = ("model", "symbol", "confidence")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +19,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("symbols", nargs="*", help="only these symbols (default: all)")
     parser.add_argument("--model", default="", help="only this model (default: all)")
     parser.add_argument("--exclude-abstained", action="store_true", help="leave abstained signals out")
+    parser.add_argument(
+        "--by", type=_groups, default=[], metavar="A,B", help="split further: by model, symbol, confidence"
+    )
+    parser.add_argument(
+        "--cost",
+        type=float,
+        default=0.001,
+        help="of entering or leaving a position, share of the price (default: %(default)s)",
+    )
+    parser.add_argument("--reliability", action="store_true", help="show what was said against what came")
+
+
+def _groups(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in GROUPS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"must be of {', '.join(GROUPS)}, has {', '.join(unknown)}")
+    return names
 
 
 @reported
@@ -24,25 +47,63 @@ def run(options: argparse.Namespace) -> int:
             model=options.model,
             symbols=options.symbols,
             exclude_abstained=options.exclude_abstained,
+            group_by=options.by,
+            cost=options.cost,
         )
     if options.json:
         print_json(track)
         return 0
-    from rich.console import Console
+    from rich.table import Column, Table
+
+    console = wide_console()
+    names = [name for name in GROUPS if name in options.by]
+    table = Table(
+        *(Column(name, no_wrap=True) for name in names),
+        "called",
+        "n",
+        "sessions",
+        "hit rate",
+        "95 % interval",
+        "base rate",
+        "mean return",
+        "after costs",
+    )
+    for record in track.records:
+        table.add_row(*_group(record, names), *_figures(record))
+    console.print(table)
+    console.print(
+        f"{track.outcomes} outcomes; Brier score {track.brier_score:.4f} (knowing nothing: 0.6667), "
+        f"log loss {track.log_loss:.4f} (1.0986)"
+    )
+    if track.left_out:
+        console.print(f"{track.left_out} outcomes are left out: their model had learnt from those bars")
+    if options.reliability:
+        console.print(_reliability(track))
+    return 0
+
+
+def _group(record: "TrackRecord", names: list[str]) -> list[str]:
+    low, high = record.confidence or (0.0, 0.0)
+    texts = {"model": record.model, "symbol": record.symbol, "confidence": f"{low:.0%} - {high:.0%}"}
+    return [texts[name] for name in names]
+
+
+def _figures(record: "TrackRecord") -> list[str]:
+    name = record.predicted.name if record.predicted is not None else "UP and DOWN"
+    if not record.count:
+        return [name, "0", "0", *["-"] * 5]
+    return [
+        name, str(record.count), str(record.sessions), f"{record.hit_rate:.1%}",
+        f"{record.hit_rate_low:.1%} - {record.hit_rate_high:.1%}", f"{record.base_rate:.1%}",
+        f"{record.mean_return:+.3%}", f"{record.net_return:+.3%}",
+    ]  # fmt: skip
+
+
+def _reliability(track: "TrackRecords") -> object:
     from rich.table import Table
 
-    table = Table("called", "n", "hit rate", "95 % interval", "base rate", "mean return")
-    for record in track.records:
-        name = record.predicted.name if record.predicted is not None else "UP and DOWN"
-        if not record.count:
-            table.add_row(name, "0", *["-"] * 4)
-            continue
-        table.add_row(
-            name, str(record.count), f"{record.hit_rate:.1%}",
-            f"{record.hit_rate_low:.1%} - {record.hit_rate_high:.1%}",
-            f"{record.base_rate:.1%}", f"{record.mean_return:+.3%}",
-        )  # fmt: skip
-    console = Console()
-    console.print(table)
-    console.print(f"{track.outcomes} outcomes; Brier score {track.brier_score:.4f} (knowing nothing: 0.6667)")
-    return 0
+    table = Table("class", "said", "came true", "n")
+    for point in track.reliability:
+        name = "winner" if point.direction is None else point.direction.name
+        table.add_row(name, f"{point.stated:.1%}", f"{point.realised:.1%}", str(point.count))
+    return table

@@ -115,6 +115,37 @@ class ModelState(StrEnum):
     """On disk and not usable."""
 
 
+class CalibrationState(StrEnum):
+    """Whether confidences still mean what they say."""
+
+    UNSPECIFIED = auto()
+    UNKNOWN = auto()
+    """Too few sessions have outcomes to tell."""
+    HOLDS = auto()
+    BROKEN = auto()
+    """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
+
+
+class LabelKind(StrEnum):
+    """What decides the class of an outcome."""
+
+    UNSPECIFIED = auto()
+    HORIZON = auto()
+    """The return at the horizon's end."""
+    TRIPLE_BARRIER = auto()
+    """The first close beyond the threshold."""
+
+
+class TrackRecordGroup(StrEnum):
+    """What track records may be split by, besides the predicted class."""
+
+    UNSPECIFIED = auto()
+    MODEL = auto()
+    SYMBOL = auto()
+    CONFIDENCE = auto()
+    """Bands of five points of the winning confidence."""
+
+
 class DataState(StrEnum):
     """Where market data stands in time."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from glasstape.errors import GlasstapeError
-from glasstape.types.enums import Direction, Entry, Method, ModelState
+from glasstape.types.enums import CalibrationState, Direction, Entry, Method, ModelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,60 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A figure with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveCalibration:
+    """Confidences against outcomes over the last 60 sessions; intervals: 99 %, blocks of sessions."""
+
+    state: CalibrationState
+    sessions: int
+    outcomes: int
+    winner_gap: Estimate
+    """Share of winning classes that came true minus their mean confidence."""
+    up_gap: Estimate
+    """Share of UP outcomes minus the mean p(UP)."""
+    band: float
+    """Largest |gap| that the confidences are said to keep."""
+    novel_share: Estimate
+    """Share of windows beyond 95 % of the validation windows; 0.05 is usual."""
+    drifted: bool
+    """Inputs are no longer those that the model learnt from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowRecord:
+    """How often a shadow would have said something else than the active model."""
+
+    compared: int
+    disagreed: int
+    against: ModelRef
+    """The active model that it is compared with."""
+
+    @property
+    def rate(self) -> float:
+        """Share of disagreements, 0-1."""
+        return self.disagreed / self.compared if self.compared else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityPoint:
+    """One point of a reliability diagram."""
+
+    direction: Direction | None
+    """Class whose confidence it is; None: the winning class."""
+    stated: float
+    realised: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """What a model takes, says and is worth."""
 
@@ -107,3 +161,9 @@ class Model:
     """Last close that training or validation has seen."""
     checks: tuple[Check, ...] = ()
     """Tests made when the model was; maps of a model that failed one are never RELIABLE."""
+    live: LiveCalibration | None = None
+    """What came of its own signals lately; None: none has an outcome yet."""
+    shadow: ShadowRecord | None = None
+    """Set for a model that shadows the active one."""
+    reliability: tuple[ReliabilityPoint, ...] = ()
+    """Of the winning class on the validation set."""

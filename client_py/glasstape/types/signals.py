@@ -7,16 +7,18 @@ from typing import Generic, TypeVar
 
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import (
+    CalibrationState,
     DataState,
     Direction,
     Entry,
     EventKind,
     GoodbyeReason,
+    LabelKind,
     OpenResult,
     ResetReason,
 )
 from glasstape.types.explanation import Explanation
-from glasstape.types.inference import Confidence, ModelRef
+from glasstape.types.inference import Confidence, ModelRef, ReliabilityPoint
 from glasstape.types.market import Bar
 
 T = TypeVar("T")
@@ -37,6 +39,8 @@ class Signal:
     data_state: DataState
     flat_threshold: float
     """|log return| below which the outcome is FLAT."""
+    label_kind: LabelKind = LabelKind.HORIZON
+    """What decides the outcome's class."""
 
     @property
     def change(self) -> float | None:
@@ -156,6 +160,8 @@ class Heartbeat:
     market_time: datetime
     data_state: DataState
     last_bar_close_time: datetime | None
+    calibration: CalibrationState = CalibrationState.UNKNOWN
+    """Whether the active model's confidences still mean what they say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,10 +206,21 @@ class TrackRecord:
     hit_rate: float
     hit_rate_low: float
     hit_rate_high: float
-    """95 % Wilson interval."""
+    """95 %: Wilson's interval, widened by what outcomes of one session share."""
     base_rate: float
     """What guessing the same calls against these outcomes would hit."""
     mean_return: float
+    """Mean log return in the predicted direction."""
+    net_return: float
+    """The same after costs on the way in and out."""
+    sessions: int
+    """Sessions that these outcomes are of, in UTC days."""
+    model: str
+    """"name@version", if grouped by model."""
+    symbol: str
+    """If grouped by symbol."""
+    confidence: tuple[float, float] | None
+    """Band of the winning confidence, if grouped by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,3 +230,10 @@ class TrackRecords:
     records: tuple[TrackRecord, ...]
     outcomes: int
     brier_score: float
+    """0 (perfect) - 2; knowing nothing scores 0.667."""
+    log_loss: float
+    """In nats; knowing nothing scores 1.0986."""
+    reliability: tuple[ReliabilityPoint, ...]
+    """Of the winning class and of each class, lowest confidence first."""
+    left_out: int
+    """Outcomes of signals that their own model had learnt from: not counted."""

@@ -367,6 +367,34 @@ MODEL_STATE_REFUSED: ModelState.ValueType  # 3
 """Found on disk and not usable: see `refusal`."""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
+class _CalibrationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CalibrationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalibrationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALIBRATION_STATE_UNSPECIFIED: _CalibrationState.ValueType  # 0
+    """Not stated."""
+    CALIBRATION_STATE_UNKNOWN: _CalibrationState.ValueType  # 1
+    """Too few sessions have outcomes to tell."""
+    CALIBRATION_STATE_HOLDS: _CalibrationState.ValueType  # 2
+    """Nothing speaks against them."""
+    CALIBRATION_STATE_BROKEN: _CalibrationState.ValueType  # 3
+    """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
+
+class CalibrationState(_CalibrationState, metaclass=_CalibrationStateEnumTypeWrapper):
+    """Whether confidences still mean what they say."""
+
+CALIBRATION_STATE_UNSPECIFIED: CalibrationState.ValueType  # 0
+"""Not stated."""
+CALIBRATION_STATE_UNKNOWN: CalibrationState.ValueType  # 1
+"""Too few sessions have outcomes to tell."""
+CALIBRATION_STATE_HOLDS: CalibrationState.ValueType  # 2
+"""Nothing speaks against them."""
+CALIBRATION_STATE_BROKEN: CalibrationState.ValueType  # 3
+"""On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
+Global___CalibrationState: _TypeAlias = CalibrationState  # noqa: Y015
+
 @_typing.final
 class ModelRef(_message.Message):
     """Names one model version for good."""
@@ -1443,6 +1471,164 @@ class Metric(_message.Message):
 Global___Metric: _TypeAlias = Metric  # noqa: Y015
 
 @_typing.final
+class LiveCalibration(_message.Message):
+    """Confidences against outcomes over the last 60 sessions, counted in UTC days of the signals' closes.
+    Intervals: 99 %, bootstrap of blocks of sessions, because symbols of one session move together.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    WINNER_GAP_FIELD_NUMBER: _builtins.int
+    UP_GAP_FIELD_NUMBER: _builtins.int
+    BAND_FIELD_NUMBER: _builtins.int
+    NOVEL_SHARE_FIELD_NUMBER: _builtins.int
+    DRIFTED_FIELD_NUMBER: _builtins.int
+    state: Global___CalibrationState.ValueType
+    """The verdict."""
+    sessions: _builtins.int
+    """Sessions that were counted, at most 60."""
+    outcomes: _builtins.int
+    """Outcomes in them."""
+    band: _builtins.float
+    """Largest |gap| that the confidences are said to keep."""
+    drifted: _builtins.bool
+    """Whether the whole interval of `novel_share` lies above 0.10: inputs are no longer those that the
+    model learnt from. Said once more than 60 sessions have outcomes.
+    """
+    @_builtins.property
+    def winner_gap(self) -> Global___Estimate:
+        """Share of winning classes that came true minus their mean confidence."""
+
+    @_builtins.property
+    def up_gap(self) -> Global___Estimate:
+        """Share of UP outcomes minus the mean p(UP)."""
+
+    @_builtins.property
+    def novel_share(self) -> Global___Estimate:
+        """Share of windows farther from the training data than 95 % of the validation windows; 0.05 is usual."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___CalibrationState.ValueType = ...,
+        sessions: _builtins.int = ...,
+        outcomes: _builtins.int = ...,
+        winner_gap: Global___Estimate | None = ...,
+        up_gap: Global___Estimate | None = ...,
+        band: _builtins.float = ...,
+        novel_share: Global___Estimate | None = ...,
+        drifted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["novel_share", b"novel_share", "up_gap", b"up_gap", "winner_gap", b"winner_gap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "drifted", b"drifted", "novel_share", b"novel_share", "outcomes", b"outcomes", "sessions", b"sessions", "state", b"state", "up_gap", b"up_gap", "winner_gap", b"winner_gap"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveCalibration: _TypeAlias = LiveCalibration  # noqa: Y015
+
+@_typing.final
+class Estimate(_message.Message):
+    """A figure with its interval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """The figure."""
+    low: _builtins.float
+    """Lower end of the interval."""
+    high: _builtins.float
+    """Upper end of the interval."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
+
+@_typing.final
+class ShadowRecord(_message.Message):
+    """How often a shadow would have said something else than the active model, since the server started or that
+    model became active. Its signals are never published nor journalled.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPARED_FIELD_NUMBER: _builtins.int
+    DISAGREED_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    compared: _builtins.int
+    """Windows that both models saw."""
+    disagreed: _builtins.int
+    """Of these: the winning classes differed."""
+    @_builtins.property
+    def against(self) -> Global___ModelRef:
+        """The active model that it is compared with."""
+
+    def __init__(
+        self,
+        *,
+        compared: _builtins.int = ...,
+        disagreed: _builtins.int = ...,
+        against: Global___ModelRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["against", b"against"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["against", b"against", "compared", b"compared", "disagreed", b"disagreed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowRecord: _TypeAlias = ShadowRecord  # noqa: Y015
+
+@_typing.final
+class ReliabilityPoint(_message.Message):
+    """One point of a reliability diagram."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    STATED_FIELD_NUMBER: _builtins.int
+    REALISED_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    direction: Global___Direction.ValueType
+    """Class whose confidence it is; DIRECTION_UNSPECIFIED: the winning class."""
+    stated: _builtins.float
+    """Mean confidence."""
+    realised: _builtins.float
+    """Share that came true."""
+    count: _builtins.int
+    """Windows or outcomes."""
+    def __init__(
+        self,
+        *,
+        direction: Global___Direction.ValueType = ...,
+        stated: _builtins.float = ...,
+        realised: _builtins.float = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "direction", b"direction", "realised", b"realised", "stated", b"stated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReliabilityPoint: _TypeAlias = ReliabilityPoint  # noqa: Y015
+
+@_typing.final
 class Model(_message.Message):
     """What a model takes, says and is worth."""
 
@@ -1469,6 +1655,9 @@ class Model(_message.Message):
     TRAINING_DATA_FIELD_NUMBER: _builtins.int
     SEEN_UNTIL_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    RELIABILITY_FIELD_NUMBER: _builtins.int
     state: Global___ModelState.ValueType
     """Where it stands."""
     refusal: _builtins.str
@@ -1526,6 +1715,18 @@ class Model(_message.Message):
         Maps of a model that failed one are never RELIABLE.
         """
 
+    @_builtins.property
+    def live(self) -> Global___LiveCalibration:
+        """What came of this model's own signals lately. Unset: none has an outcome yet."""
+
+    @_builtins.property
+    def shadow(self) -> Global___ShadowRecord:
+        """Set for a model that shadows the active one."""
+
+    @_builtins.property
+    def reliability(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReliabilityPoint]:
+        """Reliability of the winning class on the validation set, lowest confidence first."""
+
     def __init__(
         self,
         *,
@@ -1550,10 +1751,13 @@ class Model(_message.Message):
         training_data: _builtins.str = ...,
         seen_until: _timestamp_pb2.Timestamp | None = ...,
         checks: _abc.Iterable[Global___Check] | None = ...,
+        live: Global___LiveCalibration | None = ...,
+        shadow: Global___ShadowRecord | None = ...,
+        reliability: _abc.Iterable[Global___ReliabilityPoint] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ref", b"ref", "seen_until", b"seen_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "ref", b"ref", "seen_until", b"seen_until", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "checks", b"checks", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "seen_until", b"seen_until", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "checks", b"checks", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "live", b"live", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "reliability", b"reliability", "seen_until", b"seen_until", "shadow", b"shadow", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

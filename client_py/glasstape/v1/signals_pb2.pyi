@@ -179,6 +179,58 @@ GOODBYE_REASON_EPOCH_CHANGED: GoodbyeReason.ValueType  # 2
 """The journal's epoch changed: resume at once, a RESET will be told."""
 Global___GoodbyeReason: _TypeAlias = GoodbyeReason  # noqa: Y015
 
+class _LabelKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LabelKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LabelKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LABEL_KIND_UNSPECIFIED: _LabelKind.ValueType  # 0
+    """Not stated: LABEL_KIND_HORIZON."""
+    LABEL_KIND_HORIZON: _LabelKind.ValueType  # 1
+    """The log return at the end of the horizon."""
+    LABEL_KIND_TRIPLE_BARRIER: _LabelKind.ValueType  # 2
+    """The first close beyond the threshold within the horizon; FLAT if there is none."""
+
+class LabelKind(_LabelKind, metaclass=_LabelKindEnumTypeWrapper):
+    """What decides the class of an outcome."""
+
+LABEL_KIND_UNSPECIFIED: LabelKind.ValueType  # 0
+"""Not stated: LABEL_KIND_HORIZON."""
+LABEL_KIND_HORIZON: LabelKind.ValueType  # 1
+"""The log return at the end of the horizon."""
+LABEL_KIND_TRIPLE_BARRIER: LabelKind.ValueType  # 2
+"""The first close beyond the threshold within the horizon; FLAT if there is none."""
+Global___LabelKind: _TypeAlias = LabelKind  # noqa: Y015
+
+class _TrackRecordGroup:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrackRecordGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrackRecordGroup.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRACK_RECORD_GROUP_UNSPECIFIED: _TrackRecordGroup.ValueType  # 0
+    """Not stated: refused."""
+    TRACK_RECORD_GROUP_MODEL: _TrackRecordGroup.ValueType  # 1
+    """Model name and version."""
+    TRACK_RECORD_GROUP_SYMBOL: _TrackRecordGroup.ValueType  # 2
+    """Symbol."""
+    TRACK_RECORD_GROUP_CONFIDENCE: _TrackRecordGroup.ValueType  # 3
+    """Winning confidence, in bands of five points."""
+
+class TrackRecordGroup(_TrackRecordGroup, metaclass=_TrackRecordGroupEnumTypeWrapper):
+    """What track records may be split by, besides the predicted class."""
+
+TRACK_RECORD_GROUP_UNSPECIFIED: TrackRecordGroup.ValueType  # 0
+"""Not stated: refused."""
+TRACK_RECORD_GROUP_MODEL: TrackRecordGroup.ValueType  # 1
+"""Model name and version."""
+TRACK_RECORD_GROUP_SYMBOL: TrackRecordGroup.ValueType  # 2
+"""Symbol."""
+TRACK_RECORD_GROUP_CONFIDENCE: TrackRecordGroup.ValueType  # 3
+"""Winning confidence, in bands of five points."""
+Global___TrackRecordGroup: _TypeAlias = TrackRecordGroup  # noqa: Y015
+
 @_typing.final
 class Signal(_message.Message):
     """What a model says of one symbol at one bar close."""
@@ -194,6 +246,7 @@ class Signal(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     DATA_STATE_FIELD_NUMBER: _builtins.int
     FLAT_THRESHOLD_FIELD_NUMBER: _builtins.int
+    LABEL_KIND_FIELD_NUMBER: _builtins.int
     reference_close: _builtins.float
     """Price that the horizon's return is measured against, if `entry` is the current close; else
     the close of this bar for orientation. In the instrument's currency.
@@ -208,6 +261,8 @@ class Signal(_message.Message):
     """Freshness of the bar when the signal was published."""
     flat_threshold: _builtins.float
     """|return| below which the outcome counts as FLAT, as log return."""
+    label_kind: Global___LabelKind.ValueType
+    """What decides the outcome's class. Unset in journals of release 0.1: LABEL_KIND_HORIZON."""
     @_builtins.property
     def confidence(self) -> _inference_pb2.Confidence:
         """The calibrated probabilities."""
@@ -232,10 +287,11 @@ class Signal(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         data_state: _market_pb2.DataState.ValueType = ...,
         flat_threshold: _builtins.float = ...,
+        label_kind: Global___LabelKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "confidence", b"confidence", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "confidence", b"confidence", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "previous_session_close", b"previous_session_close", "reference_close", b"reference_close"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "confidence", b"confidence", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "previous_session_close", b"previous_session_close", "reference_close", b"reference_close"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_session_close: _TypeAlias = _typing.Literal["previous_session_close"]  # noqa: Y015
     _WhichOneofArgType__previous_session_close: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close"]  # noqa: Y015
@@ -292,7 +348,7 @@ class Outcome(_message.Message):
     realised: _inference_pb2.Direction.ValueType
     """What happened."""
     realised_return: _builtins.float
-    """Log return from entry to the end of the horizon."""
+    """Log return from the entry to the close that decided: the horizon's end, or the first beyond a barrier."""
     hit: _builtins.bool
     """True when predicted and realised are equal. Only UP and DOWN predictions are scored."""
     abstained: _builtins.bool
@@ -601,8 +657,11 @@ class Heartbeat(_message.Message):
     MARKET_TIME_FIELD_NUMBER: _builtins.int
     DATA_STATE_FIELD_NUMBER: _builtins.int
     LAST_BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
     data_state: _market_pb2.DataState.ValueType
     """Freshness of the newest bar."""
+    calibration: _inference_pb2.CalibrationState.ValueType
+    """Whether the active model's confidences still mean what they say; see `Model.live`."""
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Wall clock of the server."""
@@ -622,10 +681,11 @@ class Heartbeat(_message.Message):
         market_time: _timestamp_pb2.Timestamp | None = ...,
         data_state: _market_pb2.DataState.ValueType = ...,
         last_bar_close_time: _timestamp_pb2.Timestamp | None = ...,
+        calibration: _inference_pb2.CalibrationState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_state", b"data_state", "last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "data_state", b"data_state", "last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -850,13 +910,21 @@ class GetTrackRecordRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     SYMBOLS_FIELD_NUMBER: _builtins.int
     EXCLUDE_ABSTAINED_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model name. Default: every model."""
     exclude_abstained: _builtins.bool
     """Leave abstained signals out. Default: false."""
+    cost: _builtins.float
+    """What entering or leaving a position costs, as a share of the price, 0-0.1: `net_return` pays it twice."""
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these symbols. Default: all."""
+
+    @_builtins.property
+    def group_by(self) -> _containers.RepeatedScalarFieldContainer[Global___TrackRecordGroup.ValueType]:
+        """Split the records further. Default: by predicted class alone."""
 
     def __init__(
         self,
@@ -864,10 +932,12 @@ class GetTrackRecordRequest(_message.Message):
         model: _builtins.str = ...,
         symbols: _abc.Iterable[_builtins.str] | None = ...,
         exclude_abstained: _builtins.bool = ...,
+        group_by: _abc.Iterable[Global___TrackRecordGroup.ValueType] | None = ...,
+        cost: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exclude_abstained", b"exclude_abstained", "model", b"model", "symbols", b"symbols"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "exclude_abstained", b"exclude_abstained", "group_by", b"group_by", "model", b"model", "symbols", b"symbols"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -887,6 +957,12 @@ class TrackRecord(_message.Message):
     HIT_RATE_HIGH_FIELD_NUMBER: _builtins.int
     BASE_RATE_FIELD_NUMBER: _builtins.int
     MEAN_RETURN_FIELD_NUMBER: _builtins.int
+    NET_RETURN_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_LOW_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_HIGH_FIELD_NUMBER: _builtins.int
     predicted: _inference_pb2.Direction.ValueType
     """Predicted class of the group; DIRECTION_UNSPECIFIED: UP and DOWN together."""
     count: _builtins.int
@@ -896,13 +972,25 @@ class TrackRecord(_message.Message):
     hit_rate: _builtins.float
     """hits / count, 0-1. 0 when the group is empty."""
     hit_rate_low: _builtins.float
-    """95 % Wilson interval of the hit rate, lower end."""
+    """95 % interval of the hit rate, lower end: Wilson's, widened by what outcomes of one session share."""
     hit_rate_high: _builtins.float
-    """95 % Wilson interval of the hit rate, upper end."""
+    """95 % interval of the hit rate, upper end."""
     base_rate: _builtins.float
     """What a forecaster who knew only the class frequencies of these outcomes would hit, 0-1."""
     mean_return: _builtins.float
     """Mean log return in the predicted direction, without costs."""
+    net_return: _builtins.float
+    """The same after costs on the way in and on the way out."""
+    sessions: _builtins.int
+    """Sessions that these outcomes are of, in UTC days."""
+    model: _builtins.str
+    """"name@version", if grouped by model."""
+    symbol: _builtins.str
+    """Symbol, if grouped by symbol."""
+    confidence_low: _builtins.float
+    """Lowest winning confidence of the band, if grouped by confidence."""
+    confidence_high: _builtins.float
+    """Where the band ends; 0 if not grouped by confidence."""
     def __init__(
         self,
         *,
@@ -914,10 +1002,16 @@ class TrackRecord(_message.Message):
         hit_rate_high: _builtins.float = ...,
         base_rate: _builtins.float = ...,
         mean_return: _builtins.float = ...,
+        net_return: _builtins.float = ...,
+        sessions: _builtins.int = ...,
+        model: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        confidence_low: _builtins.float = ...,
+        confidence_high: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_rate", b"base_rate", "count", b"count", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "mean_return", b"mean_return", "predicted", b"predicted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_rate", b"base_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "mean_return", b"mean_return", "model", b"model", "net_return", b"net_return", "predicted", b"predicted", "sessions", b"sessions", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -932,13 +1026,24 @@ class GetTrackRecordResponse(_message.Message):
     RECORDS_FIELD_NUMBER: _builtins.int
     OUTCOMES_FIELD_NUMBER: _builtins.int
     BRIER_SCORE_FIELD_NUMBER: _builtins.int
+    LOG_LOSS_FIELD_NUMBER: _builtins.int
+    RELIABILITY_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     outcomes: _builtins.int
     """Outcomes of every predicted class, FLAT included."""
     brier_score: _builtins.float
     """Mean Brier score of these, 0 (perfect) - 2; knowing nothing (1/3 each) scores 0.667."""
+    log_loss: _builtins.float
+    """Mean negative log probability of what happened, in nats; knowing nothing scores 1.0986."""
+    left_out: _builtins.int
+    """Outcomes of signals that their own model had learnt from: they prove nothing and are not counted."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackRecord]:
         """UP, DOWN, and both together. FLAT predictions are not scored."""
+
+    @_builtins.property
+    def reliability(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ReliabilityPoint]:
+        """Reliability of the winning class and of each class, in up to ten bins of equal mass, lowest first."""
 
     def __init__(
         self,
@@ -946,10 +1051,13 @@ class GetTrackRecordResponse(_message.Message):
         records: _abc.Iterable[Global___TrackRecord] | None = ...,
         outcomes: _builtins.int = ...,
         brier_score: _builtins.float = ...,
+        log_loss: _builtins.float = ...,
+        reliability: _abc.Iterable[_inference_pb2.ReliabilityPoint] | None = ...,
+        left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brier_score", b"brier_score", "outcomes", b"outcomes", "records", b"records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brier_score", b"brier_score", "left_out", b"left_out", "log_loss", b"log_loss", "outcomes", b"outcomes", "records", b"records", "reliability", b"reliability"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -66,6 +66,7 @@ def signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
         expire_time=bars_later(bar.close_time, bar.interval, rule.bars_ahead),
         data_state=closed.data_state,
         flat_threshold=closed.flat_threshold,
+        label_kind=rule.kind,
     )
 
 

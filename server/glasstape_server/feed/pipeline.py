@@ -60,6 +60,18 @@ class _Gathered:
     outcomes: list[tuple[Event, Outcome]]
 
 
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    """A burst that is journalled and published, for whoever keeps count."""
+
+    forecaster: Forecaster
+    windows: Float32s
+    forecasts: Forecasts | None
+    """None: no window was ready."""
+    outcomes: Sequence[tuple[Event, Outcome]]
+    """Signals that were resolved, with what came of them."""
+
+
 class Pipeline:
     """One task that turns closed bars into journalled, published events."""
 
@@ -72,6 +84,7 @@ class Pipeline:
         active: Callable[[], Forecaster],
         codec: Codec,
         keep: int = 0,
+        on_signalled: Callable[[Signalled], None] = lambda burst: None,
     ) -> None:
         self._ingest = ingest
         self._hub = hub
@@ -79,6 +92,7 @@ class Pipeline:
         self._active = active
         self._codec = codec
         self._keep = keep
+        self._on_signalled = on_signalled
         self._pending: dict[Key, deque[int]] = {}
         self._open: dict[Key, list[Event]] = {}
         self._progress: dict[Key, int] = {}
@@ -164,6 +178,8 @@ class Pipeline:
             self._journal, self._commit, forecaster, gathered, forecasts, dict(burst)
         )
         self._hub.publish(records)
+        # Before anything that may fail: a burst that is tried again is empty.
+        self._on_signalled(Signalled(forecaster, gathered.windows, forecasts, gathered.outcomes))
         await asyncio.get_running_loop().run_in_executor(self._journal, self._compact)
 
     def _gather(self, forecaster: Forecaster, burst: Burst) -> _Gathered:

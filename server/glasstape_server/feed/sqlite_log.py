@@ -86,7 +86,8 @@ class SqliteLog:
         where, values = ["sequence BETWEEN ? AND ?"], [first, last]
         arguments: list[object] = [*values]
         if selection.kinds is not None:
-            where.append(f"kind IN ({','.join('?' * len(selection.kinds))})")
+            # The plus keeps SQLite from gathering and sorting everything of a kind for each page.
+            where.append(f"+kind IN ({','.join('?' * len(selection.kinds))})")
             arguments += [int(kind) for kind in selection.kinds]
         if selection.symbols is not None:
             where.append(f"symbol IN ({','.join('?' * len(selection.symbols))})")

@@ -18,7 +18,7 @@ from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.explanations import request_from
-from glasstape_server.rpc.convert.inference import model_to, prediction_to, refusal_to
+from glasstape_server.rpc.convert.inference import LiveFigures, model_to, prediction_to, refusal_to
 from glasstape_server.rpc.explanations import Wanted, explanations
 from glasstape_server.rpc.handlers import Context, answered, call_of
 from glasstape_server.rpc.inputs import Inputs
@@ -117,9 +117,10 @@ def _set_timing(timing: pb.Timing, queue: float, compute: float) -> None:
 class InferenceServicer(pb_grpc.InferenceServiceServicer):
     """The gRPC adapter."""
 
-    def __init__(self, inference: Inference, repository: Repository) -> None:
+    def __init__(self, inference: Inference, repository: Repository, figures: LiveFigures) -> None:
         self._inference = inference
         self._repository = repository
+        self._figures = figures
 
     @answered
     async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
@@ -135,13 +136,13 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """See inference.proto."""
         model = self._repository.get(request.model)
-        return pb.GetModelResponse(model=model_to(model, model is self._repository.active))
+        return pb.GetModelResponse(model=model_to(model, model is self._repository.active, self._figures))
 
     @answered
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See inference.proto."""
         ready = self._repository.models()
         active = self._repository.active if ready else None
-        models = [model_to(model, model is active) for model in ready]
+        models = [model_to(model, model is active, self._figures) for model in ready]
         models += [refusal_to(refusal) for refusal in self._repository.refusals()]
         return pb.ListModelsResponse(models=models)

@@ -1,22 +1,21 @@
 """SignalService: the feed and its history."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import grpc
-from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc as pb_grpc
 
-from glasstape_server.domain import Outcome
 from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.explain.catalogue import check_served
 from glasstape_server.feed.hub import Hub
-from glasstape_server.feed.log import Record, Selection
-from glasstape_server.feed.outcomes import track_record
+from glasstape_server.feed.log import Selection
+from glasstape_server.feed.track import Scored, track_record
 from glasstape_server.rpc.convert.explanations import method_from
 from glasstape_server.rpc.convert.signals import decode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
+from glasstape_server.rpc.convert.track import TrackQuestion, question_from, track_record_to
 from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered
 from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.paging import page_size
@@ -29,7 +28,22 @@ MAX_SEQUENCE = (1 << 63) - 1
 class SignalServicer(pb_grpc.SignalServiceServicer):
     """The gRPC adapter of the feed."""
 
-    def __init__(self, hub: Hub, encoder: Callable[[], StreamEncoder], inference: Inference) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        encoder: Callable[[], StreamEncoder],
+        inference: Inference,
+        seen_until: Callable[[str], int],
+    ) -> None:
+        """Serve.
+
+        Args:
+            hub: the feed.
+            encoder: makes the encoder of a stream.
+            inference: makes heat maps.
+            seen_until: last close that the model of a digest has learnt from, microseconds.
+        """
+        self._seen_until = seen_until
         self._hub = hub
         self._encoder = encoder
         self._inference = inference
@@ -89,41 +103,23 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         self, request: pb.GetTrackRecordRequest, context: Context
     ) -> pb.GetTrackRecordResponse:
         """See signals.proto."""
+        question = question_from(request)
         selection = selection_from(request.symbols, [pb.EVENT_KIND_OUTCOME], 0.0)
-        return await self._hub.read(self._track_record, selection, request.model, request.exclude_abstained)
+        return await self._hub.read(self._track_record, selection, question)
 
-    def _track_record(
-        self, selection: Selection, model: str, exclude_abstained: bool
-    ) -> pb.GetTrackRecordResponse:
+    def _track_record(self, selection: Selection, question: TrackQuestion) -> pb.GetTrackRecordResponse:
         """On a journal reader thread."""
         bounds = self._hub.bounds
-        records: Sequence[Record] = self._hub.log.page(selection, 1, bounds.head, 1 << 62, False)
-        found = [decode_event(r.payload).body for r in records if model in ("", r.model_name)]
-        outcomes = [
-            body
-            for body in found
-            if isinstance(body, Outcome) and not (exclude_abstained and body.confidence.abstained)
+        records = self._hub.log.page(selection, 1, bounds.head, 1 << 62, False)
+        scored = [Scored.of(decode_event(r.payload)) for r in records if question.model in ("", r.model_name)]
+        kept = [
+            item for item in scored if not (question.exclude_abstained and item.outcome.confidence.abstained)
         ]
-        track = track_record(outcomes)
-        return pb.GetTrackRecordResponse(
-            records=[
-                pb.TrackRecord(
-                    predicted=ipb.DIRECTION_UNSPECIFIED
-                    if r.predicted is None
-                    else ipb.Direction.ValueType(r.predicted + 1),
-                    count=r.count,
-                    hits=r.hits,
-                    hit_rate=r.hit_rate,
-                    hit_rate_low=r.hit_rate_low,
-                    hit_rate_high=r.hit_rate_high,
-                    base_rate=r.base_rate,
-                    mean_return=r.mean_return,
-                )
-                for r in track.records
-            ],
-            outcomes=track.outcomes,
-            brier_score=track.brier_score,
-        )
+        unseen = [
+            item for item in kept if item.outcome.signal_close_time > self._seen_until(item.model.digest)
+        ]
+        track = track_record(unseen, question.group_by, question.cost)
+        return track_record_to(track, left_out=len(kept) - len(unseen))
 
 
 def _is_position(text: str) -> bool:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from glasstape_server.domain import (
@@ -8,10 +10,9 @@ from glasstape_server.domain import (
     Entry,
     Event,
     ModelRef,
-    Outcome,
     Signal,
 )
-from glasstape_server.feed.outcomes import resolve, track_record, wilson
+from glasstape_server.feed.outcomes import resolve
 
 REF = ModelRef("m", "1", "0" * 64, "0" * 64)
 
@@ -38,32 +39,12 @@ def test_an_outcome_waits_for_its_bars_and_counts_from_the_entry():
     assert resolve(event(at=99), bars) is None
 
 
-def test_the_wilson_interval_is_the_textbooks():
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(10, 20) == pytest.approx((0.29929, 0.70071), abs=1e-4)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.27753), abs=1e-4)
-
-
-def made(predicted, realised, returned=0.0):
-    values = [0.2, 0.2, 0.2]
-    values[predicted] = 0.6
-    return Outcome(1, 0, predicted, realised, returned, Confidence(*values, False, 0.0))
-
-
-def test_flat_calls_cannot_inflate_the_record():
-    up, flat, down = Direction.UP, Direction.FLAT, Direction.DOWN
-    record = track_record(
-        [made(flat, flat)] * 50 + [made(up, up, 0.02), made(up, down, -0.01), made(down, up, 0.01)]
-    )
-    of = {r.predicted: r for r in record.records}
-    assert (of[up].count, of[up].hits) == (2, 1)
-    assert (of[down].count, of[down].hits) == (1, 0)
-    assert (of[None].count, of[None].hits) == (3, 1)
-    assert of[up].base_rate == pytest.approx(2 / 53)
-    assert of[None].mean_return == pytest.approx((0.02 - 0.01 - 0.01) / 3)
-    assert record.outcomes == 53
-
-
-def test_an_empty_record_is_no_error():
-    record = track_record([])
-    assert [r.count for r in record.records] == [0, 0, 0]
+def test_a_barrier_decides_at_the_first_close_beyond_it():
+    bars = columns(10, 10, 10.05, 10.3, 9)
+    signal = event(at=1, horizon=3)
+    barrier = replace(signal, body=replace(signal.body, label_kind="triple_barrier"))
+    assert resolve(signal, bars).realised is Direction.DOWN
+    outcome = resolve(barrier, bars)
+    assert outcome.realised is Direction.UP
+    assert outcome.realised_return == pytest.approx(np.log(1.03))
+    assert resolve(barrier, bars[:, :4]) is None, "the horizon must have passed all the same"

@@ -7,10 +7,10 @@ import pytest
 from glasstape import Client, Method, PreconditionError
 from glasstape_server.market import sample
 from glasstape_server.market.files import day_start
-from glasstape_server.models.architectures import ARCHITECTURES
+from glasstape_server.models.architectures import ARCHITECTURES, ENSEMBLE
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training.fit import FitOptions
-from glasstape_server.training.train import Plan, train
+from glasstape_server.training.train import Material, Plan, Setting, save, together, train
 from running import ServerProcess
 
 WINDOWS = np.random.default_rng(0).normal(size=(3, 6, 8)).astype(np.float32)
@@ -23,6 +23,7 @@ ATTENTION = [Method.ATTENTION, Method.ATTENTION_X_GRADIENT]
 SERVED = {
     "linear": [*EVERY, Method.COUNTERFACTUAL],
     "conv1d": [*EVERY, *CAM, Method.COUNTERFACTUAL],
+    "ensemble": [*EVERY, Method.COUNTERFACTUAL],
     "conv2d": [*EVERY, *CAM, Method.COUNTERFACTUAL],
     "xcm": [*EVERY, *CAM, Method.COUNTERFACTUAL],
     "transformer": [*EVERY, *ATTENTION, Method.COUNTERFACTUAL],
@@ -40,15 +41,19 @@ NATIVE = {
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    frame = sample.read()
-    for name in ARCHITECTURES:
-        plan = Plan(
-            name=name, version="1", interval="1d", architecture=name, fit=FitOptions(epochs=1),
-            train_until=day_start("2002-01-01", "America/New_York"),
-            validate_until=day_start("2002-07-01", "America/New_York"),
-            time_zone="America/New_York",
-        )  # fmt: skip
-        train(frame, plan, folder)
+    setting = Setting(
+        interval="1d",
+        train_until=day_start("2001-01-02", "America/New_York"),
+        validate_until=day_start("2001-07-02", "America/New_York"),
+        time_zone="America/New_York",
+    )
+    material, fit = Material(sample.read(), setting), FitOptions(epochs=1)
+    plans = [Plan(name=name, version="1", architecture=name, fit=fit) for name in ARCHITECTURES]
+    trained = {plan.name: train(material, plan) for plan in plans}
+    members = [trained["linear"], trained["conv1d"]]
+    average = together(members, Plan(name=ENSEMBLE, version="1", architecture=ENSEMBLE, fit=fit))
+    for made in (*trained.values(), average):
+        save(material, made, folder)
     shutil.copytree(BUNDLED_MODELS / "sample-conv1d", folder / "sample-conv1d")
     data = tmp_path_factory.mktemp("data")
     with (
@@ -58,7 +63,7 @@ def client(tmp_path_factory):
         yield opened
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("name", sorted([*ARCHITECTURES, ENSEMBLE]))
 def test_a_model_lists_what_it_serves_serves_it_and_refuses_the_rest(client, name):
     model = client.model(name)
     assert list(model.methods) == SERVED[name]

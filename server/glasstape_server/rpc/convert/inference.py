@@ -1,11 +1,15 @@
 """Predictions and models for the wire."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain import SECOND, Confidence
 from glasstape_server.explain import catalogue
+from glasstape_server.feed.calibration import BAND, Estimate, Live
+from glasstape_server.feed.shadow import Comparison
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
@@ -33,11 +37,21 @@ def prediction_to(item: Item, confidence: Confidence | None) -> pb.Prediction:
     return message
 
 
-def model_to(model: Model, active: bool) -> pb.Model:
+@dataclass(frozen=True, slots=True)
+class LiveFigures:
+    """What is known of models since they serve, by digest; None: nothing."""
+
+    calibration: Callable[[str], Live | None]
+    shadow: Callable[[str], Comparison | None]
+
+
+def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
     """The description of a ready model."""
     manifest, spec, rule = model.manifest, model.spec, model.label_rule
     mean, deviation = model.statistics.mean.tolist(), model.statistics.deviation.tolist()
     data = manifest.data
+    live = figures.calibration(model.ref.digest)
+    compared = None if active else figures.shadow(model.ref.digest)
     return pb.Model(
         ref=ref_to(model.ref),
         state=pb.MODEL_STATE_ACTIVE if active else pb.MODEL_STATE_READY,
@@ -66,6 +80,32 @@ def model_to(model: Model, active: bool) -> pb.Model:
         ),
         seen_until=timestamp(int(data.validation.last_close.timestamp()) * SECOND),
         checks=[check_to(check) for check in manifest.checks],
+        live=None if live is None else _live_to(live),
+        shadow=None
+        if compared is None
+        else pb.ShadowRecord(
+            compared=compared.compared, disagreed=compared.disagreed, against=ref_to(compared.against)
+        ),
+        reliability=[
+            pb.ReliabilityPoint(stated=point.stated, realised=point.realised, count=point.count)
+            for point in manifest.reliability
+        ],
+    )
+
+
+def _live_to(live: Live) -> pb.LiveCalibration:
+    def estimate(found: Estimate) -> pb.Estimate:
+        return pb.Estimate(value=found.value, low=found.low, high=found.high)
+
+    return pb.LiveCalibration(
+        state=pb.CalibrationState.ValueType(int(live.state)),
+        sessions=live.sessions,
+        outcomes=live.outcomes,
+        winner_gap=estimate(live.winner_gap),
+        up_gap=estimate(live.up_gap),
+        band=BAND,
+        novel_share=estimate(live.novel_share),
+        drifted=live.drifted,
     )
 
 

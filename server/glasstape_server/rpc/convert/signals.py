@@ -13,6 +13,7 @@ from glasstape_server.domain import (
     Direction,
     Entry,
     Event,
+    LabelKind,
     ModelRef,
     Outcome,
     Signal,
@@ -25,6 +26,11 @@ DIRECTIONS: tuple[ipb.Direction.ValueType, ...] = (ipb.DIRECTION_DOWN, ipb.DIREC
 ENTRIES: dict[Entry, ipb.Entry.ValueType] = {
     Entry.CURRENT_CLOSE: ipb.ENTRY_CURRENT_CLOSE,
     Entry.NEXT_CLOSE: ipb.ENTRY_NEXT_CLOSE,
+}
+
+LABEL_KINDS: dict[LabelKind, pb.LabelKind.ValueType] = {
+    "horizon": pb.LABEL_KIND_HORIZON,
+    "triple_barrier": pb.LABEL_KIND_TRIPLE_BARRIER,
 }
 
 
@@ -143,6 +149,7 @@ def _signal_to(made: Signal) -> pb.Signal:
         expire_time=timestamp(made.expire_time),
         data_state=mpb.DataState.ValueType(int(made.data_state)),
         flat_threshold=made.flat_threshold,
+        label_kind=LABEL_KINDS[made.label_kind],
     )
 
 
@@ -157,6 +164,7 @@ def _signal_from(message: pb.Signal) -> Signal:
         expire_time=microseconds(message.expire_time),
         data_state=DataState(message.data_state),
         flat_threshold=message.flat_threshold,
+        label_kind="triple_barrier" if message.label_kind == pb.LABEL_KIND_TRIPLE_BARRIER else "horizon",
     )
 
 

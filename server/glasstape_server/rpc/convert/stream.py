@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from glasstape_server.domain import ModelRef
 from glasstape_server.feed import messages as feed
+from glasstape_server.feed.calibration import State as CalibrationState
 from glasstape_server.market.clock import Clock, wall_time
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.signals import join_batch, ref_to
@@ -18,10 +19,14 @@ RETRY_DELAY_SECONDS = 1
 """What a draining server suggests to wait."""
 
 
+Active = tuple[ModelRef, CalibrationState]
+"""The model that publishes, and whether its confidences still mean what they say."""
+
+
 class StreamEncoder:
     """Encodes one stream."""
 
-    def __init__(self, clock: Clock, interval: str, active: Callable[[], ModelRef | None]) -> None:
+    def __init__(self, clock: Clock, interval: str, active: Callable[[], Active | None]) -> None:
         self._clock = clock
         self._interval = interval
         self._active = active
@@ -57,7 +62,7 @@ class StreamEncoder:
         return response.SerializeToString()
 
     def _opened(self, body: feed.Opened) -> pb.Opened:
-        ref = self._active()
+        active = self._active()
         bounds = body.bounds
         return pb.Opened(
             result=pb.OpenResult.ValueType(int(body.result)),
@@ -66,14 +71,16 @@ class StreamEncoder:
             head_sequence=bounds.head,
             earliest_sequence=bounds.earliest if bounds.head else 0,
             contract_version=CONTRACT_VERSION,
-            model=ipb.ModelRef() if ref is None else ref_to(ref),
+            model=ipb.ModelRef() if active is None else ref_to(active[0]),
         )
 
     def _heartbeat(self) -> pb.Heartbeat:
-        last = self._clock.last_close
+        last, active = self._clock.last_close, self._active()
+        state = CalibrationState.UNKNOWN if active is None else active[1]
         return pb.Heartbeat(
             server_time=timestamp(wall_time()),
             market_time=timestamp(self._clock.now()),
             data_state=mpb.DataState.ValueType(int(self._clock.state(self._interval))),
             last_bar_close_time=None if last is None else timestamp(last),
+            calibration=ipb.CalibrationState.ValueType(int(state)),
         )

@@ -1,0 +1,82 @@
+"""Track records for the wire."""
+
+from dataclasses import dataclass
+
+from glasstape.v1 import inference_pb2 as ipb
+from glasstape.v1 import signals_pb2 as pb
+
+from glasstape_server.domain import Direction
+from glasstape_server.errors import InvalidArgument
+from glasstape_server.feed.track import Group, TrackRecord
+from glasstape_server.rpc.convert.signals import DIRECTIONS
+
+MAX_COST = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class TrackQuestion:
+    """What was asked for, checked."""
+
+    model: str
+    exclude_abstained: bool
+    group_by: tuple[Group, ...]
+    cost: float
+
+
+def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
+    """The question of a request.
+
+    Raises:
+        InvalidArgument: a group is not known or stands twice, or the cost is out of its range.
+    """
+    known = {int(group) for group in Group}
+    for number, value in enumerate(request.group_by):
+        if value not in known or value in request.group_by[:number]:
+            rule = f"must be different ones of {', '.join(f'TRACK_RECORD_GROUP_{g.name}' for g in Group)}"
+            raise InvalidArgument.field(f"group_by[{number}]", f"{rule}, is {value}")
+    if not 0 <= request.cost <= MAX_COST:
+        raise InvalidArgument.field("cost", f"must be 0-{MAX_COST}, is {request.cost:g}")
+    groups = tuple(Group(value) for value in request.group_by)
+    return TrackQuestion(request.model, request.exclude_abstained, groups, request.cost)
+
+
+def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordResponse:
+    """The answer."""
+    return pb.GetTrackRecordResponse(
+        records=[
+            pb.TrackRecord(
+                predicted=_direction_to(r.predicted),
+                count=r.count,
+                hits=r.hits,
+                hit_rate=r.hit_rate,
+                hit_rate_low=r.hit_rate_low,
+                hit_rate_high=r.hit_rate_high,
+                base_rate=r.base_rate,
+                mean_return=r.mean_return,
+                net_return=r.net_return,
+                sessions=r.sessions,
+                model=r.model,
+                symbol=r.symbol,
+                confidence_low=r.band[0],
+                confidence_high=r.band[1],
+            )
+            for r in track.records
+        ],
+        outcomes=track.outcomes,
+        brier_score=track.brier_score,
+        log_loss=track.log_loss,
+        reliability=[
+            ipb.ReliabilityPoint(
+                direction=_direction_to(point.direction),
+                stated=point.stated,
+                realised=point.realised,
+                count=point.count,
+            )
+            for point in track.reliability
+        ],
+        left_out=left_out,
+    )
+
+
+def _direction_to(direction: Direction | None) -> ipb.Direction.ValueType:
+    return ipb.DIRECTION_UNSPECIFIED if direction is None else DIRECTIONS[direction]

@@ -1,0 +1,150 @@
+"""What a server says of its own models while they publish: live calibration, shadow, track record."""
+
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from glasstape import CalibrationState, Client, Direction, Heartbeat, InvalidRequestError, TrackRecordGroup
+from glasstape_server.models import artefact
+from glasstape_server.settings import BUNDLED_MODELS
+from made_up import daily
+from running import ServerProcess
+
+SESSIONS = 70
+HISTORY = 80
+SYMBOLS = ("AAA", "BBB", "CCC")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The bundled model, and beside it its mirror: what one calls DOWN the other calls UP."""
+    models = tmp_path_factory.mktemp("models")
+    shutil.copytree(BUNDLED_MODELS / "sample-conv1d", models / "sample-conv1d")
+    model = artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
+    for parameter in model.scorer.network.head.parameters():
+        parameter.data = parameter.data.flip(0)
+    statistics = model.statistics
+    statistics.golden_logits.copy_(statistics.golden_logits.flip(1))
+    manifest = model.manifest.model_copy(update={"name": "mirror"})
+    artefact.save(models, manifest, model.scorer.network, statistics)
+    return tmp_path_factory.mktemp("data"), (
+        "--models-dir",
+        str(models),
+        "--model",
+        "sample-conv1d",
+        "--shadow",
+        "mirror",
+    )
+
+
+@pytest.fixture(scope="module")
+def client(folders):
+    data, options = folders
+    with ServerProcess(data, *options) as server, Client(server.address) as opened:
+        bars = {symbol: daily(symbol, HISTORY + SESSIONS, seed) for seed, symbol in enumerate(SYMBOLS)}
+        for series in bars.values():
+            opened.publish_bars(series[:HISTORY], backfill=True)
+        for series in bars.values():
+            opened.publish_bars(series[HISTORY:])
+        wait(lambda: opened.track_record().outcomes == len(SYMBOLS) * (SESSIONS - 2))
+        yield opened
+
+
+def wait(reached):
+    deadline = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_model_says_how_its_confidences_came_true(client):
+    wait(lambda: client.model().live is not None and client.model().live.outcomes == 60 * len(SYMBOLS))
+    live = client.model().live
+    assert live.state in (CalibrationState.HOLDS, CalibrationState.BROKEN)
+    assert live.sessions == 60
+    for gap in (live.winner_gap, live.up_gap, live.novel_share):
+        assert gap.low <= gap.value <= gap.high
+    newest = sorted(client.history(kinds=["outcome"]), key=lambda o: o.signal_bar_close_time, reverse=True)
+    ours = newest[: live.outcomes]
+    said = sum(o.confidence.up for o in ours) / len(ours)
+    came = sum(o.realised is Direction.UP for o in ours) / len(ours)
+    assert live.up_gap.value == pytest.approx(came - said)
+    assert client.model("mirror").live is None
+
+
+def test_heartbeats_carry_the_verdict(client):
+    wait(lambda: client.model().live is not None)
+    with client.signals(heartbeat_interval=0.2, kinds=["buy"], symbols=["AAA"]) as stream:
+        beat = next(message for message in stream.messages() if isinstance(message, Heartbeat))
+    assert beat.calibration is client.model().live.state
+
+
+def test_a_shadow_that_mirrors_the_active_model_disagrees_unless_both_say_flat(client):
+    shadow = client.model("mirror").shadow
+    assert shadow.compared == len(SYMBOLS) * SESSIONS
+    signalled = list(client.history(kinds=["confidence"]))
+    moved = sum(e.signal.confidence.direction is not Direction.FLAT for e in signalled)
+    assert shadow.disagreed == moved
+    assert shadow.rate == pytest.approx(moved / shadow.compared)
+    assert shadow.against == client.model().ref
+    assert client.model().shadow is None
+    assert {event.model.name for event in signalled} == {"sample-conv1d"}, "a shadow is never published"
+
+
+def test_the_record_is_split_by_symbol_and_confidence_and_pays_its_costs(client):
+    whole = client.track_record(cost=0.002)
+    split = client.track_record(group_by=["symbol", TrackRecordGroup.CONFIDENCE], cost=0.002)
+    both = next(r for r in whole.records if r.predicted is None)
+    parts = [r for r in split.records if r.predicted is None]
+    assert sum(r.count for r in parts) == both.count
+    assert {r.symbol for r in parts} <= set(SYMBOLS)
+    assert all(r.confidence[0] < r.confidence[1] for r in parts)
+    assert both.net_return == pytest.approx(both.mean_return - 0.004, abs=1e-5)
+    assert both.sessions <= SESSIONS
+    assert sum(p.count for p in whole.reliability if p.direction is None) == whole.outcomes
+    assert whole.left_out == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"cost": 0.5}, "cost: must be 0-0.1, is 0.5"),
+        ({"group_by": ["symbol", "symbol"]}, r"group_by\[1\]"),
+        ({"group_by": "age"}, "group_by: must be one of model, symbol, confidence"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_by_name(client, asked, text):
+    with pytest.raises(InvalidRequestError, match=text):
+        client.track_record(**asked)
+
+
+def test_what_came_of_signals_survives_a_restart(client, folders):
+    before, track = client.model().live, client.track_record()
+    data, options = folders
+    copied = data.parent / "copied"
+    shutil.copytree(data, copied, ignore=shutil.ignore_patterns("lock"))
+    with ServerProcess(copied, *options) as server, Client(server.address) as again:
+        wait(lambda: again.model().live is not None and again.model().live.outcomes == before.outcomes)
+        assert again.model().live == before
+        assert again.track_record() == track
+
+
+def test_a_shadow_that_is_not_there_is_refused_at_the_start(folders, tmp_path):
+    _, (flag, models, *_) = folders
+    command = [
+        sys.executable,
+        "-m",
+        "glasstape.cli",
+        "serve",
+        "--port",
+        "0",
+        "--data-dir",
+        str(tmp_path / "data"),
+    ]
+    done = subprocess.run(
+        [*command, flag, models, "--shadow", "nobody"], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 1
+    assert "shadow: model: 'nobody' is not ready here" in done.stderr
