@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from glasstape import (
     AuthenticationError,
+    CalibrationState,
     ConfidenceEvent,
     DataState,
     Disconnected,
@@ -70,6 +71,8 @@ class Connection:
         self.resets = 0
         """Times that the server had begun a new history."""
         self.data_state = DataState.UNSPECIFIED
+        self.calibration = CalibrationState.UNKNOWN
+        """Whether the active model's confidences still mean what they say."""
         self._market: tuple[datetime, float] | None = None
         self._speed: float | None = None
         self._heard = now()
@@ -147,6 +150,7 @@ class Connection:
         """Clocks and freshness."""
         self.heard()
         self.data_state = message.data_state
+        self.calibration = message.calibration
         self._see_clock(message.market_time)
         behind = self._wall() - message.server_time.timestamp()
         self._offset = behind if self._offset is None else min(self._offset, behind)

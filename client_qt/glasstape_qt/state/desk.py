@@ -190,7 +190,10 @@ class Desk:
     def _notice(self, notice: object) -> None:
         match notice:
             case Heartbeat():
+                judged = self.connection.calibration
                 self.connection.heartbeat(notice)
+                if self.active is not None and self.connection.calibration is not judged:
+                    self.unknown_models.add(self.active)  # its live figures are others now
             case Opened():
                 self.active = notice.model
                 if notice.model.digest not in self.models:

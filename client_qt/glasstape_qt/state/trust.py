@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from datetime import UTC
+from math import pi, sqrt, tan
 
 import numpy as np
 from glasstape import Direction, Model, OutcomeEvent
@@ -23,16 +24,13 @@ class Rate:
     """What the same calls would hit if they were made at random on these outcomes."""
     mean_return: float
     """Mean log return of the outcomes."""
+    interval: tuple[float, float]
+    """95 %: Wilson's, with the sample size that calls of one session are worth."""
 
     @property
     def rate(self) -> float:
         """Share of hits."""
         return self.hits / self.count if self.count else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the rate."""
-        return wilson(self.hits, self.count)
 
     @property
     def proven(self) -> int:
@@ -53,7 +51,7 @@ class Bin:
     interval: tuple[float, float]
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
+def wilson(hits: float, count: float) -> tuple[float, float]:
     """95 % Wilson score interval (Wilson, 1927)."""
     if count == 0:
         return 0.0, 1.0
@@ -62,6 +60,45 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     half = Z * sqrt(rate * (1 - rate) / count + square / (4 * count * count)) / (1 + square / count)
     # Rounding must not put an end on the wrong side of the rate itself.
     return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
+
+
+def clustered(events: Sequence[OutcomeEvent]) -> tuple[float, float]:
+    """95 % interval of the hit rate; symbols of one session move together, so that each is worth less.
+
+    Korn and Graubard (1998): Wilson's interval with the size divided by the design effect, never below 1,
+    and corrected for the few degrees of freedom of few sessions.
+    """
+    if not events:
+        return 0.0, 1.0
+    days = [event.signal_bar_close_time.astimezone(UTC).date().toordinal() for event in events]
+    _, day = np.unique(days, return_inverse=True)
+    counts, hits = np.bincount(day), np.bincount(day, [event.hit for event in events])
+    total, sessions, rate = len(events), len(counts), float(hits.sum()) / len(events)
+    alone = rate * (1 - rate) / total
+    if sessions == 1 or alone == 0:
+        worth = float(sessions)  # nothing shows how much a session hangs together, so each counts once
+    else:
+        together = float(((hits - rate * counts) ** 2).sum()) * sessions / (sessions - 1) / total**2
+        worth = total / max(1.0, together / alone)
+    if sessions > 1:
+        worth *= (t_975(total - 1) / t_975(sessions - 1)) ** 2
+    return wilson(rate * worth, worth)
+
+
+def t_975(freedom: int) -> float:
+    """97.5 % quantile of Student's t (Abramowitz and Stegun 1964, 26.7.5; exact for 1 and 2), freedom 1 or more."""
+    if freedom == 1:
+        return tan(pi * 0.475)
+    if freedom == 2:
+        return 0.95 * sqrt(2 / (1 - 0.95**2))
+    z, n = Z, float(freedom)
+    return (
+        z
+        + (z**3 + z) / (4 * n)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * n**4)
+    )
 
 
 def chosen(
@@ -98,7 +135,7 @@ def rates(outcomes: Sequence[OutcomeEvent]) -> list[Rate]:
         group = [event for event in outcomes if event.predicted in classes]
         base = sum(shares[event.predicted] for event in group) / max(len(group), 1)
         mean = sum(event.realised_return for event in group) / max(len(group), 1)
-        found.append(Rate(label, len(group), sum(event.hit for event in group), base, mean))
+        found.append(Rate(label, len(group), sum(event.hit for event in group), base, mean, clustered(group)))
     return found
 
 

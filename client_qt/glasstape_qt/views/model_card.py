@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from glasstape import Model
+from glasstape import Estimate, LiveCalibration, Model, ShadowRecord
 
 from glasstape_qt.i18n import say
 from glasstape_qt.state.trust import Rate
@@ -52,6 +52,8 @@ def html(model: Model | None) -> str:
         ("card.threshold", f"{model.abstain_threshold:.1%}"),
         ("card.temperature", f"{model.temperature:.3f}"),
         ("card.digest", model.ref.digest[:16]),
+        ("card.live", _live(model.live)),
+        ("card.shadow", _shadow(model.shadow)),
     ]  # fmt: skip
     rows = "".join(
         f"<tr><td>{say(key)}&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for key, value in facts if value
@@ -64,6 +66,33 @@ def html(model: Model | None) -> str:
         f"<p><b>{say('card.checks')}</b></p><ul style='margin-left:-20px'>{checks}</ul>" if checks else ""
     )
     return f"<p><b>{expected(model)}</b></p><table cellspacing='2'>{rows}</table>{checked}<p>{say('card.advice')}</p>"
+
+
+def _live(live: LiveCalibration | None) -> str:
+    """Confidences against outcomes since the model publishes."""
+    if live is None:
+        return ""
+    text = say(
+        "card.live_text",
+        state=say(f"card.state.{live.state.value}"),
+        sessions=live.sessions,
+        outcomes=f"{live.outcomes:,}",
+        winner=_gap(live.winner_gap),
+        up=_gap(live.up_gap),
+        novel=f"{live.novel_share.value:.1%}",
+    )
+    return f"{text} {say('card.drifted')}" if live.drifted else text
+
+
+def _gap(gap: Estimate) -> str:
+    value, low, high = (f"{100 * end:+.1f}" for end in (gap.value, gap.low, gap.high))
+    return say("card.gap", value=value, low=low, high=high)
+
+
+def _shadow(shadow: ShadowRecord | None) -> str:
+    if shadow is None:
+        return ""
+    return say("card.shadow_text", rate=f"{shadow.rate:.1%}", n=f"{shadow.compared:,}")
 
 
 def expected(model: Model) -> str:

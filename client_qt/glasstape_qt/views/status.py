@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
-from glasstape import DataState
+from glasstape import CalibrationState, DataState
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
@@ -30,10 +30,11 @@ class StatusStrip(QWidget):
         self._preferences = preferences
         self.connection, self.replay, self.stale = QLabel(), QLabel(), QLabel()
         self.clock, self.latency, self.recording, self.model = QLabel(), QLabel(), QLabel(), QLabel()
+        self.calibration = QLabel()
         for label, name in (
             (self.connection, "connectionState"), (self.replay, "replayBadge"), (self.stale, "staleBadge"),
             (self.clock, "marketClock"), (self.latency, "latency"), (self.recording, "recordingBadge"),
-            (self.model, "activeModel"),
+            (self.model, "activeModel"), (self.calibration, "calibrationBadge"),
         ):  # fmt: skip
             label.setObjectName(name)
             label.setTextFormat(Qt.TextFormat.PlainText)
@@ -43,7 +44,9 @@ class StatusStrip(QWidget):
         layout.setContentsMargins(6, 2, 6, 2)
         layout.setSpacing(12)
         layout.addWidget(self.connection, 1)
-        for label in (self.stale, self.replay, self.recording, self.clock, self.latency, self.model):
+        for label in (
+            self.calibration, self.stale, self.replay, self.recording, self.clock, self.latency, self.model
+        ):  # fmt: skip
             layout.addWidget(label)
         appearance.changed.connect(self.restyle)
         self.restyle()
@@ -54,7 +57,7 @@ class StatusStrip(QWidget):
         badge = (
             f"background: {theme.warning}; color: {theme.warning_text}; padding: 1px 6px; border-radius: 3px;"
         )
-        for label in (self.replay, self.stale, self.recording):
+        for label in (self.replay, self.stale, self.recording, self.calibration):
             label.setStyleSheet(badge)
         self.refresh()
 
@@ -74,6 +77,9 @@ class StatusStrip(QWidget):
         self.connection.setPalette(palette)
         self.stale.setText(say("status.stale"))
         self.stale.setVisible(not connection.fresh and connection.state is not LinkState.CONNECTING)
+        self.calibration.setText(say("status.broken"))
+        self.calibration.setToolTip(say("status.broken_tip"))
+        self.calibration.setVisible(connection.calibration is CalibrationState.BROKEN)
         self.replay.setText(self._replay())
         self.replay.setVisible(connection.replay)
         self.recording.setText(say("status.recording"))

