@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from glasstape import CalibrationState, Client, Direction, Heartbeat, InvalidRequestError, TrackRecordGroup
@@ -14,6 +16,8 @@ from running import ServerProcess
 
 SESSIONS = 70
 HISTORY = 80
+LEARNT = 12
+LONG_AGO = timedelta(days=9131)
 SYMBOLS = ("AAA", "BBB", "CCC")
 
 
@@ -44,6 +48,13 @@ def client(folders):
     data, options = folders
     with ServerProcess(data, *options) as server, Client(server.address) as opened:
         bars = {symbol: daily(symbol, HISTORY + SESSIONS, seed) for seed, symbol in enumerate(SYMBOLS)}
+        # Years that the model learnt from: signalled like any other, and proof of nothing.
+        old = [
+            replace(bar, symbol="OLD", close_time=bar.close_time - LONG_AGO)
+            for bar in daily("OLD", HISTORY + LEARNT)
+        ]
+        opened.publish_bars(old[:HISTORY], backfill=True)
+        opened.publish_bars(old[HISTORY:])
         for series in bars.values():
             opened.publish_bars(series[:HISTORY], backfill=True)
         for series in bars.values():
@@ -83,7 +94,7 @@ def test_heartbeats_carry_the_verdict(client):
 
 def test_a_shadow_that_mirrors_the_active_model_disagrees_unless_both_say_flat(client):
     shadow = client.model("mirror").shadow
-    assert shadow.compared == len(SYMBOLS) * SESSIONS
+    assert shadow.compared == len(SYMBOLS) * SESSIONS + LEARNT
     signalled = list(client.history(kinds=["confidence"]))
     moved = sum(e.signal.confidence.direction is not Direction.FLAT for e in signalled)
     assert shadow.disagreed == moved
@@ -104,7 +115,8 @@ def test_the_record_is_split_by_symbol_and_confidence_and_pays_its_costs(client)
     assert both.net_return == pytest.approx(both.mean_return - 0.004, abs=1e-5)
     assert both.sessions <= SESSIONS
     assert sum(p.count for p in whole.reliability if p.direction is None) == whole.outcomes
-    assert whole.left_out == 0
+    assert whole.left_out == LEARNT - 2
+    assert "OLD" not in {r.symbol for r in split.records}
 
 
 @pytest.mark.parametrize(
