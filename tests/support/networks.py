@@ -5,7 +5,7 @@ from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.architectures import build, default_config
-from glasstape_server.models.model import Scorer
+from glasstape_server.models.scorer import Scorer
 
 MEAN = torch.linspace(-0.3, 0.4, 8)
 DEVIATION = torch.linspace(0.5, 1.5, 8)

@@ -1,4 +1,4 @@
-"""`glasstape bench explain`: do the maps find the cells that are known to carry the class?
+"""`glasstape bench truth`: do the maps find the cells that are known to carry the class?
 
 Trains every network on every known-truth set with several seeds, explains windows that it classifies
 correctly (and that are not FLAT: those have no cells to find), and scores every method's map.
@@ -24,7 +24,7 @@ from glasstape_server.explain.scores import Question, Score
 from glasstape_server.explain.verdict import MapFacts, Verdict, judge_fully
 from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.manifest import Architecture, Check
-from glasstape_server.models.model import Scorer
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.batches import InMemory
 from glasstape_server.training.checks import parameter_randomisation, skill

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from glasstape_server.domain import Call
-from glasstape_server.engine.engine import Engine, Lane
+from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Explain, Forecast, Work
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
@@ -51,7 +52,7 @@ def run(networks: list[str], repeats: int) -> str:
     unknown = sorted(set(networks) - set(ARCHITECTURES))
     if unknown:
         raise ValueError(f"networks: must be of {', '.join(ARCHITECTURES)}, is {', '.join(unknown)}")
-    models = {name: _model(name) for name in networks or ARCHITECTURES}
+    models = {name: model_of(name) for name in networks or ARCHITECTURES}
     gradients = asyncio.run(_gradients(models, repeats))
     parts = [
         "Gradient Explain (quality NONE) by Predict, same batch, through the engine:\n",
@@ -65,13 +66,16 @@ def run(networks: list[str], repeats: int) -> str:
     return "\n".join(parts)
 
 
-def _model(name: str) -> Model:
+def model_of(name: str) -> Model:
+    """A compiled model of an untrained network with the bundled model's features."""
     bundled = artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
     config = default_config(name, *bundled.window_shape)
     torch.manual_seed(0)
     architecture = Architecture(name=name, config=config)
     manifest = bundled.manifest.model_copy(update={"architecture": architecture, "name": name})
-    return Model(manifest, build(name, config), bundled.statistics)
+    model = Model(manifest, build(name, config), bundled.statistics)
+    model.compile()
+    return model
 
 
 async def _gradients(models: dict[str, Model], repeats: int) -> list[Ratio]:
@@ -105,7 +109,7 @@ def _against_captum(name: str, model: Model, repeats: int) -> list[Ratio]:
 
     def ours(method: MethodName, samples: int = 0) -> Callable[[], object]:
         request = Request(method, Question(Score.LOGIT), samples=samples)
-        return lambda: METHODS[method].attribute(scorer, rows, request)
+        return lambda: METHODS[method].attribute(model.network, rows, request)
 
     cells = windows[0].numel()
     pairs: list[tuple[str, Callable[[], object], Callable[[], object]]] = [

@@ -50,7 +50,7 @@ class FlipClass:
     def run(self, rows: Columns) -> Columns:
         """Search row by row."""
         with torch.no_grad():
-            logits = self.model.scorer(torch.from_numpy(rows[0])).numpy()
+            logits = self.model.network(torch.from_numpy(rows[0])).numpy()
         found = [self._flip(rows, row, logits[row]) for row in range(len(logits))]
         columns = zip(*found, strict=True)
         return (logits, *(np.stack(column) for column in columns))
@@ -58,7 +58,7 @@ class FlipClass:
     def _flip(self, rows: Columns, row: int, logits: Float32s) -> Columns:
         window = rows[0][row]
         editor = self._editor(rows, row)
-        flip = smallest_flip(self.model.scorer, editor, logits, self.foil, self.seed)
+        flip = smallest_flip(self.model.network, editor, logits, self.foil, self.seed)
         original = editor.original if isinstance(editor, BarEditor) else np.full(5, np.nan)
         return _columns(flip, window, original, isinstance(editor, FeatureEditor))
 

@@ -10,15 +10,15 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from glasstape_server.domain import Call, Float32s
+from glasstape_server.engine.job import Job, Lane, OnLoop, Owner, Result, joined
 from glasstape_server.engine.work import PASSES_AT_ONCE, Columns, Explain, Forecast, Work
-from glasstape_server.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from glasstape_server.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
 from glasstape_server.explain.method import MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
@@ -26,57 +26,18 @@ from glasstape_server.models.model import Model
 log = logging.getLogger(__name__)
 
 
-class Lane(IntEnum):
-    """Who goes first, and how much of the queue a lane may fill."""
-
-    INTERACTIVE = 0
-    FEED = 1
-    EXPLAIN = 2
-    BULK = 3
-
-    @property
-    def share(self) -> float:
-        """Part of the queue that work of this lane and of more urgent ones may fill before it is refused."""
-        return 0.5 if self in (Lane.EXPLAIN, Lane.BULK) else 1.0
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    work: Work
-    rows: Columns
-    lane: Lane
-    call: Call
-    future: "asyncio.Future[Result]"
-    loop: asyncio.AbstractEventLoop
-    queued: float = field(default_factory=time.monotonic)
-    begun: float = 0.0
-    parts: list[Columns] = field(default_factory=list)
-    taken: int = 0
-    compute_seconds: float = 0.0
-
-    def __len__(self) -> int:
-        return len(self.rows[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a job."""
-
-    columns: Columns
-    queue_seconds: float
-    compute_seconds: float
-
-
 class Engine:
-    """The queue and its thread. `run` is called on the event loop; results come back there."""
+    """The queue and its thread. Results of `run` come back on the event loop, of `submit` on the thread itself."""
 
     def __init__(self, *, torch_threads: int = 1, queue_windows: int = 262_144) -> None:
         self._limit = queue_windows
         self._torch_threads = torch_threads
-        self._lanes: dict[Lane, dict[Work, deque[_Job]]] = {lane: {} for lane in Lane}
-        self._waiting = dict.fromkeys(Lane, 0)
+        self._lanes: list[dict[Work, deque[Job]]] = [{} for _ in Lane]
+        self._waiting = [0] * len(Lane)
+        """Rows by lane."""
         self._rate = 100_000.0
         self._stopped = False
+        self._loops: dict[asyncio.AbstractEventLoop, OnLoop] = {}
         self._ready = threading.Condition()
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
@@ -90,30 +51,42 @@ class Engine:
             Unavailable: the engine has stopped.
         """
         loop = asyncio.get_running_loop()
+        owner = self._loops.setdefault(loop, OnLoop(loop))
         given = rows if isinstance(rows, tuple) else (rows,)
         columns = tuple(np.ascontiguousarray(column) for column in given)
-        job = _Job(work, columns, lane, call, loop.create_future(), loop)
-        cost = len(job) * work.passes
-        with self._ready:
-            if self._stopped:
-                raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-            ahead = sum(self._waiting[other] for other in Lane if other <= lane)
-            if ahead and ahead + cost > self._limit * lane.share:
-                wait = max(0.05, ahead / self._rate)
-                raise ResourceExhausted(
-                    "QUEUE_FULL",
-                    f"{ahead} windows are waiting for the device; come back in {wait:.2f} s",
-                    metadata={"waiting": str(ahead)},
-                    retry_after=wait,
-                )
-            self._waiting[lane] += cost
-            self._lanes[lane].setdefault(work, deque()).append(job)
-            self._ready.notify()
+        future: asyncio.Future[Result] = loop.create_future()
+        for _, error in self.submit([Job(work, columns, lane, call, owner, future)]):
+            raise error
         try:
-            return await job.future
+            return await future
         except asyncio.CancelledError:
             call.cancelled = True
             raise
+
+    def submit(self, jobs: Sequence[Job]) -> list[tuple[Job, GlasstapeError]]:
+        """Queue jobs of any thread; returns those that are refused, and why: see `run`."""
+        with self._ready:
+            refused = [(job, error) for job in jobs if (error := self._queue(job)) is not None]
+            if len(refused) < len(jobs):
+                self._ready.notify()
+        return refused
+
+    def _queue(self, job: Job) -> GlasstapeError | None:
+        if self._stopped:
+            return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
+        cost = len(job) * job.work.passes
+        ahead = sum(self._waiting[: job.lane + 1])
+        if ahead and ahead + cost > self._limit * job.lane.share:
+            wait = max(0.05, ahead / self._rate)
+            return ResourceExhausted(
+                "QUEUE_FULL",
+                f"{ahead} windows are waiting for the device; come back in {wait:.2f} s",
+                metadata={"waiting": str(ahead)},
+                retry_after=wait,
+            )
+        self._waiting[job.lane] += cost
+        self._lanes[job.lane].setdefault(job.work, deque()).append(job)
+        return None
 
     async def warm(self, model: Model) -> None:
         """Run the model's golden windows forwards and backwards, so that no request is its first."""
@@ -135,7 +108,7 @@ class Engine:
         torch.set_num_threads(self._torch_threads)
         while True:
             with self._ready:
-                while not self._stopped and not any(self._lanes.values()):
+                while not self._stopped and not any(self._lanes):
                     self._ready.wait()
                 if self._stopped:
                     self._abandon()
@@ -144,7 +117,7 @@ class Engine:
             if batch:
                 self._compute(batch)
 
-    def _next_batch(self) -> list[tuple[_Job, int, int]]:
+    def _next_batch(self) -> list[tuple[Job, int, int]]:
         """Take (job, first row, end row) of equal works from the most urgent lane."""
         lane = next(lane for lane in Lane if self._lanes[lane])
         works = self._lanes[lane]
@@ -170,19 +143,19 @@ class Engine:
             works[work] = jobs
         return batch
 
-    def _dropped(self, job: _Job) -> bool:
+    def _dropped(self, job: Job) -> bool:
         if job.call.cancelled:
             return True
         if job.call.deadline is not None and time.monotonic() >= job.call.deadline:
             error = DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the device was free")
-            job.loop.call_soon_threadsafe(_fail, job.future, error)
+            job.owner.failed([job], error)
             return True
         return False
 
-    def _compute(self, batch: list[tuple[_Job, int, int]]) -> None:
+    def _compute(self, batch: list[tuple[Job, int, int]]) -> None:
         begun = time.monotonic()
         work = batch[0][0].work
-        rows = _joined([tuple(column[first:end] for column in job.rows) for job, first, end in batch])
+        rows = joined([_slice(job.rows, first, end) for job, first, end in batch])
         for job, _, _ in batch:
             job.begun = job.begun or begun
         try:
@@ -191,44 +164,48 @@ class Engine:
             log.exception("a batch of %d rows failed", len(rows[0]))
             for job, _, _ in batch:
                 job.call.cancelled = True  # its other parts would be in vain
-                job.loop.call_soon_threadsafe(_fail, job.future, error)
+                job.owner.failed([job], error)
             return
         seconds = time.monotonic() - begun
         self._rate += 0.2 * (len(rows[0]) * work.passes / max(seconds, 1e-6) - self._rate)
-        position = 0
-        finished: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
-        for job, first, end in batch:
-            size = end - first
-            job.parts.append(tuple(column[position : position + size] for column in columns))
+        for job, _, _ in batch:
             job.compute_seconds += seconds
-            position += size
+        self._deliver(batch, rows, columns)
+
+    def _deliver(self, batch: Sequence[tuple[Job, int, int]], rows: Columns, columns: Columns) -> None:
+        """Tell owners of what is done; they get the batch's own arrays where it is all theirs and whole."""
+        owner = batch[0][0].owner
+        if all(job.owner is owner and end - first == len(job) for job, first, end in batch):
+            _tell(owner, [job for job, _, _ in batch], rows, columns)
+            return
+        position = 0
+        done: dict[Owner, list[Job]] = {}
+        for job, first, end in batch:
+            job.parts = (*job.parts, _slice(columns, position, position + end - first))
+            position += end - first
             if end == len(job):
-                finished.setdefault(job.loop, []).append(job)
-        for loop, jobs in finished.items():
-            loop.call_soon_threadsafe(_finish, jobs)
+                done.setdefault(job.owner, []).append(job)
+        for owner, jobs in done.items():
+            results = joined([part for job in jobs for part in job.parts])
+            _tell(owner, jobs, joined([job.rows for job in jobs]), results)
 
     def _abandon(self) -> None:
         error = Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-        for works in self._lanes.values():
+        for works in self._lanes:
             for jobs in works.values():
                 for job in jobs:
-                    job.loop.call_soon_threadsafe(_fail, job.future, error)
+                    job.owner.failed([job], error)
             works.clear()
 
 
-def _joined(parts: list[Columns]) -> Columns:
-    if len(parts) == 1:
-        return parts[0]
-    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+def _slice(columns: Columns, first: int, end: int) -> Columns:
+    whole = first == 0 and end == len(columns[0])
+    return columns if whole else tuple(column[first:end] for column in columns)
 
 
-def _finish(jobs: list[_Job]) -> None:
-    for job in jobs:
-        if not job.future.done():
-            columns = _joined(job.parts)
-            job.future.set_result(Result(columns, job.begun - job.queued, job.compute_seconds))
-
-
-def _fail(future: "asyncio.Future[Result]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
+def _tell(owner: Owner, jobs: Sequence[Job], rows: Columns, columns: Columns) -> None:
+    try:
+        owner.finished(jobs, rows, columns)
+    except Exception as error:  # one caller's failure must not end everybody's device
+        log.exception("%d jobs could not be answered", len(jobs))
+        owner.failed(jobs, error)

@@ -25,6 +25,7 @@ async def roll_out(repository: Repository, engine: Engine, announce: Announce) -
     changed = False
     for model in await asyncio.to_thread(repository.discover):
         try:
+            await asyncio.to_thread(model.compile)
             await engine.warm(model)
         except Exception as error:  # any failure of foreign weights refuses them, none may stop the server
             repository.refuse(model, f"warm-up failed: {error}")

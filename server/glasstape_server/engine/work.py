@@ -1,6 +1,6 @@
 """What the device can be asked to do with a batch of windows. Equal works share a batch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,7 +46,7 @@ class Forecast:
     @torch.no_grad()
     def run(self, rows: Columns) -> Columns:
         """Logits of the windows."""
-        return (self.model.scorer(torch.from_numpy(rows[0])).numpy(),)
+        return (self.model.network(torch.from_numpy(rows[0])).numpy(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,12 @@ class Maps:
     def of(cls, columns: Columns) -> "Maps":
         """Name the columns that `Explain` gave."""
         return cls(*columns)
+
+    def row(self, row: int) -> "Maps":
+        """The map of one row, as a batch of its own."""
+        columns: list[Any] = [getattr(self, field.name) for field in fields(self)]
+        rows: list[Any] = [None if column is None else column[row : row + 1] for column in columns]
+        return Maps(*rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class Explain:
         columns = _plain(made)
         if self.request.checked:
             mean = self.model.statistics.mean
-            found = evidence.hold_against(self.model.scorer, asked, mean, made, self.request)
+            found = evidence.hold_against(self.model.network, asked, mean, made, self.request)
             checked = (
                 found.sign_stability if made.sign_stability is None else made.sign_stability,
                 found.sign_agreement,

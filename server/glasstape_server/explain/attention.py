@@ -19,9 +19,9 @@ from glasstape_server.explain.method import (
     scorer_of,
     upsampled,
 )
-from glasstape_server.models.model import Scorer
 from glasstape_server.models.network import Attention as Weights
 from glasstape_server.models.network import Attentive
+from glasstape_server.models.scorer import Scorer
 
 
 class Attention:

@@ -102,4 +102,4 @@ def background_of(model: Model, request: Request) -> Tensor:
 
 def explain(model: Model, rows: Rows, request: Request) -> Attribution:
     """Run one request on a batch."""
-    return METHODS[request.method].attribute(model.scorer, rows, request)
+    return METHODS[request.method].attribute(model.network, rows, request)

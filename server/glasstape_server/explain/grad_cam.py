@@ -18,8 +18,8 @@ from glasstape_server.explain.method import (
     scorer_of,
     upsampled,
 )
-from glasstape_server.models.model import Scorer
 from glasstape_server.models.network import Convolutional
+from glasstape_server.models.scorer import Scorer
 
 
 class GradCam:

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from glasstape_server.explain.scores import FrozenScore, Question
-from glasstape_server.models.model import Scorer
+from glasstape_server.models.compiled import Compiled, Pullback
+from glasstape_server.models.scorer import Scorer
 
 Network = Callable[[Tensor], Tensor]
 """Windows (batch, time, feature) -> logits (batch, 3), in eval mode with frozen parameters."""
@@ -162,6 +163,8 @@ def scorer_of(network: object) -> Scorer:
     Raises:
         TypeError: it is a bare function of windows.
     """
+    if isinstance(network, Compiled):
+        return network.scorer
     if not isinstance(network, Scorer):
         raise TypeError(f"{type(network).__name__} shows no activations")
     return network
@@ -177,22 +180,25 @@ def forward_and_gradient(
     Returns:
         logits (batch, 3), the frozen score, scores (batch,), d score / d input (batch, time, feature).
     """
-    leaf = windows.detach().requires_grad_(True)
-    with torch.enable_grad():
-        logits = network(leaf)
-        frozen = question.freeze(logits)
-        (gradient,) = torch.autograd.grad(logits, leaf, frozen.slope(logits))
-    logits = logits.detach()
-    return logits, frozen, frozen.of(logits), gradient
+    logits, pullback = pull(network, windows)
+    frozen = question.freeze(logits)
+    return logits, frozen, frozen.of(logits), pullback(frozen.slope(logits))
 
 
 def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: int) -> Tensor:
     """d score / d input at points (batch x repeat, time, feature) of rows frozen before."""
-    leaf = points.detach().requires_grad_(True)
+    logits, pullback = pull(network, points)
+    return pullback(frozen.slope(logits, repeat))
+
+
+def pull(network: Network, windows: Tensor) -> tuple[Tensor, Pullback]:
+    """Logits, and what takes a slope at the logits back to the windows, once."""
+    if isinstance(network, Compiled):
+        return network.pull(windows)
+    leaf = windows.detach().requires_grad_(True)
     with torch.enable_grad():
         logits = network(leaf)
-        (gradient,) = torch.autograd.grad(logits, leaf, frozen.slope(logits, repeat))
-    return gradient
+    return logits.detach(), lambda slope: torch.autograd.grad(logits, leaf, slope)[0]
 
 
 def upsampled(coarse: Tensor, shape: Shape) -> Tensor:

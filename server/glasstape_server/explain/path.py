@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.explain.method import PASSES_AT_ONCE, Network, chunks, gradient_at
+from glasstape_server.explain.method import PASSES_AT_ONCE, Network, chunks, gradient_at, pull
 from glasstape_server.explain.scores import FrozenScore, Question
 
 TOLERANCE = 0.01
@@ -59,13 +59,12 @@ def first_pass(
         return FirstPass(logits, frozen, frozen.of(logits), frozen.of(of_starts), values)
     nodes, weights = _with_ends(steps, windows.dtype)
     way = windows - starts
-    points = torch.addcmul(starts[:, None], nodes, way[:, None]).flatten(0, 1).requires_grad_(True)
-    with torch.enable_grad():
-        every = network(points)
-        by_row = every.detach().view(rows, count, 3)
-        logits, of_starts = by_row[:, -1], by_row[:, 0]
-        frozen = question.freeze(logits)
-        (gradient,) = torch.autograd.grad(every, points, frozen.slope(every, count))
+    points = torch.addcmul(starts[:, None], nodes, way[:, None]).flatten(0, 1)
+    every, pullback = pull(network, points)
+    by_row = every.view(rows, count, 3)
+    logits, of_starts = by_row[:, -1], by_row[:, 0]
+    frozen = question.freeze(logits)
+    gradient = pullback(frozen.slope(every, count))
     mean = torch.einsum("nstf,s->ntf", gradient.view(rows, count, *windows.shape[1:]), weights)
     return FirstPass(logits, frozen, frozen.of(logits), frozen.of(of_starts), mean * way)
 

@@ -12,7 +12,7 @@ from glasstape_server.explain.path import completeness_limit
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.architectures import build
 from glasstape_server.models.manifest import Architecture, Check
-from glasstape_server.models.model import Scorer
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training.calibrate import log_loss_of_each
 from glasstape_server.training.dataset import Dataset
 

@@ -21,7 +21,8 @@ from glasstape_server.models import artefact
 from glasstape_server.models.architectures import ENSEMBLE, build, default_config
 from glasstape_server.models.ensemble import Ensemble
 from glasstape_server.models.manifest import LABEL, Architecture, Manifest, Period, TrainingData
-from glasstape_server.models.model import Scorer, Statistics
+from glasstape_server.models.model import Statistics
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.batches import Batches, Normalisation
 from glasstape_server.training.checkpoint import Checkpoint

@@ -5,8 +5,8 @@ from glasstape_server.models import artefact
 from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.layers import TimeConvolution
 from glasstape_server.models.manifest import Architecture
-from glasstape_server.models.model import Scorer
 from glasstape_server.models.network import Attentive, Convolutional
+from glasstape_server.models.scorer import Scorer
 from torch.nn import functional
 
 WINDOWS = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 6, 8)).astype(np.float32))
