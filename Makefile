@@ -42,8 +42,9 @@ docs: .stamp-install ## the SDK's reference as HTML in build/docs, and every pic
 	$(BIN)/glasstape desk --record docs/pictures/desktop/film.webp
 
 # Set-up: a virtual environment with pinned packages, and the shared libraries that PyQt6 loads.
-.stamp-install: pyproject.toml constraints.txt .ci/system-libraries
+.stamp-install: pyproject.toml constraints.txt .ci/fast.txt .ci/system-libraries
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement .ci/fast.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	bash .ci/system-libraries
 	@touch $@

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from glasstape import Client
 from glasstape_server.models import artefact
 from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
-from markets import Market, open_market
+from markets import Market, market_on
 from running import ServerProcess
 
 # A machine without a screen paints all the same; PyQt6 reads this when the first test needs it.
@@ -19,14 +18,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 @pytest.fixture(scope="session")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """One live server for every test that does not break it."""
-    server = ServerProcess(tmp_path_factory.mktemp("data"))
-    with server, Client(server.address) as client:
-        opened = open_market(server, client)
-        for _ in range(5):
-            opened.close_bar()
-        yield opened
-    assert server.process is not None
-    assert server.process.returncode == 0, "".join(server.log)
+    yield from market_on("auto", tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="session")

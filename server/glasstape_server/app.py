@@ -14,7 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from glasstape_server.domain import Call, Float32s, Forecasts, ModelRef
-from glasstape_server.engine.engine import Engine, Lane
+from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.job import Lane
 from glasstape_server.engine.rollout import roll_out, watch
 from glasstape_server.errors import DataLoss, GlasstapeError
 from glasstape_server.features.labels import LabelRule
@@ -34,12 +35,14 @@ from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.inference import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
-from glasstape_server.rpc.inference import Inference, InferenceServicer
+from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.inputs import Inputs
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.open_inference import OpenInferenceServicer
-from glasstape_server.rpc.server import Server, Servicers
+from glasstape_server.rpc.predictions import InferenceServicer
+from glasstape_server.rpc.server import Servicers, WireServer
 from glasstape_server.rpc.signals import SignalServicer
+from glasstape_server.rpc.wire import open_server
 from glasstape_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -178,7 +181,7 @@ class App:
         self.journal.close()
         self._lock.release()
 
-    def _server(self) -> Server:
+    def _server(self) -> WireServer:
         settings, repository = self.settings, self.repository
 
         def active() -> tuple[ModelRef, CalibrationState] | None:
@@ -202,7 +205,13 @@ class App:
         )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
-            return Server(servicers, f"{host}:{settings.port}", with_reflection=not settings.production)
+            return open_server(
+                servicers,
+                f"{host}:{settings.port}",
+                wire=settings.wire,
+                plaintext=True,
+                with_reflection=not settings.production,
+            )
         except RuntimeError as error:
             raise StartError(f"cannot listen on {host}:{settings.port}: {error}") from None
 

@@ -1,8 +1,10 @@
 """A server with history of three symbols, and their next bars."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from glasstape import Bar, Client
 from made_up import daily
@@ -50,3 +52,15 @@ def open_market(server: ServerProcess, client: Client, bars: int = 400) -> Marke
     for history in market.bars.values():
         assert client.publish_bars(history[:HISTORY], backfill=True).stored == HISTORY
     return market
+
+
+def market_on(wire: str, folder: Path) -> Iterator[Market]:
+    """A server on one wire, its market after five signalled bars; what it was asked must not have broken it."""
+    server = ServerProcess(folder, "--wire", wire)
+    with server, Client(server.address) as client:
+        opened = open_market(server, client)
+        for _ in range(5):
+            opened.close_bar()
+        yield opened
+    assert server.process is not None
+    assert server.process.returncode == 0, "".join(server.log)

@@ -13,7 +13,8 @@ from typing import TypeVar
 from glasstape_server.domain import Kind
 from glasstape_server.errors import Unavailable
 from glasstape_server.feed import token as tokens
-from glasstape_server.feed.lanes import Lanes, SeriesKey, series_key
+from glasstape_server.feed.burst import Burst, SeriesKey, series_key
+from glasstape_server.feed.lanes import Lanes
 from glasstape_server.feed.log import Bounds, EventLog, Record, Selection
 from glasstape_server.feed.messages import GoodbyeReason, Subscription
 from glasstape_server.feed.subscriber import Subscriber
@@ -62,8 +63,12 @@ class Hub:
         now = self._now()
         self._buys = {n: record for n, record in self._buys.items() if record.expire_time > now}
         self.position = (records[-1].sequence, records[-1].chain)
+        bursts: dict[Selection, Burst] = {}
         for subscriber in self._subscribers:
-            subscriber.offer(records)
+            wanted = subscriber.selection
+            if wanted not in bursts:
+                bursts[wanted] = Burst.of(records, wanted)
+            subscriber.offer(bursts[wanted], self.position)
 
     def subscribe(self, wanted: Subscription) -> Subscriber:
         """A new subscriber; iterate its `messages`.

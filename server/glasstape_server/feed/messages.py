@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from glasstape_server.feed.burst import Page
 from glasstape_server.feed.log import Bounds, Record, Selection
 
 
@@ -61,11 +62,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records, oldest first."""
+    """Events, oldest first."""
 
-    records: Sequence[Record]
+    page: Page
     conflated: int = 0
     snapshot: bool = False
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The page's."""
+        return self.page.records
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ so nothing is missed and nothing comes twice.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING
 
 from glasstape_server.errors import OutOfRange
 from glasstape_server.feed import token as tokens
+from glasstape_server.feed.burst import PAGE, Burst, Page, pages
 from glasstape_server.feed.lanes import Lanes
-from glasstape_server.feed.log import Record
+from glasstape_server.feed.log import Selection
 from glasstape_server.feed.messages import (
     Batch,
     Body,
@@ -31,9 +32,6 @@ from glasstape_server.feed.token import NO_CHAIN
 if TYPE_CHECKING:
     from glasstape_server.feed.hub import Hub
 
-PAGE = 4096
-"""Records read from the journal at once, and sent in one message at most."""
-
 
 class Subscriber:
     """The state of one stream. `offer` and `end` are called by the hub, `messages` by the wire."""
@@ -52,11 +50,16 @@ class Subscriber:
         self.overflowed = asyncio.Event()
         """Set when more lossless records wait than may: end the stream, the journal has them."""
 
-    def offer(self, records: Sequence[Record]) -> None:
-        """Take newly published records."""
+    @property
+    def selection(self) -> Selection:
+        """What it wants."""
+        return self._wanted.selection
+
+    def offer(self, burst: Burst, position: tuple[int, bytes]) -> None:
+        """Take what it wants of newly published records; `position` is that of the last one published."""
         if not self._live:
             return
-        self._queue(records)
+        self._queue(burst, position)
         if self._lanes:
             self._wake.set()
 
@@ -128,9 +131,10 @@ class Subscriber:
         # Without a token until the snapshot is complete: whoever breaks off before gets it again.
         yield Message(0, b"", opened)
         records = self._hub.snapshot(self._wanted.selection)
-        for first in range(0, max(1, len(records)), PAGE):
-            batch = Batch(records[first : first + PAGE], snapshot=True)
-            yield self._message(batch) if first + PAGE >= len(records) else Message(0, b"", batch)
+        *before, last = pages(records) or [Page([])]
+        for page in before:
+            yield Message(0, b"", Batch(page, snapshot=True))
+        yield self._message(Batch(last, snapshot=True))
 
     async def _resume(self) -> tuple[OpenResult, ResetReason]:
         bounds = self._hub.bounds
@@ -171,29 +175,26 @@ class Subscriber:
         if records and records[0].sequence > position + 1:
             messages.append(self._message(Gap(position + 1, records[0].sequence - 1)))
         if records:
-            self._queue(records)
+            self._queue(Burst.of(records, self.selection), (records[-1].sequence, records[-1].chain))
             messages += self._flush()
         return messages
 
-    def _queue(self, records: Sequence[Record]) -> None:
+    def _queue(self, burst: Burst, position: tuple[int, bytes]) -> None:
         # What waited before this burst counts: a reader that keeps up may get any burst.
         if self._live and self._lanes.overflowed:
             self.overflowed.set()
-        admits, offer = self._wanted.selection.admits, self._lanes.offer
-        for record in records:
-            if admits(record):
-                offer(record)
-        self._offered = (records[-1].sequence, records[-1].chain)
+        self._lanes.offer(burst)
+        self._offered = position
 
     def _flush(self) -> list[Message]:
         """Everything that waits, in messages of at most PAGE records."""
-        records, replaced = self._lanes.take()
+        waiting, replaced = self._lanes.take()
         messages = []
-        for first in range(0, len(records), PAGE):
-            part = records[first : first + PAGE]
-            last = first + PAGE >= len(records)
-            position = self._offered if last else (part[-1].sequence, part[-1].chain)
-            messages.append(self._message(Batch(part, replaced if first == 0 else 0), position))
+        for place, page in enumerate(waiting):
+            newest = page.records[-1]
+            last = place == len(waiting) - 1
+            position = self._offered if last else (newest.sequence, newest.chain)
+            messages.append(self._message(Batch(page, replaced if place == 0 else 0), position))
         return messages
 
     def _message(self, body: Body, position: tuple[int, bytes] | None = None) -> Message:

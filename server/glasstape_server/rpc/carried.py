@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
+from numpy.typing import NDArray
 
 from glasstape_server.domain import Bar, Float32s
 from glasstape_server.errors import GlasstapeError, InvalidArgument
@@ -23,11 +24,27 @@ def windows_from(message: pb.Windows, model: Model) -> list[Item]:
     """Ready windows."""
     check_count("input.windows.count", message.count)
     windows = array_from(message, model, "input.windows")
-    good = np.asarray((np.abs(windows) <= LARGEST).all(axis=(1, 2)))  # NaN compares false
+    good = good_rows(windows)
     items = [Item(window=window) for window in windows]
     for row in np.flatnonzero(~good):
-        items[row].error = _bad_cell(int(row), windows[row], model)
+        items[row].error = bad_cell(int(row), windows[row], model)
     return items
+
+
+def good_rows(windows: Float32s) -> NDArray[np.bool_]:
+    """Which windows, (count, time, feature), have features in every cell, (count,)."""
+    return np.asarray((np.abs(windows) <= LARGEST).all(axis=(1, 2)))  # NaN compares false
+
+
+def check_framing(count: int, size: int, model: Model) -> None:
+    """Check ready windows: how many, and in how many bytes.
+
+    Raises:
+        InvalidArgument: no window, or not as many bytes as these windows have.
+        ResourceExhausted: too many windows.
+    """
+    check_count("input.windows.count", count)
+    _check_size(count, size, model, "input.windows")
 
 
 def array_from(message: pb.Windows, model: Model, path: str) -> Float32s:
@@ -36,13 +53,17 @@ def array_from(message: pb.Windows, model: Model, path: str) -> Float32s:
     Raises:
         InvalidArgument: not as many bytes as these windows have.
     """
+    _check_size(message.count, len(message.data), model, path)
+    return np.frombuffer(message.data, dtype="<f4").reshape(message.count, *model.window_shape)
+
+
+def _check_size(count: int, size: int, model: Model, path: str) -> None:
     steps, width = model.window_shape
-    expected = message.count * steps * width * 4
-    if len(message.data) != expected:
+    expected = count * steps * width * 4
+    if size != expected:
         raise InvalidArgument.field(
-            f"{path}.data", f"{len(message.data)} bytes, expected count x {steps} x {width} x 4 = {expected}"
+            f"{path}.data", f"{size} bytes, expected count x {steps} x {width} x 4 = {expected}"
         )
-    return np.frombuffer(message.data, dtype="<f4").reshape(message.count, steps, width)
 
 
 def reference_windows(message: pb.Windows, model: Model, path: str, most: int) -> Float32s:
@@ -56,11 +77,12 @@ def reference_windows(message: pb.Windows, model: Model, path: str, most: int) -
     windows = array_from(message, model, path)
     bad = np.flatnonzero((~(np.abs(windows) <= LARGEST)).any(axis=(1, 2)))
     if len(bad):
-        raise _bad_cell(int(bad[0]), windows[bad[0]], model, path)
+        raise bad_cell(int(bad[0]), windows[bad[0]], model, path)
     return windows
 
 
-def _bad_cell(row: int, window: Float32s, model: Model, path: str = "input.windows") -> InvalidArgument:
+def bad_cell(row: int, window: Float32s, model: Model, path: str = "input.windows") -> InvalidArgument:
+    """What is wrong with a window."""
     time, feature = (int(i[0]) for i in (~(np.abs(window) <= LARGEST)).nonzero())
     name = model.spec.names[feature]
     return InvalidArgument.field(

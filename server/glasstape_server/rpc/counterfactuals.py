@@ -5,7 +5,8 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain import Call, Direction, Float32s
 from glasstape_server.engine.edit import FlipClass, Flips
-from glasstape_server.engine.engine import Engine, Lane, Result
+from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.job import Lane, Result
 from glasstape_server.engine.work import Columns, forecasts
 from glasstape_server.errors import InvalidArgument
 from glasstape_server.explain.edits import LARGEST

@@ -3,19 +3,20 @@
 import asyncio
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain import Call, Float32s
-from glasstape_server.engine.engine import Engine, Lane, Result
+from glasstape_server.domain import Call, Confidence, Float32s
+from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.job import Lane, Result
 from glasstape_server.engine.work import Explain, Maps, forecasts
 from glasstape_server.errors import FailedPrecondition, InvalidArgument
 from glasstape_server.explain import catalogue
 from glasstape_server.explain.drivers import drivers
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity, Request
 from glasstape_server.explain.verdict import Judgement, MapFacts, Verdict, judge_fast, judge_fully
+from glasstape_server.models.model import Model
 from glasstape_server.rpc.carried import reference_windows
 from glasstape_server.rpc.convert.explanations import (
     direction_to,
@@ -102,7 +103,17 @@ async def _explain(
         own = reference_windows(wanted.baseline_windows, group.model, "baseline_windows", MAX_ITEMS)
         rows = (windows, own[group.rows] if len(own) > 1 else np.repeat(own, len(windows), axis=0))
     result = await engine.run(Explain(group.model, wanted.request), rows, Lane.EXPLAIN, call)
-    fill = partial(_fill, made, items, group, windows, result, wanted)
+
+    def fill() -> None:
+        maps = Maps.of(result.columns)
+        stated = forecasts(group.model, windows, maps.logits)
+        for place, row in enumerate(group.rows):
+            item = items[row]
+            confidence = item.journalled or stated.confidence(place)
+            made[row].CopyFrom(
+                explained(item, group.model, windows[place], confidence, maps.row(place), wanted)
+            )
+
     if len(windows) <= INLINE_ITEMS:
         fill()
     else:
@@ -110,37 +121,31 @@ async def _explain(
     return result
 
 
-def _fill(
-    made: list[pb.Explanation],
-    items: list[Item],
-    group: Group,
-    windows: Float32s,
-    result: Result,
-    wanted: Wanted,
-) -> None:
-    """Write a group's maps into their explanations."""
-    model, maps = group.model, Maps.of(result.columns)
+def explained(
+    item: Item, model: Model, window: Float32s, confidence: Confidence, maps: Maps, wanted: Wanted
+) -> pb.Explanation:
+    """The explanation of one item from its map, a batch of one."""
     quantity = catalogue.METHODS[wanted.request.method].quantity
-    stated = forecasts(model, windows, maps.logits)
     mean, deviation = model.statistics.mean.numpy(), model.statistics.deviation.numpy()
-    for place, row in enumerate(group.rows):
-        message, item, values = made[row], items[row], maps.values[place]
-        native = (int(maps.native_shape[place, 0]), int(maps.native_shape[place, 1]))
-        stability = None if maps.sign_stability is None else maps.sign_stability[place]
-        message.prediction.CopyFrom(prediction_to(item, item.journalled or stated.confidence(place)))
-        message.heatmap.CopyFrom(heatmap_to(values, quantity, native, stability))
-        message.score = float(maps.score[place])
-        message.target = direction_to(int(maps.target[place]))
-        message.foil = direction_to(int(maps.foil[place]))
-        message.samples = int(maps.samples[place])
-        facts = _facts(message, maps, place, quantity)
-        judgement = _judge(facts, maps, place, group, wanted)
-        if wanted.quality != pb.QUALITY_LEVEL_NONE:
-            message.quality.CopyFrom(quality_to(judgement, wanted.quality))
-        if judgement.verdict is not Verdict.DEGENERATE:
-            times = _close_times(item, model.window_shape[0])
-            found = drivers(windows[place], values, mean, deviation, quantity, native)
-            message.drivers.extend(driver_to(driver, model, times) for driver in found)
+    native = (int(maps.native_shape[0, 0]), int(maps.native_shape[0, 1]))
+    values = maps.values[0]
+    stability = None if maps.sign_stability is None else maps.sign_stability[0]
+    message = pb.Explanation(
+        prediction=prediction_to(item, confidence),
+        heatmap=heatmap_to(values, quantity, native, stability),
+        score=float(maps.score[0]),
+        target=direction_to(int(maps.target[0])),
+        foil=direction_to(int(maps.foil[0])),
+        samples=int(maps.samples[0]),
+    )
+    judgement = _judge(_facts(message, maps, 0, quantity), maps, 0, model, wanted)
+    if wanted.quality != pb.QUALITY_LEVEL_NONE:
+        message.quality.CopyFrom(quality_to(judgement, wanted.quality))
+    if judgement.verdict is not Verdict.DEGENERATE:
+        times = _close_times(item, model.window_shape[0])
+        found = drivers(window, values, mean, deviation, quantity, native)
+        message.drivers.extend(driver_to(driver, model, times) for driver in found)
+    return message
 
 
 def _facts(message: pb.Explanation, maps: Maps, place: int, quantity: Quantity) -> MapFacts:
@@ -154,7 +159,7 @@ def _facts(message: pb.Explanation, maps: Maps, place: int, quantity: Quantity) 
     return MapFacts(maps.values[place], quantity, difference, completeness)
 
 
-def _judge(facts: MapFacts, maps: Maps, place: int, group: Group, wanted: Wanted) -> Judgement:
+def _judge(facts: MapFacts, maps: Maps, place: int, model: Model, wanted: Wanted) -> Judgement:
     if (
         not wanted.request.checked
         or maps.sign_agreement is None
@@ -169,7 +174,7 @@ def _judge(facts: MapFacts, maps: Maps, place: int, group: Group, wanted: Wanted
         float(maps.occlusion_correlation[place]),
         maps.deletion[place],
         maps.random_deletion[place],
-        group.model.manifest.checks,
+        model.manifest.checks,
         of_occlusion=wanted.request.method is MethodName.OCCLUSION,
     )
 

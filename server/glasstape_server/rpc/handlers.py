@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
 import grpc
+from google.protobuf.message import DecodeError, Message
 
 from glasstape_server.domain import Call
-from glasstape_server.errors import GlasstapeError, Internal
+from glasstape_server.errors import GlasstapeError, Internal, InvalidArgument
 from glasstape_server.rpc.errors import code_of, trailing_metadata
 
 log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
+M = TypeVar("M", bound=Message)
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
@@ -53,3 +55,16 @@ async def abort(context: Context, error: GlasstapeError) -> NoReturn:
     """End a call with a domain error."""
     await context.abort(code_of(error), error.message, trailing_metadata(error))
     raise AssertionError("abort raises")
+
+
+def parsed(kind: type[M], payload: bytes) -> M:
+    """A request of its bytes.
+
+    Raises:
+        InvalidArgument: they are none.
+    """
+    try:
+        return kind.FromString(payload)
+    except DecodeError:
+        rule = f"must be an encoded {kind.DESCRIPTOR.full_name}, is {len(payload)} bytes that are none"
+        raise InvalidArgument.field("request", rule) from None

@@ -1,26 +1,24 @@
 """Predict and Explain, free of the wire: a request and a call in, a response out.
 
-The servicers below, the Open Inference Protocol and any other wire are thin adapters around
+`Batched`, through which every wire comes, the Open Inference Protocol and the feed are thin adapters around
 `Inference`.
 """
 
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
-from glasstape.v1 import inference_pb2_grpc as pb_grpc
 from google.protobuf.duration_pb2 import Duration
 
 from glasstape_server.domain import Call, Float32s, Forecasts
-from glasstape_server.engine.engine import Engine, Lane
+from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Forecast, forecasts
 from glasstape_server.explain.catalogue import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
-from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.explanations import request_from
-from glasstape_server.rpc.convert.inference import LiveFigures, model_to, prediction_to, refusal_to
+from glasstape_server.rpc.convert.inference import prediction_to
 from glasstape_server.rpc.explanations import Wanted, explanations
-from glasstape_server.rpc.handlers import Context, answered, call_of
 from glasstape_server.rpc.inputs import Inputs
 from glasstape_server.rpc.items import group_by_model
 
@@ -33,7 +31,7 @@ class Inference:
 
     def __init__(self, inputs: Inputs, engine: Engine) -> None:
         self.inputs = inputs
-        self._engine = engine
+        self.engine = engine
 
     async def predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
         """Answer one Predict call. Past signals get their journalled confidences, bit for bit."""
@@ -59,7 +57,7 @@ class Inference:
         """Predict windows (batch, time, feature) with one model."""
         if lane is None:
             lane = Lane.BULK if len(windows) > BULK_ITEMS else Lane.INTERACTIVE
-        result = await self._engine.run(Forecast(model), windows, lane, call)
+        result = await self.engine.run(Forecast(model), windows, lane, call)
         return forecasts(model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)
 
     async def explain(self, message: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
@@ -87,7 +85,7 @@ class Inference:
             score=pb.Score.ValueType(int(request.question.score)),
             baseline=pb.Baseline.ValueType(int(baseline)) if baseline else pb.BASELINE_UNSPECIFIED,
         )
-        made, results = await explanations(self._engine, items, wanted, call)
+        made, results = await explanations(self.engine, items, wanted, call)
         for result in results:
             _set_timing(response.timing, result.queue_seconds, result.compute_seconds)
         response.explanations.extend(made)
@@ -102,7 +100,7 @@ class Inference:
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         rows = sorted(first.values())
         wanted = Wanted(Request(method, Question()))
-        made, _ = await explanations(self._engine, [items[row] for row in rows], wanted, Call())
+        made, _ = await explanations(self.engine, [items[row] for row in rows], wanted, Call())
         by_row = dict(zip(rows, made, strict=True))
         return [by_row[first[key]] for key in keys]
 
@@ -112,37 +110,3 @@ def _set_timing(timing: pb.Timing, queue: float, compute: float) -> None:
         total = Duration()
         total.FromMicroseconds(field.ToMicroseconds() + int(seconds * 1e6))
         field.CopyFrom(total)
-
-
-class InferenceServicer(pb_grpc.InferenceServiceServicer):
-    """The gRPC adapter."""
-
-    def __init__(self, inference: Inference, repository: Repository, figures: LiveFigures) -> None:
-        self._inference = inference
-        self._repository = repository
-        self._figures = figures
-
-    @answered
-    async def Predict(self, request: pb.PredictRequest, context: Context) -> pb.PredictResponse:
-        """See inference.proto."""
-        return await self._inference.predict(request, call_of(context))
-
-    @answered
-    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
-        """See inference.proto."""
-        return await self._inference.explain(request, call_of(context))
-
-    @answered
-    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
-        """See inference.proto."""
-        model = self._repository.get(request.model)
-        return pb.GetModelResponse(model=model_to(model, model is self._repository.active, self._figures))
-
-    @answered
-    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
-        """See inference.proto."""
-        ready = self._repository.models()
-        active = self._repository.active if ready else None
-        models = [model_to(model, model is active, self._figures) for model in ready]
-        models += [refusal_to(refusal) for refusal in self._repository.refusals()]
-        return pb.ListModelsResponse(models=models)

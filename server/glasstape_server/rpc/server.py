@@ -1,7 +1,7 @@
 """The gRPC server: every service on one port of one event loop."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from glasstape.v1 import (
@@ -15,10 +15,10 @@ from glasstape.v1 import (
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from glasstape_server.rpc.inference import InferenceServicer
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
 from glasstape_server.rpc.open_inference import OpenInferenceServicer
+from glasstape_server.rpc.predictions import InferenceServicer
 from glasstape_server.rpc.signals import SignalServicer
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -44,6 +44,11 @@ SERVICES: tuple[str, ...] = tuple(
 """Full names of every service of this project."""
 
 
+PREDICT = "/glasstape.v1.InferenceService/Predict"
+EXPLAIN = "/glasstape.v1.InferenceService/Explain"
+SIGNALS = "/glasstape.v1.SignalService/Signals"
+
+
 @dataclass(frozen=True, slots=True)
 class Servicers:
     """Everything that answers."""
@@ -54,12 +59,41 @@ class Servicers:
     open_inference: OpenInferenceServicer
 
 
+class WireServer(Protocol):
+    """A bound server, on whichever wire."""
+
+    @property
+    def port(self) -> int:
+        """TCP port."""
+        ...
+
+    async def start(self) -> None:
+        """Answer calls; health says NOT_SERVING."""
+        ...
+
+    async def ready(self) -> None:
+        """Say SERVING, for the server and its services; models are told one by one."""
+        ...
+
+    async def set_serving(self, service: str, serving: bool) -> None:
+        """Set the health of one service or model."""
+        ...
+
+    async def say_not_serving(self) -> None:
+        """Health says NOT_SERVING from now on, whatever is set later."""
+        ...
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, give running ones `grace` seconds, end."""
+        ...
+
+
 class Server:
-    """Binds at once, answers from `start` on, says SERVING only after `ready`."""
+    """grpcio. Binds at once, answers from `start` on, says SERVING only after `ready`."""
 
     def __init__(self, servicers: Servicers, address: str, *, with_reflection: bool) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._pass_encoded_signals(servicers.signals)
+        self._add_encoded(servicers)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, self._server)
         market_pb2_grpc.add_MarketServiceServicer_to_server(servicers.market, self._server)
         signals_pb2_grpc.add_SignalServiceServicer_to_server(servicers.signals, self._server)
@@ -99,12 +133,16 @@ class Server:
         """Take no new calls, give running ones `grace` seconds, end."""
         await self._server.stop(grace)
 
-    def _pass_encoded_signals(self, servicer: SignalServicer) -> None:
-        """Signals writes bytes that are encoded already: its handler, added first, has no serializer."""
-        handler: Any = grpc.unary_stream_rpc_method_handler(
-            servicer.Signals,
-            request_deserializer=signals_pb2.SignalsRequest.FromString,
-        )
-        name = signals_pb2.DESCRIPTOR.services_by_name["SignalService"].full_name
-        generic = grpc.method_handlers_generic_handler(name, {"Signals": handler})
-        self._server.add_generic_rpc_handlers((generic,))
+    def _add_encoded(self, servicers: Servicers) -> None:
+        """The methods that take or give bytes: their handlers, added first, go before the generated ones."""
+        unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+        handlers: dict[str, Any] = {
+            PREDICT: unary(servicers.inference.Predict),
+            EXPLAIN: unary(servicers.inference.Explain),
+            SIGNALS: stream(servicers.signals.Signals),
+        }
+        for path, handler in handlers.items():
+            _, service, method = path.split("/")
+            self._server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(service, {method: handler}),)
+            )

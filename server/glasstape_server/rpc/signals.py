@@ -16,7 +16,7 @@ from glasstape_server.rpc.convert.signals import decode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
 from glasstape_server.rpc.convert.track import TrackQuestion, question_from, track_record_to
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered
+from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, parsed
 from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.paging import page_size
 from glasstape_server.rpc.stream_writer import StreamWriter
@@ -48,11 +48,12 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         self._encoder = encoder
         self._inference = inference
 
-    async def Signals(  # type: ignore[override]  # the stub knows generators only
-        self, request: pb.SignalsRequest, context: Context
+    async def Signals(  # type: ignore[override]  # the stub knows generators of messages only
+        self, payload: bytes, context: Context
     ) -> None:
-        """See signals.proto. Writes bytes: events were encoded when they were journalled."""
+        """See signals.proto. Takes and writes bytes: events were encoded when they were journalled."""
         try:
+            request = parsed(pb.SignalsRequest, payload)
             wanted = subscription_from(request)
             method = None
             if request.heatmap_method:

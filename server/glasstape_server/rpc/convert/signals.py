@@ -1,7 +1,5 @@
 """Events, in both directions; and the joining of encoded events into batches."""
 
-from collections.abc import Sequence
-
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
@@ -18,7 +16,8 @@ from glasstape_server.domain import (
     Outcome,
     Signal,
 )
-from glasstape_server.feed.log import Record
+from glasstape_server.feed.burst import Page
+from glasstape_server.rpc.convert.layout import key, varint
 from glasstape_server.rpc.convert.market import bar_from, bar_to, microseconds, timestamp
 
 DIRECTIONS: tuple[ipb.Direction.ValueType, ...] = (ipb.DIRECTION_DOWN, ipb.DIRECTION_FLAT, ipb.DIRECTION_UP)
@@ -112,30 +111,24 @@ def decode_event(payload: bytes) -> Event:
     )
 
 
-def join_batch(
-    token: bytes, through: int, records: Sequence[Record], conflated: int, snapshot: bool
-) -> bytes:
+def join_batch(token: bytes, through: int, page: Page, conflated: int, snapshot: bool) -> bytes:
     """A SignalsResponse with a batch, made of events that were encoded when they were journalled.
 
-    A serialized repeated field is a concatenation of its elements, so nothing is encoded again.
+    A serialized repeated field is a concatenation of its elements, so nothing is encoded again, and of a page that
+    several subscribers get, nothing is joined again.
     """
-    parts: list[bytes] = []
-    for record in records:
-        parts += (b"\x0a", _varint(len(record.payload)), record.payload)  # EventBatch.events = 1
+    if page.encoded is None:
+        parts: list[bytes] = []
+        for record in page.records:
+            parts += (_EVENT, varint(len(record.payload)), record.payload)
+        page.encoded = b"".join(parts)
     rest = pb.EventBatch(conflated_count=conflated, snapshot=snapshot).SerializeToString()
-    size = sum(map(len, parts)) + len(rest)
     head = pb.SignalsResponse(resume_token=token, through_sequence=through).SerializeToString()
-    return b"".join((head, b"\x22", _varint(size), *parts, rest))  # SignalsResponse.batch = 4
+    return b"".join((head, _BATCH, varint(len(page.encoded) + len(rest)), page.encoded, rest))
 
 
-def _varint(value: int) -> bytes:
-    """A length as protobuf writes it (base 128, low digits first)."""
-    digits = bytearray()
-    while value > 0x7F:
-        digits.append(value & 0x7F | 0x80)
-        value >>= 7
-    digits.append(value)
-    return bytes(digits)
+_EVENT = key(pb.EventBatch, "events")
+_BATCH = key(pb.SignalsResponse, "batch")
 
 
 def _signal_to(made: Signal) -> pb.Signal:

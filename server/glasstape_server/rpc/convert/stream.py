@@ -35,7 +35,7 @@ class StreamEncoder:
         """The bytes of a SignalsResponse."""
         body = message.body
         if isinstance(body, feed.Batch):
-            return join_batch(message.token, message.sequence, body.records, body.conflated, body.snapshot)
+            return join_batch(message.token, message.sequence, body.page, body.conflated, body.snapshot)
         response = pb.SignalsResponse(resume_token=message.token, through_sequence=message.sequence)
         match body:
             case feed.Opened():

@@ -1,0 +1,98 @@
+"""Many messages of one shape, encoded at once as rows of bytes.
+
+A protobuf message whose fields all have a fixed size is the same bytes but for some places. So a template is
+written once, and a batch of messages is one array of its copies with the places filled in by column: what
+a message costs is then a few memory copies, not a call for each field. Small numbers that vary are written in
+a fixed number of bytes, zeros too, which every protobuf reader takes.
+"""
+
+from typing import Any
+
+import numpy as np
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_WIRE_TYPES = {
+    FieldDescriptor.TYPE_DOUBLE: _FIXED64,
+    FieldDescriptor.TYPE_FLOAT: _FIXED32,
+    FieldDescriptor.TYPE_STRING: _LENGTH,
+    FieldDescriptor.TYPE_BYTES: _LENGTH,
+    FieldDescriptor.TYPE_MESSAGE: _LENGTH,
+}
+
+
+def varint(value: int) -> bytes:
+    """A number as protobuf writes it (base 128, low digits first)."""
+    digits = bytearray()
+    while value > 0x7F:
+        digits.append(value & 0x7F | 0x80)
+        value >>= 7
+    digits.append(value)
+    return bytes(digits)
+
+
+def key(message: type[Message], field: str) -> bytes:
+    """What stands before a field's value."""
+    found = message.DESCRIPTOR.fields_by_name[field]
+    return varint(found.number << 3 | _WIRE_TYPES.get(found.type, _VARINT))
+
+
+def prefixed(message: type[Message], field: str, value: bytes) -> bytes:
+    """A field of text, bytes or an encoded message."""
+    return key(message, field) + varint(len(value)) + value
+
+
+class Layout:
+    """The template of a message, made field by field."""
+
+    def __init__(self, message: type[Message]) -> None:
+        self._message = message
+        self._template = bytearray()
+        self.places: dict[str, slice] = {}
+
+    def __len__(self) -> int:
+        return len(self._template)
+
+    @property
+    def template(self) -> bytes:
+        """The message with zeros in all places."""
+        return bytes(self._template)
+
+    def constant(self, data: bytes) -> "Layout":
+        """Encoded fields that are the same in every message."""
+        self._template += data
+        return self
+
+    def place(self, field: str, size: int) -> "Layout":
+        """A field whose value, `size` bytes, varies: a double, a float, or a number below 128 in one byte."""
+        self._template += key(self._message, field)
+        self.places[field] = slice(len(self._template), len(self._template) + size)
+        self._template += bytes(size)
+        return self
+
+    def data(self, field: str, size: int) -> "Layout":
+        """A bytes field of fixed length whose content varies."""
+        self._template += key(self._message, field) + varint(size)
+        self.places[field] = slice(len(self._template), len(self._template) + size)
+        self._template += bytes(size)
+        return self
+
+    def message(self, field: str, inner: "Layout") -> "Layout":
+        """A message inside; its places are known as "field.place"."""
+        self._template += key(self._message, field) + varint(len(inner))
+        for name, where in inner.places.items():
+            start = len(self._template) + where.start
+            self.places[f"{field}.{name}"] = slice(start, start + where.stop - where.start)
+        self._template += inner._template
+        return self
+
+    def rows(self, count: int, values: dict[str, NDArray[Any]]) -> Bytes:
+        """Encoded messages, (count, bytes), with the values of every place, (count, …) in wire byte order."""
+        made = np.tile(np.frombuffer(self._template, np.uint8), (count, 1))
+        for name, where in self.places.items():
+            made[:, where] = np.ascontiguousarray(values[name]).view(np.uint8).reshape(count, -1)
+        return made
