@@ -52,8 +52,8 @@ class Figures:
 
 def run(symbols: int, subscribers: int, bursts: int) -> list[Figures]:
     """Measure `bursts` bursts of `symbols` bars with `subscribers` readers."""
-    with server() as address:
-        return asyncio.run(_measure(address, symbols, subscribers, bursts))
+    with server() as running:
+        return asyncio.run(_measure(running.address, symbols, subscribers, bursts))
 
 
 def table(figures: list[Figures], symbols: int, subscribers: int) -> str:

@@ -1,4 +1,4 @@
-"""The results of `glasstape bench explain` as JSON and as Markdown tables."""
+"""The results of `glasstape bench truth` as JSON and as Markdown tables."""
 
 import json
 from collections.abc import Iterable

@@ -50,9 +50,9 @@ def run(requests: int, in_flight: int, seed: int = 0) -> tuple[str, bool]:
     model = artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
     torch.set_num_threads(1)
     tasks = _tasks(model, np.random.default_rng(seed))
-    with server() as address:
+    with server() as running:
         begun = time.perf_counter()
-        tally = asyncio.run(_call(address, tasks, requests, in_flight, seed))
+        tally = asyncio.run(_call(running.address, tasks, requests, in_flight, seed))
         seconds = time.perf_counter() - begun
     report = (
         f"{tally.answered} mixed calls ({KINDS} kinds, 1-8 windows each), {in_flight} in flight, "

@@ -4,8 +4,12 @@ import argparse
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import names, positive
+
+if TYPE_CHECKING:
+    from glasstape_server.bench.report import Report
 
 HELP = "measure: latency of a market's close, speed and truth of explanations"
 OTHERS = "glasstape.benches"
@@ -25,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     burst.add_argument("--bursts", type=positive, default=5, help="closes to measure (default: %(default)s)")
 
-    truth = what.add_parser("explain", help="do the maps find cells that are known to matter?")
+    _add_speed(what)
+
+    truth = what.add_parser("truth", help="do the maps find cells that are known to matter?")
     truth.add_argument("--networks", type=names, default=[], metavar="A,B", help="default: all")
     truth.add_argument(
         "--kinds", type=names, default=[], metavar="A,B", help="known-truth sets (default: all)"
@@ -93,6 +99,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         other.set_defaults(measure=module.measure)
 
 
+def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Benchmarks whose tables make docs/performance.md."""
+    calls = {"predict": "calls per second and latency of Predict", "explain": "the same of Explain"}
+    for name, text in calls.items():
+        parser = what.add_parser(name, help=f"{text}, on both wires, beside a bare gRPC echo")
+        parser.add_argument(
+            "--seconds", type=positive, default=3, help="of one measurement (default: %(default)s)"
+        )
+    engine = what.add_parser("engine", help="predictions and maps on one thread, beside the products alone")
+    engine.add_argument("--networks", type=names, default=["conv1d"], metavar="A,B", help="default: conv1d")
+    sdk = what.add_parser("sdk", help="how many events of the feed one process reads in a second")
+    sdk.add_argument("--events", type=positive, default=300_000, help="default: %(default)s")
+    start = what.add_parser("start", help="how long until the server is ready, and what it holds idle")
+    for parser in (*(what.choices[name] for name in calls), engine, sdk, start):
+        parser.add_argument("--rounds", type=positive, default=5, help="measurements (default: %(default)s)")
+        parser.add_argument("--quick", action="store_true", help="only see whether it runs")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
+
+
 def run(options: argparse.Namespace) -> int:
     """Measure and print a table; returns the exit status."""
     measure = getattr(options, "measure", None) or _RUNS[options.what]
@@ -111,7 +136,32 @@ def _burst(options: argparse.Namespace) -> str:
     return burst.table(figures, options.symbols, options.subscribers)
 
 
-def _explain(options: argparse.Namespace) -> str:
+def _speed(options: argparse.Namespace) -> str:
+    if options.json and not options.json.parent.is_dir():
+        raise ValueError(f"--json: there is no folder {options.json.parent}")
+    report = _measured(options)
+    if options.json:
+        report.save(options.json)
+    return report.to_markdown()
+
+
+def _measured(options: argparse.Namespace) -> "Report":
+    from glasstape_server.bench import calls, engine_speed, reading, starting
+
+    rounds = 1 if options.quick else options.rounds
+    match options.what:
+        case "engine":
+            return engine_speed.run(options.networks, rounds, largest=64 if options.quick else 4096)
+        case "sdk":
+            return reading.run(2000 if options.quick else options.events, rounds)
+        case "start":
+            return starting.run(rounds)
+        case what:
+            seconds = 1 if options.quick else options.seconds
+            return calls.run(what == "explain", rounds, seconds, quick=options.quick)
+
+
+def _truth(options: argparse.Namespace) -> str:
     from glasstape_server.bench import explain_report, explain_truth
 
     if options.out and not options.out.parent.is_dir():
@@ -167,7 +217,8 @@ def _training(options: argparse.Namespace) -> str:
 
 _RUNS = {
     "burst": _burst,
-    "explain": _explain,
+    "truth": _truth,
+    **dict.fromkeys(("predict", "explain", "engine", "sdk", "start"), _speed),
     "methods": _methods,
     "stress": _stress,
     "synthetic": _synthetic,

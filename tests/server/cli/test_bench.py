@@ -1,0 +1,37 @@
+"""Benchmarks are never timed here: only whether they run."""
+
+import json
+import shutil
+
+import pytest
+from glasstape.cli import main
+
+
+def test_the_engine_is_measured_beside_the_products_alone(tmp_path, capsys):
+    found = tmp_path / "engine.json"
+    assert main(["bench", "engine", "--quick", "--json", str(found)]) == 0
+    table = capsys.readouterr().out
+    assert "| what | median (range) | by eager | by products alone | by predict |" in table
+    figures = {figure["what"]: figure for figure in json.loads(found.read_text())["figures"]}
+    assert figures["conv1d, 64: map"]["values"][0] > 0
+
+
+def test_the_sdk_reads_every_event_it_is_sent(capsys):
+    assert main(["bench", "sdk", "--quick"]) == 0
+    assert "events read: Client" in capsys.readouterr().out
+
+
+def test_calls_are_measured_beside_an_echo(capsys):
+    if shutil.which("h2load") is None:
+        pytest.skip("h2load, of nghttp2, is not installed")
+    assert main(["bench", "predict", "--quick"]) == 0
+    assert "1 window, 64 in flight, calls: grpcio" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["engine", "--networks", "lstm"], ["engine", "--json", "/nowhere/x.json"]]
+)
+def test_what_cannot_be_measured_is_told(arguments, capsys):
+    assert main(["bench", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert "networks: must be of" in error or "--json: there is no folder /nowhere" in error
