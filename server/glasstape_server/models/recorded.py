@@ -229,8 +229,10 @@ def _unfold_backward(slope: Tensor, shape: Sequence[int], dim: int, size: int, s
     if step != 1:
         raise NotRecordable(f"unfold in steps of {step}")
     behind = (0, 0) * (slope.dim() - 2 - dim)  # pads are given from the last dimension on
-    padded = [torch.nn.functional.pad(slope[..., k], (*behind, k, size - 1 - k)) for k in range(size)]
-    return torch.stack(padded).sum(0)
+    found = slope.new_zeros(shape)
+    for k in range(size):
+        found = found + torch.nn.functional.pad(slope[..., k], (*behind, k, size - 1 - k))
+    return found
 
 
 _TRACEABLE: dict[Operator, Callable[..., Any]] = {
