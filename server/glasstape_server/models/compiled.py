@@ -9,8 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from glasstape_server.models.recorded import NotRecordable, record
+from glasstape_server.models.recorded import record
 from glasstape_server.models.scorer import Scorer
+from glasstape_server.models.traceable import NotRecordable
 
 log = logging.getLogger(__name__)
 

@@ -15,16 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-Operator = Any
-"""An overload of an ATen operator, such as `torch.ops.aten.addmm.default`."""
+from glasstape_server.models.traceable import TRACEABLE, NotRecordable, Operator
 
 
 def _items(argument: Any) -> Sequence[Any]:
     return argument if isinstance(argument, list | tuple) else (argument,)
-
-
-class NotRecordable(Exception):
-    """The function changes tensors in place, or answers with something that was not computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +152,7 @@ class Program:
             return [value(item) for item in argument] if isinstance(argument, list) else argument
 
         for step in self.steps:
-            operator: Operator = _TRACEABLE.get(step.operator, step.operator)
+            operator: Operator = TRACEABLE.get(step.operator, step.operator)
             out = operator(
                 *map(value, step.arguments), **{name: value(item) for name, item in step.keywords.items()}
             )
@@ -174,80 +169,6 @@ class Program:
 
 
 Script = Callable[..., tuple[Tensor, ...]]
-
-
-def _input_of_convolution_backward(
-    slope: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    bias_sizes: object,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-    mask: object,
-) -> tuple[Tensor, None, None]:
-    if transposed:
-        raise NotRecordable("a transposed convolution")
-    fitted = [
-        int(size - ((out - 1) * step - 2 * pad + spread * (kernel - 1) + 1))
-        for size, out, step, pad, spread, kernel in zip(
-            input.shape[2:], slope.shape[2:], stride, padding, dilation, weight.shape[2:], strict=True
-        )
-    ]
-    back = torch.convolution(slope, weight, None, stride, padding, dilation, True, fitted, groups)
-    return back, None, None
-
-
-def _input_of_layer_norm_backward(
-    slope: Tensor,
-    input: Tensor,
-    shape: Sequence[int],
-    mean: Tensor,
-    inverse: Tensor,
-    weight: Tensor | None,
-    bias: object,
-    mask: object,
-) -> tuple[Tensor, None, None]:
-    normal = (input - mean) * inverse
-    inner = slope if weight is None else slope * weight
-    centred = inner - inner.mean(-1, keepdim=True) - normal * (inner * normal).mean(-1, keepdim=True)
-    return inverse * centred, None, None
-
-
-def _select_backward(slope: Tensor, shape: Sequence[int], dim: int, index: int) -> Tensor:
-    return torch.select_scatter(slope.new_zeros(shape), slope, dim, index)
-
-
-def _slice_backward(slope: Tensor, shape: Sequence[int], dim: int, start: int, end: int, step: int) -> Tensor:
-    return torch.slice_scatter(slope.new_zeros(shape), slope, dim, start, end, step)
-
-
-def _unfold_backward(slope: Tensor, shape: Sequence[int], dim: int, size: int, step: int) -> Tensor:
-    if step != 1:
-        raise NotRecordable(f"unfold in steps of {step}")
-    behind = (0, 0) * (slope.dim() - 2 - dim)  # pads are given from the last dimension on
-    found = slope.new_zeros(shape)
-    for k in range(size):
-        found = found + torch.nn.functional.pad(slope[..., k], (*behind, k, size - 1 - k))
-    return found
-
-
-_TRACEABLE: dict[Operator, Callable[..., Any]] = {
-    # TorchScript's tracer takes no lists of bools, which say here that only the input's derivative is wanted.
-    torch.ops.aten.convolution_backward.default: _input_of_convolution_backward,
-    torch.ops.aten.native_layer_norm_backward.default: _input_of_layer_norm_backward,
-    torch.ops.aten.detach.default: lambda tensor: tensor,
-    # It notices sizes that depend on the batch in what is called like this, not in operators called by name.
-    torch.ops.aten.view.default: lambda tensor, shape: tensor.view(shape),
-    torch.ops.aten._unsafe_view.default: lambda tensor, shape: tensor.view(shape),
-    torch.ops.aten.expand.default: lambda tensor, shape: tensor.expand(shape),
-    torch.ops.aten.select_backward.default: _select_backward,
-    torch.ops.aten.slice_backward.default: _slice_backward,
-    torch.ops.aten.unfold_backward.default: _unfold_backward,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +248,7 @@ def _merged(one: _Step, other: _Step) -> _Step:
         {name: _same(value, other.keywords[name]) for name, value in one.keywords.items()},
         one.results,
     )
-    if merged.of_rows and merged.operator not in _TRACEABLE:
+    if merged.of_rows and merged.operator not in TRACEABLE:
         raise NotRecordable(f"{merged.operator} with a size that depends on the batch")
     return merged
 

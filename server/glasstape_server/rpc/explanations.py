@@ -110,9 +110,7 @@ async def _explain(
         for place, row in enumerate(group.rows):
             item = items[row]
             confidence = item.journalled or stated.confidence(place)
-            made[row].CopyFrom(
-                explained(item, group.model, windows[place], confidence, maps.row(place), wanted)
-            )
+            made[row].CopyFrom(explained(item, group.model, windows[0], confidence, maps.row(place), wanted))
 
     if len(windows) <= INLINE_ITEMS:
         fill()
@@ -138,7 +136,7 @@ def explained(
         foil=direction_to(int(maps.foil[0])),
         samples=int(maps.samples[0]),
     )
-    judgement = _judge(_facts(message, maps, 0, quantity), maps, 0, model, wanted)
+    judgement = _judge(_facts(message, maps, quantity), maps, model, wanted)
     if wanted.quality != pb.QUALITY_LEVEL_NONE:
         message.quality.CopyFrom(quality_to(judgement, wanted.quality))
     if judgement.verdict is not Verdict.DEGENERATE:
@@ -148,18 +146,18 @@ def explained(
     return message
 
 
-def _facts(message: pb.Explanation, maps: Maps, place: int, quantity: Quantity) -> MapFacts:
+def _facts(message: pb.Explanation, maps: Maps, quantity: Quantity) -> MapFacts:
     """What is known of one map; scores that are defined go into the message on the way."""
     difference = completeness = None
-    if not math.isnan(maps.baseline_score[place]):
-        message.baseline_score = float(maps.baseline_score[place])
-        difference = float(maps.score[place] - maps.baseline_score[place])
-    if not math.isnan(maps.completeness_error[place]):
-        message.completeness_error = completeness = float(maps.completeness_error[place])
-    return MapFacts(maps.values[place], quantity, difference, completeness)
+    if not math.isnan(maps.baseline_score[0]):
+        message.baseline_score = float(maps.baseline_score[0])
+        difference = float(maps.score[0] - maps.baseline_score[0])
+    if not math.isnan(maps.completeness_error[0]):
+        message.completeness_error = completeness = float(maps.completeness_error[0])
+    return MapFacts(maps.values[0], quantity, difference, completeness)
 
 
-def _judge(facts: MapFacts, maps: Maps, place: int, model: Model, wanted: Wanted) -> Judgement:
+def _judge(facts: MapFacts, maps: Maps, model: Model, wanted: Wanted) -> Judgement:
     if (
         not wanted.request.checked
         or maps.sign_agreement is None
@@ -170,10 +168,10 @@ def _judge(facts: MapFacts, maps: Maps, place: int, model: Model, wanted: Wanted
         return judge_fast(facts)
     return judge_fully(
         facts,
-        float(maps.sign_agreement[place]),
-        float(maps.occlusion_correlation[place]),
-        maps.deletion[place],
-        maps.random_deletion[place],
+        float(maps.sign_agreement[0]),
+        float(maps.occlusion_correlation[0]),
+        maps.deletion[0],
+        maps.random_deletion[0],
         model.manifest.checks,
         of_occlusion=wanted.request.method is MethodName.OCCLUSION,
     )

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from glasstape_server.domain import Call
 from glasstape_server.errors import GlasstapeError
-from glasstape_server.rpc.batched import Answer, Incoming, Rpc
+from glasstape_server.rpc.answers import Answer, Incoming
+from glasstape_server.rpc.batched import Rpc
 
 QUIET_TURNS = 20
 MOST = 64

@@ -19,7 +19,8 @@ from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
 from glasstape_server.domain import Call
 from glasstape_server.errors import GlasstapeError, ResourceExhausted, Unavailable
-from glasstape_server.rpc.batched import Answer, Batched, Incoming
+from glasstape_server.rpc.answers import Answer, Incoming
+from glasstape_server.rpc.batched import Batched
 from glasstape_server.rpc.errors import code_of, trailing_metadata
 from glasstape_server.rpc.server import EXPLAIN, MAX_MESSAGE_BYTES, PREDICT, SIGNALS, Server, Servicers
 
