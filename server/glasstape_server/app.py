@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from glasstape_server.domain import Call, Float32s, Forecasts, ModelRef
+from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.rollout import roll_out, watch
@@ -102,7 +103,17 @@ class App:
             self._lock.release()
             raise StartError(f"data_dir: {folder}: {error}") from None
         self.hub = Hub(self.journal, self.clock.now, queue=settings.subscriber_queue)
-        self.engine = Engine(torch_threads=settings.torch_threads, queue_windows=settings.queue_windows)
+        try:
+            self.device = Device(settings.device)
+        except ValueError as error:
+            self._lock.release()
+            raise StartError(str(error)) from None
+        self.engine = Engine(
+            torch_threads=settings.torch_threads,
+            queue_windows=settings.queue_windows,
+            rows_at_once=self.device.rows_at_once,
+            restart=self._restart_device,
+        )
         self.repository = Repository(
             settings.models_dir, settings.data_dir / "artefacts", settings.interval, settings.model
         )
@@ -130,7 +141,8 @@ class App:
         """
         self.server = self._server()
         await self.server.start()
-        await roll_out(self.repository, self.engine, self._announce)
+        self._loop = asyncio.get_running_loop()
+        await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
             ref = self.repository.active.ref
         except GlasstapeError as error:
@@ -142,10 +154,11 @@ class App:
         head = self.hub.bounds.head
         self._check_shadow()
         await self.pipeline.start()
-        await self.server.ready()
+        await self.server.set_ready(True)
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
         self._spawn(self.record.read_journal(head))
-        self._spawn(watch(self.repository, self.engine, self.settings.models_poll_interval, self._announce))
+        poll = self.settings.models_poll_interval
+        self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
         if self._recording is not None:
             settings = self.settings
             self._spawn(
@@ -234,6 +247,15 @@ class App:
         if not self.settings.shadow:
             return None
         return PinnedForecaster(self.repository.get(self.settings.shadow), self.inference)
+
+    def _restart_device(self) -> None:
+        """On the engine's thread: what waits for it goes on waiting, and new callers are told by health."""
+        self._say_ready(False)
+        self.device.restart(self.repository.models())
+        self._say_ready(True)
+
+    def _say_ready(self, ready: bool) -> None:
+        asyncio.run_coroutine_threadsafe(self.server.set_ready(ready), self._loop)
 
     async def _announce(self, model: Model) -> None:
         await self.server.set_serving(model.ref.name, True)

@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     """IANA zone of dates without a time in a replayed file."""
     replay_close: str = "16:00"
     """Local closing time of daily bars in a replayed file, HH:MM."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
+    """Where networks compute: `cpu`, `cuda`, `cuda:N`, or `auto`: a CUDA device where there is one."""
     torch_threads: int = Field(default=1, ge=1, le=256)
     """Threads that torch may use for one operation."""
     queue_windows: int = Field(default=262_144, ge=1024)

@@ -31,21 +31,22 @@ def run(explain: bool, rounds: int, seconds: float, *, quick: bool = False) -> R
     Raises:
         ValueError: h2load is not there, or calls failed.
     """
-    with _servers() as servers:
+    with servers() as running:
         measured: dict[tuple[str, str], list[Answered]] = {}
         for lap in range(1 if quick else 0, rounds + 1):
             for case, (windows, connections, in_flight) in list(CASES.items())[: 1 if quick else None]:
                 load = Load(connections, in_flight, max(1, seconds))
-                for name, address in servers.items():
-                    path, message = _request(explain, windows)
+                for name, address in running.items():
+                    path, message = request_of(explain=explain, count=windows)
                     answered = call(address, path, message, load)
                     if lap:  # the first lap warms
                         measured.setdefault((case, name), []).append(answered)
-    return _report(explain, rounds, seconds, measured, list(servers))
+    return _report(explain, rounds, seconds, measured, list(running))
 
 
 @contextlib.contextmanager
-def _servers() -> Iterator[dict[str, str]]:
+def servers() -> Iterator[dict[str, str]]:
+    """Addresses of a bare echo and of ours on each wire, by name."""
     with contextlib.ExitStack() as stack:
         found = {"echo": stack.enter_context(process("glasstape_server.bench.echo")).address}
         found["grpcio"] = stack.enter_context(server("--wire", "grpcio")).address
@@ -54,7 +55,8 @@ def _servers() -> Iterator[dict[str, str]]:
         yield found
 
 
-def _request(explain: bool, count: int) -> tuple[str, bytes]:
+def request_of(*, explain: bool, count: int) -> tuple[str, bytes]:
+    """Path and message of a call with so many windows."""
     data = np.random.default_rng(0).normal(size=(count, 6, 8)).astype("<f4").tobytes()
     source = pb.Input(windows=pb.Windows(count=count, data=data))
     if explain:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +20,6 @@ OTHERS = "glasstape.benches"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-
-    burst = what.add_parser("burst", help="how long a market's bar takes to reach every subscriber")
-    burst.add_argument(
-        "--symbols", type=positive, default=2000, help="bars that close at once (default: %(default)s)"
-    )
-    burst.add_argument(
-        "--subscribers", type=positive, default=20, help="readers of everything (default: %(default)s)"
-    )
-    burst.add_argument("--bursts", type=positive, default=5, help="closes to measure (default: %(default)s)")
 
     _add_speed(what)
 
@@ -92,6 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=positive, default=5, help="measurements of each (default: %(default)s)"
     )
 
+    page = what.add_parser("page", help="make the tables of a document anew, such as docs/performance.md")
+    page.add_argument("page", type=Path, metavar="FILE")
+    page.add_argument("--only", type=names, default=[], metavar="A,B", help="benchmarks (default: all of it)")
+
     for entry in entry_points(group=OTHERS):
         module = entry.load()
         other = what.add_parser(entry.name, help=module.HELP)
@@ -104,18 +100,44 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     calls = {"predict": "calls per second and latency of Predict", "explain": "the same of Explain"}
     for name, text in calls.items():
         parser = what.add_parser(name, help=f"{text}, on both wires, beside a bare gRPC echo")
-        parser.add_argument(
-            "--seconds", type=positive, default=3, help="of one measurement (default: %(default)s)"
-        )
+        _seconds(parser)
+    arrivals = what.add_parser("arrivals", help="latency of Predict under calls that arrive by chance")
+    _seconds(arrivals)
     engine = what.add_parser("engine", help="predictions and maps on one thread, beside the products alone")
     engine.add_argument("--networks", type=names, default=["conv1d"], metavar="A,B", help="default: conv1d")
+    gpu = what.add_parser("gpu", help="is a GPU's every answer the CPU's, and how fast is it?")
+    gpu.add_argument("--device", default="cuda", help="default: %(default)s")
+    burst = what.add_parser("burst", help="how long a market's bar takes to reach every subscriber")
+    _feed(burst, symbols=2000, subscribers=20)
+    feed = what.add_parser("feed", help="events a second to many subscribers, and what they cost")
+    _feed(feed, symbols=360, subscribers=500)
+    feed.add_argument("--closes", type=positive, default=10, help="of one round (default: %(default)s)")
     sdk = what.add_parser("sdk", help="how many events of the feed one process reads in a second")
     sdk.add_argument("--events", type=positive, default=300_000, help="default: %(default)s")
     start = what.add_parser("start", help="how long until the server is ready, and what it holds idle")
-    for parser in (*(what.choices[name] for name in calls), engine, sdk, start):
+    parsers = (*(what.choices[name] for name in calls), arrivals, engine, gpu, burst, feed, sdk, start)
+    for parser in parsers:
         parser.add_argument("--rounds", type=positive, default=5, help="measurements (default: %(default)s)")
         parser.add_argument("--quick", action="store_true", help="only see whether it runs")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
+
+
+def _seconds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seconds", type=positive, default=3, help="of one measurement (default: %(default)s)"
+    )
+
+
+def _feed(parser: argparse.ArgumentParser, *, symbols: int, subscribers: int) -> None:
+    parser.add_argument(
+        "--symbols", type=positive, default=symbols, help="bars that close at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--subscribers",
+        type=positive,
+        default=subscribers,
+        help="readers of everything (default: %(default)s)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -129,13 +151,6 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _burst(options: argparse.Namespace) -> str:
-    from glasstape_server.bench import burst
-
-    figures = burst.run(options.symbols, options.subscribers, options.bursts)
-    return burst.table(figures, options.symbols, options.subscribers)
-
-
 def _speed(options: argparse.Namespace) -> str:
     if options.json and not options.json.parent.is_dir():
         raise ValueError(f"--json: there is no folder {options.json.parent}")
@@ -146,19 +161,51 @@ def _speed(options: argparse.Namespace) -> str:
 
 
 def _measured(options: argparse.Namespace) -> "Report":
-    from glasstape_server.bench import calls, engine_speed, reading, starting
+    from glasstape_server.bench import (
+        burst,
+        calls,
+        engine_speed,
+        fanout,
+        gpu,
+        open_loop,
+        reading,
+        starting,
+    )
 
-    rounds = 1 if options.quick else options.rounds
+    quick, rounds = options.quick, 1 if options.quick else options.rounds
     match options.what:
         case "engine":
-            return engine_speed.run(options.networks, rounds, largest=64 if options.quick else 4096)
+            return engine_speed.run(options.networks, rounds, largest=64 if quick else 4096)
+        case "gpu":
+            return gpu.run(options.device, rounds, quick=quick)
         case "sdk":
-            return reading.run(2000 if options.quick else options.events, rounds)
+            return reading.run(2000 if quick else options.events, rounds)
         case "start":
             return starting.run(rounds)
+        case "arrivals":
+            return open_loop.run(rounds, 1 if quick else options.seconds)
+        case "burst" if quick:
+            return burst.run(20, 2, 1)
+        case "burst":
+            return burst.run(options.symbols, options.subscribers, rounds)
+        case "feed" if quick:
+            return fanout.run(3, 20, 2, 1)
+        case "feed":
+            return fanout.run(options.subscribers, options.symbols, options.closes, rounds)
         case what:
-            seconds = 1 if options.quick else options.seconds
-            return calls.run(what == "explain", rounds, seconds, quick=options.quick)
+            return calls.run(what == "explain", rounds, 1 if quick else options.seconds, quick=quick)
+
+
+def _page(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import page
+
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+
+    def measure(command: Sequence[str]) -> str:
+        return _measured(parser.parse_args(command)).to_markdown()
+
+    return "made anew: " + "; ".join(page.remake(options.page, options.only, measure))
 
 
 def _truth(options: argparse.Namespace) -> str:
@@ -215,10 +262,11 @@ def _training(options: argparse.Namespace) -> str:
     return training.run(options.symbols, options.bars, options.networks, options.rounds)
 
 
+_SPEED = ("predict", "explain", "arrivals", "engine", "gpu", "burst", "feed", "sdk", "start")
 _RUNS = {
-    "burst": _burst,
     "truth": _truth,
-    **dict.fromkeys(("predict", "explain", "engine", "sdk", "start"), _speed),
+    **dict.fromkeys(_SPEED, _speed),
+    "page": _page,
     "methods": _methods,
     "stress": _stress,
     "synthetic": _synthetic,

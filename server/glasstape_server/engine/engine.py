@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -29,8 +29,25 @@ log = logging.getLogger(__name__)
 class Engine:
     """The queue and its thread. Results of `run` come back on the event loop, of `submit` on the thread itself."""
 
-    def __init__(self, *, torch_threads: int = 1, queue_windows: int = 262_144) -> None:
+    def __init__(
+        self,
+        *,
+        torch_threads: int = 1,
+        queue_windows: int = 262_144,
+        rows_at_once: int = PASSES_AT_ONCE,
+        restart: Callable[[], None] | None = None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            torch_threads: that one operation may use.
+            queue_windows: that may wait.
+            rows_at_once: that the device computes in one go.
+            restart: called on the thread when the device failed; what failed is tried once more after it.
+        """
         self._limit = queue_windows
+        self._rows_at_once = rows_at_once
+        self._restart = restart
         self._torch_threads = torch_threads
         self._lanes: list[dict[Work, deque[Job]]] = [{} for _ in Lane]
         self._waiting = [0] * len(Lane)
@@ -122,7 +139,7 @@ class Engine:
         lane = next(lane for lane in Lane if self._lanes[lane])
         works = self._lanes[lane]
         work, jobs = next(iter(works.items()))
-        room = max(1, PASSES_AT_ONCE // work.passes)
+        room = max(1, self._rows_at_once // work.passes)
         batch = []
         while jobs and room:
             job = jobs[0]
@@ -159,7 +176,7 @@ class Engine:
         for job, _, _ in batch:
             job.begun = job.begun or begun
         try:
-            columns = work.run(rows)
+            columns = self._run(work, rows)
         except Exception as error:
             log.exception("a batch of %d rows failed", len(rows[0]))
             for job, _, _ in batch:
@@ -171,6 +188,16 @@ class Engine:
         for job, _, _ in batch:
             job.compute_seconds += seconds
         self._deliver(batch, rows, columns)
+
+    def _run(self, work: Work, rows: Columns) -> Columns:
+        try:
+            return work.run(rows)
+        except torch.AcceleratorError:
+            if self._restart is None:
+                raise
+            log.exception("the device failed")
+            self._restart()
+            return work.run(rows)
 
     def _deliver(self, batch: Sequence[tuple[Job, int, int]], rows: Columns, columns: Columns) -> None:
         """Tell owners of what is done; they get the batch's own arrays where it is all theirs and whole."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
@@ -15,7 +16,7 @@ Announce = Callable[[Model], Awaitable[None]]
 """Told of every version that may serve from now on."""
 
 
-async def roll_out(repository: Repository, engine: Engine, announce: Announce) -> bool:
+async def roll_out(repository: Repository, engine: Engine, device: Device, announce: Announce) -> bool:
     """Look into the model folder once; returns whether another version became active.
 
     A version that fails its checks or its warm-up is refused with the reason, and what served before
@@ -25,7 +26,7 @@ async def roll_out(repository: Repository, engine: Engine, announce: Announce) -
     changed = False
     for model in await asyncio.to_thread(repository.discover):
         try:
-            await asyncio.to_thread(model.compile)
+            await asyncio.to_thread(device.prepare, model)
             await engine.warm(model)
         except Exception as error:  # any failure of foreign weights refuses them, none may stop the server
             repository.refuse(model, f"warm-up failed: {error}")
@@ -52,11 +53,13 @@ def _tell_active(model: Model) -> None:
             log.warning("model %s failed %s: %s", name, check.name, check.text)
 
 
-async def watch(repository: Repository, engine: Engine, interval: float, announce: Announce) -> None:
+async def watch(
+    repository: Repository, engine: Engine, device: Device, interval: float, announce: Announce
+) -> None:
     """Roll out for ever, every `interval` seconds."""
     while True:
         await asyncio.sleep(interval)
         try:
-            await roll_out(repository, engine, announce)
+            await roll_out(repository, engine, device, announce)
         except Exception:  # whatever lies in the folder, the next look may find better
             log.exception("the model folder could not be looked through")

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from glasstape_server.explain.scores import FrozenScore, Question
 from glasstape_server.models.compiled import Compiled, Pullback
+from glasstape_server.models.graphed import Graphed
 from glasstape_server.models.scorer import Scorer
 
 Network = Callable[[Tensor], Tensor]
@@ -163,7 +164,7 @@ def scorer_of(network: object) -> Scorer:
     Raises:
         TypeError: it is a bare function of windows.
     """
-    if isinstance(network, Compiled):
+    if isinstance(network, Compiled | Graphed):
         return network.scorer
     if not isinstance(network, Scorer):
         raise TypeError(f"{type(network).__name__} shows no activations")
@@ -180,6 +181,10 @@ def forward_and_gradient(
     Returns:
         logits (batch, 3), the frozen score, scores (batch,), d score / d input (batch, time, feature).
     """
+    if isinstance(network, Graphed) and network.answers(question):
+        logits, gradient, answer = network.both(windows, question)
+        frozen = question.frozen(*answer)
+        return logits, frozen, frozen.of(logits), gradient
     logits, pullback = pull(network, windows)
     frozen = question.freeze(logits)
     return logits, frozen, frozen.of(logits), pullback(frozen.slope(logits))
@@ -193,7 +198,7 @@ def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: i
 
 def pull(network: Network, windows: Tensor) -> tuple[Tensor, Pullback]:
     """Logits, and what takes a slope at the logits back to the windows, once."""
-    if isinstance(network, Compiled):
+    if isinstance(network, Compiled | Graphed):
         return network.pull(windows)
     leaf = windows.detach().requires_grad_(True)
     with torch.enable_grad():

@@ -47,8 +47,8 @@ class Question:
         """Fix target and foil of each row from its logits, (batch, 3)."""
         logits = logits.detach()
         if self.score is Score.UP_MINUS_DOWN:
-            target = torch.full((len(logits),), int(Direction.UP))
-            foil: Tensor | None = torch.full((len(logits),), int(Direction.DOWN))
+            target = self._everywhere(logits, Direction.UP)
+            foil: Tensor | None = self._everywhere(logits, Direction.DOWN)
         else:
             target = self._target(logits)
             foil = self._foil(logits, target) if self.score is Score.MARGIN else None
@@ -57,17 +57,35 @@ class Question:
             weights.scatter_(1, foil[:, None], -1.0)
         return FrozenScore(weights, target, foil, self.score is Score.LOG_PROBABILITY)
 
+    def on(self, logits: Tensor) -> tuple[Tensor, ...]:
+        """Slope, weights, target and, where there is one, foil: see `models.graphed.Head`."""
+        frozen = self.freeze(logits)
+        answer = (frozen.slope(logits), frozen.weights, frozen.target)
+        return answer if frozen.foil is None else (*answer, frozen.foil)
+
+    def frozen(self, weights: Tensor, target: Tensor, foil: Tensor | None = None) -> "FrozenScore":
+        """What `freeze` gave, from the answer of `on`."""
+        return FrozenScore(weights, target, foil, self.score is Score.LOG_PROBABILITY)
+
+    @staticmethod
+    def _everywhere(logits: Tensor, direction: Direction) -> Tensor:
+        return torch.full((len(logits),), int(direction), device=logits.device)
+
     def _target(self, logits: Tensor) -> Tensor:
         if self.target is not None:
-            return torch.full((len(logits),), int(self.target))
+            return self._everywhere(logits, self.target)
         if self.foil is not None:
-            logits = logits.index_fill(1, torch.tensor([int(self.foil)]), -torch.inf)
+            logits = logits.scatter(1, self._everywhere(logits, self.foil)[:, None], -torch.inf)
         return logits.argmax(1)
 
     def _foil(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.foil is not None:
             return torch.full_like(target, int(self.foil))
         return logits.scatter(1, target[:, None], -torch.inf).argmax(1)
+
+
+OF_THE_WINNER = tuple(Question(score) for score in Score)
+"""The questions about each row's own winner, one of each kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A loaded model: normalisation, network, and what it knows of ordinary windows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from glasstape_server.domain import Float32s, Floats, ModelRef
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.compiled import Compiled, compiled
+from glasstape_server.models.graphed import Graphed, Head
 from glasstape_server.models.manifest import Manifest
 from glasstape_server.models.scorer import Scorer
 
@@ -46,16 +48,29 @@ class Model:
         self.label_rule = LabelRule.from_dict(manifest.label_rule)
         self.scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
         self.scorer.requires_grad_(False)
-        self._compiled: Compiled | None = None
+        self._fast: Compiled | Graphed | None = None
 
     def compile(self) -> None:
-        """Make `network` fast; takes a fraction of a second, or a few of a large network. Safe while it serves."""
-        self._compiled = self._compiled or compiled(self.scorer, *self.window_shape)
+        """Make `network` fast on the CPU; takes a fraction of a second, or a few of a large network.
+
+        Safe while it serves.
+        """
+        if not isinstance(self._fast, Compiled):
+            self._fast = compiled(self.scorer, *self.window_shape)
+
+    def capture(self, device: str, heads: Iterable[Head]) -> None:
+        """Have `network` on an accelerator, with questions that it answers in one go. Safe while it serves.
+
+        Raises:
+            torch.OutOfMemoryError: it does not fit there.
+            torch.AcceleratorError: the device is out of order.
+        """
+        self._fast = Graphed(self.scorer, *self.window_shape, device, heads)
 
     @property
-    def network(self) -> Compiled | Scorer:
-        """The scorer, compiled if it was."""
-        return self._compiled or self.scorer
+    def network(self) -> Compiled | Graphed | Scorer:
+        """The scorer, compiled or captured if it was."""
+        return self._fast or self.scorer
 
     @cached_property
     def ref(self) -> ModelRef:

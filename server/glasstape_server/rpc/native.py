@@ -67,9 +67,9 @@ class NativeServer:
         self._front.start()
         threading.Thread(target=self._receive, name="wire", daemon=True).start()
 
-    async def ready(self) -> None:
-        """See `Server.ready`."""
-        await self._behind.ready()
+    async def set_ready(self, ready: bool) -> None:
+        """See `WireServer.set_ready`."""
+        await self._behind.set_ready(ready)
 
     async def set_serving(self, service: str, serving: bool) -> None:
         """See `Server.set_serving`."""

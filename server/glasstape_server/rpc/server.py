@@ -71,8 +71,8 @@ class WireServer(Protocol):
         """Answer calls; health says NOT_SERVING."""
         ...
 
-    async def ready(self) -> None:
-        """Say SERVING, for the server and its services; models are told one by one."""
+    async def set_ready(self, ready: bool) -> None:
+        """Say SERVING or not, for the server and its services; models are told one by one."""
         ...
 
     async def set_serving(self, service: str, serving: bool) -> None:
@@ -89,7 +89,7 @@ class WireServer(Protocol):
 
 
 class Server:
-    """grpcio. Binds at once, answers from `start` on, says SERVING only after `ready`."""
+    """grpcio. Binds at once, answers from `start` on, says SERVING only after `set_ready`."""
 
     def __init__(self, servicers: Servicers, address: str, *, with_reflection: bool) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
@@ -109,14 +109,13 @@ class Server:
 
     async def start(self) -> None:
         """Answer calls; health says NOT_SERVING."""
-        for name in ("", *SERVICES):
-            await self.set_serving(name, False)
+        await self.set_ready(False)
         await self._server.start()
 
-    async def ready(self) -> None:
-        """Say SERVING, for the server and its services; models are told one by one."""
+    async def set_ready(self, ready: bool) -> None:
+        """See `WireServer.set_ready`."""
         for name in ("", *SERVICES):
-            await self.set_serving(name, True)
+            await self.set_serving(name, ready)
 
     async def set_serving(self, service: str, serving: bool) -> None:
         """Set the health of one service or model."""

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from glasstape.cli import main
@@ -21,6 +23,30 @@ def test_the_sdk_reads_every_event_it_is_sent(capsys):
     assert "events read: Client" in capsys.readouterr().out
 
 
+def test_a_gpus_check_runs_where_there_is_none_on_the_cpu(capsys):
+    assert main(["bench", "gpu", "--device", "cpu", "--quick"]) == 0
+    table = capsys.readouterr().out
+    assert "conv1d equals the CPU within" in table
+    assert "On the CPU, uncaptured" in table
+
+
+def test_a_gpus_check_needs_only_torch_numpy_and_safetensors():
+    allowed = (
+        "import sys; sys.modules.update(dict.fromkeys(('grpc', 'pydantic', 'google.protobuf', 'glasstape')))"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", f"{allowed}; import glasstape_server.bench.gpu"],
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+
+
+def test_the_feed_is_measured_to_many_subscribers(capsys):
+    assert main(["bench", "feed", "--quick"]) == 0
+    assert "closes back to back: events delivered" in capsys.readouterr().out
+
+
 def test_calls_are_measured_beside_an_echo(capsys):
     if shutil.which("h2load") is None:
         pytest.skip("h2load, of nghttp2, is not installed")
@@ -32,6 +58,7 @@ def test_calls_are_measured_beside_an_echo(capsys):
     ("arguments", "text"),
     [
         (["engine", "--networks", "lstm"], "networks: must be of"),
+        (["gpu", "--device", "tpu"], "device: must be"),
         (["engine", "--json", "/nowhere/x.json"], "--json: there is no folder /nowhere"),
     ],
 )
