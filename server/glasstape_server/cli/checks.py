@@ -9,6 +9,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the checks."""
     parser.add_argument("--check-model", type=Path, metavar="FOLDER", help="an artefact: NAME/VERSION")
     parser.add_argument("--check-bars", type=Path, metavar="FILE", help="bars in CSV or Parquet")
+    parser.add_argument(
+        "--journal", type=Path, metavar="FOLDER", help="the journal of a server's data folder"
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="with --journal: save what can be saved; no server may run on it",
+    )
     parser.add_argument("--interval", default="1d", help="length of those bars (default: %(default)s)")
 
 
@@ -18,6 +26,10 @@ def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield from _model(options.check_model)
     if options.check_bars is not None:
         yield from _bars(options.check_bars, options.interval)
+    if options.journal is not None:
+        yield from _journal(options.journal, repair=options.repair)
+    elif options.repair:
+        yield "problem", "--repair: says what to do with --journal FOLDER, which is not given"
 
 
 def _model(folder: Path) -> Iterator[tuple[str, str]]:
@@ -31,6 +43,30 @@ def _model(folder: Path) -> Iterator[tuple[str, str]]:
     yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} is complete and undamaged"
     if not model.manifest.beats_base_rate:
         yield "warning", f"{folder}: its validation accuracy is not above the base rate"
+
+
+def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
+    from glasstape_server.cli.data_folder import Held, held, journal_of
+    from glasstape_server.feed import journal_care
+    from glasstape_server.rpc.convert.signals import decode_event
+
+    path = journal_of(folder)
+    findings = list(journal_care.examine(path))
+    yield from findings
+    if not repair:
+        return
+    if all(kind != "problem" for kind, _ in findings):
+        yield "ok", f"{path}: nothing to repair"
+        return
+    if not path.is_file():
+        return
+    try:
+        with held(folder):
+            yield from journal_care.repair(path, lambda payload: decode_event(payload).bar_close_time)
+    except (Held, OSError) as error:
+        yield "problem", f"--repair: {error}"
+        return
+    yield from journal_care.examine(path)
 
 
 def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:

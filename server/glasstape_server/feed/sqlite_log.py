@@ -1,53 +1,66 @@
-"""The embedded event log: SQLite with write-ahead log and fsync on every commit."""
+"""The embedded event log: SQLite with write-ahead log and fsync on every commit.
 
+Every record is checked against the chain whenever it is read: what is damaged is never served.
+"""
+
+import logging
 import secrets
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss, ResourceExhausted
+from glasstape_server.feed.chain import NO_CHAIN, link
+from glasstape_server.feed.journal_file import HighWater, Linked, blob, checksum, damaged, meta, open_journal
 from glasstape_server.feed.log import Bounds, Entry, Key, Record, Selection
-from glasstape_server.feed.token import NO_CHAIN, link
-from glasstape_server.market.database import connect, transaction
+from glasstape_server.market.database import UNREADABLE, connect, transaction
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (
-    sequence INTEGER PRIMARY KEY, kind INTEGER NOT NULL, symbol TEXT NOT NULL, interval TEXT NOT NULL,
-    model_name TEXT NOT NULL, winning REAL NOT NULL, expire_time INTEGER NOT NULL, payload BLOB NOT NULL,
-    chain BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_by_series ON events (kind, symbol, interval, model_name, sequence);
-CREATE TABLE IF NOT EXISTS windows (
-    sequence INTEGER PRIMARY KEY, digest TEXT NOT NULL, data BLOB NOT NULL, resolved INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS windows_open ON windows (sequence) WHERE resolved = 0;
-CREATE TABLE IF NOT EXISTS progress (
-    symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL, PRIMARY KEY (symbol, interval)
-) WITHOUT ROWID;
-"""
+log = logging.getLogger(__name__)
+
 _RECORD = "sequence, kind, symbol, interval, model_name, winning, expire_time, payload, chain"
+_BEFORE = """coalesce(
+    (SELECT p.chain FROM events p WHERE p.sequence = events.sequence - 1),
+    (SELECT value FROM meta WHERE name = 'chain_before'), x'0000000000000000')"""
+"""Chain hash before a record, of the same moment as the record."""
+_CHECKED_WHOLE = 64 << 20
+"""Bytes up to which a journal is checked page by page when it is opened."""
+_CHECKED_TAIL = 50_000
+"""Newest records that are checked when it is opened; older ones are when they are read."""
 
 
 class SqliteLog:
     """See `EventLog`. One connection writes, one per thread reads."""
 
     def __init__(self, path: Path) -> None:
+        """Open, or make, and check a journal.
+
+        Raises:
+            DataLoss: it is damaged.
+        """
         self._path = path
-        self._writer = connect(path)
-        self._writer.executescript(_SCHEMA)
         self._readers = threading.local()
-        self._all_readers: list[sqlite3.Connection] = []
-        for name, size in (("epoch", 8), ("secret", 32)):
-            self._writer.execute(
-                "INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_bytes(size))
-            )
-        self.secret: bytes = self._meta("secret")
+        self._all_connections: list[sqlite3.Connection] = []
         self._changing = threading.Lock()
-        self._bounds = self._find_bounds()
+        try:
+            self._writer = open_journal(path)
+            self._all_connections.append(self._writer)
+            self._linked = Linked(self._writer)
+            self.secret: bytes = meta(self._writer, "secret")
+            self._check_pages()
+            self._bounds = self._find_bounds()
+            self._check_newest()
+        except UNREADABLE as error:
+            self._close_all()
+            raise damaged(str(error)) from None
+        except DataLoss:
+            self._close_all()
+            raise
+        self._high_water = HighWater(path.with_name(path.name + "-head"))
+        self._find_lost_tail()
 
     def bounds(self) -> Bounds:
         """Epoch, first and last sequence."""
@@ -66,7 +79,7 @@ class SqliteLog:
             sequence += 1
             if entry.record.sequence != sequence:
                 raise ValueError(f"sequence {entry.record.sequence} appended behind {sequence - 1}")
-            chain = link(chain, sequence, entry.record.payload)
+            chain = link(chain, entry.record)
             records.append(entry.record.linked(chain))
         try:
             self._write(entries, records, progress)
@@ -75,11 +88,16 @@ class SqliteLog:
                 "STORAGE_FULL", f"the journal cannot be written: {error}", retry_after=5.0
             ) from None
         self._bounds = replace(bounds, head=sequence, chain=chain)
+        self._high_water.write(sequence, chain)
         return records
 
     def read(self, after: int, limit: int) -> list[Record]:
         """See `EventLog.read`."""
-        return self._select("WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit))
+        found = self._select("WHERE sequence > ? ORDER BY sequence LIMIT ?", (after, limit))
+        for number, record in enumerate(found[1:], found[0].sequence + 1 if found else 0):
+            if record.sequence != number:
+                raise damaged(f"event {number} is missing")
+        return found
 
     def page(self, selection: Selection, first: int, last: int, limit: int, descending: bool) -> list[Record]:
         """See `EventLog.page`."""
@@ -104,16 +122,12 @@ class SqliteLog:
         if sequence == 0:
             return NO_CHAIN
         # One statement, so that a compaction is seen whole or not at all.
-        row = (
-            self._reader()
-            .execute(
-                "SELECT chain FROM events WHERE sequence = ?1 UNION ALL SELECT value FROM meta"
-                " WHERE name = 'chain_before' AND ?1 = (SELECT min(sequence) - 1 FROM events)",
-                (sequence,),
-            )
-            .fetchone()
+        rows = self._rows(
+            "SELECT chain FROM events WHERE sequence = ?1 UNION ALL SELECT value FROM meta"
+            " WHERE name = 'chain_before' AND ?1 = (SELECT min(sequence) - 1 FROM events)",
+            (sequence,),
         )
-        return None if row is None else bytes(row[0])
+        return blob(rows[0][0], f"the chain at {sequence}") if rows else None
 
     def window(self, sequence: int) -> tuple[str, bytes] | None:
         """See `EventLog.window`."""
@@ -121,8 +135,12 @@ class SqliteLog:
         if record is None or record.kind is Kind.OUTCOME:
             return None
         own = sequence if record.kind is Kind.CONFIDENCE else sequence - 1
-        row = self._reader().execute("SELECT digest, data FROM windows WHERE sequence = ?", (own,)).fetchone()
-        return None if row is None else (str(row[0]), bytes(row[1]))
+        rows = self._rows("SELECT digest, data, checksum FROM windows WHERE sequence = ?", (own,))
+        if not rows:
+            return None
+        digest, data, check = rows[0]
+        self._linked.check_row(check, f"the window of event {own}", own, digest, data)
+        return str(digest), blob(data, f"the window of event {own}")
 
     def record(self, sequence: int) -> Record | None:
         """See `EventLog.record`."""
@@ -137,8 +155,13 @@ class SqliteLog:
 
     def progress(self) -> dict[Key, int]:
         """See `EventLog.progress`."""
-        rows = self._reader().execute("SELECT symbol, interval, close_time FROM progress")
-        return {(symbol, interval): close_time for symbol, interval, close_time in rows}
+        found = {}
+        for symbol, interval, close_time, check in self._rows(
+            "SELECT symbol, interval, close_time, checksum FROM progress", ()
+        ):
+            self._linked.check_row(check, f"the progress of {symbol}", symbol, interval, close_time)
+            found[symbol, interval] = close_time
+        return found
 
     def unresolved(self) -> list[Record]:
         """See `EventLog.unresolved`."""
@@ -174,8 +197,8 @@ class SqliteLog:
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in (*self._all_readers, self._writer):
-            connection.close()
+        self._close_all()
+        self._high_water.close()
 
     def _write(
         self, entries: Sequence[Entry], records: Sequence[Record], progress: Mapping[Key, int]
@@ -199,43 +222,93 @@ class SqliteLog:
                 ],
             )
             db.executemany(
-                "INSERT INTO windows (sequence, digest, data) VALUES (?,?,?)",
-                [(e.record.sequence, e.digest, e.window.tobytes()) for e in entries if e.window is not None],
+                "INSERT INTO windows (sequence, digest, data, checksum) VALUES (?,?,?,?)",
+                [
+                    (
+                        own := e.record.sequence,
+                        e.digest,
+                        data := e.window.tobytes(),
+                        checksum(own, e.digest, data),
+                    )
+                    for e in entries
+                    if e.window is not None
+                ],
             )
             db.executemany(
                 "UPDATE windows SET resolved = 1 WHERE sequence = ?",
                 [(e.resolves,) for e in entries if e.resolves],
             )
             db.executemany(
-                "INSERT OR REPLACE INTO progress VALUES (?,?,?)",
-                [(*key, time) for key, time in progress.items()],
+                "INSERT OR REPLACE INTO progress VALUES (?,?,?,?)",
+                [(*key, time, checksum(*key, time)) for key, time in progress.items()],
             )
 
     def _find_bounds(self) -> Bounds:
+        epoch = meta(self._writer, "epoch")
         first, head = self._writer.execute("SELECT min(sequence), max(sequence) FROM events").fetchone()
         if head is None:
-            return Bounds(self._meta("epoch"), 1, 0, NO_CHAIN)
+            return Bounds(epoch, 1, 0, NO_CHAIN)
         (count,) = self._writer.execute("SELECT count(*) FROM events").fetchone()
         if count != head - first + 1:
-            raise DataLoss(
-                "JOURNAL_DAMAGED",
-                f"journal: {head - first + 1 - count} events are missing between {first} and {head}",
-            )
-        (chain,) = self._writer.execute("SELECT chain FROM events WHERE sequence = ?", (head,)).fetchone()
-        return Bounds(self._meta("epoch"), first, head, bytes(chain))
+            raise damaged(f"{head - first + 1 - count} events are missing between {first} and {head}")
+        if first > 1 and not meta(self._writer, "chain_before"):
+            raise damaged(f"the events before {first} are missing")
+        newest = self._writer.execute("SELECT chain FROM events WHERE sequence = ?", (head,)).fetchone()
+        if newest is None:
+            raise damaged(f"event {head} cannot be found")
+        return Bounds(epoch, first, head, blob(newest[0], f"the chain at {head}"))
+
+    def _check_pages(self) -> None:
+        if self._path.stat().st_size <= _CHECKED_WHOLE:
+            (said,) = self._writer.execute("PRAGMA integrity_check(1)").fetchone()
+            if said != "ok":
+                raise damaged(said)
+
+    def _check_newest(self) -> None:
+        self.read(self._bounds.head - _CHECKED_TAIL, _CHECKED_TAIL)
+        self.progress()
+
+    def _find_lost_tail(self) -> None:
+        """Begin a new epoch if the journal once went further, or otherwise, than it does now."""
+        noted = self._high_water.read()
+        if noted is not None:
+            sequence, chain = noted
+            held = self.chain_at(sequence) if sequence <= self._bounds.head else None
+            if held != chain and sequence >= self._bounds.earliest - 1:
+                log.error(
+                    "journal: it ended at %d and now ends at %d: history was lost, a new epoch begins",
+                    sequence,
+                    self._bounds.head,
+                )
+                self.begin_epoch(self._bounds.epoch)
+        self._high_water.write(self._bounds.head, self._bounds.chain)
+
+    def _close_all(self) -> None:
+        for connection in self._all_connections:
+            connection.close()
 
     def _select(self, clause: str, values: Sequence[object]) -> list[Record]:
-        rows = self._reader().execute(f"SELECT {_RECORD} FROM events {clause}", values)  # noqa: S608
-        return [Record(row[0], Kind(row[1]), *row[2:]) for row in rows]
+        found = []
+        statement = f"SELECT {_RECORD}, {_BEFORE} FROM events {clause}"  # noqa: S608
+        for row in self._rows(statement, values):
+            try:
+                record = Record(row[0], Kind(row[1]), *row[2:9])
+            except ValueError:
+                raise damaged(f"event {row[0]} is not what was written") from None
+            self._linked.check(row[9], record)
+            found.append(record)
+        return found
 
-    def _meta(self, name: str) -> bytes:
-        row = self._writer.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return b"" if row is None else bytes(row[0])
+    def _rows(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        try:
+            return self._reader().execute(statement, values).fetchall()
+        except UNREADABLE as error:
+            raise damaged(str(error)) from None
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
             connection = connect(self._path)
             self._readers.connection = connection
-            self._all_readers.append(connection)
+            self._all_connections.append(connection)
         return connection

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from glasstape_server.errors import OutOfRange
 from glasstape_server.feed import token as tokens
 from glasstape_server.feed.burst import PAGE, Burst, Page, pages
+from glasstape_server.feed.chain import NO_CHAIN
 from glasstape_server.feed.lanes import Lanes
 from glasstape_server.feed.log import Selection
 from glasstape_server.feed.messages import (
@@ -27,7 +28,6 @@ from glasstape_server.feed.messages import (
     Start,
     Subscription,
 )
-from glasstape_server.feed.token import NO_CHAIN
 
 if TYPE_CHECKING:
     from glasstape_server.feed.hub import Hub

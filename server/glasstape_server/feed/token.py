@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from glasstape_server.errors import InvalidArgument
 
 VERSION = 1
-NO_CHAIN = bytes(8)
-"""Chain hash before the first event."""
 _LAYOUT = struct.Struct(">B8sQ8s")
 _SIZE = _LAYOUT.size + 8
 
@@ -51,11 +49,6 @@ def decode(raw: bytes, epoch: bytes, secret: bytes) -> Token:
     if token.epoch == epoch and not hmac.compare_digest(tag, _tag(head, secret)):
         raise InvalidArgument.field("resume_token", "was not given out by this server")
     return token
-
-
-def link(chain: bytes, sequence: int, payload: bytes) -> bytes:
-    """The chain hash after one more event."""
-    return hashlib.blake2b(chain + sequence.to_bytes(8, "big") + payload, digest_size=8).digest()
 
 
 def _tag(head: bytes, secret: bytes) -> bytes:

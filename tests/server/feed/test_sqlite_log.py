@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss, ResourceExhausted
+from glasstape_server.feed.chain import NO_CHAIN, link
 from glasstape_server.feed.log import Entry, Record, Selection
 from glasstape_server.feed.sqlite_log import SqliteLog
-from glasstape_server.feed.token import NO_CHAIN, link
 
 A = ("CONFIDENCE", "A", 0.4)
 
@@ -22,7 +22,7 @@ def test_what_was_appended_is_there_after_reopening_with_the_same_epoch_and_chai
     assert [r.sequence for r in log.read(1, 1)] == [2]
     chain = NO_CHAIN
     for record in records:
-        chain = link(chain, record.sequence, record.payload)
+        chain = link(chain, record)
         assert record.chain == log.chain_at(record.sequence) == chain
     log.close()
 

@@ -1,0 +1,271 @@
+"""Looking through a journal's file, and saving what can be saved of a damaged one."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from glasstape_server.domain import Kind
+from glasstape_server.errors import DataLoss
+from glasstape_server.feed.chain import NO_CHAIN
+from glasstape_server.feed.journal_file import (
+    FORMAT,
+    HighWater,
+    Linked,
+    blob,
+    checksum,
+    damaged,
+    format_of,
+    meta,
+    open_journal,
+)
+from glasstape_server.feed.log import Record
+from glasstape_server.market.database import UNREADABLE, connect, transaction
+
+_EVENTS = "sequence, kind, symbol, interval, model_name, winning, expire_time, payload, chain"
+Finding = tuple[str, str]
+"""("ok" | "warning" | "problem", sentence)."""
+
+
+def examine(path: Path) -> Iterator[Finding]:
+    """Check everything that a journal holds: pages, numbering, chain, windows, progress, and its end.
+
+    A server may be writing it meanwhile.
+    """
+    if not path.is_file():
+        yield "problem", f"{path}: there is no such journal"
+        return
+    try:
+        with closing(connect(path)) as db:
+            yield from _findings(path, db)
+    except (*UNREADABLE, DataLoss) as error:
+        yield "problem", f"{path}: {error}"
+
+
+def _findings(path: Path, db: sqlite3.Connection) -> Iterator[Finding]:
+    version = format_of(db)
+    if not 1 <= version <= FORMAT:
+        yield "problem", f"{path}: format {version}, this version reads 1 to {FORMAT}"
+        return
+    for (said,) in db.execute("PRAGMA integrity_check(10)"):
+        if said != "ok":
+            yield "problem", f"{path}: {said}"
+    db.execute("BEGIN")  # one moment for all that follows
+    first, head = db.execute(
+        "SELECT ifnull(min(sequence), 1), ifnull(max(sequence), 0) FROM events"
+    ).fetchone()
+    reader = _Reader(db)
+    held = [sequence for (sequence,) in db.execute("SELECT sequence FROM events ORDER BY sequence")]
+    broken = [sequence for sequence in held if not reader.intact(sequence)]
+    if missing := head - first + 1 - len(held):
+        yield "problem", f"{path}: {missing} events are missing between {first} and {head}"
+    if broken:
+        yield (
+            "problem",
+            f"{path}: {len(broken)} of events {first} to {head} are damaged; the newest: {broken[-1]}",
+        )
+    elif not missing:
+        yield "ok", f"{path}: events {first} to {head} are what was written"
+    for sequence, digest, data, check in db.execute("SELECT sequence, digest, data, checksum FROM windows"):
+        if not reader.fits(check, sequence, digest, data):
+            yield "problem", f"{path}: the window of event {sequence} is damaged"
+    for symbol, interval, time, check in db.execute(
+        "SELECT symbol, interval, close_time, checksum FROM progress"
+    ):
+        if not reader.fits(check, symbol, interval, time):
+            yield "problem", f"{path}: the progress of {symbol} is damaged"
+    yield from _end(path, db, first, head)
+
+
+class _Reader:
+    """Reads events of a journal that may be damaged."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._linked = Linked(db)
+
+    def record(self, sequence: int) -> Record:
+        """One event, checked.
+
+        Raises:
+            DataLoss: it is missing, or not what was written.
+            sqlite3.DatabaseError: it cannot be read.
+        """
+        row = self._db.execute(f"SELECT {_EVENTS} FROM events WHERE sequence = ?", (sequence,)).fetchone()  # noqa: S608
+        if row is None:
+            raise damaged(f"event {sequence} is missing")
+        try:
+            record = Record(row[0], Kind(row[1]), *row[2:])
+        except ValueError:
+            raise damaged(f"event {sequence} is not what was written") from None
+        self._linked.check(self.chain(sequence - 1), record)
+        return record
+
+    def chain(self, sequence: int) -> bytes:
+        """Chain hash behind an event, or behind what was removed."""
+        row = self._db.execute("SELECT chain FROM events WHERE sequence = ?", (sequence,)).fetchone()
+        return (
+            blob(row[0], f"the chain at {sequence}")
+            if row is not None
+            else meta(self._db, "chain_before") or NO_CHAIN
+        )
+
+    def intact(self, sequence: int) -> bool:
+        """Whether an event is there and what was written."""
+        try:
+            self.record(sequence)
+        except (*UNREADABLE, DataLoss):
+            return False
+        return True
+
+    def fits(self, noted: int | None, *parts: object) -> bool:
+        """Whether a row beside the chain fits its checksum."""
+        try:
+            self._linked.check_row(noted, "", *parts)
+        except DataLoss:
+            return False
+        return True
+
+    def newest_run(self) -> tuple[int, int]:
+        """First and last of the newest unbroken run; (1, 0) if nothing is intact."""
+        first, last = 1, 0
+        with suppress(*UNREADABLE):
+            for (sequence,) in self._db.execute("SELECT sequence FROM events ORDER BY sequence DESC"):
+                if last and sequence != first - 1:
+                    break
+                if self.intact(sequence):
+                    first, last = sequence, last or sequence
+                elif last:
+                    break
+        return first, last
+
+
+def _end(path: Path, db: sqlite3.Connection, first: int, head: int) -> Iterator[Finding]:
+    note = _note_of(path)
+    if not note.is_file():
+        return
+    with closing(HighWater(note)) as high_water:
+        noted = high_water.read()
+    if noted is None:
+        yield "warning", f"{note}: illegible; the next start writes it anew"
+        return
+    sequence, chain = noted
+    if sequence > head:
+        yield (
+            "problem",
+            f"{path}: it ends at {head} and once ended at {sequence}; the next start begins a new epoch",
+        )
+    elif sequence >= first:
+        held = db.execute("SELECT chain FROM events WHERE sequence = ?", (sequence,)).fetchone()
+        if held is not None and bytes(held[0]) != chain:
+            yield (
+                "problem",
+                f"{path}: event {sequence} was another one once; the next start begins a new epoch",
+            )
+
+
+def repair(path: Path, close_time_of: Callable[[bytes], int]) -> Iterator[Finding]:
+    """Keep the newest unbroken run of events in a new journal; the old file stays beside it.
+
+    What lies before the newest damage cannot be proven and is given up: its tokens answer OUT_OF_RANGE. A
+    damaged end is given up, too, and that begins a new epoch at the next start. No server may run.
+
+    Args:
+        path: the journal.
+        close_time_of: close time of an event's bar, of its encoded bytes: bars are not signalled twice.
+    """
+    kept_as = next(
+        name
+        for number in range(1, 1000)
+        if not (name := path.with_name(f"{path.name}.damaged-{number}")).exists()
+    )
+    _move(path, kept_as)
+    try:
+        with closing(connect(kept_as)) as old, closing(open_journal(path)) as new:
+            found = list(_rescue(old, new, close_time_of))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        _move(kept_as, path)
+        raise
+    yield "ok", f"{kept_as}: the damaged journal, as it was"
+    yield from found
+
+
+def _move(path: Path, to: Path) -> None:
+    for suffix in ("-wal", "-shm", ""):
+        if (file := path.with_name(path.name + suffix)).exists():
+            file.rename(to.with_name(to.name + suffix))
+
+
+def _rescue(
+    old: sqlite3.Connection, new: sqlite3.Connection, close_time_of: Callable[[bytes], int]
+) -> Iterator[Finding]:
+    reader = _Reader(old)
+    first, last = reader.newest_run()
+    with transaction(new) as db:
+        for name in ("epoch", "secret", "first_format_until"):
+            with suppress(*UNREADABLE):
+                if value := meta(old, name):
+                    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        closes = _copy_events(reader, db, range(first, last + 1), close_time_of)
+        if first > 1:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('chain_before', ?)", (reader.chain(first - 1),))
+        _copy_windows(reader, old, db, range(first, last + 1))
+        _copy_progress(reader, old, db, closes)
+    yield (
+        "ok" if first == 1 else "warning",
+        f"kept events {first} to {last}, given up {first - 1} before them",
+    )
+
+
+def _copy_events(
+    reader: _Reader, new: sqlite3.Connection, sequences: range, close_time_of: Callable[[bytes], int]
+) -> dict[tuple[str, str], int]:
+    """Copy intact events; returns the newest close time of each series among them."""
+    closes: dict[tuple[str, str], int] = {}
+    for sequence in sequences:
+        record = reader.record(sequence)
+        key = (record.symbol, record.interval)
+        closes[key] = max(closes.get(key, 0), close_time_of(record.payload))
+        new.execute(
+            f"INSERT INTO events ({_EVENTS}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            (
+                record.sequence, int(record.kind), *key, record.model_name, record.winning, record.expire_time,
+                record.payload, record.chain,
+            ),
+        )  # fmt: skip
+    return closes
+
+
+def _copy_windows(
+    reader: _Reader, old: sqlite3.Connection, new: sqlite3.Connection, sequences: range
+) -> None:
+    statement = "SELECT digest, data, resolved, checksum FROM windows WHERE sequence = ?"
+    for sequence in sequences:
+        with suppress(*UNREADABLE):
+            row = old.execute(statement, (sequence,)).fetchone()
+            if row is not None and reader.fits(row[3], sequence, row[0], row[1]):
+                new.execute("INSERT INTO windows VALUES (?,?,?,?,?)", (sequence, *row))
+
+
+def _copy_progress(
+    reader: _Reader, old: sqlite3.Connection, new: sqlite3.Connection, closes: dict[tuple[str, str], int]
+) -> None:
+    """Progress that is intact, or else what the kept events say; never behind those."""
+    intact: dict[tuple[str, str], int] = {}
+    with suppress(*UNREADABLE):
+        for symbol, interval, time, check in old.execute(
+            "SELECT symbol, interval, close_time, checksum FROM progress"
+        ):
+            if reader.fits(check, symbol, interval, time):
+                intact[symbol, interval] = time
+    for key, close in closes.items():
+        intact[key] = max(intact.get(key, 0), close)
+    new.executemany(
+        "INSERT OR REPLACE INTO progress VALUES (?,?,?,?)",
+        [(*key, time, checksum(*key, time)) for key, time in intact.items()],
+    )
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_name(path.name + "-head")
