@@ -13,6 +13,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from glasstape_server.access.audit import AuditLog
+from glasstape_server.access.gate import Gate
+from glasstape_server.access.quotas import Limits, Quotas
+from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain import Call, Float32s, Forecasts, ModelRef
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
@@ -33,6 +37,7 @@ from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
+from glasstape_server.rpc.certificates import Certificates
 from glasstape_server.rpc.convert.inference import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
@@ -41,7 +46,7 @@ from glasstape_server.rpc.inputs import Inputs
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.open_inference import OpenInferenceServicer
 from glasstape_server.rpc.predictions import InferenceServicer
-from glasstape_server.rpc.server import Servicers, WireServer
+from glasstape_server.rpc.server import Access, Servicers, WireServer
 from glasstape_server.rpc.signals import SignalServicer
 from glasstape_server.rpc.wire import open_server
 from glasstape_server.settings import Settings
@@ -93,6 +98,11 @@ class App:
             shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
         folder.mkdir(parents=True, exist_ok=True)
 
+        try:
+            self.access, self.audit = _access(settings)
+        except (ValueError, OSError) as error:
+            self._lock.release()
+            raise StartError(str(error)) from None
         self.clock = Clock()
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
@@ -118,7 +128,8 @@ class App:
             settings.models_dir, settings.data_dir / "artefacts", settings.interval, settings.model
         )
         inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval)
-        self.inference = Inference(inputs, self.engine)
+        limits = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
+        self.inference = Inference(inputs, self.engine, Quotas(limits))
         self.pipeline = Pipeline(
             ingest=self.ingest,
             hub=self.hub,
@@ -192,6 +203,8 @@ class App:
         self.engine.stop()
         self.hub.close()
         self.journal.close()
+        if self.audit is not None:
+            self.audit.close()
         self._lock.release()
 
     def _server(self) -> WireServer:
@@ -221,9 +234,8 @@ class App:
             return open_server(
                 servicers,
                 f"{host}:{settings.port}",
+                self.access,
                 wire=settings.wire,
-                plaintext=True,
-                with_reflection=not settings.production,
             )
         except RuntimeError as error:
             raise StartError(f"cannot listen on {host}:{settings.port}: {error}") from None
@@ -273,14 +285,36 @@ def _tell_failure(task: "asyncio.Task[None]") -> None:
 
 def _check_address(settings: Settings) -> None:
     host = settings.host
+    if settings.insecure or (settings.tls_certificate and settings.tokens):
+        return
     try:
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = False
-    if not local and not settings.insecure:
+    if not local:
+        missing = "no --tls-certificate" if settings.tls_certificate is None else "no --tokens"
         raise StartError(
-            f"host: {host} is beyond loopback and there is no TLS yet; give --insecure to allow plaintext"
+            f"host: {host} is beyond loopback and there is {missing}; --insecure allows it all the same"
         )
+
+
+def _access(settings: Settings) -> tuple[Access, AuditLog | None]:
+    """Who may connect and call.
+
+    Raises:
+        ValueError: a file of certificates or tokens is not what it should be.
+    """
+    tls = None
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        tls = Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities)
+    tokens = None
+    if settings.tokens is not None:
+        tokens = TokenFile(settings.tokens)
+        if not tokens.grants():
+            raise ValueError(f"tokens: {settings.tokens} lets nobody in; `glasstape tokens create` makes one")
+    path = settings.audit_log or (settings.data_dir / "audit.log" if tokens is not None else None)
+    audit = AuditLog(path) if path is not None else None
+    return Access(Gate(tokens, audit), tls, with_reflection=not settings.production), audit
 
 
 def _recording(settings: Settings) -> replay.Recording | None:

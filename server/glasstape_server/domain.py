@@ -249,6 +249,21 @@ class Forecasts:
         return Confidence(down, flat, up, bool(self.abstained[row]), float(self.novelty[row]))
 
 
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls."""
+
+    id: str
+    name: str
+    scopes: frozenset[str] = frozenset()
+    expires: float = 0.0
+    """Unix time; 0: never."""
+
+
+ANYBODY = Principal("", "anybody")
+"""Whoever calls a server, or a method, that asks nobody who he is."""
+
+
 @dataclass(slots=True)
 class Call:
     """What the server needs to know of the caller while it works: nothing of the wire."""
@@ -257,3 +272,4 @@ class Call:
     """`time.monotonic()` at which the caller gives up; None: never."""
     cancelled: bool = field(default=False)
     """Set when the caller went away; work not yet begun is dropped."""
+    principal: Principal = ANYBODY

@@ -5,6 +5,9 @@ GlasstapeError
 ├── FailedPrecondition   right request, wrong state: the model has no such method, ...
 ├── OutOfRange           a position outside the journal
 ├── NotFound             no such model, symbol or signal
+├── Unauthenticated      nobody knows who calls
+├── PermissionDenied     the caller may not do this
+├── Unimplemented        there is no such method
 ├── AlreadyExists        a bar with other values is stored already
 ├── ResourceExhausted    too much at once; may say when to come back
 ├── DeadlineExceeded     the caller's deadline passed before the work began
@@ -84,6 +87,18 @@ class DeadlineExceeded(GlasstapeError):
 
 class Unavailable(GlasstapeError):
     """Not now."""
+
+
+class Unauthenticated(GlasstapeError):
+    """Nobody knows who calls."""
+
+
+class PermissionDenied(GlasstapeError):
+    """The caller may not do this."""
+
+
+class Unimplemented(GlasstapeError):
+    """There is no such method."""
 
 
 class DataLoss(GlasstapeError):

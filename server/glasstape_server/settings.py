@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -34,11 +34,27 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on. Beyond loopback `insecure` must be set: there is no TLS yet."""
+    """Address to listen on. Beyond loopback it needs certificates and tokens, or `insecure`."""
     port: int = Field(default=50551, ge=0, le=65535)
     """TCP port; 0 takes a free one and prints it."""
     insecure: bool = False
-    """Allow plaintext on an address beyond loopback."""
+    """Allow an address beyond loopback without certificates or without tokens."""
+    tls_certificate: Path | None = None
+    """PEM file of the server's certificate and its chain. Read again when it changes."""
+    tls_key: Path | None = None
+    """PEM file of its key, which nobody else may read."""
+    tls_client_authorities: Path | None = None
+    """PEM file of authorities: clients must show a certificate of theirs."""
+    tokens: Path | None = None
+    """File of tokens, made by `glasstape tokens`: callers must prove who they are and what they may do."""
+    audit_log: Path | None = None
+    """File of who called what. Default: audit.log in the data folder where `tokens` is given, else none."""
+    quota_streams: int = Field(default=0, ge=0)
+    """Streams that one caller may hold at once. 0: any number."""
+    quota_windows: float = Field(default=0, ge=0)
+    """Windows that one caller may have predicted in a second. 0: any number."""
+    quota_explain: float = Field(default=0, ge=0)
+    """Passes of the network that explanations of one caller may take in a minute. 0: any number."""
     wire: Literal["auto", "grpcio", "native"] = "auto"
     """What carries gRPC: `grpcio`, or `native` (extra `fast`, plaintext only), several times faster. `auto`: native
     where it is installed and can do all that is asked."""
@@ -86,6 +102,14 @@ class Settings(BaseSettings):
     """Seconds that work in flight has to finish after SIGTERM."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged."""
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key: one needs the other")
+        if self.tls_client_authorities is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_authorities: needs tls_certificate and tls_key")
+        return self
 
     @field_validator("interval")
     @classmethod

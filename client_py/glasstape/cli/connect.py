@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from glasstape import Client
+    from glasstape import Client, Tls
 
 DEFAULT_SERVER = "localhost:50551"
 
@@ -30,6 +31,22 @@ def add_server(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="server to talk to (default: GLASSTAPE_SERVER or %(default)s)",
     )
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        default=os.environ.get("GLASSTAPE_TOKEN_FILE"),
+        metavar="FILE",
+        help="file with the bearer token (default: GLASSTAPE_TOKEN_FILE)",
+    )
+    parser.add_argument(
+        "--tls", action="store_true", help="connect with TLS; implied by the certificates that follow"
+    )
+    for flag, text in (
+        ("--root-certificates", "authorities to trust (default: the system's)"),
+        ("--client-certificate", "for mutual TLS"),
+        ("--client-key", "for mutual TLS"),
+    ):
+        parser.add_argument(flag, type=Path, metavar="FILE", help=f"PEM: {text}")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +59,41 @@ def connected(options: argparse.Namespace) -> Iterator["Client"]:
     """A client of the chosen server."""
     from glasstape import Client
 
-    with Client(options.server) as client:
+    with Client(options.server, tls=tls_of(options), token=token_of(options)) as client:
         yield client
+
+
+def token_of(options: argparse.Namespace) -> str | None:
+    """The bearer token that was asked for. It comes from a file: arguments show in lists of processes.
+
+    Raises:
+        ValueError: the file holds none.
+        OSError: it cannot be read.
+    """
+    if options.token_file is None:
+        return None
+    token = Path(options.token_file).read_text().strip()
+    if not token:
+        raise ValueError(f"--token-file: {options.token_file} is empty")
+    return token
+
+
+def tls_of(options: argparse.Namespace) -> "Tls | None":
+    """TLS as it was asked for; None: plaintext.
+
+    Raises:
+        ValueError: one of key and certificate without the other.
+        OSError: a file cannot be read.
+    """
+    from glasstape import Tls
+
+    files = (options.root_certificates, options.client_key, options.client_certificate)
+    if not options.tls and not any(files):
+        return None
+    if (options.client_key is None) != (options.client_certificate is None):
+        raise ValueError("--client-certificate and --client-key: one needs the other")
+    roots, key, chain = (file.read_bytes() if file else None for file in files)
+    return Tls(root_certificates=roots, client_key=key, client_certificates=chain)
 
 
 def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 
-from glasstape.cli.connect import add_json, add_server, print_json
+from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
 
 HELP = "say what is wrong with an installation, a server, a model or a CSV"
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     """Check everything that was asked for; the exit status is 1 if there is a problem."""
     findings = [*_installation()]
     if not options.offline:
-        findings += _server(options.server)
+        findings += _server(options)
     for entry in entry_points(group=GROUP):
         findings += entry.load().check(options)
     for kind, text in findings:
@@ -85,11 +85,12 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
 
 
-def _server(address: str) -> Iterator[Finding]:
+def _server(options: argparse.Namespace) -> Iterator[Finding]:
+    address = options.server
     from glasstape import Client, GlasstapeError, Heartbeat, ModelState
 
     try:
-        with Client(address, timeout=3.0) as client:
+        with Client(address, timeout=3.0, tls=tls_of(options), token=token_of(options)) as client:
             if not client.ready():
                 yield (
                     "problem",
@@ -118,6 +119,8 @@ def _server(address: str) -> Iterator[Finding]:
             yield "warning" if state == "stale" else "ok", f"market data is {state}{meaning}"
     except GlasstapeError as error:
         yield "problem", f"{address}: {error.code}: {error}"
+    except (OSError, ValueError) as error:
+        yield "problem", str(error)
 
 
 def _proxies() -> str:

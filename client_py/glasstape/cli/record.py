@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from glasstape.cli.connect import add_server, reported
+from glasstape.cli.connect import add_server, reported, tls_of, token_of
 from glasstape.cli.watch import add_duration
 
 HELP = "record a session to a file: `glasstape desk --session FILE` plays it"
@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
 
     methods = [name for name in options.methods.split(",") if name]
     end = time.monotonic() + options.duration if options.duration is not None else float("inf")
-    with Recorder(options.server, options.file, methods=methods) as recorder:
+    with Recorder(
+        options.server, options.file, methods=methods, tls=tls_of(options), token=token_of(options)
+    ) as recorder:
         try:
             while recorder.error is None and time.monotonic() < end:
                 time.sleep(0.05)

@@ -68,6 +68,7 @@ class Batched:
                     continue
                 model = self._inference.inputs.model(message.model)
                 check_framing(windows.count, len(windows.data), model)
+                self._inference.quotas.windows(one.call.principal, windows.count)
                 asked.setdefault(model, []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
@@ -95,7 +96,9 @@ class Batched:
                 owner = self._explained.setdefault(quality, Explained(self._reply, quality))
                 windows = message.input.windows
                 check_framing(windows.count, len(windows.data), model)
-                asked.setdefault((Explain(model, request), owner), []).append((one, windows))
+                work = Explain(model, request)
+                self._inference.quotas.passes(one.call.principal, windows.count * work.passes)
+                asked.setdefault((work, owner), []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
         jobs = [job for (work, owner), given in asked.items() for job in _jobs(work, given, owner)]

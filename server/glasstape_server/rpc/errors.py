@@ -18,6 +18,9 @@ _CODES: dict[type[errors.GlasstapeError], StatusCode] = {
     errors.ResourceExhausted: StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineExceeded: StatusCode.DEADLINE_EXCEEDED,
     errors.Unavailable: StatusCode.UNAVAILABLE,
+    errors.Unauthenticated: StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: StatusCode.PERMISSION_DENIED,
+    errors.Unimplemented: StatusCode.UNIMPLEMENTED,
     errors.DataLoss: StatusCode.DATA_LOSS,
     errors.Internal: StatusCode.INTERNAL,
 }

@@ -1,5 +1,6 @@
 """What every RPC has in common: errors become statuses, and the caller's deadline travels along."""
 
+import contextvars
 import functools
 import logging
 import time
@@ -9,11 +10,14 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from glasstape_server.domain import Call
+from glasstape_server.domain import ANYBODY, Call, Principal
 from glasstape_server.errors import GlasstapeError, Internal, InvalidArgument
 from glasstape_server.rpc.errors import code_of, trailing_metadata
 
 log = logging.getLogger(__name__)
+
+caller: contextvars.ContextVar[Principal] = contextvars.ContextVar("caller", default=ANYBODY)
+"""Who the running call was admitted as."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
@@ -25,7 +29,8 @@ def call_of(context: Context) -> Call:
     remaining = context.time_remaining()
     # grpc reports "no deadline" as a time centuries away.
     unlimited = remaining is None or remaining > 1e8
-    return Call(deadline=None if unlimited else time.monotonic() + float(remaining or 0))
+    deadline = None if unlimited else time.monotonic() + float(remaining or 0)
+    return Call(deadline, principal=caller.get())
 
 
 def answered(handler: Handler) -> Handler:

@@ -4,14 +4,17 @@
 `Inference`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
+from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain import Call, Float32s, Forecasts
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Forecast, forecasts
+from glasstape_server.engine.work import PASSES_AT_ONCE, Explain, Forecast, forecasts
 from glasstape_server.explain.catalogue import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
@@ -20,7 +23,7 @@ from glasstape_server.rpc.convert.explanations import request_from
 from glasstape_server.rpc.convert.inference import prediction_to
 from glasstape_server.rpc.explanations import Wanted, explanations
 from glasstape_server.rpc.inputs import Inputs
-from glasstape_server.rpc.items import group_by_model
+from glasstape_server.rpc.items import Item, group_by_model
 
 BULK_ITEMS = 1024
 """Predict calls with more items than this go to the bulk lane."""
@@ -29,9 +32,10 @@ BULK_ITEMS = 1024
 class Inference:
     """Predict and Explain over resolved inputs."""
 
-    def __init__(self, inputs: Inputs, engine: Engine) -> None:
+    def __init__(self, inputs: Inputs, engine: Engine, quotas: Quotas) -> None:
         self.inputs = inputs
         self.engine = engine
+        self.quotas = quotas
 
     async def predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
         """Answer one Predict call. Past signals get their journalled confidences, bit for bit."""
@@ -56,6 +60,7 @@ class Inference:
     ) -> Forecasts:
         """Predict windows (batch, time, feature) with one model."""
         if lane is None:
+            self.quotas.windows(call.principal, len(windows))
             lane = Lane.BULK if len(windows) > BULK_ITEMS else Lane.INTERACTIVE
         result = await self.engine.run(Forecast(model), windows, lane, call)
         return forecasts(model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)
@@ -79,6 +84,7 @@ class Inference:
             with_bars=True,
             with_previous=request.baseline is BaselineKind.PREVIOUS,
         )
+        self._count(items, request, call)
         baseline = baseline_of(request)
         response = pb.ExplainResponse(
             method=pb.Method.ValueType(int(request.method)),
@@ -90,6 +96,14 @@ class Inference:
             _set_timing(response.timing, result.queue_seconds, result.compute_seconds)
         response.explanations.extend(made)
         return response
+
+    def _count(self, items: Sequence[Item], request: Request, call: Call) -> None:
+        models = [item.model for item in items if item.model is not None]
+        if not models:
+            return
+        searched = request.method is MethodName.COUNTERFACTUAL
+        each = PASSES_AT_ONCE if searched else Explain(models[0], request).passes
+        self.quotas.passes(call.principal, len(models) * each)
 
     async def explain_signals(self, sequences: list[int], method: MethodName) -> list[pb.Explanation]:
         """Maps of past signals for the feed, in order."""

@@ -22,7 +22,15 @@ from glasstape_server.errors import GlasstapeError, ResourceExhausted, Unavailab
 from glasstape_server.rpc.answers import Answer, Incoming
 from glasstape_server.rpc.batched import Batched
 from glasstape_server.rpc.errors import code_of, trailing_metadata
-from glasstape_server.rpc.server import EXPLAIN, MAX_MESSAGE_BYTES, PREDICT, SIGNALS, Server, Servicers
+from glasstape_server.rpc.server import (
+    EXPLAIN,
+    MAX_MESSAGE_BYTES,
+    PREDICT,
+    SIGNALS,
+    Access,
+    Server,
+    Servicers,
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +45,7 @@ _PREDICT, _EXPLAIN, _SIGNALS = range(3)
 class NativeServer:
     """As `Server`, on the fast wire."""
 
-    def __init__(self, servicers: Servicers, address: str, *, with_reflection: bool) -> None:
+    def __init__(self, servicers: Servicers, address: str, access: Access) -> None:
         self._folder = tempfile.mkdtemp(prefix="glasstape-")
         socket = f"{self._folder}/grpcio.sock"
         try:
@@ -51,7 +59,7 @@ class NativeServer:
         except OSError as error:
             raise RuntimeError(str(error)) from None
         self.port = self._front.bound_port
-        self._behind = Server(servicers, f"unix:{socket}", with_reflection=with_reflection)
+        self._behind = Server(servicers, f"unix:{socket}", access)
         self._front.set_fallback(socket)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()

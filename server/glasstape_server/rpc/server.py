@@ -1,6 +1,6 @@
 """The gRPC server: every service on one port of one event loop."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import grpc
@@ -15,6 +15,9 @@ from glasstape.v1 import (
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from glasstape_server.access.gate import CHECK_SECONDS, Gate
+from glasstape_server.rpc.certificates import Certificates
+from glasstape_server.rpc.guard import Guard
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
 from glasstape_server.rpc.open_inference import OpenInferenceServicer
@@ -34,6 +37,12 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_ping_strikes", 2),
+    # What one connection may cost: handshakes that dawdle, streams beyond use, headers beyond reason.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_concurrent_streams", 1_024),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.absolute_max_metadata_size", 16 * 1024),
 )
 
 SERVICES: tuple[str, ...] = tuple(
@@ -47,6 +56,26 @@ SERVICES: tuple[str, ...] = tuple(
 PREDICT = "/glasstape.v1.InferenceService/Predict"
 EXPLAIN = "/glasstape.v1.InferenceService/Explain"
 SIGNALS = "/glasstape.v1.SignalService/Signals"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may connect and call."""
+
+    gate: Gate = field(default_factory=lambda: Gate(None))
+    tls: Certificates | None = None
+    """None: plaintext."""
+    with_reflection: bool = True
+    """Whether callers may list services."""
+    check_seconds: float = CHECK_SECONDS
+    """How often the caller of a stream is looked at again."""
+
+    @property
+    def beyond_the_fast_wire(self) -> str:
+        """What the fast wire cannot do of this; empty if nothing."""
+        if self.tls is not None:
+            return "it has no TLS"
+        return "it cannot ask for tokens" if self.gate.closed else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +120,9 @@ class WireServer(Protocol):
 class Server:
     """grpcio. Binds at once, answers from `start` on, says SERVING only after `set_ready`."""
 
-    def __init__(self, servicers: Servicers, address: str, *, with_reflection: bool) -> None:
-        self._server = grpc.aio.server(options=_OPTIONS)
+    def __init__(self, servicers: Servicers, address: str, access: Access) -> None:
+        interceptors = [Guard(access.gate, access.check_seconds)]
+        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
         self._add_encoded(servicers)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, self._server)
         market_pb2_grpc.add_MarketServiceServicer_to_server(servicers.market, self._server)
@@ -102,10 +132,13 @@ class Server:
         )
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        if with_reflection:
+        if access.with_reflection:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
-        self.port = self._server.add_insecure_port(address)
+        if access.tls is None:
+            self.port = self._server.add_insecure_port(address)
+        else:
+            self.port = self._server.add_secure_port(address, access.tls.credentials())
 
     async def start(self) -> None:
         """Answer calls; health says NOT_SERVING."""

@@ -6,6 +6,7 @@ import grpc
 from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc as pb_grpc
 
+from glasstape_server.access.gate import check_may_explain
 from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.explain.catalogue import check_served
 from glasstape_server.feed.hub import Hub
@@ -16,7 +17,7 @@ from glasstape_server.rpc.convert.signals import decode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
 from glasstape_server.rpc.convert.track import TrackQuestion, question_from, track_record_to
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, parsed
+from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller, parsed
 from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.paging import page_size
 from glasstape_server.rpc.stream_writer import StreamWriter
@@ -57,10 +58,12 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             wanted = subscription_from(request)
             method = None
             if request.heatmap_method:
+                check_may_explain(caller.get())
                 method = method_from(request.heatmap_method, "heatmap_method")
                 check_served(self._inference.inputs.model(""), method)
-            subscriber = self._hub.subscribe(wanted)
-            await StreamWriter(context, self._encoder(), self._inference, method).run(subscriber)
+            with self._inference.quotas.stream(caller.get()):
+                subscriber = self._hub.subscribe(wanted)
+                await StreamWriter(context, self._encoder(), self._inference, method).run(subscriber)
         except GlasstapeError as error:
             await abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):

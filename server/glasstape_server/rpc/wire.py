@@ -3,41 +3,38 @@
 import importlib.util
 import logging
 
-from glasstape_server.rpc.server import Server, Servicers, WireServer
+from glasstape_server.rpc.server import Access, Server, Servicers, WireServer
 
 log = logging.getLogger(__name__)
 
 
-def open_server(
-    servicers: Servicers, address: str, *, wire: str, plaintext: bool, with_reflection: bool
-) -> WireServer:
+def open_server(servicers: Servicers, address: str, access: Access, *, wire: str) -> WireServer:
     """Bind a server.
 
     Args:
         servicers: who answers.
         address: host:port.
+        access: who may connect and call.
         wire: "grpcio", "native", or "auto": native where it is installed and nothing is asked that it cannot do.
-        plaintext: whether connections are not encrypted, which is all that the fast wire can do.
-        with_reflection: whether callers may list services.
 
     Raises:
         RuntimeError: the address is taken, or the wire that was asked for cannot serve.
     """
-    missing = _missing(plaintext)
+    missing = _missing(access)
     if wire == "native" and missing:
         raise RuntimeError(f"--wire native: {missing}")
     if wire == "grpcio" or missing:
         log.info("wire: grpcio%s", f" ({missing})" if wire == "auto" else "")
-        return Server(servicers, address, with_reflection=with_reflection)
+        return Server(servicers, address, access)
     from glasstape_server.rpc.native import NativeServer
 
-    server = NativeServer(servicers, address, with_reflection=with_reflection)
+    server = NativeServer(servicers, address, access)
     log.info("wire: native")
     return server
 
 
-def _missing(plaintext: bool) -> str:
+def _missing(access: Access) -> str:
     """Why the fast wire cannot serve; empty if it can."""
     if importlib.util.find_spec("pygrpc_native") is None:
         return "pygrpc-native is not installed: pip install 'glasstape[fast]'"
-    return "" if plaintext else "it has no TLS"
+    return access.beyond_the_fast_wire

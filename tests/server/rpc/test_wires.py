@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, signals_pb2, signals_pb2_grpc
+from glasstape_server.access.gate import Gate
+from glasstape_server.access.tokens import TokenFile
+from glasstape_server.rpc.server import Access
 from glasstape_server.rpc.wire import open_server
 
 
@@ -133,9 +136,12 @@ def test_a_stream_that_is_cancelled_ends_at_once(market):
         assert time.monotonic() - begun < 5
 
 
-def test_the_fast_wire_is_not_taken_where_it_cannot_do_what_is_asked(monkeypatch):
+def test_the_fast_wire_is_not_taken_where_it_cannot_do_what_is_asked(monkeypatch, tmp_path):
     with pytest.raises(RuntimeError, match="it has no TLS"):
-        open_server(None, "127.0.0.1:0", wire="native", plaintext=False, with_reflection=False)
+        open_server(None, "127.0.0.1:0", Access(tls=object()), wire="native")
+    tokens = TokenFile(tmp_path / "tokens")
+    with pytest.raises(RuntimeError, match="it cannot ask for tokens"):
+        open_server(None, "127.0.0.1:0", Access(Gate(tokens)), wire="native")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"pip install 'glasstape\[fast\]'"):
-        open_server(None, "127.0.0.1:0", wire="native", plaintext=True, with_reflection=False)
+        open_server(None, "127.0.0.1:0", Access(), wire="native")

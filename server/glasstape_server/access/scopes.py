@@ -1,0 +1,55 @@
+"""What a caller must be allowed for each method. What is not listed is refused."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """A permission of a token."""
+
+    PREDICT = "predict"
+    EXPLAIN = "explain"
+    SIGNALS = "signals"
+    PUBLISH = "publish"
+    ADMIN = "admin"
+    """Everything."""
+
+
+ANY = frozenset(Scope)
+"""Whoever is allowed anything."""
+OPEN: frozenset[Scope] = frozenset()
+"""Everybody, without a token."""
+
+_INFERENCE = "/glasstape.v1.InferenceService/"
+_SIGNALS = "/glasstape.v1.SignalService/"
+_MARKET = "/glasstape.v1.MarketService/"
+_OPEN_INFERENCE = "/inference.GRPCInferenceService/"
+
+REQUIRED: dict[str, frozenset[Scope]] = {
+    _INFERENCE + "Predict": frozenset({Scope.PREDICT}),
+    _INFERENCE + "Explain": frozenset({Scope.EXPLAIN}),
+    _INFERENCE + "GetModel": ANY,
+    _INFERENCE + "ListModels": ANY,
+    _SIGNALS + "Signals": frozenset({Scope.SIGNALS}),
+    _SIGNALS + "ListSignals": frozenset({Scope.SIGNALS}),
+    _SIGNALS + "GetTrackRecord": frozenset({Scope.SIGNALS}),
+    _MARKET + "PublishBars": frozenset({Scope.PUBLISH}),
+    _MARKET + "ListBars": frozenset({Scope.SIGNALS, Scope.PUBLISH}),
+    _MARKET + "ListInstruments": frozenset({Scope.SIGNALS, Scope.PUBLISH}),
+    _OPEN_INFERENCE + "ServerLive": OPEN,
+    _OPEN_INFERENCE + "ServerReady": OPEN,
+    _OPEN_INFERENCE + "ModelReady": OPEN,
+    _OPEN_INFERENCE + "ServerMetadata": ANY,
+    _OPEN_INFERENCE + "ModelMetadata": ANY,
+    _OPEN_INFERENCE + "ModelInfer": frozenset({Scope.PREDICT}),
+    "/grpc.health.v1.Health/Check": OPEN,
+    "/grpc.health.v1.Health/List": OPEN,
+    "/grpc.health.v1.Health/Watch": OPEN,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANY,
+}
+"""Scopes of which one is needed, by the method's path."""
+
+
+def allows(granted: frozenset[Scope], path: str) -> bool:
+    """Whether a method may be called with these scopes."""
+    required = REQUIRED.get(path)
+    return required is not None and (not required or Scope.ADMIN in granted or bool(required & granted))

@@ -1,0 +1,47 @@
+import pytest
+from glasstape_server.access import quotas as module
+from glasstape_server.access.quotas import Limits, Quotas
+from glasstape_server.domain import Principal
+from glasstape_server.errors import ResourceExhausted
+
+A, B = Principal("a", "desk"), Principal("b", "robot")
+
+
+def _refused(function, *arguments):
+    with pytest.raises(ResourceExhausted) as error:
+        function(*arguments)
+    assert error.value.reason == "QUOTA_EXCEEDED"
+    return error.value.retry_after
+
+
+def test_without_limits_everything_goes():
+    quotas = Quotas(Limits())
+    for _ in range(1000):
+        quotas.windows(A, 10_000)
+        quotas.passes(A, 10_000)
+
+
+def test_windows_come_back_with_time_and_each_caller_has_his_own():
+    quotas = Quotas(Limits(windows_per_second=1000))
+    quotas.windows(A, 3000)  # one call may go into debt, so that a large one is possible
+    wait = _refused(quotas.windows, A, 1)
+    assert 1.5 < wait <= 2.1
+    quotas.windows(B, 1)
+
+
+def test_the_wait_that_is_told_is_enough(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    quotas = Quotas(Limits(explain_passes_per_minute=60))
+    quotas.passes(A, 30)
+    wait = _refused(quotas.passes, A, 1)
+    now[0] += wait
+    quotas.passes(A, 1)
+
+
+def test_streams_are_counted_and_given_back():
+    quotas = Quotas(Limits(streams=2))
+    with quotas.stream(A), quotas.stream(A), quotas.stream(B):
+        assert _refused(quotas.stream(A).__enter__) == 2.0
+    with quotas.stream(A), quotas.stream(A):
+        pass

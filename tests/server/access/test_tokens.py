@@ -1,0 +1,100 @@
+import json
+import time
+
+import pytest
+from glasstape_server.access import tokens as module
+from glasstape_server.access.scopes import Scope
+from glasstape_server.access.tokens import TokenFile
+from glasstape_server.errors import Unauthenticated
+
+
+@pytest.fixture(autouse=True)
+def _look_at_once(monkeypatch):
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return TokenFile(tmp_path / "tokens.json")
+
+
+def _reason(function, *arguments):
+    with pytest.raises(Unauthenticated) as error:
+        function(*arguments)
+    return error.value.reason
+
+
+def test_a_token_is_its_principal_and_never_stored(file):
+    grant, token = file.create("desk 3", [Scope.SIGNALS, Scope.EXPLAIN])
+    principal = TokenFile(file.path).authenticate(token)
+    assert (principal.name, principal.scopes) == ("desk 3", {"signals", "explain"})
+    assert token.rpartition("_")[2] not in file.path.read_text()
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    assert [g.id for g in file.grants()] == [grant.id]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t[:-1], lambda t: t + "x", lambda t: "glt__", lambda t: "", str.upper]
+)
+def test_anything_else_is_nobody(file, change):
+    _, token = file.create("a", [Scope.SIGNALS])
+    assert _reason(file.authenticate, change(token)) == "TOKEN_UNKNOWN"
+
+
+def test_a_certificates_grant_has_no_token(file):
+    grant, token = file.create("bridge", [Scope.PUBLISH], certificate="bridge.local")
+    assert token == ""
+    assert file.by_certificate(["x", "bridge.local"]).id == grant.id
+    assert file.by_certificate(["x"]) is None
+    assert _reason(file.authenticate, f"glt_{grant.id}_") == "TOKEN_UNKNOWN"
+
+
+def test_an_expired_token_ends(file):
+    _, token = file.create("a", [Scope.SIGNALS], expires=time.time() + 0.05)
+    principal = file.authenticate(token)
+    time.sleep(0.06)
+    assert _reason(file.authenticate, token) == "TOKEN_EXPIRED"
+    assert _reason(file.check, principal) == "TOKEN_EXPIRED"
+
+
+def test_a_running_server_sees_what_another_process_changed(file):
+    grant, token = file.create("a", [Scope.SIGNALS])
+    running = TokenFile(file.path)
+    principal = running.authenticate(token)
+    running.check(principal)
+    _, later = file.create("b", [Scope.ADMIN])
+    assert running.authenticate(later).name == "b"
+    file.revoke(grant.id)
+    assert _reason(running.check, principal) == "TOKEN_REVOKED"
+    assert _reason(running.authenticate, token) == "TOKEN_UNKNOWN"
+    with pytest.raises(ValueError, match="id: must be one of"):
+        file.revoke(grant.id)
+
+
+def test_narrowed_scopes_end_what_was_let_in_before(file):
+    grant, token = file.create("a", [Scope.SIGNALS, Scope.PUBLISH])
+    principal = file.authenticate(token)
+    rows = json.loads(file.path.read_text())
+    rows[0]["scopes"] = ["signals"]
+    file.path.write_text(json.dumps(rows))
+    assert grant.id == principal.id
+    assert _reason(file.check, principal) == "TOKEN_CHANGED"
+
+
+def test_a_file_that_others_may_read_is_refused(file):
+    file.create("a", [Scope.SIGNALS])
+    file.path.chmod(0o644)
+    with pytest.raises(ValueError, match="others may read it; chmod 600"):
+        TokenFile(file.path)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '[{"id": "x"}]', '[{"id": "x", "name": "y", "scopes": ["root"]}]']
+)
+def test_a_broken_file_is_refused_at_the_start_and_changes_nothing_later(file, text, caplog):
+    _, token = file.create("a", [Scope.SIGNALS])
+    file.path.write_text(text)
+    with pytest.raises(ValueError, match="is no file of tokens"):
+        TokenFile(file.path)
+    assert file.authenticate(token).name == "a"
+    assert "is no file of tokens" in caplog.text
