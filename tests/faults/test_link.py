@@ -1,0 +1,139 @@
+"""F7, F8, F9: what networks do to a feed. Detection and recovery are bounded, and nothing is lost."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from chaos import ChaosProxy
+from glasstape import Client
+from glasstape.v1 import signals_pb2, signals_pb2_grpc
+from history import Follower, Publisher, check, check_journal, settled
+from made_up import daily
+
+HISTORY = 80
+SYMBOLS = tuple(f"S{number:02d}" for number in range(12))
+
+
+@pytest.fixture
+def traffic(tmp_path, spawn):
+    """A server, bars that are published to it around the clock, and a proxy between it and its readers."""
+    server = spawn(tmp_path)
+    series = {symbol: daily(symbol, 3000, seed) for seed, symbol in enumerate(SYMBOLS)}
+    with Client(server.address) as client:
+        for bars in series.values():
+            client.publish_bars(bars[:HISTORY], backfill=True)
+    batches = [list(row) for row in zip(*(bars[HISTORY:] for bars in series.values()), strict=True)]
+    publisher = Publisher(server.address, batches, pause=0.02)
+    with ChaosProxy(server.address) as proxy:
+        publisher.start()
+        yield server, publisher, proxy
+        publisher.finish()
+
+
+def _finish(server, publisher, followers):
+    """End the traffic and hold every history against the journal."""
+    publisher.finish()
+    with Client(server.address) as client:
+        journal = settled(client, publisher.acknowledged * len(SYMBOLS))
+    bars = [bar for batch in publisher.batches[: publisher.acknowledged] for bar in batch]
+    check_journal(journal, [(bar.symbol, bar.close_time) for bar in bars])
+    for follower, conflated in followers:
+        follower.finish(max(journal))
+        check(follower, journal, conflated=conflated)
+
+
+def _following(address, **wanted):
+    follower = Follower(address, **wanted)
+    follower.start()
+    deadline = time.monotonic() + 10
+    while not follower.heard:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return follower
+
+
+def _wait(condition, seconds):
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < seconds, f"not within {seconds} s"
+        time.sleep(0.01)
+    return time.monotonic() - begun
+
+
+def test_a_cut_link_is_noticed_and_resumed(traffic):
+    server, publisher, proxy = traffic
+    follower = _following(proxy.address, delivery="every_event", conflation_interval=0)
+    publisher.reach(10)
+    proxy.toxics.blackhole = True
+    noticed = _wait(lambda: follower.lost, 10)
+    time.sleep(1)
+    proxy.toxics.blackhole = False
+    before = len(follower.heard)
+    resumed = _wait(lambda: len(follower.heard) > before, 6)
+    _finish(server, publisher, [(follower, False)])
+    print(f"noticed after {noticed:.1f} s, resumed {resumed:.1f} s after the link was back")
+
+
+def test_a_frozen_server_is_noticed(traffic):
+    server, publisher, _ = traffic
+    follower = _following(server.address, delivery="every_event", conflation_interval=0)
+    publisher.reach(10)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        noticed = _wait(lambda: follower.lost, 10)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    before = len(follower.heard)
+    _wait(lambda: len(follower.heard) > before, 6)
+    _finish(server, publisher, [(follower, False)])
+    print(f"noticed after {noticed:.1f} s")
+
+
+def test_resets_slices_delays_and_narrow_links_lose_nothing(traffic):
+    server, publisher, proxy = traffic
+    every = _following(proxy.address, delivery="every_event", conflation_interval=0)
+    latest = _following(proxy.address)
+    toxics = proxy.toxics
+    for change in (
+        {"slicer": 3},
+        {"slicer": 0, "latency": 0.05, "jitter": 0.05},
+        {"latency": 0.0, "jitter": 0.0, "bandwidth": 60_000},
+        {"bandwidth": 0.0, "limit_data": 20_000},
+    ):
+        for name, value in change.items():
+            setattr(toxics, name, value)
+        proxy.reset()
+        publisher.reach(publisher.acknowledged + 15)
+    toxics.limit_data = 0
+    proxy.reset()
+    _finish(server, publisher, [(every, False), (latest, True)])
+    assert len(every.lost) >= 4
+
+
+def test_a_reader_that_never_reads_costs_little_and_harms_nobody(traffic):
+    server, publisher, _ = traffic
+    other = _following(server.address, delivery="every_event", conflation_interval=0)
+    publisher.reach(10)
+    before = _resident(server.process.pid)
+    stuck = []
+    for _ in range(8):
+        channel = grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)])
+        request = signals_pb2.SignalsRequest(
+            start=signals_pb2.START_EARLIEST, delivery=signals_pb2.DELIVERY_EVERY_EVENT
+        )
+        stuck.append((channel, signals_pb2_grpc.SignalServiceStub(channel).Signals(request)))
+    publisher.reach(publisher.acknowledged + 60)
+    each = (_resident(server.process.pid) - before) / len(stuck)
+    for channel, stream in stuck:
+        stream.cancel()
+        channel.close()
+    _finish(server, publisher, [(other, False)])
+    assert each <= 8 * 2**20, f"{each / 2**20:.1f} MiB for each reader that never reads"
+
+
+def _resident(pid):
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
