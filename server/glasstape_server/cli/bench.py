@@ -115,7 +115,21 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     sdk = what.add_parser("sdk", help="how many events of the feed one process reads in a second")
     sdk.add_argument("--events", type=positive, default=300_000, help="default: %(default)s")
     start = what.add_parser("start", help="how long until the server is ready, and what it holds idle")
-    parsers = (*(what.choices[name] for name in calls), arrivals, engine, gpu, burst, feed, sdk, start)
+    peers = what.add_parser(
+        "peers", help="other servers with the same network; installs gigabytes, takes long"
+    )
+    _seconds(peers)
+    peers.add_argument(
+        "--only", type=names, default=[], metavar="A,B", help="triton, torchserve, mlserver, litserve, ray"
+    )
+    peers.add_argument(
+        "--environments",
+        type=Path,
+        default=Path("build/peers"),
+        metavar="FOLDER",
+        help="keeps a virtual environment of each (default: %(default)s)",
+    )
+    parsers = (*(what.choices[name] for name in calls), arrivals, engine, gpu, burst, feed, sdk, start, peers)
     for parser in parsers:
         parser.add_argument("--rounds", type=positive, default=5, help="measurements (default: %(default)s)")
         parser.add_argument("--quick", action="store_true", help="only see whether it runs")
@@ -171,6 +185,7 @@ def _measured(options: argparse.Namespace) -> "Report":
         reading,
         starting,
     )
+    from glasstape_server.bench.peers import compare
 
     quick, rounds = options.quick, 1 if options.quick else options.rounds
     match options.what:
@@ -182,6 +197,9 @@ def _measured(options: argparse.Namespace) -> "Report":
             return reading.run(2000 if quick else options.events, rounds)
         case "start":
             return starting.run(rounds)
+        case "peers":
+            seconds = 1 if quick else options.seconds
+            return compare.run(options.only, options.environments.resolve(), rounds, seconds, quick=quick)
         case "arrivals":
             return open_loop.run(rounds, 1 if quick else options.seconds)
         case "burst" if quick:
@@ -262,7 +280,7 @@ def _training(options: argparse.Namespace) -> str:
     return training.run(options.symbols, options.bars, options.networks, options.rounds)
 
 
-_SPEED = ("predict", "explain", "arrivals", "engine", "gpu", "burst", "feed", "sdk", "start")
+_SPEED = ("predict", "explain", "arrivals", "engine", "gpu", "burst", "feed", "sdk", "start", "peers")
 _RUNS = {
     "truth": _truth,
     **dict.fromkeys(_SPEED, _speed),

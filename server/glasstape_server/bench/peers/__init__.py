@@ -1,0 +1,1 @@
+"""Other servers with the same network under the same load: `glasstape bench peers`."""

@@ -1,0 +1,1 @@
+"""What peers run, each with a Python of its own."""
