@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench proto docs format sdk-only
+.PHONY: help demo test faults check bench proto docs format sdk-only
 
 help: ## list the doors
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,13 +13,17 @@ demo: .stamp-install ## the bundled market, live: make demo ARGS="--for 20s --vi
 	$(BIN)/glasstape demo $(ARGS)
 
 test: .stamp-install check ## everything that CI runs
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+
+faults: .stamp-install ## faults, crashes, fuzzing for long (half an hour and more): make faults ARGS="-k kill"
+	GLASSTAPE_FAULTS=long $(BIN)/python -m pytest --timeout 7200 tests/faults tests/fuzz tests/server/feed/test_journal_file.py $(ARGS)
 
 check: .stamp-install ## format, lint, types, import rules, contract, generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint deploy/Containerfile
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf lint
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf breaking --path glasstape --against baseline.binpb
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py --check

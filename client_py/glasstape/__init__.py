@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         Confidence,
         Estimate,
         Feature,
+        Health,
         LiveCalibration,
         Model,
         ModelRef,
@@ -131,6 +132,7 @@ __all__ = [
     "GlasstapeError",
     "Goodbye",
     "GoodbyeReason",
+    "Health",
     "Heartbeat",
     "Heatmap",
     "HeatmapBatch",
@@ -200,7 +202,7 @@ _MODULES = {
         BarValues Counterfactual Driver Explanation Heatmap Quality
     """,
     "glasstape.types.inference": """
-        Check Confidence Estimate Feature LiveCalibration Model ModelRef Prediction ReliabilityPoint ShadowRecord
+        Check Confidence Estimate Feature Health LiveCalibration Model ModelRef Prediction ReliabilityPoint ShadowRecord
     """,
     "glasstape.types.market": """
         Bar Instrument PublishReport Rejection

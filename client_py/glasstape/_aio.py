@@ -14,6 +14,7 @@ from glasstape import _requests
 from glasstape._aio_stream import AsyncSignalStream
 from glasstape._convert.common import member
 from glasstape._convert.explanation import explanations_from
+from glasstape._convert.health import CHECK, health_from, request_of
 from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
@@ -33,7 +34,7 @@ from glasstape.types.enums import (
     TrackRecordGroup,
 )
 from glasstape.types.explanation import Explanation
-from glasstape.types.inference import Model, Prediction
+from glasstape.types.inference import Health, Model, Prediction
 from glasstape.types.market import Bar, Instrument, PublishReport
 from glasstape.types.signals import Event, StreamMessage, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
@@ -221,13 +222,19 @@ class AsyncClient:
 
     async def ready(self) -> bool:
         """See `Client.ready`."""
-        check: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
+        return (await self.health()).serving
+
+    async def health(self, service: str = "") -> Health:
+        """See `Client.health`."""
+        check: Any = self._channel.unary_unary(CHECK)
+        call = check(request_of(service), timeout=self._timeout, metadata=self._metadata)
         try:
-            return bool(await check(b"", timeout=self._timeout, metadata=self._metadata) == b"\x08\x01")
+            response = await call
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return False
+                return Health(serving=False, reasons=("no server answers",))
             raise from_rpc(error) from None
+        return health_from(response, await call.trailing_metadata())
 
     async def _call(self, method: Callable[..., Any], request: object) -> Any:
         attempts = Attempts(self._timeout)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from glasstape import _requests
 from glasstape._convert.common import member
 from glasstape._convert.explanation import explanations_from
+from glasstape._convert.health import CHECK, health_from, request_of
 from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
@@ -34,7 +35,7 @@ from glasstape.types.enums import (
     TrackRecordGroup,
 )
 from glasstape.types.explanation import Explanation
-from glasstape.types.inference import Model, Prediction
+from glasstape.types.inference import Health, Model, Prediction
 from glasstape.types.market import Bar, Instrument, PublishReport
 from glasstape.types.signals import Event, StreamMessage, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
@@ -291,13 +292,27 @@ class Client:
 
     def ready(self) -> bool:
         """Whether the server says SERVING (grpc.health.v1)."""
-        check: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
+        return self.health().serving
+
+    def health(self, service: str = "") -> Health:
+        """How the server, one of its services or a model is (grpc.health.v1); unreachable: not serving.
+
+        Args:
+            service: such as "glasstape.v1.SignalService", or a model's name; empty: the server as a whole.
+
+        Raises:
+            NotFoundError: there is no such service.
+        """
+        check: Any = self._channel.unary_unary(CHECK)
         try:
-            return bool(check(b"", timeout=self._timeout, metadata=self._metadata) == b"\x08\x01")
+            response, call = check.with_call(
+                request_of(service), timeout=self._timeout, metadata=self._metadata
+            )
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return False
+                return Health(serving=False, reasons=("no server answers",))
             raise from_rpc(error) from None
+        return health_from(response, call.trailing_metadata())
 
     def _call(self, method: Callable[..., T], request: object) -> T:
         attempts = Attempts(self._timeout)

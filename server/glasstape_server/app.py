@@ -2,21 +2,14 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import shutil
 import sqlite3
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from glasstape_server.access.audit import AuditLog
-from glasstape_server.access.gate import Gate
 from glasstape_server.access.quotas import Limits, Quotas
-from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain import Call, Float32s, Forecasts, ModelRef
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
@@ -29,6 +22,7 @@ from glasstape_server.feed.calibration import State as CalibrationState
 from glasstape_server.feed.hub import Hub
 from glasstape_server.feed.live_record import LiveRecord
 from glasstape_server.feed.pipeline import Codec, Pipeline, Signalled
+from glasstape_server.feed.retention import Retention
 from glasstape_server.feed.shadow import Shadow
 from glasstape_server.feed.sqlite_log import SqliteLog
 from glasstape_server.market import replay
@@ -37,7 +31,11 @@ from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
-from glasstape_server.rpc.certificates import Certificates
+from glasstape_server.operating import metrics
+from glasstape_server.operating.figures import EngineFigures, TrafficFigures
+from glasstape_server.operating.parts import Parts
+from glasstape_server.operating.tracing import tracer
+from glasstape_server.operating.watchman import Watchman
 from glasstape_server.rpc.convert.inference import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
@@ -46,16 +44,13 @@ from glasstape_server.rpc.inputs import Inputs
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.open_inference import OpenInferenceServicer
 from glasstape_server.rpc.predictions import InferenceServicer
-from glasstape_server.rpc.server import Access, Servicers, WireServer
+from glasstape_server.rpc.server import Servicers, WireServer
 from glasstape_server.rpc.signals import SignalServicer
 from glasstape_server.rpc.wire import open_server
 from glasstape_server.settings import Settings
+from glasstape_server.start import StartError, access_of, check_address, recording_of, take_folder
 
 log = logging.getLogger(__name__)
-
-
-class StartError(Exception):
-    """The server cannot start; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +84,31 @@ class App:
     """One server over one data folder."""
 
     def __init__(self, settings: Settings) -> None:
-        _check_address(settings)
+        check_address(settings)
         self.settings = settings
-        self._recording = _recording(settings)
+        self._end = contextlib.ExitStack()
+        """What is closed last."""
+        self._recording = recording_of(settings)
         folder = settings.data_dir / ("replay" if self._recording else "live")
-        self._lock = _take_folder(settings.data_dir)
+        self._lock = take_folder(settings.data_dir)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
         folder.mkdir(parents=True, exist_ok=True)
 
         try:
-            self.access, self.audit = _access(settings)
-        except (ValueError, OSError) as error:
+            self.access, self.audit = access_of(settings)
+            if settings.traces:
+                interceptor, provider = tracer(settings.traces)
+                self.access = replace(self.access, tracers=(interceptor,))
+                self._end.callback(provider.shutdown)
+        except (GlasstapeError, ValueError, OSError) as error:
             self._lock.release()
             raise StartError(str(error)) from None
+        self.registry = metrics.registry()
+        self.figures = EngineFigures(self.registry)
+        self.traffic = TrafficFigures(self.registry)
+        self.metrics_port: int | None = None
+        self._device_failed = False
         self.clock = Clock()
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
@@ -123,6 +129,7 @@ class App:
             queue_windows=settings.queue_windows,
             rows_at_once=self.device.rows_at_once,
             restart=self._restart_device,
+            observer=self.figures,
         )
         self.repository = Repository(
             settings.models_dir, settings.data_dir / "artefacts", settings.interval, settings.model
@@ -136,12 +143,25 @@ class App:
             interval=settings.interval,
             active=lambda: PinnedForecaster(self.repository.active, self.inference),
             codec=Codec(encode_event, decode_event),
-            keep=settings.journal_keep,
+            retention=Retention(
+                self.journal, decode_event, keep=settings.journal_keep, days=settings.journal_max_age
+            ),
             on_signalled=self._count,
         )
         self.record = LiveRecord(self.hub, self.repository.seen_until, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed = self.pipeline.notify
+        self._parts = Parts(
+            self.clock,
+            settings.interval,
+            self.ingest,
+            self.engine,
+            self.hub,
+            self.pipeline,
+            self.repository,
+            self.record.watch.of,
+            lambda: self._device_failed,
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
@@ -150,9 +170,11 @@ class App:
         Raises:
             StartError: the port is taken, or no model may serve.
         """
-        self.server = self._server()
-        await self.server.start()
         self._loop = asyncio.get_running_loop()
+        self._serve_metrics()
+        self.server = self._server()
+        self.watchman = Watchman(self._parts, self.figures, self.server)
+        await self.server.start()
         await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
             ref = self.repository.active.ref
@@ -167,6 +189,7 @@ class App:
         await self.pipeline.start()
         await self.server.set_ready(True)
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
+        self._spawn(self.watchman.run())
         self._spawn(self.record.read_journal(head))
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
@@ -205,6 +228,7 @@ class App:
         self.journal.close()
         if self.audit is not None:
             self.audit.close()
+        self._end.close()
         self._lock.release()
 
     def _server(self) -> WireServer:
@@ -236,6 +260,7 @@ class App:
                 f"{host}:{settings.port}",
                 self.access,
                 wire=settings.wire,
+                traffic=self.traffic,
             )
         except RuntimeError as error:
             raise StartError(f"cannot listen on {host}:{settings.port}: {error}") from None
@@ -262,12 +287,30 @@ class App:
 
     def _restart_device(self) -> None:
         """On the engine's thread: what waits for it goes on waiting, and new callers are told by health."""
-        self._say_ready(False)
+        self._say_device_failed(True)
         self.device.restart(self.repository.models())
-        self._say_ready(True)
+        self._say_device_failed(False)
 
-    def _say_ready(self, ready: bool) -> None:
-        asyncio.run_coroutine_threadsafe(self.server.set_ready(ready), self._loop)
+    def _say_device_failed(self, failed: bool) -> None:
+        self._device_failed = failed
+        asyncio.run_coroutine_threadsafe(self.watchman.look(), self._loop)
+
+    def _serve_metrics(self) -> None:
+        """Answer Prometheus, if that is wanted."""
+        settings = self.settings
+        if settings.metrics_port is None:
+            return
+        self.registry.register(metrics.Metrics(self._parts, self._loop))
+        try:
+            self.metrics_port, server = metrics.serve(
+                self.registry, settings.metrics_host, settings.metrics_port
+            )
+        except OSError as error:
+            raise StartError(
+                f"metrics_port: {settings.metrics_host}:{settings.metrics_port}: {error}"
+            ) from None
+        self._end.callback(server.server_close)
+        self._end.callback(server.shutdown)
 
     async def _announce(self, model: Model) -> None:
         await self.server.set_serving(model.ref.name, True)
@@ -281,65 +324,3 @@ class App:
 def _tell_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         log.error("%s ended", task.get_coro(), exc_info=task.exception())
-
-
-def _check_address(settings: Settings) -> None:
-    host = settings.host
-    if settings.insecure or (settings.tls_certificate and settings.tokens):
-        return
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local:
-        missing = "no --tls-certificate" if settings.tls_certificate is None else "no --tokens"
-        raise StartError(
-            f"host: {host} is beyond loopback and there is {missing}; --insecure allows it all the same"
-        )
-
-
-def _access(settings: Settings) -> tuple[Access, AuditLog | None]:
-    """Who may connect and call.
-
-    Raises:
-        ValueError: a file of certificates or tokens is not what it should be.
-    """
-    tls = None
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        tls = Certificates(settings.tls_certificate, settings.tls_key, settings.tls_client_authorities)
-    tokens = None
-    if settings.tokens is not None:
-        tokens = TokenFile(settings.tokens)
-        if not tokens.grants():
-            raise ValueError(f"tokens: {settings.tokens} lets nobody in; `glasstape tokens create` makes one")
-    path = settings.audit_log or (settings.data_dir / "audit.log" if tokens is not None else None)
-    audit = AuditLog(path) if path is not None else None
-    return Access(Gate(tokens, audit), tls, with_reflection=not settings.production), audit
-
-
-def _recording(settings: Settings) -> replay.Recording | None:
-    if not settings.replay:
-        return None
-    try:
-        return replay.load(
-            settings.replay,
-            settings.interval,
-            first=settings.replay_from,
-            last=settings.replay_to,
-            time_zone=settings.replay_time_zone,
-            close=settings.replay_close,
-        )
-    except (ValueError, KeyError) as error:
-        raise StartError(str(error)) from None
-
-
-def _take_folder(folder: Path) -> FileLock:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StartError(f"data_dir: {folder} is in use by another server") from None
-    except OSError as error:
-        raise StartError(f"data_dir: {folder}: {error}") from None
-    return lock

@@ -100,6 +100,16 @@ class Settings(BaseSettings):
     """Events to keep; older ones are removed, and their tokens answer OUT_OF_RANGE. 0: all."""
     drain_seconds: float = Field(default=5.0, ge=0, le=600)
     """Seconds that work in flight has to finish after SIGTERM."""
+    journal_max_age: float = Field(default=0, ge=0)
+    """Days that events are kept after they were published; older ones are removed as by `journal_keep`. 0: for ever."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port of /metrics for Prometheus; 0 takes a free one and prints it. Default: none."""
+    metrics_host: str = "127.0.0.1"
+    """Address of /metrics. It asks nobody who he is, and tells no symbol and no signal."""
+    traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    """Collector of traces that takes OTLP over gRPC: http://HOST:PORT (extra `tracing`). Default: none."""
+    log_format: Literal["text", "json"] = "text"
+    """How lines of the log are written: for people, or an object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged."""
 

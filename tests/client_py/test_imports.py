@@ -10,7 +10,7 @@ PUBLIC = """
 AsyncClient AsyncSignalStream AuthenticationError Bar BarValues Baseline BuyEvent Check Client Confidence
 ConfidenceEvent ConflictError Counterfactual DataLossError DataState DeadlineError Delivery Direction
 Disconnected Driver Entry Event EventBatch EventKind Explanation Feature Gap GlasstapeError Goodbye
-GoodbyeReason Heartbeat Heatmap HeatmapBatch Instrument InternalError InvalidRequestError Method Model
+GoodbyeReason Health Heartbeat Heatmap HeatmapBatch Instrument InternalError InvalidRequestError Method Model
 ModelRef ModelState NotFoundError OpenResult Opened OutOfRangeError OutcomeEvent OverloadedError
 PermissionDeniedError PreconditionError Prediction PublishReport Quality QualityLevel Quantity Rejection
 ResetReason Score CalibrationState Estimate LabelKind LiveCalibration ReliabilityPoint ShadowRecord

@@ -10,8 +10,12 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
+
+if TYPE_CHECKING:
+    from glasstape import Health
 
 HELP = "say what is wrong with an installation, a server, a model or a CSV"
 
@@ -91,7 +95,9 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
 
     try:
         with Client(address, timeout=3.0, tls=tls_of(options), token=token_of(options)) as client:
-            if not client.ready():
+            health = client.health()
+            yield from _reasons(health)
+            if not health.serving:
                 yield (
                     "problem",
                     f"{address}: no server, or one that is not ready (proxy variables: {_proxies() or 'none'})",
@@ -121,6 +127,11 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
         yield "problem", f"{address}: {error.code}: {error}"
     except (OSError, ValueError) as error:
         yield "problem", str(error)
+
+
+def _reasons(health: "Health") -> Iterator[Finding]:
+    for reason in health.reasons:
+        yield "warning" if health.serving else "problem", reason
 
 
 def _proxies() -> str:

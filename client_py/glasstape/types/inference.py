@@ -55,6 +55,15 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether a server, a service or a model is serving (grpc.health.v1)."""
+
+    serving: bool
+    reasons: tuple[str, ...] = ()
+    """What is wrong with the server, in sentences; also while it serves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One test, of a map or of a model."""
 

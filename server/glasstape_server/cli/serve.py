@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve; returns the exit status."""
+    from glasstape_server.operating.logs import set_up
     from glasstape_server.settings import Settings, load
 
     flags = {name: getattr(options, name) for name in Settings.model_fields}
@@ -41,17 +42,14 @@ def run(options: argparse.Namespace) -> int:
     except (ValueError, FileNotFoundError) as error:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    set_up(settings.log_level, settings.log_format)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))
 
 
 async def _serve(settings: "Settings") -> int:
-    from glasstape_server.app import App, StartError
+    from glasstape_server.app import App
+    from glasstape_server.start import StartError
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -68,6 +66,8 @@ async def _serve(settings: "Settings") -> int:
     try:
         port = await app.start()
         print(f"serving on {settings.host}:{port}", flush=True)
+        if app.metrics_port is not None:
+            print(f"metrics on {settings.metrics_host}:{app.metrics_port}", flush=True)
         await stopping.wait()
         logging.getLogger(__name__).info("draining")
         return 0

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from glasstape_server.domain import Call, Float32s
-from glasstape_server.engine.job import Job, Lane, OnLoop, Owner, Result, joined
+from glasstape_server.engine.job import Job, Lane, Observer, OnLoop, Owner, Result, joined
 from glasstape_server.engine.work import PASSES_AT_ONCE, Columns, Explain, Forecast, Work
 from glasstape_server.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
 from glasstape_server.explain.method import MethodName, Request
@@ -36,6 +36,7 @@ class Engine:
         queue_windows: int = 262_144,
         rows_at_once: int = PASSES_AT_ONCE,
         restart: Callable[[], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Start the thread.
 
@@ -44,11 +45,13 @@ class Engine:
             queue_windows: that may wait.
             rows_at_once: that the device computes in one go.
             restart: called on the thread when the device failed; what failed is tried once more after it.
+            observer: keeps figures.
         """
         self._limit = queue_windows
         self._rows_at_once = rows_at_once
         self._restart = restart
         self._torch_threads = torch_threads
+        self._observer = observer
         self._lanes: list[dict[Work, deque[Job]]] = [{} for _ in Lane]
         self._waiting = [0] * len(Lane)
         """Rows by lane."""
@@ -58,6 +61,11 @@ class Engine:
         self._ready = threading.Condition()
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Windows that wait, by lane; an explanation counts once for each of its passes."""
+        return {lane.name.lower(): self._waiting[lane] for lane in Lane}
 
     async def run(self, work: Work, rows: Columns | Float32s, lane: Lane, call: Call) -> Result:
         """Queue rows, as the work takes them (an array alone: windows), and wait for the result.
@@ -95,6 +103,8 @@ class Engine:
         ahead = sum(self._waiting[: job.lane + 1])
         if ahead and ahead + cost > self._limit * job.lane.share:
             wait = max(0.05, ahead / self._rate)
+            if self._observer:
+                self._observer.refused(job.lane)
             return ResourceExhausted(
                 "QUEUE_FULL",
                 f"{ahead} windows are waiting for the device; come back in {wait:.2f} s",
@@ -145,6 +155,8 @@ class Engine:
             job = jobs[0]
             if self._dropped(job):
                 jobs.popleft()
+                if self._observer:
+                    self._observer.dropped(lane)
                 self._waiting[lane] -= (len(job) - job.taken) * work.passes
                 continue
             end = min(len(job), job.taken + room)
@@ -184,6 +196,10 @@ class Engine:
                 job.owner.failed([job], error)
             return
         seconds = time.monotonic() - begun
+        if self._observer:
+            waited = begun - min(job.queued for job, _, _ in batch)
+            what = type(work).__name__.lower()
+            self._observer.computed(batch[0][0].lane, what, len(rows[0]), waited, seconds)
         self._rate += 0.2 * (len(rows[0]) * work.passes / max(seconds, 1e-6) - self._rate)
         for job, _, _ in batch:
             job.compute_seconds += seconds

@@ -27,6 +27,22 @@ class Lane(IntEnum):
         return 0.5 if self in (Lane.EXPLAIN, Lane.BULK) else 1.0
 
 
+class Observer(Protocol):
+    """Keeps the engine's figures. Called on any thread, and must be quick."""
+
+    def computed(self, lane: Lane, what: str, rows: int, waited: float, seconds: float) -> None:
+        """A batch of so many rows; the oldest had waited so long."""
+        ...
+
+    def refused(self, lane: Lane) -> None:
+        """A job that found the queue full."""
+        ...
+
+    def dropped(self, lane: Lane) -> None:
+        """A job whose caller went away, or whose deadline passed, before it began."""
+        ...
+
+
 class Owner(Protocol):
     """Whoever queued jobs; told on the device thread what became of them, and must be quick there."""
 

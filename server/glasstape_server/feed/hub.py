@@ -5,9 +5,10 @@ they are committed, and visible only when they come through here.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from glasstape_server.domain import Kind
@@ -21,6 +22,19 @@ from glasstape_server.feed.subscriber import Subscriber
 from glasstape_server.feed.token import Token
 
 T = TypeVar("T")
+
+
+@dataclass
+class Tally:
+    """What the feed did since it started."""
+
+    published: Counter[Kind] = field(default_factory=Counter)
+    conflated: int = 0
+    """Confidences that newer ones replaced before a reader took them."""
+    gaps: int = 0
+    """Stretches that were told as lost."""
+    cut_off: int = 0
+    """Readers that did not keep up."""
 
 
 class Hub:
@@ -38,6 +52,7 @@ class Hub:
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
+        self.tally = Tally()
         bounds = log.bounds()
         self.position = (bounds.head, bounds.chain)
         """Sequence and chain hash of the newest published record."""
@@ -54,12 +69,18 @@ class Hub:
         """Streams that are open."""
         return len(self._subscribers)
 
+    @property
+    def furthest_behind(self) -> int:
+        """Events by which the slowest reader is behind."""
+        return max((self.position[0] - subscriber.sent for subscriber in self._subscribers), default=0)
+
     def publish(self, records: Sequence[Record]) -> None:
         """Hand committed records to everybody who wants them."""
         if not records:
             return
         for record in records:
             self._remember(record)
+        self.tally.published.update(record.kind for record in records)
         now = self._now()
         self._buys = {n: record for n, record in self._buys.items() if record.expire_time > now}
         self.position = (records[-1].sequence, records[-1].chain)

@@ -31,6 +31,7 @@ from glasstape_server.feed.decide import Closed, Forecaster, announce, signal
 from glasstape_server.feed.hub import Hub
 from glasstape_server.feed.log import Entry, Key, Record
 from glasstape_server.feed.outcomes import resolve
+from glasstape_server.feed.retention import Retention
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
 
@@ -83,7 +84,7 @@ class Pipeline:
         interval: str,
         active: Callable[[], Forecaster],
         codec: Codec,
-        keep: int = 0,
+        retention: Retention | None = None,
         on_signalled: Callable[[Signalled], None] = lambda burst: None,
     ) -> None:
         self._ingest = ingest
@@ -91,7 +92,7 @@ class Pipeline:
         self._interval = interval
         self._active = active
         self._codec = codec
-        self._keep = keep
+        self._retention = retention
         self._on_signalled = on_signalled
         self._pending: dict[Key, deque[int]] = {}
         self._open: dict[Key, list[Event]] = {}
@@ -101,6 +102,8 @@ class Pipeline:
         self._idle.set()
         self._journal = ThreadPoolExecutor(1, "journal")
         self._task: asyncio.Task[None] | None = None
+        self.trouble = ""
+        """Why the burst at hand cannot be signalled; empty: it can."""
 
     async def start(self) -> None:
         """Signal what was acknowledged before, then follow the market. Returns when caught up."""
@@ -122,6 +125,11 @@ class Pipeline:
         self.notify(())
         self._task = asyncio.create_task(self._run())
         await self._idle.wait()
+
+    @property
+    def waiting(self) -> int:
+        """Bars that are stored and wait for their signals."""
+        return sum(map(len, self._pending.values()))
 
     def notify(self, closed: Sequence[tuple[Key, int]]) -> None:
         """Bars are durable and want their signals."""
@@ -161,10 +169,13 @@ class Pipeline:
         while True:
             try:
                 await self._signal(burst)
+                self.trouble = ""
                 return
             except GlasstapeError as error:
+                self.trouble = error.message
                 log.error("a burst of %d bars waits: %s", len(burst), error)
             except Exception:
+                self.trouble = "signalling fails; the log says why"
                 log.exception("a burst of %d bars failed and is tried again", len(burst))
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -262,10 +273,9 @@ class Pipeline:
         return records
 
     def _compact(self) -> None:
-        """On the journal thread: remove what is beyond the events to keep, a tenth of them at a time."""
-        bounds = self._hub.log.bounds()
-        if self._keep and bounds.head - bounds.earliest > 1.1 * self._keep:
-            self._hub.log.compact(bounds.head - self._keep + 1)
+        """On the journal thread."""
+        if self._retention is not None:
+            self._retention.apply(wall_time())
 
     def _record(self, event: Event, expire_time: int) -> Record:
         payload = self._codec.encode(event)

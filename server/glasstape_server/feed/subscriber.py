@@ -55,6 +55,11 @@ class Subscriber:
         """What it wants."""
         return self._wanted.selection
 
+    @property
+    def sent(self) -> int:
+        """Sequence up to which everything was handed to the wire."""
+        return self._flushed[0]
+
     def offer(self, burst: Burst, position: tuple[int, bytes]) -> None:
         """Take what it wants of newly published records; `position` is that of the last one published."""
         if not self._live:
@@ -173,6 +178,7 @@ class Subscriber:
         records = [record for record in page if record.sequence <= head]
         messages = []
         if records and records[0].sequence > position + 1:
+            self._hub.tally.gaps += 1
             messages.append(self._message(Gap(position + 1, records[0].sequence - 1)))
         if records:
             self._queue(Burst.of(records, self.selection), (records[-1].sequence, records[-1].chain))
@@ -182,6 +188,8 @@ class Subscriber:
     def _queue(self, burst: Burst, position: tuple[int, bytes]) -> None:
         # What waited before this burst counts: a reader that keeps up may get any burst.
         if self._live and self._lanes.overflowed:
+            if not self.overflowed.is_set():
+                self._hub.tally.cut_off += 1
             self.overflowed.set()
         self._lanes.offer(burst)
         self._offered = position
@@ -189,6 +197,7 @@ class Subscriber:
     def _flush(self) -> list[Message]:
         """Everything that waits, in messages of at most PAGE records."""
         waiting, replaced = self._lanes.take()
+        self._hub.tally.conflated += replaced
         messages = []
         for place, page in enumerate(waiting):
             newest = page.records[-1]

@@ -30,6 +30,8 @@ class Ingest:
         self._waiting_bars = 0
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        self.trouble = ""
+        """Why bars cannot be stored; empty: they can."""
         newest = store.newest_close()
         if newest is not None:
             clock.saw_bar(newest)
@@ -66,6 +68,20 @@ class Ingest:
         """Run a method of the store on the market thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
+    @property
+    def waiting(self) -> int:
+        """Bars that wait to be stored."""
+        return self._waiting_bars
+
+    async def try_again(self) -> None:
+        """See whether bars can be stored by now, so that nobody has to send one to find out."""
+        try:
+            await self.read(self.store.write_nothing)
+        except ResourceExhausted as error:
+            self.trouble = error.message
+        else:
+            self.trouble = ""
+
     async def close(self) -> None:
         """Take no more, finish what waits, close the store."""
         self.refuse()
@@ -81,10 +97,12 @@ class Ingest:
             try:
                 reports = await self.read(self.store.publish, [batch for batch, _ in taken], self.clock.now())
             except Exception as error:
+                self.trouble = str(error)
                 for _, future in taken:
                     if not future.done():
                         future.set_exception(error)
                 continue
+            self.trouble = ""
             closed = [item for report in reports for item in report.closed]
             for _, close_time in closed:
                 self.clock.saw_bar(close_time)

@@ -87,6 +87,21 @@ class BarStore:
         self._apply(draft)
         return reports
 
+    def write_nothing(self) -> None:
+        """Commit a write that changes nothing.
+
+        Raises:
+            ResourceExhausted: the disk refuses.
+        """
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        try:
+            with transaction(self._db):
+                self._db.execute(f"PRAGMA user_version = {int(version)}")
+        except sqlite3.OperationalError as error:
+            raise ResourceExhausted(
+                "STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0
+            ) from None
+
     def tail(self, key: Key) -> SeriesTail | None:
         """The newest bars of a series; None: no bar."""
         return self._tails.get(key)

@@ -1,6 +1,5 @@
 """Calls and their answers: a whole batch is encoded on the device thread, and each call gets its slice."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,15 +10,14 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.domain import Call, Float32s
 from glasstape_server.engine.job import Job
 from glasstape_server.engine.work import Columns, Explain, Maps, forecasts
-from glasstape_server.errors import GlasstapeError, Internal
+from glasstape_server.errors import GlasstapeError
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.inference import prediction_to
 from glasstape_server.rpc.explanations import Wanted, explained
+from glasstape_server.rpc.handlers import unexpected
 from glasstape_server.rpc.items import Item
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -136,12 +134,6 @@ class Explained:
             baseline=pb.Baseline.ValueType(int(baseline)) if baseline else pb.BASELINE_UNSPECIFIED,
         )
         return about.SerializeToString()
-
-
-def unexpected(error: Exception, what: str) -> Internal:
-    """What a caller is told of an error that nobody foresaw; the log gets the whole of it."""
-    log.error("%s failed", what, exc_info=error)
-    return Internal("INTERNAL", "internal error; the server's log has it")
 
 
 def _fail(reply: Reply, jobs: Sequence[Job], error: Exception, what: str) -> None:

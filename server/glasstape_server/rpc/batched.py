@@ -19,11 +19,11 @@ from glasstape_server.engine.work import Explain, Forecast, Work
 from glasstape_server.errors import GlasstapeError
 from glasstape_server.explain.method import MethodName, Request
 from glasstape_server.models.model import Model
-from glasstape_server.rpc.answers import Answer, Explained, Incoming, Predicted, Reply, unexpected
+from glasstape_server.rpc.answers import Answer, Explained, Incoming, Predicted, Reply
 from glasstape_server.rpc.carried import bad_cell, check_framing, good_rows
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.explanations import request_from
-from glasstape_server.rpc.handlers import parsed
+from glasstape_server.rpc.handlers import parsed, unexpected
 from glasstape_server.rpc.inference import BULK_ITEMS, Inference
 
 log = logging.getLogger(__name__)

@@ -1,25 +1,33 @@
 """Asks the gate about every call of a grpcio server, before anything reads its request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from glasstape_server.access.gate import CHECK_SECONDS, Gate
+from glasstape_server.access.gate import Gate
 from glasstape_server.domain import ANYBODY, Principal
 from glasstape_server.errors import GlasstapeError
 from glasstape_server.rpc.handlers import Context, abort, caller
+from glasstape_server.rpc.traffic import REQUEST_ID, Traffic, id_of, request_id
 
 if TYPE_CHECKING:  # it takes no parameters when it runs
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 
+log = logging.getLogger(__name__)
+
+
 class Guard(grpc.aio.ServerInterceptor):
     """Wraps every method: it runs for an admitted caller, and a stream only as long as he stays admitted."""
 
-    def __init__(self, gate: Gate, check_seconds: float = CHECK_SECONDS) -> None:
+    def __init__(self, gate: Gate, check_seconds: float, traffic: Traffic) -> None:
         self._gate = gate
+        self._traffic = traffic
         self._check_seconds = check_seconds
 
     async def intercept_service(
@@ -32,7 +40,7 @@ class Guard(grpc.aio.ServerInterceptor):
         path = str(handler_call_details.method)
         if handler is None:
             return None
-        headers = dict(handler_call_details.invocation_metadata or ())
+        headers: dict[str, Any] = dict(handler_call_details.invocation_metadata or ())
         authorization = str(headers.get("authorization", ""))
 
         async def admitted(context: Context) -> Principal:
@@ -42,18 +50,23 @@ class Guard(grpc.aio.ServerInterceptor):
             except GlasstapeError as error:
                 await abort(context, error)
 
-        return self._wrapped(handler, admitted)
+        return self._wrapped(handler, admitted, _Noted(self._traffic, path, headers))
 
     def _wrapped(
         self,
         handler: "Handler",
         admitted: Callable[[Context], Awaitable[Principal]],
+        noted: "_Noted",
     ) -> "Handler":
         if not handler.response_streaming:
-            return self._of_one_answer(handler, admitted)
+            return self._of_one_answer(handler, admitted, noted)
         behaviour: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
         async def stream(request: Any, context: Context) -> None:
+            with noted.call(context):
+                await admitted_stream(request, context)
+
+        async def admitted_stream(request: Any, context: Context) -> None:
             principal = await admitted(context)
             caller.set(principal)
             made = behaviour(request, context)
@@ -78,12 +91,15 @@ class Guard(grpc.aio.ServerInterceptor):
         return made_of(stream, handler.request_deserializer, handler.response_serializer)
 
     @staticmethod
-    def _of_one_answer(handler: "Handler", admitted: Callable[[Context], Awaitable[Principal]]) -> "Handler":
+    def _of_one_answer(
+        handler: "Handler", admitted: Callable[[Context], Awaitable[Principal]], noted: "_Noted"
+    ) -> "Handler":
         behaviour: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def answer(request: Any, context: Context) -> Any:
-            caller.set(await admitted(context))
-            return await behaviour(request, context)
+            with noted.call(context):
+                caller.set(await admitted(context))
+                return await behaviour(request, context)
 
         made_of = (
             grpc.stream_unary_rpc_method_handler
@@ -106,6 +122,39 @@ class Guard(grpc.aio.ServerInterceptor):
             if not work.done():
                 self._gate.check(principal)
         await work
+
+
+class _Noted:
+    """What is counted and logged of one call."""
+
+    def __init__(self, traffic: Traffic, path: str, headers: Mapping[str, Any]) -> None:
+        self._traffic = traffic
+        self._path = path
+        self._id = id_of(str(headers.get(REQUEST_ID, "")))
+
+    @contextlib.contextmanager
+    def call(self, context: Context) -> Iterator[None]:
+        """While it runs."""
+        request_id.set(self._id)
+        self._traffic.started(self._path)
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            code = _code(context)
+            if code is not grpc.StatusCode.OK:
+                self._traffic.failed(code.name)
+            log.debug(
+                "%s from %s: %s after %.4f s", self._path, context.peer(), code.name, time.monotonic() - begun
+            )
+
+
+def _code(context: Context) -> grpc.StatusCode:
+    """How a call ended; grpc.aio gives a number, a status, or nothing."""
+    said: Any = context.code()
+    if isinstance(said, grpc.StatusCode):
+        return said
+    return next((code for code in grpc.StatusCode if code.value[0] == said), grpc.StatusCode.OK)
 
 
 async def _written(responses: AsyncIterator[Any], context: Context) -> None:

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from glasstape_server.domain import ANYBODY, Call, Principal
 from glasstape_server.errors import GlasstapeError, Internal, InvalidArgument
 from glasstape_server.rpc.errors import code_of, trailing_metadata
+from glasstape_server.rpc.traffic import id_of, request_id
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,16 @@ def answered(handler: Handler) -> Handler:
 
 async def abort_unexpected(context: Context, error: Exception, what: str) -> NoReturn:
     """End a call with INTERNAL; what went wrong is for the log alone."""
-    log.error("%s failed", what, exc_info=error)
-    await abort(context, Internal("INTERNAL", "internal error; the server's log has it"))
+    await abort(context, unexpected(error, what))
+
+
+def unexpected(error: Exception, what: str) -> Internal:
+    """What a caller is told of an error that nobody foresaw; the log gets the whole of it, under the call's id."""
+    named = id_of(request_id.get())
+    log.error("%s failed, request %s", what, named, exc_info=error)
+    return Internal(
+        "INTERNAL", f"internal error; the server's log has it under {named}", metadata={"request": named}
+    )
 
 
 async def abort(context: Context, error: GlasstapeError) -> NoReturn:

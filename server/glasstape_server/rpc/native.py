@@ -31,6 +31,7 @@ from glasstape_server.rpc.server import (
     Server,
     Servicers,
 )
+from glasstape_server.rpc.traffic import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ _PREDICT, _EXPLAIN, _SIGNALS = range(3)
 class NativeServer:
     """As `Server`, on the fast wire."""
 
-    def __init__(self, servicers: Servicers, address: str, access: Access) -> None:
+    def __init__(self, servicers: Servicers, address: str, access: Access, traffic: Traffic) -> None:
+        self._traffic = traffic
         self._folder = tempfile.mkdtemp(prefix="glasstape-")
         socket = f"{self._folder}/grpcio.sock"
         try:
@@ -59,7 +61,7 @@ class NativeServer:
         except OSError as error:
             raise RuntimeError(str(error)) from None
         self.port = self._front.bound_port
-        self._behind = Server(servicers, f"unix:{socket}", access)
+        self._behind = Server(servicers, f"unix:{socket}", access, traffic)
         self._front.set_fallback(socket)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()
@@ -82,6 +84,10 @@ class NativeServer:
     async def set_serving(self, service: str, serving: bool) -> None:
         """See `Server.set_serving`."""
         await self._behind.set_serving(service, serving)
+
+    def explain_health(self, reasons: tuple[str, ...]) -> None:
+        """See `Server.explain_health`."""
+        self._behind.explain_health(reasons)
 
     async def say_not_serving(self) -> None:
         """See `Server.say_not_serving`."""
@@ -117,11 +123,15 @@ class NativeServer:
                     continue
                 call = Call(_deadline(details[2] if details else None))
                 if method == _SIGNALS:
+                    self._traffic.started(SIGNALS)
                     self._open[number] = call
                     self._loop.call_soon_threadsafe(self._start_stream, number, payload or b"", call)
                     continue
                 incoming = self._open[number] = Incoming(payload or b"", call, number)
                 calls[method].append(incoming)
+            for path, count in ((PREDICT, len(calls[_PREDICT])), (EXPLAIN, len(calls[_EXPLAIN]))):
+                if count:
+                    self._traffic.started(path, count)
             if calls[_PREDICT]:
                 self._batched.predict(calls[_PREDICT])
             if calls[_EXPLAIN]:
@@ -154,6 +164,7 @@ class NativeServer:
             self._fail(incoming.tag, answer)
 
     def _fail(self, number: int, error: GlasstapeError) -> None:
+        self._traffic.failed(code_of(error).name)
         self._front.fail(number, code_of(error).value[0], error.message, trailing_metadata(error))
 
     def _start_stream(self, number: int, payload: bytes, call: Call) -> None:

@@ -12,17 +12,19 @@ from glasstape.v1 import (
     signals_pb2,
     signals_pb2_grpc,
 )
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from glasstape_server.access.gate import CHECK_SECONDS, Gate
 from glasstape_server.rpc.certificates import Certificates
 from glasstape_server.rpc.guard import Guard
+from glasstape_server.rpc.health import Health
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
 from glasstape_server.rpc.open_inference import OpenInferenceServicer
 from glasstape_server.rpc.predictions import InferenceServicer
 from glasstape_server.rpc.signals import SignalServicer
+from glasstape_server.rpc.traffic import Traffic, Uncounted
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -69,12 +71,16 @@ class Access:
     """Whether callers may list services."""
     check_seconds: float = CHECK_SECONDS
     """How often the caller of a stream is looked at again."""
+    tracers: tuple[grpc.aio.ServerInterceptor, ...] = ()
+    """Interceptors that trace every call."""
 
     @property
     def beyond_the_fast_wire(self) -> str:
         """What the fast wire cannot do of this; empty if nothing."""
         if self.tls is not None:
             return "it has no TLS"
+        if self.tracers:
+            return "it cannot trace calls"
         return "it cannot ask for tokens" if self.gate.closed else ""
 
 
@@ -108,6 +114,10 @@ class WireServer(Protocol):
         """Set the health of one service or model."""
         ...
 
+    def explain_health(self, reasons: tuple[str, ...]) -> None:
+        """Say what is wrong to whoever asks for health."""
+        ...
+
     async def say_not_serving(self) -> None:
         """Health says NOT_SERVING from now on, whatever is set later."""
         ...
@@ -120,9 +130,11 @@ class WireServer(Protocol):
 class Server:
     """grpcio. Binds at once, answers from `start` on, says SERVING only after `set_ready`."""
 
-    def __init__(self, servicers: Servicers, address: str, access: Access) -> None:
-        interceptors = [Guard(access.gate, access.check_seconds)]
-        self._server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+    def __init__(
+        self, servicers: Servicers, address: str, access: Access, traffic: Traffic | None = None
+    ) -> None:
+        guard = Guard(access.gate, access.check_seconds, traffic or Uncounted())
+        self._server = grpc.aio.server(interceptors=(*access.tracers, guard), options=_OPTIONS)
         self._add_encoded(servicers)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, self._server)
         market_pb2_grpc.add_MarketServiceServicer_to_server(servicers.market, self._server)
@@ -130,7 +142,7 @@ class Server:
         open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
             servicers.open_inference, self._server
         )
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if access.with_reflection:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -152,14 +164,15 @@ class Server:
 
     async def set_serving(self, service: str, serving: bool) -> None:
         """Set the health of one service or model."""
-        status = (
-            health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        )
-        await self._health.set(service, status)
+        await self._health.set(service, serving)
+
+    def explain_health(self, reasons: tuple[str, ...]) -> None:
+        """Say what is wrong to whoever asks for health."""
+        self._health.explain(reasons)
 
     async def say_not_serving(self) -> None:
         """Health says NOT_SERVING from now on, whatever is set later."""
-        await self._health.enter_graceful_shutdown()
+        await self._health.leave()
 
     async def stop(self, grace: float) -> None:
         """Take no new calls, give running ones `grace` seconds, end."""

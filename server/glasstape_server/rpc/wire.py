@@ -4,11 +4,14 @@ import importlib.util
 import logging
 
 from glasstape_server.rpc.server import Access, Server, Servicers, WireServer
+from glasstape_server.rpc.traffic import Traffic, Uncounted
 
 log = logging.getLogger(__name__)
 
 
-def open_server(servicers: Servicers, address: str, access: Access, *, wire: str) -> WireServer:
+def open_server(
+    servicers: Servicers, address: str, access: Access, *, wire: str, traffic: Traffic | None = None
+) -> WireServer:
     """Bind a server.
 
     Args:
@@ -16,19 +19,21 @@ def open_server(servicers: Servicers, address: str, access: Access, *, wire: str
         address: host:port.
         access: who may connect and call.
         wire: "grpcio", "native", or "auto": native where it is installed and nothing is asked that it cannot do.
+        traffic: counts calls.
 
     Raises:
         RuntimeError: the address is taken, or the wire that was asked for cannot serve.
     """
     missing = _missing(access)
+    traffic = traffic or Uncounted()
     if wire == "native" and missing:
         raise RuntimeError(f"--wire native: {missing}")
     if wire == "grpcio" or missing:
         log.info("wire: grpcio%s", f" ({missing})" if wire == "auto" else "")
-        return Server(servicers, address, access)
+        return Server(servicers, address, access, traffic)
     from glasstape_server.rpc.native import NativeServer
 
-    server = NativeServer(servicers, address, access)
+    server = NativeServer(servicers, address, access, traffic)
     log.info("wire: native")
     return server
 

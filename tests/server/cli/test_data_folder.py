@@ -7,9 +7,10 @@ import time
 import pytest
 from glasstape import BuyEvent, Client, ConfidenceEvent, Opened
 from glasstape.cli import main
-from glasstape_server.app import App, StartError
+from glasstape_server.app import App
 from glasstape_server.cli.data_folder import held
 from glasstape_server.settings import Settings
+from glasstape_server.start import StartError
 
 from tests.support.made_up import daily
 from tests.support.running import ServerProcess

@@ -1,12 +1,12 @@
 """What a damaged journal does: it is found out, and nothing wrong is ever served."""
 
-import os
 import random
 import shutil
 import sqlite3
 
 import numpy as np
 import pytest
+from effort import effort
 from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss
 from glasstape_server.feed.chain import first_link
@@ -57,7 +57,7 @@ def _answers(log, count):
 
 
 DAMAGED = "damaged"
-FLIPS = int(os.environ.get("GLASSTAPE_FAULTS_FLIPS", "300"))
+FLIPS = effort(300, 10_000)
 """`make faults` makes 10,000."""
 
 

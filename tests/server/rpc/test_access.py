@@ -21,10 +21,11 @@ from glasstape.cli import main
 from glasstape_server.access.audit import verify
 from glasstape_server.access.scopes import REQUIRED, Scope
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.app import App, StartError
+from glasstape_server.app import App
 from glasstape_server.rpc.oip import open_inference_pb2
 from glasstape_server.rpc.server import SERVICES
 from glasstape_server.settings import Settings
+from glasstape_server.start import StartError
 from google.protobuf import descriptor_pool
 
 from tests.support.running import ServerProcess

@@ -1,8 +1,11 @@
 """Health, reflection and the Open Inference Protocol."""
 
+import time
+
 import grpc
 import numpy as np
 import pytest
+from glasstape import Health
 from glasstape_server.rpc.oip import open_inference_pb2 as oip
 from glasstape_server.rpc.oip import open_inference_pb2_grpc as oip_grpc
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -17,24 +20,47 @@ def channel(market):
         yield opened
 
 
+def _status(channel, service):
+    return health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service)).status
+
+
 def test_health_is_told_for_server_services_and_models(channel):
+    for service in ("", "glasstape.v1.MarketService", "inference.GRPCInferenceService", "sample-conv1d"):
+        assert _status(channel, service) == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(grpc.RpcError) as error:
+        _status(channel, "nothing")
+    assert error.value.code() is grpc.StatusCode.NOT_FOUND
     stub = health_pb2_grpc.HealthStub(channel)
-    for service in ("", "glasstape.v1.SignalService", "inference.GRPCInferenceService", "sample-conv1d"):
-        status = stub.Check(health_pb2.HealthCheckRequest(service=service)).status
-        assert status == health_pb2.HealthCheckResponse.SERVING
-    watch = stub.Watch(health_pb2.HealthCheckRequest())
-    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-    watch.cancel()
+    watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(2)]
+    assert [next(w).status for w in watches] == [health_pb2.HealthCheckResponse.SERVING] * 2
+    unknown = stub.Watch(health_pb2.HealthCheckRequest(service="nothing"))
+    assert next(unknown).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    for watch in (*watches, unknown):
+        watch.cancel()
 
 
-def test_health_says_not_serving_while_draining(tmp_path, spawn):
+def test_a_feed_whose_bars_are_old_is_not_healthy_and_says_why(market, channel):
+    feed = "glasstape.v1.SignalService"
+    deadline = time.monotonic() + 10  # health looks every second
+    while market.client.health(feed).serving and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = market.client.health(feed)
+    assert found == Health(
+        serving=False, reasons=("market data is stale: no bar for more than two intervals",)
+    )
+    assert _status(channel, feed) == health_pb2.HealthCheckResponse.NOT_SERVING
+    assert market.client.health() == Health(serving=True, reasons=found.reasons)  # predictions go on
+
+
+def test_every_watcher_hears_of_a_change(tmp_path, spawn):
     server = spawn(tmp_path)
     with grpc.insecure_channel(server.address) as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-        seen = [next(watch).status]
+        stub = health_pb2_grpc.HealthStub(channel)
+        early, late = (stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(2))
+        assert next(early).status == next(late).status == health_pb2.HealthCheckResponse.SERVING
+        early.cancel()  # one that leaves takes nothing from the others
         server.process.terminate()
-        seen.append(next(watch).status)
-    assert seen == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
+        assert next(late).status == health_pb2.HealthCheckResponse.NOT_SERVING
     assert server.stop() == 0, "".join(server.log)
 
 

@@ -1,0 +1,1 @@
+"""Operating a server: logs, metrics, traces and health."""

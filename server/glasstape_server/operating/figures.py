@@ -1,0 +1,87 @@
+"""What is counted as it happens; see `metrics` for what is read when somebody asks."""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from glasstape_server.engine.job import Lane
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
+
+
+class EngineFigures:
+    """See `engine.job.Observer`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._rows = Histogram(
+            "glasstape_engine_batch_rows",
+            "Windows of a batch.",
+            ["work", "lane"],
+            registry=registry,
+            buckets=_ROWS,
+        )
+        self._waited = Histogram(
+            "glasstape_engine_wait_seconds",
+            "Time that the oldest work of a batch had waited for the device.",
+            ["lane"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._seconds = Histogram(
+            "glasstape_engine_compute_seconds",
+            "Time that the device took for a batch.",
+            ["work"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._refused = Counter(
+            "glasstape_engine_refused", "Work that found the queue full.", ["lane"], registry=registry
+        )
+        self._dropped = Counter(
+            "glasstape_engine_dropped",
+            "Work whose caller went away, or waited no longer, before it began.",
+            ["lane"],
+            registry=registry,
+        )
+        self.last_refusal = float("-inf")
+        """When the queue was last full, by `time.monotonic`."""
+
+    def computed(self, lane: Lane, what: str, rows: int, waited: float, seconds: float) -> None:
+        """See `engine.job.Observer`."""
+        name = lane.name.lower()
+        self._rows.labels(what, name).observe(rows)
+        self._waited.labels(name).observe(waited)
+        self._seconds.labels(what).observe(seconds)
+
+    def refused(self, lane: Lane) -> None:
+        """See `engine.job.Observer`."""
+        self.last_refusal = time.monotonic()
+        self._refused.labels(lane.name.lower()).inc()
+
+    def dropped(self, lane: Lane) -> None:
+        """See `engine.job.Observer`."""
+        self._dropped.labels(lane.name.lower()).inc()
+
+
+class TrafficFigures:
+    """See `rpc.traffic.Traffic`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._started = Counter(
+            "glasstape_calls_started", "Calls that came in.", ["method"], registry=registry
+        )
+        self._failed = Counter(
+            "glasstape_calls_failed",
+            "Calls that ended with another status than OK.",
+            ["code"],
+            registry=registry,
+        )
+
+    def started(self, method: str, count: int = 1) -> None:
+        """See `rpc.traffic.Traffic`."""
+        self._started.labels(method).inc(count)
+
+    def failed(self, code: str) -> None:
+        """See `rpc.traffic.Traffic`."""
+        self._failed.labels(code).inc()

@@ -1,0 +1,83 @@
+"""Health that means something: it falls when bars are stale, the device fails, a queue is full or a disk is."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from glasstape_server.domain import DataState
+from glasstape_server.operating.figures import EngineFigures
+from glasstape_server.operating.parts import Parts
+from glasstape_server.rpc.server import SERVICES, WireServer
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+FULL_SECONDS = 5.0
+"""How long after a refusal the queue counts as full."""
+
+SERVER = ""
+"""The server as a whole, as health names it."""
+_INFERENCE = tuple(name for name in SERVICES if "Inference" in name)
+_FEED = "glasstape.v1.SignalService"
+_MARKET = "glasstape.v1.MarketService"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Something that is wrong."""
+
+    text: str
+    services: tuple[str, ...]
+    """Which do not serve because of it."""
+
+
+class Watchman:
+    """Looks every second and tells health. A server without any bar is not stale: nobody has fed it yet."""
+
+    def __init__(self, parts: Parts, figures: EngineFigures, server: WireServer) -> None:
+        self._parts = parts
+        self._figures = figures
+        self._server = server
+        self._told: tuple[Reason, ...] = ()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Tell what has changed."""
+        if self._parts.ingest.trouble:
+            await self._parts.ingest.try_again()
+        found = tuple(self._reasons())
+        self._server.explain_health(tuple(reason.text for reason in found))
+        before = {name for reason in self._told for name in reason.services}
+        now = {name for reason in found for name in reason.services}
+        for name in sorted(now - before):
+            await self._server.set_serving(name, False)
+        for name in sorted(before - now):
+            await self._server.set_serving(name, True)
+        known = {reason.services for reason in self._told}
+        for reason in found:
+            if reason.services not in known:
+                log.warning("not serving %s: %s", ", ".join(filter(None, reason.services)), reason.text)
+        if self._told and not found:
+            log.info("serving again")
+        self._told = found
+
+    def _reasons(self) -> Iterator[Reason]:
+        parts = self._parts
+        if parts.device_failed():
+            yield Reason("the device failed and is being started anew", (SERVER, *SERVICES))
+        if time.monotonic() - self._figures.last_refusal < FULL_SECONDS:
+            waiting = sum(parts.engine.waiting.values())
+            yield Reason(f"the queue of the device is full: {waiting} windows wait", (SERVER, *_INFERENCE))
+        if parts.ingest.trouble:
+            yield Reason(parts.ingest.trouble, (SERVER, _MARKET))
+        if parts.pipeline.trouble:
+            yield Reason(f"signals wait: {parts.pipeline.trouble}", (SERVER, _FEED))
+        if parts.clock.last_close is not None and parts.clock.state(parts.interval) is DataState.STALE:
+            yield Reason("market data is stale: no bar for more than two intervals", (_FEED,))
