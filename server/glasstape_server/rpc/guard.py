@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from glasstape_server.access.gate import Gate
 from glasstape_server.domain import ANYBODY, Principal
-from glasstape_server.errors import GlasstapeError
+from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.rpc.handlers import Context, abort, caller
 from glasstape_server.rpc.traffic import REQUEST_ID, Traffic, id_of, request_id
 
@@ -64,7 +65,11 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def stream(request: Any, context: Context) -> None:
             with noted.call(context):
-                await admitted_stream(request, context)
+                try:
+                    whole = _read(handler, request)
+                except GlasstapeError as error:
+                    await abort(context, error)
+                await admitted_stream(whole, context)
 
         async def admitted_stream(request: Any, context: Context) -> None:
             principal = await admitted(context)
@@ -88,7 +93,7 @@ class Guard(grpc.aio.ServerInterceptor):
             if handler.request_streaming
             else grpc.unary_stream_rpc_method_handler
         )
-        return made_of(stream, handler.request_deserializer, handler.response_serializer)
+        return made_of(stream, None, handler.response_serializer)
 
     @staticmethod
     def _of_one_answer(
@@ -99,14 +104,18 @@ class Guard(grpc.aio.ServerInterceptor):
         async def answer(request: Any, context: Context) -> Any:
             with noted.call(context):
                 caller.set(await admitted(context))
-                return await behaviour(request, context)
+                try:
+                    whole = _read(handler, request)
+                except GlasstapeError as error:
+                    await abort(context, error)
+                return await behaviour(whole, context)
 
         made_of = (
             grpc.stream_unary_rpc_method_handler
             if handler.request_streaming
             else grpc.unary_unary_rpc_method_handler
         )
-        return made_of(answer, handler.request_deserializer, handler.response_serializer)
+        return made_of(answer, None, handler.response_serializer)
 
     async def _while_admitted(self, work: "asyncio.Future[None]", principal: Principal) -> None:
         """Wait for a stream's end.
@@ -122,6 +131,32 @@ class Guard(grpc.aio.ServerInterceptor):
             if not work.done():
                 self._gate.check(principal)
         await work
+
+
+def _read(handler: "Handler", payload: Any) -> Any:
+    """A request of its bytes, or requests as they come: grpc itself calls bytes that are none UNKNOWN.
+
+    Raises:
+        InvalidArgument: they are no such message.
+    """
+    if handler.request_deserializer is None:
+        return payload
+    if handler.request_streaming:
+        return _read_each(handler, payload)
+    try:
+        return handler.request_deserializer(payload)
+    except DecodeError:
+        raise InvalidArgument.field("request", f"is {len(payload)} bytes that are no such message") from None
+
+
+async def _read_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    deserialized: Any = handler.request_deserializer
+    async for payload in payloads:
+        try:
+            yield deserialized(payload)
+        except DecodeError:
+            rule = f"is {len(payload)} bytes that are no such message"
+            raise InvalidArgument.field("request", rule) from None
 
 
 class _Noted:
