@@ -75,7 +75,10 @@ def test_a_day_at_the_desk(desk, spawn, qtbot, tmp_path):
         qtbot.waitUntil(lambda: view.map.picture is not None and len(view.detail.bars) > 80, timeout=PATIENCE)
         sequence = view.detail.explained.sequence
         truth = client.explain(signals=[sequence], method="integrated_gradients")[0]
-        np.testing.assert_array_equal(view.map.picture.explanation.heatmap.values, truth.heatmap.values)
+        # the last bits depend on which windows share a pass of the network
+        np.testing.assert_allclose(
+            view.map.picture.explanation.heatmap.values, truth.heatmap.values, atol=1e-6
+        )
         assert view.detail.bars == client.bars("005930", "1d")[-len(view.detail.bars) :]
         assert [bar.close_time for bar in view.map.picture.bars] == list(truth.bar_close_times)
         qtbot.waitUntil(lambda: "How far to trust" in view.words.toPlainText(), timeout=PATIENCE)

@@ -7,7 +7,7 @@ import pytest
 from effort import effort
 from glasstape import BuyEvent, Client
 from history import Follower, Publisher, check, check_journal, settled
-from made_up import daily
+from made_up import LONG_AGO, daily
 
 KILLS = effort(3, 200)
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -18,7 +18,7 @@ HISTORY = 80
 def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path, spawn):
     chance = random.Random(7)
     server = spawn(tmp_path)
-    series = {symbol: daily(symbol, 13_000, seed) for seed, symbol in enumerate(SYMBOLS)}
+    series = {symbol: daily(symbol, 13_000, seed, LONG_AGO) for seed, symbol in enumerate(SYMBOLS)}
     with Client(server.address) as client:
         for bars in series.values():
             client.publish_bars(bars[:HISTORY], backfill=True)

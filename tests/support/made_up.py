@@ -8,6 +8,8 @@ from glasstape_server.domain import DAY
 from glasstape_server.features.series import Series
 
 FIRST_CLOSE = datetime(2015, 1, 5, 21, tzinfo=UTC)
+LONG_AGO = datetime(1985, 1, 7, 21, tzinfo=UTC)
+"""Where some 15,000 daily bars fit before today."""
 
 
 def columns(bars: int, seed: int = 0) -> np.ndarray:
@@ -27,13 +29,13 @@ def series(bars: int, seed: int = 0) -> Series:
     return Series(close_time, *columns(bars, seed), session=close_time)
 
 
-def daily(symbol: str, bars: int, seed: int = 0) -> list[Bar]:
+def daily(symbol: str, bars: int, seed: int = 0, first: datetime = FIRST_CLOSE) -> list[Bar]:
     """Daily bars for the SDK, every day of the week."""
     return [
         Bar(
             symbol=symbol,
             interval="1d",
-            close_time=FIRST_CLOSE + timedelta(days=number),
+            close_time=first + timedelta(days=number),
             open=row[0],
             high=row[1],
             low=row[2],

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,7 +49,11 @@ class Metrics(Collector):
         yield from gathered
 
     async def _gather(self) -> list[Metric]:
-        return [*self._engine(), *self._feed(), *self._market(), *self._models()]
+        return [*self._process(), *self._engine(), *self._feed(), *self._market(), *self._models()]
+
+    def _process(self) -> Iterator[Metric]:
+        yield _gauge("glasstape_event_loop_tasks", "Tasks that are not done.", len(asyncio.all_tasks()))
+        yield _gauge("glasstape_threads", "Threads of Python.", threading.active_count())
 
     def _engine(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily(
