@@ -6,8 +6,9 @@ What was ever found stands in `FOUND`.
 
 import contextlib
 import json
-from types import SimpleNamespace
+import os
 
+import grpc
 import numpy as np
 import pytest
 from effort import effort
@@ -27,8 +28,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from markets import market_on
 
+LONG = int(os.environ.get("GLASSTAPE_FUZZ", 100_000))
+"""Examples of a target in the long form: about two minutes of most."""
 TRIES = examples(
-    max_examples=effort(60, 20_000),
+    max_examples=effort(60, LONG),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
@@ -84,16 +87,38 @@ METHODS = {
 }
 
 
+class Connection:
+    """A channel that is changed in good time: grpc closes one on which calls were cut short by the thousand."""
+
+    def __init__(self, address):
+        self._address = address
+        self._calls = 0
+        self._open()
+
+    def _open(self):
+        self._channel = grpc.insecure_channel(self._address, (("grpc.use_local_subchannel_pool", 1),))
+
+    def close(self):
+        self._channel.close()
+
+    @property
+    def channel(self):
+        self._calls += 1
+        if self._calls % 1000 == 0:
+            self.close()
+            self._open()
+        return self._channel
+
+
 @pytest.fixture(scope="module")
-def channel(tmp_path_factory):
-    grpc = pytest.importorskip("grpc")
+def connection(tmp_path_factory):
     for market in market_on("grpcio", tmp_path_factory.mktemp("fuzz")):
-        with grpc.insecure_channel(market.address) as opened:
-            yield SimpleNamespace(grpc=grpc, channel=opened)
+        with contextlib.closing(Connection(market.address)) as opened:
+            yield opened
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_request_is_answered_or_breaks_a_rule(channel, method):
+def test_every_request_is_answered_or_breaks_a_rule(connection, method):
     kind = METHODS[method]
 
     @TRIES
@@ -102,16 +127,17 @@ def test_every_request_is_answered_or_breaks_a_rule(channel, method):
     @example(b"\x0a" * 300)  # groups and lengths that lead nowhere
     @example(b"\xff" * 64)
     def attack(data):
+        channel = connection.channel
         try:
             if kind == "one":
-                channel.channel.unary_unary(method)(data, timeout=10)
+                channel.unary_unary(method)(data, timeout=10)
             elif kind == "both":
-                list(channel.channel.stream_stream(method)(iter([data]), timeout=10))
+                list(channel.stream_stream(method)(iter([data]), timeout=10))
             else:
-                call = channel.channel.unary_stream(method)(data, timeout=10)
+                call = channel.unary_stream(method)(data, timeout=10)
                 next(call)
                 call.cancel()
-        except channel.grpc.RpcError as error:
+        except grpc.RpcError as error:
             code, said = error.code().name, error.details() or ""
         else:
             return
@@ -151,6 +177,8 @@ def test_every_file_of_bars_is_read_or_refused(tmp_path, parquet, suffix):
 
     @TRIES
     @given(broken(_CSV if suffix == ".csv" else parquet))
+    @example(_CSV.replace(b"AAPL,2020-01-02", b"AAPL,\x002020-01-02"))
+    @example(_CSV.replace(b"2020-01-02,1,2,0.5,1.5,100\nAAPL,2020-01-03,1,2,0.5,1.5,", b"2020-01-"))
     def attack(data):
         path.write_bytes(data)
         with contextlib.suppress(FileError, OSError):
@@ -167,7 +195,7 @@ def test_every_artefact_is_whole_or_refused(tmp_path, file):
     for each in whole.iterdir():
         (folder / each.name).write_bytes(each.read_bytes())
 
-    @examples(TRIES, max_examples=effort(40, 5_000))
+    @examples(TRIES, max_examples=effort(40, LONG // 5))
     @given(broken((whole / file).read_bytes()))
     def attack(data):
         (folder / file).write_bytes(data)

@@ -1,13 +1,12 @@
 """Bars from CSV and Parquet files, whatever their columns are called."""
 
 import codecs
-import re
 import shutil
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,9 @@ import polars as pl
 
 from glasstape_server.domain import INTERVALS, Bar
 from glasstape_server.market import scratch
+from glasstape_server.market.cells import FileError, FileFormat, close_times, numbers, reading
+
+__all__ = ["BarFiles", "FileError", "FileFormat", "day_start", "read_bars", "to_bars"]
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "symbol": ("symbol", "ticker", "code", "name", "종목코드", "단축코드", "코드"),
@@ -29,25 +31,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 PARSED_ONCE = 5_000_000
 """Bars beyond which a CSV is parsed once, since it is read some symbols at a time."""
-_OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
-"""At the end of a time that says its offset from UTC."""
 _NUMBERS = ("open", "high", "low", "close", "volume", "adjusted")
-
-
-class FileError(ValueError):
-    """A file that bars cannot be read from; the text names file, column and rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileFormat:
-    """What a file does not say itself."""
-
-    time_zone: str = "UTC"
-    """IANA zone of times without an offset."""
-    close: time = time(0, 0)
-    """Local closing time of bars that carry a date alone."""
-    symbol: str = ""
-    """Symbol of files without a symbol column. Default: the file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +166,8 @@ def _look(path: Path, form: FileFormat, kept: Callable[[], Path]) -> _Source:
     stored = path
     if path.suffix != ".parquet" and sum(counts.values()) > PARSED_ONCE:
         stored = kept() / f"{len(list(kept().iterdir()))}.parquet"
-        _scan(path).sink_parquet(stored)
+        with reading(path):
+            _scan(path).sink_parquet(stored)
     return _Source(path, stored, columns, counts)
 
 
@@ -200,14 +185,14 @@ def _bars(source: _Source, interval: str, form: FileFormat, symbols: Collection[
         scan = scan.filter(symbol.is_in(list(symbols)))
     # What is no part of a bar is never read.
     frame = _collect(scan.select("_row", *dict.fromkeys(columns.values())), path)
-    frame = _numbers(frame, [columns[key] for key in _NUMBERS if key in columns], path)
+    frame = numbers(frame, [columns[key] for key in _NUMBERS if key in columns], path)
     close = pl.col(columns["close"]).cast(pl.Float64)
     factor = pl.col(columns["adjusted"]).cast(pl.Float64) / close if "adjusted" in columns else pl.lit(1.0)
     prices = ("open", "high", "low", "close")
     bars = _collect(
         frame.lazy().select(
             symbol.alias("symbol"),
-            _close_time(frame, columns["time"], interval, form).alias("close_time"),
+            close_times(frame, columns["time"], interval, form, path).alias("close_time"),
             *((pl.col(columns[key]).cast(pl.Float64) * factor).alias(key) for key in prices),
             pl.col(columns["volume"]).cast(pl.Float64).alias("volume"),
             pl.lit(path.name).cast(pl.Categorical).alias("file"),
@@ -236,12 +221,11 @@ def _columns(path: Path) -> list[str]:
     if path.is_dir():
         raise FileError(f"{path}: is a folder; name its files")
     try:
-        if path.suffix == ".csv":
-            with path.open("rb") as file:
-                codecs.getincrementaldecoder("utf-8")().decode(file.read(1 << 16))
-        names = _scan(path).collect_schema().names()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise FileError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+        with reading(path):
+            if path.suffix == ".csv":
+                with path.open("rb") as file:
+                    codecs.getincrementaldecoder("utf-8")().decode(file.read(1 << 16))
+            names = _scan(path).collect_schema().names()
     except UnicodeDecodeError:
         raise FileError(f"{path}: is not UTF-8 text; save it as CSV UTF-8") from None
     if len(names) == 1 and ";" in names[0]:
@@ -250,43 +234,18 @@ def _columns(path: Path) -> list[str]:
 
 
 def _scan(path: Path) -> pl.LazyFrame:
-    try:
+    with reading(path):
         if path.suffix == ".parquet":
             return pl.scan_parquet(path, glob=False)
         # Codes such as 005930 must stay text, so nothing is guessed for the first columns.
         names = pl.read_csv(path, n_rows=0, glob=False).columns
         texts = {name: pl.String for name in names if name.strip().lower() in _NAMES["symbol"]}
         return pl.scan_csv(path, schema_overrides=texts, infer_schema_length=10_000, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise FileError(f"{path}: cannot be read: {error}") from None
 
 
 def _collect(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
-    try:
+    with reading(path):
         return frame.collect(engine="streaming")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise FileError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-
-
-def _numbers(frame: pl.DataFrame, names: list[str], path: Path) -> pl.DataFrame:
-    """Columns of prices and volumes as numbers: spreadsheets write 71,000.
-
-    Raises:
-        FileError: a cell is no number.
-    """
-    for name in names:
-        if frame.schema[name] != pl.String:
-            continue
-        plain = frame[name].str.strip_chars()
-        grouped = plain.str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
-        made = plain.str.replace_all(",", "").cast(pl.Float64, strict=False).alias(name)
-        wrong = (made.is_null() & plain.is_not_null()) | (plain.str.contains(",") & ~grouped)
-        row = wrong.arg_max()
-        if wrong.any() and row is not None:
-            found = f"row {frame['_row'][row]}: {name} must be a number, is {frame[name][row]!r}"
-            raise FileError(f"{path}: {found}")
-        frame = frame.with_columns(made)
-    return frame
 
 
 def _find(path: Path, columns: Sequence[str], names: tuple[str, ...]) -> str | None:
@@ -299,41 +258,6 @@ def _find(path: Path, columns: Sequence[str], names: tuple[str, ...]) -> str | N
         if found:
             return found[0]
     return None
-
-
-def _close_time(frame: pl.DataFrame, name: str, interval: str, form: FileFormat) -> pl.Expr:
-    kind = frame.schema[name]
-    column = pl.col(name)
-    if kind == pl.String:
-        sample = next(iter(frame[name].drop_nulls()), "").strip()
-        if len(sample) > 10 and _OFFSET.search(sample):
-            return (
-                column.str.replace(" ", "T")
-                .str.to_datetime("%+", time_unit="us", time_zone="UTC")
-                .dt.epoch("us")
-            )
-        dated = len(sample) <= 10
-        column = column.str.to_date() if dated else column.str.to_datetime(time_unit="us")
-        kind = pl.Date() if dated else pl.Datetime("us")
-    if kind.is_integer():
-        # Nothing says what other numbers count, and a wrong guess would be a wrong time.
-        if not frame[name].drop_nulls().is_between(19_000_101, 21_001_231).all():
-            raise FileError(f"column {name}: numbers must be days as YYYYMMDD")
-        column, kind = column.cast(pl.String).str.to_date("%Y%m%d"), pl.Date()
-    midnight = (
-        isinstance(kind, pl.Datetime) and kind.time_zone is None and INTERVALS[interval] >= INTERVALS["1d"]
-    )
-    if midnight and frame.select((column.dt.time() == time(0, 0)).all()).item():
-        # Daily bars at midnight are dates in disguise; taken as times they would close before their day.
-        column, kind = column.dt.date(), pl.Date()
-    if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
-        return column.dt.convert_time_zone("UTC").dt.epoch("us")
-    if kind == pl.Date:
-        column = column.dt.combine(form.close, time_unit="us")
-    local = column.cast(pl.Datetime("us")).dt.replace_time_zone(
-        form.time_zone, ambiguous="earliest", non_existent="null"
-    )
-    return local.dt.convert_time_zone("UTC").dt.epoch("us")
 
 
 def day_start(day: str, time_zone: str, name: str = "day") -> int:

@@ -226,3 +226,18 @@ def test_scratch_folders_of_processes_that_were_killed_are_swept(tmp_path, monke
         folder.mkdir()
     made = scratch.make("windows")
     assert {p.name for p in tmp_path.iterdir()} == {alive.name, other.name, made.name}
+
+
+@pytest.mark.parametrize("cell", ["\x002020-01-02", "yesterday", "2020-13-45"])
+def test_a_cell_that_is_no_date_is_named(tmp_path, cell):
+    path = tmp_path / "bars.csv"
+    path.write_text(f"symbol,date,open,high,low,close,volume\nA,2020-01-01,1,2,1,1,9\nA,{cell},1,2,1,1,9\n")
+    with pytest.raises(FileError, match=r"bars\.csv: row 2: date must be a date or time"):
+        read_bars(path, "1d", FileFormat())
+
+
+def test_a_column_that_holds_no_dates_is_refused(tmp_path):
+    path = tmp_path / "bars.csv"
+    path.write_text("symbol,date,open,high,low,close,volume\nA,2020-01-100,1,2,1,1,9\n")
+    with pytest.raises(FileError, match="column date: must hold dates or times, holds '2020-01-100'"):
+        read_bars(path, "1d", FileFormat())

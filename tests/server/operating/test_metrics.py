@@ -55,6 +55,8 @@ def test_metrics_count_what_was_done(tmp_path, spawn, wire):
     assert found["glasstape_feed_age_seconds",] > 0
     assert found["glasstape_market_state", "stale"] == 1
     assert found["glasstape_event_loop_answers",] == 1
+    assert 1 <= found["glasstape_event_loop_tasks",] < 100
+    assert 1 <= found["glasstape_threads",] < 100
     assert found["glasstape_market_failing",] == found["glasstape_feed_failing",] == 0
     assert [value for key, value in found.items() if key[0] == "glasstape_model" and "true" in key] == [1]
     assert server.stop() == 0, "".join(server.log)
