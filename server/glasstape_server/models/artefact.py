@@ -25,6 +25,8 @@ MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 29
+MAX_HEADER_BYTES = 1 << 20
+"""Of a weights file: thousands of tensors fit."""
 COUNTED = ("golden.windows", "golden.logits", "background.windows")
 """Tensors that may have any number of rows, 1 .. `MAX_COUNTED`."""
 MAX_COUNTED = 1024
@@ -71,6 +73,10 @@ def load(folder: Path) -> Model:
         raise ArtefactError(f"{WEIGHTS}: missing")
     if weights.stat().st_size > MAX_WEIGHTS_BYTES:
         raise ArtefactError(f"{WEIGHTS}: {weights.stat().st_size} bytes, at most {MAX_WEIGHTS_BYTES}")
+    with weights.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MAX_HEADER_BYTES:
+        raise ArtefactError(f"{WEIGHTS}: header of {header} bytes, at most {MAX_HEADER_BYTES}")
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     if digest != manifest.weights_sha256:
         raise ArtefactError(f"{WEIGHTS}: SHA-256 is {digest}, manifest says {manifest.weights_sha256}")

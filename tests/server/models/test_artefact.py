@@ -120,3 +120,11 @@ def test_a_manifest_of_release_0_1_keeps_its_digest(bundled):
     del values["reliability"], values["data"]["fit"]
     older = (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
     assert Manifest.model_validate_json(older).digest == hashlib.sha256(older).hexdigest()
+
+
+def test_a_header_that_claims_too_much_is_refused_before_it_is_read(folder):
+    data = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes((1 << 40).to_bytes(8, "little") + data[8:])
+    resign(folder)
+    with pytest.raises(ArtefactError, match="header of 1099511627776 bytes, at most 1048576"):
+        artefact.load(folder)
