@@ -112,6 +112,9 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     feed = what.add_parser("feed", help="events a second to many subscribers, and what they cost")
     _feed(feed, symbols=360, subscribers=500)
     feed.add_argument("--closes", type=positive, default=10, help="of one round (default: %(default)s)")
+    stuck = what.add_parser("stuck", help="what a reader that never reads costs the others")
+    _feed(stuck, symbols=200, subscribers=20)
+    stuck.add_argument("--closes", type=positive, default=40, help="of one round (default: %(default)s)")
     sdk = what.add_parser("sdk", help="how many events of the feed one process reads in a second")
     sdk.add_argument("--events", type=positive, default=300_000, help="default: %(default)s")
     start = what.add_parser("start", help="how long until the server is ready, and what it holds idle")
@@ -129,7 +132,18 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="FOLDER",
         help="keeps a virtual environment of each (default: %(default)s)",
     )
-    parsers = (*(what.choices[name] for name in calls), arrivals, engine, gpu, burst, feed, sdk, start, peers)
+    parsers = (
+        *(what.choices[name] for name in calls),
+        arrivals,
+        engine,
+        gpu,
+        burst,
+        feed,
+        stuck,
+        sdk,
+        start,
+        peers,
+    )
     for parser in parsers:
         parser.add_argument("--rounds", type=positive, default=5, help="measurements (default: %(default)s)")
         parser.add_argument("--quick", action="store_true", help="only see whether it runs")
@@ -184,6 +198,7 @@ def _measured(options: argparse.Namespace) -> "Report":
         open_loop,
         reading,
         starting,
+        stuck,
     )
     from glasstape_server.bench.peers import compare
 
@@ -210,6 +225,10 @@ def _measured(options: argparse.Namespace) -> "Report":
             return fanout.run(3, 20, 2, 1)
         case "feed":
             return fanout.run(options.subscribers, options.symbols, options.closes, rounds)
+        case "stuck" if quick:
+            return stuck.run(2, 20, 3, 1, wait=0.0)
+        case "stuck":
+            return stuck.run(options.subscribers, options.symbols, options.closes, rounds)
         case what:
             return calls.run(what == "explain", rounds, 1 if quick else options.seconds, quick=quick)
 
@@ -280,7 +299,19 @@ def _training(options: argparse.Namespace) -> str:
     return training.run(options.symbols, options.bars, options.networks, options.rounds)
 
 
-_SPEED = ("predict", "explain", "arrivals", "engine", "gpu", "burst", "feed", "sdk", "start", "peers")
+_SPEED = (
+    "predict",
+    "explain",
+    "arrivals",
+    "engine",
+    "gpu",
+    "burst",
+    "feed",
+    "stuck",
+    "sdk",
+    "start",
+    "peers",
+)
 _RUNS = {
     "truth": _truth,
     **dict.fromkeys(_SPEED, _speed),

@@ -47,6 +47,11 @@ def test_the_feed_is_measured_to_many_subscribers(capsys):
     assert "closes back to back: events delivered" in capsys.readouterr().out
 
 
+def test_readers_are_measured_beside_one_that_never_reads(capsys):
+    assert main(["bench", "stuck", "--quick"]) == 0
+    assert "the same beside a reader that never reads" in capsys.readouterr().out
+
+
 def test_calls_are_measured_beside_an_echo(capsys):
     if shutil.which("h2load") is None:
         pytest.skip("h2load, of nghttp2, is not installed")
