@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from glasstape_server.domain import INTERVALS, Bar
-from glasstape_server.market import scratch
+from glasstape_server.market import parquet, scratch
 from glasstape_server.market.cells import FileError, FileFormat, close_times, numbers, reading
 
 __all__ = ["BarFiles", "FileError", "FileFormat", "day_start", "read_bars", "to_bars"]
@@ -72,6 +72,7 @@ class BarFiles:
             raise FileError(f"{paths[0]}: time zone must be an IANA zone, is {form.time_zone!r}") from None
         self._interval, self._form = interval, form
         self._kept: Path | None = None
+        parquet.check([path for path in paths if path.suffix == ".parquet" and path.is_file()])
         self._sources = [_look(path, form, self._keep) for path in paths]
 
     def _keep(self) -> Path:

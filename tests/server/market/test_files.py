@@ -2,6 +2,7 @@ import hashlib
 import os
 import subprocess
 from datetime import UTC, datetime, time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -241,3 +242,13 @@ def test_a_column_that_holds_no_dates_is_refused(tmp_path):
     path.write_text("symbol,date,open,high,low,close,volume\nA,2020-01-100,1,2,1,1,9\n")
     with pytest.raises(FileError, match="column date: must hold dates or times, holds '2020-01-100'"):
         read_bars(path, "1d", FileFormat())
+
+
+def test_a_parquet_file_whose_damage_ends_its_reader_is_refused_by_name(tmp_path):
+    frame = pl.DataFrame({"symbol": ["A"], "date": ["2020-01-02"]})
+    sound = frame.with_columns(open=1.0, high=2.0, low=0.5, close=1.5, volume=1.0)
+    sound.write_parquet(tmp_path / "sound.parquet")
+    damaged = Path(__file__).with_name("damaged.parquet")
+    with pytest.raises(FileError, match=r"damaged\.parquet: cannot be read: its pages are damaged"):
+        BarFiles([tmp_path / "sound.parquet", damaged], "1d", FileFormat())
+    assert read_bars(tmp_path / "sound.parquet", "1d", FileFormat()).height == 1
