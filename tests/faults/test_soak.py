@@ -55,7 +55,8 @@ def test_a_server_is_after_hours_what_it_was(tmp_path, spawn, wire):
     where = server.process.stdout.readline().removeprefix("metrics on ").strip()
     series = [daily(symbol, 14_000, seed, LONG_AGO) for seed, symbol in enumerate(SYMBOLS)]
     with Client(server.address) as client:
-        client.publish_bars(daily("HISTORY", 5_000, 9, LONG_AGO), backfill=True)  # what is kept of days is full
+        # What is kept of days is full from the beginning.
+        client.publish_bars(daily("HISTORY", 5_000, 9, LONG_AGO), backfill=True)
         for bars in series:
             client.publish_bars(bars[:100], backfill=True)
     batches = iter([list(row) for row in zip(*(bars[100:] for bars in series), strict=True)])
