@@ -118,7 +118,12 @@ class App:
         except (sqlite3.DatabaseError, DataLoss) as error:
             self._lock.release()
             raise StartError(f"data_dir: {folder}: {error}") from None
-        self.hub = Hub(self.journal, self.clock.now, queue=settings.subscriber_queue)
+        self.hub = Hub(
+            self.journal,
+            self.clock.now,
+            queue=settings.subscriber_queue,
+            patience=settings.subscriber_patience,
+        )
         try:
             self.device = Device(settings.device)
         except ValueError as error:

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """Windows that may wait for the device; beyond it calls answer RESOURCE_EXHAUSTED."""
     subscriber_queue: int = Field(default=10_000, ge=16)
     """Buys and outcomes that may wait for one reader before it is disconnected with its token."""
+    subscriber_patience: float = Field(default=30.0, gt=0, le=3600)
+    """Seconds that a reader may leave a message unread before it is disconnected with its token."""
     journal_keep: int = Field(default=0, ge=0)
     """Events to keep; older ones are removed, and their tokens answer OUT_OF_RANGE. 0: all."""
     drain_seconds: float = Field(default=5.0, ge=0, le=600)

@@ -158,7 +158,7 @@ class Feed(RuleBasedStateMachine):
     def _receive(self, reader, count):
         async def some():
             for _ in range(count):
-                if reader.subscriber.overflowed.is_set():
+                if reader.subscriber.too_slow.is_set():
                     return False
                 message = await anext(reader.stream, None)
                 if message is None or isinstance(message.body, Goodbye):

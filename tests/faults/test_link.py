@@ -1,5 +1,6 @@
 """F7, F8, F9: what networks do to a feed. Detection and recovery are bounded, and nothing is lost."""
 
+import base64
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ import grpc
 import pytest
 from chaos import ChaosProxy
 from glasstape import Client
+from glasstape.errors import from_rpc
 from glasstape.v1 import signals_pb2, signals_pb2_grpc
 from history import Follower, Publisher, check, check_journal, settled
 from made_up import daily
@@ -21,20 +23,25 @@ SYMBOLS = tuple(f"S{number:02d}" for number in range(12))
 def traffic(tmp_path, spawn):
     """A server, bars that are published to it around the clock, and a proxy between it and its readers."""
     server = spawn(tmp_path)
-    series = {symbol: daily(symbol, 3000, seed) for seed, symbol in enumerate(SYMBOLS)}
-    with Client(server.address) as client:
-        for bars in series.values():
-            client.publish_bars(bars[:HISTORY], backfill=True)
-    batches = [list(row) for row in zip(*(bars[HISTORY:] for bars in series.values()), strict=True)]
-    publisher = Publisher(server.address, batches, pause=0.02)
+    publisher = _publisher(server)
     with ChaosProxy(server.address) as proxy:
         publisher.start()
         yield server, publisher, proxy
         publisher.finish()
 
 
+def _publisher(server):
+    """Of every symbol's bars, behind a history that the server has been given."""
+    series = {symbol: daily(symbol, 3000, seed) for seed, symbol in enumerate(SYMBOLS)}
+    with Client(server.address) as client:
+        for bars in series.values():
+            client.publish_bars(bars[:HISTORY], backfill=True)
+    batches = [list(row) for row in zip(*(bars[HISTORY:] for bars in series.values()), strict=True)]
+    return Publisher(server.address, batches, pause=0.02)
+
+
 def _finish(server, publisher, followers):
-    """End the traffic and hold every history against the journal."""
+    """End the traffic and hold every history against the journal, which is returned."""
     publisher.finish()
     with Client(server.address) as client:
         journal = settled(client, publisher.acknowledged * len(SYMBOLS))
@@ -43,6 +50,7 @@ def _finish(server, publisher, followers):
     for follower, conflated in followers:
         follower.finish(max(journal))
         check(follower, journal, conflated=conflated)
+    return journal
 
 
 def _following(address, **wanted):
@@ -132,6 +140,36 @@ def test_a_reader_that_never_reads_costs_little_and_harms_nobody(traffic):
         channel.close()
     _finish(server, publisher, [(other, False)])
     assert each <= 8 * 2**20, f"{each / 2**20:.1f} MiB for each reader that never reads"
+
+
+@pytest.mark.parametrize("wire", ["grpcio", "native"])
+def test_a_reader_that_takes_nothing_is_sent_away_with_a_token_that_loses_nothing(tmp_path, spawn, wire):
+    server = spawn(tmp_path, "--wire", wire, "--subscriber-patience", "1")
+    publisher = _publisher(server)
+    narrow = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+    with grpc.insecure_channel(server.address, narrow) as channel:
+        wanted = signals_pb2.SignalsRequest(
+            start=signals_pb2.START_LIVE, delivery=signals_pb2.DELIVERY_EVERY_EVENT
+        )
+        wanted.conflation_interval.FromMilliseconds(0)
+        stream = signals_pb2_grpc.SignalServiceStub(channel).Signals(wanted, timeout=60)
+        taken = [next(stream)]
+        publisher.start()
+        publisher.reach(100)  # far more than the connection's window holds
+        time.sleep(2)
+        with pytest.raises(grpc.RpcError) as ended:
+            taken += stream
+    error = from_rpc(ended.value)
+    assert error.reason == "SLOW_CONSUMER", error
+    before = [event.sequence for response in taken for event in response.batch.events]
+    token = base64.b64decode(error.metadata["resume_token"])
+    follower = Follower(server.address, delivery="every_event", resume_token=token)
+    follower.start()
+    follower.finish(max(_finish(server, publisher, [])))
+    after = [event.sequence for event in follower.events]
+    assert before == list(range(1, len(before) + 1))
+    assert after == list(range(after[0], after[-1] + 1))
+    assert 1 < after[0] <= len(before) + 1, "events were lost between the two"
 
 
 def _resident(pid):

@@ -40,8 +40,12 @@ class Tally:
 class Hub:
     """The latest of everything, and who wants it."""
 
-    def __init__(self, log: EventLog, now: Callable[[], int], *, queue: int = 10_000) -> None:
+    def __init__(
+        self, log: EventLog, now: Callable[[], int], *, queue: int = 10_000, patience: float = 30.0
+    ) -> None:
         self.log = log
+        self.patience = patience
+        """Seconds that a reader may leave a message waiting."""
         self._now = now
         self._queue = queue
         self._readers = ThreadPoolExecutor(2, "journal-read")

@@ -47,13 +47,18 @@ class Subscriber:
         self._flushed: tuple[int, bytes] = (0, b"")
         self._epoch = hub.bounds.epoch
         """Tokens are of the epoch in which the stream is, also while it is told that the epoch has changed."""
-        self.overflowed = asyncio.Event()
-        """Set when more lossless records wait than may: end the stream, the journal has them."""
+        self.too_slow = asyncio.Event()
+        """Set when it leaves more waiting than it may: end the stream, the journal has everything."""
 
     @property
     def selection(self) -> Selection:
         """What it wants."""
         return self._wanted.selection
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a message may wait until the reader has room for it."""
+        return self._hub.patience
 
     @property
     def sent(self) -> int:
@@ -72,6 +77,12 @@ class Subscriber:
         """Deliver what waits, say goodbye, and end."""
         self._goodbye = reason
         self._wake.set()
+
+    def cut_off(self) -> None:
+        """It does not keep up, and the stream is to end."""
+        if not self.too_slow.is_set():
+            self._hub.tally.cut_off += 1
+        self.too_slow.set()
 
     async def messages(self) -> AsyncGenerator[Message, None]:
         """The stream, from `Opened` on.
@@ -188,9 +199,7 @@ class Subscriber:
     def _queue(self, burst: Burst, position: tuple[int, bytes]) -> None:
         # What waited before this burst counts: a reader that keeps up may get any burst.
         if self._live and self._lanes.overflowed:
-            if not self.overflowed.is_set():
-                self._hub.tally.cut_off += 1
-            self.overflowed.set()
+            self.cut_off()
         self._lanes.offer(burst)
         self._offered = position
 

@@ -63,7 +63,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
                 check_served(self._inference.inputs.model(""), method)
             with self._inference.quotas.stream(caller.get()):
                 subscriber = self._hub.subscribe(wanted)
-                await StreamWriter(context, self._encoder(), self._inference, method).run(subscriber)
+                await StreamWriter(context, subscriber, self._encoder(), self._inference, method).run()
         except GlasstapeError as error:
             await abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):

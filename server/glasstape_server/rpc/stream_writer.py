@@ -24,11 +24,13 @@ class StreamWriter:
     def __init__(
         self,
         context: Context,
+        subscriber: Subscriber,
         encoder: StreamEncoder,
         inference: Inference,
         heatmaps: MethodName | None,
     ) -> None:
         self._context = context
+        self._subscriber = subscriber
         self._encoder = encoder
         self._inference = inference
         self._heatmaps = heatmaps
@@ -36,37 +38,39 @@ class StreamWriter:
         # Events and heat maps come from two tasks, and a message must be out before the next begins.
         self._writing = asyncio.Lock()
         self._position = (b"", 0)
-        """Token and through_sequence of the last message that was written."""
+        """Token and through_sequence of the last message that the wire has taken."""
 
-    async def run(self, subscriber: Subscriber) -> None:
+    async def run(self) -> None:
         """Write until the stream ends.
 
         Raises:
-            ResourceExhausted: the reader left too many lossless events waiting.
+            ResourceExhausted: the reader left too many lossless events waiting, or a message for too long.
             GlasstapeError: the token cannot be used.
         """
-        writer = asyncio.ensure_future(self._write_messages(subscriber))
-        overflow = asyncio.ensure_future(subscriber.overflowed.wait())
+        writer = asyncio.ensure_future(self._write_messages())
+        too_slow = asyncio.ensure_future(self._subscriber.too_slow.wait())
         try:
-            await asyncio.wait({writer, overflow}, return_when=asyncio.FIRST_COMPLETED)
-            if writer.done():
+            await asyncio.wait({writer, too_slow}, return_when=asyncio.FIRST_COMPLETED)
+            if not self._subscriber.too_slow.is_set():
                 await writer
                 return
             raise ResourceExhausted(
                 "SLOW_CONSUMER",
-                "too many buys and outcomes wait for this reader; nothing is lost: resume from the token",
+                "this reader does not keep up with the feed; nothing is lost: resume from the token",
                 metadata={"resume_token": base64.b64encode(self._position[0]).decode()},
             )
         finally:
             writer.cancel()
-            overflow.cancel()
-            await asyncio.gather(writer, overflow, return_exceptions=True)
+            too_slow.cancel()
+            await asyncio.gather(writer, too_slow, return_exceptions=True)
 
-    async def _write_messages(self, subscriber: Subscriber) -> None:
-        messages = subscriber.messages()
+    async def _write_messages(self) -> None:
+        messages = self._subscriber.messages()
         try:
             async for message in messages:
-                await self._write(self._encoder.encode(message), (message.token, message.sequence))
+                async with self._writing:
+                    await self._write(self._encoder.encode(message))
+                    self._position = (message.token, message.sequence)
                 if isinstance(message.body, feed.Batch):
                     self._start_explaining(message.body)
         finally:
@@ -74,10 +78,13 @@ class StreamWriter:
                 self._explaining.cancel()
             await messages.aclose()
 
-    async def _write(self, raw: bytes, position: tuple[bytes, int]) -> None:
-        async with self._writing:
-            self._position = position
-            await self._context.write(raw)
+    async def _write(self, raw: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._subscriber.patience):
+                await self._context.write(raw)
+        except TimeoutError:
+            self._subscriber.cut_off()
+            raise asyncio.CancelledError from None  # `run` ends the stream, and this task with it
 
     def _start_explaining(self, batch: feed.Batch) -> None:
         """Explain a batch's newest signals, unless the batch before is still being explained."""
@@ -96,8 +103,9 @@ class StreamWriter:
             pb.SignalHeatmap(sequence=sequence, explanation=explanation)
             for sequence, explanation in zip(sequences, made, strict=True)
         ]
-        token, through = self._position
-        response = pb.SignalsResponse(
-            resume_token=token, through_sequence=through, heatmaps=pb.SignalHeatmaps(heatmaps=maps)
-        )
-        await self._write(response.SerializeToString(), self._position)
+        async with self._writing:
+            token, through = self._position
+            response = pb.SignalsResponse(
+                resume_token=token, through_sequence=through, heatmaps=pb.SignalHeatmaps(heatmaps=maps)
+            )
+            await self._write(response.SerializeToString())
