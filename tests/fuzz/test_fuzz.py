@@ -5,6 +5,8 @@ What was ever found stands beside it as an example. `campaign.py` goes on for as
 """
 
 import contextlib
+import importlib.util
+import itertools
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -76,18 +78,16 @@ _INFER = open_inference_pb2.ModelInferRequest(model_name="sample-conv1d", raw_in
 _INFER.inputs.add(name="windows", datatype="FP32", shape=[1, 6, 8])
 _REF = inference_pb2.PredictRequest(input={"signals": {"sequences": [1, 1 << 62]}}, model="sample-conv1d@1")
 SEEDS = [m.SerializeToString() for m in (_PREDICT, _EXPLAIN, _SIGNALS, _BARS, _INFER, _REF)]
-METHODS = {
-    "/glasstape.v1.InferenceService/Predict": "one",
-    "/glasstape.v1.InferenceService/Explain": "one",
-    "/glasstape.v1.InferenceService/GetModel": "one",
-    "/glasstape.v1.InferenceService/ListModels": "one",
-    "/glasstape.v1.MarketService/ListBars": "one",
-    "/glasstape.v1.MarketService/ListInstruments": "one",
-    "/glasstape.v1.MarketService/PublishBars": "both",
-    "/glasstape.v1.SignalService/ListSignals": "one",
-    "/glasstape.v1.SignalService/GetTrackRecord": "one",
-    "/glasstape.v1.SignalService/Signals": "stream",
-    "/inference.GRPCInferenceService/ModelInfer": "one",
+SERVICES = {
+    "glasstape.v1.InferenceService": {
+        "Predict": "one",
+        "Explain": "one",
+        "GetModel": "one",
+        "ListModels": "one",
+    },
+    "glasstape.v1.MarketService": {"ListBars": "one", "ListInstruments": "one", "PublishBars": "both"},
+    "glasstape.v1.SignalService": {"ListSignals": "one", "GetTrackRecord": "one", "Signals": "stream"},
+    "inference.GRPCInferenceService": {"ModelInfer": "one", "ModelMetadata": "one", "ModelReady": "one"},
 }
 
 
@@ -115,30 +115,40 @@ class Connection:
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory):
-    for market in market_on("grpcio", tmp_path_factory.mktemp("fuzz")):
-        with contextlib.closing(Connection(market.address)) as opened:
-            yield opened
+def connections(tmp_path_factory):
+    """One to a server of each wire."""
+    with contextlib.ExitStack() as end:
+        opened = []
+        for wire in ("grpcio", *(["native"] if importlib.util.find_spec("pygrpc_native") else [])):
+            markets = contextlib.contextmanager(market_on)(wire, tmp_path_factory.mktemp(wire))
+            address = end.enter_context(markets).address
+            opened.append(end.enter_context(contextlib.closing(Connection(address))))
+        yield opened
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_request_is_answered_or_breaks_a_rule(connection, method):
-    kind = METHODS[method]
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_request_is_answered_or_breaks_a_rule(connections, service):
+    methods = SERVICES[service]
+
+    def examples_of_all(test):
+        for wire, method in itertools.product(range(len(connections)), methods):
+            test = example(wire, method, b"")(test)
+            test = example(wire, method, b"\x0a" * 300)(test)  # groups and lengths that lead nowhere
+            test = example(wire, method, b"\xff" * 64)(test)
+        return test
 
     @TRIES
-    @given(broken(*SEEDS))
-    @example(b"")
-    @example(b"\x0a" * 300)  # groups and lengths that lead nowhere
-    @example(b"\xff" * 64)
-    def attack(data):
-        channel = connection.channel
+    @given(st.integers(0, len(connections) - 1), st.sampled_from(sorted(methods)), broken(*SEEDS))
+    @examples_of_all
+    def attack(wire, method, data):
+        channel, path = connections[wire].channel, f"/{service}/{method}"
         try:
-            if kind == "one":
-                channel.unary_unary(method)(data, timeout=10)
-            elif kind == "both":
-                list(channel.stream_stream(method)(iter([data]), timeout=10))
+            if methods[method] == "one":
+                channel.unary_unary(path)(data, timeout=10)
+            elif methods[method] == "both":
+                list(channel.stream_stream(path)(iter([data]), timeout=10))
             else:
-                call = channel.unary_stream(method)(data, timeout=10)
+                call = channel.unary_stream(path)(data, timeout=10)
                 next(call)
                 call.cancel()
         except grpc.RpcError as error:
