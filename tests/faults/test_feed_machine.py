@@ -1,7 +1,6 @@
 """Every order in which things may happen to the log, the hub and their readers, held against a plain list.
 
-Readers keep what a program would keep: events, token, and what they were told. All the feed's promises are
-checked after every step.
+All the feed's promises are checked after every step.
 """
 
 import asyncio
@@ -10,63 +9,41 @@ from pathlib import Path
 
 import numpy as np
 from effort import effort
+from glasstape import BuyEvent
+from glasstape.v1 import inference_pb2
+from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain import Kind
-from glasstape_server.errors import OutOfRange
+from glasstape_server.errors import GlasstapeError
 from glasstape_server.feed.hub import Hub
-from glasstape_server.feed.log import Entry, Record, Selection
-from glasstape_server.feed.messages import Batch, Gap, Goodbye, Opened, OpenResult, Start, Subscription
+from glasstape_server.feed.log import Entry, Record
 from glasstape_server.feed.sqlite_log import SqliteLog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from reader import Reader, Wire
 
 QUEUE = 16
 SYMBOLS = ("A", "B", "C")
 FOREVER = 1 << 60
 
 
-class Reader:
-    """A program that follows the feed and may be away for a while."""
+def _event(sequence, kind, symbol):
+    """The bytes of an event."""
+    event = pb.Event(sequence=sequence, symbol=symbol, interval="1d")
+    signal = pb.Signal()
+    signal.confidence.direction = inference_pb2.DIRECTION_UP
+    if kind is Kind.BUY:
+        event.buy.signal.CopyFrom(signal)
+    else:
+        event.confidence.CopyFrom(signal)
+    return event.SerializeToString()
 
-    def __init__(self, kinds, every_event):
-        self.selection = Selection(kinds=kinds)
-        self.every_event = every_event
-        self.token = b""
-        self.through = 0
-        self.events = {}
-        self.order = []
-        self.epoch = None
-        self.stream = None
-        self.known_lost = 0
-        """Sequences up to here are known to be lost to it."""
 
-    def too_old(self, earliest):
-        assert self.through + 1 < earliest, "said to be too old, and it was not"
-        self.known_lost = max(self.known_lost, earliest - 1)
-        self.token = b""
+class DeterministicHub(Hub):
+    """Reads the journal where it is asked: what a thread finished when would not be the same again."""
 
-    def take(self, message):
-        body = message.body
-        if isinstance(body, Opened):
-            if body.result is OpenResult.RESET or body.bounds.epoch != self.epoch:
-                self.events, self.order, self.known_lost, self.through = {}, [], 0, 0
-            self.epoch = body.bounds.epoch
-            if body.result is OpenResult.STARTED:
-                self.known_lost = max(self.known_lost, body.bounds.earliest - 1)
-        elif isinstance(body, Gap):
-            self.known_lost = max(self.known_lost, body.last)
-        elif isinstance(body, Batch):
-            for record in body.records:
-                if not body.snapshot:
-                    assert record.sequence not in self.events, "twice"
-                    assert not self.order or record.sequence > self.order[-1], "out of order"
-                    self.order.append(record.sequence)
-                self.events[record.sequence] = record
-            if body.snapshot:
-                self.known_lost = max(self.known_lost, message.sequence)
-                self.order = [message.sequence] if message.sequence else []
-        if message.token:
-            self.token, self.through = message.token, message.sequence
+    async def read(self, function, *arguments):
+        return function(*arguments)
 
 
 class Feed(RuleBasedStateMachine):
@@ -86,7 +63,7 @@ class Feed(RuleBasedStateMachine):
     def _open(self):
         async def made():
             self.log = SqliteLog(self.path)
-            self.hub = Hub(self.log, lambda: 0, queue=QUEUE)
+            self.hub = DeterministicHub(self.log, lambda: 0, queue=QUEUE)
 
         self.loop.run_until_complete(made())
 
@@ -113,7 +90,7 @@ class Feed(RuleBasedStateMachine):
         head = self.log.bounds().head
         entries = []
         for number, (kind, symbol) in enumerate(described, head + 1):
-            record = Record(number, kind, symbol, "1d", "m", 0.5, FOREVER, f"{kind}{symbol}{number}".encode())
+            record = Record(number, kind, symbol, "1d", "m", 0.5, FOREVER, _event(number, kind, symbol))
             window = np.zeros((6, 8), np.float32) if kind is Kind.CONFIDENCE else None
             entries.append(Entry(record, "d" if window is not None else "", window))
         records = self.log.append(entries, {})
@@ -124,64 +101,68 @@ class Feed(RuleBasedStateMachine):
         self.hub.publish(records)
 
     @rule(
-        buys=st.booleans(), every_event=st.booleans(), start=st.sampled_from([Start.EARLIEST, Start.SNAPSHOT])
+        buys=st.booleans(),
+        every_event=st.booleans(),
+        start=st.sampled_from([pb.START_EARLIEST, pb.START_SNAPSHOT, pb.START_LIVE]),
     )
     def subscribe(self, buys, every_event, start):
-        reader = Reader(frozenset({Kind.BUY}) if buys else None, every_event)
+        reader = Reader(buys, every_event, start)
         self.readers.append(reader)
-        self._join(reader, start)
+        self._join(reader)
 
-    @precondition(lambda self: any(reader.stream is None for reader in self.readers))
+    @precondition(lambda self: any(reader.wire is None for reader in self.readers))
     @rule(data=st.data())
     def resume(self, data):
-        away = [reader for reader in self.readers if reader.stream is None]
-        self._join(data.draw(st.sampled_from(away)), Start.EARLIEST)
+        self._join(data.draw(st.sampled_from([r for r in self.readers if r.wire is None])))
 
-    def _join(self, reader, start):
-        wanted = Subscription(
-            reader.selection,
-            start,
-            reader.token,
-            reader.every_event,
-            conflation_seconds=0.0,
-            heartbeat_seconds=0.0,
-        )
-        reader.subscriber = self.hub.subscribe(wanted)
-        reader.stream = reader.subscriber.messages()
+    def _join(self, reader):
+        async def joined():
+            return Wire(self.hub, self.hub.subscribe(reader.subscription()))
+
+        reader.wire = self.loop.run_until_complete(joined())
         self._receive(reader, 1)
 
-    @precondition(lambda self: any(reader.stream for reader in self.readers))
+    @precondition(lambda self: any(reader.wire for reader in self.readers))
     @rule(data=st.data(), count=st.integers(1, 8))
     def receive(self, data, count):
-        self._receive(data.draw(st.sampled_from([r for r in self.readers if r.stream])), count)
+        self._receive(self._connected(data), count)
 
-    def _receive(self, reader, count):
+    def _connected(self, data):
+        return data.draw(st.sampled_from([reader for reader in self.readers if reader.wire]))
+
+    def _receive(self, reader, count, *, handled=True):
         async def some():
             for _ in range(count):
-                if reader.subscriber.too_slow.is_set():
+                raw = await reader.wire.read()
+                if raw is None:
                     return False
-                message = await anext(reader.stream, None)
-                if message is None or isinstance(message.body, Goodbye):
-                    return False
-                reader.take(message)
+                reader.take(raw, handled=handled)
             return True
 
         try:
             if not self.loop.run_until_complete(some()):
                 self._leave(reader)
-        except OutOfRange as error:
+        except GlasstapeError as error:
             self._leave(reader)
-            reader.too_old(int(error.metadata["earliest_sequence"]))
+            reader.refused(error)
 
-    @precondition(lambda self: any(reader.stream for reader in self.readers))
+    @precondition(lambda self: any(reader.wire for reader in self.readers))
     @rule(data=st.data())
     def disconnect(self, data):
-        self._leave(data.draw(st.sampled_from([r for r in self.readers if r.stream])))
+        self._leave(self._connected(data))
+
+    @precondition(lambda self: any(reader.wire for reader in self.readers))
+    @rule(data=st.data())
+    def die_over_a_message(self, data):
+        """A reader's program ends before it is done with a message, and comes back with what it had kept."""
+        reader = self._connected(data)
+        self._receive(reader, 1, handled=False)
+        self._leave(reader)
 
     def _leave(self, reader):
-        if reader.stream is not None:
-            self.loop.run_until_complete(reader.stream.aclose())
-            reader.stream = None
+        if reader.wire is not None:
+            self.loop.run_until_complete(reader.wire.close())
+            reader.wire = None
 
     @rule(keep=st.integers(0, 6))
     def compact(self, keep):
@@ -213,28 +194,30 @@ class Feed(RuleBasedStateMachine):
         head = self.hub.position[0]
         for reader in self.readers:
             for _ in range(200):
-                if reader.stream is None or reader.through >= head:
+                if reader.wire is None or reader.through >= head:
                     break
                 self._receive(reader, 1)
-            if reader.stream is not None:
+            if reader.wire is not None:
                 assert reader.through >= head, "it never gets there"
 
     @invariant()
     def nothing_is_invented(self):
         for reader in self.readers:
-            if reader.epoch == self.log.bounds().epoch:
-                for sequence, record in reader.events.items():
-                    assert sequence not in self.truth or record == self.truth[sequence]
-                    assert reader.selection.admits(record)
+            if reader.epoch == self.log.bounds().epoch.hex():
+                for sequence, event in reader.events.items():
+                    record = self.truth.get(sequence)
+                    kind = Kind.BUY if isinstance(event, BuyEvent) else Kind.CONFIDENCE
+                    assert kind in reader.wanted
+                    assert record is None or (record.kind, record.symbol) == (kind, event.symbol)
 
     @invariant()
     def every_bookmark_is_true(self):
         for reader in self.readers:
-            if reader.epoch != self.log.bounds().epoch:
+            if reader.epoch != self.log.bounds().epoch.hex():
                 continue
             for sequence, record in self.truth.items():
                 lossless = record.kind is Kind.BUY or reader.every_event
-                due = reader.known_lost < sequence <= reader.through and reader.selection.admits(record)
+                due = reader.known_lost < sequence <= reader.through and record.kind in reader.wanted
                 assert not (due and lossless) or sequence in reader.events, f"{sequence} is missing"
 
     @invariant()
