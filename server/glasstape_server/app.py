@@ -166,6 +166,7 @@ class App:
             self.repository,
             self.record.watch.of,
             lambda: self._device_failed,
+            self.audit,
         )
         self._tasks: list[asyncio.Task[None]] = []
 

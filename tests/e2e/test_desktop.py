@@ -1,5 +1,7 @@
 """The desktop on the real server: a bar closes, a row turns, a detail opens, the server dies and comes back."""
 
+import os
+import signal
 import time
 
 import numpy as np
@@ -104,3 +106,32 @@ def test_a_day_at_the_desk(desk, spawn, qtbot, tmp_path):
         assert [buy.event.sequence for buy in parts.desk.buys] == buys
         assert parts.desk.connection.gaps == 0
         assert parts.desk.connection.latency() is not None
+
+
+def test_a_frozen_server_is_told_at_the_desk_and_nothing_is_lost_by_it(desk, spawn, qtbot, tmp_path):
+    server = spawn(tmp_path / "data")
+    with Client(server.address) as client:
+        market = open_market(server, client)
+        parts = desk(server.address)
+        status = parts.window.status
+        for _ in range(3):
+            market.close_bar()
+        qtbot.waitUntil(lambda: len(parts.desk.rows) == len(SYMBOLS), timeout=PATIENCE)
+        assert not status.stale.isVisible()
+
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            frozen = time.monotonic()
+            qtbot.waitUntil(lambda: status.stale.isVisible(), timeout=PATIENCE)
+            assert time.monotonic() - frozen < 3.0
+            qtbot.waitUntil(lambda: "Next try in" in status.connection.text(), timeout=PATIENCE)
+            assert time.monotonic() - frozen < 10.0
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        qtbot.waitUntil(lambda: not status.stale.isVisible(), timeout=PATIENCE)
+        for _ in range(6):
+            market.close_bar()
+        buys = [event.sequence for event in client.history(kinds=["buy"])]
+        qtbot.waitUntil(lambda: len(parts.desk.buys) >= len(buys), timeout=PATIENCE)
+        assert [buy.event.sequence for buy in parts.desk.buys] == buys
+        assert parts.desk.connection.gaps == parts.desk.connection.resets == 0

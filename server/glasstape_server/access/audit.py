@@ -3,19 +3,26 @@
 Never a payload, a token or a feature. A line's `chain` is SHA-256 over the line before's and its own text.
 """
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _FIRST = "0" * 64
 
 
 class AuditLog:
-    """An append-only file. Safe on any thread."""
+    """An append-only file. Safe on any thread.
+
+    A full disk stops nobody: what could not be noted is counted, and the count is noted once there is room.
+    """
 
     def __init__(self, path: Path) -> None:
         """Go on with a file, or begin one."""
@@ -23,14 +30,43 @@ class AuditLog:
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._chain = _last_chain(path)
+        self._lost = 0
+        self.trouble = ""
+        """Why lines cannot be written; empty: they can."""
 
     def note(self, event: str, **facts: str | float) -> None:
-        """Add a line; it is on disk before this returns only if the system is asked for it (`sync`)."""
+        """Add a line. The system writes it to the disk in its own time; `close` waits for that."""
         with self._lock:
-            row = {"time": round(time.time(), 3), "event": event, **facts}
-            text = json.dumps(row, ensure_ascii=False, sort_keys=True)
-            self._chain = _linked(self._chain, text)
-            os.write(self._file, f"{self._chain} {text}\n".encode())
+            if not self._write_lost() or not self._append(event, facts):
+                self._lost += 1
+
+    def try_again(self) -> None:
+        """Note how many lines were lost, if there is room again."""
+        with self._lock:
+            self._write_lost()
+
+    def _write_lost(self) -> bool:
+        if self._lost and self._append("lost", {"lines": self._lost}):
+            self._lost = 0
+        return not self._lost
+
+    def _append(self, event: str, facts: Mapping[str, str | float]) -> bool:
+        row = {"time": round(time.time(), 3), "event": event, **facts}
+        text = json.dumps(row, ensure_ascii=False, sort_keys=True)
+        chain = _linked(self._chain, text)
+        line = f"{chain} {text}\n".encode()
+        size = os.fstat(self._file).st_size
+        try:
+            if os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            os.ftruncate(self._file, size)  # half a line would be taken for a forged one
+            if not self.trouble:
+                log.error("audit log: %s", error)
+            self.trouble = f"the audit log cannot be written: {error.strerror}"
+            return False
+        self._chain, self.trouble = chain, ""
+        return True
 
     def close(self) -> None:
         """Write everything to the disk."""

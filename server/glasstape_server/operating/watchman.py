@@ -30,7 +30,7 @@ class Reason:
 
     text: str
     services: tuple[str, ...]
-    """Which do not serve because of it."""
+    """Which do not serve because of it; none: it is told and no more."""
 
 
 class Watchman:
@@ -52,6 +52,8 @@ class Watchman:
         """Tell what has changed."""
         if self._parts.ingest.trouble:
             await self._parts.ingest.try_again()
+        if self._parts.audit is not None:
+            self._parts.audit.try_again()
         found = tuple(self._reasons())
         self._server.explain_health(tuple(reason.text for reason in found))
         before = {name for reason in self._told for name in reason.services}
@@ -60,11 +62,11 @@ class Watchman:
             await self._server.set_serving(name, False)
         for name in sorted(before - now):
             await self._server.set_serving(name, True)
-        known = {reason.services for reason in self._told}
+        known = {(), *(reason.services for reason in self._told)}
         for reason in found:
             if reason.services not in known:
                 log.warning("not serving %s: %s", ", ".join(filter(None, reason.services)), reason.text)
-        if self._told and not found:
+        if before and not now:
             log.info("serving again")
         self._told = found
 
@@ -79,5 +81,7 @@ class Watchman:
             yield Reason(parts.ingest.trouble, (SERVER, _MARKET))
         if parts.pipeline.trouble:
             yield Reason(f"signals wait: {parts.pipeline.trouble}", (SERVER, _FEED))
+        if parts.audit is not None and parts.audit.trouble:
+            yield Reason(parts.audit.trouble, ())
         if parts.clock.last_close is not None and parts.clock.state(parts.interval) is DataState.STALE:
             yield Reason("market data is stale: no bar for more than two intervals", (_FEED,))

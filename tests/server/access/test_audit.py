@@ -1,4 +1,5 @@
 import json
+import resource
 
 import pytest
 from glasstape_server.access.audit import AuditLog, verify
@@ -37,6 +38,38 @@ def test_lines_are_json_and_go_on_after_a_restart(path):
 def test_what_was_done_to_it_is_found(path, change):
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
     assert len(list(verify(path))) == 1
+
+
+@pytest.fixture
+def full():
+    """Makes files of this process unable to grow beyond so many bytes; a write there fails as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, 20])
+def test_a_full_disk_loses_lines_says_so_and_forges_nothing(path, full, room):
+    log = AuditLog(path)
+    full(path.stat().st_size + room)  # none, or for half a line
+    for _ in range(3):
+        log.note("admitted", method="/lost")
+    assert "the audit log cannot be written" in log.trouble
+    log.try_again()
+    assert log.trouble
+    full(resource.RLIM_INFINITY)
+    log.try_again()
+    assert not log.trouble
+    log.note("admitted", method="/z")
+    log.close()
+    assert list(verify(path)) == []
+    rows = [json.loads(line.partition(" ")[2]) for line in path.read_text().splitlines()]
+    assert [row["event"] for row in rows[5:]] == ["lost", "admitted"]
+    assert rows[5]["lines"] == 3
 
 
 def test_a_torn_line_of_a_power_cut_is_told_and_does_not_swallow_the_next(path):

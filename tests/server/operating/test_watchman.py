@@ -36,6 +36,14 @@ class Ingest:
         self.tries += 1
 
 
+class Audit:
+    trouble = ""
+    tries = 0
+
+    def try_again(self):
+        self.tries += 1
+
+
 class Clock:
     last_close = None
     now = DataState.LIVE
@@ -57,6 +65,7 @@ class World:
             engine=SimpleNamespace(waiting={"interactive": 7}),
             pipeline=SimpleNamespace(trouble=""),
             device_failed=lambda: self.device_broken,
+            audit=Audit(),
         )
         self.server = Told()
         self.watchman = Watchman(self.parts, self.figures, self.server)
@@ -86,7 +95,12 @@ def _stale(world, wrong):
     world.parts.clock.now = DataState.STALE if wrong else DataState.LIVE
 
 
+def _audit(world, wrong):
+    world.parts.audit.trouble = "the audit log cannot be written: No space left" if wrong else ""
+
+
 TROUBLES = [
+    (_audit, set(), "the audit log cannot be written"),
     (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET}, "the device failed"),
     (_queue, {SERVER, PREDICT, OIP}, "queue of the device is full: 7 windows wait"),
     (_bars, {SERVER, MARKET}, "bars cannot be stored"),
@@ -131,7 +145,7 @@ def test_a_disk_that_was_full_is_tried_without_anybody_asking():
     _bars(world, True)
     world.look()
     world.look()
-    assert world.parts.ingest.tries == 2
+    assert world.parts.ingest.tries == world.parts.audit.tries == 2
 
 
 def test_a_server_that_nobody_has_fed_is_not_stale():
