@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """File of tokens, made by `glasstape tokens`: callers must prove who they are and what they may do."""
     audit_log: Path | None = None
     """File of who called what. Default: audit.log in the data folder where `tokens` is given, else none."""
+    audit_keep: int = Field(default=8, ge=1, le=1000)
+    """Older files of the audit log that are kept beside it, of 64 MiB each."""
     quota_streams: int = Field(default=0, ge=0)
     """Streams that one caller may hold at once. 0: any number."""
     quota_windows: float = Field(default=0, ge=0)

@@ -49,7 +49,7 @@ def access_of(settings: Settings) -> tuple[Access, AuditLog | None]:
         if not tokens.grants():
             raise ValueError(f"tokens: {settings.tokens} lets nobody in; `glasstape tokens create` makes one")
     path = settings.audit_log or (settings.data_dir / "audit.log" if tokens is not None else None)
-    audit = AuditLog(path) if path is not None else None
+    audit = AuditLog(path, settings.audit_keep) if path is not None else None
     return Access(Gate(tokens, audit), tls, with_reflection=not settings.production), audit
 
 

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --journal: save what can be saved; no server may run on it",
     )
+    parser.add_argument(
+        "--audit", type=Path, metavar="FILE", help="an audit log, and its older files beside it"
+    )
     parser.add_argument("--interval", default="1d", help="length of those bars (default: %(default)s)")
 
 
@@ -26,6 +29,8 @@ def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield from _model(options.check_model)
     if options.check_bars is not None:
         yield from _bars(options.check_bars, options.interval)
+    if options.audit is not None:
+        yield from _audit(options.audit)
     if options.journal is not None:
         yield from _journal(options.journal, repair=options.repair)
     elif options.repair:
@@ -43,6 +48,18 @@ def _model(folder: Path) -> Iterator[tuple[str, str]]:
     yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} is complete and undamaged"
     if not model.manifest.beats_base_rate:
         yield "warning", f"{folder}: its validation accuracy is not above the base rate"
+
+
+def _audit(path: Path) -> Iterator[tuple[str, str]]:
+    from glasstape_server.access.audit import parts, verify
+
+    if not path.is_file():
+        yield "problem", f"{path}: there is no such audit log"
+        return
+    wrong = list(verify(path))
+    yield from (("problem", text) for text in wrong)
+    if not wrong:
+        yield "ok", f"{path}: {len(parts(path))} files hold what was written"
 
 
 def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,8 @@ import json
 import resource
 
 import pytest
-from glasstape_server.access.audit import AuditLog, verify
+from glasstape_server.access import audit
+from glasstape_server.access.audit import AuditLog, parts, verify
 
 
 @pytest.fixture
@@ -70,6 +71,26 @@ def test_a_full_disk_loses_lines_says_so_and_forges_nothing(path, full, room):
     rows = [json.loads(line.partition(" ")[2]) for line in path.read_text().splitlines()]
     assert [row["event"] for row in rows[5:]] == ["lost", "admitted"]
     assert rows[5]["lines"] == 3
+
+
+def test_a_large_log_goes_on_in_a_new_file_and_the_oldest_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(audit, "LARGE", 500)
+    path = tmp_path / "audit.log"
+    for number in range(40):
+        log = AuditLog(path, keep=3)  # opened anew each time: the chain goes on over restarts, too
+        log.note("admitted", method="/x", who=f"desk {number}")
+        log.close()
+    files = parts(path)
+    assert [file.name for file in files] == ["audit.log", "audit.log.1", "audit.log.2", "audit.log.3"]
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+    assert list(verify(path)) == []
+    rows = [json.loads(line.partition(" ")[2]) for file in files for line in file.read_text().splitlines()]
+    assert sum(row["event"] == "continued" for row in rows) == 4
+    kept = sorted(int(row["who"].split()[1]) for row in rows if row["event"] == "admitted")
+    assert kept == list(range(kept[0], 40))
+    lines = files[1].read_text().splitlines(keepends=True)
+    files[1].write_text("".join(lines[:-1]))
+    assert "audit.log: line 1" in next(verify(path))
 
 
 def test_a_torn_line_of_a_power_cut_is_told_and_does_not_swallow_the_next(path):

@@ -27,8 +27,7 @@ from glasstape_server.rpc.server import SERVICES
 from glasstape_server.settings import Settings
 from glasstape_server.start import StartError
 from google.protobuf import descriptor_pool
-
-from tests.support.running import ServerProcess
+from running import ServerProcess
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +173,7 @@ def test_new_connections_get_a_renewed_certificate_and_old_ones_stay(guarded, au
     _certificate(authority, folder)
 
 
-def test_the_audit_log_knows_who_and_never_what_with(guarded, client):
+def test_the_audit_log_knows_who_and_never_what_with(guarded, client, capsys):
     _, folder, by_scope, _ = guarded
     client("explain").models()
     path = folder / "data" / "audit.log"
@@ -184,6 +183,11 @@ def test_the_audit_log_knows_who_and_never_what_with(guarded, client):
     assert any(row["method"].endswith("ListModels") and row["who"] == "explain" for row in rows)
     text = path.read_text() + "".join(guarded[0].log)
     assert not any(token.rpartition("_")[2] in text for token in by_scope.values())
+    assert main(["doctor", "--offline", "--audit", str(path)]) == 0
+    changed = folder / "changed.log"
+    changed.write_text(path.read_text().replace('"who": "explain"', '"who": "nobody"', 1))
+    assert main(["doctor", "--offline", "--audit", str(changed)]) == 1
+    assert f"problem  {changed}: line" in capsys.readouterr().out
 
 
 def test_the_commands_carry_token_and_certificates_in_files(guarded, authority, tmp_path, capsys):
