@@ -70,7 +70,8 @@ class SignalServiceServicer(object):
         Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
         before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
         and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-        left more than 10,000 lossless events waiting: nothing is lost, resume from the token.
+        left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
+        from the token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

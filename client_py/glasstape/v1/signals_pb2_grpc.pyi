@@ -44,7 +44,8 @@ class SignalServiceStub:
     Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
     before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
     and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-    left more than 10,000 lossless events waiting: nothing is lost, resume from the token.
+    left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
+    from the token.
     """
     ListSignals: _grpc.UnaryUnaryMultiCallable[_signals_pb2.ListSignalsRequest, _signals_pb2.ListSignalsResponse]
     """Lists journalled events, by page."""
@@ -67,7 +68,8 @@ class SignalServiceAsyncStub(SignalServiceStub):
     Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
     before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
     and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-    left more than 10,000 lossless events waiting: nothing is lost, resume from the token.
+    left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
+    from the token.
     """
     ListSignals: _aio.UnaryUnaryMultiCallable[_signals_pb2.ListSignalsRequest, _signals_pb2.ListSignalsResponse]  # type: ignore[assignment]
     """Lists journalled events, by page."""
@@ -93,7 +95,8 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
         before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
         and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-        left more than 10,000 lossless events waiting: nothing is lost, resume from the token.
+        left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
+        from the token.
         """
 
     @_abc_1.abstractmethod
