@@ -19,6 +19,8 @@ from glasstape.v1 import signals_pb2 as pb
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 """Seconds between two attempts, before jitter."""
+LONGEST_AWAY = 1.0
+"""The same while nobody answers: whoever comes back is to be found within two seconds."""
 SILENCE_FACTOR = 3.0
 """A stream that is silent for this many heartbeat intervals (and a second) is taken for dead."""
 
@@ -94,6 +96,7 @@ class StreamState:
         if not isinstance(error, UnavailableError | OverloadedError | InternalError):
             raise error
         self._failures += 1
-        longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self._failures - 1))
+        most = LONGEST_AWAY if isinstance(error, UnavailableError) else LONGEST_DELAY
+        longest = min(most, FIRST_DELAY * 2 ** (self._failures - 1))
         self.delay = max(error.retry_after or 0.0, random.uniform(longest / 2, longest))  # noqa: S311
         return Disconnected(error=error, retry_in=timedelta(seconds=self.delay), attempt=self._failures)

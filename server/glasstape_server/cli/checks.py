@@ -64,7 +64,9 @@ def _audit(path: Path) -> Iterator[tuple[str, str]]:
 
 def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
     from glasstape_server.cli.data_folder import Held, held, journal_of
+    from glasstape_server.errors import DataLoss
     from glasstape_server.feed import journal_care
+    from glasstape_server.market.database import UNREADABLE
     from glasstape_server.rpc.convert.signals import decode_event
 
     path = journal_of(folder)
@@ -80,7 +82,7 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
     try:
         with held(folder):
             yield from journal_care.repair(path, lambda payload: decode_event(payload).bar_close_time)
-    except (Held, OSError) as error:
+    except (Held, OSError, *UNREADABLE, DataLoss) as error:
         yield "problem", f"--repair: {error}"
         return
     yield from journal_care.examine(path)

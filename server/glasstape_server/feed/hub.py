@@ -82,6 +82,9 @@ class Hub:
         """Hand committed records to everybody who wants them."""
         if not records:
             return
+        if (missed := records[0].sequence - self.position[0] - 1) > 0:
+            # A burst was committed and failed on its way here: it is told before what follows it.
+            records = [*self.log.read(self.position[0], missed), *records]
         for record in records:
             self._remember(record)
         self.tally.published.update(record.kind for record in records)

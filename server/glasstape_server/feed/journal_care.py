@@ -1,14 +1,16 @@
 """Looking through a journal's file, and saving what can be saved of a damaged one."""
 
+import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss
 from glasstape_server.feed.chain import NO_CHAIN
 from glasstape_server.feed.journal_file import (
+    COLUMNS,
     FORMAT,
     HighWater,
     Linked,
@@ -16,13 +18,15 @@ from glasstape_server.feed.journal_file import (
     checksum,
     damaged,
     format_of,
+    insert_records,
     meta,
+    note_of,
     open_journal,
+    record_of,
 )
 from glasstape_server.feed.log import Record
 from glasstape_server.market.database import UNREADABLE, connect, transaction
 
-_EVENTS = "sequence, kind, symbol, interval, model_name, winning, expire_time, payload, chain"
 Finding = tuple[str, str]
 """("ok" | "warning" | "problem", sentence)."""
 
@@ -66,14 +70,13 @@ def _findings(path: Path, db: sqlite3.Connection) -> Iterator[Finding]:
         )
     elif not missing:
         yield "ok", f"{path}: events {first} to {head} are what was written"
-    for sequence, digest, data, check in db.execute("SELECT sequence, digest, data, checksum FROM windows"):
-        if not reader.fits(check, sequence, digest, data):
+    for check, *row in db.execute(f"SELECT {reader.checksum}, sequence, digest, data FROM windows"):  # noqa: S608
+        if not reader.fits(check, *row):
+            sequence = row[0]
             yield "problem", f"{path}: the window of event {sequence} is damaged"
-    for symbol, interval, time, check in db.execute(
-        "SELECT symbol, interval, close_time, checksum FROM progress"
-    ):
-        if not reader.fits(check, symbol, interval, time):
-            yield "problem", f"{path}: the progress of {symbol} is damaged"
+    for check, *row in db.execute(f"SELECT {reader.checksum}, symbol, interval, close_time FROM progress"):  # noqa: S608
+        if not reader.fits(check, *row):
+            yield "problem", f"{path}: the progress of {row[0]} is damaged"
     yield from _end(path, db, first, head)
 
 
@@ -83,6 +86,10 @@ class _Reader:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._linked = Linked(db)
+        self.first_format_until = self._linked.first_format_until
+        self._checked = format_of(db) > 1
+        self.checksum = "checksum" if self._checked else "NULL"
+        """The column of checksums beside the chain, which the first format had not."""
 
     def record(self, sequence: int) -> Record:
         """One event, checked.
@@ -91,13 +98,10 @@ class _Reader:
             DataLoss: it is missing, or not what was written.
             sqlite3.DatabaseError: it cannot be read.
         """
-        row = self._db.execute(f"SELECT {_EVENTS} FROM events WHERE sequence = ?", (sequence,)).fetchone()  # noqa: S608
+        row = self._db.execute(f"SELECT {COLUMNS} FROM events WHERE sequence = ?", (sequence,)).fetchone()  # noqa: S608
         if row is None:
             raise damaged(f"event {sequence} is missing")
-        try:
-            record = Record(row[0], Kind(row[1]), *row[2:])
-        except ValueError:
-            raise damaged(f"event {sequence} is not what was written") from None
+        record = record_of(row)
         self._linked.check(self.chain(sequence - 1), record)
         return record
 
@@ -120,11 +124,7 @@ class _Reader:
 
     def fits(self, noted: int | None, *parts: object) -> bool:
         """Whether a row beside the chain fits its checksum."""
-        try:
-            self._linked.check_row(noted, "", *parts)
-        except DataLoss:
-            return False
-        return True
+        return not self._checked or noted == checksum(*parts)
 
     def newest_run(self) -> tuple[int, int]:
         """First and last of the newest unbroken run; (1, 0) if nothing is intact."""
@@ -141,7 +141,7 @@ class _Reader:
 
 
 def _end(path: Path, db: sqlite3.Connection, first: int, head: int) -> Iterator[Finding]:
-    note = _note_of(path)
+    note = note_of(path)
     if not note.is_file():
         return
     with closing(HighWater(note)) as high_water:
@@ -157,7 +157,7 @@ def _end(path: Path, db: sqlite3.Connection, first: int, head: int) -> Iterator[
         )
     elif sequence >= first:
         held = db.execute("SELECT chain FROM events WHERE sequence = ?", (sequence,)).fetchone()
-        if held is not None and bytes(held[0]) != chain:
+        if held is not None and blob(held[0], f"the chain at {sequence}") != chain:
             yield (
                 "problem",
                 f"{path}: event {sequence} was another one once; the next start begins a new epoch",
@@ -165,7 +165,7 @@ def _end(path: Path, db: sqlite3.Connection, first: int, head: int) -> Iterator[
 
 
 def repair(path: Path, close_time_of: Callable[[bytes], int]) -> Iterator[Finding]:
-    """Keep the newest unbroken run of events in a new journal; the old file stays beside it.
+    """Keep the newest unbroken run of events in a new journal; a copy of the old one stays beside it.
 
     What lies before the newest damage cannot be proven and is given up: its tokens answer OUT_OF_RANGE. A
     damaged end is given up, too, and that begins a new epoch at the next start. No server may run.
@@ -179,22 +179,44 @@ def repair(path: Path, close_time_of: Callable[[bytes], int]) -> Iterator[Findin
         for number in range(1, 1000)
         if not (name := path.with_name(f"{path.name}.damaged-{number}")).exists()
     )
-    _move(path, kept_as)
+    draft = path.with_name(f"{path.name}.repairing")
+    _remove(draft)
     try:
-        with closing(connect(kept_as)) as old, closing(open_journal(path)) as new:
+        for name, copy in zip(_files(path), _files(kept_as), strict=True):
+            with suppress(FileNotFoundError):
+                shutil.copy2(name, copy)
+        with closing(connect(path)) as old, closing(open_journal(draft)) as new:
             found = list(_rescue(old, new, close_time_of))
     except BaseException:
-        path.unlink(missing_ok=True)
-        _move(kept_as, path)
+        _remove(draft)
+        _remove(kept_as)
         raise
+    # The last step: whoever is killed before it leaves the damaged journal where it was.
+    _sync(draft)
+    for file in _files(path)[1:]:
+        file.unlink(missing_ok=True)
+    draft.replace(path)
+    _sync(path.parent)
     yield "ok", f"{kept_as}: the damaged journal, as it was"
     yield from found
 
 
-def _move(path: Path, to: Path) -> None:
-    for suffix in ("-wal", "-shm", ""):
-        if (file := path.with_name(path.name + suffix)).exists():
-            file.rename(to.with_name(to.name + suffix))
+def _files(path: Path) -> list[Path]:
+    """A database and what may lie beside it."""
+    return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+
+
+def _remove(path: Path) -> None:
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _rescue(
@@ -203,10 +225,12 @@ def _rescue(
     reader = _Reader(old)
     first, last = reader.newest_run()
     with transaction(new) as db:
-        for name in ("epoch", "secret", "first_format_until"):
+        for name in ("epoch", "secret"):
             with suppress(*UNREADABLE):
                 if value := meta(old, name):
                     db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        until = min(reader.first_format_until, last).to_bytes(8, "big")
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('first_format_until', ?)", (until,))
         closes = _copy_events(reader, db, range(first, last + 1), close_time_of)
         if first > 1:
             db.execute("INSERT OR REPLACE INTO meta VALUES ('chain_before', ?)", (reader.chain(first - 1),))
@@ -227,25 +251,20 @@ def _copy_events(
         record = reader.record(sequence)
         key = (record.symbol, record.interval)
         closes[key] = max(closes.get(key, 0), close_time_of(record.payload))
-        new.execute(
-            f"INSERT INTO events ({_EVENTS}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
-            (
-                record.sequence, int(record.kind), *key, record.model_name, record.winning, record.expire_time,
-                record.payload, record.chain,
-            ),
-        )  # fmt: skip
+        insert_records(new, [record])
     return closes
 
 
 def _copy_windows(
     reader: _Reader, old: sqlite3.Connection, new: sqlite3.Connection, sequences: range
 ) -> None:
-    statement = "SELECT digest, data, resolved, checksum FROM windows WHERE sequence = ?"
+    statement = f"SELECT digest, data, resolved, {reader.checksum} FROM windows WHERE sequence = ?"  # noqa: S608
     for sequence in sequences:
         with suppress(*UNREADABLE):
             row = old.execute(statement, (sequence,)).fetchone()
-            if row is not None and reader.fits(row[3], sequence, row[0], row[1]):
-                new.execute("INSERT INTO windows VALUES (?,?,?,?,?)", (sequence, *row))
+            if row is not None and reader.fits(row[3], sequence, *row[:2]):
+                check = checksum(sequence, *row[:2])
+                new.execute("INSERT INTO windows VALUES (?,?,?,?,?)", (sequence, *row[:3], check))
 
 
 def _copy_progress(
@@ -254,8 +273,8 @@ def _copy_progress(
     """Progress that is intact, or else what the kept events say; never behind those."""
     intact: dict[tuple[str, str], int] = {}
     with suppress(*UNREADABLE):
-        for symbol, interval, time, check in old.execute(
-            "SELECT symbol, interval, close_time, checksum FROM progress"
+        for check, symbol, interval, time in old.execute(
+            f"SELECT {reader.checksum}, symbol, interval, close_time FROM progress"  # noqa: S608
         ):
             if reader.fits(check, symbol, interval, time):
                 intact[symbol, interval] = time
@@ -265,7 +284,3 @@ def _copy_progress(
         "INSERT OR REPLACE INTO progress VALUES (?,?,?,?)",
         [(*key, time, checksum(*key, time)) for key, time in intact.items()],
     )
-
-
-def _note_of(path: Path) -> Path:
-    return path.with_name(path.name + "-head")

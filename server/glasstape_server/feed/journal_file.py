@@ -5,16 +5,21 @@ import secrets
 import sqlite3
 import struct
 import zlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss
 from glasstape_server.feed.chain import first_link, link
 from glasstape_server.feed.log import Record
-from glasstape_server.market.database import connect
+from glasstape_server.market.database import connect, transaction
 
 FORMAT = 2
 """1: the chain covered number and payload alone, and windows and progress had no checksums."""
 
+COLUMNS = "sequence, kind, symbol, interval, model_name, winning, expire_time, payload, chain"
+"""Of an event, in the order of `Record`."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
@@ -58,12 +63,14 @@ def _prepare(db: sqlite3.Connection) -> None:
             "JOURNAL_TOO_NEW",
             f"journal: format {version} is of a newer version; this one reads up to {FORMAT}",
         )
-    db.executescript(_SCHEMA)
-    if version == 1:
-        _upgrade(db)
-    for name, size in (("epoch", 8), ("secret", 32)):
-        db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_bytes(size)))
-    db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT.to_bytes(8, "big"),))
+    with transaction(db):  # whoever is killed meanwhile leaves nothing, not half a journal
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        if version == 1:
+            _upgrade(db)
+        for name, size in (("epoch", 8), ("secret", 32)):
+            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, secrets.token_bytes(size)))
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT.to_bytes(8, "big"),))
 
 
 def format_of(db: sqlite3.Connection) -> int:
@@ -93,45 +100,72 @@ def blob(value: object, what: str) -> bytes:
 def _upgrade(db: sqlite3.Connection) -> None:
     """From format 1. What it wrote stays as it was, so that resume tokens stay good."""
     (head,) = db.execute("SELECT ifnull(max(sequence), 0) FROM events").fetchone()
-    db.execute("BEGIN IMMEDIATE")
-    for table in ("windows", "progress"):
+    for table, columns, key in (
+        ("windows", "sequence, digest, data", "sequence = ?1"),
+        ("progress", "symbol, interval, close_time", "symbol = ?1 AND interval = ?2"),
+    ):
         db.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER")
+        for row in db.execute(f"SELECT {columns} FROM {table}").fetchall():  # noqa: S608
+            db.execute(f"UPDATE {table} SET checksum = ?4 WHERE {key}", (*row, checksum(*row)))  # noqa: S608
     db.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?)", (FORMAT.to_bytes(8, "big"),))
     db.execute("INSERT OR REPLACE INTO meta VALUES ('first_format_until', ?)", (head.to_bytes(8, "big"),))
-    db.execute("COMMIT")
 
 
 class Linked:
     """Checks records against the chain that they were written with."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        self._old_until = int.from_bytes(meta(db, "first_format_until"), "big")
+        self.first_format_until = int.from_bytes(meta(db, "first_format_until"), "big")
+        """Newest event whose link is of the first format."""
+        if format_of(db) == 1:
+            (self.first_format_until,) = db.execute("SELECT ifnull(max(sequence), 0) FROM events").fetchone()
 
     def check(self, before: bytes, record: Record) -> None:
         """Raise DataLoss unless a record is what was written behind `before`."""
         try:
-            follows = first_link if record.sequence <= self._old_until else link
+            follows = first_link if record.sequence <= self.first_format_until else link
             intact = follows(before, record) == record.chain
         except (struct.error, TypeError, AttributeError, ValueError):
             intact = False
         if not intact:
             raise damaged(f"event {record.sequence} is not what was written")
 
-    def check_row(self, noted: int | None, what: str, *parts: object) -> None:
-        """Raise DataLoss unless a row beside the chain fits its checksum.
 
-        Args:
-            noted: the checksum; None: written in the first format, which had none.
-            what: the row, in words.
-            parts: its values; of a window the sequence first.
-        """
-        if noted is None:
-            sequence = parts[0] if isinstance(parts[0], int) else 0
-            intact = bool(self._old_until) and sequence <= self._old_until
-        else:
-            intact = noted == checksum(*parts)
-        if not intact:
-            raise damaged(f"{what} is not what was written")
+def record_of(row: Sequence[Any]) -> Record:
+    """An event of its columns.
+
+    Raises:
+        DataLoss: it has a kind that there is not.
+    """
+    try:
+        return Record(row[0], Kind(row[1]), *row[2:])
+    except ValueError:
+        raise damaged(f"event {row[0]} is not what was written") from None
+
+
+def insert_records(db: sqlite3.Connection, records: Iterable[Record]) -> None:
+    """Write events."""
+    db.executemany(
+        f"INSERT INTO events ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
+        (
+            (
+                r.sequence, int(r.kind), r.symbol, r.interval, r.model_name, r.winning, r.expire_time,
+                r.payload, r.chain,
+            )
+            for r in records
+        ),
+    )  # fmt: skip
+
+
+def check_row(noted: int, what: str, *parts: object) -> None:
+    """Raise DataLoss unless a row beside the chain, told in words, fits its checksum."""
+    if noted != checksum(*parts):
+        raise damaged(f"{what} is not what was written")
+
+
+def note_of(path: Path) -> Path:
+    """Where a journal's end is noted."""
+    return path.with_name(path.name + "-head")
 
 
 def damaged(what: str) -> DataLoss:

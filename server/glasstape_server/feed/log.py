@@ -85,6 +85,9 @@ class EventLog(Protocol):
     What `append` returned is durable; nothing is readable before.
     """
 
+    trouble: str
+    """What would go unnoticed if the log lost its end now; empty: nothing."""
+
     @property
     def secret(self) -> bytes:
         """Key of the tokens' tags."""

@@ -10,6 +10,8 @@ SLACK = 0.1
 """Part of the limit by which the journal may grow beyond it, so that it is not cut at every burst."""
 LOOK_SECONDS = 60.0
 """Between two looks at the age."""
+AT_ONCE = 20_000
+"""Events removed behind one burst: more would keep the next one waiting."""
 
 
 class Retention:
@@ -40,15 +42,21 @@ class Retention:
         """
         bounds = self._log.bounds()
         if self._keep and bounds.head - bounds.earliest > (1 + SLACK) * self._keep:
-            self._log.compact(bounds.head - self._keep + 1)
-        if self._age and time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._compact(bounds.head - self._keep + 1)
+        if self._age and time.monotonic() - self._looked >= LOOK_SECONDS and self._remove_old(now):
             self._looked = time.monotonic()
-            self._remove_old(now)
 
-    def _remove_old(self, now: int) -> None:
+    def _compact(self, earliest: int) -> bool:
+        """Remove what lies before, or some of it; whether that was all."""
+        most = self._log.bounds().earliest + AT_ONCE
+        self._log.compact(min(earliest, most))
+        return earliest <= most
+
+    def _remove_old(self, now: int) -> bool:
+        """Remove what is too old, or some of it; whether that was all."""
         bounds = self._log.bounds()
         if bounds.head < bounds.earliest or self._published(bounds.earliest) >= now - (1 + SLACK) * self._age:
-            return
+            return True
         low, high = bounds.earliest, bounds.head  # publish times grow with sequences: look in the middle
         while low < high:
             middle = (low + high) // 2
@@ -56,7 +64,7 @@ class Retention:
                 low = middle + 1
             else:
                 high = middle
-        self._log.compact(low)
+        return self._compact(low)
 
     def _published(self, sequence: int) -> int:
         record = self._log.record(sequence)

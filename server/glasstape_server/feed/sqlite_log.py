@@ -13,15 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from glasstape_server.domain import Kind
-from glasstape_server.errors import DataLoss, ResourceExhausted
+from glasstape_server.errors import DataLoss, ResourceExhausted, Unavailable
 from glasstape_server.feed.chain import NO_CHAIN, link
-from glasstape_server.feed.journal_file import HighWater, Linked, blob, checksum, damaged, meta, open_journal
+from glasstape_server.feed.journal_file import (
+    COLUMNS,
+    HighWater,
+    Linked,
+    blob,
+    check_row,
+    checksum,
+    damaged,
+    insert_records,
+    meta,
+    note_of,
+    open_journal,
+    record_of,
+)
 from glasstape_server.feed.log import Bounds, Entry, Key, Record, Selection
-from glasstape_server.market.database import UNREADABLE, connect, transaction
+from glasstape_server.market.database import UNREADABLE, connect, passing, transaction
 
 log = logging.getLogger(__name__)
 
-_RECORD = "sequence, kind, symbol, interval, model_name, winning, expire_time, payload, chain"
 _BEFORE = """coalesce(
     (SELECT p.chain FROM events p WHERE p.sequence = events.sequence - 1),
     (SELECT value FROM meta WHERE name = 'chain_before'), x'0000000000000000')"""
@@ -29,7 +41,8 @@ _BEFORE = """coalesce(
 _CHECKED_WHOLE = 64 << 20
 """Bytes up to which a journal is checked page by page when it is opened."""
 _CHECKED_TAIL = 50_000
-"""Newest records that are checked when it is opened; older ones are when they are read."""
+"""Newest records that are checked when it is opened; older ones are when they are read, or filtered."""
+_PROVEN_AT_ONCE = 10_000
 
 
 class SqliteLog:
@@ -40,8 +53,11 @@ class SqliteLog:
 
         Raises:
             DataLoss: it is damaged.
+            sqlite3.OperationalError: it cannot be opened now.
         """
         self._path = path
+        self.trouble = ""
+        """What would go unnoticed if the journal lost its end now; empty: nothing."""
         self._readers = threading.local()
         self._all_connections: list[sqlite3.Connection] = []
         self._changing = threading.Lock()
@@ -53,13 +69,15 @@ class SqliteLog:
             self._check_pages()
             self._bounds = self._find_bounds()
             self._check_newest()
+            self._high_water = HighWater(note_of(path))
         except UNREADABLE as error:
             self._close_all()
+            if passing(error):
+                raise
             raise damaged(str(error)) from None
-        except DataLoss:
+        except (DataLoss, OSError):
             self._close_all()
             raise
-        self._high_water = HighWater(path.with_name(path.name + "-head"))
         self._find_lost_tail()
 
     def bounds(self) -> Bounds:
@@ -88,8 +106,19 @@ class SqliteLog:
                 "STORAGE_FULL", f"the journal cannot be written: {error}", retry_after=5.0
             ) from None
         self._bounds = replace(bounds, head=sequence, chain=chain)
-        self._high_water.write(sequence, chain)
+        self._note_head()
         return records
+
+    def _note_head(self) -> None:
+        """What is committed stays so, whether or not that can be noted."""
+        try:
+            self._high_water.write(self._bounds.head, self._bounds.chain)
+        except OSError as error:
+            if not self.trouble:
+                log.error("journal: its end cannot be noted: %s", error)
+            self.trouble = f"the journal's end cannot be noted: {error.strerror}"
+        else:
+            self.trouble = ""
 
     def read(self, after: int, limit: int) -> list[Record]:
         """See `EventLog.read`."""
@@ -101,6 +130,7 @@ class SqliteLog:
 
     def page(self, selection: Selection, first: int, last: int, limit: int, descending: bool) -> list[Record]:
         """See `EventLog.page`."""
+        self._prove_from(first)
         where, values = ["sequence BETWEEN ? AND ?"], [first, last]
         arguments: list[object] = [*values]
         if selection.kinds is not None:
@@ -121,13 +151,17 @@ class SqliteLog:
         """See `EventLog.chain_at`."""
         if sequence == 0:
             return NO_CHAIN
-        # One statement, so that a compaction is seen whole or not at all.
+        record = self.record(sequence)
+        if record is not None:
+            return record.chain
         rows = self._rows(
-            "SELECT chain FROM events WHERE sequence = ?1 UNION ALL SELECT value FROM meta"
-            " WHERE name = 'chain_before' AND ?1 = (SELECT min(sequence) - 1 FROM events)",
+            "SELECT value FROM meta WHERE name = 'chain_before' AND ? = (SELECT min(sequence) - 1 FROM events)",
             (sequence,),
         )
-        return blob(rows[0][0], f"the chain at {sequence}") if rows else None
+        if not rows:
+            return None
+        self.record(sequence + 1)  # which follows it, or is damaged
+        return blob(rows[0][0], f"the chain at {sequence}")
 
     def window(self, sequence: int) -> tuple[str, bytes] | None:
         """See `EventLog.window`."""
@@ -139,7 +173,7 @@ class SqliteLog:
         if not rows:
             return None
         digest, data, check = rows[0]
-        self._linked.check_row(check, f"the window of event {own}", own, digest, data)
+        check_row(check, f"the window of event {own}", own, digest, data)
         return str(digest), blob(data, f"the window of event {own}")
 
     def record(self, sequence: int) -> Record | None:
@@ -159,7 +193,7 @@ class SqliteLog:
         for symbol, interval, close_time, check in self._rows(
             "SELECT symbol, interval, close_time, checksum FROM progress", ()
         ):
-            self._linked.check_row(check, f"the progress of {symbol}", symbol, interval, close_time)
+            check_row(check, f"the progress of {symbol}", symbol, interval, close_time)
             found[symbol, interval] = close_time
         return found
 
@@ -204,23 +238,7 @@ class SqliteLog:
         self, entries: Sequence[Entry], records: Sequence[Record], progress: Mapping[Key, int]
     ) -> None:
         with transaction(self._writer) as db:
-            db.executemany(
-                f"INSERT INTO events ({_RECORD}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
-                [
-                    (
-                        r.sequence,
-                        int(r.kind),
-                        r.symbol,
-                        r.interval,
-                        r.model_name,
-                        r.winning,
-                        r.expire_time,
-                        r.payload,
-                        r.chain,
-                    )
-                    for r in records
-                ],
-            )
+            insert_records(db, records)
             db.executemany(
                 "INSERT INTO windows (sequence, digest, data, checksum) VALUES (?,?,?,?)",
                 [
@@ -265,8 +283,16 @@ class SqliteLog:
                 raise damaged(said)
 
     def _check_newest(self) -> None:
-        self.read(self._bounds.head - _CHECKED_TAIL, _CHECKED_TAIL)
+        self._proven_from = self._bounds.head + 1
+        self._prove_from(max(self._bounds.earliest, self._bounds.head - _CHECKED_TAIL + 1))
         self.progress()
+
+    def _prove_from(self, first: int) -> None:
+        """Check the events that are not proven yet, once: what a filter leaves out is never looked at again."""
+        while (earliest := max(first, self._bounds.earliest)) < self._proven_from:
+            start = max(earliest, self._proven_from - _PROVEN_AT_ONCE)
+            self.read(start - 1, self._proven_from - start)
+            self._proven_from = start
 
     def _find_lost_tail(self) -> None:
         """Begin a new epoch if the journal once went further, or otherwise, than it does now."""
@@ -281,7 +307,7 @@ class SqliteLog:
                     self._bounds.head,
                 )
                 self.begin_epoch(self._bounds.epoch)
-        self._high_water.write(self._bounds.head, self._bounds.chain)
+        self._note_head()
 
     def _close_all(self) -> None:
         for connection in self._all_connections:
@@ -289,13 +315,10 @@ class SqliteLog:
 
     def _select(self, clause: str, values: Sequence[object]) -> list[Record]:
         found = []
-        statement = f"SELECT {_RECORD}, {_BEFORE} FROM events {clause}"  # noqa: S608
-        for row in self._rows(statement, values):
-            try:
-                record = Record(row[0], Kind(row[1]), *row[2:9])
-            except ValueError:
-                raise damaged(f"event {row[0]} is not what was written") from None
-            self._linked.check(row[9], record)
+        statement = f"SELECT {_BEFORE}, {COLUMNS} FROM events {clause}"  # noqa: S608
+        for before, *columns in self._rows(statement, values):
+            record = record_of(columns)
+            self._linked.check(before, record)
             found.append(record)
         return found
 
@@ -303,6 +326,10 @@ class SqliteLog:
         try:
             return self._reader().execute(statement, values).fetchall()
         except UNREADABLE as error:
+            if passing(error):
+                raise Unavailable(
+                    "JOURNAL_UNAVAILABLE", f"the journal cannot be read now: {error}", retry_after=1.0
+                ) from None
             raise damaged(str(error)) from None
 
     def _reader(self) -> sqlite3.Connection:

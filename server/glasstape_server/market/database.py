@@ -8,6 +8,22 @@ from pathlib import Path
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What reading a damaged file raises: even SQLite's complaint may be illegible."""
 
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+}
+
+
+def passing(error: Exception) -> bool:
+    """Whether an error says something of the machine, not of the file: too few descriptors, say."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _PASSING
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a database with write-ahead log and an fsync at every commit."""

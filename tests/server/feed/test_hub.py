@@ -160,6 +160,14 @@ async def test_nothing_is_missed_or_doubled_between_catching_up_and_live(hub, lo
         await stream.close()
 
 
+async def test_what_was_committed_and_failed_on_its_way_is_told_before_what_follows(hub, log, append):
+    stream, _ = await started(hub, start=Start.LIVE)
+    append(log, A, BUY)  # nobody publishes it
+    hub.publish(append(log, B))
+    assert (await stream.sequences_until(3))[0] == [1, 2, 3]
+    await stream.close()
+
+
 async def test_conflation_keeps_the_last_confidence_and_every_buy(hub, log, append):
     stream, _ = await started(hub, start=Start.LIVE, conflation_seconds=0.2, heartbeat_seconds=5.0)
     for _ in range(5):

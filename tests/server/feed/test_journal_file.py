@@ -3,41 +3,32 @@
 import random
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 from effort import effort
 from glasstape_server.domain import Kind
-from glasstape_server.errors import DataLoss
-from glasstape_server.feed.chain import first_link
-from glasstape_server.feed.journal_care import examine, repair
-from glasstape_server.feed.log import Entry, Record, Selection
+from glasstape_server.errors import DataLoss, Unavailable
+from glasstape_server.feed.journal_care import examine
+from glasstape_server.feed.journal_file import HighWater
+from glasstape_server.feed.log import Selection
 from glasstape_server.feed.sqlite_log import SqliteLog
+from journals import fill, first_format
 
 A = ("CONFIDENCE", "A", 0.4)
 
 
-def _fill(path, count=40):
-    """A journal of confidences and buys with windows; returns its records."""
-    log = SqliteLog(path)
-    entries = []
-    for n in range(1, count + 1):
-        kind = Kind.BUY if n % 3 == 0 else Kind.CONFIDENCE
-        record = Record(n, kind, f"S{n % 5}", "1d", "m", n / 100, 1 << 60, bytes([n]) * 30)
-        window = np.full((6, 8), n, np.float32) if kind is Kind.CONFIDENCE else None
-        entries.append(Entry(record, "d" if window is not None else "", window))
-    records = log.append(entries, {(f"S{k}", "1d"): k for k in range(5)})
-    log.close()
-    db = sqlite3.connect(path)  # everything into the one file that is going to be damaged
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.close()
-    return records
-
-
 def _questions(log, count):
     """All that a server may ask of a journal."""
-    for down in (False, True):
-        yield log.page, (Selection(), 1, count, 1000, down)
+    wanted = (
+        Selection(),
+        Selection(kinds=frozenset({Kind.BUY})),
+        Selection(symbols=frozenset({"S3"})),
+        Selection(min_confidence=0.2),
+    )
+    for selection in wanted:
+        for down in (False, True):
+            yield log.page, (selection, 1, count, 1000, down)
     yield log.read, (0, 1000)
     yield log.latest, (0,)
     yield log.unresolved, ()
@@ -45,6 +36,7 @@ def _questions(log, count):
     for sequence in range(1, count + 1):
         yield log.window, (sequence,)
         yield log.record, (sequence,)
+        yield log.chain_at, (sequence,)
 
 
 def _answers(log, count):
@@ -52,7 +44,7 @@ def _answers(log, count):
     for method, arguments in _questions(log, count):
         try:
             yield method(*arguments)
-        except DataLoss:
+        except (DataLoss, Unavailable):
             yield DAMAGED
 
 
@@ -62,7 +54,7 @@ FLIPS = effort(300, 10_000)
 
 
 def test_no_flipped_bit_is_ever_served(tmp_path):
-    records = _fill(tmp_path / "good")
+    records = fill(tmp_path / "good")
     log = SqliteLog(tmp_path / "good")
     epoch = log.bounds().epoch
     truth = list(_answers(log, len(records)))
@@ -76,7 +68,7 @@ def test_no_flipped_bit_is_ever_served(tmp_path):
         shutil.copy(tmp_path / "good-head", f"{path}-head")
         try:
             log = SqliteLog(path)
-        except DataLoss:
+        except (DataLoss, sqlite3.OperationalError):
             found += 1
         else:
             if log.bounds().head:  # else its tables are gone, which the note beside it knows
@@ -145,65 +137,126 @@ def test_a_lost_tail_begins_a_new_epoch_though_sqlite_finds_nothing(tmp_path, ap
 
 
 def test_another_history_of_the_same_length_begins_a_new_epoch(tmp_path, append):
+    notes, epochs = [], []
+    for symbol in ("A", "OTHER"):
+        log = SqliteLog(tmp_path / symbol)
+        append(log, *[("CONFIDENCE", symbol, 0.4)] * 3)
+        epochs.append(log.bounds().epoch)
+        log.close()
+        notes.append((tmp_path / f"{symbol}-head").read_bytes())
+    (tmp_path / "OTHER-head").write_bytes(notes[0])  # it once ended at 3, too, and otherwise
+    log = SqliteLog(tmp_path / "OTHER")
+    assert log.bounds().epoch not in epochs
+    log.close()
+
+
+def test_an_illegible_note_of_the_end_says_nothing(tmp_path, append):
+    log = SqliteLog(tmp_path / "j")
+    append(log, A)
+    epoch = log.bounds().epoch
+    log.close()
+    (tmp_path / "j-head").write_bytes(b"\xff" * 20)
+    log = SqliteLog(tmp_path / "j")
+    assert log.bounds().epoch == epoch
+    log.close()
+
+
+def test_an_end_that_cannot_be_noted_undoes_no_commit(tmp_path, append, monkeypatch):
+    log = SqliteLog(tmp_path / "j")
+
+    def refuse(*_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(HighWater, "write", refuse)
+        assert [record.sequence for record in append(log, A, A)] == [1, 2]
+        assert log.trouble == "the journal's end cannot be noted: Input/output error"
+    append(log, A)
+    assert not log.trouble
+    assert [record.sequence for record in log.read(0, 9)] == [1, 2, 3]
+    log.close()
+
+
+@pytest.mark.parametrize("statement", range(9))
+def test_a_first_start_that_is_killed_leaves_nothing_in_the_way(tmp_path, append, monkeypatch, statement):
+    left = statement
+
+    class Killed(sqlite3.Connection):
+        def execute(self, sql, *values):
+            nonlocal left
+            if sql.lstrip().startswith(("CREATE", "INSERT")):
+                left -= 1
+                if left < 0:
+                    raise KeyboardInterrupt
+            return super().execute(sql, *values)
+
+    connect = sqlite3.connect
+    with monkeypatch.context() as killing:
+        killing.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **k, factory=Killed))
+        with pytest.raises(KeyboardInterrupt):
+            SqliteLog(tmp_path / "j")
+    log = SqliteLog(tmp_path / "j")
+    append(log, A)
+    assert log.bounds().head == 1
+    log.close()
+
+
+@pytest.mark.parametrize(("column", "value"), [("kind", 1), ("symbol", "B"), ("winning", 0.0)])
+def test_what_a_filter_would_leave_out_for_its_damage_is_found(tmp_path, append, monkeypatch, column, value):
+    monkeypatch.setattr("glasstape_server.feed.sqlite_log._CHECKED_TAIL", 2)
     path = tmp_path / "j"
     log = SqliteLog(path)
-    epoch = log.bounds().epoch
-    append(log, *[A] * 3)
+    append(log, *[("BUY", "A", 0.9)] * 6)
     log.close()
-    for name in tmp_path.glob("j*"):
-        if not name.name.endswith("-head"):
-            name.unlink()
-    log = SqliteLog(path)
-    log._writer.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (epoch,))
-    append(log, *[("CONFIDENCE", "OTHER", 0.4)] * 3)
-    shutil.copy(f"{path}-head", tmp_path / "note")
-    log.close()
-    (tmp_path / "j-head").write_bytes((tmp_path / "note").read_bytes()[::-1])  # illegible: nothing is known
-    log = SqliteLog(path)
-    same = log.bounds().epoch
-    log.close()
-    assert SqliteLog(path).bounds().epoch == same
-
-
-def _first_format(path):
-    """A journal as the first release wrote it."""
     db = sqlite3.connect(path)
-    db.executescript(
-        """
-        CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-        CREATE TABLE events (
-            sequence INTEGER PRIMARY KEY, kind INTEGER NOT NULL, symbol TEXT NOT NULL, interval TEXT NOT NULL,
-            model_name TEXT NOT NULL, winning REAL NOT NULL, expire_time INTEGER NOT NULL, payload BLOB NOT NULL,
-            chain BLOB NOT NULL
-        );
-        CREATE INDEX events_by_series ON events (kind, symbol, interval, model_name, sequence);
-        CREATE TABLE windows (
-            sequence INTEGER PRIMARY KEY, digest TEXT NOT NULL, data BLOB NOT NULL,
-            resolved INTEGER NOT NULL DEFAULT 0
-        );
-        CREATE INDEX windows_open ON windows (sequence) WHERE resolved = 0;
-        CREATE TABLE progress (
-            symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL,
-            PRIMARY KEY (symbol, interval)
-        ) WITHOUT ROWID;
-        INSERT INTO meta VALUES ('epoch', x'0102030405060708'), ('secret', zeroblob(32));
-        INSERT INTO windows VALUES (1, 'd', zeroblob(192), 0);
-        INSERT INTO progress VALUES ('A', '1d', 7);
-        """
-    )
-    chain = bytes(8)
-    for n in (1, 2, 3):
-        record = Record(n, Kind.CONFIDENCE, "A", "1d", "m", 0.5, 9, b"old")
-        chain = first_link(chain, record)
-        db.execute("INSERT INTO events VALUES (?, 1, 'A', '1d', 'm', 0.5, 9, ?, ?)", (n, b"old", chain))
+    db.execute(f"UPDATE events SET {column} = ? WHERE sequence = 2", (value,))
     db.commit()
     db.close()
-    return chain
+    log = SqliteLog(path)
+    wanted = Selection(frozenset({"A"}), frozenset({Kind.BUY}), 0.5)
+    assert [r.sequence for r in log.page(wanted, 4, 6, 9, False)] == [4, 5, 6]
+    with pytest.raises(DataLoss, match="event 2 is not what was written"):
+        log.page(wanted, 1, 6, 9, False)
+    log.close()
+
+
+def test_a_damaged_chain_resets_no_reader(tmp_path, append):
+    path = tmp_path / "j"
+    log = SqliteLog(path)
+    append(log, *[A] * 3)
+    db = sqlite3.connect(path)
+    db.execute("UPDATE events SET chain = zeroblob(8) WHERE sequence = 2")
+    db.commit()
+    db.close()
+    with pytest.raises(DataLoss):
+        log.chain_at(2)
+    log.close()
+
+
+def test_a_machine_without_descriptors_is_no_damage(tmp_path, append, monkeypatch):
+    log = SqliteLog(tmp_path / "j")
+    append(log, A)
+
+    def exhausted(_):
+        raise _with_code(sqlite3.OperationalError("unable to open database file"), sqlite3.SQLITE_CANTOPEN)
+
+    monkeypatch.setattr("glasstape_server.feed.sqlite_log.connect", exhausted)
+    with ThreadPoolExecutor(1) as newcomer:  # whose thread has no connection yet
+        error = newcomer.submit(log.read, 0, 9).exception()
+    assert isinstance(error, Unavailable)
+    assert "cannot be read now: unable to open" in error.message
+    assert error.retry_after
+    log.close()
+
+
+def _with_code(error, code):
+    error.sqlite_errorcode = code
+    return error
 
 
 def test_a_journal_of_the_first_release_goes_on_and_its_tokens_stay_good(tmp_path, append):
     path = tmp_path / "j"
-    chain = _first_format(path)
+    chain = first_format(path)
     for _ in range(2):
         log = SqliteLog(path)
         assert log.chain_at(3) == chain
@@ -218,6 +271,21 @@ def test_a_journal_of_the_first_release_goes_on_and_its_tokens_stay_good(tmp_pat
     assert [kind for kind, _ in examine(path)] == ["ok"]
 
 
+def test_a_journal_of_the_first_release_without_events_goes_on(tmp_path, append):
+    path = tmp_path / "j"
+    first_format(path)
+    db = sqlite3.connect(path)
+    db.execute("DELETE FROM events")
+    db.execute("DELETE FROM windows")
+    db.commit()
+    db.close()
+    log = SqliteLog(path)
+    assert log.progress() == {("A", "1d"): 7}
+    append(log, A)
+    log.close()
+    assert [kind for kind, _ in examine(path)] == ["ok"]
+
+
 def test_a_journal_of_a_newer_version_is_left_alone(tmp_path, append):
     path = tmp_path / "j"
     log = SqliteLog(path)
@@ -227,53 +295,3 @@ def test_a_journal_of_a_newer_version_is_left_alone(tmp_path, append):
     with pytest.raises(DataLoss, match="format 3 is of a newer version; this one reads up to 2"):
         SqliteLog(path)
     assert path.read_bytes() == before
-
-
-def _break(path, sequence):
-    db = sqlite3.connect(path)
-    db.execute("UPDATE events SET payload = x'00' WHERE sequence = ?", (sequence,))
-    db.commit()
-    db.close()
-
-
-def test_repair_keeps_what_is_proven_and_the_tokens_of_it(tmp_path):
-    path = tmp_path / "j"
-    records = _fill(path)
-    _break(path, 11)
-    with pytest.raises(DataLoss, match="event 11 is not what was written"):
-        SqliteLog(path)
-    findings = list(repair(path, lambda payload: payload[0]))
-    assert ("warning", "kept events 12 to 40, given up 11 before them") in findings
-    log = SqliteLog(path)
-    assert log.read(0, 100) == records[11:]
-    assert log.chain_at(11) == records[10].chain  # a reader that stands at 11 goes on
-    assert log.window(40)[1] == np.full((6, 8), 40, np.float32).tobytes()
-    assert log.progress()["S0", "1d"] == 40  # never behind what is kept: no bar is signalled twice
-    log.close()
-    assert [kind for kind, _ in examine(path)] == ["ok"]
-    assert (tmp_path / "j.damaged-1").is_file()
-
-
-def test_repair_of_a_damaged_end_begins_a_new_epoch(tmp_path):
-    path = tmp_path / "j"
-    records = _fill(path)
-    log = SqliteLog(path)
-    epoch = log.bounds().epoch
-    log.close()
-    _break(path, 39)
-    _break(path, 40)
-    list(repair(path, lambda payload: payload[0]))
-    log = SqliteLog(path)
-    assert log.read(0, 100) == records[:38]
-    assert log.bounds().epoch != epoch
-    log.close()
-
-
-def test_repair_of_what_is_no_database_leaves_it_as_it_is(tmp_path):
-    path = tmp_path / "j"
-    path.write_bytes(b"garbage" * 1000)
-    with pytest.raises(DataLoss, match="not a database"):
-        SqliteLog(path)
-    with pytest.raises(sqlite3.DatabaseError):
-        list(repair(path, lambda payload: 0))
-    assert path.read_bytes() == b"garbage" * 1000
