@@ -14,7 +14,7 @@ from glasstape import _requests
 from glasstape._aio_stream import AsyncSignalStream
 from glasstape._convert.common import member
 from glasstape._convert.explanation import explanations_from
-from glasstape._convert.health import CHECK, health_from, request_of
+from glasstape._convert.health import CHECK, UNREACHABLE, health_from, request_of
 from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
@@ -232,7 +232,7 @@ class AsyncClient:
             response = await call
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return Health(serving=False, reasons=("no server answers",))
+                return Health(serving=False, reasons=(UNREACHABLE,))
             raise from_rpc(error) from None
         return health_from(response, await call.trailing_metadata())
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from glasstape import _requests
 from glasstape._convert.common import member
 from glasstape._convert.explanation import explanations_from
-from glasstape._convert.health import CHECK, health_from, request_of
+from glasstape._convert.health import CHECK, UNREACHABLE, health_from, request_of
 from glasstape._convert.inference import model_from, prediction_from
 from glasstape._convert.market import bar_from, instrument_from, report_from
 from glasstape._convert.signals import event_from, track_records_from
@@ -310,7 +310,7 @@ class Client:
             )
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return Health(serving=False, reasons=("no server answers",))
+                return Health(serving=False, reasons=(UNREACHABLE,))
             raise from_rpc(error) from None
         return health_from(response, call.trailing_metadata())
 

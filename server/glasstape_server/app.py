@@ -39,6 +39,7 @@ from glasstape_server.operating.watchman import Watchman
 from glasstape_server.rpc.convert.inference import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
+from glasstape_server.rpc.health import Health
 from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.inputs import Inputs
 from glasstape_server.rpc.market import MarketServicer
@@ -115,7 +116,7 @@ class App:
         try:
             self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
             self.journal = SqliteLog(folder / "journal.sqlite")
-        except (sqlite3.DatabaseError, DataLoss) as error:
+        except (sqlite3.DatabaseError, DataLoss, OSError) as error:
             self._lock.release()
             raise StartError(f"data_dir: {folder}: {error}") from None
         self.hub = Hub(
@@ -166,7 +167,7 @@ class App:
             self.repository,
             self.record.watch.of,
             lambda: self._device_failed,
-            self.audit,
+            self.access.gate,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -223,8 +224,7 @@ class App:
         self.ingest.refuse()
         if hasattr(self, "server"):
             await self.server.say_not_serving()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.pipeline.stop(), left())
+        await self.pipeline.stop(left())
         await self.hub.drain(left())
         if hasattr(self, "server"):
             await self.server.stop(left())
@@ -246,6 +246,7 @@ class App:
             ref = repository.active.ref
             return ref, self.record.watch.state(ref.digest)
 
+        health = Health()
         servicers = Servicers(
             inference=InferenceServicer(
                 self.inference, repository, LiveFigures(self.record.watch.of, self.shadow.of)
@@ -257,7 +258,8 @@ class App:
                 self.inference,
                 repository.seen_until,
             ),
-            open_inference=OpenInferenceServicer(self.inference, repository),
+            open_inference=OpenInferenceServicer(self.inference, repository, health.serves),
+            health=health,
         )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:

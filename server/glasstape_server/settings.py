@@ -185,5 +185,5 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
             for item in error.errors()
         ]
         raise ValueError("settings: " + "; ".join(lines)) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {config}: {error}") from None

@@ -92,3 +92,25 @@ def test_a_full_disk_stops_writes_alone_and_recovers_by_itself(disk, spawn):
         assert client.publish_bars(bars[80:]).stored == 40
         _until(lambda: len([e for e in client.history() if e.kind.value == "confidence"]) >= 40)
     assert server.stop() == 0, "".join(server.log)
+
+
+def test_a_journal_without_room_delays_signals_and_loses_none(tmp_path, spawn):
+    server = spawn(tmp_path)
+    bars = daily("AAPL", 120)
+    with Client(server.address, timeout=5) as client:
+        for number in range(100):  # each a commit: the journal's log outgrows that of the bars
+            client.publish_bars(bars[number : number + 1])
+        _until(lambda: len([e for e in client.history() if e.kind.value == "confidence"]) == 27)
+        live = tmp_path / "live"
+        journal, market = ((live / f"{name}.sqlite-wal").stat().st_size for name in ("journal", "bars"))
+        assert market + 64_000 < journal, "nothing is tested"
+        FileLimit._limit(server, journal)
+        assert client.publish_bars(bars[100:101]).stored == 1
+        _until(lambda: not client.health(FEED).serving)
+        assert any("signals wait: the journal cannot be written" in r for r in client.health().reasons)
+        assert client.health("glasstape.v1.MarketService").serving
+        FileLimit._limit(server, resource.RLIM_INFINITY)
+        _until(lambda: client.history(descending=True).__next__().bar_close_time == bars[100].close_time)
+        signalled = [e.bar_close_time for e in client.history() if e.kind.value == "confidence"]
+        assert signalled == [bar.close_time for bar in bars[73:101]]
+    assert server.stop() == 0, "".join(server.log)

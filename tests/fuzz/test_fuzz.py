@@ -21,7 +21,7 @@ from glasstape.v1 import inference_pb2, market_pb2, signals_pb2
 from glasstape_server import settings
 from glasstape_server.access.gate import Gate
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.errors import GlasstapeError, InvalidArgument, Unauthenticated
+from glasstape_server.errors import InvalidArgument, Unauthenticated
 from glasstape_server.feed import token as tokens
 from glasstape_server.market import parquet
 from glasstape_server.market.files import FileError, FileFormat, read_bars
@@ -279,33 +279,50 @@ def _in_a_folder(tmp_path_factory):
 
 
 @TRIES
-@given(st.text(max_size=80) | st.builds("Bearer {}".format, st.text(max_size=80)))
+@given(
+    st.text(max_size=80)
+    | st.builds("Bearer {}".format, st.text(max_size=80))
+    | st.builds("Bearer glt_a_{}".format, st.text(max_size=80))
+)
 def test_every_authorization_is_somebodys_or_refused(header):
-    gate = Gate(TokenFile(_scratch / "tokens.json"))
+    gate = Gate(_tokens())
     with pytest.raises(Unauthenticated):
         gate.admit("/glasstape.v1.InferenceService/Predict", header)
 
 
+_GRANT = {
+    "id": "a",
+    "name": "b",
+    "scopes": ["signals", "predict"],
+    "digest": "0" * 64,
+    "certificate": "",
+    "created": 1.0,
+    "expires": 9e9,
+}
+
+
+def _tokens():
+    path = _scratch / "tokens.json"
+    if not path.exists():
+        path.touch(0o600)
+        path.write_text(json.dumps([_GRANT]))
+    return TokenFile(path)
+
+
 @TRIES
-@given(
-    broken(
-        json.dumps(
-            [
-                {
-                    "id": "a",
-                    "name": "b",
-                    "scopes": ["signals"],
-                    "digest": "0" * 64,
-                    "certificate": "",
-                    "created": 1.0,
-                    "expires": 0.0,
-                }
-            ]
-        ).encode()
-    )
-)
+@given(broken(json.dumps([_GRANT, {**_GRANT, "id": "c", "digest": "", "certificate": "x"}]).encode()))
 def test_every_token_file_is_read_or_refused(data):
     path = _scratch / "others.json"
+    path.touch(0o600)
     path.write_bytes(data)
-    with contextlib.suppress(GlasstapeError, ValueError):
-        TokenFile(path).grants()
+    try:
+        read = TokenFile(path)
+    except ValueError:
+        return
+    for grant in read.grants():
+        with contextlib.suppress(Unauthenticated):
+            read.authenticate(f"glt_{grant.id}_x")
+        with contextlib.suppress(Unauthenticated):
+            read.check(grant.principal())
+        with contextlib.suppress(Unauthenticated):
+            read.by_certificate([grant.certificate])

@@ -9,6 +9,8 @@ from glasstape.types.inference import Health
 CHECK = "/grpc.health.v1.Health/Check"
 REASONS = "glasstape-health-reasons"
 """Trailing metadata of a Glasstape server: what is wrong."""
+UNREACHABLE = "no server answers"
+"""The reason where nobody says one."""
 _SERVING = b"\x08\x01"
 
 
@@ -19,5 +21,5 @@ def request_of(service: str) -> bytes:
 
 def health_from(response: bytes, trailing: Iterable[tuple[str, str | bytes]] | None) -> Health:
     """What was answered."""
-    said = str(dict(trailing or ()).get(REASONS, ""))
-    return Health(serving=response == _SERVING, reasons=tuple(filter(None, said.split("; "))))
+    reasons = tuple(str(text) for key, text in trailing or () if key == REASONS)
+    return Health(serving=response == _SERVING, reasons=reasons)

@@ -62,7 +62,7 @@ def _dispatch(given: Sequence[str]) -> int:
         return _overview(found, name)
     try:
         command: Command = found[name].load()
-        parser = argparse.ArgumentParser(f"glasstape {name}", description=command.HELP)
+        parser = argparse.ArgumentParser(f"glasstape {name}", description=command.HELP, allow_abbrev=False)
         command.add_arguments(parser)
         return command.run(parser.parse_args(given[1:]))
     except ModuleNotFoundError as error:

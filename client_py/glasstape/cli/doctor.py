@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from typing import TYPE_CHECKING
 
+from glasstape._convert.health import UNREACHABLE
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
 
 if TYPE_CHECKING:
@@ -97,13 +98,11 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
         with Client(address, timeout=3.0, tls=tls_of(options), token=token_of(options)) as client:
             health = client.health()
             yield from _reasons(health)
-            if not health.serving:
-                yield (
-                    "problem",
-                    f"{address}: no server, or one that is not ready (proxy variables: {_proxies() or 'none'})",
-                )
+            if UNREACHABLE in health.reasons:
+                yield "problem", f"{address}: no server (proxy variables: {_proxies() or 'none'})"
                 return
-            yield "ok", f"{address}: serving"
+            if health.serving:
+                yield "ok", f"{address}: serving"
             for model in client.models():
                 if model.state is ModelState.REFUSED:
                     yield (

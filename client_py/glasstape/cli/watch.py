@@ -3,14 +3,16 @@
 import argparse
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from glasstape import BuyEvent, ConfidenceEvent, StreamMessage
+    from glasstape import BuyEvent, Client, ConfidenceEvent, StreamMessage
     from glasstape.cli.board import Board
 
 HELP = "follow the signals in the terminal"
@@ -65,37 +67,54 @@ def run(options: argparse.Namespace) -> int:
         view = "table" if sys.stdout.isatty() else "text"
     kinds = [kind for kind in options.kinds.split(",") if kind]
     end = time.monotonic() + options.duration if options.duration is not None else float("inf")
-    with connected(options) as client:
-        stream = client.signals(
-            symbols=options.symbols,
-            kinds=kinds,
-            min_confidence=options.min_confidence,
-            delivery="every_event" if options.every_event else "conflated",
-            heatmap_method=None if options.json else "gradient",
-        )
-        with stream:
-            if options.json:
-                for message in stream.messages():
-                    for event in getattr(message, "events", ()):
-                        print_json(event)
-                    if time.monotonic() >= end:
-                        break
-                return 0
+    wanted = {
+        "symbols": options.symbols,
+        "kinds": kinds,
+        "min_confidence": options.min_confidence,
+        "delivery": "every_event" if options.every_event else "conflated",
+    }
+    with (
+        connected(options) as client,
+        closing(_followed(client, wanted, heatmaps=not options.json)) as messages,
+    ):
+        if options.json:
+            for message in messages:
+                for event in getattr(message, "events", ()):
+                    print_json(event)
+                if time.monotonic() >= end:
+                    break
+            return 0
 
-            from rich.live import Live
+        from rich.live import Live
 
-            from glasstape.cli.board import Board
+        from glasstape.cli.board import Board
 
-            board = Board(client, client.model())
-            if view == "text":
-                return _print(stream.messages(), board, end)
-            with Live(board.picture(), refresh_per_second=8) as live:
-                for message in stream.messages():
-                    board.take(message)
-                    live.update(board.picture())
-                    if time.monotonic() >= end:
-                        break
+        board = Board(client, client.model())
+        if view == "text":
+            return _print(messages, board, end)
+        with Live(board.picture(), refresh_per_second=8) as live:
+            for message in messages:
+                board.take(message)
+                live.update(board.picture())
+                if time.monotonic() >= end:
+                    break
     return 0
+
+
+def _followed(
+    client: "Client", wanted: dict[str, Any], *, heatmaps: bool
+) -> Generator["StreamMessage", None, None]:
+    """The feed, with heat maps where they are wanted and the token allows them."""
+    from glasstape import PermissionDeniedError
+
+    try:
+        with client.signals(**wanted, heatmap_method="gradient" if heatmaps else None) as stream:
+            yield from stream.messages()
+    except PermissionDeniedError as error:
+        if not heatmaps or error.metadata.get("needed") != "explain":
+            raise
+        print("without heat maps: the token has no scope `explain`", file=sys.stderr)
+        yield from _followed(client, wanted, heatmaps=False)
 
 
 def _print(messages: "object", board: "Board", end: float) -> int:

@@ -109,7 +109,7 @@ class AuditLog:
 
 
 def verify(path: Path) -> Iterator[str]:
-    """What is wrong with an audit log: nothing, or the first line that was changed, removed or put in.
+    """What is wrong with an audit log: each line that was changed, removed or put in.
 
     Args:
         path: the newest file; those that were put aside are looked through before it.
@@ -122,7 +122,7 @@ def verify(path: Path) -> Iterator[str]:
                 chain = _linked(chain or _chain_before(text), text)
                 if noted != chain:
                     yield f"{file}: line {number} is not what was written, or one before it is missing"
-                    return
+                    chain = noted  # what follows is judged by itself
 
 
 def parts(path: Path) -> list[Path]:

@@ -24,6 +24,22 @@ class Gate:
         """Whether callers must prove who they are."""
         return self._tokens is not None
 
+    @property
+    def audited(self) -> bool:
+        """Whether calls are noted."""
+        return self._audit is not None
+
+    @property
+    def trouble(self) -> str:
+        """What the operator should know: tokens that cannot be read, calls that cannot be noted; empty: nothing."""
+        parts = (self._tokens, self._audit)
+        return "; ".join(part.trouble for part in parts if part is not None and part.trouble)
+
+    def try_again(self) -> None:
+        """Note what could not be noted before."""
+        if self._audit is not None:
+            self._audit.try_again()
+
     def admit(
         self, path: str, authorization: str, certificate_names: Sequence[str] = (), peer: str = ""
     ) -> Principal:
@@ -45,8 +61,7 @@ class Gate:
         except GlasstapeError as error:
             self._note("refused", path, peer, who=error.metadata.get("who", ""), reason=error.reason)
             raise
-        if principal is not ANYBODY:
-            self._note("admitted", path, peer, who=principal.name, id=principal.id)
+        self._note("admitted", path, peer, who=principal.name, id=principal.id)
         return principal
 
     def _admit(self, path: str, authorization: str, certificate_names: Sequence[str]) -> Principal:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from glasstape_server.access.scopes import Scope
 from glasstape_server.domain import Principal
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 PREFIX = "glt"
 LOOK_SECONDS = 1.0
 """Longest time for which a change of the file goes unnoticed."""
+UNREADABLE_SECONDS = 30.0
+"""Time after which a file that cannot be read any more lets nobody in: it may have been changed to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Grant:
     id: str
     name: str
     """Whose it is, for people."""
-    scopes: tuple[str, ...]
+    scopes: tuple[Scope, ...]
     digest: str = ""
     """SHA-256 of the secret, hex; empty for a certificate."""
     certificate: str = ""
@@ -48,7 +51,7 @@ class Grant:
 
     def principal(self) -> Principal:
         """Who calls with it."""
-        return Principal(self.id, self.name, frozenset(Scope(scope) for scope in self.scopes), self.expires)
+        return Principal(self.id, self.name, frozenset(self.scopes), self.expires)
 
 
 class TokenFile:
@@ -64,6 +67,9 @@ class TokenFile:
         self._stamp: tuple[int, int] | None = None
         self._looked = 0.0
         self._grants: dict[str, Grant] = {}
+        self._unread_since: float | None = None
+        self.trouble = ""
+        """Why the file cannot be read; empty: it can."""
         self._read()
 
     def grants(self) -> Sequence[Grant]:
@@ -113,8 +119,7 @@ class TokenFile:
         secret = "" if certificate else secrets.token_urlsafe(32)
         digest = hashlib.sha256(secret.encode()).hexdigest() if secret else ""
         identity = secrets.token_hex(6)
-        plain = tuple(scope.value for scope in scopes)
-        grant = Grant(identity, name, plain, digest, certificate, time.time(), expires)
+        grant = Grant(identity, name, tuple(scopes), digest, certificate, time.time(), expires)
         with self._changing():
             self._write({**self._grants, grant.id: grant})
         return grant, f"{PREFIX}_{grant.id}_{secret}" if secret else ""
@@ -149,13 +154,20 @@ class TokenFile:
     def _look(self) -> None:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
+        now = self._looked = time.monotonic()
         try:
             self._read()
-        except (ValueError, OSError) as error:  # what was read before stays good, and nobody new is let in
-            log.error("%s", error)
+        except (ValueError, OSError) as error:
+            if not self.trouble:
+                log.error("%s; what was read before stays good for %.0f s", error, UNREADABLE_SECONDS)
+            self.trouble = str(error)
+            self._unread_since = self._unread_since or now
+            if now - self._unread_since >= UNREADABLE_SECONDS:
+                self._grants = {}
+        else:
+            self.trouble, self._unread_since = "", None
 
     def _read(self) -> None:
-        self._looked = time.monotonic()
         try:
             found = self.path.stat()
         except FileNotFoundError:
@@ -167,18 +179,39 @@ class TokenFile:
         if found.st_mode & 0o077:
             raise ValueError(f"{self.path}: others may read it; chmod 600 {self.path}")
         try:
-            rows = json.loads(self.path.read_text())
-            grants = [Grant(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
-            self._grants = {grant.id: grant for grant in grants if grant.principal()}
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{self.path}: is no file of tokens: {error}") from None
+            grants = _ROWS.validate_json(self.path.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            rule = f"{where}: {first['msg']}" if where else first["msg"]
+            raise ValueError(f"{self.path}: is no file of tokens: {rule}") from None
+        self._grants = {grant.id: grant for grant in grants}
         self._stamp = stamp
 
     def _write(self, grants: dict[str, Grant]) -> None:
         handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
-        with os.fdopen(handle, "w") as file:  # made with mode 600
-            json.dump([asdict(grant) for grant in grants.values()], file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(self.path)
+        try:
+            with os.fdopen(handle, "w") as file:  # made with mode 600
+                if self.path.exists() and (owner := self.path.stat()).st_uid != os.geteuid():
+                    os.fchown(handle, owner.st_uid, owner.st_gid)  # the server's, also where root changes it
+                json.dump([asdict(grant) for grant in grants.values()], file, indent=1)
+                file.flush()
+                os.fsync(handle)
+            Path(draft).replace(self.path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        _sync(self.path.parent)
         self._read()
+
+
+_ROWS = TypeAdapter(list[Grant], config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
+
+
+def _sync(folder: Path) -> None:
+    """Keep what was renamed there through a power cut."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -17,7 +17,7 @@ DAY = 86_400.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    create = what.add_parser("create", help="make a token; it is shown once")
+    create = what.add_parser("create", help="make a token; it is shown once", allow_abbrev=False)
     create.add_argument("--name", required=True, help="whose it is")
     create.add_argument(
         "--scopes", type=names, required=True, metavar="A,B", help="predict, explain, signals, publish, admin"
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="no token: a client certificate with this name (SAN)",
     )
-    revoke = what.add_parser("revoke", help="end a token; streams that it opened end within a minute")
+    revoke = what.add_parser("revoke", help="end a token; streams opened with it end within seconds")
     revoke.add_argument("id", help="as `glasstape tokens list` shows it")
     shown = what.add_parser("list", help="every token but its secret")
     for each in (create, revoke, shown):

@@ -140,15 +140,17 @@ class Pipeline:
             self._idle.clear()
             self._wake.set()
 
-    async def stop(self) -> None:
-        """Finish what is pending, then end; if this is cancelled, end at once: the next start goes on."""
+    async def stop(self, longest: float) -> None:
+        """Finish what is pending, then end, after so many seconds in any case: the next start goes on."""
         try:
-            await self._idle.wait()
-        finally:
-            if self._task is not None:
-                self._task.cancel()
-                await asyncio.wait([self._task])
-            self._journal.shutdown()
+            async with asyncio.timeout(longest):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("%d bars wait for the next start", self.waiting)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._journal.shutdown()
 
     async def _run(self) -> None:
         while True:

@@ -1,11 +1,12 @@
 """The way in for every source: one queue, one market thread, one transaction for all that waits."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from glasstape_server.errors import InvalidArgument, ResourceExhausted, Unavailable
+from glasstape_server.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.draft import Batch, Key, Report
 from glasstape_server.market.rules import check_instrument
@@ -15,6 +16,7 @@ MAX_BATCH_BARS = 16_384
 MAX_WAITING_BARS = 131_072
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Ingest:
@@ -32,6 +34,8 @@ class Ingest:
         self._closed = False
         self.trouble = ""
         """Why bars cannot be stored; empty: they can."""
+        self._full = False
+        """Whether that is a disk without room."""
         newest = store.newest_close()
         if newest is not None:
             clock.saw_bar(newest)
@@ -74,13 +78,18 @@ class Ingest:
         return self._waiting_bars
 
     async def try_again(self) -> None:
-        """See whether bars can be stored by now, so that nobody has to send one to find out."""
+        """See whether a disk that was full has room by now, so that nobody has to send a bar to find out.
+
+        Whatever else went wrong is over when bars are stored again, and not before.
+        """
+        if not self._full:
+            return
         try:
             await self.read(self.store.write_nothing)
-        except ResourceExhausted as error:
+        except GlasstapeError as error:
             self.trouble = error.message
         else:
-            self.trouble = ""
+            self.trouble, self._full = "", False
 
     async def close(self) -> None:
         """Take no more, finish what waits, close the store."""
@@ -97,12 +106,14 @@ class Ingest:
             try:
                 reports = await self.read(self.store.publish, [batch for batch, _ in taken], self.clock.now())
             except Exception as error:
-                self.trouble = str(error)
+                if not self.trouble:
+                    log.error("%d batches of bars were not stored: %s", len(taken), error)
+                self.trouble, self._full = str(error), isinstance(error, ResourceExhausted)
                 for _, future in taken:
                     if not future.done():
                         future.set_exception(error)
                 continue
-            self.trouble = ""
+            self.trouble, self._full = "", False
             closed = [item for report in reports for item in report.closed]
             for _, close_time in closed:
                 self.clock.saw_bar(close_time)

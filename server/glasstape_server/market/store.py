@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from glasstape_server.domain import INTERVALS, Bar, Floats, Instrument
-from glasstape_server.errors import ResourceExhausted
+from glasstape_server.errors import DataLoss, GlasstapeError, ResourceExhausted
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import connect, transaction
 from glasstape_server.market.draft import Batch, Draft, Key, Report
@@ -80,10 +80,8 @@ class BarStore:
                     f"INSERT INTO bars ({_COLUMNS}, signalled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                     draft.rows,
                 )
-        except sqlite3.OperationalError as error:
-            raise ResourceExhausted(
-                "STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0
-            ) from None
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from None
         self._apply(draft)
         return reports
 
@@ -92,15 +90,14 @@ class BarStore:
 
         Raises:
             ResourceExhausted: the disk refuses.
+            DataLoss: the file is damaged.
         """
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
         try:
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
             with transaction(self._db):
                 self._db.execute(f"PRAGMA user_version = {int(version)}")
-        except sqlite3.OperationalError as error:
-            raise ResourceExhausted(
-                "STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0
-            ) from None
+        except sqlite3.DatabaseError as error:
+            raise _refused(error) from None
 
     def tail(self, key: Key) -> SeriesTail | None:
         """The newest bars of a series; None: no bar."""
@@ -244,3 +241,10 @@ class BarStore:
         for row in reversed(rows[:128]):
             tail.append(Bar(*row))
         return tail
+
+
+def _refused(error: sqlite3.DatabaseError) -> GlasstapeError:
+    """What a publisher is told when SQLite does not store his bars."""
+    if isinstance(error, sqlite3.OperationalError):
+        return ResourceExhausted("STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0)
+    return DataLoss("BARS_DAMAGED", f"bars cannot be stored: {error}")

@@ -1,7 +1,9 @@
 """Logs on standard error, for people or, as JSON, for machines; each line names the call that it is about."""
 
 import logging
+import os
 import sys
+import time
 from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
@@ -22,6 +24,10 @@ def set_up(level: str, how: LogFormat) -> None:
     handler.addFilter(_with_request)
     handler.setFormatter(_JSON if how == "json" else _TEXT)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    if how == "json":
+        # grpc's own library writes plain lines, one for each handshake of a port scanner.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def _with_request(record: logging.LogRecord) -> bool:
@@ -36,5 +42,6 @@ _JSON = JsonFormatter(
     "{asctime}{levelname}{name}{message}{request}",
     style="{",
     rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-    datefmt="%Y-%m-%dT%H:%M:%S%z",
 )
+_JSON.default_time_format, _JSON.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
+_JSON.converter = time.gmtime

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glasstape_server.access.audit import AuditLog
+from glasstape_server.access.gate import Gate
 from glasstape_server.engine.engine import Engine
 from glasstape_server.feed.calibration import Live
 from glasstape_server.feed.hub import Hub
@@ -27,4 +27,4 @@ class Parts:
     live: Callable[[str], Live | None]
     """What came of the signals of a model, by its digest."""
     device_failed: Callable[[], bool]
-    audit: AuditLog | None
+    gate: Gate

@@ -45,15 +45,18 @@ class Watchman:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                log.exception("health could not be looked at")
+                self._server.explain_health(("health could not be looked at; the log says why",))
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
         """Tell what has changed."""
         if self._parts.ingest.trouble:
             await self._parts.ingest.try_again()
-        if self._parts.audit is not None:
-            self._parts.audit.try_again()
+        self._parts.gate.try_again()
         found = tuple(self._reasons())
         self._server.explain_health(tuple(reason.text for reason in found))
         before = {name for reason in self._told for name in reason.services}
@@ -73,7 +76,8 @@ class Watchman:
     def _reasons(self) -> Iterator[Reason]:
         parts = self._parts
         if parts.device_failed():
-            yield Reason("the device failed and is being started anew", (SERVER, *SERVICES))
+            models = {model.ref.name for model in parts.repository.models()}
+            yield Reason("the device failed and is being started anew", (SERVER, *SERVICES, *sorted(models)))
         if time.monotonic() - self._figures.last_refusal < FULL_SECONDS:
             waiting = sum(parts.engine.waiting.values())
             yield Reason(f"the queue of the device is full: {waiting} windows wait", (SERVER, *_INFERENCE))
@@ -81,7 +85,8 @@ class Watchman:
             yield Reason(parts.ingest.trouble, (SERVER, _MARKET))
         if parts.pipeline.trouble:
             yield Reason(f"signals wait: {parts.pipeline.trouble}", (SERVER, _FEED))
-        if parts.audit is not None and parts.audit.trouble:
-            yield Reason(parts.audit.trouble, ())
+        for trouble in (parts.hub.log.trouble, parts.gate.trouble):
+            if trouble:
+                yield Reason(trouble, ())
         if parts.clock.last_close is not None and parts.clock.state(parts.interval) is DataState.STALE:
             yield Reason("market data is stale: no bar for more than two intervals", (_FEED,))

@@ -1,11 +1,14 @@
 """TLS of a grpcio server, from files that are read again when they change."""
 
 import logging
+import ssl
 from pathlib import Path
 
 import grpc
 
 log = logging.getLogger(__name__)
+
+_SETTINGS = ("tls_certificate", "tls_key", "tls_client_authorities")
 
 
 class Certificates:
@@ -41,18 +44,29 @@ class Certificates:
         return self._current
 
     def _stamps(self) -> list[tuple[int, int]]:
-        try:
-            return [(found.st_mtime_ns, found.st_size) for found in map(Path.stat, self._files)]
-        except OSError as error:
-            raise ValueError(str(error)) from None
+        stamps = []
+        for setting, file in zip(_SETTINGS, self._files, strict=False):
+            try:
+                found = file.stat()
+            except OSError as error:
+                raise ValueError(f"{setting}: {file}: {error.strerror}") from None
+            stamps.append((found.st_mtime_ns, found.st_size))
+        return stamps
 
     def _read(self) -> grpc.ServerCertificateConfiguration:
+        parts = []
+        for setting, file in zip(_SETTINGS, self._files, strict=False):
+            try:
+                parts.append(file.read_bytes())
+            except OSError as error:
+                raise ValueError(f"{setting}: {file}: {error.strerror}") from None
+            if b"-----BEGIN" not in parts[-1]:
+                raise ValueError(f"{setting}: {file}: must be PEM")
         try:
-            parts = [file.read_bytes() for file in self._files]
-        except OSError as error:
-            raise ValueError(str(error)) from None
-        for file, part in zip(self._files, parts, strict=True):
-            if b"-----BEGIN" not in part:
-                raise ValueError(f"{file}: must be PEM")
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._files[0], self._files[1])
+        except ssl.SSLError as error:
+            raise ValueError(
+                f"tls_key: {self._files[1]} does not fit tls_certificate {self._files[0]}: {error.reason}"
+            ) from None
         authorities = parts[2] if len(parts) > 2 else None
         return grpc.ssl_server_certificate_configuration([(parts[1], parts[0])], authorities)

@@ -84,9 +84,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 work.cancel()
                 await asyncio.wait([work])
                 await abort(context, error)
-            except asyncio.CancelledError:
+            finally:
                 work.cancel()
-                raise
 
         made_of = (
             grpc.stream_stream_rpc_method_handler

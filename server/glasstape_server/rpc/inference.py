@@ -105,8 +105,14 @@ class Inference:
         each = PASSES_AT_ONCE if searched else Explain(models[0], request).passes
         self.quotas.passes(call.principal, len(models) * each)
 
-    async def explain_signals(self, sequences: list[int], method: MethodName) -> list[pb.Explanation]:
-        """Maps of past signals for the feed, in order."""
+    async def explain_signals(
+        self, sequences: list[int], method: MethodName, call: Call
+    ) -> list[pb.Explanation]:
+        """Maps of past signals for the feed, in order.
+
+        Raises:
+            ResourceExhausted: the queue is full, or the caller's quota used up.
+        """
         refs = pb.SignalRefs(sequences=sequences)
         items = await self.inputs.resolve(pb.Input(signals=refs), "", with_bars=True)
         # A buy and its confidence are one window: it is explained once.
@@ -114,7 +120,8 @@ class Inference:
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         rows = sorted(first.values())
         wanted = Wanted(Request(method, Question()))
-        made, _ = await explanations(self.engine, [items[row] for row in rows], wanted, Call())
+        self._count([items[row] for row in rows], wanted.request, call)
+        made, _ = await explanations(self.engine, [items[row] for row in rows], wanted, call)
         by_row = dict(zip(rows, made, strict=True))
         return [by_row[first[key]] for key in keys]
 

@@ -25,6 +25,8 @@ from glasstape_server.rpc.errors import code_of, trailing_metadata
 from glasstape_server.rpc.server import (
     EXPLAIN,
     MAX_MESSAGE_BYTES,
+    MAX_METADATA_BYTES,
+    MAX_STREAMS,
     PREDICT,
     SIGNALS,
     Access,
@@ -57,6 +59,8 @@ class NativeServer:
                 call_details=True,
                 keepalive_time_ms=KEEPALIVE_MILLISECONDS,
                 keepalive_timeout_ms=KEEPALIVE_TIMEOUT_MILLISECONDS,
+                max_concurrent_streams=MAX_STREAMS,
+                max_metadata_size=MAX_METADATA_BYTES,
             )
         except OSError as error:
             raise RuntimeError(str(error)) from None

@@ -4,6 +4,8 @@ Input "windows" FP32 [n, time, feature], raw or as fp32_contents; output "confid
 for down, flat, up: the calibrated probabilities of Predict, bit for bit.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
@@ -23,12 +25,17 @@ OUTPUT = "confidences"
 class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
     """The gRPC adapter."""
 
-    def __init__(self, inference: Inference, repository: Repository) -> None:
+    def __init__(self, inference: Inference, repository: Repository, serves: Callable[[str], bool]) -> None:
+        """Serve.
+
+        Args:
+            inference: answers.
+            repository: which models there are.
+            serves: whether a service or model is healthy, "" being the server.
+        """
         self._inference = inference
         self._repository = repository
-
-    def _ready(self) -> bool:
-        return bool(self._repository.models())
+        self._serves = serves
 
     @answered
     async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
@@ -37,17 +44,17 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
 
     @answered
     async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
-        """Whether any model serves."""
-        return oip.ServerReadyResponse(ready=self._ready())
+        """As `grpc.health.v1` says."""
+        return oip.ServerReadyResponse(ready=self._serves(""))
 
     @answered
     async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
-        """Whether this model serves."""
+        """Whether this version is there, and `grpc.health.v1` says that its model serves."""
         try:
-            self._find(request.name, request.version)
+            model = self._find(request.name, request.version)
         except GlasstapeError:
             return oip.ModelReadyResponse(ready=False)
-        return oip.ModelReadyResponse(ready=True)
+        return oip.ModelReadyResponse(ready=self._serves(model.ref.name))
 
     @answered
     async def ServerMetadata(

@@ -27,6 +27,9 @@ from glasstape_server.rpc.signals import SignalServicer
 from glasstape_server.rpc.traffic import Traffic, Uncounted
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_METADATA_BYTES = 8 * 1024
+MAX_STREAMS = 1_024
+"""Calls at once on one connection."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -42,8 +45,8 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_ping_strikes", 2),
     # What one connection may cost: handshakes that dawdle, streams beyond use, headers beyond reason.
     ("grpc.server_handshake_timeout_ms", 10_000),
-    ("grpc.max_concurrent_streams", 1_024),
-    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.max_concurrent_streams", MAX_STREAMS),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
 )
 
@@ -81,6 +84,8 @@ class Access:
             return "it has no TLS"
         if self.tracers:
             return "it cannot trace calls"
+        if self.gate.audited:
+            return "it cannot note who calls"
         return "it cannot ask for tokens" if self.gate.closed else ""
 
 
@@ -92,6 +97,7 @@ class Servicers:
     market: MarketServicer
     signals: SignalServicer
     open_inference: OpenInferenceServicer
+    health: Health
 
 
 class WireServer(Protocol):
@@ -142,7 +148,7 @@ class Server:
         open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
             servicers.open_inference, self._server
         )
-        self._health = Health()
+        self._health = servicers.health
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if access.with_reflection:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -1,5 +1,6 @@
 """SignalService: the feed and its history."""
 
+import contextlib
 from collections.abc import Callable
 
 import grpc
@@ -9,6 +10,7 @@ from glasstape.v1 import signals_pb2_grpc as pb_grpc
 from glasstape_server.access.gate import check_may_explain
 from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.explain.catalogue import check_served
+from glasstape_server.explain.method import MethodName
 from glasstape_server.feed.hub import Hub
 from glasstape_server.feed.log import Selection
 from glasstape_server.feed.track import Scored, track_record
@@ -53,23 +55,28 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         self, payload: bytes, context: Context
     ) -> None:
         """See signals.proto. Takes and writes bytes: events were encoded when they were journalled."""
-        try:
-            request = parsed(pb.SignalsRequest, payload)
-            wanted = subscription_from(request)
-            method = None
-            if request.heatmap_method:
-                check_may_explain(caller.get())
-                method = method_from(request.heatmap_method, "heatmap_method")
-                check_served(self._inference.inputs.model(""), method)
-            with self._inference.quotas.stream(caller.get()):
+        with contextlib.ExitStack() as held:  # until the call is over: a reader may leave its very end unread
+            try:
+                request = parsed(pb.SignalsRequest, payload)
+                wanted = subscription_from(request)
+                method = self._heatmaps(request)
+                held.enter_context(self._inference.quotas.stream(caller.get()))
                 subscriber = self._hub.subscribe(wanted)
                 await StreamWriter(context, subscriber, self._encoder(), self._inference, method).run()
-        except GlasstapeError as error:
-            await abort(context, error)
-        except (grpc.aio.AbortError, grpc.RpcError):
-            raise
-        except Exception as error:
-            await abort_unexpected(context, error, "Signals")
+            except GlasstapeError as error:
+                await abort(context, error)
+            except (grpc.aio.AbortError, grpc.RpcError):
+                raise
+            except Exception as error:
+                await abort_unexpected(context, error, "Signals")
+
+    def _heatmaps(self, request: pb.SignalsRequest) -> MethodName | None:
+        if not request.heatmap_method:
+            return None
+        check_may_explain(caller.get())
+        method = method_from(request.heatmap_method, "heatmap_method")
+        check_served(self._inference.inputs.model(""), method)
+        return method
 
     @answered
     async def ListSignals(self, request: pb.ListSignalsRequest, context: Context) -> pb.ListSignalsResponse:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 
 from glasstape.v1 import signals_pb2 as pb
 
@@ -11,8 +12,10 @@ from glasstape_server.explain.method import MethodName
 from glasstape_server.feed import messages as feed
 from glasstape_server.feed.subscriber import Subscriber
 from glasstape_server.rpc.convert.stream import StreamEncoder
-from glasstape_server.rpc.handlers import Context
+from glasstape_server.rpc.handlers import Context, call_of
 from glasstape_server.rpc.inference import Inference
+
+log = logging.getLogger(__name__)
 
 HEATMAPS_AT_ONCE = 256
 """Maps computed for one batch at most: the newest ones; the rest is shed."""
@@ -96,9 +99,12 @@ class StreamWriter:
 
     async def _explain(self, sequences: list[int], method: MethodName) -> None:
         try:
-            made = await self._inference.explain_signals(sequences, method)
+            made = await self._inference.explain_signals(sequences, method, call_of(self._context))
         except ResourceExhausted:
-            return  # under load maps are the first to be shed
+            return  # under load, and beyond the caller's quota, maps are shed
+        except Exception:
+            log.exception("heat maps of %d signals failed", len(sequences))
+            return
         maps = [
             pb.SignalHeatmap(sequence=sequence, explanation=explanation)
             for sequence, explanation in zip(sequences, made, strict=True)

@@ -29,7 +29,7 @@ def open_server(
     if wire == "native" and missing:
         raise RuntimeError(f"--wire native: {missing}")
     if wire == "grpcio" or missing:
-        log.info("wire: grpcio%s", f" ({missing})" if wire == "auto" else "")
+        log.info("wire: grpcio%s", f" (the native one: {missing})" if wire == "auto" else "")
         return Server(servicers, address, access, traffic)
     from glasstape_server.rpc.native import NativeServer
 

@@ -38,7 +38,17 @@ def test_lines_are_json_and_go_on_after_a_restart(path):
 )
 def test_what_was_done_to_it_is_found(path, change):
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
-    assert len(list(verify(path))) == 1
+    found = list(verify(path))
+    assert found
+    assert all("is not what was written, or one before it is missing" in text for text in found)
+
+
+def test_one_broken_line_hides_no_other(path):
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace("desk 1", "desk 7")
+    lines[3] = lines[3].replace("desk 3", "desk 8")
+    path.write_text("\n".join(lines) + "\n")
+    assert [text.split(": ")[1].split(" is ")[0] for text in verify(path)] == ["line 2", "line 4"]
 
 
 @pytest.fixture

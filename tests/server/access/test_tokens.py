@@ -1,4 +1,5 @@
 import json
+import os
 import time
 
 import pytest
@@ -91,7 +92,16 @@ def test_a_file_that_others_may_read_is_refused(file):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[1]", '[{"id": "x"}]', '[{"id": "x", "name": "y", "scopes": ["root"]}]']
+    "text",
+    [
+        "{",
+        "[1]",
+        '[{"id": "x"}]',
+        '[{"id": "x", "name": "y", "scopes": ["root"]}]',
+        '[{"id": "x", "name": "y", "scopes": [], "expires": "2020-01-01"}]',
+        '[{"id": "x", "name": "y", "scopes": [], "expires": null}]',
+        '[{"id": "x", "name": "y", "scopes": [], "expires": false}]',
+    ],
 )
 def test_a_broken_file_is_refused_at_the_start_and_changes_nothing_later(file, text, caplog):
     _, token = file.create("a", [Scope.SIGNALS])
@@ -100,3 +110,36 @@ def test_a_broken_file_is_refused_at_the_start_and_changes_nothing_later(file, t
         TokenFile(file.path)
     assert file.authenticate(token).name == "a"
     assert "is no file of tokens" in caplog.text
+
+
+def test_what_is_wrong_with_a_file_is_told_by_row_and_field(file):
+    file.create("a", [Scope.SIGNALS])
+    rows = json.loads(file.path.read_text())
+    file.path.write_text(json.dumps([*rows, {**rows[0], "expires": "soon"}]))
+    with pytest.raises(ValueError, match=r"is no file of tokens: 1\.expires: .*valid number"):
+        TokenFile(file.path)
+
+
+def test_a_file_that_stays_unreadable_lets_nobody_in(file, monkeypatch):
+    _, token = file.create("a", [Scope.SIGNALS])
+    running = TokenFile(file.path)
+    principal = running.authenticate(token)
+    file.revoke(file.create("b", [Scope.SIGNALS])[0].id)
+    file.path.chmod(0o640)  # as an edit by hand might leave it
+    assert running.authenticate(token).name == "a"
+    assert "others may read it" in running.trouble
+    monkeypatch.setattr(module, "UNREADABLE_SECONDS", 0.0)
+    assert _reason(running.check, principal) == "TOKEN_REVOKED"
+    assert _reason(running.authenticate, token) == "TOKEN_UNKNOWN"
+    file.path.chmod(0o600)
+    assert running.authenticate(token).name == "a"
+    assert not running.trouble
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_root_changes_stays_its_owners(file):
+    file.create("a", [Scope.SIGNALS])
+    os.chown(file.path, 12345, 12345)
+    file.create("b", [Scope.SIGNALS])
+    found = file.path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12345, 0o600)

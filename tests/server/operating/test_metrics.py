@@ -87,3 +87,19 @@ def test_the_slowest_reader_is_seen_in_the_metrics(tmp_path, spawn):
             found = _metrics(where)
     assert found["glasstape_feed_subscribers",] == 1
     assert found["glasstape_feed_furthest_behind_events",] == 0  # filtered events were passed, not owed
+
+
+def test_what_a_reader_still_has_to_get_is_seen_in_the_metrics(tmp_path, spawn):
+    server = spawn(tmp_path, "--metrics-port", "0")
+    where = _where(server)
+    bars = daily("AAPL", 90)
+    with Client(server.address) as client:
+        client.publish_bars(bars[:80])
+        with client.signals(start="live", delivery="every_event", conflation_interval=60.0) as stream:
+            messages = stream.messages()
+            next(messages)
+            client.publish_bars(bars[80:])
+            deadline = time.monotonic() + 10
+            while not _metrics(where)["glasstape_feed_furthest_behind_events",] >= 10:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)

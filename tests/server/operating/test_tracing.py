@@ -2,7 +2,10 @@ from concurrent import futures
 
 import grpc
 import numpy as np
-from glasstape import Client
+import pytest
+from glasstape import Client, Heartbeat, NotFoundError, Opened
+from grpc import StatusCode
+from made_up import daily
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 
@@ -26,7 +29,21 @@ def test_calls_are_traced_to_a_collector(tmp_path, spawn):
     server = spawn(tmp_path, "--traces", f"http://127.0.0.1:{port}")
     with Client(server.address) as client:
         client.predict(windows=np.zeros((1, 6, 8), dtype=np.float32))
+        assert client.publish_bars(daily("AAA", 3)).stored == 3
+        with client.signals(start="live", heartbeat_interval=0.1) as stream:
+            messages = stream.messages()
+            assert isinstance(next(messages), Opened)
+            assert isinstance(next(messages), Heartbeat)
+        with pytest.raises(NotFoundError):
+            client.predict(model="nobody", windows=np.zeros((1, 6, 8), dtype=np.float32))
     assert server.stop() == 0, "".join(server.log)  # what is left is sent before the end
     receiver.stop(None)
-    assert "/glasstape.v1.InferenceService/Predict" in {span.name for span in collector.spans}
-    assert any("wire: grpcio (it cannot trace calls)" in line for line in server.log)
+    traced = {span.name.rpartition("/")[2] for span in collector.spans}
+    assert traced >= {"Predict", "PublishBars", "Signals"}
+    assert StatusCode.NOT_FOUND.value[0] in {
+        attribute.value.int_value
+        for span in collector.spans
+        for attribute in span.attributes
+        if attribute.key == "rpc.grpc.status_code"
+    }
+    assert any("wire: grpcio (the native one: it cannot trace calls)" in line for line in server.log)

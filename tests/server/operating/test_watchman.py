@@ -36,7 +36,7 @@ class Ingest:
         self.tries += 1
 
 
-class Audit:
+class Gate:
     trouble = ""
     tries = 0
 
@@ -65,7 +65,9 @@ class World:
             engine=SimpleNamespace(waiting={"interactive": 7}),
             pipeline=SimpleNamespace(trouble=""),
             device_failed=lambda: self.device_broken,
-            audit=Audit(),
+            gate=Gate(),
+            hub=SimpleNamespace(log=SimpleNamespace(trouble="")),
+            repository=SimpleNamespace(models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))]),
         )
         self.server = Told()
         self.watchman = Watchman(self.parts, self.figures, self.server)
@@ -95,13 +97,18 @@ def _stale(world, wrong):
     world.parts.clock.now = DataState.STALE if wrong else DataState.LIVE
 
 
+def _end(world, wrong):
+    world.parts.hub.log.trouble = "the journal's end cannot be noted" if wrong else ""
+
+
 def _audit(world, wrong):
-    world.parts.audit.trouble = "the audit log cannot be written: No space left" if wrong else ""
+    world.parts.gate.trouble = "the audit log cannot be written: No space left" if wrong else ""
 
 
 TROUBLES = [
     (_audit, set(), "the audit log cannot be written"),
-    (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET}, "the device failed"),
+    (_end, set(), "the journal's end cannot be noted"),
+    (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET, "net"}, "the device failed"),
     (_queue, {SERVER, PREDICT, OIP}, "queue of the device is full: 7 windows wait"),
     (_bars, {SERVER, MARKET}, "bars cannot be stored"),
     (_journal, {SERVER, SIGNALS}, "signals wait: the journal cannot be written"),
@@ -145,7 +152,17 @@ def test_a_disk_that_was_full_is_tried_without_anybody_asking():
     _bars(world, True)
     world.look()
     world.look()
-    assert world.parts.ingest.tries == world.parts.audit.tries == 2
+    assert world.parts.ingest.tries == world.parts.gate.tries == 2
+
+
+async def test_a_look_that_fails_is_told_and_is_not_the_last():
+    world = World()
+    world.parts.clock = None
+    looking = asyncio.create_task(world.watchman.run())
+    await asyncio.sleep(0.05)
+    assert not looking.done()
+    assert world.server.reasons == ("health could not be looked at; the log says why",)
+    looking.cancel()
 
 
 def test_a_server_that_nobody_has_fed_is_not_stale():

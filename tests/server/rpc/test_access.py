@@ -131,9 +131,21 @@ def test_a_stream_ends_when_its_token_is_revoked(guarded, client):
     follower.start()
     time.sleep(0.5)
     assert not ended
+    begun = time.monotonic()
     tokens.revoke(grant.id)
-    follower.join(60)
+    follower.join(30)
     assert [error.reason for error in ended] == ["TOKEN_REVOKED"]
+    assert time.monotonic() - begun < 10
+
+
+def test_a_stream_ends_when_its_token_expires(guarded, client):
+    _, token = guarded[3].create("guest", [Scope.SIGNALS], expires=time.time() + 5)
+    time.sleep(1.1)  # until the server has looked at the file again
+    messages = client(token=token).signals(heartbeat_interval=0.2).messages()
+    assert isinstance(next(messages), Opened)
+    with pytest.raises(AuthenticationError) as ended:
+        list(messages)
+    assert ended.value.reason == "TOKEN_EXPIRED"
 
 
 def test_a_caller_holds_so_many_streams_and_no_more(client):
@@ -176,6 +188,8 @@ def test_new_connections_get_a_renewed_certificate_and_old_ones_stay(guarded, au
 def test_the_audit_log_knows_who_and_never_what_with(guarded, client, capsys):
     _, folder, by_scope, _ = guarded
     client("explain").models()
+    with pytest.raises(AuthenticationError):
+        client().models()
     path = folder / "data" / "audit.log"
     assert list(verify(path)) == []
     rows = [json.loads(line.partition(" ")[2]) for line in path.read_text().splitlines()]
@@ -241,7 +255,9 @@ def test_mutual_tls_lets_in_who_shows_a_certificate(authority, tmp_path):
         ({"host": "0.0.0.0", "tls": True}, "beyond loopback and there is no --tokens"),
         ({"tokens": "tokens.json"}, "lets nobody in; `glasstape tokens create` makes one"),
         ({"tls": True, "open_key": True}, "tls_key: others may read"),
-        ({"tls": True, "no_pem": True}, "must be PEM"),
+        ({"tls": True, "no_pem": True}, "tls_certificate: .* must be PEM"),
+        ({"tls": True, "other_key": True}, "tls_key: .* does not fit tls_certificate"),
+        ({"tls": True, "no_key": True}, "tls_key: .*: No such file"),
     ],
 )
 def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_path, settings, text):
@@ -252,6 +268,10 @@ def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_pa
             key.chmod(0o644)
         if given.pop("no_pem", False):
             chain.write_text("nothing")
+        if given.pop("other_key", False):
+            key, _ = _certificate(authority, tmp_path, "other")
+        if given.pop("no_key", False):
+            key.unlink()
         given |= {"tls_key": key, "tls_certificate": chain}
     if "tokens" in given:
         given["tokens"] = tmp_path / given["tokens"]

@@ -52,6 +52,15 @@ def test_a_feed_whose_bars_are_old_is_not_healthy_and_says_why(market, channel):
     assert market.client.health() == Health(serving=True, reasons=found.reasons)  # predictions go on
 
 
+@pytest.mark.parametrize("method", ["Check", "Watch"])
+def test_a_name_that_is_none_is_not_kept_in_memory(channel, method):
+    call = getattr(health_pb2_grpc.HealthStub(channel), method)
+    with pytest.raises(grpc.RpcError) as error:
+        list(call(health_pb2.HealthCheckRequest(service="x" * 201)) or ())
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.value.details() == "service: at most 200 characters, has 201"
+
+
 def test_every_watcher_hears_of_a_change(tmp_path, spawn):
     server = spawn(tmp_path)
     with grpc.insecure_channel(server.address) as channel:
