@@ -251,7 +251,7 @@ class App:
             inference=InferenceServicer(
                 self.inference, repository, LiveFigures(self.record.watch.of, self.shadow.of)
             ),
-            market=MarketServicer(self.ingest),
+            market=MarketServicer(self.ingest, self.inference.quotas),
             signals=SignalServicer(
                 self.hub,
                 lambda: StreamEncoder(self.clock, settings.interval, active),

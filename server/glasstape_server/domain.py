@@ -4,12 +4,15 @@ This module and `errors` are all that every room may import; neither knows gRPC 
 """
 
 import re
+import time
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from glasstape_server.errors import DeadlineExceeded
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
@@ -273,3 +276,8 @@ class Call:
     cancelled: bool = field(default=False)
     """Set when the caller went away; work not yet begun is dropped."""
     principal: Principal = ANYBODY
+
+    def check_open(self) -> None:
+        """Raise DeadlineExceeded once nobody waits for the answer."""
+        if self.cancelled or (self.deadline is not None and time.monotonic() >= self.deadline):
+            raise DeadlineExceeded("CALL_OVER", "nobody waits for the answer any more")

@@ -58,7 +58,7 @@ def test_swapping_fails_no_call_and_a_broken_version_never_serves(tmp_path, bund
         put(root, bundled, "2")
         wait_for(lambda: client.model().ref.version == "2")
         broken = put(root, bundled, "3")
-        (broken / WEIGHTS).write_bytes(b"rubbish")
+        (broken / WEIGHTS).write_bytes(bytes(100))
         refused = lambda: [m for m in client.models() if m.state is ModelState.REFUSED]  # noqa: E731
         # While its files arrive it may be refused for one that is missing yet.
         wait_for(lambda: any("SHA-256" in m.refusal for m in refused()))

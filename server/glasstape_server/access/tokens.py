@@ -88,7 +88,11 @@ class TokenFile:
         identity, _, secret = rest.partition("_")
         grant = self._grants.get(identity)
         digest = hashlib.sha256(secret.encode()).hexdigest()
-        if prefix != PREFIX or grant is None or not hmac.compare_digest(digest, grant.digest):
+        if (
+            prefix != PREFIX
+            or grant is None
+            or not hmac.compare_digest(digest.encode(), grant.digest.encode())
+        ):
             raise Unauthenticated("TOKEN_UNKNOWN", "the bearer token is not known here")
         return self._still_good(grant)
 

@@ -25,6 +25,9 @@ def run(options: argparse.Namespace) -> int:
 
     source, target = options.source, options.data_dir
     problems = [text for kind, text in examine(journal_of(source)) if kind == "problem"]
+    bars = source / LIVE / DATABASES[1]
+    if not problems and not bars.is_file():
+        problems = [f"{bars}: there are no bars to this journal"]
     if problems:
         print("glasstape restore: " + "; ".join(problems), file=sys.stderr)
         return 1
@@ -55,7 +58,7 @@ def _replace(source: Path, target: Path) -> Path | None:
         # Another history from here on: no token of the old one may resume in it.
         journal.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (os.urandom(8),))
     if (source / ARTEFACTS).is_dir():
-        shutil.copytree(source / ARTEFACTS, target / ARTEFACTS, dirs_exist_ok=True)
+        shutil.copytree(source / ARTEFACTS, target / ARTEFACTS, dirs_exist_ok=True, symlinks=True)
     live, kept = target / LIVE, None
     if live.exists():
         kept = next(p for n in range(1, 1000) if not (p := target / f"{LIVE}.before-{n}").exists())

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
     set_up(settings.log_level, settings.log_format)
+    os.umask(0o077)  # bars, journal and its key are the owner's alone
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))
 

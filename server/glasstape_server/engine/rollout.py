@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
+from glasstape_server.models.artefact import ArtefactError
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 
@@ -31,7 +32,11 @@ async def roll_out(repository: Repository, engine: Engine, device: Device, annou
         except Exception as error:  # any failure of foreign weights refuses them, none may stop the server
             repository.refuse(model, f"warm-up failed: {error}")
             continue
-        changed |= await asyncio.to_thread(repository.admit, model)
+        try:
+            changed |= await asyncio.to_thread(repository.admit, model)
+        except (ArtefactError, OSError) as error:
+            repository.refuse(model, f"cannot be kept: {error}", for_good=False)
+            continue
         await announce(model)
         log.info("model %s@%s is ready", model.ref.name, model.ref.version)
     changed |= await asyncio.to_thread(repository.follow_promotion)

@@ -18,6 +18,9 @@ DESCRIPTIONS: dict[str, str] = {
 """Name and formula of each feature, in the window's order. Volatility is the root mean square log
 return of the bars before this one, so that a shock does not shrink itself."""
 
+LONGEST = 1000
+"""Bars that any parameter may count."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
@@ -95,4 +98,17 @@ class FeatureSpec:
         unknown = set(values) - set(cls.__dataclass_fields__)
         if unknown:
             raise ValueError(f"feature_spec: unknown parameters {sorted(unknown)}")
+        for name, value in values.items():
+            if name == "session_gap":
+                if value not in ("split", "span"):
+                    raise ValueError(f"feature_spec.{name}: must be split or span, is {str(value)[:20]!r}")
+                continue
+            whole = isinstance(cls.__dataclass_fields__[name].default, int)
+            least, most = (1, LONGEST) if whole else (1e-12, 1e6)
+            fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            if not fits or not least <= value <= most:
+                kind = "a whole number, " if whole else ""
+                raise ValueError(
+                    f"feature_spec.{name}: must be {kind}{least:g}-{most:g}, is {str(value)[:20]}"
+                )
         return cls(**values)

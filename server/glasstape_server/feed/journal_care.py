@@ -51,6 +51,12 @@ def _findings(path: Path, db: sqlite3.Connection) -> Iterator[Finding]:
     if not 1 <= version <= FORMAT:
         yield "problem", f"{path}: format {version}, this version reads 1 to {FORMAT}"
         return
+    foreign = db.execute(
+        "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+    ).fetchall()
+    if foreign:  # it would run in our name
+        yield "problem", f"{path}: holds what no journal does: {' '.join(map(str, foreign[0]))[:80]}"
+        return
     for (said,) in db.execute("PRAGMA integrity_check(10)"):
         if said != "ok":
             yield "problem", f"{path}: {said}"

@@ -26,6 +26,8 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[nn.Module]]] = {
 ENSEMBLE = "ensemble"
 """Its config is {"members": [{"name": architecture, "config": config}, ...]}."""
 MAX_MEMBERS = 32
+LARGEST = 4096
+"""Of any number in a config: layers, channels, heads."""
 
 
 def build(name: str, config: dict[str, Any]) -> nn.Module:
@@ -40,11 +42,19 @@ def build(name: str, config: dict[str, Any]) -> nn.Module:
         known = sorted([*ARCHITECTURES, ENSEMBLE])
         raise ValueError(f"architecture.name: must be one of {known}, is {name!r}")
     config_type, network_type = ARCHITECTURES[name]
+    _check_sizes(config)
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
     try:
         return network_type(config_type(**values))
     except TypeError as error:
         raise ValueError(f"architecture.config: {error}") from None
+
+
+def _check_sizes(config: dict[str, Any]) -> None:
+    for key, value in config.items():
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, int | float) and not abs(number) <= LARGEST:
+                raise ValueError(f"architecture.config.{key}: at most {LARGEST}, is {value}"[:200])
 
 
 def _ensemble(config: dict[str, Any]) -> nn.Module:

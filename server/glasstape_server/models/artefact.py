@@ -61,13 +61,17 @@ def save(folder: Path, manifest: Manifest, network: nn.Module, statistics: Stati
     return target
 
 
-def load(folder: Path) -> Model:
+def load(folder: Path, *, archived: bool = False) -> Model:
     """Load and check an artefact.
+
+    Args:
+        folder: NAME/VERSION.
+        archived: the folder has a name of its own.
 
     Raises:
         ArtefactError: it is missing, damaged, or not what it says; the text names the rule.
     """
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, archived=archived)
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise ArtefactError(f"{WEIGHTS}: missing")
@@ -82,9 +86,11 @@ def load(folder: Path) -> Model:
         raise ArtefactError(f"{WEIGHTS}: SHA-256 is {digest}, manifest says {manifest.weights_sha256}")
     try:
         spec = FeatureSpec.from_dict(manifest.feature_spec)
-        network = build(manifest.architecture.name, manifest.architecture.config)
-        expected = _shapes(network, spec)
+        asked = (manifest.architecture.name, manifest.architecture.config)
+        with torch.device("meta"):  # shapes alone: a manifest may ask for more than there is memory
+            expected = _shapes(build(*asked), spec)
         tensors = _read_tensors(weights, expected)
+        network = build(*asked)
         network.load_state_dict(
             {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
         )
@@ -95,14 +101,22 @@ def load(folder: Path) -> Model:
     return model
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy an artefact, complete or not at all; nothing happens if `target` exists."""
+def copy(source: Path, target: Path, digest: str) -> None:
+    """Copy an artefact of a digest, complete or not at all; nothing happens if `target` exists.
+
+    Raises:
+        ArtefactError: what lies there is another one by now.
+    """
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
         draft = Path(temporary) / "artefact"
-        shutil.copytree(source, draft)
+        draft.mkdir()
+        for name in (MANIFEST, WEIGHTS):
+            shutil.copyfile(source / name, draft / name)
+        if load(draft, archived=True).ref.digest != digest:
+            raise ArtefactError("its files were changed after they were checked")
         draft.rename(target)
 
 
@@ -119,8 +133,12 @@ def check_golden(model: Model) -> None:
         raise ArtefactError(f"golden vector: logits differ by {error:.3g}, at most {GOLDEN_TOLERANCE}")
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
     """The manifest of an artefact; its weights are not looked at.
+
+    Args:
+        folder: NAME/VERSION.
+        archived: the folder has a name of its own.
 
     Raises:
         ArtefactError: it is missing, damaged, or another version's.
@@ -136,7 +154,7 @@ def read_manifest(folder: Path) -> Manifest:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "file"
         raise ArtefactError(f"{MANIFEST}: {where}: {first['msg']}") from None
-    if (manifest.name, manifest.version) != (folder.parent.name, folder.name) and len(folder.name) != 64:
+    if not archived and (manifest.name, manifest.version) != (folder.parent.name, folder.name):
         raise ArtefactError(
             f"{MANIFEST}: is {manifest.name}/{manifest.version}, its folder {folder.parent.name}/{folder.name}"
         )

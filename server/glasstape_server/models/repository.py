@@ -98,11 +98,14 @@ class Repository:
                 return model
         if digest not in self._archived:
             try:
-                self._archived[digest] = artefact.load(self.archive / digest)
+                found = artefact.load(self.archive / digest, archived=True)
+                if found.ref.digest != digest:
+                    raise ArtefactError(f"the archived copy is of {found.ref.digest[:12]}")
             except ArtefactError as error:
                 raise NotFound(
                     "MODEL_NOT_FOUND", f"model {digest[:12]}: {error}", metadata={"digest": digest}
                 ) from None
+            self._archived[digest] = found
         return self._archived[digest]
 
     def seen_until(self, digest: str) -> int:
@@ -113,7 +116,7 @@ class Repository:
         if digest not in self._seen:
             known = next((m.manifest for m in self._models.values() if m.ref.digest == digest), None)
             try:
-                manifest = known or artefact.read_manifest(self.archive / digest)
+                manifest = known or artefact.read_manifest(self.archive / digest, archived=True)
             except ArtefactError:
                 self._seen[digest] = 0
                 return 0
@@ -121,9 +124,14 @@ class Repository:
         return self._seen[digest]
 
     def keep(self, model: Model) -> None:
-        """Copy a version to the archive, so that its signals can be reopened for good."""
+        """Copy a version to the archive, so that its signals can be reopened for good.
+
+        Raises:
+            ArtefactError: its files are not what was loaded.
+            OSError: they cannot be copied.
+        """
         ref = model.ref
-        artefact.copy(self.root / ref.name / ref.version, self.archive / ref.digest)
+        artefact.copy(self.root / ref.name / ref.version, self.archive / ref.digest, ref.digest)
 
     def discover(self) -> list[Model]:
         """Load and check every new version on disk; returns those that may serve.
@@ -133,11 +141,11 @@ class Repository:
         """
         found = []
         for folder in self._folders():
-            key = (folder.parent.name, folder.name)
+            key = (_legible(folder.parent.name), _legible(folder.name))
             try:
                 stamp = _stamp(folder)
             except OSError as error:
-                self._refusals[key] = Refusal(*key, str(error), ())
+                self._refusals[key] = Refusal(*key, error.strerror or "cannot be read", ())
                 continue
             refusal = self._refusals.get(key)
             if key in self._models or (refusal is not None and refusal.stamp == stamp):
@@ -145,14 +153,23 @@ class Repository:
             try:
                 found.append(artefact.load(folder))
                 self._refusals.pop(key, None)
-            except (ArtefactError, OSError) as error:
+            except ArtefactError as error:
                 self._refusals[key] = Refusal(*key, str(error), stamp)
+            except OSError as error:
+                self._refusals[key] = Refusal(*key, error.strerror or "cannot be read", stamp)
         return found
 
-    def refuse(self, model: Model, reason: str) -> None:
-        """Remember that a loaded version failed later (while warming)."""
+    def refuse(self, model: Model, reason: str, *, for_good: bool = True) -> None:
+        """Remember that a loaded version failed later (while warming, say).
+
+        Args:
+            model: the version.
+            reason: why.
+            for_good: until its files change; else it is tried again at the next look.
+        """
         key = (model.ref.name, model.ref.version)
-        self._refusals[key] = Refusal(*key, reason, _stamp(self.root / key[0] / key[1]))
+        stamp = _stamp(self.root / key[0] / key[1]) if for_good else ()
+        self._refusals[key] = Refusal(*key, reason, stamp)
 
     def admit(self, model: Model) -> bool:
         """Let a checked and warmed version serve; returns whether another version is active now."""
@@ -208,6 +225,11 @@ class Repository:
             for version in sorted(name.iterdir())
             if version.is_dir() and not version.name.startswith(".")
         ]
+
+
+def _legible(name: str) -> str:
+    """A folder's name for logs and messages, whatever bytes it has."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def _stamp(folder: Path) -> Stamp:

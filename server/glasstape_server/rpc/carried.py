@@ -16,6 +16,8 @@ from glasstape_server.rpc.convert.market import bar_from
 from glasstape_server.rpc.items import Bars, Item, check_count, put, put_previous, too_few
 
 MAX_SERIES_BARS = 4096
+MAX_BARS = 300_000
+"""Of a call: as many as fit into a message if each has its prices."""
 LARGEST = 1e6
 """Values beyond this are no features; they would only overflow."""
 
@@ -96,6 +98,9 @@ def bad_cell(row: int, window: Float32s, model: Model, path: str = "input.window
 def series_from(message: pb.BarSeries, model: Model, with_previous: bool) -> list[Item]:
     """Raw bars; features are computed as for the server's own signals."""
     check_count("input.bars.series", len(message.series))
+    total = sum(len(sequence.bars) for sequence in message.series)
+    if total > MAX_BARS:
+        raise InvalidArgument.field("input.bars.series", f"at most {MAX_BARS} bars in all, has {total}")
     items = []
     for position, sequence in enumerate(message.series):
         if len(sequence.bars) > MAX_SERIES_BARS:

@@ -1,4 +1,4 @@
-"""Asks the gate about every call of a grpcio server, before anything reads its request."""
+"""Asks the gate about every call of a grpcio server, before anything is made of its request."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from glasstape_server.access.gate import Gate
 from glasstape_server.domain import ANYBODY, Principal
-from glasstape_server.errors import GlasstapeError, InvalidArgument
+from glasstape_server.errors import GlasstapeError, InvalidArgument, Unauthenticated
 from glasstape_server.rpc.handlers import Context, abort, caller
 from glasstape_server.rpc.traffic import REQUEST_ID, Traffic, id_of, request_id
 
@@ -42,10 +42,14 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         headers: dict[str, Any] = dict(handler_call_details.invocation_metadata or ())
-        authorization = str(headers.get("authorization", ""))
+        given = [v for k, v in handler_call_details.invocation_metadata or () if k == "authorization"]
+        authorization = str(given[0]) if given else ""
 
         async def admitted(context: Context) -> Principal:
             try:
+                if len(given) > 1:
+                    rule = f"authorization: must be given once, is given {len(given)} times"
+                    raise Unauthenticated("TOKEN_MALFORMED", rule)
                 names = _names(context) if self._gate.closed else ()
                 return self._gate.admit(path, authorization, names, context.peer())
             except GlasstapeError as error:
@@ -65,16 +69,16 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def stream(request: Any, context: Context) -> None:
             with noted.call(context):
-                try:
-                    whole = _read(handler, request)
-                except GlasstapeError as error:
-                    await abort(context, error)
-                await admitted_stream(whole, context)
+                await admitted_stream(request, context)
 
         async def admitted_stream(request: Any, context: Context) -> None:
             principal = await admitted(context)
             caller.set(principal)
-            made = behaviour(request, context)
+            try:
+                whole = _read(handler, request)
+            except GlasstapeError as error:
+                await abort(context, error)
+            made = behaviour(whole, context)
             work: asyncio.Future[None] = asyncio.ensure_future(
                 _written(made, context) if hasattr(made, "__aiter__") else made
             )

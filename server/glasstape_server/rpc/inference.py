@@ -4,8 +4,6 @@
 `Inference`.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
@@ -19,11 +17,12 @@ from glasstape_server.explain.catalogue import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
+from glasstape_server.rpc.carried import reference_windows
 from glasstape_server.rpc.convert.explanations import request_from
 from glasstape_server.rpc.convert.inference import prediction_to
-from glasstape_server.rpc.explanations import Wanted, explanations
+from glasstape_server.rpc.explanations import MAX_BACKGROUND, Wanted, explanations
 from glasstape_server.rpc.inputs import Inputs
-from glasstape_server.rpc.items import Item, group_by_model
+from glasstape_server.rpc.items import asked_for, group_by_model
 
 BULK_ITEMS = 1024
 """Predict calls with more items than this go to the bulk lane."""
@@ -39,7 +38,8 @@ class Inference:
 
     async def predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
         """Answer one Predict call. Past signals get their journalled confidences, bit for bit."""
-        items = await self.inputs.resolve(request.input, request.model)
+        self.quotas.windows(call.principal, asked_for(request.input))
+        items = await self.inputs.resolve(request.input, request.model, call)
         response = pb.PredictResponse()
         answers: dict[int, tuple[Forecasts, int]] = {}
         if request.input.WhichOneof("source") != "signals":
@@ -60,7 +60,6 @@ class Inference:
     ) -> Forecasts:
         """Predict windows (batch, time, feature) with one model."""
         if lane is None:
-            self.quotas.windows(call.principal, len(windows))
             lane = Lane.BULK if len(windows) > BULK_ITEMS else Lane.INTERACTIVE
         result = await self.engine.run(Forecast(model), windows, lane, call)
         return forecasts(model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)
@@ -69,8 +68,12 @@ class Inference:
         """Answer one Explain call: prediction and map of each item from one pinned model version."""
         request = request_from(message)
         source = message.input.WhichOneof("source")
+        model = self.inputs.model("" if source == "signals" else message.model)
         if source != "signals":
-            check_served(self.inputs.model(message.model), request.method)
+            check_served(model, request.method)
+        if message.HasField("background"):
+            reference_windows(message.background, model, "background", MAX_BACKGROUND)
+        self._count(asked_for(message.input), model, request, call)
         wanted = Wanted(
             request,
             message.quality or pb.QUALITY_LEVEL_FAST,
@@ -81,10 +84,10 @@ class Inference:
         items = await self.inputs.resolve(
             message.input,
             message.model,
+            call,
             with_bars=True,
             with_previous=request.baseline is BaselineKind.PREVIOUS,
         )
-        self._count(items, request, call)
         baseline = baseline_of(request)
         response = pb.ExplainResponse(
             method=pb.Method.ValueType(int(request.method)),
@@ -97,13 +100,10 @@ class Inference:
         response.explanations.extend(made)
         return response
 
-    def _count(self, items: Sequence[Item], request: Request, call: Call) -> None:
-        models = [item.model for item in items if item.model is not None]
-        if not models:
-            return
+    def _count(self, count: int, model: Model, request: Request, call: Call) -> None:
         searched = request.method is MethodName.COUNTERFACTUAL
-        each = PASSES_AT_ONCE if searched else Explain(models[0], request).passes
-        self.quotas.passes(call.principal, len(models) * each)
+        each = PASSES_AT_ONCE if searched else Explain(model, request).passes
+        self.quotas.passes(call.principal, count * each)
 
     async def explain_signals(
         self, sequences: list[int], method: MethodName, call: Call
@@ -114,13 +114,13 @@ class Inference:
             ResourceExhausted: the queue is full, or the caller's quota used up.
         """
         refs = pb.SignalRefs(sequences=sequences)
-        items = await self.inputs.resolve(pb.Input(signals=refs), "", with_bars=True)
+        items = await self.inputs.resolve(pb.Input(signals=refs), "", call, with_bars=True)
         # A buy and its confidence are one window: it is explained once.
         keys = [(i.symbol, i.bar_close_time, i.model and i.model.ref.digest, i.error) for i in items]
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         rows = sorted(first.values())
         wanted = Wanted(Request(method, Question()))
-        self._count([items[row] for row in rows], wanted.request, call)
+        self._count(len(rows), self.inputs.model(""), wanted.request, call)
         made, _ = await explanations(self.engine, [items[row] for row in rows], wanted, call)
         by_row = dict(zip(rows, made, strict=True))
         return [by_row[first[key]] for key in keys]

@@ -12,6 +12,7 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.domain import (
     SYMBOL_RULE,
     Buy,
+    Call,
     Event,
     Float32s,
     Floats,
@@ -57,13 +58,20 @@ class Inputs:
         return self._repository.get(name)
 
     async def resolve(
-        self, source: pb.Input, model: str, *, with_bars: bool = False, with_previous: bool = False
+        self,
+        source: pb.Input,
+        model: str,
+        call: Call,
+        *,
+        with_bars: bool = False,
+        with_previous: bool = False,
     ) -> list[Item]:
         """Resolve a request's input.
 
         Args:
             source: what to predict from.
             model: "name" or "name@version"; empty: the active one.
+            call: nothing is looked up any more once it is over.
             with_bars: find the bars behind past signals, too (the other sources have them at hand).
             with_previous: find the window of the signal before each.
 
@@ -77,7 +85,7 @@ class Inputs:
         if kind == "signals":
             if model:
                 raise InvalidArgument.field("model", "must be unset with input.signals: each has its own")
-            items = await self._signals(source.signals, with_previous)
+            items = await self._signals(source.signals, call, with_previous)
             if with_bars:
                 await self._ingest.read(self._find_bars, items)
             return items
@@ -178,7 +186,7 @@ class Inputs:
             if bars.shape[1] == item.model.spec.min_bars and int(bars[0, -1]) == item.bar_close_time:
                 item.bars = self._bars(key, bars, store.stack([key], [bars]).session[0])
 
-    async def _signals(self, refs: pb.SignalRefs, with_previous: bool) -> list[Item]:
+    async def _signals(self, refs: pb.SignalRefs, call: Call, with_previous: bool) -> list[Item]:
         check_count("input.signals.sequences", len(refs.sequences))
         epoch = self._hub.bounds.epoch.hex()
         if refs.epoch and refs.epoch != epoch:
@@ -187,7 +195,15 @@ class Inputs:
                 f"input.signals.epoch: the journal's epoch is {epoch}, asked for {refs.epoch[:64]!r}",
                 metadata={"epoch": epoch},
             )
-        return await self._hub.read(lambda: [self._past(s, with_previous) for s in refs.sequences])
+
+        def past() -> list[Item]:
+            found = []
+            for sequence in refs.sequences:
+                call.check_open()
+                found.append(self._past(sequence, with_previous))
+            return found
+
+        return await self._hub.read(past)
 
     def _past(self, sequence: int, with_previous: bool) -> Item:
         """On a journal reader thread: one past signal with its window and model."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from glasstape.v1 import inference_pb2 as pb
+
 from glasstape_server.domain import Confidence, Float32s, Floats, Ints
 from glasstape_server.errors import FailedPrecondition, GlasstapeError, InvalidArgument, ResourceExhausted
 from glasstape_server.models.model import Model
@@ -92,6 +94,19 @@ def too_few(symbol: str, have: int, need: int) -> FailedPrecondition:
         f"{symbol!r} has {have} bars, the model needs {need}",
         metadata={"symbol": symbol, "bars": str(have), "min_bars": str(need)},
     )
+
+
+def asked_for(source: pb.Input) -> int:
+    """How many items a request asks for, before any of them is looked at."""
+    match source.WhichOneof("source"):
+        case "windows":
+            return source.windows.count
+        case "bars":
+            return len(source.bars.series)
+        case "symbols":
+            return len(source.symbols.symbols)
+        case _:
+            return len(source.signals.sequences)
 
 
 def check_count(field_name: str, count: int) -> None:

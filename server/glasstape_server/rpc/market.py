@@ -7,10 +7,11 @@ import grpc
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
 
+from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain import INTERVALS, SYMBOL_RULE, is_symbol
 from glasstape_server.errors import GlasstapeError, InvalidArgument
 from glasstape_server.market.draft import Batch, Report
-from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
 from glasstape_server.market.rules import MAX_TIME
 from glasstape_server.rpc.convert.market import (
     bar_from,
@@ -20,9 +21,10 @@ from glasstape_server.rpc.convert.market import (
     microseconds,
 )
 from glasstape_server.rpc.errors import status_of
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered
+from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller
 from glasstape_server.rpc.paging import page_size
 
+MAX_BATCH_INSTRUMENTS = 16_384
 MAX_REJECTIONS = 1000
 """Reasons in one answer: a batch of nothing but bad bars must not outgrow a message."""
 
@@ -30,21 +32,18 @@ MAX_REJECTIONS = 1000
 class MarketServicer(pb_grpc.MarketServiceServicer):
     """The gRPC adapter of the market room."""
 
-    def __init__(self, ingest: Ingest) -> None:
+    def __init__(self, ingest: Ingest, quotas: Quotas) -> None:
         self._ingest = ingest
+        self._quotas = quotas
 
     async def PublishBars(
         self, requests: AsyncIterator[pb.PublishBarsRequest], context: Context
     ) -> AsyncIterator[pb.PublishBarsResponse]:
         """See market.proto. Each batch is answered in its turn, once it is durable."""
         try:
-            async for request in requests:
-                batch = Batch(
-                    [bar_from(bar) for bar in request.bars],
-                    [instrument_from(item) for item in request.instruments],
-                    request.backfill,
-                )
-                yield _report_to(request.batch_id, await self._ingest.publish(batch))
+            with self._quotas.stream(caller.get()):
+                async for request in requests:
+                    yield _report_to(request.batch_id, await self._ingest.publish(_batch_of(request)))
         except GlasstapeError as error:
             await abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):
@@ -89,6 +88,21 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         return pb.ListInstrumentsResponse(
             instruments=found, next_page_token=symbols[size - 1] if more else ""
         )
+
+
+def _batch_of(request: pb.PublishBarsRequest) -> Batch:
+    """A batch, whose size is checked before anything is made of it: this runs on the event loop."""
+    for field, count, most in (
+        ("bars", len(request.bars), MAX_BATCH_BARS),
+        ("instruments", len(request.instruments), MAX_BATCH_INSTRUMENTS),
+    ):
+        if count > most:
+            raise InvalidArgument.field(field, f"at most {most} in a batch, has {count}")
+    return Batch(
+        [bar_from(bar) for bar in request.bars],
+        [instrument_from(item) for item in request.instruments],
+        request.backfill,
+    )
 
 
 def _after(token: str) -> int:

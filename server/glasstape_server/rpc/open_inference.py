@@ -15,6 +15,7 @@ from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.handlers import Context, answered, call_of
 from glasstape_server.rpc.inference import Inference
+from glasstape_server.rpc.items import check_count
 from glasstape_server.rpc.oip import open_inference_pb2 as oip
 from glasstape_server.rpc.oip import open_inference_pb2_grpc as oip_grpc
 
@@ -108,8 +109,8 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
 
 def _windows(request: oip.ModelInferRequest, model: Model) -> tuple[int, bytes]:
     if len(request.inputs) != 1 or request.inputs[0].name != INPUT:
-        names = [tensor.name for tensor in request.inputs]
-        raise InvalidArgument.field("inputs", f"must be one tensor named {INPUT!r}, are {names[:4]}")
+        names = [tensor.name[:32] for tensor in request.inputs[:4]]
+        raise InvalidArgument.field("inputs", f"must be one tensor named {INPUT!r}, are {names}")
     tensor = request.inputs[0]
     shape = list(tensor.shape)
     if tensor.datatype != "FP32":
@@ -117,6 +118,7 @@ def _windows(request: oip.ModelInferRequest, model: Model) -> tuple[int, bytes]:
     if len(shape) != 3 or tuple(shape[1:]) != model.window_shape or shape[0] < 0:
         expected = f"[n, {model.window_shape[0]}, {model.window_shape[1]}]"
         raise InvalidArgument.field("inputs[0].shape", f"must be {expected}, is {shape[:8]}")
+    check_count("inputs[0].shape[0]", shape[0])
     if bool(request.raw_input_contents) == bool(tensor.contents.fp32_contents):
         raise InvalidArgument.field("inputs[0]", "must come as raw_input_contents or as fp32_contents")
     if request.raw_input_contents:

@@ -28,7 +28,7 @@ from glasstape_server.rpc.traffic import Traffic, Uncounted
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_METADATA_BYTES = 8 * 1024
-MAX_STREAMS = 1_024
+MAX_STREAMS = 256
 """Calls at once on one connection."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
@@ -46,6 +46,8 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     # What one connection may cost: handshakes that dawdle, streams beyond use, headers beyond reason.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_concurrent_streams", MAX_STREAMS),
+    # Nothing compressed is taken: grpc inflates a message before it looks at its size.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
 )

@@ -108,7 +108,7 @@ def test_a_model_for_other_bars_serves_and_does_not_publish(repository, root, bu
 
 def test_a_version_that_cannot_be_archived_is_tried_again(repository, root, bundled, monkeypatch):
     put(root, bundled, "1")
-    monkeypatch.setattr(artefact, "copy", lambda source, target: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(artefact, "copy", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         admit_all(repository)
     monkeypatch.undo()
