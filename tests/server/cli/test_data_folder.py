@@ -11,9 +11,8 @@ from glasstape_server.app import App
 from glasstape_server.cli.data_folder import held
 from glasstape_server.settings import Settings
 from glasstape_server.start import StartError
-
-from tests.support.made_up import daily
-from tests.support.running import ServerProcess
+from made_up import daily
+from running import ServerProcess
 
 BARS = daily("AAA", 90)
 
@@ -152,3 +151,28 @@ def test_restore_waits_for_no_running_server(traded, data, capsys):
     with held(data):
         assert main(["restore", "--data-dir", str(data), "--from", str(traded[0] / "copy")]) == 1
     assert "is in use by a server; stop it first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER UPDATE ON meta BEGIN UPDATE events SET symbol = 'HACKED'; END",
+        "DROP TABLE windows; CREATE VIEW windows AS WITH RECURSIVE n(x) AS "
+        "(SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+    ],
+)
+def test_a_copy_that_would_run_something_is_refused(traded, tmp_path, capsys, statement):
+    copy = shutil.copytree(traded[0] / "copy", tmp_path / "copy")
+    db = sqlite3.connect(copy / "live" / "journal.sqlite")
+    db.executescript(statement)
+    db.close()
+    assert main(["restore", "--from", str(copy), "--data-dir", str(tmp_path / "new")]) == 1
+    assert "holds what no journal does" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_copy_without_bars_is_refused(traded, tmp_path, capsys):
+    copy = shutil.copytree(traded[0] / "copy", tmp_path / "copy")
+    (copy / "live" / "bars.sqlite").unlink()
+    assert main(["restore", "--from", str(copy), "--data-dir", str(tmp_path / "new")]) == 1
+    assert "there are no bars to this journal" in capsys.readouterr().err

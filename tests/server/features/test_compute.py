@@ -117,3 +117,19 @@ def test_the_hash_names_the_spec():
         FeatureSpec.from_dict({"features": ["close"]})
     with pytest.raises(ValueError, match="unknown parameters"):
         FeatureSpec.from_dict({**FeatureSpec().to_dict(), "extra": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"rsi_bars": 0}, "rsi_bars: must be a whole number, 1-1000, is 0"),
+        ({"window_bars": 10**9}, "window_bars: must be a whole number, 1-1000"),
+        ({"macd_fast": "12"}, "macd_fast: must be a whole number"),
+        ({"average_bars": True}, "average_bars: must be a whole number"),
+        ({"clip": float("nan")}, "clip: must be"),
+        ({"session_gap": "jump"}, "session_gap: must be split or span, is 'jump'"),
+    ],
+)
+def test_a_parameter_that_computes_nothing_is_refused(change, text):
+    with pytest.raises(ValueError, match=text):
+        FeatureSpec.from_dict({**FeatureSpec().to_dict(), **change})

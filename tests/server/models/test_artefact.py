@@ -1,5 +1,6 @@
 import hashlib
 import json
+import resource
 import shutil
 
 import numpy as np
@@ -128,3 +129,34 @@ def test_a_header_that_claims_too_much_is_refused_before_it_is_read(folder):
     resign(folder)
     with pytest.raises(ArtefactError, match="header of 1099511627776 bytes, at most 1048576"):
         artefact.load(folder)
+
+
+def test_a_manifest_that_asks_for_more_than_there_is_memory_costs_none(folder):
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    manifest["architecture"]["config"]["channels"] = [4096, 4096]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ArtefactError, match="tensors differ from the architecture's"):
+        artefact.load(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
+    manifest["architecture"]["config"]["channels"] = [16384, 1]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ArtefactError, match=r"architecture.config.channels: at most 4096"):
+        artefact.load(folder)
+
+
+def test_a_folder_with_the_name_of_a_digest_is_no_version(folder):
+    disguised = folder.rename(folder.with_name("a" * 64))
+    with pytest.raises(ArtefactError, match="its folder"):
+        artefact.load(disguised)
+
+
+def test_the_archive_holds_the_two_checked_files_of_the_digest_it_is_named_for(folder, bundled, tmp_path):
+    (folder / "secrets").symlink_to("/etc")
+    (folder / "more.bin").write_bytes(b"x")
+    digest = artefact.load(folder).ref.digest
+    artefact.copy(folder, tmp_path / "archive" / digest, digest)
+    assert {file.name for file in (tmp_path / "archive" / digest).iterdir()} == {MANIFEST, WEIGHTS}
+    with pytest.raises(ArtefactError, match="changed after they were checked"):
+        artefact.copy(folder, tmp_path / "archive" / "b", "b" * 64)
+    assert not (tmp_path / "archive" / "b").exists()

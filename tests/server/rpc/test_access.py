@@ -13,6 +13,7 @@ from glasstape import (
     Disconnected,
     GlasstapeError,
     Opened,
+    OverloadedError,
     PermissionDeniedError,
     Tls,
     UnavailableError,
@@ -27,6 +28,7 @@ from glasstape_server.rpc.server import SERVICES
 from glasstape_server.settings import Settings
 from glasstape_server.start import StartError
 from google.protobuf import descriptor_pool
+from made_up import daily
 from running import ServerProcess
 
 
@@ -292,3 +294,39 @@ def test_a_message_with_too_much_metadata_is_refused(guarded, tls):
         with pytest.raises(grpc.RpcError) as error:
             call(b"", metadata=[("x", "y" * 20_000)], timeout=5)
     assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_what_is_compressed_is_not_taken(guarded, tls, client):
+    bomb = bytes(4 << 20)
+    with grpc.secure_channel(guarded[0].address, tls.credentials()) as channel:
+        call = channel.unary_unary("/glasstape.v1.InferenceService/Predict")
+        with pytest.raises(grpc.RpcError) as error:
+            call(bomb, compression=grpc.Compression.Gzip, timeout=10)
+    assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert client("admin").models()
+
+
+def test_two_authorizations_are_none(guarded, tls):
+    both = [("authorization", f"Bearer {guarded[2][scope]}") for scope in ("predict", "admin")]
+    with grpc.secure_channel(guarded[0].address, tls.credentials()) as channel:
+        call = channel.unary_unary("/glasstape.v1.InferenceService/ListModels")
+        with pytest.raises(grpc.RpcError, match="must be given once, is given 2 times") as error:
+            call(b"", metadata=both, timeout=5)
+    assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_a_quota_counts_whatever_is_asked_for_and_before_it_is_looked_up(tmp_path, spawn):
+    server = spawn(tmp_path, "--quota-windows", "4", "--quota-explain", "60", "--quota-streams", "1")
+    with Client(server.address) as client:
+        assert len(client.predict(signals=range(1, 9))) == 8  # one call may go into debt
+        with pytest.raises(OverloadedError, match="may have 4 windows a second"):
+            client.predict(symbols=["AAA"])
+        assert len(client.explain(symbols=["AAA"], method="integrated_gradients")) == 1
+        with pytest.raises(OverloadedError, match="passes of explanations a minute"):
+            client.explain(signals=[1])
+        with client.signals() as stream:
+            messages = stream.messages()
+            next(messages)
+            with pytest.raises(OverloadedError, match="holds 1 streams, the most allowed"):
+                client.publish_bars(daily("AAA", 2))
+    assert server.stop() == 0

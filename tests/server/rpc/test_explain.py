@@ -207,6 +207,8 @@ def test_each_item_may_have_its_own_baseline_and_a_background_may_be_given(stub)
         ({"method": 5, "background": windows(257)}, "INVALID_ARGUMENT", "background.count", "1-256"),
         ({"method": 5, "background": pb.Windows(count=1, data=b"\xff" * 192)}, "INVALID_ARGUMENT",
          "background.data", "finite"),
+        ({"method": 5, "background": pb.Windows(count=1, data=b"abc")}, "INVALID_ARGUMENT",
+         "background.data", "3 bytes, expected"),
         ({"method": 4, "background": windows()}, "INVALID_ARGUMENT", "background", "EXPECTED_GRADIENTS"),
         ({"method": 13, "target": 3}, "INVALID_ARGUMENT", "target", "COUNTERFACTUAL"),
         ({"method": 13, "score": pb.SCORE_LOGIT}, "INVALID_ARGUMENT", "score", "COUNTERFACTUAL"),

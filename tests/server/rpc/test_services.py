@@ -126,6 +126,7 @@ def test_the_open_inference_protocol_gives_predicts_probabilities(channel, marke
         ({"name": "x"}, "inputs"),
         ({"datatype": "FP64"}, "FP32"),
         ({"shape": [1, 8, 6]}, r"\[n, 6, 8\]"),
+        ({"name": "x" * 50_000}, "must be one tensor named 'windows'"),
     ],
 )
 def test_malformed_tensors_say_why(channel, change, text):
@@ -138,3 +139,14 @@ def test_malformed_tensors_say_why(channel, change, text):
     with pytest.raises(grpc.RpcError, match=text) as caught:
         oip_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("count", [1 << 32, (1 << 63) - 1])
+def test_more_rows_than_any_call_may_have_are_refused(channel, count):
+    tensor = oip.ModelInferRequest.InferInputTensor(name="windows", datatype="FP32", shape=[count, 6, 8])
+    request = oip.ModelInferRequest(
+        model_name="sample-conv1d", inputs=[tensor], raw_input_contents=[bytes(192)]
+    )
+    with pytest.raises(grpc.RpcError, match="at most 16384 in a call") as caught:
+        oip_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
