@@ -14,7 +14,7 @@ MAX_ITEMS = 16_384
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """TLS for connections beyond loopback, usually to a proxy in front of the server."""
+    """TLS, as servers beyond loopback have it, or a proxy in front of one."""
 
     root_certificates: bytes | None = None
     """PEM of the authorities to trust. Default: the system's."""
