@@ -106,8 +106,11 @@ def test_a_journal_without_room_delays_signals_and_loses_none(tmp_path, spawn):
         assert market + 64_000 < journal, "nothing is tested"
         FileLimit._limit(server, journal)
         assert client.publish_bars(bars[100:101]).stored == 1
-        _until(lambda: not client.health(FEED).serving)
-        assert any("signals wait: the journal cannot be written" in r for r in client.health().reasons)
+        _until(
+            lambda: any("signals wait: the journal cannot be written" in r for r in client.health().reasons)
+        )
+        assert not client.health(FEED).serving
+        assert not client.health().serving
         assert client.health("glasstape.v1.MarketService").serving
         FileLimit._limit(server, resource.RLIM_INFINITY)
         _until(lambda: client.history(descending=True).__next__().bar_close_time == bars[100].close_time)

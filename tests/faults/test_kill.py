@@ -10,7 +10,7 @@ from glasstape import BuyEvent, Client
 from history import Follower, Publisher, check, check_journal, settled
 from made_up import LONG_AGO, daily
 
-KILLS = effort(3, 200)
+KILLS = effort(2, 200)
 SYMBOLS = ("AAA", "BBB", "CCC")
 HISTORY = 80
 

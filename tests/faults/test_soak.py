@@ -14,7 +14,7 @@ from made_up import LONG_AGO, daily
 from mixed import Load
 from prometheus_client.parser import text_string_to_metric_families
 
-SECONDS = float(os.environ.get("GLASSTAPE_SOAK", effort(15, 600)))
+SECONDS = float(os.environ.get("GLASSTAPE_SOAK", effort(5, 600)))
 WARM_UP = 0.25
 """Share of the time after which memory may not grow any more."""
 GROWTH = 0.01
@@ -65,10 +65,10 @@ def test_a_server_is_after_hours_what_it_was(tmp_path, spawn, wire):
     crowd = [Load(server.address, bars) for bars in others]  # pools grow to their size
     for load in crowd:
         load.start()
-    time.sleep(6)
+    time.sleep(effort(3, 6))
     for load in crowd:
         load.stop()
-    time.sleep(3)
+    time.sleep(effort(1, 3))
     base = _held(server, where)
 
     load = Load(server.address, batches)

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from typing import TYPE_CHECKING
 
-from glasstape._convert.health import UNREACHABLE
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
 
 if TYPE_CHECKING:
@@ -93,6 +92,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _server(options: argparse.Namespace) -> Iterator[Finding]:
     address = options.server
     from glasstape import Client, GlasstapeError, Heartbeat, ModelState
+    from glasstape._convert.health import UNREACHABLE
 
     try:
         with Client(address, timeout=3.0, tls=tls_of(options), token=token_of(options)) as client:
