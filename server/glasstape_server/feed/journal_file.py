@@ -11,10 +11,12 @@ from typing import Any
 
 from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss
-from glasstape_server.feed.chain import first_link, link
-from glasstape_server.feed.log import Record
+from glasstape_server.feed.chain import NO_CHAIN, first_link, link
+from glasstape_server.feed.log import Bounds, Record
 from glasstape_server.market.database import connect, transaction
 
+CHECKED_WHOLE = 64 << 20
+"""Bytes up to which a journal is checked page by page when it is opened."""
 FORMAT = 2
 """1: the chain covered number and payload alone, and windows and progress had no checksums."""
 
@@ -109,6 +111,35 @@ def _upgrade(db: sqlite3.Connection) -> None:
             db.execute(f"UPDATE {table} SET checksum = ?4 WHERE {key}", (*row, checksum(*row)))  # noqa: S608
     db.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?)", (FORMAT.to_bytes(8, "big"),))
     db.execute("INSERT OR REPLACE INTO meta VALUES ('first_format_until', ?)", (head.to_bytes(8, "big"),))
+
+
+def check_pages(db: sqlite3.Connection, path: Path) -> None:
+    """Raise DataLoss if SQLite finds a page damaged; large journals are checked as they are read."""
+    if path.stat().st_size <= CHECKED_WHOLE:
+        (said,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+        if said != "ok":
+            raise damaged(said)
+
+
+def bounds_of(db: sqlite3.Connection) -> Bounds:
+    """Where a journal begins and ends.
+
+    Raises:
+        DataLoss: events are missing in between, or before.
+    """
+    epoch = meta(db, "epoch")
+    first, head = db.execute("SELECT min(sequence), max(sequence) FROM events").fetchone()
+    if head is None:
+        return Bounds(epoch, 1, 0, NO_CHAIN)
+    (count,) = db.execute("SELECT count(*) FROM events").fetchone()
+    if count != head - first + 1:
+        raise damaged(f"{head - first + 1 - count} events are missing between {first} and {head}")
+    if first > 1 and not meta(db, "chain_before"):
+        raise damaged(f"the events before {first} are missing")
+    newest = db.execute("SELECT chain FROM events WHERE sequence = ?", (head,)).fetchone()
+    if newest is None:
+        raise damaged(f"event {head} cannot be found")
+    return Bounds(epoch, first, head, blob(newest[0], f"the chain at {head}"))
 
 
 class Linked:

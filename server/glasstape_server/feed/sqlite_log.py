@@ -20,6 +20,8 @@ from glasstape_server.feed.journal_file import (
     HighWater,
     Linked,
     blob,
+    bounds_of,
+    check_pages,
     check_row,
     checksum,
     damaged,
@@ -38,8 +40,6 @@ _BEFORE = """coalesce(
     (SELECT p.chain FROM events p WHERE p.sequence = events.sequence - 1),
     (SELECT value FROM meta WHERE name = 'chain_before'), x'0000000000000000')"""
 """Chain hash before a record, of the same moment as the record."""
-_CHECKED_WHOLE = 64 << 20
-"""Bytes up to which a journal is checked page by page when it is opened."""
 _CHECKED_TAIL = 50_000
 """Newest records that are checked when it is opened; older ones are when they are read, or filtered."""
 _PROVEN_AT_ONCE = 10_000
@@ -66,8 +66,8 @@ class SqliteLog:
             self._all_connections.append(self._writer)
             self._linked = Linked(self._writer)
             self.secret: bytes = meta(self._writer, "secret")
-            self._check_pages()
-            self._bounds = self._find_bounds()
+            check_pages(self._writer, path)
+            self._bounds = bounds_of(self._writer)
             self._check_newest()
             self._high_water = HighWater(note_of(path))
         except UNREADABLE as error:
@@ -260,27 +260,6 @@ class SqliteLog:
                 "INSERT OR REPLACE INTO progress VALUES (?,?,?,?)",
                 [(*key, time, checksum(*key, time)) for key, time in progress.items()],
             )
-
-    def _find_bounds(self) -> Bounds:
-        epoch = meta(self._writer, "epoch")
-        first, head = self._writer.execute("SELECT min(sequence), max(sequence) FROM events").fetchone()
-        if head is None:
-            return Bounds(epoch, 1, 0, NO_CHAIN)
-        (count,) = self._writer.execute("SELECT count(*) FROM events").fetchone()
-        if count != head - first + 1:
-            raise damaged(f"{head - first + 1 - count} events are missing between {first} and {head}")
-        if first > 1 and not meta(self._writer, "chain_before"):
-            raise damaged(f"the events before {first} are missing")
-        newest = self._writer.execute("SELECT chain FROM events WHERE sequence = ?", (head,)).fetchone()
-        if newest is None:
-            raise damaged(f"event {head} cannot be found")
-        return Bounds(epoch, first, head, blob(newest[0], f"the chain at {head}"))
-
-    def _check_pages(self) -> None:
-        if self._path.stat().st_size <= _CHECKED_WHOLE:
-            (said,) = self._writer.execute("PRAGMA integrity_check(1)").fetchone()
-            if said != "ok":
-                raise damaged(said)
 
     def _check_newest(self) -> None:
         self._proven_from = self._bounds.head + 1
