@@ -28,8 +28,8 @@ from glasstape_server.rpc.traffic import Traffic, Uncounted
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_METADATA_BYTES = 8 * 1024
-MAX_STREAMS = 256
-"""Calls at once on one connection."""
+MAX_STREAMS = 1_024
+"""Calls at once on one connection, which all clients of a process share."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
