@@ -22,6 +22,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from glasstape_server.access.scopes import Scope
 from glasstape_server.domain import Principal
+from glasstape_server.durable import sync
 from glasstape_server.errors import Unauthenticated
 
 log = logging.getLogger(__name__)
@@ -205,17 +206,8 @@ class TokenFile:
         except BaseException:
             Path(draft).unlink(missing_ok=True)
             raise
-        _sync(self.path.parent)
+        sync(self.path.parent)
         self._read()
 
 
 _ROWS = TypeAdapter(list[Grant], config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))
-
-
-def _sync(folder: Path) -> None:
-    """Keep what was renamed there through a power cut."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -1,12 +1,12 @@
 """Looking through a journal's file, and saving what can be saved of a damaged one."""
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from glasstape_server.durable import sync
 from glasstape_server.errors import DataLoss
 from glasstape_server.feed.chain import NO_CHAIN
 from glasstape_server.feed.journal_file import (
@@ -198,11 +198,11 @@ def repair(path: Path, close_time_of: Callable[[bytes], int]) -> Iterator[Findin
         _remove(kept_as)
         raise
     # The last step: whoever is killed before it leaves the damaged journal where it was.
-    _sync(draft)
+    sync(draft)
     for file in _files(path)[1:]:
         file.unlink(missing_ok=True)
     draft.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
     yield "ok", f"{kept_as}: the damaged journal, as it was"
     yield from found
 
@@ -215,14 +215,6 @@ def _files(path: Path) -> list[Path]:
 def _remove(path: Path) -> None:
     for file in _files(path):
         file.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _rescue(

@@ -1,4 +1,3 @@
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -136,10 +135,8 @@ def test_times_beyond_all_bars_list_nothing(market, change):
 def test_millions_of_empty_items_are_refused_before_they_are_read(market, field, tag):
     with grpc.insecure_channel(market.address) as channel:
         call = channel.stream_stream("/glasstape.v1.MarketService/PublishBars")
-        begun = time.monotonic()
         with pytest.raises(grpc.RpcError) as caught:
-            list(call(iter([(tag + b"\0") * 2_000_000]), timeout=60))
-        assert time.monotonic() - begun < 20
+            list(call(iter([(tag + b"\0") * 2_000_000]), timeout=20))
     error = from_rpc(caught.value)
     assert error.violations[0].field == field
     assert error.violations[0].rule == "at most 16384 in a batch, has 2000000"
