@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         frozen=True,
         use_attribute_docstrings=True,
+        validate_default=True,
     )
 
     host: str = "127.0.0.1"
@@ -117,13 +119,19 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severity that is logged."""
 
-    @model_validator(mode="after")
-    def _whole_tls(self) -> "Settings":
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key: one needs the other")
-        if self.tls_client_authorities is not None and self.tls_certificate is None:
-            raise ValueError("tls_client_authorities: needs tls_certificate and tls_key")
-        return self
+    @field_validator("tls_key")
+    @classmethod
+    def _certificate_with_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "tls_certificate" in info.data and (info.data["tls_certificate"] is None) != (value is None):
+            raise ValueError("tls_certificate and tls_key need each other")
+        return value
+
+    @field_validator("tls_client_authorities")
+    @classmethod
+    def _authorities_with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("tls_certificate") is None:
+            raise ValueError("needs tls_certificate and tls_key")
+        return value
 
     @field_validator("interval")
     @classmethod
@@ -180,10 +188,13 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
     try:
         return FromFile(**flags)  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (value: {item['input']!r})"
-            for item in error.errors()
-        ]
-        raise ValueError("settings: " + "; ".join(lines)) from None
+        raise ValueError("settings: " + "; ".join(map(_in_words, error.errors()))) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {config}: {error}") from None
+    except RecursionError:
+        raise ValueError(f"--config {config}: values are nested too deeply") from None
+
+
+def _in_words(item: ErrorDetails) -> str:
+    field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
+    return f"{field}: {rule} (value: {item['input']!r})"

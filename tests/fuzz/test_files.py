@@ -113,12 +113,24 @@ def test_every_artefact_is_whole_or_refused(tmp_path, file):
 
 
 @TRIES
-@given(broken(b'port = 50551\nhost = "127.0.0.1"\njournal_keep = 5\nlog_level = "info"\n'))
+@given(
+    broken(
+        b'port = 50551\nhost = "127.0.0.1"\njournal_keep = 5\nlog_level = "info"\n',
+        b'tls_key = "k.pem"\ninterval = "1h"\nreplay_close = "16:00"\nreplay_time_zone = "Asia/Seoul"\n',
+        b'quota_windows = 1e3\nmetrics_port = 0\ntraces = "http://a:1"\n[device]\ndevice = ["cpu"]\n',
+    )
+)
+@example(b"port = " + b"[" * 5000)
 def test_every_settings_file_is_read_or_refused_in_words(scratch, data):
     path = scratch / "server.toml"
     path.write_bytes(data)
-    with contextlib.suppress(ValueError):
+    try:
         settings.load({}, path)
+    except ValueError as refusal:
+        said = str(refusal)
+    else:
+        return
+    assert said.startswith(("settings: ", f"--config {path}: "))
 
 
 @pytest.fixture(scope="module")

@@ -284,7 +284,7 @@ def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_pa
 
 
 def test_half_of_a_certificate_is_refused():
-    with pytest.raises(ValueError, match="tls_certificate and tls_key: one needs the other"):
+    with pytest.raises(ValueError, match="tls_key: tls_certificate and tls_key need each other"):
         Settings(tls_key="x")
 
 
