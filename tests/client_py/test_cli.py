@@ -188,18 +188,26 @@ def test_serve_refuses_settings_that_break_a_rule(tmp_path, capsys, flag, value,
     assert text in capsys.readouterr().err
 
 
-def test_serve_refuses_what_it_cannot_do(tmp_path):
-    for arguments, text in (
-        (["--models-dir", str(tmp_path)], "no usable model"),
-        (["--replay", str(tmp_path / "no.csv")], "no.csv"),
-        (["--model", "nope"], "none named 'nope'"),
-    ):
-        result = glasstape(
-            "serve", "--data-dir", str(tmp_path / "data"), "--port", "0", *arguments, check=False
-        )
-        assert result.returncode in (1, 2)
-        assert text in result.stderr
-        assert "Traceback" not in result.stderr
+@pytest.mark.parametrize(
+    ("flag", "value", "text"),
+    [
+        ("--models-dir", "empty", "no usable model"),
+        ("--replay", "no.csv", "no.csv"),
+        ("--model", "nope", "none named 'nope'"),
+    ],
+)
+def test_serve_refuses_what_it_cannot_do(tmp_path, capsys, flag, value, text):
+    given = str(tmp_path / value) if flag != "--model" else value
+    status = in_this_process(["serve", "--data-dir", str(tmp_path / "data"), "--port", "0", flag, given])
+    assert status in (1, 2)
+    assert text in capsys.readouterr().err
+
+
+def test_a_refusal_to_serve_ends_the_command_in_words(tmp_path):
+    result = glasstape("serve", "--data-dir", str(tmp_path), "--port", "0", "--model", "nope", check=False)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("glasstape serve: no usable model for 1d bars")
+    assert "Traceback" not in result.stderr
 
 
 def test_settings_come_from_flags_over_environment_over_file(tmp_path, monkeypatch):

@@ -7,6 +7,19 @@ import sys
 import threading
 from pathlib import Path
 
+from effort import effort
+from warm import ForkedServer
+
+
+def _as_users_do(arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "glasstape.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
 
 class ServerProcess:
     """`glasstape serve` on a free port, or on the port it had before."""
@@ -16,22 +29,15 @@ class ServerProcess:
         self._flags = flags
         self.port = 0
         self.log: list[str] = []
-        self.process: subprocess.Popen[str] | None = None
+        self.process: ForkedServer | subprocess.Popen[str] | None = None
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> "ServerProcess":
-        command = [sys.executable, "-m", "glasstape.cli", "serve", "--port", str(self.port)]
-        command += ["--data-dir", str(self._data_dir), *self._flags]
-        self.process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        arguments = ["serve", "--port", str(self.port), "--data-dir", str(self._data_dir), *self._flags]
+        self.process = effort(ForkedServer, _as_users_do)(arguments)
         threading.Thread(target=self._collect, daemon=True).start()
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
