@@ -11,3 +11,8 @@ def sync(path: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def restoring(folder: Path) -> Path:
+    """Where a folder is put together that a backup is restored into, before it takes its name."""
+    return folder.with_name(folder.name + ".restoring")

@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 from glasstape_server.access.audit import AuditLog
 from glasstape_server.access.gate import Gate
 from glasstape_server.access.tokens import TokenFile
+from glasstape_server.durable import restoring
 from glasstape_server.market import replay
 from glasstape_server.rpc.certificates import Certificates
 from glasstape_server.rpc.server import Access
@@ -74,16 +75,24 @@ def recording_of(settings: Settings) -> replay.Recording | None:
         raise StartError(str(error)) from None
 
 
-def take_folder(folder: Path) -> FileLock:
+def take_folder(folder: Path, history: Path) -> FileLock:
     """Lock a data folder, which is made if need be.
 
+    Args:
+        folder: of all data.
+        history: the folder of it that is served.
+
     Raises:
-        StartError: another server has it, or it cannot be made.
+        StartError: another server has it, a restore has not finished in it, or it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock")
         lock.acquire(timeout=0)
+        draft = restoring(history)
+        if draft.exists() and not history.exists():
+            lock.release()
+            raise StartError(f"data_dir: `glasstape restore` did not finish: repeat it, or remove {draft}")
     except Timeout:
         raise StartError(f"data_dir: {folder} is in use by another server") from None
     except OSError as error:

@@ -26,6 +26,9 @@ Finding = tuple[str, str]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command and of every check."""
+    parser.epilog = (
+        "Exit status: 0 nothing is wrong (warnings may be told), 1 a problem was found, 2 wrong arguments."
+    )
     add_server(parser)
     add_json(parser)
     parser.add_argument("--offline", action="store_true", help="do not ask a server")

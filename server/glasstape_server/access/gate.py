@@ -90,10 +90,15 @@ class Gate:
             raise Unauthenticated("TOKEN_MISSING", "authorization: a bearer token is needed")
         return principal
 
-    def check(self, principal: Principal) -> None:
-        """Raise Unauthenticated once a caller who was let in may no longer stay."""
-        if self._tokens is not None and principal is not ANYBODY:
+    def check(self, principal: Principal, path: str, peer: str = "") -> None:
+        """Raise Unauthenticated once a caller who was let in to a method may no longer stay."""
+        if self._tokens is None or principal is ANYBODY:
+            return
+        try:
             self._tokens.check(principal)
+        except Unauthenticated as error:
+            self._note("ended", path, peer, who=principal.name, id=principal.id, reason=error.reason)
+            raise
 
     def _note(self, event: str, path: str, peer: str, **facts: str) -> None:
         if self._audit is not None and REQUIRED.get(path) != OPEN:

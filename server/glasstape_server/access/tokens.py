@@ -146,7 +146,9 @@ class TokenFile:
     @staticmethod
     def _still_good(grant: Grant) -> Principal:
         if grant.expires and time.time() >= grant.expires:
-            raise Unauthenticated("TOKEN_EXPIRED", f"the token of {grant.name} has expired")
+            raise Unauthenticated(
+                "TOKEN_EXPIRED", f"the token of {grant.name} has expired", metadata={"who": grant.name}
+            )
         return grant.principal()
 
     @contextmanager

@@ -47,9 +47,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _replace(source: Path, target: Path) -> Path | None:
     """Swap the live folder for the copy; returns where the old one is."""
+    from glasstape_server.durable import restoring, sync
     from glasstape_server.market.database import copy
 
-    draft = target / (LIVE + ".restoring")
+    live, kept = target / LIVE, None
+    draft = restoring(live)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     for name in DATABASES:
@@ -59,9 +61,9 @@ def _replace(source: Path, target: Path) -> Path | None:
         journal.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (os.urandom(8),))
     if (source / ARTEFACTS).is_dir():
         shutil.copytree(source / ARTEFACTS, target / ARTEFACTS, dirs_exist_ok=True, symlinks=True)
-    live, kept = target / LIVE, None
     if live.exists():
         kept = next(p for n in range(1, 1000) if not (p := target / f"{LIVE}.before-{n}").exists())
         live.rename(kept)
     draft.rename(live)
+    sync(target)
     return kept

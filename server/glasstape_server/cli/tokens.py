@@ -86,11 +86,13 @@ def _revoke(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     from glasstape_server.access.tokens import TokenFile
 
+    if not options.tokens.is_file():
+        raise ValueError(f"tokens: there is no file {options.tokens}; `glasstape tokens create` makes one")
     for grant in TokenFile(options.tokens).grants():
         row = {
             "id": grant.id,
             "name": grant.name,
-            "scopes": list(grant.scopes),
+            "scopes": [scope.value for scope in grant.scopes],
             "certificate": grant.certificate,
             "created": _day(grant.created),
             "expires": _day(grant.expires) if grant.expires else "never",

@@ -1,0 +1,55 @@
+"""`glasstape tokens`, as an operator uses it."""
+
+import json
+
+import pytest
+from glasstape.cli import main
+from glasstape_server.access.tokens import TokenFile
+from glasstape_server.errors import Unauthenticated
+
+
+@pytest.fixture
+def tokens(tmp_path, capsys):
+    """Runs the command on a file; returns its status, output and errors."""
+
+    def run(what, *arguments):
+        status = main(["tokens", what, *arguments, "--tokens", str(tmp_path / "tokens.json")])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def test_a_token_is_shown_once_lets_its_holder_in_and_ends_when_it_is_revoked(tokens, tmp_path):
+    status, out, err = tokens("create", "--name", "desk-3", "--scopes", "signals,explain", "--days", "30")
+    token = out.strip()
+    assert status == 0
+    assert "cannot be shown again" in err
+    assert TokenFile(tmp_path / "tokens.json").authenticate(token).scopes == {"signals", "explain"}
+    status, listed, _ = tokens("list", "--json")
+    row = json.loads(listed)
+    assert status == 0
+    assert (row["name"], row["scopes"]) == ("desk-3", ["signals", "explain"])
+    assert token.split("_", 2)[2] not in listed
+    status, out, _ = tokens("revoke", row["id"])
+    assert (status, out) == (0, f"revoked {row['id']} of desk-3\n")
+    with pytest.raises(Unauthenticated):
+        TokenFile(tmp_path / "tokens.json").authenticate(token)
+    assert tokens("list") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("create", "--name", "a", "--scopes", "sell"), "scopes: must be of predict, explain, "),
+        (("create", "--name", " ", "--scopes", "admin"), "name: must be 1-100 printable characters, is ' '"),
+        (("create", "--name", "a", "--scopes", "admin", "--days", "-1"), "days: must be 0-36500, is -1"),
+        (("revoke", "abc"), "id: must be one of none, is 'abc'"),
+        (("list",), "tokens: there is no file"),
+    ],
+)
+def test_what_breaks_a_rule_is_refused_and_leaves_no_file(tokens, tmp_path, arguments, text):
+    status, out, err = tokens(*arguments)
+    assert (status, out) == (1, "")
+    assert text in err
+    assert not (tmp_path / "tokens.json").exists()
