@@ -1,12 +1,17 @@
 """What is shipped beside the code is at least well-formed; nothing is built here."""
 
 import configparser
+import re
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
+from glasstape.cli import main
 from glasstape_server.settings import Settings
+from prometheus_client.parser import text_string_to_metric_families
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -43,3 +48,21 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
     unit.write_text(text.replace("/opt/glasstape/bin/glasstape", "/bin/true"))  # it is not installed here
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_alerts_ask_for_figures_that_a_server_has(tmp_path, spawn):
+    server = spawn(tmp_path, "--metrics-port", "0")
+    where = server.process.stdout.readline().removeprefix("metrics on ").strip()
+    assert main(["predict", "AAA", "--server", server.address]) in (0, 1)
+    with urllib.request.urlopen(f"http://{where}/metrics") as response:
+        families = list(text_string_to_metric_families(response.read().decode()))
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket"], "gauge": [""]}
+    there = {family.name + suffix for family in families for suffix in suffixes.get(family.type, ())}
+    there.add("glasstape_tls_certificate_expires_timestamp_seconds")  # of a server with TLS
+    groups = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert rules
+    for rule in rules:
+        asked = set(re.findall(r"\bglasstape_\w+", rule["expr"]))
+        assert asked <= there, rule
+        assert rule["annotations"]["summary"], rule

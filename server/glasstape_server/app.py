@@ -91,7 +91,7 @@ class App:
         """What is closed last."""
         self._recording = recording_of(settings)
         folder = settings.data_dir / ("replay" if self._recording else "live")
-        self._lock = take_folder(settings.data_dir)
+        self._lock = take_folder(settings.data_dir, folder)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,6 +168,7 @@ class App:
             self.record.watch.of,
             lambda: self._device_failed,
             self.access.gate,
+            self.access.tls,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -271,7 +272,7 @@ class App:
                 traffic=self.traffic,
             )
         except RuntimeError as error:
-            raise StartError(f"cannot listen on {host}:{settings.port}: {error}") from None
+            raise StartError(f"port: cannot listen on {host}:{settings.port}: {error}") from None
 
     def _check_shadow(self) -> None:
         """Raise StartError unless the shadow that was asked for is there; later it may come and go."""
@@ -315,7 +316,7 @@ class App:
             )
         except OSError as error:
             raise StartError(
-                f"metrics_port: {settings.metrics_host}:{settings.metrics_port}: {error}"
+                f"metrics_port: cannot listen on {settings.metrics_host}:{settings.metrics_port}: {error}"
             ) from None
         self._end.callback(server.server_close)
         self._end.callback(server.shutdown)

@@ -1,12 +1,13 @@
 """What is counted as it happens; see `metrics` for what is read when somebody asks."""
 
 import time
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from glasstape_server.engine.job import Lane
+from glasstape_server.operating.durations import BOUNDS, Durations
 
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
@@ -26,14 +27,14 @@ class EngineFigures:
             "Time that the oldest work of a batch had waited for the device.",
             ["lane"],
             registry=registry,
-            buckets=_SECONDS,
+            buckets=BOUNDS,
         )
         self._seconds = Histogram(
             "glasstape_engine_compute_seconds",
             "Time that the device took for a batch.",
             ["work"],
             registry=registry,
-            buckets=_SECONDS,
+            buckets=BOUNDS,
         )
         self._refused = Counter(
             "glasstape_engine_refused", "Work that found the queue full.", ["lane"], registry=registry
@@ -74,14 +75,21 @@ class TrafficFigures:
         self._failed = Counter(
             "glasstape_calls_failed",
             "Calls that ended with another status than OK.",
-            ["code"],
+            ["method", "code"],
             registry=registry,
         )
+
+        self._durations = Durations()
+        registry.register(self._durations)
 
     def started(self, method: str, count: int = 1) -> None:
         """See `rpc.traffic.Traffic`."""
         self._started.labels(method).inc(count)
 
-    def failed(self, code: str) -> None:
+    def failed(self, method: str, code: str) -> None:
         """See `rpc.traffic.Traffic`."""
-        self._failed.labels(code).inc()
+        self._failed.labels(method, code).inc()
+
+    def ended(self, method: str, seconds: Sequence[float]) -> None:
+        """See `rpc.traffic.Traffic`."""
+        self._durations.add(method, seconds)

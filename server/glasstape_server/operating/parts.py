@@ -11,6 +11,7 @@ from glasstape_server.feed.pipeline import Pipeline
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.models.repository import Repository
+from glasstape_server.rpc.certificates import Certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,4 @@ class Parts:
     """What came of the signals of a model, by its digest."""
     device_failed: Callable[[], bool]
     gate: Gate
+    certificates: Certificates | None

@@ -88,5 +88,7 @@ class Watchman:
         for trouble in (parts.hub.log.trouble, parts.gate.trouble):
             if trouble:
                 yield Reason(trouble, ())
+        for warning in parts.certificates.look() if parts.certificates is not None else ():
+            yield Reason(warning, ())
         if parts.clock.last_close is not None and parts.clock.state(parts.interval) is DataState.STALE:
             yield Reason("market data is stale: no bar for more than two intervals", (_FEED,))

@@ -2,12 +2,17 @@
 
 import logging
 import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
 
 log = logging.getLogger(__name__)
 
+NOTICE_SECONDS = 14 * 86_400.0
+"""How long before a certificate ends the operator is told."""
 _SETTINGS = ("tls_certificate", "tls_key", "tls_client_authorities")
 
 
@@ -23,6 +28,9 @@ class Certificates:
         self._files = [certificate, key, *([client_authorities] if client_authorities else [])]
         if key.is_file() and key.stat().st_mode & 0o077:
             raise ValueError(f"tls_key: others may read {key}; chmod 600 {key}")
+        self.expires = 0.0
+        """Unix time at which the first certificate of the chain ends."""
+        self._trouble = ""
         self._stamp = self._stamps()
         self._current = self._read()
 
@@ -32,6 +40,16 @@ class Certificates:
             self._current, self._fetch, require_client_authentication=len(self._files) > 2
         )
 
+    def look(self) -> Iterator[str]:
+        """Read the files again if they have changed; what the operator should know of them."""
+        self._fetch()
+        if self._trouble:
+            yield f"certificates were not read again: {self._trouble}"
+        left = self.expires - time.time()
+        if left < NOTICE_SECONDS:
+            day = datetime.fromtimestamp(self.expires, UTC).date()
+            yield f"tls_certificate: {'ends' if left > 0 else 'ended'} on {day}"
+
     def _fetch(self) -> grpc.ServerCertificateConfiguration:
         """Called in every handshake: the newest certificates that are whole. Must never raise."""
         try:
@@ -39,8 +57,11 @@ class Certificates:
             if stamp != self._stamp:
                 self._current, self._stamp = self._read(), stamp
                 log.info("certificates were read again")
+            self._trouble = ""
         except ValueError as error:
-            log.error("certificates were not read again: %s", error)
+            if str(error) != self._trouble:
+                log.error("certificates were not read again: %s", error)
+            self._trouble = str(error)
         return self._current
 
     def _stamps(self) -> list[tuple[int, int]]:
@@ -68,5 +89,16 @@ class Certificates:
             raise ValueError(
                 f"tls_key: {self._files[1]} does not fit tls_certificate {self._files[0]}: {error.reason}"
             ) from None
+        self.expires = _end_of(self._files[0], parts[0])
         authorities = parts[2] if len(parts) > 2 else None
         return grpc.ssl_server_certificate_configuration([(parts[1], parts[0])], authorities)
+
+
+def _end_of(file: Path, chain: bytes) -> float:
+    from cryptography import x509  # a server without TLS starts sooner without it
+
+    try:
+        found = x509.load_pem_x509_certificates(chain)
+    except ValueError as error:
+        raise ValueError(f"tls_certificate: {file}: {error}") from None
+    return min(each.not_valid_after_utc.timestamp() for each in found)

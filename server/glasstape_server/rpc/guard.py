@@ -83,7 +83,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 _written(made, context) if hasattr(made, "__aiter__") else made
             )
             try:
-                await self._while_admitted(work, principal)
+                await self._while_admitted(work, principal, noted.path, context.peer())
             except GlasstapeError as error:
                 work.cancel()
                 await asyncio.wait([work])
@@ -105,7 +105,7 @@ class Guard(grpc.aio.ServerInterceptor):
         behaviour: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def answer(request: Any, context: Context) -> Any:
-            with noted.call(context):
+            with noted.call(context, timed=True):
                 caller.set(await admitted(context))
                 try:
                     whole = _read(handler, request)
@@ -120,7 +120,9 @@ class Guard(grpc.aio.ServerInterceptor):
         )
         return made_of(answer, None, handler.response_serializer)
 
-    async def _while_admitted(self, work: "asyncio.Future[None]", principal: Principal) -> None:
+    async def _while_admitted(
+        self, work: "asyncio.Future[None]", principal: Principal, path: str, peer: str
+    ) -> None:
         """Wait for a stream's end.
 
         Raises:
@@ -132,7 +134,7 @@ class Guard(grpc.aio.ServerInterceptor):
         while not work.done():
             await asyncio.wait([work], timeout=self._check_seconds)
             if not work.done():
-                self._gate.check(principal)
+                self._gate.check(principal, path, peer)
         await work
 
 
@@ -166,25 +168,25 @@ class _Noted:
     """What is counted and logged of one call."""
 
     def __init__(self, traffic: Traffic, path: str, headers: Mapping[str, Any]) -> None:
+        self.path = path
         self._traffic = traffic
-        self._path = path
         self._id = id_of(str(headers.get(REQUEST_ID, "")))
 
     @contextlib.contextmanager
-    def call(self, context: Context) -> Iterator[None]:
+    def call(self, context: Context, *, timed: bool = False) -> Iterator[None]:
         """While it runs."""
         request_id.set(self._id)
-        self._traffic.started(self._path)
+        self._traffic.started(self.path)
         begun = time.monotonic()
         try:
             yield
         finally:
-            code = _code(context)
+            code, seconds = _code(context), time.monotonic() - begun
             if code is not grpc.StatusCode.OK:
-                self._traffic.failed(code.name)
-            log.debug(
-                "%s from %s: %s after %.4f s", self._path, context.peer(), code.name, time.monotonic() - begun
-            )
+                self._traffic.failed(self.path, code.name)
+            if timed:
+                self._traffic.ended(self.path, [seconds])
+            log.debug("%s from %s: %s after %.4f s", self.path, context.peer(), code.name, seconds)
 
 
 def _code(context: Context) -> grpc.StatusCode:

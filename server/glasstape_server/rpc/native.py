@@ -5,12 +5,17 @@ queue, and answered from the device thread. Everything else goes through to a gr
 """
 
 import asyncio
+import contextlib
+import errno
 import logging
+import os
 import shutil
+import socket
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import grpc
@@ -42,7 +47,13 @@ KEEPALIVE_MILLISECONDS = 30_000
 KEEPALIVE_TIMEOUT_MILLISECONDS = 10_000
 FIRST_RETRY, LAST_RETRY = 0.002, 0.05
 """Seconds between two tries to write to a reader that is behind."""
+_PATHS = (PREDICT, EXPLAIN, SIGNALS)
+"""Of the methods that the front counts."""
 _PREDICT, _EXPLAIN, _SIGNALS = range(3)
+_FOLDERS = "glasstape-wire-"
+_SOCKET = "grpcio.sock"
+_YOUNG = 60.0
+"""Seconds for which a folder may be without somebody who listens: its server is just starting."""
 
 
 class NativeServer:
@@ -50,12 +61,10 @@ class NativeServer:
 
     def __init__(self, servicers: Servicers, address: str, access: Access, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._folder = tempfile.mkdtemp(prefix="glasstape-")
-        socket = f"{self._folder}/grpcio.sock"
         try:
             self._front = NativeGrpcFront(
                 address,
-                [(PREDICT, False), (EXPLAIN, False), (SIGNALS, True)],
+                [(path, path == SIGNALS) for path in _PATHS],
                 call_details=True,
                 keepalive_time_ms=KEEPALIVE_MILLISECONDS,
                 keepalive_timeout_ms=KEEPALIVE_TIMEOUT_MILLISECONDS,
@@ -65,8 +74,11 @@ class NativeServer:
         except OSError as error:
             raise RuntimeError(str(error)) from None
         self.port = self._front.bound_port
-        self._behind = Server(servicers, f"unix:{socket}", access, traffic)
-        self._front.set_fallback(socket)
+        _sweep()
+        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
+        between = str(self._folder / _SOCKET)
+        self._behind = Server(servicers, f"unix:{between}", access, traffic)
+        self._front.set_fallback(between)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()
         self._batched = Batched(servicers.inference.inference, self._reply)
@@ -116,6 +128,7 @@ class NativeServer:
     def _receive(self) -> None:
         """On a thread of its own: hand on what the front has received, all that lies there at once."""
         while (events := self._front.recv_batch_details(EVENTS_AT_ONCE)) is not None:
+            now = time.monotonic()
             calls: tuple[list[Incoming], list[Incoming]] = ([], [])
             for kind, number, method, payload, _, details in events:
                 if kind == EVENT_CANCEL:
@@ -123,7 +136,7 @@ class NativeServer:
                     continue
                 refused = self._refused(payload or b"")
                 if refused is not None:
-                    self._fail(number, refused)
+                    self._fail(number, _PATHS[method], refused)
                     continue
                 call = Call(_deadline(details[2] if details else None))
                 if method == _SIGNALS:
@@ -131,7 +144,7 @@ class NativeServer:
                     self._open[number] = call
                     self._loop.call_soon_threadsafe(self._start_stream, number, payload or b"", call)
                     continue
-                incoming = self._open[number] = Incoming(payload or b"", call, number)
+                incoming = self._open[number] = Incoming(payload or b"", call, (number, _PATHS[method], now))
                 calls[method].append(incoming)
             for path, count in ((PREDICT, len(calls[_PREDICT])), (EXPLAIN, len(calls[_EXPLAIN]))):
                 if count:
@@ -156,19 +169,26 @@ class NativeServer:
         return _too_large(payload)
 
     def _reply(self, answers: Sequence[Answer]) -> None:
+        now = time.monotonic()
+        took: dict[str, list[float]] = {path: [] for path in _PATHS}
         for incoming, answer in answers:
-            if self._open.pop(incoming.tag, None) is None:
+            number, path, came = incoming.tag
+            if self._open.pop(number, None) is None:
                 continue  # its caller is gone
+            took[path].append(now - came)
             if isinstance(answer, bytes):
                 too_large = _too_large(answer)
                 if too_large is None:
-                    self._front.respond(incoming.tag, answer)
+                    self._front.respond(number, answer)
                     continue
                 answer = too_large
-            self._fail(incoming.tag, answer)
+            self._fail(number, path, answer)
+        for path, seconds in took.items():
+            if seconds:
+                self._traffic.ended(path, seconds)
 
-    def _fail(self, number: int, error: GlasstapeError) -> None:
-        self._traffic.failed(code_of(error).name)
+    def _fail(self, number: int, path: str, error: GlasstapeError) -> None:
+        self._traffic.failed(path, code_of(error).name)
         self._front.fail(number, code_of(error).value[0], error.message, trailing_metadata(error))
 
     def _start_stream(self, number: int, payload: bytes, call: Call) -> None:
@@ -181,12 +201,12 @@ class NativeServer:
             self._streams[number].cancel()
 
     async def _stream(self, number: int, payload: bytes, call: Call) -> None:
-        context = _Stream(self._front, number, call)
+        context = _Stream(self._front, number, call, lambda code: self._traffic.failed(SIGNALS, code))
         try:
             await self._signals.Signals(payload, context)  # type: ignore[arg-type]
             self._front.stream_end(number)
         except GlasstapeError as error:
-            self._fail(number, error)
+            self._fail(number, SIGNALS, error)
         except grpc.aio.AbortError:
             pass  # the context has told the caller
         finally:
@@ -196,10 +216,13 @@ class NativeServer:
 class _Stream:
     """What a streaming servicer needs of a grpc.aio context."""
 
-    def __init__(self, front: NativeGrpcFront, number: int, call: Call) -> None:
+    def __init__(
+        self, front: NativeGrpcFront, number: int, call: Call, failed: Callable[[str], None]
+    ) -> None:
         self._front = front
         self._number = number
         self._call = call
+        self._failed = failed
 
     async def write(self, message: bytes) -> None:
         """Send a message once the reader has room for it; ends the task of a reader that is gone."""
@@ -217,12 +240,27 @@ class _Stream:
         trailing_metadata: Sequence[tuple[str, str | bytes]] = (),
     ) -> NoReturn:
         """End the stream with a status."""
+        self._failed(code.name)
         self._front.fail(self._number, code.value[0], details, trailing_metadata)
         raise grpc.aio.AbortError
 
     def time_remaining(self) -> float | None:
         """Seconds until the caller gives up; None: never."""
         return None if self._call.deadline is None else max(0.0, self._call.deadline - time.monotonic())
+
+
+def _sweep() -> None:
+    """Remove what servers that were killed have left: nobody answers at their sockets."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
+        with contextlib.suppress(OSError):
+            found = folder.stat()
+            if found.st_uid == os.geteuid() and time.time() - found.st_mtime > _YOUNG and _deserted(folder):
+                shutil.rmtree(folder)
+
+
+def _deserted(folder: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(str(folder / _SOCKET)) in (errno.ECONNREFUSED, errno.ENOENT)
 
 
 def _deadline(remaining: float | None) -> float | None:

@@ -3,6 +3,7 @@
 import contextvars
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Protocol
 
 REQUEST_ID = "x-request-id"
@@ -20,8 +21,12 @@ class Traffic(Protocol):
         """Calls of a method, by its path, came in."""
         ...
 
-    def failed(self, code: str) -> None:
+    def failed(self, method: str, code: str) -> None:
         """A call ended with a status other than OK."""
+        ...
+
+    def ended(self, method: str, seconds: Sequence[float]) -> None:
+        """Calls of a method that has one answer ended, whatever with, after so many seconds each."""
         ...
 
 
@@ -31,8 +36,11 @@ class Uncounted:
     def started(self, method: str, count: int = 1) -> None:
         """See `Traffic.started`."""
 
-    def failed(self, code: str) -> None:
+    def failed(self, method: str, code: str) -> None:
         """See `Traffic.failed`."""
+
+    def ended(self, method: str, seconds: Sequence[float]) -> None:
+        """See `Traffic.ended`."""
 
 
 def id_of(given: str) -> str:

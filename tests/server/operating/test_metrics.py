@@ -46,7 +46,11 @@ def test_metrics_count_what_was_done(tmp_path, spawn, wire):
     predict, explain = (f"/glasstape.v1.InferenceService/{name}" for name in ("Predict", "Explain"))
     assert found["glasstape_calls_started_total", predict] == 2
     assert found["glasstape_calls_started_total", explain] == 1
-    assert found["glasstape_calls_failed_total", "NOT_FOUND"] == 1
+    assert found["glasstape_calls_failed_total", predict, "NOT_FOUND"] == 1
+    assert found["glasstape_call_seconds_count", predict] == 2
+    assert found["glasstape_call_seconds_bucket", "+Inf", explain] == 1
+    assert 0 < found["glasstape_call_seconds_sum", explain] < 60
+    assert ("glasstape_call_seconds_count", "/glasstape.v1.MarketService/PublishBars") not in found
     assert found["glasstape_engine_batch_rows_sum", "forecast", "interactive"] >= 5
     assert found["glasstape_engine_batch_rows_sum", "explain", "explain"] == 2
     assert found["glasstape_feed_head_sequence",] == head
@@ -62,15 +66,19 @@ def test_metrics_count_what_was_done(tmp_path, spawn, wire):
     assert server.stop() == 0, "".join(server.log)
 
 
-def test_a_port_that_is_taken_is_told(tmp_path):
+@pytest.mark.parametrize("wanted", ["port", "metrics_port"])
+def test_a_port_that_is_taken_is_told(tmp_path, wanted):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "glasstape.cli", "serve", "--port", "0", "--data-dir", str(tmp_path)]
-        done = subprocess.run([*command, "--metrics-port", port], capture_output=True, text=True)
+        ports = {"--port": "0", "--metrics-port": "0", f"--{wanted.replace('_', '-')}": port}
+        command = [sys.executable, "-m", "glasstape.cli", "serve", "--data-dir", str(tmp_path)]
+        done = subprocess.run(
+            [*command, *(word for flag in ports.items() for word in flag)], capture_output=True, text=True
+        )
     assert done.returncode == 1
-    assert f"glasstape serve: metrics_port: 127.0.0.1:{port}: " in done.stderr
+    assert f"glasstape serve: {wanted}: cannot listen on 127.0.0.1:{port}: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -57,6 +57,7 @@ class World:
 
     def __init__(self):
         self.device_broken = False
+        self.certificates = []
         self.figures = SimpleNamespace(last_refusal=float("-inf"))
         self.parts = SimpleNamespace(
             clock=Clock(),
@@ -66,6 +67,7 @@ class World:
             pipeline=SimpleNamespace(trouble=""),
             device_failed=lambda: self.device_broken,
             gate=Gate(),
+            certificates=SimpleNamespace(look=lambda: iter(self.certificates)),
             hub=SimpleNamespace(log=SimpleNamespace(trouble="")),
             repository=SimpleNamespace(models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))]),
         )
@@ -105,7 +107,12 @@ def _audit(world, wrong):
     world.parts.gate.trouble = "the audit log cannot be written: No space left" if wrong else ""
 
 
+def _certificate(world, wrong):
+    world.certificates = ["tls_certificate: ends on 2030-01-01"] if wrong else []
+
+
 TROUBLES = [
+    (_certificate, set(), "ends on 2030-01-01"),
     (_audit, set(), "the audit log cannot be written"),
     (_end, set(), "the journal's end cannot be noted"),
     (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET, "net"}, "the device failed"),

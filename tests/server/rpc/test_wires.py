@@ -1,11 +1,14 @@
 """Which wire serves, and what only a wire can get wrong."""
 
+import importlib.util
+import os
 import threading
 import time
 
 import grpc
 import numpy as np
 import pytest
+from glasstape import Client
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, signals_pb2, signals_pb2_grpc
 from glasstape_server.access.gate import Gate
@@ -134,6 +137,24 @@ def test_a_stream_that_is_cancelled_ends_at_once(market):
         with pytest.raises(grpc.RpcError):
             list(stream)
         assert time.monotonic() - begun < 5
+
+
+def test_what_a_killed_server_left_is_swept_and_a_running_one_keeps_its_own(tmp_path, spawn, monkeypatch):
+    if importlib.util.find_spec("pygrpc_native") is None:
+        pytest.skip('pygrpc-native, the extra "fast", is not installed')
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    killed, running = (spawn(tmp_path / name, "--wire", "native") for name in ("killed", "running"))
+    assert len(list(temporary.iterdir())) == 2
+    killed.kill()
+    hour_ago = time.time() - 3600
+    for folder in temporary.iterdir():
+        os.utime(folder, (hour_ago, hour_ago))
+    spawn(tmp_path / "next", "--wire", "native")
+    assert len(list(temporary.iterdir())) == 2
+    with Client(running.address) as client:
+        assert client.models()  # goes through the socket in that folder
 
 
 def test_the_fast_wire_is_not_taken_where_it_cannot_do_what_is_asked(monkeypatch, tmp_path):
