@@ -4,20 +4,16 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import sqlite3
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from glasstape_server.access.quotas import Limits, Quotas
-from glasstape_server.domain import Call, Float32s, Forecasts, ModelRef
+from glasstape_server.domain import ModelRef
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
-from glasstape_server.engine.job import Lane
 from glasstape_server.engine.rollout import roll_out, watch
-from glasstape_server.errors import DataLoss, GlasstapeError
-from glasstape_server.features.labels import LabelRule
-from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.errors import GlasstapeError
 from glasstape_server.feed.calibration import State as CalibrationState
 from glasstape_server.feed.hub import Hub
 from glasstape_server.feed.live_record import LiveRecord
@@ -44,41 +40,15 @@ from glasstape_server.rpc.inference import Inference
 from glasstape_server.rpc.inputs import Inputs
 from glasstape_server.rpc.market import MarketServicer
 from glasstape_server.rpc.open_inference import OpenInferenceServicer
+from glasstape_server.rpc.pinned import PinnedForecaster
 from glasstape_server.rpc.predictions import InferenceServicer
 from glasstape_server.rpc.server import Servicers, WireServer
 from glasstape_server.rpc.signals import SignalServicer
 from glasstape_server.rpc.wire import open_server
 from glasstape_server.settings import Settings
-from glasstape_server.start import StartError, access_of, check_address, recording_of, take_folder
+from glasstape_server.start import StartError, access_of, check_address, freeing, recording_of, take_folder
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PinnedForecaster:
-    """The active model of one burst, as the feed uses it."""
-
-    model: Model
-    inference: Inference
-
-    @property
-    def ref(self) -> ModelRef:
-        """Identity."""
-        return self.model.ref
-
-    @property
-    def spec(self) -> FeatureSpec:
-        """Features it takes."""
-        return self.model.spec
-
-    @property
-    def label_rule(self) -> LabelRule:
-        """What its classes mean."""
-        return self.model.label_rule
-
-    async def forecast(self, windows: Float32s) -> Forecasts:
-        """Predict on the feed lane."""
-        return await self.inference.forecast(self.model, windows, Call(), Lane.FEED)
 
 
 class App:
@@ -96,15 +66,13 @@ class App:
             shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
         folder.mkdir(parents=True, exist_ok=True)
 
-        try:
+        with freeing(self._lock):
             self.access, self.audit = access_of(settings)
             if settings.traces:
                 interceptor, provider = tracer(settings.traces)
                 self.access = replace(self.access, tracers=(interceptor,))
                 self._end.callback(provider.shutdown)
-        except (GlasstapeError, ValueError, OSError) as error:
-            self._lock.release()
-            raise StartError(str(error)) from None
+            self.device = Device(settings.device)
         self.registry = metrics.registry()
         self.figures = EngineFigures(self.registry)
         self.traffic = TrafficFigures(self.registry)
@@ -113,23 +81,15 @@ class App:
         self.clock = Clock()
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
-        try:
+        with freeing(self._lock, f"data_dir: {folder}: "):
             self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
             self.journal = SqliteLog(folder / "journal.sqlite")
-        except (sqlite3.DatabaseError, DataLoss, OSError) as error:
-            self._lock.release()
-            raise StartError(f"data_dir: {folder}: {error}") from None
         self.hub = Hub(
             self.journal,
             self.clock.now,
             queue=settings.subscriber_queue,
             patience=settings.subscriber_patience,
         )
-        try:
-            self.device = Device(settings.device)
-        except ValueError as error:
-            self._lock.release()
-            raise StartError(str(error)) from None
         self.engine = Engine(
             torch_threads=settings.torch_threads,
             queue_windows=settings.queue_windows,

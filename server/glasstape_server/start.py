@@ -1,6 +1,9 @@
 """What is checked and opened before a server's parts are made."""
 
 import ipaddress
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -9,6 +12,7 @@ from glasstape_server.access.audit import AuditLog
 from glasstape_server.access.gate import Gate
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.durable import restoring
+from glasstape_server.errors import GlasstapeError
 from glasstape_server.market import replay
 from glasstape_server.rpc.certificates import Certificates
 from glasstape_server.rpc.server import Access
@@ -73,6 +77,20 @@ def recording_of(settings: Settings) -> replay.Recording | None:
         )
     except (ValueError, KeyError) as error:
         raise StartError(str(error)) from None
+
+
+@contextmanager
+def freeing(lock: FileLock, about: str = "") -> Iterator[None]:
+    """Whatever goes wrong inside is why the server cannot start: the folder is free again.
+
+    Raises:
+        StartError: something did; its text begins with `about`.
+    """
+    try:
+        yield
+    except (GlasstapeError, ValueError, OSError, sqlite3.DatabaseError) as error:
+        lock.release()
+        raise StartError(f"{about}{error}") from None
 
 
 def take_folder(folder: Path, history: Path) -> FileLock:

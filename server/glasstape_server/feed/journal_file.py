@@ -5,14 +5,14 @@ import secrets
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from glasstape_server.domain import Kind
 from glasstape_server.errors import DataLoss
 from glasstape_server.feed.chain import NO_CHAIN, first_link, link
-from glasstape_server.feed.log import Bounds, Record
+from glasstape_server.feed.log import Bounds, Entry, Key, Record
 from glasstape_server.market.database import connect, transaction
 
 CHECKED_WHOLE = 64 << 20
@@ -186,6 +186,23 @@ def insert_records(db: sqlite3.Connection, records: Iterable[Record]) -> None:
             for r in records
         ),
     )  # fmt: skip
+
+
+def insert_windows(db: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    """Write the windows of those events that have one."""
+    rows = ((e.record.sequence, e.digest, e.window.tobytes()) for e in entries if e.window is not None)
+    db.executemany(
+        "INSERT INTO windows (sequence, digest, data, checksum) VALUES (?,?,?,?)",
+        ((*row, checksum(*row)) for row in rows),
+    )
+
+
+def insert_progress(db: sqlite3.Connection, progress: Mapping[Key, int]) -> None:
+    """Write up to which bar each series is signalled."""
+    rows = ((*key, time) for key, time in progress.items())
+    db.executemany(
+        "INSERT OR REPLACE INTO progress VALUES (?,?,?,?)", ((*row, checksum(*row)) for row in rows)
+    )
 
 
 def check_row(noted: int, what: str, *parts: object) -> None:

@@ -23,9 +23,10 @@ from glasstape_server.feed.journal_file import (
     bounds_of,
     check_pages,
     check_row,
-    checksum,
     damaged,
+    insert_progress,
     insert_records,
+    insert_windows,
     meta,
     note_of,
     open_journal,
@@ -239,27 +240,10 @@ class SqliteLog:
     ) -> None:
         with transaction(self._writer) as db:
             insert_records(db, records)
-            db.executemany(
-                "INSERT INTO windows (sequence, digest, data, checksum) VALUES (?,?,?,?)",
-                [
-                    (
-                        own := e.record.sequence,
-                        e.digest,
-                        data := e.window.tobytes(),
-                        checksum(own, e.digest, data),
-                    )
-                    for e in entries
-                    if e.window is not None
-                ],
-            )
-            db.executemany(
-                "UPDATE windows SET resolved = 1 WHERE sequence = ?",
-                [(e.resolves,) for e in entries if e.resolves],
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO progress VALUES (?,?,?,?)",
-                [(*key, time, checksum(*key, time)) for key, time in progress.items()],
-            )
+            insert_windows(db, entries)
+            insert_progress(db, progress)
+            resolved = [(entry.resolves,) for entry in entries if entry.resolves]
+            db.executemany("UPDATE windows SET resolved = 1 WHERE sequence = ?", resolved)
 
     def _check_newest(self) -> None:
         self._proven_from = self._bounds.head + 1

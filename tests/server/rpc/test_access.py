@@ -22,14 +22,12 @@ from glasstape.cli import main
 from glasstape_server.access.audit import verify
 from glasstape_server.access.scopes import REQUIRED, Scope
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.app import App
 from glasstape_server.rpc.oip import open_inference_pb2
 from glasstape_server.rpc.server import SERVICES
-from glasstape_server.settings import Settings, load
-from glasstape_server.start import StartError
 from google.protobuf import descriptor_pool
 from made_up import daily
 from running import ServerProcess
+from tls_files import certificate
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +35,11 @@ def authority():
     return trustme.CA()
 
 
-def _certificate(authority, folder, name="server"):
-    """Key and certificate files of localhost."""
-    made = authority.issue_cert("localhost", "127.0.0.1")
-    key, chain = folder / f"{name}.key", folder / f"{name}.pem"
-    made.private_key_pem.write_to_path(key)
-    made.cert_chain_pems[0].write_to_path(chain)
-    key.chmod(0o600)
-    return key, chain
-
-
 @pytest.fixture(scope="module")
 def guarded(authority, tmp_path_factory):
     """A server with TLS and tokens; its folder, and its token of each scope."""
     folder = tmp_path_factory.mktemp("guarded")
-    key, chain = _certificate(authority, folder)
+    key, chain = certificate(authority, folder)
     tokens = TokenFile(folder / "tokens.json")
     by_scope = {scope: tokens.create(scope, [scope])[1] for scope in Scope}
     flags = ["--tls-certificate", str(chain), "--tls-key", str(key), "--tokens", str(tokens.path)]
@@ -186,7 +174,7 @@ def test_new_connections_get_a_renewed_certificate_and_old_ones_stay(guarded, au
     old = client("admin")
     assert old.models()
     other = trustme.CA()
-    _certificate(other, folder)
+    certificate(other, folder)
     deadline = time.monotonic() + 20
     while True:
         with Client(
@@ -197,7 +185,7 @@ def test_new_connections_get_a_renewed_certificate_and_old_ones_stay(guarded, au
                 break
         assert time.monotonic() < deadline
     assert old.models()
-    _certificate(authority, folder)
+    certificate(authority, folder)
 
 
 def test_the_audit_log_knows_who_and_never_what_with(guarded, client, capsys):
@@ -230,8 +218,8 @@ def test_the_commands_carry_token_and_certificates_in_files(guarded, authority, 
     assert main(["doctor", *flags]) == 0
 
 
-def test_mutual_tls_lets_in_who_shows_a_certificate(authority, tmp_path):
-    key, chain = _certificate(authority, tmp_path)
+def test_mutual_tls_lets_in_who_shows_acertificate(authority, tmp_path):
+    key, chain = certificate(authority, tmp_path)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     TokenFile(tmp_path / "tokens.json").create("bridge", [Scope.ADMIN], certificate="bridge.test")
     flags = [
@@ -247,11 +235,11 @@ def test_mutual_tls_lets_in_who_shows_a_certificate(authority, tmp_path):
         tmp_path / "data", *flags, "--tls-client-authorities", str(tmp_path / "ca.pem")
     ) as server:
 
-        def models(certificate):
+        def models(shown):
             tls = Tls(
                 root_certificates=authority.cert_pem.bytes(),
-                client_key=certificate and certificate.private_key_pem.bytes(),
-                client_certificates=certificate and certificate.cert_chain_pems[0].bytes(),
+                client_key=shown and shown.private_key_pem.bytes(),
+                client_certificates=shown and shown.cert_chain_pems[0].bytes(),
             )
             with Client(server.address, tls=tls, timeout=3) as client:
                 return client.models()
@@ -261,44 +249,6 @@ def test_mutual_tls_lets_in_who_shows_a_certificate(authority, tmp_path):
             models(stranger)
         with pytest.raises(UnavailableError):
             models(None)
-
-
-@pytest.mark.parametrize(
-    ("settings", "text"),
-    [
-        ({"host": "0.0.0.0"}, "host: 0.0.0.0 is beyond loopback and there is no --tls-certificate"),
-        ({"host": "0.0.0.0", "tls": True}, "beyond loopback and there is no --tokens"),
-        ({"tokens": "tokens.json"}, "lets nobody in; `glasstape tokens create` makes one"),
-        ({"tls": True, "open_key": True}, "tls_key: others may read"),
-        ({"tls": True, "no_pem": True}, "tls_certificate: .* must be PEM"),
-        ({"tls": True, "other_key": True}, "tls_key: .* does not fit tls_certificate"),
-        ({"tls": True, "no_key": True}, "tls_key: .*: No such file"),
-    ],
-)
-def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_path, settings, text):
-    given = {"data_dir": tmp_path / "data", "port": 0, **settings}
-    if given.pop("tls", False):
-        key, chain = _certificate(authority, tmp_path)
-        if given.pop("open_key", False):
-            key.chmod(0o644)
-        if given.pop("no_pem", False):
-            chain.write_text("nothing")
-        if given.pop("other_key", False):
-            key, _ = _certificate(authority, tmp_path, "other")
-        if given.pop("no_key", False):
-            key.unlink()
-        given |= {"tls_key": key, "tls_certificate": chain}
-    if "tokens" in given:
-        given["tokens"] = tmp_path / given["tokens"]
-    with pytest.raises(StartError, match=text):
-        App(Settings(**given))
-    if (tmp_path / "data").exists():
-        App(Settings(data_dir=tmp_path / "data", port=0)).engine.stop()  # the folder is free again
-
-
-def test_half_of_a_certificate_is_refused():
-    with pytest.raises(ValueError, match=r"^settings: tls_key: .* need each other \(value: .*x'\)$"):
-        load({"tls_key": "x"})
 
 
 def test_a_message_with_too_much_metadata_is_refused(guarded, tls):
