@@ -32,8 +32,8 @@ def spawn() -> Iterator[Callable[..., ServerProcess]]:
     """Starts servers that a test may kill and restart; whatever is left running is ended."""
     made: list[ServerProcess] = []
 
-    def start(data_dir: Path, *flags: str) -> ServerProcess:
-        made.append(ServerProcess(data_dir, *flags))
+    def start(data_dir: Path, *flags: str, loaded: bool = True) -> ServerProcess:
+        made.append(ServerProcess(data_dir, *flags, loaded=loaded))
         return made[-1].start()
 
     yield start

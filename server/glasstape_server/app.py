@@ -130,6 +130,7 @@ class App:
             self.access.gate,
             self.access.tls,
         )
+        self._ready = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
@@ -155,6 +156,7 @@ class App:
         head = self.hub.bounds.head
         self._check_shadow()
         await self.pipeline.start()
+        self._ready.set()
         await self.server.set_ready(True)
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
         self._spawn(self.watchman.run())
@@ -218,6 +220,7 @@ class App:
                 lambda: StreamEncoder(self.clock, settings.interval, active),
                 self.inference,
                 repository.seen_until,
+                self._ready,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository, health.serves),
             health=health,

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from glasstape.testing import FakeServer, make_confidence_event
@@ -44,11 +45,23 @@ def test_it_follows_a_server_keeps_its_rows_and_ends_with_nothing_to_say(tmp_pat
     assert kept["profiles"][0]["tls"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def _until_it_handles(number, process):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+        if caught >> (number - 1) & 1:
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not start")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_a_signal_closes_it_in_order(tmp_path):
     numbers = {signal.SIGINT: tmp_path / "int", signal.SIGTERM: tmp_path / "term"}
     processes = {number: desk("--profile", "demo", folder=folder) for number, folder in numbers.items()}
-    time.sleep(4)
+    for process in processes.values():
+        _until_it_handles(signal.SIGTERM, process)
     for number, process in processes.items():
         process.send_signal(number)
         assert finish(process) == (0, "", "")

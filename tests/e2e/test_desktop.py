@@ -3,13 +3,14 @@
 import os
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from glasstape import Client
 from glasstape_qt.app import assemble
 from glasstape_qt.state.preferences import Preferences, Profile
-from markets import SYMBOLS, open_market
+from markets import HISTORY, SYMBOLS, open_market
 from PyQt6.QtCore import Qt
 
 PATIENCE = 20_000
@@ -51,10 +52,15 @@ def double_click(parts, symbol, qtbot):
     return parts.window.details.current()
 
 
+def began(bars):
+    """When a market began whose last of so many days closed an hour ago."""
+    return datetime.now(UTC).replace(microsecond=0) - timedelta(days=bars - 1, hours=1)
+
+
 def test_a_day_at_the_desk(desk, spawn, qtbot, tmp_path):
     server = spawn(tmp_path / "data")
     with Client(server.address) as client:
-        market = open_market(server, client)
+        market = open_market(server, client, first=began(HISTORY + 14))
         parts = desk(server.address)
         window = parts.window
         market.close_bar()
@@ -85,7 +91,9 @@ def test_a_day_at_the_desk(desk, spawn, qtbot, tmp_path):
         assert [bar.close_time for bar in view.map.picture.bars] == list(truth.bar_close_times)
         qtbot.waitUntil(lambda: "How far to trust" in view.words.toPlainText(), timeout=PATIENCE)
         buys = [event.sequence for event in client.history(kinds=["buy"])]
+        assert buys
         qtbot.waitUntil(lambda: [buy.event.sequence for buy in parts.desk.buys] == buys, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: not window.status.stale.isVisible(), timeout=PATIENCE)
 
         server.kill()
         dead = time.monotonic()
@@ -97,8 +105,8 @@ def test_a_day_at_the_desk(desk, spawn, qtbot, tmp_path):
         server.start()
         qtbot.waitUntil(lambda: not window.status.stale.isVisible(), timeout=PATIENCE)
         assert parts.desk.connection.resumed == 1
-        for _ in range(6):
-            market.close_bar()
+        assert parts.desk.model is not None, "the colours of the rows are gone"
+        market.close_bar()
         newest = market.bars["005930"][market.published - 1].close_time
         qtbot.waitUntil(lambda: view.detail.explained.bar_close_time == newest, timeout=PATIENCE)
         buys = [event.sequence for event in client.history(kinds=["buy"])]
@@ -111,12 +119,14 @@ def test_a_day_at_the_desk(desk, spawn, qtbot, tmp_path):
 def test_a_frozen_server_is_told_at_the_desk_and_nothing_is_lost_by_it(desk, spawn, qtbot, tmp_path):
     server = spawn(tmp_path / "data")
     with Client(server.address) as client:
-        market = open_market(server, client)
+        market = open_market(server, client, first=began(HISTORY + 4))
         parts = desk(server.address)
         status = parts.window.status
         for _ in range(3):
             market.close_bar()
         qtbot.waitUntil(lambda: len(parts.desk.rows) == len(SYMBOLS), timeout=PATIENCE)
+        qtbot.waitUntil(lambda: "real" in status.connection.text(), timeout=PATIENCE)
+        qtbot.wait(1500)  # a heartbeat has said how fresh the market is
         assert not status.stale.isVisible()
 
         os.kill(server.process.pid, signal.SIGSTOP)
@@ -129,8 +139,9 @@ def test_a_frozen_server_is_told_at_the_desk_and_nothing_is_lost_by_it(desk, spa
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
         qtbot.waitUntil(lambda: not status.stale.isVisible(), timeout=PATIENCE)
-        for _ in range(6):
-            market.close_bar()
+        market.close_bar()
+        newest = market.bars[SYMBOLS[0]][market.published - 1].close_time
+        qtbot.waitUntil(lambda: parts.desk.rows[SYMBOLS[0]].event.bar_close_time == newest, timeout=PATIENCE)
         buys = [event.sequence for event in client.history(kinds=["buy"])]
         qtbot.waitUntil(lambda: len(parts.desk.buys) >= len(buys), timeout=PATIENCE)
         assert [buy.event.sequence for buy in parts.desk.buys] == buys

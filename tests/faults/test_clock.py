@@ -44,7 +44,7 @@ class Clock:
 
 def test_order_and_streams_do_not_hang_on_the_clock(tmp_path, spawn, monkeypatch):
     clock = Clock(tmp_path / "clock", monkeypatch)
-    server = spawn(tmp_path / "data")
+    server = spawn(tmp_path / "data", loaded=False)
     chance = random.Random(10)
     bars = daily("AAA", HISTORY + 2 * JUMPS + 2, 1, LONG_AGO)
     with Client(server.address) as client:

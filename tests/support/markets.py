@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from glasstape import Bar, Client
-from made_up import daily
+from made_up import FIRST_CLOSE, daily
 from running import ServerProcess
 
 SYMBOLS = ("AAA", "BBB", "005930")
@@ -47,8 +47,10 @@ class Market:
         return True
 
 
-def open_market(server: ServerProcess, client: Client, bars: int = 400) -> Market:
-    market = Market(server, client, {s: daily(s, bars, seed) for seed, s in enumerate(SYMBOLS)})
+def open_market(
+    server: ServerProcess, client: Client, bars: int = 400, first: datetime = FIRST_CLOSE
+) -> Market:
+    market = Market(server, client, {s: daily(s, bars, seed, first) for seed, s in enumerate(SYMBOLS)})
     for history in market.bars.values():
         assert client.publish_bars(history[:HISTORY], backfill=True).stored == HISTORY
     return market

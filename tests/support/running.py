@@ -7,7 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
-from effort import effort
+from effort import LONG
 from warm import ForkedServer
 
 
@@ -24,9 +24,11 @@ def _as_users_do(arguments: list[str]) -> subprocess.Popen[str]:
 class ServerProcess:
     """`glasstape serve` on a free port, or on the port it had before."""
 
-    def __init__(self, data_dir: Path, *flags: str) -> None:
+    def __init__(self, data_dir: Path, *flags: str, loaded: bool = True) -> None:
+        """Not `loaded`: started as users do, with Python's own start and end."""
         self._data_dir = data_dir
         self._flags = flags
+        self._begin = ForkedServer if loaded and not LONG else _as_users_do
         self.port = 0
         self.log: list[str] = []
         self.process: ForkedServer | subprocess.Popen[str] | None = None
@@ -37,7 +39,7 @@ class ServerProcess:
 
     def start(self) -> "ServerProcess":
         arguments = ["serve", "--port", str(self.port), "--data-dir", str(self._data_dir), *self._flags]
-        self.process = effort(ForkedServer, _as_users_do)(arguments)
+        self.process = self._begin(arguments)
         threading.Thread(target=self._collect, daemon=True).start()
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -164,9 +164,10 @@ class Connection:
             self._behind.append(behind)
 
     def signal(self, event: ConfidenceEvent) -> None:
-        """Take the state and clock of a signal that has just come."""
+        """Take the clock of a signal. Only heartbeats tell how fresh the market is: a signal may be an old one."""
         self.heard()
-        self.data_state = event.signal.data_state
+        if self.data_state is DataState.UNSPECIFIED or event.signal.data_state is DataState.REPLAY:
+            self.data_state = event.signal.data_state
         if self.replay:
             self._see_clock(event.bar_close_time)
 

@@ -52,6 +52,8 @@ _PATHS = (PREDICT, EXPLAIN, SIGNALS)
 _PREDICT, _EXPLAIN, _SIGNALS = range(3)
 _FOLDERS = "glasstape-wire-"
 _SOCKET = "grpcio.sock"
+_LONGEST_PATH = 103
+"""Bytes of a socket's path, by the system that allows the fewest."""
 _YOUNG = 60.0
 """Seconds for which a folder may be without somebody who listens: its server is just starting."""
 
@@ -77,6 +79,9 @@ class NativeServer:
         _sweep()
         self._folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
         between = str(self._folder / _SOCKET)
+        if len(between) > _LONGEST_PATH:
+            self._folder.rmdir()
+            raise RuntimeError(f"TMPDIR: {tempfile.gettempdir()} is too long a path for a socket in it")
         self._behind = Server(servicers, f"unix:{between}", access, traffic)
         self._front.set_fallback(between)
         self._signals = servicers.signals

@@ -1,5 +1,6 @@
 """SignalService: the feed and its history."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 
@@ -37,17 +38,20 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         encoder: Callable[[], StreamEncoder],
         inference: Inference,
         seen_until: Callable[[str], int],
+        ready: asyncio.Event,
     ) -> None:
         """Serve.
 
         Args:
             hub: the feed.
+            ready: set once a model publishes. A stream begins by telling which one, and waits for it.
             encoder: makes the encoder of a stream.
             inference: makes heat maps.
             seen_until: last close that the model of a digest has learnt from, microseconds.
         """
         self._seen_until = seen_until
         self._hub = hub
+        self._ready = ready
         self._encoder = encoder
         self._inference = inference
 
@@ -59,6 +63,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             try:
                 request = parsed(pb.SignalsRequest, payload)
                 wanted = subscription_from(request)
+                await self._ready.wait()
                 method = self._heatmaps(request)
                 held.enter_context(self._inference.quotas.stream(caller.get()))
                 subscriber = self._hub.subscribe(wanted)

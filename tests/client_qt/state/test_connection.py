@@ -37,6 +37,16 @@ def test_a_silent_link_is_stale_within_three_seconds_and_fresh_again_with_the_ne
     assert link.state is LinkState.CONNECTED
 
 
+def test_a_signal_of_a_fresher_moment_does_not_hide_that_the_market_is_stale_now():
+    link = Connection(Clock(), Clock(NOON.timestamp()))
+    link.opened(opened())
+    link.heartbeat(beat(state=DataState.STALE))
+    link.signal(confidence("A", state=DataState.LIVE))
+    assert (link.data_state, link.fresh) == (DataState.STALE, False)
+    link.heartbeat(beat(state=DataState.LIVE))
+    assert link.fresh
+
+
 def test_a_broken_link_says_why_and_when_it_tries_again():
     clock = Clock(50.0)
     link = Connection(clock)

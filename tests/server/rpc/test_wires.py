@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -142,9 +144,12 @@ def test_a_stream_that_is_cancelled_ends_at_once(market):
 def test_what_a_killed_server_left_is_swept_and_a_running_one_keeps_its_own(tmp_path, spawn, monkeypatch):
     if importlib.util.find_spec("pygrpc_native") is None:
         pytest.skip('pygrpc-native, the extra "fast", is not installed')
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # sockets need short paths
+        monkeypatch.setenv("TMPDIR", name)
+        _sweeps(tmp_path, spawn, Path(name))
+
+
+def _sweeps(tmp_path, spawn, temporary):
     killed, running = (spawn(tmp_path / name, "--wire", "native") for name in ("killed", "running"))
     assert len(list(temporary.iterdir())) == 2
     killed.kill()
