@@ -189,6 +189,7 @@ class App:
             await self.server.say_not_serving()
         await self.pipeline.stop(left())
         await self.hub.drain(left())
+        self._ready.set()  # streams that wait for a model are told that none comes
         if hasattr(self, "server"):
             await self.server.stop(left())
         await self.ingest.close()

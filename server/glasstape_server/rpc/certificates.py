@@ -85,9 +85,10 @@ class Certificates:
                 raise ValueError(f"{setting}: {file}: must be PEM")
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._files[0], self._files[1])
-        except ssl.SSLError as error:
+        except OSError as error:  # of SSL, or a file is gone by now
+            reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
             raise ValueError(
-                f"tls_key: {self._files[1]} does not fit tls_certificate {self._files[0]}: {error.reason}"
+                f"tls_key: {self._files[1]} does not fit tls_certificate {self._files[0]}: {reason}"
             ) from None
         self.expires = _end_of(self._files[0], parts[0])
         authorities = parts[2] if len(parts) > 2 else None
