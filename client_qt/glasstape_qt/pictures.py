@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import QApplication
 
 from glasstape_qt.alone import Stage, stage
 from glasstape_qt.quiet import quiet
+from glasstape_qt.state import exchange
 from glasstape_qt.state.preferences import Preferences, Profile
 from glasstape_qt.views.window import MainWindow
 
@@ -46,9 +47,12 @@ def _window(theme: str, language: str, side: str) -> QImage:
         }
     )
     made = stage(chosen, until=MOMENT)
+    for name in {row.instrument.exchange for row in made.desk.rows.values()}:
+        exchange.load(name)
     window = MainWindow(made.desk, made.link, made.appearance, chosen)
     window.resize(WIDTH, HEIGHT)
     window.show()
+    window.tick()
     _open(window, made, side)
     window.watch.table.setFocus()
     window.watch.table.select(SYMBOL)

@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
         link.troubled.connect(lambda key, error: self.tell(say(key, error=error)))
         link.recorded.connect(self._recorded)
         self._clock = QTimer(self)
-        self._clock.timeout.connect(self._tick)
+        self._clock.timeout.connect(self.tick)
         self._clock.start(CLOCK_MILLISECONDS)
         self._obey_rules()
         appearance.changed.connect(self.restyle)
@@ -212,7 +212,8 @@ class MainWindow(QMainWindow):
         self.watch.search.setFocus()
         self.watch.search.selectAll()
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Look at the clocks, once a second."""
         market_now, hours = self.desk.connection.market_now(), self.desk.hours
         for name in {row.instrument.exchange for row in self.desk.rows.values()} - {""}:
             exchange.load_later(name)
