@@ -44,19 +44,19 @@ def recorded(tmp_path):
     with FakeServer() as server:
         server.emit(make_confidence_event("OLD"))
         with Recorder(server.address, target, methods=["gradient"]) as recorder:
-            wait_for(recorder, 1)
+            wait_for(recorder, events=1, maps=1)
             server.emit(make_confidence_event("A"))
-            wait_for(recorder, 2)
+            wait_for(recorder, events=2, maps=2)
             server.emit(make_buy("A"))
-            wait_for(recorder, 3)
+            wait_for(recorder, events=3, maps=2)
         assert recorder.error is None
         assert recorder.missing == 0
     return target
 
 
-def wait_for(recorder, events):
+def wait_for(recorder, events, maps):
     end = time.monotonic() + 10
-    while recorder.events < events and time.monotonic() < end:
+    while (recorder.events < events or recorder.maps < maps) and time.monotonic() < end:
         time.sleep(0.01)
 
 

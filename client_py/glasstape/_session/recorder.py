@@ -73,6 +73,8 @@ class Recorder:
         """Why the recording ended before it was closed."""
         self.events = 0
         """Events written."""
+        self.maps = 0
+        """Maps written."""
         self.missing = 0
         """Maps that the server did not make in time."""
         self._begin = time.monotonic()
@@ -197,7 +199,8 @@ class Recorder:
         try:
             answer = self._ask(self._inference.Explain, request)
         except grpc.RpcError:
-            self.missing += len(signals)
+            if not self._closing:
+                self.missing += len(signals)
             return
         for sequence, item in zip(signals, answer.explanations, strict=True):
             one = ipb.ExplainResponse(
@@ -205,6 +208,7 @@ class Recorder:
             )
             data = sequence.to_bytes(8, "little") + one.SerializeToString()
             self._write(Kind.EXPLANATION, data, time.monotonic() - self._begin)
+            self.maps += 1
 
 
 class _Writing(StreamState):

@@ -41,6 +41,6 @@ def run(options: argparse.Namespace) -> int:
     if recorder.error is not None:
         print(f"glasstape record: the recording ended early: {recorder.error}", file=sys.stderr)
         return 1
-    missing = f", {recorder.missing} maps missing" if recorder.missing else ""
-    print(f"{options.file}: {recorder.events} events{missing}", file=sys.stderr)
+    missing = f", {recorder.missing} missing" if recorder.missing else ""
+    print(f"{options.file}: {recorder.events} events, {recorder.maps} maps{missing}", file=sys.stderr)
     return 0
