@@ -1,0 +1,22 @@
+"""Requests to explain, and what comes back."""
+
+import numpy as np
+from glasstape.v1 import inference_pb2 as pb
+
+
+def windows(count=1, seed=0):
+    values = np.random.default_rng(seed).normal(size=(count, 6, 8)).astype("<f4")
+    return pb.Windows(count=count, data=values.tobytes())
+
+
+def array(data, shape=(6, 8)):
+    return np.frombuffer(data, "<f4").reshape(shape)
+
+
+def explain(stub, source=None, **asked):
+    source = source or pb.Input(windows=windows(3))
+    return stub.Explain(pb.ExplainRequest(input=source, **asked), timeout=30)
+
+
+def symbols(*names):
+    return pb.Input(symbols=pb.Symbols(symbols=names))
