@@ -24,6 +24,20 @@ def glasstape(*arguments, check=True, **options):
     return result
 
 
+@pytest.fixture
+def command(capsys):
+    """Runs a command in this process, which has loaded already what it needs."""
+
+    def run(*arguments, check=True):
+        status = in_this_process(arguments)
+        said = capsys.readouterr()
+        if check:
+            assert status == 0, said.err
+        return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+    return run
+
+
 def lines(result):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
@@ -49,8 +63,8 @@ def test_help_lists_every_command():
 @pytest.mark.parametrize(
     "name", ["serve", "demo", "watch", "predict", "explain", "models", "track", "train", "export"]
 )
-def test_every_command_has_help(name):
-    assert "usage: glasstape " + name in glasstape(name, "--help").stdout
+def test_every_command_has_help(command, name):
+    assert "usage: glasstape " + name in command(name, "--help").stdout
 
 
 def test_predict(market):
@@ -62,103 +76,101 @@ def test_predict(market):
     assert "no 1d bars of 'NOPE'" in shown.stdout
 
 
-def test_explain_draws_the_map_and_gives_it_as_json(market):
-    shown = glasstape("explain", "AAA", "--method", "integrated_gradients", "--server", market.address).stdout
+def test_explain_draws_the_map_and_gives_it_as_json(command, market):
+    shown = command("explain", "AAA", "--method", "integrated_gradients", "--server", market.address).stdout
     for feature in market.client.model().features:
         assert feature.name in shown
     last = market.client.bars("AAA", "1d")[-1 if not market.client.bars("AAA", "1d")[-1].provisional else -2]
     assert f"{last.close_time:%m-%d}" in shown
-    (said,) = lines(glasstape("explain", "--signal", "1", "--json", "--server", market.address))
+    (said,) = lines(command("explain", "--signal", "1", "--json", "--server", market.address))
     assert len(said["heatmap"]["values"]) == 6
     assert said["quality"]["verdict"] == "CAUTION"
 
 
-def test_explain_says_it_in_words(market):
-    shown = glasstape("explain", "AAA", "--server", market.address).stdout
+def test_explain_says_it_in_words(command, market):
+    shown = command("explain", "AAA", "--server", market.address).stdout
     assert "of all weight, " in shown
     assert "normal" in shown
-    korean = glasstape("explain", "AAA", "--language", "ko", "--server", market.address).stdout
+    korean = command("explain", "AAA", "--language", "ko", "--server", market.address).stdout
     assert "전체 비중의" in korean
 
 
-def test_compare_draws_every_method_and_saves_pictures(market, tmp_path):
+def test_compare_draws_every_method_and_saves_pictures(command, market, tmp_path):
     for suffix, magic in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
         path = tmp_path / f"maps{suffix}"
-        shown = glasstape(
-            "explain", "AAA", "--compare", "--save", str(path), "--server", market.address
-        ).stdout
+        shown = command("explain", "AAA", "--compare", "--save", str(path), "--server", market.address).stdout
         for method in market.client.model().methods:
             assert method.value in shown
         assert "6×1: bars only" in shown
         assert path.read_bytes().startswith(magic)
     drawing = path.read_text()
     again = tmp_path / "again.svg"
-    glasstape("explain", "AAA", "--compare", "--save", str(again), "--server", market.address)
+    command("explain", "AAA", "--compare", "--save", str(again), "--server", market.address)
     assert again.read_text() == drawing
-    said = lines(glasstape("explain", "AAA", "--compare", "--json", "--server", market.address))
+    said = lines(command("explain", "AAA", "--compare", "--json", "--server", market.address))
     assert [item["method"] for item in said] == [method.name for method in market.client.model().methods]
     for pinned in ("bar_close_times", "prediction"):
         assert len({json.dumps(item[pinned]) for item in said}) == 1
     assert len({json.dumps(item["window"]) for item in said if item["window"]}) <= 1
 
 
-def test_models_and_track(market):
-    assert "sample-conv1d@1" in glasstape("models", "--server", market.address).stdout
-    described = glasstape("models", "sample-conv1d", "--server", market.address).stdout
+def test_models_and_track(command, market):
+    assert "sample-conv1d@1" in command("models", "--server", market.address).stdout
+    described = command("models", "sample-conv1d", "--server", market.address).stdout
     assert "close_return" in described
     assert "passed  parameter_randomisation" in described
     assert "FAILED  skill" in described
-    (record,) = lines(glasstape("track", "--json", "--server", market.address))
+    (record,) = lines(command("track", "--json", "--server", market.address))
     assert [r["predicted"] for r in record["records"]] == ["UP", "DOWN", None]
 
 
-def test_watch_follows_for_a_while(market):
-    shown = glasstape("watch", "--for", "1s", "--server", market.address).stdout
+def test_watch_follows_for_a_while(command, market):
+    shown = command("watch", "--for", "1s", "--server", market.address).stdout
     assert "AAA" in shown
-    events = lines(glasstape("watch", "--for", "1s", "--json", "--server", market.address))
+    events = lines(command("watch", "--for", "1s", "--json", "--server", market.address))
     assert {event["kind"] for event in events} <= {"CONFIDENCE", "BUY"}
 
 
-def test_export_in_every_format(market, tmp_path):
+def test_export_in_every_format(command, market, tmp_path):
     events = list(market.client.history())
-    rows = list(csv.DictReader(io.StringIO(glasstape("export", "--server", market.address).stdout)))
+    rows = list(csv.DictReader(io.StringIO(command("export", "--server", market.address).stdout)))
     assert [int(row["sequence"]) for row in rows[: len(events)]] == [event.sequence for event in events]
     for suffix in ("csv", "jsonl", "parquet"):
         path = tmp_path / f"signals.{suffix}"
-        glasstape("export", "--out", str(path), "--to", "9", "--server", market.address)
+        command("export", "--out", str(path), "--to", "9", "--server", market.address)
         assert path.stat().st_size
     frame = pl.read_parquet(tmp_path / "signals.parquet")
     assert frame["sequence"].to_list() == list(range(1, 10))
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".jsonl", ".parquet"]
 
 
-def test_publish_a_file_and_say_what_was_rejected(market, tmp_path):
+def test_publish_a_file_and_say_what_was_rejected(command, market, tmp_path):
     text = "Date,Open,High,Low,Close,Volume\n2024-01-02,10,11,9,10,1\n2024-01-03,10,8,9,10,1\n"
     (tmp_path / "PUB.csv").write_text(text)
     arguments = ["publish", str(tmp_path / "PUB.csv"), "--symbol", "PUB", "--close", "16:00"]
     arguments += ["--time-zone", "America/New_York", "--server", market.address]
-    result = glasstape(*arguments, check=False)
+    result = command(*arguments, check=False)
     assert result.returncode == 1
     assert "1 stored, 0 duplicates, 0 halted, 0 provisional, 1 rejected" in result.stdout
     assert "PUB 2024-01-03T21:00:00+00:00: high: must be >= low" in result.stderr
     (tmp_path / "PUB.csv").write_text(text.replace("-02,", "-02 00:00:00,"))
-    undated = glasstape(
+    undated = command(
         "publish", str(tmp_path / "PUB.csv"), "--symbol", "X", "--server", market.address, check=False
     )
     assert "--close HH:MM" in undated.stderr
     (tmp_path / "bad.csv").write_text(text.replace("10,11", "x,11"))
-    result = glasstape(
+    result = command(
         "publish", str(tmp_path / "bad.csv"), "--symbol", "B", "--server", market.address, check=False
     )
     assert "bad.csv:2 Open: must be a number, is 'x'" in result.stderr
 
 
-def test_doctor_says_what_is_wrong(market, tmp_path):
-    good = glasstape("doctor", "--server", market.address)
+def test_doctor_says_what_is_wrong(command, market, tmp_path):
+    good = command("doctor", "--server", market.address)
     assert "serving" in good.stdout
     (tmp_path / "bars.csv").write_text("symbol,date,open,high,low,close,volume\nA,2024-01-02,10,8,9,10,1\n")
     checks = ["--check-bars", str(tmp_path / "bars.csv"), "--check-model", str(tmp_path)]
-    bad = glasstape("doctor", "--server", "127.0.0.1:1", *checks, check=False)
+    bad = command("doctor", "--server", "127.0.0.1:1", *checks, check=False)
     assert bad.returncode == 1
     assert "127.0.0.1:1: no server" in bad.stdout
     assert "1 bars would be rejected" in bad.stdout
