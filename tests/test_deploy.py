@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from glasstape.cli import main
+from glasstape import Client
 from glasstape_server.settings import Settings
+from made_up import daily
 from prometheus_client.parser import text_string_to_metric_families
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -53,7 +54,9 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
 def test_alerts_ask_for_figures_that_a_server_has(tmp_path, spawn):
     server = spawn(tmp_path, "--metrics-port", "0")
     where = server.process.stdout.readline().removeprefix("metrics on ").strip()
-    assert main(["predict", "AAA", "--server", server.address]) in (0, 1)
+    with Client(server.address) as client:
+        client.publish_bars(daily("AAA", 60))
+        assert client.predict(symbols=["AAA"])
     with urllib.request.urlopen(f"http://{where}/metrics") as response:
         families = list(text_string_to_metric_families(response.read().decode()))
     suffixes = {"counter": ["_total"], "histogram": ["_bucket"], "gauge": [""]}
@@ -62,7 +65,16 @@ def test_alerts_ask_for_figures_that_a_server_has(tmp_path, spawn):
     groups = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert rules
+    samples = [sample for family in families for sample in family.samples]
     for rule in rules:
         asked = set(re.findall(r"\bglasstape_\w+", rule["expr"]))
         assert asked <= there, rule
+        for name, selected in re.findall(r"\b(glasstape_\w+)\{([^}]*)\}", rule["expr"]):
+            wanted = re.findall(r'(\w+)=~?"([^"]*)"', selected)
+            assert wanted
+            assert any(
+                sample.name == name
+                and all(re.fullmatch(value, sample.labels.get(label, "")) for label, value in wanted)
+                for sample in samples
+            ), rule
         assert rule["annotations"]["summary"], rule

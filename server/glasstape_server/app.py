@@ -64,9 +64,8 @@ class App:
         self._lock = take_folder(settings.data_dir, folder)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
-        folder.mkdir(parents=True, exist_ok=True)
-
         with freeing(self._lock):
+            folder.mkdir(parents=True, exist_ok=True)
             self.access, self.audit = access_of(settings)
             if settings.traces:
                 interceptor, provider = tracer(settings.traces)
@@ -155,8 +154,8 @@ class App:
             ) from None
         head = self.hub.bounds.head
         self._check_shadow()
-        await self.pipeline.start()
         self._ready.set()
+        await self.pipeline.start()
         await self.server.set_ready(True)
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
         self._spawn(self.watchman.run())
@@ -237,6 +236,8 @@ class App:
             )
         except RuntimeError as error:
             raise StartError(f"port: cannot listen on {host}:{settings.port}: {error}") from None
+        except ValueError as error:
+            raise StartError(f"wire: {error}") from None
 
     def _check_shadow(self) -> None:
         """Raise StartError unless the shadow that was asked for is there; later it may come and go."""

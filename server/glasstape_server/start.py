@@ -107,12 +107,20 @@ def take_folder(folder: Path, history: Path) -> FileLock:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / "lock")
         lock.acquire(timeout=0)
-        draft = restoring(history)
-        if draft.exists() and not history.exists():
-            lock.release()
-            raise StartError(f"data_dir: `glasstape restore` did not finish: repeat it, or remove {draft}")
     except Timeout:
         raise StartError(f"data_dir: {folder} is in use by another server") from None
     except OSError as error:
         raise StartError(f"data_dir: {folder}: {error}") from None
+    with freeing(lock):
+        _check_restored(history)
     return lock
+
+
+def _check_restored(history: Path) -> None:
+    """Raise ValueError if a restore was cut off before the new history had its name."""
+    draft = restoring(history)
+    if history.exists() or not draft.exists():
+        return
+    before = sorted(history.parent.glob(f"{history.name}.before-*"), key=lambda path: path.stat().st_ctime)
+    instead = f"rename {before[-1]} to {history}" if before else f"remove {draft} to begin without a history"
+    raise ValueError(f"data_dir: `glasstape restore` did not finish: repeat it, or {instead}")

@@ -61,7 +61,7 @@ def test_a_signal_closes_it_in_order(tmp_path):
     numbers = {signal.SIGINT: tmp_path / "int", signal.SIGTERM: tmp_path / "term"}
     processes = {number: desk("--profile", "demo", folder=folder) for number, folder in numbers.items()}
     for process in processes.values():
-        _until_it_handles(signal.SIGTERM, process)
+        _until_it_handles(signal.SIGTERM, process)  # which it does after SIGINT
     for number, process in processes.items():
         process.send_signal(number)
         assert finish(process) == (0, "", "")

@@ -125,8 +125,7 @@ def test_a_frozen_server_is_told_at_the_desk_and_nothing_is_lost_by_it(desk, spa
         for _ in range(3):
             market.close_bar()
         qtbot.waitUntil(lambda: len(parts.desk.rows) == len(SYMBOLS), timeout=PATIENCE)
-        qtbot.waitUntil(lambda: "real" in status.connection.text(), timeout=PATIENCE)
-        qtbot.wait(1500)  # a heartbeat has said how fresh the market is
+        qtbot.waitUntil(lambda: parts.desk.connection.beats >= 2, timeout=PATIENCE)
         assert not status.stale.isVisible()
 
         os.kill(server.process.pid, signal.SIGSTOP)

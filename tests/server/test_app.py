@@ -62,3 +62,24 @@ async def test_a_stream_that_waits_for_a_model_is_told_when_none_comes(tmp_path,
         assert isinstance(told, Disconnected)
         assert told.error.reason == "DRAINING"
         stream.close()
+
+
+async def test_a_stream_does_not_wait_for_bars_that_are_still_to_be_signalled(tmp_path, monkeypatch):
+    app = App(Settings(data_dir=tmp_path, port=0))
+    reached, caught_up, start = asyncio.Event(), asyncio.Event(), app.pipeline.start
+
+    async def slowly():
+        reached.set()
+        await caught_up.wait()
+        await start()
+
+    monkeypatch.setattr(app.pipeline, "start", slowly)
+    starting = asyncio.create_task(app.start())
+    await reached.wait()
+    async with AsyncClient(f"127.0.0.1:{app.server.port}") as client:
+        stream = client.signals()
+        assert (await anext(aiter(stream.messages()))).model.name == "sample-conv1d"
+        stream.close()
+    caught_up.set()
+    await starting
+    await app.stop()

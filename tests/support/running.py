@@ -21,6 +21,14 @@ def _as_users_do(arguments: list[str]) -> subprocess.Popen[str]:
     )
 
 
+def refusal(data_dir: Path, *flags: str) -> tuple[int, str]:
+    """Exit status and words of a server that does not start."""
+    process = ForkedServer(["serve", "--port", "0", "--data-dir", str(data_dir), *flags])
+    with process.stdout, process.stderr:
+        said = process.stderr.read()
+    return process.wait(timeout=30), said
+
+
 class ServerProcess:
     """`glasstape serve` on a free port, or on the port it had before."""
 
@@ -43,7 +51,9 @@ class ServerProcess:
         threading.Thread(target=self._collect, daemon=True).start()
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("serving on "), "".join(self.log)
+        if not line.startswith("serving on "):
+            self.kill()
+            raise AssertionError("".join(self.log))
         self.port = int(line.rsplit(":", 1)[1])
         return self
 
@@ -61,7 +71,11 @@ class ServerProcess:
 
     def _reap(self) -> int:
         assert self.process is not None
-        status = self.process.wait(timeout=30)
+        try:
+            status = self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # Python waits for it at its end, otherwise
+            raise
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status

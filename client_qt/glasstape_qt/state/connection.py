@@ -70,6 +70,8 @@ class Connection:
         """Times that the stream went on behind the last event."""
         self.resets = 0
         """Times that the server had begun a new history."""
+        self.beats = 0
+        """Heartbeats heard."""
         self.data_state = DataState.UNSPECIFIED
         self.calibration = CalibrationState.UNKNOWN
         """Whether the active model's confidences still mean what they say."""
@@ -149,6 +151,7 @@ class Connection:
     def heartbeat(self, message: Heartbeat) -> None:
         """Clocks and freshness."""
         self.heard()
+        self.beats += 1
         self.data_state = message.data_state
         self.calibration = message.calibration
         self._see_clock(message.market_time)

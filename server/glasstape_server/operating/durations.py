@@ -33,7 +33,7 @@ class Durations(Collector):
         """See prometheus_client; called on the thread of who asks."""
         family = HistogramMetricFamily(
             "glasstape_call_seconds",
-            "Time from a call's request to its answer; streams are not among them.",
+            "Time from when a call was taken up to its end, whatever that was; streams are not among them.",
             labels=["method"],
         )
         with self._lock:

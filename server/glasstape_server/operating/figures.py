@@ -1,13 +1,17 @@
 """What is counted as it happens; see `metrics` for what is read when somebody asks."""
 
+import itertools
 import time
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from glasstape_server.access.scopes import REQUIRED
 from glasstape_server.engine.job import Lane
 from glasstape_server.operating.durations import BOUNDS, Durations
 
+_OURS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
+"""Codes of failures that are never the caller's fault."""
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
@@ -45,6 +49,8 @@ class EngineFigures:
             ["lane"],
             registry=registry,
         )
+        for lane, counter in itertools.product(Lane, (self._refused, self._dropped)):
+            counter.labels(lane.name.lower())
         self.last_refusal = float("-inf")
         """When the queue was last full, by `time.monotonic`."""
 
@@ -78,7 +84,8 @@ class TrafficFigures:
             ["method", "code"],
             registry=registry,
         )
-
+        for method, code in itertools.product(REQUIRED, _OURS):
+            self._failed.labels(method, code)  # from 0 on: a rate does not see what begins at 1
         self._durations = Durations()
         registry.register(self._durations)
 

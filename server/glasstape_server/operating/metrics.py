@@ -54,11 +54,12 @@ class Metrics(Collector):
     def _process(self) -> Iterator[Metric]:
         yield _gauge("glasstape_event_loop_tasks", "Tasks that are not done.", len(asyncio.all_tasks()))
         yield _gauge("glasstape_threads", "Threads of Python.", threading.active_count())
-        if self._parts.certificates is not None:
+        certificates = self._parts.certificates
+        if certificates is not None and certificates.expires is not None:
             yield _gauge(
                 "glasstape_tls_certificate_expires_timestamp_seconds",
                 "Unix time at which the server's certificate ends.",
-                self._parts.certificates.expires,
+                certificates.expires,
             )
 
     def _engine(self) -> Iterator[Metric]:

@@ -28,8 +28,8 @@ class Certificates:
         self._files = [certificate, key, *([client_authorities] if client_authorities else [])]
         if key.is_file() and key.stat().st_mode & 0o077:
             raise ValueError(f"tls_key: others may read {key}; chmod 600 {key}")
-        self.expires = 0.0
-        """Unix time at which the first certificate of the chain ends."""
+        self.expires: float | None = None
+        """Unix time at which the server's own certificate ends; None: that cannot be read."""
         self._trouble = ""
         self._stamp = self._stamps()
         self._current = self._read()
@@ -45,8 +45,9 @@ class Certificates:
         self._fetch()
         if self._trouble:
             yield f"certificates were not read again: {self._trouble}"
-        left = self.expires - time.time()
-        if left < NOTICE_SECONDS:
+        if self.expires is None:
+            yield f"tls_certificate: {self._files[0]}: when it ends cannot be read"
+        elif (left := self.expires - time.time()) < NOTICE_SECONDS:
             day = datetime.fromtimestamp(self.expires, UTC).date()
             yield f"tls_certificate: {'ends' if left > 0 else 'ended'} on {day}"
 
@@ -90,16 +91,17 @@ class Certificates:
             raise ValueError(
                 f"tls_key: {self._files[1]} does not fit tls_certificate {self._files[0]}: {reason}"
             ) from None
-        self.expires = _end_of(self._files[0], parts[0])
+        self.expires = _end_of(parts[0])
         authorities = parts[2] if len(parts) > 2 else None
         return grpc.ssl_server_certificate_configuration([(parts[1], parts[0])], authorities)
 
 
-def _end_of(file: Path, chain: bytes) -> float:
+def _end_of(chain: bytes) -> float | None:
+    """End of the first certificate, which is the server's own: what signed it may be older than is needed."""
     from cryptography import x509  # a server without TLS starts sooner without it
 
     try:
-        found = x509.load_pem_x509_certificates(chain)
+        return x509.load_pem_x509_certificate(chain).not_valid_after_utc.timestamp()
     except ValueError as error:
-        raise ValueError(f"tls_certificate: {file}: {error}") from None
-    return min(each.not_valid_after_utc.timestamp() for each in found)
+        log.warning("the end of the server's certificate cannot be read: %s", error)
+        return None

@@ -177,12 +177,15 @@ class _Noted:
         """While it runs."""
         request_id.set(self._id)
         self._traffic.started(self.path)
-        begun = time.monotonic()
+        begun, given_up = time.monotonic(), False
         try:
             yield
+        except asyncio.CancelledError:
+            given_up = True
+            raise
         finally:
-            code, seconds = _code(context), time.monotonic() - begun
-            if code is not grpc.StatusCode.OK:
+            code, seconds = _given_up(context) if given_up else _code(context), time.monotonic() - begun
+            if code is not grpc.StatusCode.OK and (timed or not given_up):
                 self._traffic.failed(self.path, code.name)
             if timed:
                 self._traffic.ended(self.path, [seconds])
@@ -195,6 +198,13 @@ def _code(context: Context) -> grpc.StatusCode:
     if isinstance(said, grpc.StatusCode):
         return said
     return next((code for code in grpc.StatusCode if code.value[0] == said), grpc.StatusCode.OK)
+
+
+def _given_up(context: Context) -> grpc.StatusCode:
+    """How a call ended whose caller went away, or waits no longer."""
+    left = context.time_remaining()
+    late = left is not None and left <= 0
+    return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
 
 
 async def _written(responses: AsyncIterator[Any], context: Context) -> None:

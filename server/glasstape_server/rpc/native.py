@@ -5,17 +5,10 @@ queue, and answered from the device thread. Everything else goes through to a gr
 """
 
 import asyncio
-import contextlib
-import errno
 import logging
-import os
-import shutil
-import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import grpc
@@ -38,6 +31,7 @@ from glasstape_server.rpc.server import (
     Server,
     Servicers,
 )
+from glasstape_server.rpc.socket_folder import SocketFolder
 from glasstape_server.rpc.traffic import Traffic
 
 log = logging.getLogger(__name__)
@@ -50,19 +44,20 @@ FIRST_RETRY, LAST_RETRY = 0.002, 0.05
 _PATHS = (PREDICT, EXPLAIN, SIGNALS)
 """Of the methods that the front counts."""
 _PREDICT, _EXPLAIN, _SIGNALS = range(3)
-_FOLDERS = "glasstape-wire-"
-_SOCKET = "grpcio.sock"
-_LONGEST_PATH = 103
-"""Bytes of a socket's path, by the system that allows the fewest."""
-_YOUNG = 60.0
-"""Seconds for which a folder may be without somebody who listens: its server is just starting."""
 
 
 class NativeServer:
     """As `Server`, on the fast wire."""
 
     def __init__(self, servicers: Servicers, address: str, access: Access, traffic: Traffic) -> None:
+        """Bind.
+
+        Raises:
+            RuntimeError: the address is taken.
+            ValueError: there is no place for the socket between.
+        """
         self._traffic = traffic
+        self._folder = SocketFolder()
         try:
             self._front = NativeGrpcFront(
                 address,
@@ -74,16 +69,11 @@ class NativeServer:
                 max_metadata_size=MAX_METADATA_BYTES,
             )
         except OSError as error:
+            self._folder.remove()
             raise RuntimeError(str(error)) from None
         self.port = self._front.bound_port
-        _sweep()
-        self._folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
-        between = str(self._folder / _SOCKET)
-        if len(between) > _LONGEST_PATH:
-            self._folder.rmdir()
-            raise RuntimeError(f"TMPDIR: {tempfile.gettempdir()} is too long a path for a socket in it")
-        self._behind = Server(servicers, f"unix:{between}", access, traffic)
-        self._front.set_fallback(between)
+        self._behind = Server(servicers, f"unix:{self._folder.socket}", access, traffic)
+        self._front.set_fallback(self._folder.socket)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()
         self._batched = Batched(servicers.inference.inference, self._reply)
@@ -123,7 +113,7 @@ class NativeServer:
             self._cancel(number)
         await behind
         await self._loop.run_in_executor(None, self._front.close)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
     def _await_calls(self, longest: float) -> None:
         end = time.monotonic() + longest
@@ -135,23 +125,24 @@ class NativeServer:
         while (events := self._front.recv_batch_details(EVENTS_AT_ONCE)) is not None:
             now = time.monotonic()
             calls: tuple[list[Incoming], list[Incoming]] = ([], [])
+            counts = [0] * len(_PATHS)
             for kind, number, method, payload, _, details in events:
                 if kind == EVENT_CANCEL:
                     self._cancel(number)
                     continue
+                counts[method] += 1
                 refused = self._refused(payload or b"")
                 if refused is not None:
                     self._fail(number, _PATHS[method], refused)
                     continue
                 call = Call(_deadline(details[2] if details else None))
                 if method == _SIGNALS:
-                    self._traffic.started(SIGNALS)
                     self._open[number] = call
                     self._loop.call_soon_threadsafe(self._start_stream, number, payload or b"", call)
                     continue
                 incoming = self._open[number] = Incoming(payload or b"", call, (number, _PATHS[method], now))
                 calls[method].append(incoming)
-            for path, count in ((PREDICT, len(calls[_PREDICT])), (EXPLAIN, len(calls[_EXPLAIN]))):
+            for path, count in zip(_PATHS, counts, strict=True):
                 if count:
                     self._traffic.started(path, count)
             if calls[_PREDICT]:
@@ -164,6 +155,11 @@ class NativeServer:
         what = self._open.pop(number, None)
         if isinstance(what, Incoming):
             self._batched.cancel(what)
+            _, path, came = what.tag
+            now = time.monotonic()
+            late = what.call.deadline is not None and now >= what.call.deadline
+            self._traffic.failed(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
+            self._traffic.ended(path, [now - came])
         elif what is not None:
             what.cancelled = True
             self._loop.call_soon_threadsafe(self._end_stream, number)
@@ -252,20 +248,6 @@ class _Stream:
     def time_remaining(self) -> float | None:
         """Seconds until the caller gives up; None: never."""
         return None if self._call.deadline is None else max(0.0, self._call.deadline - time.monotonic())
-
-
-def _sweep() -> None:
-    """Remove what servers that were killed have left: nobody answers at their sockets."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
-        with contextlib.suppress(OSError):
-            found = folder.stat()
-            if found.st_uid == os.geteuid() and time.time() - found.st_mtime > _YOUNG and _deserted(folder):
-                shutil.rmtree(folder)
-
-
-def _deserted(folder: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as one:
-        return one.connect_ex(str(folder / _SOCKET)) in (errno.ECONNREFUSED, errno.ENOENT)
 
 
 def _deadline(remaining: float | None) -> float | None:

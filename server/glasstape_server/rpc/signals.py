@@ -44,7 +44,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
 
         Args:
             hub: the feed.
-            ready: set once a model publishes. A stream begins by telling which one, and waits for it.
+            ready: set once it is known which model publishes. A stream begins by telling it, and waits for it.
             encoder: makes the encoder of a stream.
             inference: makes heat maps.
             seen_until: last close that the model of a digest has learnt from, microseconds.
@@ -63,9 +63,9 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             try:
                 request = parsed(pb.SignalsRequest, payload)
                 wanted = subscription_from(request)
+                held.enter_context(self._inference.quotas.stream(caller.get()))
                 await self._ready.wait()
                 method = self._heatmaps(request)
-                held.enter_context(self._inference.quotas.stream(caller.get()))
                 subscriber = self._hub.subscribe(wanted)
                 await StreamWriter(context, subscriber, self._encoder(), self._inference, method).run()
             except GlasstapeError as error:

@@ -22,11 +22,11 @@ class Traffic(Protocol):
         ...
 
     def failed(self, method: str, code: str) -> None:
-        """A call ended with a status other than OK."""
+        """A call ended with a status other than OK; a stream that its reader ends has not failed."""
         ...
 
     def ended(self, method: str, seconds: Sequence[float]) -> None:
-        """Calls of a method that has one answer ended, whatever with, after so many seconds each."""
+        """Calls of a method that has one answer, and that were taken up, ended after so many seconds each."""
         ...
 
 

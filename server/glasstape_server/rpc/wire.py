@@ -22,20 +22,27 @@ def open_server(
         traffic: counts calls.
 
     Raises:
-        RuntimeError: the address is taken, or the wire that was asked for cannot serve.
+        RuntimeError: the address is taken.
+        ValueError: the wire that was asked for cannot serve.
     """
     missing = _missing(access)
     traffic = traffic or Uncounted()
     if wire == "native" and missing:
-        raise RuntimeError(f"--wire native: {missing}")
-    if wire == "grpcio" or missing:
-        log.info("wire: grpcio%s", f" (the native one: {missing})" if wire == "auto" else "")
-        return Server(servicers, address, access, traffic)
-    from glasstape_server.rpc.native import NativeServer
+        raise ValueError(f"must be grpcio or auto here, is native: {missing}")
+    if wire != "grpcio" and not missing:
+        from glasstape_server.rpc.native import NativeServer
 
-    server = NativeServer(servicers, address, access, traffic)
-    log.info("wire: native")
-    return server
+        try:
+            server = NativeServer(servicers, address, access, traffic)
+        except ValueError as error:
+            if wire == "native":
+                raise
+            missing = str(error)
+        else:
+            log.info("wire: native")
+            return server
+    log.info("wire: grpcio%s", f" (the native one: {missing})" if wire == "auto" else "")
+    return Server(servicers, address, access, traffic)
 
 
 def _missing(access: Access) -> str:

@@ -156,7 +156,9 @@ def test_restore_waits_for_no_running_server(traded, data, capsys):
 def test_a_restore_that_was_cut_off_is_not_taken_for_an_empty_history(traded, data, capsys):
     assert main(["restore", "--data-dir", str(data), "--from", str(traded[0] / "copy")]) == 0
     (data / "live").rename(data / "live.restoring")  # killed between its two renames
-    with pytest.raises(StartError, match="`glasstape restore` did not finish: repeat it, or remove"):
+    with pytest.raises(
+        StartError, match=rf"did not finish: repeat it, or rename {data}/live.before-1 to {data}/live$"
+    ):
         App(Settings(data_dir=data, port=0))
     assert main(["restore", "--data-dir", str(data), "--from", str(traded[0] / "copy")]) == 0
     with ServerProcess(data) as server, Client(server.address) as client:

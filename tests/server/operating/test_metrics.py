@@ -6,7 +6,7 @@ import urllib.request
 
 import numpy as np
 import pytest
-from glasstape import Client, NotFoundError
+from glasstape import Client, DeadlineError, NotFoundError
 from history import settled
 from made_up import daily
 from prometheus_client.parser import text_string_to_metric_families
@@ -30,6 +30,7 @@ def _metrics(where):
 
 @pytest.mark.parametrize("wire", ["grpcio", "native"])
 def test_metrics_count_what_was_done(tmp_path, spawn, wire):
+    predict, explain = (f"/glasstape.v1.InferenceService/{name}" for name in ("Predict", "Explain"))
     server = spawn(tmp_path, "--metrics-port", "0", "--wire", wire)
     where = _where(server)
     with Client(server.address) as client:
@@ -41,18 +42,24 @@ def test_metrics_count_what_was_done(tmp_path, spawn, wire):
         client.explain(windows=np.zeros((2, 6, 8), dtype=np.float32))
         with pytest.raises(NotFoundError):
             client.predict(windows=np.zeros((1, 6, 8), dtype=np.float32), model="no such model!")
+        with Client(server.address, timeout=0.1) as hasty, pytest.raises(DeadlineError):
+            hasty.explain(windows=np.zeros((2_000, 6, 8), dtype=np.float32), method="shapley_features")
         head = max(event.sequence for event in client.history())
-    found = _metrics(where)
-    predict, explain = (f"/glasstape.v1.InferenceService/{name}" for name in ("Predict", "Explain"))
+    end = time.monotonic() + 20
+    while (found := _metrics(where)).get(("glasstape_call_seconds_count", explain)) != 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert found["glasstape_calls_failed_total", explain, "DEADLINE_EXCEEDED"] == 1
+    assert found["glasstape_calls_failed_total", explain, "INTERNAL"] == 0
     assert found["glasstape_calls_started_total", predict] == 2
-    assert found["glasstape_calls_started_total", explain] == 1
+    assert found["glasstape_calls_started_total", explain] == 2
     assert found["glasstape_calls_failed_total", predict, "NOT_FOUND"] == 1
     assert found["glasstape_call_seconds_count", predict] == 2
-    assert found["glasstape_call_seconds_bucket", "+Inf", explain] == 1
+    assert found["glasstape_call_seconds_bucket", "+Inf", explain] == 2
     assert 0 < found["glasstape_call_seconds_sum", explain] < 60
     assert ("glasstape_call_seconds_count", "/glasstape.v1.MarketService/PublishBars") not in found
     assert found["glasstape_engine_batch_rows_sum", "forecast", "interactive"] >= 5
-    assert found["glasstape_engine_batch_rows_sum", "explain", "explain"] == 2
+    assert found["glasstape_engine_batch_rows_sum", "explain", "explain"] >= 2
     assert found["glasstape_feed_head_sequence",] == head
     events = [found["glasstape_feed_events_total", kind] for kind in ("confidence", "buy", "outcome")]
     assert sum(events) == head

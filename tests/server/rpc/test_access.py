@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import urllib.request
 
 import grpc
 import pytest
@@ -43,7 +44,8 @@ def guarded(authority, tmp_path_factory):
     tokens = TokenFile(folder / "tokens.json")
     by_scope = {scope: tokens.create(scope, [scope])[1] for scope in Scope}
     flags = ["--tls-certificate", str(chain), "--tls-key", str(key), "--tokens", str(tokens.path)]
-    with ServerProcess(folder / "data", *flags, "--host", "127.0.0.1", "--quota-streams", "3") as server:
+    flags += ["--host", "127.0.0.1", "--quota-streams", "3", "--metrics-port", "0"]
+    with ServerProcess(folder / "data", *flags) as server:
         yield server, folder, by_scope, tokens
 
 
@@ -188,6 +190,15 @@ def test_new_connections_get_a_renewed_certificate_and_old_ones_stay(guarded, au
     certificate(authority, folder)
 
 
+def test_the_end_of_the_certificate_is_in_the_metrics(guarded):
+    where = guarded[0].process.stdout.readline().removeprefix("metrics on ").strip()
+    with urllib.request.urlopen(f"http://{where}/metrics") as response:
+        lines = response.read().decode().splitlines()
+    name = "glasstape_tls_certificate_expires_timestamp_seconds "
+    (line,) = (line for line in lines if line.startswith(name))
+    assert float(line.split()[1]) > time.time() + 86_400
+
+
 def test_the_audit_log_knows_who_and_never_what_with(guarded, client, capsys):
     _, folder, by_scope, _ = guarded
     client("explain").models()
@@ -218,7 +229,7 @@ def test_the_commands_carry_token_and_certificates_in_files(guarded, authority, 
     assert main(["doctor", *flags]) == 0
 
 
-def test_mutual_tls_lets_in_who_shows_acertificate(authority, tmp_path):
+def test_mutual_tls_lets_in_who_shows_a_certificate(authority, tmp_path):
     key, chain = certificate(authority, tmp_path)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     TokenFile(tmp_path / "tokens.json").create("bridge", [Scope.ADMIN], certificate="bridge.test")

@@ -58,6 +58,14 @@ def test_a_pair_that_does_not_fit_is_told_once_in_the_log_and_the_old_one_stays(
 
 def test_what_is_no_certificate_is_refused(files):
     chain, key = files(_now() + DAY)
-    chain.write_text(chain.read_text().replace("A", "B"))
-    with pytest.raises(ValueError, match="tls_"):
+    chain.write_text("-----BEGIN CERTIFICATE-----\nTWljZQ==\n-----END CERTIFICATE-----\n")
+    with pytest.raises(ValueError, match=f"tls_key: {key} does not fit tls_certificate {chain}: "):
         Certificates(chain, key)
+
+
+def test_a_certificate_whose_end_cannot_be_read_serves_and_is_told(files):
+    chain, key = files(_now() + 60 * DAY)
+    chain.write_text(chain.read_text().replace(" CERTIFICATE", " TRUSTED CERTIFICATE"))
+    kept = Certificates(chain, key)
+    assert kept.expires is None
+    assert list(kept.look()) == [f"tls_certificate: {chain}: when it ends cannot be read"]

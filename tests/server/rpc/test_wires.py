@@ -17,6 +17,7 @@ from glasstape_server.access.gate import Gate
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.rpc.server import Access
 from glasstape_server.rpc.wire import open_server
+from running import refusal
 
 
 def request(kind=pb.PredictRequest, count=1, seed=0, **more):
@@ -162,12 +163,28 @@ def _sweeps(tmp_path, spawn, temporary):
         assert client.models()  # goes through the socket in that folder
 
 
+def test_a_temporary_folder_that_can_hold_no_socket_leaves_the_fast_wire_out(tmp_path, spawn, monkeypatch):
+    if importlib.util.find_spec("pygrpc_native") is None:
+        pytest.skip('pygrpc-native, the extra "fast", is not installed')
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    server = spawn(tmp_path / "data")
+    assert "too long a path for a socket" in "".join(server.log)
+    with Client(server.address) as client:
+        assert client.models()
+    assert list(deep.iterdir()) == []
+    status, said = refusal(tmp_path / "other", "--wire", "native")
+    assert status == 1
+    assert "wire: TMPDIR: " in said
+
+
 def test_the_fast_wire_is_not_taken_where_it_cannot_do_what_is_asked(monkeypatch, tmp_path):
-    with pytest.raises(RuntimeError, match="it has no TLS"):
+    with pytest.raises(ValueError, match="is native: it has no TLS"):
         open_server(None, "127.0.0.1:0", Access(tls=object()), wire="native")
     tokens = TokenFile(tmp_path / "tokens")
-    with pytest.raises(RuntimeError, match="it cannot ask for tokens"):
+    with pytest.raises(ValueError, match="it cannot ask for tokens"):
         open_server(None, "127.0.0.1:0", Access(Gate(tokens)), wire="native")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(RuntimeError, match=r"pip install 'glasstape\[fast\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'glasstape\[fast\]'"):
         open_server(None, "127.0.0.1:0", Access(), wire="native")
