@@ -62,6 +62,7 @@ def test_a_signal_closes_it_in_order(tmp_path):
     processes = {number: desk("--profile", "demo", folder=folder) for number, folder in numbers.items()}
     for process in processes.values():
         _until_it_handles(signal.SIGTERM, process)  # which it does after SIGINT
+    time.sleep(3)  # until its window is painted: Qt complains of one that goes while it is
     for number, process in processes.items():
         process.send_signal(number)
         assert finish(process) == (0, "", "")

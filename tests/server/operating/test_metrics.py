@@ -49,7 +49,12 @@ def test_metrics_count_what_was_done(tmp_path, spawn, wire):
     while (found := _metrics(where)).get(("glasstape_call_seconds_count", explain)) != 2:
         assert time.monotonic() < end
         time.sleep(0.05)
-    assert found["glasstape_calls_failed_total", explain, "DEADLINE_EXCEEDED"] == 1
+    # a caller's clock may say that it is late before ours does: then it has given up
+    late = [
+        found.get(("glasstape_calls_failed_total", explain, code), 0)
+        for code in ("CANCELLED", "DEADLINE_EXCEEDED")
+    ]
+    assert sum(late) == 1
     assert found["glasstape_calls_failed_total", explain, "INTERNAL"] == 0
     assert found["glasstape_calls_started_total", predict] == 2
     assert found["glasstape_calls_started_total", explain] == 2
