@@ -16,7 +16,7 @@ test: .stamp-install check ## everything that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 faults: .stamp-install ## faults, crashes, fuzzing for long (half an hour and more): make faults ARGS="-k kill"
-	GLASSTAPE_FAULTS=long $(BIN)/python -m pytest --timeout 7200 tests/faults tests/fuzz tests/server/feed/test_journal_file.py $(ARGS)
+	GLASSTAPE_FAULTS=long $(BIN)/python -m pytest --timeout 7200 tests/faults tests/fuzz tests/server/signals/journal/sqlite/test_file.py $(ARGS)
 
 check: .stamp-install ## format, lint, types, import rules, contract, generated files
 	$(BIN)/ruff format --check .

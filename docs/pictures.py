@@ -17,8 +17,8 @@ from glasstape_server.bench import known_truth
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.method import Attribution, MethodName, Request, Rows
 from glasstape_server.explain.scores import Question, Score
-from glasstape_server.models.architectures import build, default_config
 from glasstape_server.models.model import Scorer
+from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.training.fit import FitOptions, fit
 
 KIND, WINDOWS, SEED = "moving", 128_000, 0

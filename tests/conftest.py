@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from glasstape_server.models import artefact
+from glasstape_server.models import artifact
 from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
 from markets import Market, market_on
@@ -24,7 +24,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
 @pytest.fixture(scope="session")
 def bundled() -> Model:
     """The model that ships with the server."""
-    return artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
+    return artifact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
 
 
 @pytest.fixture

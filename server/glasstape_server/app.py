@@ -9,44 +9,44 @@ from dataclasses import replace
 from typing import Any
 
 from glasstape_server.access.quotas import Limits, Quotas
-from glasstape_server.domain import ModelRef
+from glasstape_server.domain.errors import GlasstapeError
+from glasstape_server.domain.values import ModelRef
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.forecaster import PinnedForecaster
 from glasstape_server.engine.rollout import roll_out, watch
-from glasstape_server.errors import GlasstapeError
-from glasstape_server.feed.calibration import State as CalibrationState
-from glasstape_server.feed.hub import Hub
-from glasstape_server.feed.live_record import LiveRecord
-from glasstape_server.feed.pipeline import Codec, Pipeline, Signalled
-from glasstape_server.feed.retention import Retention
-from glasstape_server.feed.shadow import Shadow
-from glasstape_server.feed.sqlite_log import SqliteLog
 from glasstape_server.market import replay
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
-from glasstape_server.operating import metrics
-from glasstape_server.operating.figures import EngineFigures, TrafficFigures
-from glasstape_server.operating.parts import Parts
-from glasstape_server.operating.tracing import tracer
-from glasstape_server.operating.watchman import Watchman
+from glasstape_server.operations import metrics
+from glasstape_server.operations.components import Parts
+from glasstape_server.operations.counters import EngineFigures, TrafficFigures
+from glasstape_server.operations.health_monitor import Watchman
 from glasstape_server.rpc.convert.inference import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
-from glasstape_server.rpc.health import Health
-from glasstape_server.rpc.inference import Inference
-from glasstape_server.rpc.inputs import Inputs
-from glasstape_server.rpc.market import MarketServicer
-from glasstape_server.rpc.open_inference import OpenInferenceServicer
-from glasstape_server.rpc.pinned import PinnedForecaster
-from glasstape_server.rpc.predictions import InferenceServicer
-from glasstape_server.rpc.server import Servicers, WireServer
-from glasstape_server.rpc.signals import SignalServicer
-from glasstape_server.rpc.wire import open_server
+from glasstape_server.rpc.inference_servicer import InferenceServicer
+from glasstape_server.rpc.market_servicer import MarketServicer
+from glasstape_server.rpc.open_inference_servicer import OpenInferenceServicer
+from glasstape_server.rpc.signal_servicer import SignalServicer
+from glasstape_server.serving.inference import Inference
+from glasstape_server.serving.inputs import Inputs
 from glasstape_server.settings import Settings
-from glasstape_server.start import StartError, access_of, check_address, freeing, recording_of, take_folder
+from glasstape_server.signals.delivery.hub import Hub
+from glasstape_server.signals.journal.retention import Retention
+from glasstape_server.signals.journal.sqlite.log import SqliteLog
+from glasstape_server.signals.performance.calibration import State as CalibrationState
+from glasstape_server.signals.performance.live_record import LiveRecord
+from glasstape_server.signals.performance.shadow import Shadow
+from glasstape_server.signals.pipeline import Codec, Pipeline, Signalled
+from glasstape_server.startup import StartError, access_of, check_address, freeing, recording_of, take_folder
+from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
+from glasstape_server.transport.health import Health
+from glasstape_server.transport.listener import open_server
+from glasstape_server.transport.tracing import tracer
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class App:
             observer=self.figures,
         )
         self.repository = Repository(
-            settings.models_dir, settings.data_dir / "artefacts", settings.interval, settings.model
+            settings.models_dir, settings.data_dir / "artifacts", settings.interval, settings.model
         )
         inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval)
         limits = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
@@ -106,7 +106,7 @@ class App:
             ingest=self.ingest,
             hub=self.hub,
             interval=settings.interval,
-            active=lambda: PinnedForecaster(self.repository.active, self.inference),
+            active=lambda: PinnedForecaster(self.repository.active, self.engine),
             codec=Codec(encode_event, decode_event),
             retention=Retention(
                 self.journal, decode_event, keep=settings.journal_keep, days=settings.journal_max_age
@@ -141,7 +141,7 @@ class App:
         self._loop = asyncio.get_running_loop()
         self._serve_metrics()
         self.server = self._server()
-        self.watchman = Watchman(self._parts, self.figures, self.server)
+        self.watchman = Watchman(self._parts, self.figures, self.server, SERVICES)
         await self.server.start()
         await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
@@ -257,7 +257,7 @@ class App:
     def _shadow(self) -> PinnedForecaster | None:
         if not self.settings.shadow:
             return None
-        return PinnedForecaster(self.repository.get(self.settings.shadow), self.inference)
+        return PinnedForecaster(self.repository.get(self.settings.shadow), self.engine)
 
     def _restart_device(self) -> None:
         """On the engine's thread: what waits for it goes on waiting, and new callers are told by health."""

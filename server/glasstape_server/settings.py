@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from glasstape_server.domain import INTERVALS
+from glasstape_server.domain.values import INTERVALS
 
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("glasstape-data")
     """Folder of bars and journal. One server per folder."""
     models_dir: Path = BUNDLED_MODELS
-    """Folder of artefacts: NAME/VERSION/manifest.json. Watched for new versions."""
+    """Folder of artifacts: NAME/VERSION/manifest.json. Watched for new versions."""
     model: str = ""
     """Model that publishes signals: NAME (its newest version) or NAME@VERSION, which pins it. Default: the
     promoted one (`glasstape models promote`), or else the first by name."""

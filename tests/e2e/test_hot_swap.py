@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 from glasstape import Client, ModelState
-from glasstape_server.models import artefact
-from glasstape_server.models.artefact import WEIGHTS
+from glasstape_server.models import artifact
+from glasstape_server.models.artifact import WEIGHTS
 from markets import open_market
 from running import ServerProcess
 
@@ -16,7 +16,7 @@ from running import ServerProcess
 def put(root, model, version):
     """Drop a version the way an operator does: a copy whose files arrive one after the other."""
     manifest = model.manifest.model_copy(update={"version": version})
-    staged = artefact.save(
+    staged = artifact.save(
         root.parent / f"staged-{version}", manifest, model.scorer.network, model.statistics
     )
     target = root / manifest.name / version

@@ -12,11 +12,11 @@ from effort import effort
 from glasstape import BuyEvent
 from glasstape.v1 import inference_pb2
 from glasstape.v1 import signals_pb2 as pb
-from glasstape_server.domain import Kind
-from glasstape_server.errors import GlasstapeError
-from glasstape_server.feed.hub import Hub
-from glasstape_server.feed.log import Entry, Record
-from glasstape_server.feed.sqlite_log import SqliteLog
+from glasstape_server.domain.errors import GlasstapeError
+from glasstape_server.domain.values import Kind
+from glasstape_server.signals.delivery.hub import Hub
+from glasstape_server.signals.journal.log import Entry, Record
+from glasstape_server.signals.journal.sqlite.log import SqliteLog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule

@@ -10,7 +10,7 @@ import pytest
 from effort import effort
 from glasstape import AsyncClient, Client, EventBatch, Opened
 from glasstape.v1 import inference_pb2 as pb
-from glasstape_server.rpc.server import EXPLAIN, PREDICT
+from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
 from made_up import daily
 
 CANCELLED = effort(400, 10_000)

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 from effort import effort
-from glasstape_server.domain import Kind
-from glasstape_server.feed.log import Entry, Record
-from glasstape_server.feed.sqlite_log import SqliteLog
+from glasstape_server.domain.values import Kind
+from glasstape_server.signals.journal.log import Entry, Record
+from glasstape_server.signals.journal.sqlite.log import SqliteLog
 
 CUTS = effort(60, 500)
 SECTOR = 512

@@ -14,8 +14,8 @@ from effort import effort
 from glasstape_server import settings
 from glasstape_server.market import parquet
 from glasstape_server.market.files import FileError, FileFormat, read_bars
-from glasstape_server.models import artefact
-from glasstape_server.models.artefact import ArtefactError
+from glasstape_server.models import artifact
+from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.settings import BUNDLED_MODELS
 from hypothesis import example, given
 from hypothesis import settings as examples
@@ -91,7 +91,7 @@ def _read_or_refuse(path):
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "weights.safetensors"])
-def test_every_artefact_is_whole_or_refused(tmp_path, file):
+def test_every_artifact_is_whole_or_refused(tmp_path, file):
     whole = BUNDLED_MODELS / "sample-conv1d" / "1"
     folder = tmp_path / "sample-conv1d" / "1"
     folder.mkdir(parents=True)
@@ -103,8 +103,8 @@ def test_every_artefact_is_whole_or_refused(tmp_path, file):
     def attack(data):
         (folder / file).write_bytes(data)
         try:
-            artefact.load(folder)
-        except ArtefactError:
+            artifact.load(folder)
+        except ArtifactError:
             return
         if file == "weights.safetensors":
             assert data == (whole / file).read_bytes()

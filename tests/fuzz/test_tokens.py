@@ -7,8 +7,8 @@ import pytest
 from damage import TRIES, broken
 from glasstape_server.access.gate import Gate
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.errors import InvalidArgument, Unauthenticated
-from glasstape_server.feed import token as tokens
+from glasstape_server.domain.errors import InvalidArgument, Unauthenticated
+from glasstape_server.signals.delivery import token as tokens
 from hypothesis import given
 from hypothesis import strategies as st
 

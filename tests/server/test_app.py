@@ -7,7 +7,7 @@ from glasstape import AsyncClient, Disconnected, Opened
 from glasstape_server import app as module
 from glasstape_server.app import App
 from glasstape_server.settings import Settings
-from glasstape_server.start import StartError
+from glasstape_server.startup import StartError
 
 
 class Pause:

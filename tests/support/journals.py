@@ -3,10 +3,10 @@
 import sqlite3
 
 import numpy as np
-from glasstape_server.domain import Kind
-from glasstape_server.feed.chain import first_link
-from glasstape_server.feed.log import Entry, Record
-from glasstape_server.feed.sqlite_log import SqliteLog
+from glasstape_server.domain.values import Kind
+from glasstape_server.signals.journal.log import Entry, Record
+from glasstape_server.signals.journal.sqlite.chain import first_link
+from glasstape_server.signals.journal.sqlite.log import SqliteLog
 
 
 def fill(path, count=40):

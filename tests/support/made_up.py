@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from glasstape import Bar
-from glasstape_server.domain import DAY
+from glasstape_server.domain.values import DAY
 from glasstape_server.features.series import Series
 
 FIRST_CLOSE = datetime(2015, 1, 5, 21, tzinfo=UTC)

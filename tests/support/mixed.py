@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from glasstape import Client, GlasstapeError
 from glasstape.v1 import inference_pb2 as pb
-from glasstape_server.rpc.server import EXPLAIN, PREDICT
+from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
 
 METHODS = ("gradient", "gradient_x_input", "integrated_gradients", "smoothgrad")
 

@@ -4,7 +4,7 @@ import torch
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
 from glasstape_server.explain.scores import Question
-from glasstape_server.models.architectures import build, default_config
+from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.models.scorer import Scorer
 
 MEAN = torch.linspace(-0.3, 0.4, 8)

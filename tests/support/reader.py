@@ -14,14 +14,14 @@ from glasstape import Disconnected, EventBatch, Gap, Method, Opened
 from glasstape._resume import StreamState
 from glasstape.errors import from_rpc
 from glasstape.v1 import signals_pb2 as pb
-from glasstape_server.domain import Kind
-from glasstape_server.errors import GlasstapeError
-from glasstape_server.feed import token as tokens
+from glasstape_server.domain.errors import GlasstapeError
+from glasstape_server.domain.values import Kind
 from glasstape_server.market.clock import Clock
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import subscription_from
-from glasstape_server.rpc.errors import code_of, trailing_metadata
+from glasstape_server.rpc.status import code_of, trailing_metadata
 from glasstape_server.rpc.stream_writer import StreamWriter
+from glasstape_server.signals.delivery import token as tokens
 
 
 class Wire:

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NAME or NAME@VERSION to describe (default: list all); promote NAME@VERSION makes a version publish",
     )
     parser.add_argument(
-        "--models", type=Path, default=Path("models"), help="promote: folder of artefacts (default: models)"
+        "--models", type=Path, default=Path("models"), help="promote: folder of artifacts (default: models)"
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from glasstape_server.access.audit import AuditLog
 from glasstape_server.access.scopes import OPEN, REQUIRED, Scope, allows
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.domain import ANYBODY, Principal
-from glasstape_server.errors import GlasstapeError, PermissionDenied, Unauthenticated, Unimplemented
+from glasstape_server.domain.errors import GlasstapeError, PermissionDenied, Unauthenticated, Unimplemented
+from glasstape_server.domain.values import ANYBODY, Principal
 
 CHECK_SECONDS = 2.0
 """How often an open stream's grant is looked at again."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from glasstape_server.domain import Principal
-from glasstape_server.errors import ResourceExhausted
+from glasstape_server.domain.errors import ResourceExhausted
+from glasstape_server.domain.values import Principal
 
 
 @dataclass(frozen=True, slots=True)

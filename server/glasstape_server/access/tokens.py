@@ -21,9 +21,9 @@ from filelock import FileLock
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from glasstape_server.access.scopes import Scope
-from glasstape_server.domain import Principal
-from glasstape_server.durable import sync
-from glasstape_server.errors import Unauthenticated
+from glasstape_server.domain.errors import Unauthenticated
+from glasstape_server.domain.values import Principal
+from glasstape_server.storage.files import sync
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.bench.load import Answered, Load, call
 from glasstape_server.bench.report import Figure, Report, ratios
 from glasstape_server.bench.serving import process, server
-from glasstape_server.rpc.server import EXPLAIN, PREDICT
+from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
 
 CASES: dict[str, tuple[int, int, int]] = {
     "1 window, 64 in flight": (1, 4, 16),

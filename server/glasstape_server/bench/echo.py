@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from glasstape_server.rpc.server import EXPLAIN, PREDICT
+from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
 
 
 async def serve() -> None:

@@ -13,7 +13,7 @@ from glasstape_server.bench.report import Figure, Report, ratios
 from glasstape_server.engine.work import Explain, Forecast
 from glasstape_server.explain.method import MethodName, Request, forward_and_gradient
 from glasstape_server.explain.scores import Question
-from glasstape_server.models.architectures import ARCHITECTURES
+from glasstape_server.models.networks.architectures import ARCHITECTURES
 
 BATCHES = (1, 8, 64, 256, 4096)
 BLOCK = 512

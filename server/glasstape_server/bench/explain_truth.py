@@ -16,14 +16,14 @@ from torch import Tensor
 from glasstape_server.bench import known_truth
 from glasstape_server.bench.known_truth import Truth
 from glasstape_server.bench.ranking import average_precision, random_level, time_only_ceiling
-from glasstape_server.domain import Floats
+from glasstape_server.domain.values import Floats
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.evidence import hold_against
 from glasstape_server.explain.method import Attribution, MethodName, Quantity, Request, Rows
 from glasstape_server.explain.scores import Question, Score
 from glasstape_server.explain.verdict import MapFacts, Verdict, judge_fully
-from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.manifest import Architecture, Check
+from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.batches import InMemory

@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.domain import DAY, Bar, Confidence, DataState, Entry, Event, ModelRef, Signal
+from glasstape_server.domain.values import DAY, Bar, Confidence, DataState, Entry, Event, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
 from glasstape_server.rpc.convert.signals import encode_event
-from glasstape_server.rpc.server import SIGNALS
+from glasstape_server.transport.grpcio_server import SIGNALS
 
 IN_A_MESSAGE = 64
 SYMBOLS = 3000

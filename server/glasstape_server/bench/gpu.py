@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 
 from glasstape_server.bench.report import Figure, Report, ratios
-from glasstape_server.domain import Direction
+from glasstape_server.domain.values import Direction
 from glasstape_server.explain.method import forward_and_gradient
 from glasstape_server.explain.scores import OF_THE_WINNER, Question, Score
-from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
-from glasstape_server.models.graphed import BUCKETS, Graphed
+from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models.runtime.cuda_graph import BUCKETS, Graphed
 from glasstape_server.models.scorer import Scorer
 
 WINDOW = (6, 8)
@@ -134,8 +134,8 @@ def _out_of_memory(device: str) -> str:
 _BREAK = """
 import torch
 from glasstape_server.bench.gpu import WINDOW, scorer_of
-from glasstape_server.models.compiled import compiled
-from glasstape_server.models.graphed import Graphed
+from glasstape_server.models.runtime.compiled import compiled
+from glasstape_server.models.runtime.cuda_graph import Graphed
 scorer = scorer_of("conv1d")
 ours, windows = Graphed(scorer, *WINDOW, "cuda", (), (8,)), torch.zeros(3, *WINDOW)
 ours(windows)

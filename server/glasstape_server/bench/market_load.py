@@ -10,10 +10,10 @@ import grpc
 import numpy as np
 from glasstape.v1 import market_pb2, signals_pb2
 
-from glasstape_server.domain import DAY, Bar
+from glasstape_server.domain.values import DAY, Bar
 from glasstape_server.market.clock import wall_time
 from glasstape_server.rpc.convert.market import bar_to
-from glasstape_server.rpc.server import SIGNALS
+from glasstape_server.transport.grpcio_server import SIGNALS
 
 HISTORY = 80
 """Bars of each symbol before the first burst: enough for one window."""

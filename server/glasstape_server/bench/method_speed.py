@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from glasstape_server.domain import Call
+from glasstape_server.domain.values import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Explain, Forecast, Work
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
 from glasstape_server.explain.scores import Question, Score
-from glasstape_server.models import artefact
-from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models import artifact
 from glasstape_server.models.manifest import Architecture
 from glasstape_server.models.model import Model
+from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.settings import BUNDLED_MODELS
 
 BATCHES = (1, 64, 4096)
@@ -68,7 +68,7 @@ def run(networks: list[str], repeats: int) -> str:
 
 def model_of(name: str) -> Model:
     """A compiled model of an untrained network with the bundled model's features."""
-    bundled = artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
+    bundled = artifact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
     config = default_config(name, *bundled.window_shape)
     torch.manual_seed(0)
     architecture = Architecture(name=name, config=config)

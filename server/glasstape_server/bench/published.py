@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from glasstape_server.domain import DAY, Direction, Entry, Floats, Ints
+from glasstape_server.domain.statistics import block_sums, interval
+from glasstape_server.domain.values import DAY, Direction, Entry, Floats, Ints
 from glasstape_server.evaluation.baselines import LEARNT, LearntBaseline
 from glasstape_server.evaluation.figures import Estimate, mcc
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, FileFormat, day_start
-from glasstape_server.models.architectures import build, default_config
-from glasstape_server.statistics import block_sums, interval
+from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.training import dataset
 from glasstape_server.training.batches import Batches, Normalisation
 from glasstape_server.training.dataset import Dataset

@@ -10,7 +10,7 @@ from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.bench.firehose import IN_A_MESSAGE
 from glasstape_server.bench.report import Figure, Report, ratios
 from glasstape_server.bench.serving import process
-from glasstape_server.rpc.server import SIGNALS
+from glasstape_server.transport.grpcio_server import SIGNALS
 
 
 def run(events: int, rounds: int) -> Report:

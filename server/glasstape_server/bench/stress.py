@@ -11,12 +11,12 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc as pb_grpc
 
 from glasstape_server.bench.serving import server
-from glasstape_server.domain import Float32s
+from glasstape_server.domain.values import Float32s
 from glasstape_server.engine.work import forecasts
 from glasstape_server.explain import catalogue
 from glasstape_server.explain.method import Request
 from glasstape_server.explain.scores import Question, Score
-from glasstape_server.models import artefact
+from glasstape_server.models import artifact
 from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
 
@@ -47,7 +47,7 @@ class Tally:
 
 def run(requests: int, in_flight: int, seed: int = 0) -> tuple[str, bool]:
     """Call; returns a report, and whether every answer was right."""
-    model = artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
+    model = artifact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
     torch.set_num_threads(1)
     tasks = _tasks(model, np.random.default_rng(seed))
     with server() as running:

@@ -13,7 +13,7 @@ from glasstape.v1 import market_pb2_grpc, signals_pb2
 from glasstape_server.bench.market_load import OPTIONS, Closes, Reader, each
 from glasstape_server.bench.report import Figure, Report
 from glasstape_server.bench.serving import Running, server
-from glasstape_server.rpc.server import SIGNALS
+from glasstape_server.transport.grpcio_server import SIGNALS
 
 PAUSE = 0.25
 """Seconds between closes: all of one has arrived long before the next."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.domain import DAY, Floats
+from glasstape_server.domain.values import DAY, Floats
 from glasstape_server.evaluation.figures import Estimate, Figures, Predicted
 from glasstape_server.evaluation.synthetic import (
     FIRST_CLOSE,

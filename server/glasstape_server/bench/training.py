@@ -14,11 +14,11 @@ import polars as pl
 import torch
 from torch.nn import functional
 
-from glasstape_server.domain import DAY
+from glasstape_server.domain.values import DAY
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, FileFormat
-from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.training import dataset
 from glasstape_server.training.batches import Batches, Normalisation, in_order
 from glasstape_server.training.fit import FitOptions, train_once

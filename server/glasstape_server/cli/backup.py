@@ -1,4 +1,4 @@
-"""`glasstape backup`: copy a server's bars, journal and artefacts while it runs."""
+"""`glasstape backup`: copy a server's bars, journal and artifacts while it runs."""
 
 import argparse
 import shutil
@@ -42,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _copy(source: Path, draft: Path) -> list[str]:
-    from glasstape_server.feed.journal_care import examine
-    from glasstape_server.market.database import copy
+    from glasstape_server.signals.journal.sqlite.maintenance import examine
+    from glasstape_server.storage.sqlite import copy
 
     (draft / LIVE).mkdir(parents=True)
     for name in DATABASES:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the checks."""
-    parser.add_argument("--check-model", type=Path, metavar="FOLDER", help="an artefact: NAME/VERSION")
+    parser.add_argument("--check-model", type=Path, metavar="FOLDER", help="an artifact: NAME/VERSION")
     parser.add_argument("--check-bars", type=Path, metavar="FILE", help="bars in CSV or Parquet")
     parser.add_argument(
         "--journal", type=Path, metavar="FOLDER", help="the journal of a server's data folder"
@@ -38,11 +38,11 @@ def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 
 def _model(folder: Path) -> Iterator[tuple[str, str]]:
-    from glasstape_server.models.artefact import ArtefactError, load
+    from glasstape_server.models.artifact import ArtifactError, load
 
     try:
         model = load(folder.resolve())
-    except ArtefactError as error:
+    except ArtifactError as error:
         yield "problem", f"{folder}: {error}"
         return
     yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} is complete and undamaged"
@@ -64,10 +64,10 @@ def _audit(path: Path) -> Iterator[tuple[str, str]]:
 
 def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
     from glasstape_server.cli.data_folder import Held, held, journal_of
-    from glasstape_server.errors import DataLoss
-    from glasstape_server.feed import journal_care
-    from glasstape_server.market.database import UNREADABLE
+    from glasstape_server.domain.errors import DataLoss
     from glasstape_server.rpc.convert.signals import decode_event
+    from glasstape_server.signals.journal.sqlite import maintenance as journal_care
+    from glasstape_server.storage.sqlite import UNREADABLE
 
     path = journal_of(folder)
     findings = list(journal_care.examine(path))
@@ -89,7 +89,7 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
 
 
 def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:
-    from glasstape_server.errors import InvalidArgument
+    from glasstape_server.domain.errors import InvalidArgument
     from glasstape_server.market.files import FileError, FileFormat, read_bars, to_bars
     from glasstape_server.market.rules import check_bar
 

@@ -7,7 +7,7 @@ from pathlib import Path
 LIVE = "live"
 DATABASES = ("journal.sqlite", "bars.sqlite")
 """The journal first: a copy of it never knows of bars that the copy of the bars does not have."""
-ARTEFACTS = "artefacts"
+ARTEFACTS = "artifacts"
 
 
 class Held(Exception):

@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> "Plan":
     from glasstape_server.evaluation.candidates import SHUFFLED, Plan
     from glasstape_server.evaluation.evaluate import BASELINES
-    from glasstape_server.models.architectures import ARCHITECTURES
+    from glasstape_server.models.networks.architectures import ARCHITECTURES
 
     networks = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):

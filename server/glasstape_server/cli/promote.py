@@ -6,14 +6,14 @@ from pathlib import Path
 
 def run(folder: Path, model: str) -> int:
     """Promote; returns the exit status."""
-    from glasstape_server.models.artefact import ArtefactError, load
+    from glasstape_server.models.artifact import ArtifactError, load
     from glasstape_server.models.promotion import promote
 
     try:
         before = promote(folder, model)
         name, _, version = model.partition("@")
         manifest = load(folder / name / version).manifest
-    except (ArtefactError, OSError) as error:
+    except (ArtifactError, OSError) as error:
         print(f"glasstape models promote: {error}", file=sys.stderr)
         return 1
     print(f"promoted {model} (before: {before or 'nobody'}): it publishes wherever no --model names another")

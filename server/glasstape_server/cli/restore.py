@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Restore; what was there before is kept beside it. Returns the exit status."""
-    from glasstape_server.feed.journal_care import examine
+    from glasstape_server.signals.journal.sqlite.maintenance import examine
 
     source, target = options.source, options.data_dir
     problems = [text for kind, text in examine(journal_of(source)) if kind == "problem"]
@@ -47,8 +47,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _replace(source: Path, target: Path) -> Path | None:
     """Swap the live folder for the copy; returns where the old one is."""
-    from glasstape_server.durable import restoring, sync
-    from glasstape_server.market.database import copy
+    from glasstape_server.storage.files import restoring, sync
+    from glasstape_server.storage.sqlite import copy
 
     live, kept = target / LIVE, None
     draft = restoring(live)

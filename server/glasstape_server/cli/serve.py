@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve; returns the exit status."""
-    from glasstape_server.operating.logs import set_up
+    from glasstape_server.operations.logs import set_up
     from glasstape_server.settings import Settings, load
 
     flags = {name: getattr(options, name) for name in Settings.model_fields}
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _serve(settings: "Settings") -> int:
     from glasstape_server.app import App
-    from glasstape_server.start import StartError
+    from glasstape_server.startup import StartError
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""`glasstape train`: bars in, artefacts out."""
+"""`glasstape train`: bars in, artifacts out."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_labels(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("models"), help="folder of artefacts (default: models)"
+        "--out", type=Path, default=Path("models"), help="folder of artifacts (default: models)"
     )
     parser.add_argument("--name", help="name of the model (default: the data's name and the network's)")
     parser.add_argument("--version", default="1", help="version of the model (default: %(default)s)")
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     """Train; returns the exit status."""
     from safetensors import SafetensorError
 
-    from glasstape_server.models.artefact import ArtefactError, load
+    from glasstape_server.models.artifact import ArtifactError, load
     from glasstape_server.training.many import train_all
     from glasstape_server.training.train import Material
 
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         material = Material(source.files.chunks(CHUNK), _setting(options, source))
         with _Bars(options.epochs) as bars:
             folders = train_all(material, wanted, options.out, bars.of, resume=options.resume)
-    except (ValueError, OSError, ArithmeticError, ArtefactError, SafetensorError) as error:
+    except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _wanted(options: argparse.Namespace, source: str) -> "Run":
-    from glasstape_server.models.architectures import ARCHITECTURES
+    from glasstape_server.models.networks.architectures import ARCHITECTURES
     from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.many import Run
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glasstape_server.domain import Direction, Float32s, Floats
+from glasstape_server.domain.values import Direction, Float32s, Floats
 from glasstape_server.engine.work import PASSES_AT_ONCE, Columns
-from glasstape_server.explain.counterfactual import Flip, smallest_flip
 from glasstape_server.explain.edits import BarEditor, BarRules, Editor, FeatureEditor
+from glasstape_server.explain.methods.counterfactual import Flip, smallest_flip
 from glasstape_server.features.series import from_columns
 from glasstape_server.models.model import Model
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from glasstape_server.domain import Call, Float32s
+from glasstape_server.domain.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
+from glasstape_server.domain.values import Call, Float32s
 from glasstape_server.engine.job import Job, Lane, Observer, OnLoop, Owner, Result, joined
 from glasstape_server.engine.work import PASSES_AT_ONCE, Columns, Explain, Forecast, Work
-from glasstape_server.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
 from glasstape_server.explain.method import MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model

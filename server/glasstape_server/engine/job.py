@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from glasstape_server.domain import Call
+from glasstape_server.domain.values import Call
 from glasstape_server.engine.work import Columns, Work
 
 

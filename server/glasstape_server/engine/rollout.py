@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
-from glasstape_server.models.artefact import ArtefactError
+from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 
@@ -34,7 +34,7 @@ async def roll_out(repository: Repository, engine: Engine, device: Device, annou
             continue
         try:
             changed |= await asyncio.to_thread(repository.admit, model)
-        except (ArtefactError, OSError) as error:
+        except (ArtifactError, OSError) as error:
             repository.refuse(model, f"cannot be kept: {error}", for_good=False)
             continue
         await announce(model)

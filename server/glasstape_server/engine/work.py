@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glasstape_server.domain import Float32s, Forecasts
+from glasstape_server.domain.values import Float32s, Forecasts
 from glasstape_server.explain import catalogue, evidence
 from glasstape_server.explain.method import Attribution, BaselineKind, Request
 from glasstape_server.models.model import Model

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from glasstape_server.domain import Direction, Floats, Ints
+from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.training.batches import Normalisation

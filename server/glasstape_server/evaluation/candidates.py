@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from glasstape_server.domain import Direction, Float32s, Floats, Ints
+from glasstape_server.domain.values import Direction, Float32s, Floats, Ints
 from glasstape_server.evaluation.baselines import LEARNT, RULES, LearntBaseline, stated_by_rule
 from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.features.labels import LabelRule
-from glasstape_server.models.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.training import calibrate
 from glasstape_server.training.batches import Batches, Normalisation
 from glasstape_server.training.dataset import Dataset

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.domain import DAY, Direction, Floats, Ints
+from glasstape_server.domain.statistics import block_sums, interval
+from glasstape_server.domain.values import DAY, Direction, Floats, Ints
 from glasstape_server.evaluation.figures import BLOCK, DRAWS, Estimate
 from glasstape_server.features.labels import LabelRule
-from glasstape_server.statistics import block_sums, interval
 
 _GROSS, _TURNOVER, _CLOSES = range(3)
 

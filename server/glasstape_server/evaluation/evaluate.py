@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glasstape_server.domain import Direction, Floats, Ints
+from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.evaluation import alarms, candidates
 from glasstape_server.evaluation.alarms import Alarm
 from glasstape_server.evaluation.baselines import LEARNT, RULES
@@ -17,8 +17,8 @@ from glasstape_server.evaluation.costs import Earned, earned, positions
 from glasstape_server.evaluation.figures import BLOCK, Estimate, Figures, Predicted, TooFewDays
 from glasstape_server.evaluation.simulated import calibrated_ece
 from glasstape_server.evaluation.walk_forward import folds
-from glasstape_server.market import scratch
 from glasstape_server.models.manifest import Reliability
+from glasstape_server.storage import temporary as scratch
 from glasstape_server.training.calibrate import (
     classwise_calibration_error,
     expected_calibration_error,

@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from glasstape_server.domain import DAY, INTERVALS, Floats, Ints
-from glasstape_server.statistics import block_sums, interval
+from glasstape_server.domain.statistics import block_sums, interval
+from glasstape_server.domain.values import DAY, INTERVALS, Floats, Ints
 from glasstape_server.training.calibrate import BINS, equal_mass_bins, log_loss_of_each
 
 BLOCK = 10

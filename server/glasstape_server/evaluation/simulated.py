@@ -8,7 +8,7 @@ Gaussian copula, Li 2000, "On default correlation"); the ECE of these is the yar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from glasstape_server.domain import Floats, Ints
+from glasstape_server.domain.values import Floats, Ints
 from glasstape_server.evaluation.figures import Estimate, Predicted
 from glasstape_server.training.calibrate import BINS, equal_mass_bins
 

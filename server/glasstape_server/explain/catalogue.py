@@ -4,14 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.errors import FailedPrecondition
-from glasstape_server.explain.attention import Attention
-from glasstape_server.explain.coarse_x_gradient import CoarseXGradient
-from glasstape_server.explain.expected_gradients import ExpectedGradients
-from glasstape_server.explain.grad_cam import GradCam
-from glasstape_server.explain.gradient import Gradient
-from glasstape_server.explain.gradient_x_input import GradientXInput
-from glasstape_server.explain.integrated_gradients import IntegratedGradients
+from glasstape_server.domain.errors import FailedPrecondition
 from glasstape_server.explain.method import (
     Attribution,
     BaselineKind,
@@ -20,9 +13,16 @@ from glasstape_server.explain.method import (
     Request,
     Rows,
 )
-from glasstape_server.explain.occlusion import Occlusion
-from glasstape_server.explain.shapley import Shapley
-from glasstape_server.explain.smoothgrad import SmoothGrad
+from glasstape_server.explain.methods.attention import Attention
+from glasstape_server.explain.methods.coarse_x_gradient import CoarseXGradient
+from glasstape_server.explain.methods.expected_gradients import ExpectedGradients
+from glasstape_server.explain.methods.grad_cam import GradCam
+from glasstape_server.explain.methods.gradient import Gradient
+from glasstape_server.explain.methods.gradient_x_input import GradientXInput
+from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
+from glasstape_server.explain.methods.occlusion import Occlusion
+from glasstape_server.explain.methods.shapley import Shapley
+from glasstape_server.explain.methods.smoothgrad import SmoothGrad
 from glasstape_server.models.model import Model
 
 METHODS: dict[MethodName, Method] = {

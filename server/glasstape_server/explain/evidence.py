@@ -21,10 +21,10 @@ from glasstape_server.explain.method import (
     Shape,
     chunks,
 )
-from glasstape_server.explain.occlusion import occlude
+from glasstape_server.explain.methods.occlusion import occlude
+from glasstape_server.explain.methods.smoothgrad import DRAWS, noisy_gradients
 from glasstape_server.explain.path import integrate
 from glasstape_server.explain.scores import FrozenScore
-from glasstape_server.explain.smoothgrad import DRAWS, noisy_gradients
 
 TOP = 5
 """Cells that count as the map's strongest."""

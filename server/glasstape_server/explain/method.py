@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from glasstape_server.explain.scores import FrozenScore, Question
-from glasstape_server.models.compiled import Compiled, Pullback
-from glasstape_server.models.graphed import Graphed
+from glasstape_server.models.runtime.compiled import Compiled, Pullback
+from glasstape_server.models.runtime.cuda_graph import Graphed
 from glasstape_server.models.scorer import Scorer
 
 Network = Callable[[Tensor], Tensor]

@@ -10,8 +10,8 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-from glasstape_server.domain import Direction
-from glasstape_server.errors import InvalidArgument
+from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.values import Direction
 
 
 class Score(IntEnum):

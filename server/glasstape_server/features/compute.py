@@ -10,7 +10,7 @@ a plain mean, because Wilder's smoothing never forgets its start; MACD: Appel (1
 
 import numpy as np
 
-from glasstape_server.domain import Floats
+from glasstape_server.domain.values import Floats
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from glasstape_server.domain import INTERVALS, SECOND, Floats, Ints
+from glasstape_server.domain.values import INTERVALS, SECOND, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)

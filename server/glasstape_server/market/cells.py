@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from glasstape_server.domain import INTERVALS
+from glasstape_server.domain.values import INTERVALS
 
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 """At the end of a time that says its offset from UTC."""

@@ -2,7 +2,7 @@
 
 import time
 
-from glasstape_server.domain import DAY, INTERVALS, SECOND, DataState
+from glasstape_server.domain.values import DAY, INTERVALS, SECOND, DataState
 
 
 def wall_time() -> int:

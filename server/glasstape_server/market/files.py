@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from glasstape_server.domain import INTERVALS, Bar
-from glasstape_server.market import parquet, scratch
+from glasstape_server.domain.values import INTERVALS, Bar
+from glasstape_server.market import parquet
 from glasstape_server.market.cells import FileError, FileFormat, close_times, numbers, reading
+from glasstape_server.storage import temporary as scratch
 
 __all__ = ["BarFiles", "FileError", "FileFormat", "day_start", "read_bars", "to_bars"]
 

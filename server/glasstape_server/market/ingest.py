@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from glasstape_server.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
+from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.draft import Batch, Key, Report
 from glasstape_server.market.rules import check_instrument

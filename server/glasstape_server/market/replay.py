@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from glasstape_server.domain import SECOND, Instrument
+from glasstape_server.domain.values import SECOND, Instrument
 from glasstape_server.market import sample
 from glasstape_server.market.draft import Batch, Report
 from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars

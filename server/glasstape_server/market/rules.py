@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from glasstape_server.domain import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
-from glasstape_server.errors import InvalidArgument, Violation
+from glasstape_server.domain.errors import InvalidArgument, Violation
+from glasstape_server.domain.values import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
 
 MAX_TICK = 1e9
 MAX_TIME = 4_102_444_800_000_000

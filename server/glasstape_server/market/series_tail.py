@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glasstape_server.domain import Bar, Floats
+from glasstape_server.domain.values import Bar, Floats
 
 CAPACITY = 128
 """Bars kept of each symbol and interval; older ones are read from disk."""

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from glasstape_server.domain import INTERVALS, Bar, Floats, Instrument
-from glasstape_server.errors import DataLoss, GlasstapeError, ResourceExhausted
+from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
+from glasstape_server.domain.values import INTERVALS, Bar, Floats, Instrument
 from glasstape_server.features.series import Series, from_columns, sessions
-from glasstape_server.market.database import connect, transaction
 from glasstape_server.market.draft import Batch, Draft, Key, Report
 from glasstape_server.market.rules import MAX_TIME, day_of
 from glasstape_server.market.series_tail import SeriesTail
+from glasstape_server.storage.sqlite import connect, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bars (

@@ -1,1 +1,1 @@
-"""Networks, one per file; the artefact on disk; the repository that swaps versions while serving."""
+"""Networks, one per file; the artifact on disk; the repository that swaps versions while serving."""

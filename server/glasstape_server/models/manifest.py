@@ -1,4 +1,4 @@
-"""The manifest of an artefact: everything about a trained model that is not a tensor."""
+"""The manifest of an artifact: everything about a trained model that is not a tensor."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ class TrainingData(_Part):
     training: Period
     validation: Period
     fit: dict[str, float] = {}
-    """How it was fitted: passes, patience, batch, step size, decay. Empty for artefacts of release 0.1."""
+    """How it was fitted: passes, patience, batch, step size, decay. Empty for artifacts of release 0.1."""
     members: tuple[dict[str, Any], ...] = ()
     """Of an ensemble: name, version, network and seed of each."""
 
@@ -98,7 +98,7 @@ class Manifest(_Part):
     metrics: dict[str, float]
     checks: tuple[Check, ...] = ()
     reliability: tuple[Reliability, ...] = ()
-    """After calibration, lowest confidence first. Empty for artefacts of release 0.1."""
+    """After calibration, lowest confidence first. Empty for artifacts of release 0.1."""
     data: TrainingData
     weights_sha256: Digest
 

@@ -7,18 +7,18 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor, nn
 
-from glasstape_server.domain import Float32s, Floats, ModelRef
+from glasstape_server.domain.values import Float32s, Floats, ModelRef
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.models.compiled import Compiled, compiled
-from glasstape_server.models.graphed import Graphed, Head
 from glasstape_server.models.manifest import Manifest
+from glasstape_server.models.runtime.compiled import Compiled, compiled
+from glasstape_server.models.runtime.cuda_graph import Graphed, Head
 from glasstape_server.models.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Arrays of an artefact beside the network's own."""
+    """Arrays of an artifact beside the network's own."""
 
     mean: Tensor
     """Mean of each feature over the training windows, (feature,)."""

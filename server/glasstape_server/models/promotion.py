@@ -1,39 +1,39 @@
-"""Which version publishes, as somebody decided: one line beside the artefacts."""
+"""Which version publishes, as somebody decided: one line beside the artifacts."""
 
 import os
 from pathlib import Path
 
-from glasstape_server.models import artefact
-from glasstape_server.models.artefact import ArtefactError
+from glasstape_server.models import artifact
+from glasstape_server.models.artifact import ArtifactError
 
 PROMOTED = "PROMOTED"
-"""File in the folder of artefacts: NAME@VERSION."""
+"""File in the folder of artifacts: NAME@VERSION."""
 
 
 def promote(root: Path, model: str) -> str:
     """Make a version the one that publishes; a running server follows at its next look. Returns the one before.
 
     Args:
-        root: folder of artefacts.
+        root: folder of artifacts.
         model: NAME@VERSION.
 
     Raises:
-        ArtefactError: there is no such version, or it must not serve.
+        ArtifactError: there is no such version, or it must not serve.
     """
     name, _, version = model.partition("@")
     if not name or not version or Path(name).name != name or Path(version).name != version:
-        raise ArtefactError(f"model: must be NAME@VERSION, is {model!r}")
+        raise ArtifactError(f"model: must be NAME@VERSION, is {model!r}")
     if not (root / name / version).is_dir():
         known = sorted(
             f"{folder.parent.name}@{folder.name}"
             for folder in root.glob("*/*")
-            if (folder / artefact.MANIFEST).is_file()
+            if (folder / artifact.MANIFEST).is_file()
         )
-        raise ArtefactError(f"model: there is no {model} in {root}; there is {', '.join(known) or 'none'}")
-    artefact.load(root / name / version)
+        raise ArtifactError(f"model: there is no {model} in {root}; there is {', '.join(known) or 'none'}")
+    artifact.load(root / name / version)
     try:
         before = promoted(root)
-    except ArtefactError:
+    except ArtifactError:
         before = ""  # what cannot be read is replaced
     draft = root / f".{PROMOTED}.new"
     try:
@@ -51,11 +51,11 @@ def promoted(root: Path) -> str:
     """The promoted version, NAME@VERSION; empty if nobody chose one.
 
     Raises:
-        ArtefactError: somebody did, and it cannot be read.
+        ArtifactError: somebody did, and it cannot be read.
     """
     try:
         return (root / PROMOTED).read_text().strip()[:200]
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{root / PROMOTED}: cannot be read: {error}") from None
+        raise ArtifactError(f"{root / PROMOTED}: cannot be read: {error}") from None

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from glasstape_server.domain import SECOND
-from glasstape_server.errors import NotFound, Unavailable
-from glasstape_server.models import artefact
-from glasstape_server.models.artefact import ArtefactError
+from glasstape_server.domain.errors import NotFound, Unavailable
+from glasstape_server.domain.values import SECOND
+from glasstape_server.models import artifact
+from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.models.model import Model
 from glasstape_server.models.promotion import PROMOTED, promoted
 
@@ -98,10 +98,10 @@ class Repository:
                 return model
         if digest not in self._archived:
             try:
-                found = artefact.load(self.archive / digest, archived=True)
+                found = artifact.load(self.archive / digest, archived=True)
                 if found.ref.digest != digest:
-                    raise ArtefactError(f"the archived copy is of {found.ref.digest[:12]}")
-            except ArtefactError as error:
+                    raise ArtifactError(f"the archived copy is of {found.ref.digest[:12]}")
+            except ArtifactError as error:
                 raise NotFound(
                     "MODEL_NOT_FOUND", f"model {digest[:12]}: {error}", metadata={"digest": digest}
                 ) from None
@@ -116,8 +116,8 @@ class Repository:
         if digest not in self._seen:
             known = next((m.manifest for m in self._models.values() if m.ref.digest == digest), None)
             try:
-                manifest = known or artefact.read_manifest(self.archive / digest, archived=True)
-            except ArtefactError:
+                manifest = known or artifact.read_manifest(self.archive / digest, archived=True)
+            except ArtifactError:
                 self._seen[digest] = 0
                 return 0
             self._seen[digest] = int(manifest.data.validation.last_close.timestamp() * SECOND)
@@ -127,11 +127,11 @@ class Repository:
         """Copy a version to the archive, so that its signals can be reopened for good.
 
         Raises:
-            ArtefactError: its files are not what was loaded.
+            ArtifactError: its files are not what was loaded.
             OSError: they cannot be copied.
         """
         ref = model.ref
-        artefact.copy(self.root / ref.name / ref.version, self.archive / ref.digest, ref.digest)
+        artifact.copy(self.root / ref.name / ref.version, self.archive / ref.digest, ref.digest)
 
     def discover(self) -> list[Model]:
         """Load and check every new version on disk; returns those that may serve.
@@ -151,9 +151,9 @@ class Repository:
             if key in self._models or (refusal is not None and refusal.stamp == stamp):
                 continue
             try:
-                found.append(artefact.load(folder))
+                found.append(artifact.load(folder))
                 self._refusals.pop(key, None)
-            except ArtefactError as error:
+            except ArtifactError as error:
                 self._refusals[key] = Refusal(*key, str(error), stamp)
             except OSError as error:
                 self._refusals[key] = Refusal(*key, error.strerror or "cannot be read", stamp)
@@ -199,7 +199,7 @@ class Repository:
             return name, version
         try:
             name, _, version = promoted(self.root).partition("@")
-        except ArtefactError as error:
+        except ArtifactError as error:
             self._complain(str(error))
             return (self._active.ref.name, self._active.ref.version) if self._active else (first, "")
         if not name:

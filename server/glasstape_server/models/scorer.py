@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from glasstape_server.models.network import Attention, Attentive, Convolutional
+from glasstape_server.models.networks.network import Attention, Attentive, Convolutional
 
 
 class Scorer(nn.Module):

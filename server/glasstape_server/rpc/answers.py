@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain import Call, Float32s
+from glasstape_server.domain.errors import GlasstapeError
+from glasstape_server.domain.values import Call, Float32s
 from glasstape_server.engine.job import Job
 from glasstape_server.engine.work import Columns, Explain, Maps, forecasts
-from glasstape_server.errors import GlasstapeError
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.inference import prediction_to
-from glasstape_server.rpc.explanations import Wanted, explained
 from glasstape_server.rpc.handlers import unexpected
-from glasstape_server.rpc.items import Item
+from glasstape_server.serving.explanations import Wanted, explained
+from glasstape_server.serving.items import Item
 
 
 @dataclass(slots=True, eq=False)

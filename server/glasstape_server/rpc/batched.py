@@ -13,18 +13,18 @@ import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 
-from glasstape_server.domain import Call
+from glasstape_server.domain.errors import GlasstapeError
+from glasstape_server.domain.values import Call
 from glasstape_server.engine.job import Job, Lane
 from glasstape_server.engine.work import Explain, Forecast, Work
-from glasstape_server.errors import GlasstapeError
 from glasstape_server.explain.method import MethodName, Request
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.answers import Answer, Explained, Incoming, Predicted, Reply
-from glasstape_server.rpc.carried import bad_cell, check_framing, good_rows
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.explanations import request_from
 from glasstape_server.rpc.handlers import parsed, unexpected
-from glasstape_server.rpc.inference import BULK_ITEMS, Inference
+from glasstape_server.serving.carried import bad_cell, check_framing, good_rows
+from glasstape_server.serving.inference import BULK_ITEMS, Inference
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ a call alone does not wait, or when a few turns in a row brought no more, which 
 import asyncio
 from collections.abc import Callable, Sequence
 
-from glasstape_server.domain import Call
-from glasstape_server.errors import GlasstapeError
+from glasstape_server.domain.errors import GlasstapeError
+from glasstape_server.domain.values import Call
 from glasstape_server.rpc.answers import Answer, Incoming
 from glasstape_server.rpc.batched import Rpc
 

@@ -10,10 +10,10 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from glasstape_server.domain import ANYBODY, Call, Principal
-from glasstape_server.errors import GlasstapeError, Internal, InvalidArgument
-from glasstape_server.rpc.errors import code_of, trailing_metadata
-from glasstape_server.rpc.traffic import id_of, request_id
+from glasstape_server.domain.errors import GlasstapeError, Internal, InvalidArgument
+from glasstape_server.domain.values import ANYBODY, Call, Principal
+from glasstape_server.operations.traffic import id_of, request_id
+from glasstape_server.rpc.status import code_of, trailing_metadata
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Page sizes, the same for every list."""
 
-from glasstape_server.errors import InvalidArgument
+from glasstape_server.domain.errors import InvalidArgument
 
 DEFAULT_PAGE = 1000
 LARGEST_PAGE = 10_000

@@ -6,14 +6,14 @@ import logging
 
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.domain import Kind
-from glasstape_server.errors import ResourceExhausted
+from glasstape_server.domain.errors import ResourceExhausted
+from glasstape_server.domain.values import Kind
 from glasstape_server.explain.method import MethodName
-from glasstape_server.feed import messages as feed
-from glasstape_server.feed.subscriber import Subscriber
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.handlers import Context, call_of
-from glasstape_server.rpc.inference import Inference
+from glasstape_server.serving.inference import Inference
+from glasstape_server.signals.delivery import messages as feed
+from glasstape_server.signals.delivery.subscriber import Subscriber
 
 log = logging.getLogger(__name__)
 

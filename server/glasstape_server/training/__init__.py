@@ -1,1 +1,1 @@
-"""Learning: data set, fit, calibration, artefact."""
+"""Learning: data set, fit, calibration, artifact."""

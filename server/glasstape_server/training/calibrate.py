@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glasstape_server.domain import Direction, Floats, Ints
+from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.models.manifest import Reliability, Thresholds
 from glasstape_server.training.batches import Examples, in_order
 

@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.domain import Floats, Ints
+from glasstape_server.domain.values import Floats, Ints
 from glasstape_server.explain.evidence import spearman
-from glasstape_server.explain.integrated_gradients import IntegratedGradients
 from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
+from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
 from glasstape_server.explain.path import completeness_limit
 from glasstape_server.explain.scores import Question
-from glasstape_server.models.architectures import build
 from glasstape_server.models.manifest import Architecture, Check
+from glasstape_server.models.networks.architectures import build
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training.calibrate import log_loss_of_each
 from glasstape_server.training.dataset import Dataset

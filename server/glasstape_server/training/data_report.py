@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from glasstape_server.domain import DAY, INTERVALS, SECOND, SYMBOL, SYMBOL_RULE
+from glasstape_server.domain.values import DAY, INTERVALS, SECOND, SYMBOL, SYMBOL_RULE
 
 EARLIEST = -25_567 * DAY
 """1900-01-01."""

@@ -17,13 +17,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from glasstape_server.domain import Float32s, Floats, Ints
+from glasstape_server.domain.values import Float32s, Floats, Ints
 from glasstape_server.features.compute import features, volatility
 from glasstape_server.features.labels import LabelRule, future_paths, realised
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import usable_ends
-from glasstape_server.market import scratch
+from glasstape_server.storage import temporary as scratch
 
 HELD_OUT = 10
 """One symbol in so many is never trained on, by the hash of its name."""

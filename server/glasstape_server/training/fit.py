@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from glasstape_server.domain import Floats
+from glasstape_server.domain.values import Floats
 from glasstape_server.training.batches import Examples, in_order
 from glasstape_server.training.checkpoint import Checkpoint, CheckpointError, Progress
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from glasstape_server.models.architectures import ENSEMBLE, MAX_MEMBERS
-from glasstape_server.models.artefact import load, read_manifest
+from glasstape_server.models.artifact import load, read_manifest
 from glasstape_server.models.manifest import Manifest
+from glasstape_server.models.networks.architectures import ENSEMBLE, MAX_MEMBERS
 from glasstape_server.training.checkpoint import CheckpointError
 from glasstape_server.training.fit import FitOptions, Report
 from glasstape_server.training.train import Material, Plan, Trained, save, together, train
@@ -67,7 +67,7 @@ def train_all(
     Args:
         material: what to learn from.
         run: which models.
-        folder: of artefacts.
+        folder: of artifacts.
         reporter: makes the report of each training.
         resume: go on where an earlier run was interrupted: models that are done are kept, and one that was
             under way goes on after its last whole pass. Otherwise what an earlier run left is thrown away.
@@ -75,7 +75,7 @@ def train_all(
     Raises:
         FileExistsError: a version exists; nothing was trained.
         CheckpointError: what was left, or is done, is of another training.
-        ArtefactError: what is done is damaged.
+        ArtifactError: what is done is damaged.
         TrainingError: a name cannot be a folder's.
     """
     plans = [*run.plans(), *([run.averaged()] if run.ensemble else [])]

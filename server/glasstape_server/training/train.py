@@ -1,4 +1,4 @@
-"""From bars to an artefact: split, label, fit, calibrate, save."""
+"""From bars to an artifact: split, label, fit, calibrate, save."""
 
 import hashlib
 import json
@@ -14,14 +14,14 @@ import polars as pl
 import torch
 from torch import nn
 
-from glasstape_server.domain import SECOND, Direction, Float32s, Floats, Ints
+from glasstape_server.domain.values import SECOND, Direction, Float32s, Floats, Ints
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.models import artefact
-from glasstape_server.models.architectures import ENSEMBLE, build, default_config
-from glasstape_server.models.ensemble import Ensemble
+from glasstape_server.models import artifact
 from glasstape_server.models.manifest import LABEL, Architecture, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
+from glasstape_server.models.networks.architectures import ENSEMBLE, build, default_config
+from glasstape_server.models.networks.ensemble import Ensemble
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.batches import Batches, Normalisation
@@ -224,7 +224,7 @@ def save(material: Material, trained: Trained, folder: Path) -> Path:
         ),
         weights_sha256="0" * 64,
     )
-    return artefact.save(folder, manifest, trained.network, statistics)
+    return artifact.save(folder, manifest, trained.network, statistics)
 
 
 def _fingerprint(material: Material, plan: Plan, config: dict[str, object]) -> str:

@@ -4,8 +4,8 @@ from glasstape_server.access.audit import AuditLog
 from glasstape_server.access.gate import Gate
 from glasstape_server.access.scopes import OPEN, REQUIRED, Scope
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.domain import ANYBODY
-from glasstape_server.errors import PermissionDenied, Unauthenticated, Unimplemented
+from glasstape_server.domain.errors import PermissionDenied, Unauthenticated, Unimplemented
+from glasstape_server.domain.values import ANYBODY
 
 SIGNALS = "/glasstape.v1.SignalService/Signals"
 PUBLISH = "/glasstape.v1.MarketService/PublishBars"

@@ -1,8 +1,8 @@
 import pytest
 from glasstape_server.access import quotas as module
 from glasstape_server.access.quotas import Limits, Quotas
-from glasstape_server.domain import Principal
-from glasstape_server.errors import ResourceExhausted
+from glasstape_server.domain.errors import ResourceExhausted
+from glasstape_server.domain.values import Principal
 
 A, B = Principal("a", "desk"), Principal("b", "robot")
 

@@ -6,7 +6,7 @@ import pytest
 from glasstape_server.access import tokens as module
 from glasstape_server.access.scopes import Scope
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.errors import Unauthenticated
+from glasstape_server.domain.errors import Unauthenticated
 
 
 @pytest.fixture(autouse=True)

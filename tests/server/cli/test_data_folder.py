@@ -10,7 +10,7 @@ from glasstape.cli import main
 from glasstape_server.app import App
 from glasstape_server.cli.data_folder import held
 from glasstape_server.settings import Settings
-from glasstape_server.start import StartError
+from glasstape_server.startup import StartError
 from made_up import daily
 from running import ServerProcess
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from glasstape.cli import main
 from glasstape_server.access.tokens import TokenFile
-from glasstape_server.errors import Unauthenticated
+from glasstape_server.domain.errors import Unauthenticated
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 from glasstape.cli import main
-from glasstape_server.models.artefact import load
+from glasstape_server.models.artifact import load
 from made_up import columns
 
 

@@ -3,14 +3,14 @@ import logging
 
 import pytest
 import torch
-from glasstape_server.domain import Call
+from glasstape_server.domain.values import Call
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Forecast
-from glasstape_server.models.compiled import Compiled
-from glasstape_server.models.graphed import Graphed
 from glasstape_server.models.model import Model
+from glasstape_server.models.runtime.compiled import Compiled
+from glasstape_server.models.runtime.cuda_graph import Graphed
 
 from tests.server.engine.test_engine import Recorder, busy, rows
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from glasstape_server.domain import Call
+from glasstape_server.domain.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from glasstape_server.domain.values import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import PASSES_AT_ONCE, Forecast, forecasts
-from glasstape_server.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 
 
 @dataclass(eq=False)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from glasstape_server.domain import DAY
+from glasstape_server.domain.values import DAY
 from glasstape_server.evaluation.costs import earned, positions
 from glasstape_server.features.labels import LabelRule
 

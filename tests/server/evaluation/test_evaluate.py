@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from glasstape.cli import main
-from glasstape_server.domain import DAY
+from glasstape_server.domain.values import DAY
 from glasstape_server.evaluation import alarms, report
 from glasstape_server.evaluation.candidates import SHUFFLED, Plan
 from glasstape_server.evaluation.evaluate import BASELINES, evaluate

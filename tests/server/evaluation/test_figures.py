@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape_server.domain import DAY
+from glasstape_server.domain.values import DAY
 from glasstape_server.evaluation.figures import Figures, Predicted, block_days
 from glasstape_server.training import calibrate
 from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoef

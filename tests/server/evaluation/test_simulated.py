@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from glasstape_server.domain import DAY
+from glasstape_server.domain.values import DAY
 from glasstape_server.evaluation.figures import Figures, Predicted
 from glasstape_server.evaluation.simulated import calibrated_ece, common_factor
 from scipy.special import ndtr

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from glasstape_server.models.architectures import ARCHITECTURES
+from glasstape_server.models.networks.architectures import ARCHITECTURES
 from networks import make_scorer
 
 

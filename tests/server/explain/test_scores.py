@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from glasstape_server.domain import Direction
-from glasstape_server.errors import InvalidArgument
+from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.values import Direction
 from glasstape_server.explain.scores import Question, Score
 from networks import attribute, make_scorer, rows_of
 

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from glasstape_server.domain import SECOND, DataState
+from glasstape_server.domain.values import SECOND, DataState
 from glasstape_server.market.clock import Clock, bars_later, wall_time
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from glasstape_server.domain import SECOND
+from glasstape_server.domain.values import SECOND
 from glasstape_server.market import files as file_room
-from glasstape_server.market import replay, sample, scratch
+from glasstape_server.market import replay, sample
 from glasstape_server.market.files import BarFiles, FileError, FileFormat, read_bars
 from glasstape_server.market.rules import check_bar
+from glasstape_server.storage import temporary as scratch
 
 
 def test_the_sample_is_the_file_that_the_notice_names():

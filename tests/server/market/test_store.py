@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape_server.domain import DAY, Bar, Instrument
-from glasstape_server.errors import AlreadyExists, InvalidArgument, ResourceExhausted
+from glasstape_server.domain.errors import AlreadyExists, InvalidArgument, ResourceExhausted
+from glasstape_server.domain.values import DAY, Bar, Instrument
 from glasstape_server.market.draft import Batch
 from glasstape_server.market.store import BarStore
 

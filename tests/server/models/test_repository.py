@@ -2,10 +2,10 @@ import shutil
 
 import pytest
 from glasstape.cli import main
-from glasstape_server.domain import SECOND
-from glasstape_server.errors import NotFound, Unavailable
-from glasstape_server.models import artefact
-from glasstape_server.models.artefact import MANIFEST, WEIGHTS, ArtefactError
+from glasstape_server.domain.errors import NotFound, Unavailable
+from glasstape_server.domain.values import SECOND
+from glasstape_server.models import artifact
+from glasstape_server.models.artifact import MANIFEST, WEIGHTS, ArtifactError
 from glasstape_server.models.promotion import PROMOTED, promote, promoted
 from glasstape_server.models.repository import Repository
 
@@ -23,7 +23,7 @@ def repository(root, tmp_path):
 
 def put(root, bundled, version, name="m"):
     manifest = bundled.manifest.model_copy(update={"name": name, "version": version})
-    return artefact.save(root, manifest, bundled.scorer.network, bundled.statistics)
+    return artifact.save(root, manifest, bundled.scorer.network, bundled.statistics)
 
 
 def admit_all(repository):
@@ -96,7 +96,7 @@ def test_what_published_can_be_loaded_after_it_was_removed(repository, root, tmp
 
 def test_a_model_for_other_bars_serves_and_does_not_publish(repository, root, bundled):
     manifest = bundled.manifest.model_copy(update={"name": "a", "version": "1", "interval": "1m"})
-    artefact.save(root, manifest, bundled.scorer.network, bundled.statistics)
+    artifact.save(root, manifest, bundled.scorer.network, bundled.statistics)
     admit_all(repository)
     assert [m.ref.name for m in repository.models()] == ["a"]
     with pytest.raises(Unavailable, match="1d bars"):
@@ -108,7 +108,7 @@ def test_a_model_for_other_bars_serves_and_does_not_publish(repository, root, bu
 
 def test_a_version_that_cannot_be_archived_is_tried_again(repository, root, bundled, monkeypatch):
     put(root, bundled, "1")
-    monkeypatch.setattr(artefact, "copy", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(artifact, "copy", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         admit_all(repository)
     monkeypatch.undo()
@@ -148,7 +148,7 @@ def test_a_promoted_version_publishes_until_another_is(repository, root, bundled
 @pytest.mark.parametrize("model", ["m@9", "m", "@1", "../m@1", "m@../1"])
 def test_what_is_not_there_is_not_promoted(root, bundled, model):
     put(root, bundled, "1")
-    with pytest.raises(ArtefactError, match="model: "):
+    with pytest.raises(ArtifactError, match="model: "):
         promote(root, model)
     assert promoted(root) == ""
 
@@ -156,7 +156,7 @@ def test_what_is_not_there_is_not_promoted(root, bundled, model):
 def test_a_damaged_version_is_not_promoted(root, bundled):
     folder = put(root, bundled, "1")
     (folder / WEIGHTS).write_bytes(b"no")
-    with pytest.raises(ArtefactError, match="SHA-256"):
+    with pytest.raises(ArtifactError, match="SHA-256"):
         promote(root, "m@1")
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from glasstape import CalibrationState, Client, Direction, Heartbeat, InvalidRequestError, TrackRecordGroup
-from glasstape_server.models import artefact
+from glasstape_server.models import artifact
 from glasstape_server.settings import BUNDLED_MODELS
 from made_up import daily
 from running import ServerProcess
@@ -26,13 +26,13 @@ def folders(tmp_path_factory):
     """The bundled model, and beside it its mirror: what one calls DOWN the other calls UP."""
     models = tmp_path_factory.mktemp("models")
     shutil.copytree(BUNDLED_MODELS / "sample-conv1d", models / "sample-conv1d")
-    model = artefact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
+    model = artifact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
     for parameter in model.scorer.network.head.parameters():
         parameter.data = parameter.data.flip(0)
     statistics = model.statistics
     statistics.golden_logits.copy_(statistics.golden_logits.flip(1))
     manifest = model.manifest.model_copy(update={"name": "mirror"})
-    artefact.save(models, manifest, model.scorer.network, statistics)
+    artifact.save(models, manifest, model.scorer.network, statistics)
     return tmp_path_factory.mktemp("data"), (
         "--models-dir",
         str(models),

@@ -7,7 +7,7 @@ import pytest
 from glasstape import Client, Method, PreconditionError
 from glasstape_server.market import sample
 from glasstape_server.market.files import day_start
-from glasstape_server.models.architectures import ARCHITECTURES, ENSEMBLE
+from glasstape_server.models.networks.architectures import ARCHITECTURES, ENSEMBLE
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training.fit import FitOptions
 from glasstape_server.training.train import Material, Plan, Setting, save, together, train

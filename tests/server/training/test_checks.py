@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from glasstape_server.models.architectures import build, default_config
 from glasstape_server.models.manifest import Architecture
+from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import checks
 from networks import make_scorer

@@ -5,12 +5,12 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from glasstape_server.domain import DAY
+from glasstape_server.domain.values import DAY
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market import sample
-from glasstape_server.models import artefact
-from glasstape_server.models.artefact import MANIFEST, WEIGHTS
+from glasstape_server.models import artifact
+from glasstape_server.models.artifact import MANIFEST, WEIGHTS
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.checkpoint import CheckpointError
@@ -63,7 +63,7 @@ def _twice():
 
 
 def test_a_trained_model_loads_and_says_what_it_has_seen(tmp_path, material):
-    model = artefact.load(save(material, train(material, plan()), tmp_path))
+    model = artifact.load(save(material, train(material, plan()), tmp_path))
     data = model.manifest.data
     assert data.symbols == ("S0", "S1")
     gap = (data.validation.first_close - data.training.last_close).days
@@ -125,7 +125,7 @@ def test_a_run_trains_networks_and_seeds_and_their_average(tmp_path, material):
     assert [f.relative_to(tmp_path).as_posix() for f in folders] == [
         "m-linear/1.0", "m-linear/1.1", "m-conv1d/1.0", "m-conv1d/1.1", "m-ensemble/1",
     ]  # fmt: skip
-    models = [artefact.load(folder) for folder in folders]
+    models = [artifact.load(folder) for folder in folders]
     windows = torch.from_numpy(material.validation.windows(slice(0, 20)))
     logits = [model.scorer(windows) for model in models]
     torch.testing.assert_close(logits[-1], torch.stack(logits[:-1]).mean(dim=0))
@@ -188,7 +188,7 @@ def test_an_ensemble_says_who_is_in_it(tmp_path, material):
         name="m", version="1", architectures=("linear",), seeds=2, fit=FitOptions(epochs=1), ensemble=True
     )
     *_, folder = train_all(material, run, tmp_path, lambda plan: lambda *_: None)
-    manifest = artefact.load(folder).manifest
+    manifest = artifact.load(folder).manifest
     assert [(m["name"], m["version"], m["seed"]) for m in manifest.data.members] == [
         ("m", "1.0", 0),
         ("m", "1.1", 1),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain import Direction, Float32s, Floats
-from glasstape_server.errors import InvalidArgument
+from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.values import Direction, Float32s, Floats
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity, Request, Shape

@@ -6,10 +6,8 @@ from datetime import datetime
 
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain import SECOND, Confidence
+from glasstape_server.domain.values import SECOND, Confidence
 from glasstape_server.explain import catalogue
-from glasstape_server.feed.calibration import BAND, Estimate, Live
-from glasstape_server.feed.shadow import Comparison
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
@@ -19,8 +17,10 @@ from glasstape_server.rpc.convert.signals import (
     confidence_to,
     ref_to,
 )
-from glasstape_server.rpc.errors import status_of
-from glasstape_server.rpc.items import Item
+from glasstape_server.rpc.status import status_of
+from glasstape_server.serving.items import Item
+from glasstape_server.signals.performance.calibration import BAND, Estimate, Live
+from glasstape_server.signals.performance.shadow import Comparison
 
 
 def prediction_to(item: Item, confidence: Confidence | None) -> pb.Prediction:

@@ -3,7 +3,7 @@
 from glasstape.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from glasstape_server.domain import SECOND, Bar, Instrument
+from glasstape_server.domain.values import SECOND, Bar, Instrument
 
 
 def timestamp(microseconds: int) -> Timestamp:

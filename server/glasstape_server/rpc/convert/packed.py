@@ -8,7 +8,7 @@ from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
-from glasstape_server.domain import Float32s, Forecasts, Ints
+from glasstape_server.domain.values import Float32s, Forecasts, Ints
 from glasstape_server.engine.work import Maps
 from glasstape_server.explain.method import Quantity
 from glasstape_server.explain.verdict import SMALLEST, MapFacts, judge_fast

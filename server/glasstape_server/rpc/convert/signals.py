@@ -4,7 +4,7 @@ from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.domain import (
+from glasstape_server.domain.values import (
     Buy,
     Confidence,
     DataState,
@@ -16,9 +16,9 @@ from glasstape_server.domain import (
     Outcome,
     Signal,
 )
-from glasstape_server.feed.burst import Page
 from glasstape_server.rpc.convert.layout import key, varint
 from glasstape_server.rpc.convert.market import bar_from, bar_to, microseconds, timestamp
+from glasstape_server.signals.delivery.burst import Page
 
 DIRECTIONS: tuple[ipb.Direction.ValueType, ...] = (ipb.DIRECTION_DOWN, ipb.DIRECTION_FLAT, ipb.DIRECTION_UP)
 """Wire direction by class index."""

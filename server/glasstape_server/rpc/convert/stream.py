@@ -7,12 +7,12 @@ from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from glasstape_server.domain import ModelRef
-from glasstape_server.feed import messages as feed
-from glasstape_server.feed.calibration import State as CalibrationState
+from glasstape_server.domain.values import ModelRef
 from glasstape_server.market.clock import Clock, wall_time
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.signals import join_batch, ref_to
+from glasstape_server.signals.delivery import messages as feed
+from glasstape_server.signals.performance.calibration import State as CalibrationState
 
 CONTRACT_VERSION = "1.0"
 RETRY_DELAY_SECONDS = 1

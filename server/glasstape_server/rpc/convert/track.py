@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.domain import Direction
-from glasstape_server.errors import InvalidArgument
-from glasstape_server.feed.track import Group, TrackRecord
+from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.values import Direction
 from glasstape_server.rpc.convert.signals import DIRECTIONS
+from glasstape_server.signals.performance.track_record import Group, TrackRecord
 
 MAX_COST = 0.1
 

@@ -5,7 +5,7 @@ from glasstape_server.bench.peers.environments import python_of
 from glasstape_server.bench.peers.kinds import PEERS
 from glasstape_server.bench.peers.running import known_windows
 from glasstape_server.bench.peers.servers.network import logits_of, logits_of_each, network
-from glasstape_server.models.conv1d import Conv1d, Conv1dConfig
+from glasstape_server.models.networks.conv1d import Conv1d, Conv1dConfig
 from google.protobuf.wrappers_pb2 import BytesValue
 
 

@@ -1,0 +1,1 @@
+"""Values, errors and statistics that every package shares; imports no grpc, torch or store."""

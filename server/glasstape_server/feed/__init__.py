@@ -1,1 +1,0 @@
-"""From closed bars to subscribers: decide, journal, fan out. Knows neither gRPC nor torch."""

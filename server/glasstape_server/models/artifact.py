@@ -1,0 +1,227 @@
+"""A trained model on disk: a folder with manifest.json and weights.safetensors.
+
+Nothing in it is code. Loading checks everything before the model may speak: size caps, digests,
+names, shapes and types of the tensors, finite values, and the golden vector.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.models.manifest import Manifest
+from glasstape_server.models.model import Model, Statistics
+from glasstape_server.models.networks.architectures import build
+
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_WEIGHTS_BYTES = 1 << 29
+MAX_HEADER_BYTES = 1 << 20
+"""Of a weights file: thousands of tensors fit."""
+COUNTED = ("golden.windows", "golden.logits", "background.windows")
+"""Tensors that may have any number of rows, 1 .. `MAX_COUNTED`."""
+MAX_COUNTED = 1024
+GOLDEN_TOLERANCE = 1e-4
+"""Largest difference of a golden logit: room for another CPU's arithmetic, none for other weights."""
+
+
+class ArtifactError(Exception):
+    """An artifact that must not serve; the text says why."""
+
+
+def save(folder: Path, manifest: Manifest, network: nn.Module, statistics: Statistics) -> Path:
+    """Write an artifact to `folder`/NAME/VERSION; complete or not at all.
+
+    `manifest.weights_sha256` is filled in here. Returns the artifact's folder.
+
+    Raises:
+        FileExistsError: that version exists.
+    """
+    target = folder / manifest.name / manifest.version
+    if target.exists():
+        raise FileExistsError(f"{target}: this version exists")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
+        draft = Path(temporary) / manifest.version
+        draft.mkdir()
+        save_file(_tensors(network, statistics), draft / WEIGHTS)
+        digest = hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest()
+        manifest = manifest.model_copy(update={"weights_sha256": digest})
+        (draft / MANIFEST).write_bytes(manifest.to_bytes())
+        draft.rename(target)
+    return target
+
+
+def load(folder: Path, *, archived: bool = False) -> Model:
+    """Load and check an artifact.
+
+    Args:
+        folder: NAME/VERSION.
+        archived: the folder has a name of its own.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or not what it says; the text names the rule.
+    """
+    manifest = read_manifest(folder, archived=archived)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ArtifactError(f"{WEIGHTS}: missing")
+    if weights.stat().st_size > MAX_WEIGHTS_BYTES:
+        raise ArtifactError(f"{WEIGHTS}: {weights.stat().st_size} bytes, at most {MAX_WEIGHTS_BYTES}")
+    with weights.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > MAX_HEADER_BYTES:
+        raise ArtifactError(f"{WEIGHTS}: header of {header} bytes, at most {MAX_HEADER_BYTES}")
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if digest != manifest.weights_sha256:
+        raise ArtifactError(f"{WEIGHTS}: SHA-256 is {digest}, manifest says {manifest.weights_sha256}")
+    try:
+        spec = FeatureSpec.from_dict(manifest.feature_spec)
+        asked = (manifest.architecture.name, manifest.architecture.config)
+        with torch.device("meta"):  # shapes alone: a manifest may ask for more than there is memory
+            expected = _shapes(build(*asked), spec)
+        tensors = _read_tensors(weights, expected)
+        network = build(*asked)
+        network.load_state_dict(
+            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        )
+        model = Model(manifest, network, _statistics(tensors))
+        check_golden(model)
+    except (ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
+        raise ArtifactError(f"{type(error).__name__}: {str(error)[:300]}") from None
+    return model
+
+
+def copy(source: Path, target: Path, digest: str) -> None:
+    """Copy an artifact of a digest, complete or not at all; nothing happens if `target` exists.
+
+    Raises:
+        ArtifactError: what lies there is another one by now.
+    """
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
+        draft = Path(temporary) / "artifact"
+        draft.mkdir()
+        for name in (MANIFEST, WEIGHTS):
+            shutil.copyfile(source / name, draft / name)
+        if load(draft, archived=True).ref.digest != digest:
+            raise ArtifactError("its files were changed after they were checked")
+        draft.rename(target)
+
+
+def check_golden(model: Model) -> None:
+    """Run the self-test.
+
+    Raises:
+        ArtifactError: a logit differs from the recorded one by more than `GOLDEN_TOLERANCE`.
+    """
+    with torch.no_grad():
+        logits = model.scorer(model.statistics.golden_windows)
+    error = float((logits - model.statistics.golden_logits).abs().max())
+    if not error <= GOLDEN_TOLERANCE:
+        raise ArtifactError(f"golden vector: logits differ by {error:.3g}, at most {GOLDEN_TOLERANCE}")
+
+
+def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
+    """The manifest of an artifact; its weights are not looked at.
+
+    Args:
+        folder: NAME/VERSION.
+        archived: the folder has a name of its own.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or another version's.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(f"{MANIFEST}: missing")
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ArtifactError(f"{MANIFEST}: {path.stat().st_size} bytes, at most {MAX_MANIFEST_BYTES}")
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "file"
+        raise ArtifactError(f"{MANIFEST}: {where}: {first['msg']}") from None
+    if not archived and (manifest.name, manifest.version) != (folder.parent.name, folder.name):
+        raise ArtifactError(
+            f"{MANIFEST}: is {manifest.name}/{manifest.version}, its folder {folder.parent.name}/{folder.name}"
+        )
+    return manifest
+
+
+def _read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            rows = {name: found[name][0] for name in COUNTED if found.get(name)}
+            rows["golden.logits"] = rows.get("golden.windows", 0)
+            wanted = {
+                name: (rows.get(name, 0), *shape[1:]) if name in COUNTED else shape
+                for name, shape in expected.items()
+            }
+            if found != wanted or not all(1 <= count <= MAX_COUNTED for count in rows.values()):
+                wrong = sorted(set(found.items()) ^ set(wanted.items()))
+                raise ArtifactError(f"{WEIGHTS}: tensors differ from the architecture's: {wrong[:4]}")
+            tensors = {name: file.get_tensor(name) for name in found}
+    except SafetensorError as error:
+        raise ArtifactError(f"{WEIGHTS}: {error}") from None
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32 or not torch.isfinite(tensor).all():
+            raise ArtifactError(f"{WEIGHTS}: {name} must be finite float32")
+    return tensors
+
+
+def _tensors(network: nn.Module, statistics: Statistics) -> dict[str, Tensor]:
+    state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    return {
+        **state,
+        "normalisation.mean": statistics.mean,
+        "normalisation.deviation": statistics.deviation,
+        "novelty.centre": statistics.novelty_centre,
+        "novelty.precision": statistics.novelty_precision,
+        "novelty.quantiles": statistics.novelty_quantiles,
+        "golden.windows": statistics.golden_windows,
+        "golden.logits": statistics.golden_logits,
+        "background.windows": statistics.background,
+    }
+
+
+def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
+    return Statistics(
+        mean=tensors["normalisation.mean"],
+        deviation=tensors["normalisation.deviation"],
+        novelty_centre=tensors["novelty.centre"],
+        novelty_precision=tensors["novelty.precision"],
+        novelty_quantiles=tensors["novelty.quantiles"],
+        golden_windows=tensors["golden.windows"],
+        golden_logits=tensors["golden.logits"],
+        background=tensors["background.windows"],
+    )
+
+
+def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]:
+    steps, width = spec.window_bars, len(spec.names)
+    cells = steps * width
+    return {
+        **{f"network.{name}": tuple(t.shape) for name, t in network.state_dict().items()},
+        "normalisation.mean": (width,),
+        "normalisation.deviation": (width,),
+        "novelty.centre": (cells,),
+        "novelty.precision": (cells, cells),
+        "novelty.quantiles": (101,),
+        "golden.windows": (0, steps, width),
+        "golden.logits": (0, 3),
+        "background.windows": (0, steps, width),
+    }

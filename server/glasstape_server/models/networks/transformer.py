@@ -1,0 +1,77 @@
+"""The original Transformer: a bar is a token, and attention runs over time.
+
+Input (batch, time, feature) -> logits (batch, 3). Its attention says which bars were looked at, never
+which features: a map of shape (time, 1).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from glasstape_server.models.networks.layers import SelfAttention, feed_forward
+from glasstape_server.models.networks.network import Attention, AttentionLayer
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Size of the network."""
+
+    time_steps: int = 6
+    """Bars in a window."""
+    features: int = 8
+    """Features of a bar."""
+    width: int = 32
+    """Numbers that stand for a bar; a multiple of `heads`."""
+    heads: int = 4
+    """Attention heads of a layer."""
+    layers: int = 2
+    """Attention layers."""
+    dropout: float = 0.1
+    """Share of the pooled numbers that is dropped in training, 0-1."""
+
+
+class Transformer(nn.Module):
+    """Embedding with learned positions, attention layers (normalised first), mean over bars."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.embed = nn.Linear(config.features, config.width)
+        self.position = nn.Parameter(0.1 * torch.randn(config.time_steps, config.width))
+        self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(config.width, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the logits."""
+        return self._read(x)[0]
+
+    def attend(self, x: Tensor) -> tuple[Tensor, Attention]:
+        """Logits and attention; every bar counts alike in the readout."""
+        logits, weights = self._read(x)
+        layers = tuple(AttentionLayer("time", layer.mean(dim=1)[:, None]) for layer in weights)
+        readout = torch.full((len(x), x.shape[1], 1), 1 / x.shape[1], dtype=x.dtype, device=x.device)
+        return logits, Attention(layers, readout)
+
+    def _read(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x = self.embed(x) + self.position
+        attention = []
+        for layer in self.layers:
+            x, weights = layer(x)
+            attention.append(weights)
+        return self.head(self.dropout(self.norm(x).mean(dim=1))), attention
+
+
+class _Layer(nn.Module):
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention = SelfAttention(config.width, config.heads)
+        self.norm = nn.LayerNorm(config.width)
+        self.feed_forward = feed_forward(config.width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mixed, weights = self.attention(self.attention_norm(x))
+        x = x + mixed
+        return x + self.feed_forward(self.norm(x)), weights

@@ -1,1 +1,0 @@
-"""Operating a server: logs, metrics, traces and health."""

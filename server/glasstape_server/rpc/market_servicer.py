@@ -1,0 +1,127 @@
+"""MarketService: bars in, bars out."""
+
+import base64
+from collections.abc import AsyncIterator
+
+import grpc
+from glasstape.v1 import market_pb2 as pb
+from glasstape.v1 import market_pb2_grpc as pb_grpc
+
+from glasstape_server.access.quotas import Quotas
+from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
+from glasstape_server.domain.values import INTERVALS, SYMBOL_RULE, is_symbol
+from glasstape_server.market.draft import Batch, Report
+from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
+from glasstape_server.market.rules import MAX_TIME
+from glasstape_server.rpc.convert.market import (
+    bar_from,
+    bar_to,
+    instrument_from,
+    instrument_to,
+    microseconds,
+)
+from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller
+from glasstape_server.rpc.paging import page_size
+from glasstape_server.rpc.status import status_of
+
+MAX_BATCH_INSTRUMENTS = 16_384
+MAX_REJECTIONS = 1000
+"""Reasons in one answer: a batch of nothing but bad bars must not outgrow a message."""
+
+
+class MarketServicer(pb_grpc.MarketServiceServicer):
+    """The gRPC adapter of the market room."""
+
+    def __init__(self, ingest: Ingest, quotas: Quotas) -> None:
+        self._ingest = ingest
+        self._quotas = quotas
+
+    async def PublishBars(
+        self, requests: AsyncIterator[pb.PublishBarsRequest], context: Context
+    ) -> AsyncIterator[pb.PublishBarsResponse]:
+        """See market.proto. Each batch is answered in its turn, once it is durable."""
+        try:
+            with self._quotas.stream(caller.get()):
+                async for request in requests:
+                    yield _report_to(request.batch_id, await self._ingest.publish(_batch_of(request)))
+        except GlasstapeError as error:
+            await abort(context, error)
+        except (grpc.aio.AbortError, grpc.RpcError):
+            raise
+        except Exception as error:
+            await abort_unexpected(context, error, "PublishBars")
+
+    @answered
+    async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:
+        """See market.proto."""
+        if not is_symbol(request.symbol):
+            raise InvalidArgument.field("symbol", f"{SYMBOL_RULE}, is {request.symbol[:64]!r}")
+        if request.interval not in INTERVALS:
+            rule = f"must be one of {' '.join(INTERVALS)}, is {request.interval[:16]!r}"
+            raise InvalidArgument.field("interval", rule)
+        size = page_size(request.page_size)
+        start = max(0, microseconds(request.start_time)) if request.HasField("start_time") else 0
+        end = min(MAX_TIME, microseconds(request.end_time)) if request.HasField("end_time") else MAX_TIME
+        if request.page_token:
+            start = max(start, _after(request.page_token))
+        key = (request.symbol, request.interval)
+        bars = []
+        if start <= end <= MAX_TIME and start <= MAX_TIME:
+            bars = await self._ingest.read(self._ingest.store.list_bars, key, start, end, size + 1)
+        response = pb.ListBarsResponse(bars=[bar_to(bar) for bar in bars[:size]])
+        if len(bars) > size:
+            response.next_page_token = base64.urlsafe_b64encode(
+                str(bars[size - 1].close_time + 1).encode()
+            ).decode()
+        return response
+
+    @answered
+    async def ListInstruments(
+        self, request: pb.ListInstrumentsRequest, context: Context
+    ) -> pb.ListInstrumentsResponse:
+        """See market.proto."""
+        size = page_size(request.page_size)
+        store = self._ingest.store
+        symbols = [s for s in await self._ingest.read(store.symbols) if s > request.page_token]
+        found = [instrument_to(store.instruments[symbol]) for symbol in symbols[:size]]
+        more = len(symbols) > size
+        return pb.ListInstrumentsResponse(
+            instruments=found, next_page_token=symbols[size - 1] if more else ""
+        )
+
+
+def _batch_of(request: pb.PublishBarsRequest) -> Batch:
+    """A batch, whose size is checked before anything is made of it: this runs on the event loop."""
+    for field, count, most in (
+        ("bars", len(request.bars), MAX_BATCH_BARS),
+        ("instruments", len(request.instruments), MAX_BATCH_INSTRUMENTS),
+    ):
+        if count > most:
+            raise InvalidArgument.field(field, f"at most {most} in a batch, has {count}")
+    return Batch(
+        [bar_from(bar) for bar in request.bars],
+        [instrument_from(item) for item in request.instruments],
+        request.backfill,
+    )
+
+
+def _after(token: str) -> int:
+    try:
+        return min(int(base64.urlsafe_b64decode(token[:64])), MAX_TIME + 1)
+    except ValueError:
+        raise InvalidArgument.field("page_token", "must be a next_page_token of this service") from None
+
+
+def _report_to(batch_id: int, report: Report) -> pb.PublishBarsResponse:
+    return pb.PublishBarsResponse(
+        batch_id=batch_id,
+        stored=report.stored,
+        duplicates=report.duplicates,
+        halted=report.halted,
+        provisional=report.provisional,
+        rejected=len(report.rejections),
+        rejections=[
+            pb.BarRejection(index=index, symbol=symbol[:64], status=status_of(error))
+            for index, symbol, error in report.rejections[:MAX_REJECTIONS]
+        ],
+    )

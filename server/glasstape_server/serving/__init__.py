@@ -1,0 +1,1 @@
+"""Predict and Explain over domain values; imports neither protobuf nor grpc."""

@@ -1,0 +1,1 @@
+"""The feed: decides, journals and delivers signals, and resolves their outcomes."""

@@ -1,0 +1,1 @@
+"""How published signals turned out: track record, calibration, shadow model."""

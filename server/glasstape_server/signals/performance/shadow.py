@@ -1,0 +1,96 @@
+"""A model that sees what the active one sees and publishes nothing: would it have said something else?"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from glasstape_server.domain.values import Float32s, Forecasts, ModelRef
+from glasstape_server.signals.decision import Forecaster
+
+log = logging.getLogger(__name__)
+
+WAITING = 65_536
+"""Windows that may wait for a shadow; older ones are given up, so that a slow one costs a bounded memory."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """How often two models disagreed."""
+
+    against: ModelRef
+    """The active model; when another one becomes active, counting begins anew."""
+    compared: int = 0
+    """Windows that both saw."""
+    disagreed: int = 0
+    """Of these: the winning classes differed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    active: Forecaster
+    forecasts: Forecasts
+    windows: Float32s
+
+
+class Shadow:
+    """Compares a shadow with what was published, in its own time: whatever it does costs no signal."""
+
+    def __init__(self, model: Callable[[], Forecaster | None]) -> None:
+        """Begin.
+
+        Args:
+            model: the shadow as of now; None while there is none.
+        """
+        self._model = model
+        self._found: dict[str, Comparison] = {}
+        self._waiting: deque[_Published] = deque()
+        self._trouble = ""
+        self._task: asyncio.Task[None] | None = None
+
+    def offer(self, active: Forecaster, published: Forecasts, windows: Float32s) -> None:
+        """Windows that were just signalled."""
+        self._waiting.append(_Published(active, published, windows))
+        while sum(len(item.windows) for item in self._waiting) > WAITING and len(self._waiting) > 1:
+            self._waiting.popleft()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._work())
+
+    def of(self, digest: str) -> Comparison | None:
+        """What was found of a model since the start; None if it never was a shadow."""
+        return self._found.get(digest)
+
+    async def idle(self) -> None:
+        """Wait until everything that was offered is compared."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _work(self) -> None:
+        while self._waiting:
+            try:
+                await self._compare(self._waiting.popleft())
+            except Exception as error:  # a shadow may fail in any way; the feed goes on
+                self._tell(f"shadow: {error}")
+
+    async def _compare(self, item: _Published) -> None:
+        shadow = self._model()
+        if shadow is None or shadow.ref == item.active.ref:
+            return
+        if shadow.spec.hash != item.active.spec.hash:
+            self._tell(f"shadow: {shadow.ref.name} takes other features than {item.active.ref.name}")
+            return
+        forecasts = await shadow.forecast(item.windows)
+        differs = forecasts.probabilities.argmax(axis=1) != item.forecasts.probabilities.argmax(axis=1)
+        found = self._found.get(shadow.ref.digest)
+        if found is None or found.against != item.active.ref:
+            found = self._found[shadow.ref.digest] = Comparison(item.active.ref)
+        found.compared += len(differs)
+        found.disagreed += int(differs.sum())
+        self._trouble = ""
+
+    def _tell(self, trouble: str) -> None:
+        """Once for each new trouble, not for each burst."""
+        if trouble != self._trouble:
+            log.warning("%s", trouble)
+        self._trouble = trouble

@@ -1,0 +1,190 @@
+"""The track record: how signals turned out, against what guessing would have hit."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from glasstape_server.domain.statistics import clustered_wilson
+from glasstape_server.domain.values import DAY, Direction, Event, Floats, ModelRef, Outcome
+
+BANDS = 20
+"""Confidence bands, from 0 to 1."""
+BINS = 10
+"""Bins of a reliability diagram, at most."""
+
+
+class Group(IntEnum):
+    """What records may be split by. Values as on the wire."""
+
+    MODEL = 1
+    SYMBOL = 2
+    CONFIDENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An outcome and whose it is."""
+
+    symbol: str
+    model: ModelRef
+    outcome: Outcome
+
+    @classmethod
+    def of(cls, event: Event) -> "Scored":
+        """The outcome of an outcome event."""
+        assert isinstance(event.body, Outcome)
+        return cls(event.symbol, event.model, event.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Figures of one group of outcomes."""
+
+    predicted: Direction | None
+    """None: UP and DOWN together."""
+    count: int
+    hits: int
+    hit_rate: float
+    hit_rate_low: float
+    hit_rate_high: float
+    base_rate: float
+    mean_return: float
+    net_return: float
+    sessions: int
+    model: str = ""
+    symbol: str = ""
+    band: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a reliability diagram; without a class: of the winning one."""
+
+    direction: Direction | None
+    stated: float
+    realised: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """How signals turned out."""
+
+    records: tuple[Record, ...]
+    outcomes: int
+    brier_score: float
+    log_loss: float
+    reliability: tuple[Point, ...]
+
+
+def track_record(scored: Sequence[Scored], group_by: Sequence[Group] = (), cost: float = 0.0) -> TrackRecord:
+    """Hit rates of UP, of DOWN and of both, in each group. FLAT calls are not scored: they cannot inflate it.
+
+    Args:
+        scored: outcomes, in any order.
+        group_by: what to split by; no group is empty, but for UP, DOWN and both of everything.
+        cost: of entering or leaving a position, as a share of the price.
+    """
+    groups: dict[tuple[object, ...], list[Scored]] = {} if group_by else {(): list(scored)}
+    for item in scored if group_by else ():
+        groups.setdefault(tuple(_KEYS[group](item) for group in group_by), []).append(item)
+    records = [
+        record
+        for key, members in sorted(groups.items(), key=lambda pair: tuple(map(str, pair[0])))
+        for record in _records(members, dict(zip(group_by, key, strict=True)), cost)
+    ]
+    stated = np.array([[o.down, o.flat, o.up] for o in (item.outcome.confidence for item in scored)])
+    came = np.array([item.outcome.realised for item in scored], dtype=np.int64)
+    if not len(came):
+        return TrackRecord(tuple(records), 0, 0.0, 0.0, ())
+    brier = float(((stated - np.eye(3)[came]) ** 2).sum(axis=1).mean())
+    said = np.maximum(stated[np.arange(len(came)), came], 1e-12)
+    return TrackRecord(
+        tuple(records), len(came), brier, float(-np.log(said).mean()), tuple(_reliability(stated, came))
+    )
+
+
+def session(close_time: int) -> int:
+    """The session of a signal: the UTC day of its close."""
+    return (close_time - 1) // DAY
+
+
+def _band(item: Scored) -> int:
+    return min(BANDS - 1, math.floor(item.outcome.confidence.winning * BANDS + 1e-9))
+
+
+_KEYS: dict[Group, Callable[[Scored], object]] = {
+    Group.MODEL: lambda item: f"{item.model.name}@{item.model.version}",
+    Group.SYMBOL: lambda item: item.symbol,
+    Group.CONFIDENCE: lambda item: f"{_band(item):02d}",
+}
+
+
+def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -> list[Record]:
+    outcomes = [item.outcome for item in members]
+    realised = [outcome.realised for outcome in outcomes]
+    share = {d: realised.count(d) / len(realised) if realised else 0.0 for d in Direction}
+    band = int(str(key[Group.CONFIDENCE])) if Group.CONFIDENCE in key else None
+    found = []
+    for predicted in (Direction.UP, Direction.DOWN, None):
+        wanted = (Direction.UP, Direction.DOWN) if predicted is None else (predicted,)
+        calls = [outcome for outcome in outcomes if outcome.predicted in wanted]
+        if not calls and key:
+            continue
+        found.append(
+            _record(
+                predicted,
+                calls,
+                share,
+                cost,
+                str(key.get(Group.MODEL, "")),
+                str(key.get(Group.SYMBOL, "")),
+                (0.0, 0.0) if band is None else (band / BANDS, (band + 1) / BANDS),
+            )
+        )
+    return found
+
+
+def _record(
+    predicted: Direction | None,
+    calls: Sequence[Outcome],
+    share: dict[Direction, float],
+    cost: float,
+    model: str,
+    symbol: str,
+    band: tuple[float, float],
+) -> Record:
+    count, hits = len(calls), sum(outcome.hit for outcome in calls)
+    _, day = np.unique(np.array([session(o.signal_close_time) for o in calls], np.int64), return_inverse=True)
+    by_day = np.bincount(day, [outcome.hit for outcome in calls]).astype(np.int64)
+    low, high = clustered_wilson(by_day, np.bincount(day))
+    signs = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.FLAT: 0.0}
+    mean = sum(signs[o.predicted] * o.realised_return for o in calls) / max(count, 1)
+    # What guessing the same calls at random against these outcomes would hit.
+    base = sum(share[o.predicted] for o in calls) / max(count, 1)
+    return Record(
+        predicted, count, hits, hits / max(count, 1), low, high, base, mean,
+        mean + 2 * math.log1p(-cost) * bool(count), len(by_day), model, symbol, band,
+    )  # fmt: skip
+
+
+def _reliability(stated: Floats, came: np.ndarray) -> list[Point]:
+    winner = stated.argmax(axis=1)
+    pairs: list[tuple[Direction | None, Floats, np.ndarray]] = [
+        (None, stated.max(axis=1), winner == came),
+        *((direction, stated[:, direction], came == direction) for direction in Direction),
+    ]
+    return [
+        Point(direction, float(said[part].mean()), float(happened[part].mean()), len(part))
+        for direction, said, happened in pairs
+        for part in _of_equal_mass(said)
+    ]
+
+
+def _of_equal_mass(said: Floats) -> list[np.ndarray]:
+    """Numbers of the outcomes of each bin, lowest first; equal confidences share one."""
+    number = np.searchsorted(np.sort(said), said) * BINS // len(said)
+    return [np.flatnonzero(number == wanted) for wanted in np.unique(number)]

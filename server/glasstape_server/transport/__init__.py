@@ -1,0 +1,1 @@
+"""Listeners, TLS, authentication and health: the only package that knows a wire."""

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from glasstape_server.domain.statistics import block_sums, clustered_wilson, interval, t_975, wilson
+from scipy.special import ndtr, stdtrit
+
+
+def test_the_wilson_interval_is_the_textbooks():
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(10, 20) == pytest.approx((0.29929, 0.70071), abs=1e-4)
+    assert wilson(0, 10) == pytest.approx((0.0, 0.27753), abs=1e-4)
+
+
+def test_clusters_of_one_are_the_textbooks_and_whole_clusters_count_once():
+    random = np.random.default_rng(0)
+    hits = (random.random(400) < 0.5).astype(np.int64)
+    assert clustered_wilson(hits, np.ones(400, np.int64)) == pytest.approx(wilson(hits.sum(), 400), abs=2e-3)
+    whole = clustered_wilson(hits[:40] * 50, np.full(40, 50))
+    assert whole == pytest.approx(wilson(hits[:40].sum(), 40), abs=1e-2)
+
+
+def test_what_cannot_show_its_spread_is_worth_its_clusters():
+    assert clustered_wilson(np.array([30]), np.array([50])) == pytest.approx(wilson(0.6, 1))
+    assert clustered_wilson(np.array([10, 10]), np.array([10, 10])) == pytest.approx(
+        wilson(*[2 * (t_975(19) / t_975(1)) ** 2] * 2)
+    )
+    assert clustered_wilson(np.array([0]), np.array([0])) == (0.0, 1.0)
+
+
+def test_resampled_days_keep_what_neighbours_share():
+    random = np.random.default_rng(0)
+    alone = random.normal(size=400)
+    shared = np.repeat(random.normal(size=40), 10)
+    widths = []
+    for values in (alone, shared):
+        sums = np.stack([values, np.ones(400)], axis=1)
+        drawn = block_sums(sums, 10, 2000, seed=1)
+        low, high = interval(drawn[:, 0] / drawn[:, 1])
+        assert low < values.mean() < high
+        widths.append((high - low) / values.std())
+    assert widths[1] > 2 * widths[0]
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 5, 10, 59, 1000])
+def test_students_quantile_is_the_tables(freedom):
+    assert t_975(freedom) == pytest.approx(stdtrit(freedom, 0.975), rel=2e-3)
+
+
+@pytest.mark.parametrize("clusters", [2, 3, 5, 20])
+def test_the_interval_of_few_clusters_covers_the_truth(clusters):
+    random = np.random.default_rng(clusters)
+    covered = 0
+    for _ in range(300):
+        rates = ndtr(0.3 * random.standard_normal(clusters))
+        low, high = clustered_wilson(random.binomial(500, rates), np.full(clusters, 500))
+        covered += low <= 0.5 <= high
+    assert covered >= 0.92 * 300

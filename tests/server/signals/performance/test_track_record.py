@@ -1,0 +1,81 @@
+import math
+
+import pytest
+from glasstape_server.domain.values import DAY, Confidence, Direction, ModelRef, Outcome
+from glasstape_server.signals.performance.track_record import Group, Scored, track_record
+
+UP, FLAT, DOWN = Direction.UP, Direction.FLAT, Direction.DOWN
+
+
+def scored(predicted, realised, returned=0.0, *, symbol="A", model="m", day=1, winning=0.6):
+    rest = (1 - winning) / 2
+    values = [rest] * 3
+    values[predicted] = winning
+    ref = ModelRef(model, "1", model * 64, "0" * 64)
+    return Scored(
+        symbol, ref, Outcome(1, day * DAY, predicted, realised, returned, Confidence(*values, False, 0.0))
+    )
+
+
+def test_flat_calls_cannot_inflate_the_record():
+    record = track_record(
+        [scored(FLAT, FLAT)] * 50 + [scored(UP, UP, 0.02), scored(UP, DOWN, -0.01), scored(DOWN, UP, 0.01)]
+    )
+    of = {r.predicted: r for r in record.records}
+    assert (of[UP].count, of[UP].hits) == (2, 1)
+    assert (of[DOWN].count, of[DOWN].hits) == (1, 0)
+    assert (of[None].count, of[None].hits) == (3, 1)
+    assert of[UP].base_rate == pytest.approx(2 / 53)
+    assert of[None].mean_return == pytest.approx((0.02 - 0.01 - 0.01) / 3)
+    assert record.outcomes == 53
+
+
+def test_an_empty_record_is_no_error():
+    record = track_record([])
+    assert [r.count for r in record.records] == [0, 0, 0]
+    assert (record.outcomes, record.reliability) == (0, ())
+    assert track_record([], [Group.MODEL]).records == ()
+
+
+def test_costs_are_paid_on_the_way_in_and_out():
+    (up, *_) = track_record([scored(UP, UP, 0.02)], cost=0.001).records
+    assert up.net_return == pytest.approx(0.02 + 2 * math.log(0.999))
+
+
+def test_records_are_split_by_model_symbol_and_confidence_band():
+    items = [
+        scored(UP, UP, symbol="A", winning=0.41),
+        scored(UP, DOWN, symbol="A", winning=0.44),
+        scored(UP, UP, symbol="B", winning=0.46),
+        scored(UP, UP, symbol="B", winning=0.46, model="n"),
+    ]
+    by_symbol = {r.symbol: r for r in track_record(items, [Group.SYMBOL]).records if r.predicted is UP}
+    assert (by_symbol["A"].count, by_symbol["A"].hits, by_symbol["B"].count) == (2, 1, 2)
+    both = {
+        (r.model, r.band): r.count
+        for r in track_record(items, [Group.MODEL, Group.CONFIDENCE]).records
+        if r.predicted is UP
+    }
+    assert both == {("m@1", (0.4, 0.45)): 2, ("m@1", (0.45, 0.5)): 1, ("n@1", (0.45, 0.5)): 1}
+
+
+def test_symbols_that_moved_together_count_for_less():
+    apart = [scored(UP, UP if n % 2 else DOWN, day=n) for n in range(100)]
+    together = [scored(UP, UP if n % 2 else DOWN, day=n, symbol=str(s)) for n in range(10) for s in range(10)]
+    widths = []
+    for items in (apart, together):
+        up = track_record(items).records[0]
+        assert up.hit_rate == 0.5
+        widths.append(up.hit_rate_high - up.hit_rate_low)
+    assert widths[1] > 2.5 * widths[0]
+    assert [track_record(items).records[0].sessions for items in (apart, together)] == [100, 10]
+
+
+def test_the_reliability_says_what_was_stated_and_what_came():
+    items = [scored(UP, UP, winning=0.8)] * 8 + [scored(UP, DOWN, winning=0.8)] * 2
+    track = track_record(items)
+    winner = [p for p in track.reliability if p.direction is None]
+    assert sum(p.count for p in winner) == 10
+    assert sum(p.realised * p.count for p in winner) == pytest.approx(8)
+    assert {p.direction for p in track.reliability} == {None, *Direction}
+    assert track.log_loss == pytest.approx(-(8 * math.log(0.8) + 2 * math.log(0.1)) / 10)

@@ -1,0 +1,50 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from glasstape_server.domain.values import (
+    Bar,
+    Confidence,
+    DataState,
+    Direction,
+    Entry,
+    Event,
+    ModelRef,
+    Signal,
+)
+from glasstape_server.signals.outcomes import resolve
+
+REF = ModelRef("m", "1", "0" * 64, "0" * 64)
+
+
+def event(at, threshold=0.01, horizon=1, entry=Entry.NEXT_CLOSE):
+    said = Confidence(0.2, 0.3, 0.5, False, 0.1)
+    bar = Bar("A", "1d", at, 10, 11, 9, 10, 1)
+    signal = Signal(said, bar, None, horizon, entry, 0, DataState.LIVE, threshold)
+    return Event(5, "A", "1d", at, 0, REF, signal)
+
+
+def columns(*closes):
+    return np.array([[n + 1.0, 0, 0, 0, close, 0] for n, close in enumerate(closes)]).T
+
+
+def test_an_outcome_waits_for_its_bars_and_counts_from_the_entry():
+    bars = columns(10, 20, 22, 30)
+    assert resolve(event(at=1), bars[:, :2]) is None
+    outcome = resolve(event(at=1), bars[:, :3])
+    assert outcome.realised_return == pytest.approx(np.log(22 / 20))
+    assert (outcome.realised, outcome.hit) == (Direction.UP, True)
+    assert resolve(event(at=1, entry=Entry.CURRENT_CLOSE), bars).realised_return == pytest.approx(np.log(2))
+    assert resolve(event(at=1, threshold=0.5), bars).realised is Direction.FLAT
+    assert resolve(event(at=99), bars) is None
+
+
+def test_a_barrier_decides_at_the_first_close_beyond_it():
+    bars = columns(10, 10, 10.05, 10.3, 9)
+    signal = event(at=1, horizon=3)
+    barrier = replace(signal, body=replace(signal.body, label_kind="triple_barrier"))
+    assert resolve(signal, bars).realised is Direction.DOWN
+    outcome = resolve(barrier, bars)
+    assert outcome.realised is Direction.UP
+    assert outcome.realised_return == pytest.approx(np.log(1.03))
+    assert resolve(barrier, bars[:, :4]) is None, "the horizon must have passed all the same"

@@ -1,0 +1,51 @@
+"""What a server refuses to start with, and that its folder is free again then."""
+
+import pytest
+import trustme
+from glasstape_server.app import App
+from glasstape_server.settings import Settings, load
+from glasstape_server.startup import StartError
+from tls_files import certificate
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"host": "0.0.0.0"}, "host: 0.0.0.0 is beyond loopback and there is no --tls-certificate"),
+        ({"host": "0.0.0.0", "tls": True}, "beyond loopback and there is no --tokens"),
+        ({"tokens": "tokens.json"}, "lets nobody in; `glasstape tokens create` makes one"),
+        ({"tls": True, "open_key": True}, "tls_key: others may read"),
+        ({"tls": True, "no_pem": True}, "tls_certificate: .* must be PEM"),
+        ({"tls": True, "other_key": True}, "tls_key: .* does not fit tls_certificate"),
+        ({"tls": True, "no_key": True}, "tls_key: .*: No such file"),
+    ],
+)
+def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_path, settings, text):
+    given = {"data_dir": tmp_path / "data", "port": 0, **settings}
+    if given.pop("tls", False):
+        key, chain = certificate(authority, tmp_path)
+        if given.pop("open_key", False):
+            key.chmod(0o644)
+        if given.pop("no_pem", False):
+            chain.write_text("nothing")
+        if given.pop("other_key", False):
+            key, _ = certificate(authority, tmp_path, "other")
+        if given.pop("no_key", False):
+            key.unlink()
+        given |= {"tls_key": key, "tls_certificate": chain}
+    if "tokens" in given:
+        given["tokens"] = tmp_path / given["tokens"]
+    with pytest.raises(StartError, match=text):
+        App(Settings(**given))
+    if (tmp_path / "data").exists():
+        App(Settings(data_dir=tmp_path / "data", port=0)).engine.stop()  # the folder is free again
+
+
+def test_half_of_a_certificate_is_refused():
+    with pytest.raises(ValueError, match=r"^settings: tls_key: .* need each other \(value: .*x'\)$"):
+        load({"tls_key": "x"})
