@@ -25,7 +25,9 @@ from glasstape_server.operations import metrics
 from glasstape_server.operations.components import Parts
 from glasstape_server.operations.counters import EngineFigures, TrafficFigures
 from glasstape_server.operations.health_monitor import Watchman
-from glasstape_server.rpc.convert.inference import LiveFigures
+from glasstape_server.rpc.batched import Batched
+from glasstape_server.rpc.convert.info import server_info_to
+from glasstape_server.rpc.convert.models import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.inference_servicer import InferenceServicer
@@ -43,6 +45,7 @@ from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
 from glasstape_server.signals.pipeline import Codec, Pipeline, Signalled
 from glasstape_server.startup import StartError, access_of, check_address, freeing, recording_of, take_folder
+from glasstape_server.transport.gather import Gather, reply_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.listener import open_server
@@ -99,7 +102,7 @@ class App:
         self.repository = Repository(
             settings.models_dir, settings.data_dir / "artifacts", settings.interval, settings.model
         )
-        inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval)
+        inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval, decode_event)
         limits = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
         self.inference = Inference(inputs, self.engine, Quotas(limits))
         self.pipeline = Pipeline(
@@ -210,9 +213,15 @@ class App:
             return ref, self.record.watch.state(ref.digest)
 
         health = Health()
+        batched = Batched(self.inference, reply_on(self._loop))
         servicers = Servicers(
+            application=self.inference,
             inference=InferenceServicer(
-                self.inference, repository, LiveFigures(self.record.watch.of, self.shadow.of)
+                Gather(batched.predict, batched.cancel),
+                Gather(batched.explain, batched.cancel),
+                repository,
+                LiveFigures(self.record.watch.of, self.shadow.of),
+                lambda: server_info_to(self.server.wires, self._features()),
             ),
             market=MarketServicer(self.ingest, self.inference.quotas),
             signals=SignalServicer(
@@ -238,6 +247,16 @@ class App:
             raise StartError(f"port: cannot listen on {host}:{settings.port}: {error}") from None
         except ValueError as error:
             raise StartError(f"wire: {error}") from None
+
+    def _features(self) -> list[str]:
+        """Optional features that are served, by name."""
+        optional = {
+            "open-inference": True,
+            "reflection": self.access.with_reflection,
+            "replay": self._recording is not None,
+            "shadow": bool(self.settings.shadow),
+        }
+        return [name for name, served in optional.items() if served]
 
     def _check_shadow(self) -> None:
         """Raise StartError unless the shadow that was asked for is there; later it may come and go."""

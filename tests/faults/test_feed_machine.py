@@ -103,7 +103,9 @@ class Feed(RuleBasedStateMachine):
     @rule(
         buys=st.booleans(),
         every_event=st.booleans(),
-        start=st.sampled_from([pb.START_EARLIEST, pb.START_SNAPSHOT, pb.START_LIVE]),
+        start=st.sampled_from(
+            [pb.SignalsRequest.START_EARLIEST, pb.SignalsRequest.START_SNAPSHOT, pb.SignalsRequest.START_LIVE]
+        ),
     )
     def subscribe(self, buys, every_event, start):
         reader = Reader(buys, every_event, start)

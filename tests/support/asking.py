@@ -14,9 +14,9 @@ def array(data, shape=(6, 8)):
 
 
 def explain(stub, source=None, **asked):
-    source = source or pb.Input(windows=windows(3))
+    source = source or pb.PredictionInput(windows=windows(3))
     return stub.Explain(pb.ExplainRequest(input=source, **asked), timeout=30)
 
 
 def symbols(*names):
-    return pb.Input(symbols=pb.Symbols(symbols=names))
+    return pb.PredictionInput(symbols=pb.Symbols(symbols=names))

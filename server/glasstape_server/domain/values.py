@@ -280,4 +280,4 @@ class Call:
     def check_open(self) -> None:
         """Raise DeadlineExceeded once nobody waits for the answer."""
         if self.cancelled or (self.deadline is not None and time.monotonic() >= self.deadline):
-            raise DeadlineExceeded("CALL_OVER", "nobody waits for the answer any more")
+            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the call was canceled or its deadline exceeded")

@@ -1,12 +1,11 @@
-"""Predict and Explain of many calls at once: encoded requests in, encoded responses out, free of any wire.
+"""Predict and Explain of many calls at once: encoded requests in, encoded responses out, for any wire.
 
-Calls about ready windows, which are nearly all where speed matters, are read, run and answered by the
-batch and never touch the event loop. Everything else takes the long way through `Inference`, one task a call.
+Calls of ready windows are decoded, run and encoded by the batch and never touch the event loop. Every other
+call is one task of the event loop that runs `Inference`.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -16,19 +15,22 @@ from google.protobuf.message import Message
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.values import Call
 from glasstape_server.engine.job import Job, Lane
-from glasstape_server.engine.work import Explain, Forecast, Work
-from glasstape_server.explain.method import MethodName, Request
+from glasstape_server.engine.work import Explain, Forecast
+from glasstape_server.explain.method import MethodName
 from glasstape_server.models.model import Model
-from glasstape_server.rpc.answers import Answer, Explained, Incoming, Predicted, Reply
-from glasstape_server.rpc.convert import packed
-from glasstape_server.rpc.convert.explanations import request_from
+from glasstape_server.rpc.calls import Answer, ExplainResponder, Incoming, PredictResponder, Reply
+from glasstape_server.rpc.convert.encoder import Encoder
+from glasstape_server.rpc.convert.explanations import explain_response_to
+from glasstape_server.rpc.convert.packed import PackedEncoder
+from glasstape_server.rpc.convert.predictions import predict_response_to
+from glasstape_server.rpc.convert.requests import explain_request_from, predict_request_from, windows_from
 from glasstape_server.rpc.handlers import parsed, unexpected
-from glasstape_server.serving.carried import bad_cell, check_framing, good_rows
-from glasstape_server.serving.inference import BULK_ITEMS, Inference
-
-log = logging.getLogger(__name__)
+from glasstape_server.serving.inference import INLINE_ITEMS, Inference, predict_lane
+from glasstape_server.serving.requests import ExplainRequest, Include, PredictRequest, QualityLevel, Windows
+from glasstape_server.serving.windows import bad_cell, check_framing, valid_rows
 
 M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 
 class Rpc(Protocol):
@@ -39,97 +41,130 @@ class Rpc(Protocol):
         ...
 
 
-_Given = tuple[Incoming, pb.Windows]
+_Ready = tuple[Incoming, Windows]
+"""A call of ready windows."""
 
 
 class Batched:
     """Predict and Explain for one wire."""
 
-    def __init__(self, inference: Inference, reply: Reply) -> None:
-        """Made on the event loop that the long way takes."""
+    def __init__(self, inference: Inference, reply: Reply, encoder: Encoder | None = None) -> None:
+        """Make it on the event loop that runs calls which are not of ready windows.
+
+        Args:
+            inference: computes.
+            reply: sends answers.
+            encoder: encodes answers; default: `PackedEncoder`.
+        """
         self._inference = inference
         self._engine = inference.engine
         self._reply = reply
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[Incoming, asyncio.Task[None]] = {}
-        self._predicted = Predicted(reply)
-        self._explained: dict[pb.QualityLevel.ValueType, Explained] = {}
+        self._encoder = encoder or PackedEncoder()
+        self._predict_responder = PredictResponder(reply, self._encoder)
+        self._explain_responders: dict[tuple[QualityLevel, Include], ExplainResponder] = {}
 
     def predict(self, incoming: Sequence[Incoming]) -> None:
         """Take Predict calls, on any thread."""
         answers: list[Answer] = []
-        asked: dict[Model, list[_Given]] = {}
+        ready: dict[Model, list[_Ready]] = {}
         for one in incoming:
             try:
                 message = parsed(pb.PredictRequest, one.payload)
-                windows = message.input.windows
                 if message.input.WhichOneof("source") != "windows":
-                    self._go_the_long_way(one, message, self._inference.predict)
+                    self._start(one, self._predict, message)
                     continue
                 model = self._inference.inputs.model(message.model)
+                windows = windows_from(message.input.windows)
                 check_framing(windows.count, len(windows.data), model)
                 self._inference.quotas.windows(one.call.principal, windows.count)
-                asked.setdefault(model, []).append((one, windows))
+                ready.setdefault(model, []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
         jobs = [
-            job for model, given in asked.items() for job in _jobs(Forecast(model), given, self._predicted)
+            job
+            for model, calls in ready.items()
+            for job in _jobs(Forecast(model), calls, self._predict_responder)
         ]
         self._queue(jobs, answers)
 
     def explain(self, incoming: Sequence[Incoming]) -> None:
         """Take Explain calls, on any thread."""
         answers: list[Answer] = []
-        asked: dict[tuple[Explain, Explained], list[_Given]] = {}
+        ready: dict[tuple[Explain, ExplainResponder], list[_Ready]] = {}
         for one in incoming:
             try:
                 message = parsed(pb.ExplainRequest, one.payload)
-                request = request_from(message)
-                if not _is_plain(message, request):
-                    self._go_the_long_way(one, message, self._inference.explain)
+                if message.input.WhichOneof("source") != "windows":
+                    self._start(one, self._explain, message)
                     continue
-                model = self._inference.inputs.model(message.model)
-                if max(model.window_shape) > packed.MOST_CELLS_ACROSS:
-                    self._go_the_long_way(one, message, self._inference.explain)
+                request = explain_request_from(message)
+                if not _is_batchable(request):
+                    self._start(one, self._explain, request)
                     continue
-                quality = message.quality or pb.QUALITY_LEVEL_FAST
-                owner = self._explained.setdefault(quality, Explained(self._reply, quality))
-                windows = message.input.windows
+                assert isinstance(request.source, Windows)
+                model, windows = self._inference.inputs.model(request.model), request.source
                 check_framing(windows.count, len(windows.data), model)
-                work = Explain(model, request)
+                work = Explain(model, request.explanation)
                 self._inference.quotas.passes(one.call.principal, windows.count * work.passes)
-                asked.setdefault((work, owner), []).append((one, windows))
+                ready.setdefault((work, self._explain_responder(request)), []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
-        jobs = [job for (work, owner), given in asked.items() for job in _jobs(work, given, owner)]
+        jobs = [job for (work, responder), calls in ready.items() for job in _jobs(work, calls, responder)]
         self._queue(jobs, answers)
 
     def cancel(self, incoming: Incoming) -> None:
-        """The caller of a call went away, or its deadline passed; on any thread."""
+        """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
         incoming.call.cancelled = True
         self._loop.call_soon_threadsafe(self._cancel_task, incoming)
+
+    def _explain_responder(self, request: ExplainRequest) -> ExplainResponder:
+        key = (request.quality, request.include)
+        if key not in self._explain_responders:
+            self._explain_responders[key] = ExplainResponder(self._reply, self._encoder, *key)
+        return self._explain_responders[key]
 
     def _queue(self, jobs: Sequence[Job], answers: list[Answer]) -> None:
         answers += [(job.tag, error) for job, error in self._engine.submit(jobs)]
         if answers:
             self._reply(answers)
 
-    def _go_the_long_way(self, one: Incoming, message: M, function: Callable[[M, Call], Any]) -> None:
-        self._loop.call_soon_threadsafe(self._start_task, one, message, function)
+    async def _predict(self, message: pb.PredictRequest, call: Call) -> Message:
+        request: PredictRequest = await _converted(predict_request_from, message)
+        predictions = await self._inference.predict(request, call)
+        return await _encoded(predict_response_to, predictions, len(predictions.items))
 
-    def _start_task(self, one: Incoming, message: M, function: Callable[[M, Call], Any]) -> None:
+    async def _explain(self, message: "pb.ExplainRequest | ExplainRequest", call: Call) -> Message:
+        if isinstance(message, ExplainRequest):
+            request = message
+        else:
+            request = await _converted(explain_request_from, message)
+        explained = await self._inference.explain(request, call)
+        return await _encoded(explain_response_to, explained, len(explained.items))
+
+    def _start(
+        self, one: Incoming, method: Callable[[Any, Call], Awaitable[Message]], request: object
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._start_task, one, method, request)
+
+    def _start_task(
+        self, one: Incoming, method: Callable[[Any, Call], Awaitable[Message]], request: object
+    ) -> None:
         if not one.call.cancelled:
-            task = self._tasks[one] = self._loop.create_task(self._answer(one, message, function))
+            task = self._tasks[one] = self._loop.create_task(self._answer(one, method, request))
             task.add_done_callback(lambda _: self._tasks.pop(one, None))
 
-    async def _answer(self, one: Incoming, message: M, function: Callable[[M, Call], Any]) -> None:
+    async def _answer(
+        self, one: Incoming, method: Callable[[Any, Call], Awaitable[Message]], request: object
+    ) -> None:
         answer: bytes | GlasstapeError
         try:
-            answer = (await function(message, one.call)).SerializeToString()
+            answer = (await method(request, one.call)).SerializeToString()
         except GlasstapeError as error:
             answer = error
         except Exception as error:
-            answer = unexpected(error, function.__qualname__)
+            answer = unexpected(error, getattr(method, "__qualname__", "call"))
         self._reply([(one, answer)])
 
     def _cancel_task(self, incoming: Incoming) -> None:
@@ -137,36 +172,44 @@ class Batched:
             self._tasks[incoming].cancel()
 
 
-def _is_plain(message: pb.ExplainRequest, request: Request) -> bool:
-    """Whether a call asks for gradient maps of ready windows, with no more than the fast checks."""
+async def _converted(convert: Callable[[M], T], message: M) -> T:
+    """Convert a request; one that carries bars on a worker thread, since it may carry many."""
+    if message.input.WhichOneof("source") == "bars":  # type: ignore[attr-defined]
+        return await asyncio.to_thread(convert, message)
+    return convert(message)
+
+
+async def _encoded(convert: Callable[[T], Message], value: T, items: int) -> Message:
+    """Make a response; one of many items on a worker thread."""
+    return convert(value) if items <= INLINE_ITEMS else await asyncio.to_thread(convert, value)
+
+
+def _is_batchable(request: ExplainRequest) -> bool:
+    """Whether a call asks for gradient maps with no more than the fast checks."""
+    explanation = request.explanation
     return (
-        message.input.WhichOneof("source") == "windows"
-        and request.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
-        and request.baseline is None
-        and not request.checked
+        explanation.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
+        and explanation.baseline is None
+        and not explanation.checked
     )
 
 
-def _jobs(work: Forecast | Explain, asked: Sequence[_Given], owner: "Predicted | Explained") -> list[Job]:
-    """One job for each call, all of them views of one array."""
-    # Of a bytearray, because torch wants to be able to write.
-    windows = np.frombuffer(bytearray().join([given.data for _, given in asked]), dtype="<f4")
-    windows = windows.reshape(-1, *work.model.window_shape)
-    good = good_rows(windows)
-    clean = windows if good.all() else np.where(good[:, None, None], windows, np.float32(0))
+def _jobs(
+    work: Forecast | Explain, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
+) -> list[Job]:
+    """Return one job for each call, all of them views of one array."""
+    # Of a bytearray, because torch requires writable memory.
+    values = np.frombuffer(bytearray().join([windows.data for _, windows in calls]), dtype="<f4")
+    values = values.reshape(-1, *work.model.window_shape)
+    valid = valid_rows(values)
+    clean = values if valid.all() else np.where(valid[:, None, None], values, np.float32(0))
     jobs, first = [], 0
-    for incoming, given in asked:
-        end = first + given.count
-        if clean is not windows and not good[first:end].all():
-            bad = np.flatnonzero(~good[first:end]).tolist()
-            incoming.bad = {row: bad_cell(row, windows[first + row], work.model) for row in bad}
-        lane = _lane(work, given.count)
-        jobs.append(Job(work, (clean[first:end],), lane, incoming.call, owner, incoming))
+    for incoming, windows in calls:
+        end = first + windows.count
+        if clean is not values and not valid[first:end].all():
+            rows = np.flatnonzero(~valid[first:end]).tolist()
+            incoming.invalid = {row: bad_cell(row, values[first + row], work.model) for row in rows}
+        lane = Lane.EXPLAIN if isinstance(work, Explain) else predict_lane(windows.count)
+        jobs.append(Job(work, (clean[first:end],), lane, incoming.call, responder, incoming))
         first = end
     return jobs
-
-
-def _lane(work: Work, count: int) -> Lane:
-    if isinstance(work, Explain):
-        return Lane.EXPLAIN
-    return Lane.BULK if count > BULK_ITEMS else Lane.INTERACTIVE

@@ -20,6 +20,12 @@ log = logging.getLogger(__name__)
 caller: contextvars.ContextVar[Principal] = contextvars.ContextVar("caller", default=ANYBODY)
 """Who the running call was admitted as."""
 
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Bytes of one message, in either direction."""
+DEFAULT_PAGE_SIZE = 1000
+MAX_PAGE_SIZE = 10_000
+"""Entries on one page of every list."""
+
 Context = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
@@ -71,12 +77,32 @@ async def abort(context: Context, error: GlasstapeError) -> NoReturn:
     raise AssertionError("abort raises")
 
 
-def parsed(kind: type[M], payload: bytes) -> M:
-    """A request of its bytes.
+def page_size(requested: int) -> int:
+    """Return the page size of a list: 0 is the default, and more than the largest is taken as that."""
+    return min(requested or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def check_size(message: bytes) -> None:
+    """Check the size of an encoded request or response.
 
     Raises:
-        InvalidArgument: they are none.
+        InvalidArgument: it is larger than `MAX_MESSAGE_BYTES`.
     """
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise InvalidArgument(
+            "MESSAGE_TOO_LARGE",
+            f"a message of {len(message)} bytes is larger than {MAX_MESSAGE_BYTES}, the most allowed",
+            metadata={"limit": str(MAX_MESSAGE_BYTES), "size": str(len(message))},
+        )
+
+
+def parsed(kind: type[M], payload: bytes) -> M:
+    """Return the request of encoded bytes.
+
+    Raises:
+        InvalidArgument: the bytes are no such message, or too many.
+    """
+    check_size(payload)
     try:
         return kind.FromString(payload)
     except DecodeError:

@@ -8,7 +8,7 @@ from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
 
 from glasstape_server.access.quotas import Quotas
-from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
+from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unimplemented
 from glasstape_server.domain.values import INTERVALS, SYMBOL_RULE, is_symbol
 from glasstape_server.market.draft import Batch, Report
 from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
@@ -20,9 +20,9 @@ from glasstape_server.rpc.convert.market import (
     instrument_to,
     microseconds,
 )
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller
-from glasstape_server.rpc.paging import page_size
-from glasstape_server.rpc.status import status_of
+from glasstape_server.rpc.convert.requests import enum_from
+from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller, page_size
+from glasstape_server.rpc.status import problem_of
 
 MAX_BATCH_INSTRUMENTS = 16_384
 MAX_REJECTIONS = 1000
@@ -30,26 +30,32 @@ MAX_REJECTIONS = 1000
 
 
 class MarketServicer(pb_grpc.MarketServiceServicer):
-    """The gRPC adapter of the market room."""
+    """The gRPC adapter of the market."""
 
     def __init__(self, ingest: Ingest, quotas: Quotas) -> None:
         self._ingest = ingest
         self._quotas = quotas
 
-    async def PublishBars(
-        self, requests: AsyncIterator[pb.PublishBarsRequest], context: Context
-    ) -> AsyncIterator[pb.PublishBarsResponse]:
+    @answered
+    async def PublishBars(self, request: pb.PublishBarsRequest, context: Context) -> pb.PublishBarsResponse:
+        """See market.proto."""
+        return _report_to(await self._ingest.publish(_batch_from(request)))
+
+    async def StreamBars(
+        self, requests: AsyncIterator[pb.StreamBarsRequest], context: Context
+    ) -> AsyncIterator[pb.StreamBarsResponse]:
         """See market.proto. Each batch is answered in its turn, once it is durable."""
         try:
             with self._quotas.stream(caller.get()):
                 async for request in requests:
-                    yield _report_to(request.batch_id, await self._ingest.publish(_batch_of(request)))
+                    report = await self._ingest.publish(_batch_from(request.batch))
+                    yield pb.StreamBarsResponse(batch_id=request.batch_id, receipt=_report_to(report))
         except GlasstapeError as error:
             await abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):
             raise
         except Exception as error:
-            await abort_unexpected(context, error, "PublishBars")
+            await abort_unexpected(context, error, "StreamBars")
 
     @answered
     async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:
@@ -90,18 +96,25 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         )
 
 
-def _batch_of(request: pb.PublishBarsRequest) -> Batch:
-    """A batch, whose size is checked before anything is made of it: this runs on the event loop."""
+def _batch_from(request: pb.PublishBarsRequest) -> Batch:
+    """Return a batch. Its size is checked before it is converted, since this runs on the event loop.
+
+    Raises:
+        InvalidArgument: too many bars or instruments, or no such mode.
+    """
     for field, count, most in (
         ("bars", len(request.bars), MAX_BATCH_BARS),
         ("instruments", len(request.instruments), MAX_BATCH_INSTRUMENTS),
     ):
         if count > most:
             raise InvalidArgument.field(field, f"at most {most} in a batch, has {count}")
+    mode = enum_from("mode", request.mode, pb.BAR_MODE_PROVISIONAL)
+    if mode == pb.BAR_MODE_REPLACE:
+        raise Unimplemented("NOT_IMPLEMENTED", "mode: BAR_MODE_REPLACE is not served by this version")
     return Batch(
-        [bar_from(bar) for bar in request.bars],
+        [bar_from(bar, provisional=mode == pb.BAR_MODE_PROVISIONAL) for bar in request.bars],
         [instrument_from(item) for item in request.instruments],
-        request.backfill,
+        backfill=mode == pb.BAR_MODE_BACKFILL,
     )
 
 
@@ -112,16 +125,15 @@ def _after(token: str) -> int:
         raise InvalidArgument.field("page_token", "must be a next_page_token of this service") from None
 
 
-def _report_to(batch_id: int, report: Report) -> pb.PublishBarsResponse:
+def _report_to(report: Report) -> pb.PublishBarsResponse:
     return pb.PublishBarsResponse(
-        batch_id=batch_id,
         stored=report.stored,
         duplicates=report.duplicates,
         halted=report.halted,
         provisional=report.provisional,
         rejected=len(report.rejections),
         rejections=[
-            pb.BarRejection(index=index, symbol=symbol[:64], status=status_of(error))
+            pb.BarRejection(index=index, symbol=symbol[:64], problem=problem_of(error))
             for index, symbol, error in report.rejections[:MAX_REJECTIONS]
         ],
     )

@@ -7,7 +7,6 @@ for down, flat, up: the calibrated probabilities of Predict, bit for bit.
 from collections.abc import Callable
 
 import numpy as np
-from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server import __version__
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
@@ -18,6 +17,7 @@ from glasstape_server.rpc.oip import open_inference_pb2 as oip
 from glasstape_server.rpc.oip import open_inference_pb2_grpc as oip_grpc
 from glasstape_server.serving.inference import Inference
 from glasstape_server.serving.items import check_count
+from glasstape_server.serving.requests import PredictRequest, Windows
 
 INPUT = "windows"
 OUTPUT = "confidences"
@@ -84,16 +84,14 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
         """Predict. The protocol has no errors for single rows, so one bad row fails the call."""
         model = self._find(request.model_name, request.model_version)
         count, data = _windows(request, model)
-        predict = pb.PredictRequest(
-            model=f"{model.ref.name}@{model.ref.version}",
-            input=pb.Input(windows=pb.Windows(count=count, data=data)),
-        )
-        response = await self._inference.predict(predict, call_of(context))
+        predict = PredictRequest(Windows(count, data), f"{model.ref.name}@{model.ref.version}")
+        predictions = await self._inference.predict(predict, call_of(context))
         rows = []
-        for prediction in response.predictions:
-            if prediction.WhichOneof("result") == "error":
-                raise InvalidArgument.field(INPUT, prediction.error.message)
-            rows.append((prediction.confidence.down, prediction.confidence.flat, prediction.confidence.up))
+        for item, confidence in zip(predictions.items, predictions.confidences, strict=True):
+            if confidence is None:
+                assert item.error is not None  # an item without a prediction has an error
+                raise InvalidArgument.field(INPUT, item.error.message)
+            rows.append((confidence.down, confidence.flat, confidence.up))
         output = oip.ModelInferResponse.InferOutputTensor(name=OUTPUT, datatype="FP64", shape=[len(rows), 3])
         return oip.ModelInferResponse(
             model_name=model.ref.name,

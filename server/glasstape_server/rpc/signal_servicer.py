@@ -12,13 +12,21 @@ from glasstape_server.access.gate import check_may_explain
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.explain.catalogue import check_served
 from glasstape_server.explain.method import MethodName
-from glasstape_server.rpc.convert.explanations import method_from
-from glasstape_server.rpc.convert.signals import decode_event
+from glasstape_server.rpc.convert.predictions import ModelTable
+from glasstape_server.rpc.convert.requests import method_from
+from glasstape_server.rpc.convert.signals import decode_event, event_message
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
 from glasstape_server.rpc.convert.track import TrackQuestion, question_from, track_record_to
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller, parsed
-from glasstape_server.rpc.paging import page_size
+from glasstape_server.rpc.handlers import (
+    Context,
+    abort,
+    abort_unexpected,
+    answered,
+    caller,
+    page_size,
+    parsed,
+)
 from glasstape_server.rpc.stream_writer import StreamWriter
 from glasstape_server.serving.inference import Inference
 from glasstape_server.signals.delivery.hub import Hub
@@ -106,10 +114,9 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         records = await self._hub.read(
             self._hub.log.page, selection, first, last, size + 1, request.descending
         )
-        response = pb.ListSignalsResponse(
-            events=[pb.Event.FromString(record.payload) for record in records[:size]],
-            epoch=bounds.epoch.hex(),
-        )
+        table = ModelTable()
+        events = [event_message(record.payload, table.index(record.model)) for record in records[:size]]
+        response = pb.ListSignalsResponse(events=events, models=table.messages(), epoch=bounds.epoch.hex())
         if len(records) > size:
             response.next_page_token = f"{bounds.epoch.hex()}:{records[size].sequence}"
         return response
@@ -127,7 +134,11 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         """On a journal reader thread."""
         bounds = self._hub.bounds
         records = self._hub.log.page(selection, 1, bounds.head, 1 << 62, False)
-        scored = [Scored.of(decode_event(r.payload)) for r in records if question.model in ("", r.model_name)]
+        scored = [
+            Scored.of(decode_event(r.payload, r.model))
+            for r in records
+            if question.model in ("", r.model.name)
+        ]
         kept = [
             item for item in scored if not (question.exclude_abstained and item.outcome.confidence.abstained)
         ]

@@ -9,6 +9,7 @@ from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.values import Kind
 from glasstape_server.explain.method import MethodName
+from glasstape_server.rpc.convert.explanations import heatmaps_to
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.handlers import Context, call_of
 from glasstape_server.serving.inference import Inference
@@ -99,19 +100,15 @@ class StreamWriter:
 
     async def _explain(self, sequences: list[int], method: MethodName) -> None:
         try:
-            made = await self._inference.explain_signals(sequences, method, call_of(self._context))
+            maps = await self._inference.explain_signals(sequences, method, call_of(self._context))
         except ResourceExhausted:
             return  # under load, and beyond the caller's quota, maps are shed
         except Exception:
             log.exception("heat maps of %d signals failed", len(sequences))
             return
-        maps = [
-            pb.SignalHeatmap(sequence=sequence, explanation=explanation)
-            for sequence, explanation in zip(sequences, made, strict=True)
-        ]
         async with self._writing:
             token, through = self._position
             response = pb.SignalsResponse(
-                resume_token=token, through_sequence=through, heatmaps=pb.SignalHeatmaps(heatmaps=maps)
+                resume_token=token, through_sequence=through, heatmaps=heatmaps_to(maps)
             )
             await self._write(response.SerializeToString())

@@ -14,7 +14,7 @@ from glasstape_server.access.gate import Gate
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unauthenticated
 from glasstape_server.domain.values import ANYBODY, Principal
 from glasstape_server.operations.traffic import REQUEST_ID, Traffic, id_of, request_id
-from glasstape_server.rpc.handlers import Context, abort, caller
+from glasstape_server.rpc.handlers import Context, abort, caller, check_size
 
 if TYPE_CHECKING:  # it takes no parameters when it runs
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -144,10 +144,11 @@ def _read(handler: "Handler", payload: Any) -> Any:
     Raises:
         InvalidArgument: they are no such message.
     """
-    if handler.request_deserializer is None:
-        return payload
     if handler.request_streaming:
         return _read_each(handler, payload)
+    check_size(payload)
+    if handler.request_deserializer is None:
+        return payload
     try:
         return handler.request_deserializer(payload)
     except DecodeError:
@@ -157,6 +158,7 @@ def _read(handler: "Handler", payload: Any) -> Any:
 async def _read_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
     deserialized: Any = handler.request_deserializer
     async for payload in payloads:
+        check_size(payload)
         try:
             yield deserialized(payload)
         except DecodeError:

@@ -17,23 +17,26 @@ from grpc_reflection.v1alpha import reflection
 
 from glasstape_server.access.gate import CHECK_SECONDS, Gate
 from glasstape_server.operations.traffic import Traffic, Uncounted
+from glasstape_server.rpc.handlers import MAX_MESSAGE_BYTES
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
 from glasstape_server.rpc.open_inference_servicer import OpenInferenceServicer
 from glasstape_server.rpc.signal_servicer import SignalServicer
+from glasstape_server.serving.inference import Inference
 from glasstape_server.transport.authentication import Guard
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.tls import Certificates
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_RECEIVED_BYTES = 2 * MAX_MESSAGE_BYTES
+"""What the library itself takes, so that a message that is too large gets our own error up to here."""
 MAX_METADATA_BYTES = 8 * 1024
 MAX_STREAMS = 1_024
 """Calls at once on one connection, which all clients of a process share."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_RECEIVED_BYTES),
+    ("grpc.max_send_message_length", MAX_RECEIVED_BYTES),
     # Two servers must not share a port unnoticed.
     ("grpc.so_reuseport", 0),
     # Clients ping every 10 s to notice a dead link; the server must allow it and pings by itself.
@@ -93,8 +96,9 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Servicers:
-    """Everything that answers."""
+    """Every service, and what the wires call by the batch."""
 
+    application: Inference
     inference: InferenceServicer
     market: MarketServicer
     signals: SignalServicer
@@ -104,6 +108,9 @@ class Servicers:
 
 class WireServer(Protocol):
     """A bound server, on whichever wire."""
+
+    wires: tuple[str, ...]
+    """Names of the wires that it serves."""
 
     @property
     def port(self) -> int:
@@ -136,7 +143,9 @@ class WireServer(Protocol):
 
 
 class Server:
-    """grpcio. Binds at once, answers from `start` on, says SERVING only after `set_ready`."""
+    """grpcio. Binds at once, answers from `start` on, reports SERVING only after `set_ready`."""
+
+    wires: tuple[str, ...] = ("grpcio",)
 
     def __init__(
         self, servicers: Servicers, address: str, access: Access, traffic: Traffic | None = None

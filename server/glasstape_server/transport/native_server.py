@@ -15,15 +15,15 @@ import grpc
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
-from glasstape_server.domain.errors import GlasstapeError, ResourceExhausted, Unavailable
+from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
 from glasstape_server.domain.values import Call
 from glasstape_server.operations.traffic import Traffic
-from glasstape_server.rpc.answers import Answer, Incoming
 from glasstape_server.rpc.batched import Batched
+from glasstape_server.rpc.calls import Answer, Incoming
+from glasstape_server.rpc.handlers import check_size
 from glasstape_server.rpc.status import code_of, trailing_metadata
 from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
-    MAX_MESSAGE_BYTES,
     MAX_METADATA_BYTES,
     MAX_STREAMS,
     PREDICT,
@@ -48,6 +48,8 @@ _PREDICT, _EXPLAIN, _SIGNALS = range(3)
 
 class NativeServer:
     """As `Server`, on the fast wire."""
+
+    wires: tuple[str, ...] = ("native", "grpcio")
 
     def __init__(self, servicers: Servicers, address: str, access: Access, traffic: Traffic) -> None:
         """Bind.
@@ -76,7 +78,7 @@ class NativeServer:
         self._front.set_fallback(self._folder.socket)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()
-        self._batched = Batched(servicers.inference.inference, self._reply)
+        self._batched = Batched(servicers.application, self._reply)
         self._open: dict[int, Incoming | Call] = {}
         """Calls that are not answered yet, and streams, by the front's number."""
         self._streams: dict[int, asyncio.Task[None]] = {}
@@ -167,7 +169,7 @@ class NativeServer:
     def _refused(self, payload: bytes) -> GlasstapeError | None:
         if self._stopping:
             return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-        return _too_large(payload)
+        return _size_error(payload)
 
     def _reply(self, answers: Sequence[Answer]) -> None:
         now = time.monotonic()
@@ -178,7 +180,7 @@ class NativeServer:
                 continue  # its caller is gone
             took[path].append(now - came)
             if isinstance(answer, bytes):
-                too_large = _too_large(answer)
+                too_large = _size_error(answer)
                 if too_large is None:
                     self._front.respond(number, answer)
                     continue
@@ -254,11 +256,9 @@ def _deadline(remaining: float | None) -> float | None:
     return None if remaining is None else time.monotonic() + remaining
 
 
-def _too_large(message: bytes) -> GlasstapeError | None:
-    if len(message) <= MAX_MESSAGE_BYTES:
-        return None
-    return ResourceExhausted(
-        "MESSAGE_TOO_LARGE",
-        f"a message of {len(message)} bytes is larger than {MAX_MESSAGE_BYTES}, the most allowed",
-        metadata={"limit": str(MAX_MESSAGE_BYTES), "size": str(len(message))},
-    )
+def _size_error(message: bytes) -> GlasstapeError | None:
+    try:
+        check_size(message)
+    except InvalidArgument as error:
+        return error
+    return None

@@ -25,7 +25,7 @@ def windows(count=1, seed=0, **changes):
     values = np.random.default_rng(seed).normal(size=(count, 6, 8)).astype("<f4")
     for (row, time, feature), value in changes.get("cells", {}).items():
         values[row, time, feature] = value
-    return pb.Input(windows=pb.Windows(count=count, data=values.tobytes()))
+    return pb.PredictionInput(windows=pb.Windows(count=count, data=values.tobytes()))
 
 
 def refused(call, *arguments):
@@ -37,20 +37,20 @@ def refused(call, *arguments):
 @pytest.mark.parametrize(
     ("source", "code", "field", "text"),
     [
-        (pb.Input(), "INVALID_ARGUMENT", "input.source", "must be set"),
+        (pb.PredictionInput(), "INVALID_ARGUMENT", "input.source", "must be set"),
         (
-            pb.Input(windows=pb.Windows(count=1, data=b"x" * 190)),
+            pb.PredictionInput(windows=pb.Windows(count=1, data=b"x" * 190)),
             "INVALID_ARGUMENT",
             "input.windows.data",
             "190 bytes, expected count x 6 x 8 x 4 = 192",
         ),
-        (pb.Input(windows=pb.Windows()), "INVALID_ARGUMENT", "input.windows.count", "is 0"),
-        (pb.Input(symbols=pb.Symbols()), "INVALID_ARGUMENT", "input.symbols.symbols", "is 0"),
-        (pb.Input(bars=pb.BarSeries()), "INVALID_ARGUMENT", "input.bars.series", "is 0"),
-        (pb.Input(signals=pb.SignalRefs()), "INVALID_ARGUMENT", "input.signals.sequences", "is 0"),
-        (pb.Input(windows=pb.Windows(count=100_000)), "RESOURCE_EXHAUSTED", None, "at most 16384"),
+        (pb.PredictionInput(windows=pb.Windows()), "INVALID_ARGUMENT", "input.windows.count", "is 0"),
+        (pb.PredictionInput(symbols=pb.Symbols()), "INVALID_ARGUMENT", "input.symbols.symbols", "is 0"),
+        (pb.PredictionInput(bars=pb.BarSeries()), "INVALID_ARGUMENT", "input.bars.series", "is 0"),
+        (pb.PredictionInput(signals=pb.SignalRefs()), "INVALID_ARGUMENT", "input.signals.sequences", "is 0"),
+        (pb.PredictionInput(windows=pb.Windows(count=100_000)), "RESOURCE_EXHAUSTED", None, "at most 16384"),
         (
-            pb.Input(windows=pb.Windows(count=100_000, data=bytes(100_000 * 192))),
+            pb.PredictionInput(windows=pb.Windows(count=100_000, data=bytes(100_000 * 192))),
             "RESOURCE_EXHAUSTED",
             None,
             "larger",
@@ -78,7 +78,7 @@ def test_bad_values_fail_their_item_alone_and_name_the_cell(stub):
 
 
 def test_an_unknown_symbol_among_good_ones(stub):
-    source = pb.Input(symbols=pb.Symbols(symbols=["AAA", "NOPE", "005930", "a b"]))
+    source = pb.PredictionInput(symbols=pb.Symbols(symbols=["AAA", "NOPE", "005930", "a b"]))
     answers = stub.Predict(pb.PredictRequest(input=source)).predictions
     assert [a.WhichOneof("result") for a in answers] == ["confidence", "error", "confidence", "error"]
     assert [a.symbol for a in answers] == ["AAA", "NOPE", "005930", "a b"]
@@ -140,13 +140,15 @@ def test_past_signals_come_back_bit_for_bit_and_recompute(stub, channel, market)
         signals_pb2.ListSignalsRequest(kinds=kinds)
     )
     sequences = [event.sequence for event in listed.events]
-    source = pb.Input(signals=pb.SignalRefs(sequences=sequences, epoch=listed.epoch))
+    source = pb.PredictionInput(signals=pb.SignalRefs(sequences=sequences, epoch=listed.epoch))
     predicted = stub.Predict(pb.PredictRequest(input=source)).predictions
     for event, answer in zip(listed.events, predicted, strict=True):
         said = event.confidence if event.WhichOneof("kind") == "confidence" else event.buy.signal
         assert answer.confidence == said.confidence
         assert answer.model == event.model
-    explained = stub.Explain(pb.ExplainRequest(input=source, score=pb.SCORE_LOG_PROBABILITY)).explanations
+    explained = stub.Explain(
+        pb.ExplainRequest(input=source, score=pb.Explanation.SCORE_LOG_PROBABILITY)
+    ).explanations
     for answer, made in zip(predicted, explained, strict=True):
         assert made.prediction.confidence == answer.confidence
     have = market.bars["AAA"]
@@ -159,19 +161,23 @@ def test_past_signals_come_back_bit_for_bit_and_recompute(stub, channel, market)
 
 def test_past_signals_outside_the_journal_or_of_another_epoch(stub):
     answers = stub.Predict(
-        pb.PredictRequest(input=pb.Input(signals=pb.SignalRefs(sequences=[1, 10**9])))
+        pb.PredictRequest(input=pb.PredictionInput(signals=pb.SignalRefs(sequences=[1, 10**9])))
     ).predictions
     assert [a.WhichOneof("result") for a in answers] == ["confidence", "error"]
     assert answers[1].error.code == grpc.StatusCode.OUT_OF_RANGE.value[0]
-    other = pb.Input(signals=pb.SignalRefs(sequences=[1], epoch="0" * 16))
+    other = pb.PredictionInput(signals=pb.SignalRefs(sequences=[1], epoch="0" * 16))
     assert refused(stub.Predict, pb.PredictRequest(input=other)).reason == "EPOCH_CHANGED"
-    both = pb.PredictRequest(model="sample-conv1d", input=pb.Input(signals=pb.SignalRefs(sequences=[1])))
+    both = pb.PredictRequest(
+        model="sample-conv1d", input=pb.PredictionInput(signals=pb.SignalRefs(sequences=[1]))
+    )
     assert [v.field for v in refused(stub.Predict, both).violations] == ["model"]
 
 
 def test_an_expired_deadline_is_told_as_such(stub):
     with pytest.raises(grpc.RpcError) as caught:
-        stub.Explain(pb.ExplainRequest(input=windows(16_384), method=pb.METHOD_OCCLUSION), timeout=0.05)
+        stub.Explain(
+            pb.ExplainRequest(input=windows(16_384), method=pb.Explanation.METHOD_OCCLUSION), timeout=0.05
+        )
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert len(stub.Predict(pb.PredictRequest(input=windows(1)), timeout=5).predictions) == 1
 

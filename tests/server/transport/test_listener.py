@@ -22,7 +22,7 @@ from running import refusal
 
 def request(kind=pb.PredictRequest, count=1, seed=0, **more):
     data = np.random.default_rng(seed).normal(size=(count, 6, 8)).astype("<f4").tobytes()
-    return kind(input=pb.Input(windows=pb.Windows(count=count, data=data)), **more)
+    return kind(input=pb.PredictionInput(windows=pb.Windows(count=count, data=data)), **more)
 
 
 def test_many_calls_at_once_each_get_their_own_answer(market):
@@ -115,7 +115,7 @@ def test_requests_in_an_unusual_order_of_fields_are_read_as_what_they_are(market
 def test_a_deadline_that_has_passed_is_kept_and_the_server_goes_on(market):
     with grpc.insecure_channel(market.address) as channel:
         stub = inference_pb2_grpc.InferenceServiceStub(channel)
-        slow = request(pb.ExplainRequest, 2000, method=pb.METHOD_SHAPLEY_FEATURES)
+        slow = request(pb.ExplainRequest, 2000, method=pb.Explanation.METHOD_SHAPLEY_FEATURES)
         with pytest.raises(grpc.RpcError) as caught:
             stub.Explain(slow, timeout=0.05)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

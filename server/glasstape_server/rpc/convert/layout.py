@@ -37,8 +37,9 @@ def varint(value: int) -> bytes:
 
 def key(message: type[Message], field: str) -> bytes:
     """What stands before a field's value."""
-    found = message.DESCRIPTOR.fields_by_name[field]
-    return varint(found.number << 3 | _WIRE_TYPES.get(found.type, _VARINT))
+    descriptor = message.DESCRIPTOR.fields_by_name[field]
+    wire_type = _LENGTH if descriptor.is_packed else _WIRE_TYPES.get(descriptor.type, _VARINT)
+    return varint(descriptor.number << 3 | wire_type)
 
 
 def prefixed(message: type[Message], field: str, value: bytes) -> bytes:
@@ -75,7 +76,7 @@ class Layout:
         return self
 
     def data(self, field: str, size: int) -> "Layout":
-        """A bytes field of fixed length whose content varies."""
+        """Add a field of bytes or packed numbers, of fixed length, whose content varies."""
         self._template += key(self._message, field) + varint(size)
         self.places[field] = slice(len(self._template), len(self._template) + size)
         self._template += bytes(size)

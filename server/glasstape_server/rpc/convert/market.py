@@ -1,5 +1,7 @@
 """Bars and instruments."""
 
+import math
+
 from glasstape.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -19,18 +21,18 @@ def microseconds(time: Timestamp) -> int:
     return time.seconds * SECOND + time.nanos // 1000
 
 
-def bar_from(message: pb.Bar) -> Bar:
-    """A bar as it was sent, not yet checked."""
+def bar_from(message: pb.Bar, *, provisional: bool = False) -> Bar:
+    """Return a bar as it was sent, not yet checked; NaN stands for a number that is not set."""
     return Bar(
         message.symbol,
         message.interval,
         microseconds(message.close_time),
-        message.open,
-        message.high,
-        message.low,
+        message.open if message.HasField("open") else math.nan,
+        message.high if message.HasField("high") else math.nan,
+        message.low if message.HasField("low") else math.nan,
         message.close,
-        message.volume,
-        message.provisional,
+        message.volume if message.HasField("volume") else math.nan,
+        provisional or message.provisional,
     )
 
 

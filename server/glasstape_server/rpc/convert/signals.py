@@ -1,4 +1,4 @@
-"""Events, in both directions; and the joining of encoded events into batches."""
+"""Events, in both directions."""
 
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
@@ -16,15 +16,13 @@ from glasstape_server.domain.values import (
     Outcome,
     Signal,
 )
-from glasstape_server.rpc.convert.layout import key, varint
 from glasstape_server.rpc.convert.market import bar_from, bar_to, microseconds, timestamp
-from glasstape_server.signals.delivery.burst import Page
 
 DIRECTIONS: tuple[ipb.Direction.ValueType, ...] = (ipb.DIRECTION_DOWN, ipb.DIRECTION_FLAT, ipb.DIRECTION_UP)
 """Wire direction by class index."""
-ENTRIES: dict[Entry, ipb.Entry.ValueType] = {
-    Entry.CURRENT_CLOSE: ipb.ENTRY_CURRENT_CLOSE,
-    Entry.NEXT_CLOSE: ipb.ENTRY_NEXT_CLOSE,
+ENTRIES: dict[Entry, ipb.EntryPrice.ValueType] = {
+    Entry.CURRENT_CLOSE: ipb.ENTRY_PRICE_CURRENT_CLOSE,
+    Entry.NEXT_CLOSE: ipb.ENTRY_PRICE_NEXT_CLOSE,
 }
 
 LABEL_KINDS: dict[LabelKind, pb.LabelKind.ValueType] = {
@@ -68,14 +66,13 @@ def confidence_from(message: ipb.Confidence) -> Confidence:
 
 
 def encode_event(event: Event) -> bytes:
-    """The bytes of an event, as journalled and as sent."""
+    """Return the bytes of an event, as journaled and as sent; its model travels beside it."""
     message = pb.Event(
         sequence=event.sequence,
         symbol=event.symbol,
         interval=event.interval,
         bar_close_time=timestamp(event.bar_close_time),
         publish_time=timestamp(event.publish_time),
-        model=ref_to(event.model),
     )
     match event.body:
         case Signal() as made:
@@ -88,10 +85,9 @@ def encode_event(event: Event) -> bytes:
     return message.SerializeToString()
 
 
-def decode_event(payload: bytes) -> Event:
-    """The event of journalled bytes."""
+def decode_event(payload: bytes, model: ModelRef) -> Event:
+    """Return the event of journaled bytes, and of the model that was journaled beside them."""
     message = pb.Event.FromString(payload)
-    ref = message.model
     body: Signal | Buy | Outcome
     match message.WhichOneof("kind"):
         case "buy":
@@ -106,34 +102,21 @@ def decode_event(payload: bytes) -> Event:
         message.interval,
         microseconds(message.bar_close_time),
         microseconds(message.publish_time),
-        ModelRef(ref.name, ref.version, ref.digest, ref.feature_spec_hash),
+        model,
         body,
     )
 
 
-def join_batch(token: bytes, through: int, page: Page, conflated: int, snapshot: bool) -> bytes:
-    """A SignalsResponse with a batch, made of events that were encoded when they were journalled.
-
-    A serialized repeated field is a concatenation of its elements, so nothing is encoded again, and of a page that
-    several subscribers get, nothing is joined again.
-    """
-    if page.encoded is None:
-        parts: list[bytes] = []
-        for record in page.records:
-            parts += (_EVENT, varint(len(record.payload)), record.payload)
-        page.encoded = b"".join(parts)
-    rest = pb.EventBatch(conflated_count=conflated, snapshot=snapshot).SerializeToString()
-    head = pb.SignalsResponse(resume_token=token, through_sequence=through).SerializeToString()
-    return b"".join((head, _BATCH, varint(len(page.encoded) + len(rest)), page.encoded, rest))
-
-
-_EVENT = key(pb.EventBatch, "events")
-_BATCH = key(pb.SignalsResponse, "batch")
+def event_message(payload: bytes, model_index: int) -> pb.Event:
+    """Return the message of journaled bytes, pointing into the model table of its message."""
+    message = pb.Event.FromString(payload)
+    message.model_index = model_index
+    return message
 
 
 def _signal_to(made: Signal) -> pb.Signal:
     return pb.Signal(
-        confidence=confidence_to(made.confidence),
+        probabilities=confidence_to(made.confidence),
         bar=bar_to(made.bar),
         reference_close=made.bar.close,
         previous_session_close=made.previous_session_close,
@@ -149,7 +132,7 @@ def _signal_to(made: Signal) -> pb.Signal:
 def _signal_from(message: pb.Signal) -> Signal:
     has_previous = message.HasField("previous_session_close")
     return Signal(
-        confidence=confidence_from(message.confidence),
+        confidence=confidence_from(message.probabilities),
         bar=bar_from(message.bar),
         previous_session_close=message.previous_session_close if has_previous else None,
         horizon_bars=message.horizon_bars,
@@ -166,11 +149,11 @@ def _outcome_to(outcome: Outcome) -> pb.Outcome:
         confidence_sequence=outcome.confidence_sequence,
         signal_bar_close_time=timestamp(outcome.signal_close_time),
         predicted=DIRECTIONS[outcome.predicted],
-        realised=DIRECTIONS[outcome.realised],
-        realised_return=outcome.realised_return,
+        realized=DIRECTIONS[outcome.realised],
+        realized_return=outcome.realised_return,
         hit=outcome.hit,
         abstained=outcome.confidence.abstained,
-        confidence=confidence_to(outcome.confidence),
+        probabilities=confidence_to(outcome.confidence),
     )
 
 
@@ -179,7 +162,7 @@ def _outcome_from(message: pb.Outcome) -> Outcome:
         confidence_sequence=message.confidence_sequence,
         signal_close_time=microseconds(message.signal_bar_close_time),
         predicted=Direction(message.predicted - 1),
-        realised=Direction(message.realised - 1),
-        realised_return=message.realised_return,
-        confidence=confidence_from(message.confidence),
+        realised=Direction(message.realized - 1),
+        realised_return=message.realized_return,
+        confidence=confidence_from(message.probabilities),
     )

@@ -12,7 +12,7 @@ from glasstape_server.signals.delivery.messages import Start, Subscription
 from glasstape_server.signals.journal.log import Selection
 
 MAX_SYMBOLS = 10_000
-MAX_TOKEN_BYTES = 128
+MAX_TOKEN_BYTES = 1024
 
 
 def selection_from(symbols: Sequence[str], kinds: Sequence[int], min_confidence: float) -> Selection:
@@ -50,7 +50,7 @@ def subscription_from(request: pb.SignalsRequest) -> Subscription:
         )
     if request.start not in (0, *Start):
         raise InvalidArgument.field("start", f"must be SNAPSHOT, LIVE or EARLIEST, is {request.start}")
-    if request.delivery not in pb.Delivery.values():
+    if request.delivery not in pb.SignalsRequest.Delivery.values():
         raise InvalidArgument.field("delivery", f"must be CONFLATED or EVERY_EVENT, is {request.delivery}")
     conflation, heartbeat = 0.1, 1.0
     if request.HasField("conflation_interval"):
@@ -61,7 +61,7 @@ def subscription_from(request: pb.SignalsRequest) -> Subscription:
         selection=selection_from(request.symbols, request.kinds, request.min_confidence),
         start=Start(request.start or Start.SNAPSHOT),
         resume_token=request.resume_token,
-        every_event=request.delivery == pb.DELIVERY_EVERY_EVENT,
+        every_event=request.delivery == pb.SignalsRequest.DELIVERY_EVERY_EVENT,
         conflation_seconds=conflation,
         heartbeat_seconds=heartbeat,
     )

@@ -48,7 +48,7 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
                 predicted=_direction_to(r.predicted),
                 count=r.count,
                 hits=r.hits,
-                hit_rate=r.hit_rate,
+                hit_rate=r.hit_rate if r.count else None,
                 hit_rate_low=r.hit_rate_low,
                 hit_rate_high=r.hit_rate_high,
                 base_rate=r.base_rate,
@@ -57,8 +57,8 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
                 sessions=r.sessions,
                 model=r.model,
                 symbol=r.symbol,
-                confidence_low=r.band[0],
-                confidence_high=r.band[1],
+                confidence_low=r.band[0] if r.band[1] else None,
+                confidence_high=r.band[1] or None,
             )
             for r in track.records
         ],
@@ -69,7 +69,7 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
             ipb.ReliabilityPoint(
                 direction=_direction_to(point.direction),
                 stated=point.stated,
-                realised=point.realised,
+                realized=point.realised,
                 count=point.count,
             )
             for point in track.reliability

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.values import Call
-from glasstape_server.rpc.answers import Answer, Incoming
 from glasstape_server.rpc.batched import Rpc
+from glasstape_server.rpc.calls import Answer, Incoming
+from glasstape_server.rpc.handlers import check_size
 
 QUIET_TURNS = 20
 MOST = 64
@@ -42,12 +43,14 @@ class Gather:
         self._open += 1
         self._quiet = 0
         try:
-            return await future
+            answer = await future
         except asyncio.CancelledError:
             self._cancel(incoming)
             raise
         finally:
             self._open -= 1
+        check_size(answer)
+        return answer
 
     def _turn(self, known: int) -> None:
         self._quiet = self._quiet + 1 if len(self._waiting) == known else 0
