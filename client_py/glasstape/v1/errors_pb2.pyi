@@ -40,7 +40,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BAR_INVALID: _ErrorReason.ValueType  # 5
     """INVALID_ARGUMENT; do not retry. A bar breaks a rule: the violations name field, rule and value."""
     ERROR_REASON_BAR_OUT_OF_ORDER: _ErrorReason.ValueType  # 6
-    """FAILED_PRECONDITION; do not retry. A final bar is older than the last one of its series: send it
+    """INVALID_ARGUMENT; do not retry. A final bar is older than the last one of its series: send it
     as BAR_MODE_BACKFILL.
     """
     ERROR_REASON_BAR_CONFLICT: _ErrorReason.ValueType  # 7
@@ -141,7 +141,7 @@ ERROR_REASON_WINDOW_INVALID: ErrorReason.ValueType  # 4
 ERROR_REASON_BAR_INVALID: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT; do not retry. A bar breaks a rule: the violations name field, rule and value."""
 ERROR_REASON_BAR_OUT_OF_ORDER: ErrorReason.ValueType  # 6
-"""FAILED_PRECONDITION; do not retry. A final bar is older than the last one of its series: send it
+"""INVALID_ARGUMENT; do not retry. A final bar is older than the last one of its series: send it
 as BAR_MODE_BACKFILL.
 """
 ERROR_REASON_BAR_CONFLICT: ErrorReason.ValueType  # 7

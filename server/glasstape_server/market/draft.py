@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument
+from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, Violation
 from glasstape_server.domain.values import SECOND, Bar, Instrument
 from glasstape_server.market.rules import check_bar, check_not_future, day_of
 from glasstape_server.market.series_tail import SeriesTail
@@ -131,7 +131,9 @@ class Draft:
             stored = datetime.fromtimestamp(other / SECOND, UTC).isoformat()
             sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
             rule = f"its trading day in {zone} has a bar already ({stored}), is {sent}"
-            raise InvalidArgument.field("close_time", rule, "BAR_CONFLICT")
+            raise AlreadyExists(
+                "BAR_CONFLICT", f"close_time: {rule}", violations=(Violation("close_time", rule),)
+            )
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval

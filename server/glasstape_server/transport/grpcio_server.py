@@ -13,7 +13,6 @@ from glasstape.v1 import (
     signals_pb2_grpc,
 )
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from glasstape_server.access.gate import CHECK_SECONDS, Gate
 from glasstape_server.operations.traffic import Traffic, Uncounted
@@ -26,6 +25,7 @@ from glasstape_server.rpc.signal_servicer import SignalServicer
 from glasstape_server.serving.inference import Inference
 from glasstape_server.transport.authentication import Guard
 from glasstape_server.transport.health import Health
+from glasstape_server.transport.reflection import enable_reflection
 from glasstape_server.transport.tls import Certificates
 
 MAX_RECEIVED_BYTES = 2 * MAX_MESSAGE_BYTES
@@ -162,8 +162,7 @@ class Server:
         self._health = servicers.health
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if access.with_reflection:
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            enable_reflection((*SERVICES, health.SERVICE_NAME), self._server)
         if access.tls is None:
             self.port = self._server.add_insecure_port(address)
         else:

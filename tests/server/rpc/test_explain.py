@@ -3,7 +3,7 @@
 import grpc
 import numpy as np
 import pytest
-from asking import array, explain, symbols, windows
+from asking import array, explain, maps, symbols, windows
 from glasstape.errors import from_rpc
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc
@@ -28,7 +28,7 @@ def refused(call, *arguments, **asked):
 def test_every_served_method_answers_with_a_map_and_its_quality(stub, method):
     response = explain(stub, method=method, samples=0)
     assert response.method == method
-    for made in response.explanations:
+    for made in maps(response):
         assert made.prediction.confidence.class_index == made.target - 1
         assert array(made.heatmap.values).shape == (6, 8)
         native = (made.heatmap.native_shape.time, made.heatmap.native_shape.features)
@@ -47,7 +47,7 @@ def test_every_served_method_answers_with_a_map_and_its_quality(stub, method):
     ],
 )
 def test_coarse_maps_say_their_native_shape_and_so_do_their_drivers(stub, method, native):
-    for made in explain(stub, method=method).explanations:
+    for made in maps(explain(stub, method=method)):
         assert (made.heatmap.native_shape.time, made.heatmap.native_shape.features) == native
         assert made.heatmap.upsampled
         for driver in made.drivers:
@@ -65,7 +65,7 @@ def test_coarse_maps_say_their_native_shape_and_so_do_their_drivers(stub, method
     ],
 )
 def test_contributions_sum_to_the_score_and_have_shares(stub, method):
-    for made in explain(stub, method=method).explanations:
+    for made in maps(explain(stub, method=method)):
         assert made.heatmap.quantity == pb.Heatmap.QUANTITY_CONTRIBUTION
         total = array(made.heatmap.values).sum()
         assert abs(total - (made.score - made.baseline_score)) == pytest.approx(
@@ -80,7 +80,7 @@ def test_quality_full_brings_measurements_and_names_what_fails(stub):
     none = explain(stub, method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_NONE)
     model = stub.GetModel(pb.GetModelRequest()).model
     failed = [f"{check.name} failed: {check.text}" for check in model.checks if not check.passed]
-    for made, plain in zip(full.explanations, none.explanations, strict=True):
+    for made, plain in zip(maps(full), maps(none), strict=True):
         assert made.quality.level == pb.QUALITY_LEVEL_FULL
         names = {check.name for check in made.quality.checks}
         assert names == {
@@ -98,17 +98,21 @@ def test_quality_full_brings_measurements_and_names_what_fails(stub):
 
 
 def test_smoothgrad_brings_its_sign_stability_and_repeats_with_its_seed(stub):
-    maps = [
-        explain(stub, method=pb.Explanation.METHOD_SMOOTHGRAD, seed=seed).explanations[0]
+    drawn = [
+        explain(stub, method=pb.Explanation.METHOD_SMOOTHGRAD, seed=seed).results[0].explanation
         for seed in (5, 5, 6)
     ]
-    assert maps[0].heatmap == maps[1].heatmap != maps[2].heatmap
-    assert array(maps[0].heatmap.sign_stability).max() <= 1
-    assert maps[0].samples == 16
+    assert drawn[0].heatmap == drawn[1].heatmap != drawn[2].heatmap
+    assert array(drawn[0].heatmap.sign_stability).max() <= 1
+    assert drawn[0].samples == 16
 
 
 def test_symbols_come_with_their_bar_times_and_their_window(stub, market):
-    made = explain(stub, symbols("AAA"), method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS).explanations[0]
+    made = (
+        explain(stub, symbols("AAA"), method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS)
+        .results[0]
+        .explanation
+    )
     final = [bar for bar in market.client.bars("AAA", "1d") if not bar.provisional]
     times = [moment.ToDatetime() for moment in made.bar_close_times]
     assert times == [bar.close_time.replace(tzinfo=None) for bar in final[-6:]]
@@ -121,9 +125,11 @@ def test_symbols_come_with_their_bar_times_and_their_window(stub, market):
         assert driver.feature == feature.name
         z = (driver.value - feature.mean) / feature.standard_deviation
         assert driver.z_score == pytest.approx(z, abs=1e-4)
-    again = explain(stub, pb.PredictionInput(windows=pb.Windows(count=1, data=made.window)), method=4)
+    again = explain(
+        stub, pb.PredictionInput(windows=pb.Windows(count=1, data=array(made.window).tobytes())), method=4
+    )
     np.testing.assert_allclose(
-        array(again.explanations[0].heatmap.values), array(made.heatmap.values), atol=1e-6
+        array(again.results[0].explanation.heatmap.values), array(made.heatmap.values), atol=1e-6
     )
 
 
@@ -136,17 +142,17 @@ def test_the_change_since_the_previous_signal_sums_to_the_change_of_the_score(st
     assert latest.baseline == pb.Explanation.BASELINE_PREVIOUS
     events = list(market.client.history(symbols=["AAA"], kinds=["confidence"]))
     refs = pb.PredictionInput(signals=pb.SignalRefs(sequences=[event.sequence for event in events[-2:]]))
-    past = explain(stub, refs, **asked).explanations
-    before = explain(stub, refs, method=pb.Explanation.METHOD_GRADIENT).explanations[0]
-    made = latest.explanations[0]
+    past = maps(explain(stub, refs, **asked))
+    before = explain(stub, refs, method=pb.Explanation.METHOD_GRADIENT).results[0].explanation
+    made = latest.results[0].explanation
     custom = explain(
         stub,
-        pb.PredictionInput(windows=pb.Windows(count=1, data=made.window)),
+        pb.PredictionInput(windows=pb.Windows(count=1, data=array(made.window).tobytes())),
         method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS,
-        baseline_windows=pb.Windows(count=1, data=before.window),
+        baseline_windows=pb.Windows(count=1, data=array(before.window).tobytes()),
     )
     assert custom.baseline == pb.Explanation.BASELINE_CUSTOM
-    for one in (past[1], custom.explanations[0]):
+    for one in (past[1], custom.results[0].explanation):
         np.testing.assert_allclose(array(one.heatmap.values), array(made.heatmap.values), atol=1e-5)
         assert one.baseline_score == pytest.approx(made.baseline_score, abs=1e-5)
 
@@ -154,25 +160,26 @@ def test_the_change_since_the_previous_signal_sums_to_the_change_of_the_score(st
 def test_the_first_signal_of_a_symbol_has_no_previous_one(stub, market):
     first = next(event for event in market.client.history(symbols=["AAA"], kinds=["confidence"]))
     refs = pb.PredictionInput(signals=pb.SignalRefs(sequences=[first.sequence]))
-    made = explain(stub, refs, method=4, baseline=pb.Explanation.BASELINE_PREVIOUS).explanations[0]
-    assert "AAA" in made.prediction.error.message
-    assert "BASELINE_PREVIOUS" in made.prediction.error.message
+    failed = explain(stub, refs, method=4, baseline=pb.Explanation.BASELINE_PREVIOUS).results[0]
+    assert failed.symbol == "AAA"
+    assert "AAA" in failed.problem.message
+    assert "BASELINE_PREVIOUS" in failed.problem.message
 
 
 def test_each_item_may_have_its_own_baseline_and_a_background_may_be_given(stub):
     own = windows(3, seed=1)
-    each = explain(stub, method=pb.Explanation.METHOD_OCCLUSION, baseline_windows=own).explanations
+    each = maps(explain(stub, method=pb.Explanation.METHOD_OCCLUSION, baseline_windows=own))
     one = explain(
         stub,
         method=pb.Explanation.METHOD_OCCLUSION,
         baseline_windows=pb.Windows(count=1, data=own.data[:192]),
     )
-    assert each[0].heatmap == one.explanations[0].heatmap
-    assert each[1].heatmap != one.explanations[1].heatmap
+    assert each[0].heatmap == one.results[0].explanation.heatmap
+    assert each[1].heatmap != one.results[1].explanation.heatmap
     usual = explain(stub, method=pb.Explanation.METHOD_EXPECTED_GRADIENTS)
     assert usual.baseline == pb.Explanation.BASELINE_BACKGROUND
     given = explain(stub, method=pb.Explanation.METHOD_EXPECTED_GRADIENTS, background=own)
-    assert given.explanations[0].baseline_score != usual.explanations[0].baseline_score
+    assert given.results[0].explanation.baseline_score != usual.results[0].explanation.baseline_score
 
 
 @pytest.mark.parametrize(
@@ -228,7 +235,6 @@ def test_a_bad_item_among_explained_ones(stub):
     values[0, 0, 0] = np.inf
     source = pb.PredictionInput(windows=pb.Windows(count=2, data=values.tobytes()))
     for method in (1, 13):
-        made = explain(stub, source, method=method).explanations
-        assert made[0].prediction.WhichOneof("result") == "error"
-        assert not made[0].HasField("heatmap")
+        made = maps(explain(stub, source, method=method))
+        assert made[0] is None
         assert made[1].HasField("heatmap")
