@@ -25,7 +25,7 @@ from glasstape_server.operations import metrics
 from glasstape_server.operations.components import Parts
 from glasstape_server.operations.counters import EngineFigures, TrafficFigures
 from glasstape_server.operations.health_monitor import Watchman
-from glasstape_server.rpc.batched import Batched
+from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.convert.info import server_info_to
 from glasstape_server.rpc.convert.models import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
@@ -45,7 +45,7 @@ from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
 from glasstape_server.signals.pipeline import Codec, Pipeline, Signalled
 from glasstape_server.startup import StartError, access_of, check_address, freeing, recording_of, take_folder
-from glasstape_server.transport.gather import Gather, reply_on
+from glasstape_server.transport.call_batcher import CallBatcher, replies_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.listener import open_server
@@ -188,7 +188,7 @@ class App:
             task.cancel()
         self.ingest.refuse()
         if hasattr(self, "server"):
-            await self.server.say_not_serving()
+            await self.server.set_not_serving()
         await self.pipeline.stop(left())
         await self.hub.drain(left())
         self._ready.set()  # streams that wait for a model are told that none comes
@@ -213,12 +213,12 @@ class App:
             return ref, self.record.watch.state(ref.digest)
 
         health = Health()
-        batched = Batched(self.inference, reply_on(self._loop))
+        batched = BatchedInference(self.inference, replies_on(self._loop))
         servicers = Servicers(
             application=self.inference,
             inference=InferenceServicer(
-                Gather(batched.predict, batched.cancel),
-                Gather(batched.explain, batched.cancel),
+                CallBatcher(batched.predict, batched.cancel),
+                CallBatcher(batched.explain, batched.cancel),
                 repository,
                 LiveFigures(self.record.watch.of, self.shadow.of),
                 lambda: server_info_to(self.server.wires, self._features()),

@@ -15,14 +15,14 @@ from glasstape_server.rpc.convert.encoder import Encoded, Encoder
 from glasstape_server.rpc.convert.explanations import failure_to, request_to
 from glasstape_server.rpc.convert.predictions import ModelTable, prediction_to
 from glasstape_server.rpc.convert.signals import ref_to
-from glasstape_server.rpc.handlers import unexpected
+from glasstape_server.rpc.handlers import internal_error
 from glasstape_server.serving.explanation import MapBatch
 from glasstape_server.serving.items import Item
 from glasstape_server.serving.requests import Include, QualityLevel
 
 
 @dataclass(slots=True, eq=False)
-class Incoming:
+class PendingCall:
     """One call, as a wire received it."""
 
     payload: bytes
@@ -34,7 +34,7 @@ class Incoming:
     """Errors of windows with bad cells, by row; zeros were computed in their place."""
 
 
-Answer = tuple[Incoming, bytes | GlasstapeError]
+Answer = tuple[PendingCall, bytes | GlasstapeError]
 Reply = Callable[[Sequence[Answer]], None]
 """Sends answers on the wire they came from. Called on any thread, once for each call that was not canceled."""
 
@@ -97,7 +97,11 @@ class ExplainResponder:
 
 
 def _body(
-    encoded: Encoded, first: int, count: int, incoming: Incoming, problem: Callable[[GlasstapeError], bytes]
+    encoded: Encoded,
+    first: int,
+    count: int,
+    incoming: PendingCall,
+    problem: Callable[[GlasstapeError], bytes],
 ) -> bytes:
     """Return the rows of one call, with problems in place of windows that have bad cells."""
     invalid = incoming.invalid
@@ -119,5 +123,5 @@ def _explanation_problem(error: GlasstapeError) -> bytes:
 
 
 def _fail(reply: Reply, jobs: Sequence[Job], error: Exception, method: str) -> None:
-    reported = error if isinstance(error, GlasstapeError) else unexpected(error, method)
+    reported = error if isinstance(error, GlasstapeError) else internal_error(error, method)
     reply([(job.tag, reported) for job in jobs])

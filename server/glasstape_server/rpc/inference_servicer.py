@@ -10,7 +10,7 @@ from glasstape_server.domain.values import Call
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.models import LiveFigures, basic_model_to, model_to, refusal_to
 from glasstape_server.rpc.convert.requests import enum_from
-from glasstape_server.rpc.handlers import Context, answered, call_of, page_size
+from glasstape_server.rpc.handlers import Context, call_from, page_size, translate_errors
 
 EncodedMethod = Callable[[bytes, Call], Awaitable[bytes]]
 """A method that takes an encoded request and returns an encoded response."""
@@ -33,23 +33,23 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         self._figures = figures
         self._info = info
 
-    @answered
+    @translate_errors
     async def Predict(self, payload: bytes, context: Context) -> bytes:  # type: ignore[override]
         """See inference.proto."""
-        return await self._predict(payload, call_of(context))
+        return await self._predict(payload, call_from(context))
 
-    @answered
+    @translate_errors
     async def Explain(self, payload: bytes, context: Context) -> bytes:  # type: ignore[override]
         """See inference.proto."""
-        return await self._explain(payload, call_of(context))
+        return await self._explain(payload, call_from(context))
 
-    @answered
+    @translate_errors
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """See inference.proto."""
         model = self._repository.get(request.model)
         return pb.GetModelResponse(model=model_to(model, model is self._repository.active, self._figures))
 
-    @answered
+    @translate_errors
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         """See inference.proto."""
         view = enum_from("view", request.view, pb.MODEL_VIEW_FULL) or pb.MODEL_VIEW_BASIC
@@ -69,7 +69,7 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         more = first + size < len(entries)
         return pb.ListModelsResponse(models=models, next_page_token=str(first + size) if more else "")
 
-    @answered
+    @translate_errors
     async def GetServerInfo(
         self, request: pb.GetServerInfoRequest, context: Context
     ) -> pb.GetServerInfoResponse:

@@ -21,12 +21,12 @@ from glasstape_server.rpc.convert.market import (
     microseconds,
 )
 from glasstape_server.rpc.convert.requests import enum_from
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller, page_size
+from glasstape_server.rpc.handlers import Context, abort, abort_internal, caller, page_size, translate_errors
 from glasstape_server.rpc.status import problem_of
 
 MAX_BATCH_INSTRUMENTS = 16_384
 MAX_REJECTIONS = 1000
-"""Reasons in one answer: a batch of nothing but bad bars must not outgrow a message."""
+"""Rejections in one response, which must fit into a message."""
 
 
 class MarketServicer(pb_grpc.MarketServiceServicer):
@@ -36,7 +36,7 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         self._ingest = ingest
         self._quotas = quotas
 
-    @answered
+    @translate_errors
     async def PublishBars(self, request: pb.PublishBarsRequest, context: Context) -> pb.PublishBarsResponse:
         """See market.proto."""
         return _report_to(await self._ingest.publish(_batch_from(request)))
@@ -55,9 +55,9 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         except (grpc.aio.AbortError, grpc.RpcError):
             raise
         except Exception as error:
-            await abort_unexpected(context, error, "StreamBars")
+            await abort_internal(context, error, "StreamBars")
 
-    @answered
+    @translate_errors
     async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:
         """See market.proto."""
         if not is_symbol(request.symbol):
@@ -81,7 +81,7 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
             ).decode()
         return response
 
-    @answered
+    @translate_errors
     async def ListInstruments(
         self, request: pb.ListInstrumentsRequest, context: Context
     ) -> pb.ListInstrumentsResponse:

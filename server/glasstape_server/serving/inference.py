@@ -1,7 +1,7 @@
 """Predict and Explain over domain values.
 
 Explain is five steps: resolve the source, plan (the one place that checks), run on the engine, judge, and
-return; `rpc.convert` encodes. Calls of ready windows take the same steps by the batch, see `rpc.batched`.
+return; `rpc.convert` encodes. Calls of ready windows take the same steps by the batch, see `rpc.batched_inference`.
 """
 
 import asyncio

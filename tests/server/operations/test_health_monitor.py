@@ -22,7 +22,7 @@ class Told:
         self.down = set()
         self.reasons = ()
 
-    def explain_health(self, reasons):
+    def set_health_reasons(self, reasons):
         self.reasons = reasons
 
     async def set_serving(self, service, serving):

@@ -9,13 +9,13 @@ from glasstape_server.domain.values import SECOND, Bar, Instrument
 
 
 def timestamp(microseconds: int) -> Timestamp:
-    """A wire time from microseconds since 1970, UTC."""
+    """Return a wire time from microseconds since 1970, UTC."""
     seconds, rest = divmod(microseconds, SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1000)
 
 
 def microseconds(time: Timestamp) -> int:
-    """Microseconds since 1970 from a wire time; finer digits are cut off. -1 if it is no valid time."""
+    """Return microseconds since 1970 of a wire time, truncated; -1 if it is not valid."""
     if not 0 <= time.nanos < 1_000_000_000:
         return -1
     return time.seconds * SECOND + time.nanos // 1000
@@ -37,7 +37,7 @@ def bar_from(message: pb.Bar, *, provisional: bool = False) -> Bar:
 
 
 def bar_to(bar: Bar) -> pb.Bar:
-    """A bar for the wire."""
+    """Return a bar for the wire."""
     return pb.Bar(
         symbol=bar.symbol,
         interval=bar.interval,
@@ -53,7 +53,7 @@ def bar_to(bar: Bar) -> pb.Bar:
 
 
 def instrument_from(message: pb.Instrument) -> Instrument:
-    """An instrument as it was sent, not yet checked."""
+    """Return an instrument as it was sent, not yet checked."""
     return Instrument(
         symbol=message.symbol,
         name=message.name,
@@ -68,7 +68,7 @@ def instrument_from(message: pb.Instrument) -> Instrument:
 
 
 def instrument_to(instrument: Instrument) -> pb.Instrument:
-    """An instrument for the wire."""
+    """Return an instrument for the wire."""
     return pb.Instrument(
         symbol=instrument.symbol,
         name=instrument.name,

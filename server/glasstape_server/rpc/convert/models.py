@@ -19,7 +19,7 @@ from glasstape_server.signals.performance.shadow import Comparison
 
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """What is known of models since they serve, by digest; None: nothing."""
+    """Live figures of models, by digest; None: none yet."""
 
     calibration: Callable[[str], Live | None]
     shadow: Callable[[str], Comparison | None]
@@ -86,8 +86,8 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
 
 
 def _live_to(live: Live) -> pb.LiveCalibration:
-    def estimate(found: Estimate) -> pb.IntervalEstimate:
-        return pb.IntervalEstimate(value=found.value, low=found.low, high=found.high)
+    def estimate(value: Estimate) -> pb.IntervalEstimate:
+        return pb.IntervalEstimate(value=value.value, low=value.low, high=value.high)
 
     return pb.LiveCalibration(
         state=pb.CalibrationState.ValueType(int(live.state)),
@@ -102,7 +102,7 @@ def _live_to(live: Live) -> pb.LiveCalibration:
 
 
 def refusal_to(refusal: Refusal) -> pb.Model:
-    """The description of a refused model."""
+    """Return the description of a refused model."""
     return pb.Model(
         ref=pb.ModelRef(name=refusal.name, version=refusal.version),
         state=pb.MODEL_STATE_REFUSED,

@@ -32,12 +32,12 @@ LABEL_KINDS: dict[LabelKind, pb.LabelKind.ValueType] = {
 
 
 def direction_from(value: int) -> Direction | None:
-    """A domain direction; None for UNSPECIFIED."""
+    """Return a direction; None for UNSPECIFIED."""
     return None if value == ipb.DIRECTION_UNSPECIFIED else Direction(value - 1)
 
 
 def ref_to(ref: ModelRef) -> ipb.ModelRef:
-    """A model's identity for the wire."""
+    """Return a model's identity for the wire."""
     return ipb.ModelRef(
         name=ref.name,
         version=ref.version,
@@ -47,7 +47,7 @@ def ref_to(ref: ModelRef) -> ipb.ModelRef:
 
 
 def confidence_to(confidence: Confidence) -> ipb.Confidence:
-    """Confidences for the wire."""
+    """Return probabilities for the wire."""
     direction = confidence.direction
     return ipb.Confidence(
         direction=DIRECTIONS[direction],
@@ -61,7 +61,7 @@ def confidence_to(confidence: Confidence) -> ipb.Confidence:
 
 
 def confidence_from(message: ipb.Confidence) -> Confidence:
-    """Confidences from the wire."""
+    """Return probabilities from the wire."""
     return Confidence(message.down, message.flat, message.up, message.abstained, message.novelty)
 
 
@@ -75,8 +75,8 @@ def encode_event(event: Event) -> bytes:
         publish_time=timestamp(event.publish_time),
     )
     match event.body:
-        case Signal() as made:
-            message.confidence.CopyFrom(_signal_to(made))
+        case Signal() as signal:
+            message.confidence.CopyFrom(_signal_to(signal))
         case Buy() as buy:
             message.buy.confidence_sequence = buy.confidence_sequence
             message.buy.signal.CopyFrom(_signal_to(buy.signal))
@@ -114,18 +114,18 @@ def event_message(payload: bytes, model_index: int) -> pb.Event:
     return message
 
 
-def _signal_to(made: Signal) -> pb.Signal:
+def _signal_to(signal: Signal) -> pb.Signal:
     return pb.Signal(
-        probabilities=confidence_to(made.confidence),
-        bar=bar_to(made.bar),
-        reference_close=made.bar.close,
-        previous_session_close=made.previous_session_close,
-        horizon_bars=made.horizon_bars,
-        entry=ENTRIES[made.entry],
-        expire_time=timestamp(made.expire_time),
-        data_state=mpb.DataState.ValueType(int(made.data_state)),
-        flat_threshold=made.flat_threshold,
-        label_kind=LABEL_KINDS[made.label_kind],
+        probabilities=confidence_to(signal.confidence),
+        bar=bar_to(signal.bar),
+        reference_close=signal.bar.close,
+        previous_session_close=signal.previous_session_close,
+        horizon_bars=signal.horizon_bars,
+        entry=ENTRIES[signal.entry],
+        expire_time=timestamp(signal.expire_time),
+        data_state=mpb.DataState.ValueType(int(signal.data_state)),
+        flat_threshold=signal.flat_threshold,
+        label_kind=LABEL_KINDS[signal.label_kind],
     )
 
 

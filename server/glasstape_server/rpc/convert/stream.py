@@ -20,11 +20,11 @@ from glasstape_server.signals.performance.calibration import State as Calibratio
 
 CONTRACT_VERSION = "1.0"
 RETRY_DELAY_SECONDS = 1
-"""What a draining server suggests to wait."""
+"""Retry delay that a draining server suggests."""
 
 
 Active = tuple[ModelRef, CalibrationState]
-"""The model that publishes, and whether its confidences still mean what they say."""
+"""The active model and the state of its calibration."""
 
 
 class StreamEncoder:
@@ -36,7 +36,7 @@ class StreamEncoder:
         self._active = active
 
     def encode(self, message: feed.Message) -> bytes:
-        """The bytes of a SignalsResponse."""
+        """Return the bytes of a SignalsResponse."""
         body = message.body
         if isinstance(body, feed.Batch):
             return batch_to(message.token, message.sequence, body.page, body.conflated, body.snapshot)

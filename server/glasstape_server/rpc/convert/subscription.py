@@ -1,4 +1,4 @@
-"""What a subscriber asks for, checked."""
+"""Subscriptions from the wire."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ MAX_TOKEN_BYTES = 1024
 
 
 def selection_from(symbols: Sequence[str], kinds: Sequence[int], min_confidence: float) -> Selection:
-    """A filter.
+    """Return a filter.
 
     Raises:
         InvalidArgument: a malformed symbol, kind or confidence.
@@ -39,7 +39,7 @@ def selection_from(symbols: Sequence[str], kinds: Sequence[int], min_confidence:
 
 
 def subscription_from(request: pb.SignalsRequest) -> Subscription:
-    """What a Signals request asks for.
+    """Return the subscription of a Signals request.
 
     Raises:
         InvalidArgument: a field breaks its rule.

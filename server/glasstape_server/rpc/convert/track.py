@@ -15,7 +15,7 @@ MAX_COST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class TrackQuestion:
-    """What was asked for, checked."""
+    """A checked GetTrackRecord request."""
 
     model: str
     exclude_abstained: bool
@@ -24,7 +24,7 @@ class TrackQuestion:
 
 
 def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
-    """The question of a request.
+    """Return the checked request.
 
     Raises:
         InvalidArgument: a group is not known or stands twice, or the cost is out of its range.
@@ -41,7 +41,7 @@ def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
 
 
 def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordResponse:
-    """The answer."""
+    """Return the response."""
     return pb.GetTrackRecordResponse(
         records=[
             pb.TrackRecord(

@@ -18,13 +18,13 @@ from glasstape_server.engine.job import Job, Lane
 from glasstape_server.engine.work import Explain, Forecast
 from glasstape_server.explain.method import MethodName
 from glasstape_server.models.model import Model
-from glasstape_server.rpc.calls import Answer, ExplainResponder, Incoming, PredictResponder, Reply
+from glasstape_server.rpc.calls import Answer, ExplainResponder, PendingCall, PredictResponder, Reply
 from glasstape_server.rpc.convert.encoder import Encoder
 from glasstape_server.rpc.convert.explanations import explain_response_to
 from glasstape_server.rpc.convert.packed import PackedEncoder
 from glasstape_server.rpc.convert.predictions import predict_response_to
 from glasstape_server.rpc.convert.requests import explain_request_from, predict_request_from, windows_from
-from glasstape_server.rpc.handlers import parsed, unexpected
+from glasstape_server.rpc.handlers import internal_error, parsed
 from glasstape_server.serving.inference import INLINE_ITEMS, Inference, predict_lane
 from glasstape_server.serving.requests import ExplainRequest, Include, PredictRequest, QualityLevel, Windows
 from glasstape_server.serving.windows import bad_cell, check_framing, valid_rows
@@ -33,19 +33,19 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
-class Rpc(Protocol):
+class BatchMethod(Protocol):
     """One method of the service, for a batch of calls."""
 
-    def __call__(self, incoming: Sequence[Incoming]) -> None:
+    def __call__(self, incoming: Sequence[PendingCall]) -> None:
         """Take calls; each is answered later."""
         ...
 
 
-_Ready = tuple[Incoming, Windows]
+_Ready = tuple[PendingCall, Windows]
 """A call of ready windows."""
 
 
-class Batched:
+class BatchedInference:
     """Predict and Explain for one wire."""
 
     def __init__(self, inference: Inference, reply: Reply, encoder: Encoder | None = None) -> None:
@@ -60,12 +60,12 @@ class Batched:
         self._engine = inference.engine
         self._reply = reply
         self._loop = asyncio.get_running_loop()
-        self._tasks: dict[Incoming, asyncio.Task[None]] = {}
+        self._tasks: dict[PendingCall, asyncio.Task[None]] = {}
         self._encoder = encoder or PackedEncoder()
         self._predict_responder = PredictResponder(reply, self._encoder)
         self._explain_responders: dict[tuple[QualityLevel, Include], ExplainResponder] = {}
 
-    def predict(self, incoming: Sequence[Incoming]) -> None:
+    def predict(self, incoming: Sequence[PendingCall]) -> None:
         """Take Predict calls, on any thread."""
         answers: list[Answer] = []
         ready: dict[Model, list[_Ready]] = {}
@@ -89,7 +89,7 @@ class Batched:
         ]
         self._queue(jobs, answers)
 
-    def explain(self, incoming: Sequence[Incoming]) -> None:
+    def explain(self, incoming: Sequence[PendingCall]) -> None:
         """Take Explain calls, on any thread."""
         answers: list[Answer] = []
         ready: dict[tuple[Explain, ExplainResponder], list[_Ready]] = {}
@@ -114,7 +114,7 @@ class Batched:
         jobs = [job for (work, responder), calls in ready.items() for job in _jobs(work, calls, responder)]
         self._queue(jobs, answers)
 
-    def cancel(self, incoming: Incoming) -> None:
+    def cancel(self, incoming: PendingCall) -> None:
         """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
         incoming.call.cancelled = True
         self._loop.call_soon_threadsafe(self._cancel_task, incoming)
@@ -144,19 +144,19 @@ class Batched:
         return await _encoded(explain_response_to, explained, len(explained.items))
 
     def _start(
-        self, one: Incoming, method: Callable[[Any, Call], Awaitable[Message]], request: object
+        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
         self._loop.call_soon_threadsafe(self._start_task, one, method, request)
 
     def _start_task(
-        self, one: Incoming, method: Callable[[Any, Call], Awaitable[Message]], request: object
+        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
         if not one.call.cancelled:
             task = self._tasks[one] = self._loop.create_task(self._answer(one, method, request))
             task.add_done_callback(lambda _: self._tasks.pop(one, None))
 
     async def _answer(
-        self, one: Incoming, method: Callable[[Any, Call], Awaitable[Message]], request: object
+        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
         answer: bytes | GlasstapeError
         try:
@@ -164,10 +164,10 @@ class Batched:
         except GlasstapeError as error:
             answer = error
         except Exception as error:
-            answer = unexpected(error, getattr(method, "__qualname__", "call"))
+            answer = internal_error(error, getattr(method, "__qualname__", "call"))
         self._reply([(one, answer)])
 
-    def _cancel_task(self, incoming: Incoming) -> None:
+    def _cancel_task(self, incoming: PendingCall) -> None:
         if incoming in self._tasks:
             self._tasks[incoming].cancel()
 

@@ -1,7 +1,7 @@
-"""Calls that grpcio hands over one by one, gathered into batches.
+"""Batches of the single calls that grpcio hands over.
 
-grpc.aio brings about one call per turn of the event loop. A batch is handed on when every open call is in it, so that
-a call alone does not wait, or when a few turns in a row brought no more, which takes microseconds.
+grpc.aio starts about one call per turn of the event loop. A batch is passed on when it holds every open call, so that
+a single call does not wait, or when several turns in a row brought no more, which takes microseconds.
 """
 
 import asyncio
@@ -9,43 +9,44 @@ from collections.abc import Callable, Sequence
 
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.values import Call
-from glasstape_server.rpc.batched import Rpc
-from glasstape_server.rpc.calls import Answer, Incoming
+from glasstape_server.rpc.batched_inference import BatchMethod
+from glasstape_server.rpc.calls import Answer, PendingCall
 from glasstape_server.rpc.handlers import check_size
 
 QUIET_TURNS = 20
-MOST = 64
-"""Calls that are handed on at once, however many more come."""
+"""Turns of the event loop without a new call after which a batch is passed on."""
+MAX_BATCH = 64
+"""Calls of which a batch is passed on at once."""
 
 
-class Gather:
+class CallBatcher:
     """One method of the service, for single calls on one event loop."""
 
-    def __init__(self, rpc: Rpc, cancel: Callable[[Incoming], None]) -> None:
-        self._rpc = rpc
+    def __init__(self, method: BatchMethod, cancel: Callable[[PendingCall], None]) -> None:
+        self._method = method
         self._cancel = cancel
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[Incoming] = []
+        self._waiting: list[PendingCall] = []
         self._quiet = 0
         self._open = 0
 
     async def __call__(self, payload: bytes, call: Call) -> bytes:
-        """Answer one call.
+        """Return the encoded response of one call.
 
         Raises:
-            GlasstapeError: whatever is wrong with it.
+            GlasstapeError: the call failed.
         """
         future: asyncio.Future[bytes] = self._loop.create_future()
-        incoming = Incoming(payload, call, future)
+        pending = PendingCall(payload, call, future)
         if not self._waiting:
             self._loop.call_soon(self._turn, 1)
-        self._waiting.append(incoming)
+        self._waiting.append(pending)
         self._open += 1
         self._quiet = 0
         try:
             answer = await future
         except asyncio.CancelledError:
-            self._cancel(incoming)
+            self._cancel(pending)
             raise
         finally:
             self._open -= 1
@@ -54,15 +55,15 @@ class Gather:
 
     def _turn(self, known: int) -> None:
         self._quiet = self._quiet + 1 if len(self._waiting) == known else 0
-        if len(self._waiting) < min(self._open, MOST) and self._quiet < QUIET_TURNS:
+        if len(self._waiting) < min(self._open, MAX_BATCH) and self._quiet < QUIET_TURNS:
             self._loop.call_soon(self._turn, len(self._waiting))
             return
         waiting, self._waiting = self._waiting, []
-        self._rpc(waiting)
+        self._method(waiting)
 
 
-def reply_on(loop: asyncio.AbstractEventLoop) -> Callable[[Sequence[Answer]], None]:
-    """Sets the futures of calls that were gathered on a loop; one wake-up for all."""
+def replies_on(loop: asyncio.AbstractEventLoop) -> Callable[[Sequence[Answer]], None]:
+    """Return a function that sets the futures of batched calls, with one wake-up of the loop for all."""
 
     def reply(answers: Sequence[Answer]) -> None:
         loop.call_soon_threadsafe(_set, answers)
@@ -71,8 +72,8 @@ def reply_on(loop: asyncio.AbstractEventLoop) -> Callable[[Sequence[Answer]], No
 
 
 def _set(answers: Sequence[Answer]) -> None:
-    for incoming, answer in answers:
-        future: asyncio.Future[bytes] = incoming.tag
+    for pending, answer in answers:
+        future: asyncio.Future[bytes] = pending.tag
         if future.done():
             continue
         if isinstance(answer, GlasstapeError):
