@@ -95,6 +95,8 @@ class Instrument:
     tick_size: float | None = None
     price_decimals: int | None = None
     price_limit: float | None = None
+    sector: str = ""
+    industry: str = ""
 
     @property
     def price_step(self) -> float:

@@ -8,9 +8,9 @@ from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
 
 from glasstape_server.access.quotas import Quotas
-from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unimplemented
+from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.values import INTERVALS, SYMBOL_RULE, is_symbol
-from glasstape_server.market.draft import Batch, Report
+from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
 from glasstape_server.market.rules import MAX_TIME
 from glasstape_server.rpc.convert.market import (
@@ -108,13 +108,11 @@ def _batch_from(request: pb.PublishBarsRequest) -> Batch:
     ):
         if count > most:
             raise InvalidArgument.field(field, f"at most {most} in a batch, has {count}")
-    mode = enum_from("mode", request.mode, pb.BAR_MODE_PROVISIONAL)
-    if mode == pb.BAR_MODE_REPLACE:
-        raise Unimplemented("NOT_IMPLEMENTED", "mode: BAR_MODE_REPLACE is not served by this version")
+    mode = BatchMode(enum_from("mode", request.mode, len(BatchMode)) or BatchMode.FINAL)
     return Batch(
-        [bar_from(bar, provisional=mode == pb.BAR_MODE_PROVISIONAL) for bar in request.bars],
+        [bar_from(bar, provisional=mode is BatchMode.PROVISIONAL) for bar in request.bars],
         [instrument_from(item) for item in request.instruments],
-        backfill=mode == pb.BAR_MODE_BACKFILL,
+        mode,
     )
 
 
@@ -131,6 +129,7 @@ def _report_to(report: Report) -> pb.PublishBarsResponse:
         duplicates=report.duplicates,
         halted=report.halted,
         provisional=report.provisional,
+        replaced=report.replaced,
         rejected=len(report.rejections),
         rejections=[
             pb.BarRejection(index=index, symbol=symbol[:64], problem=problem_of(error))

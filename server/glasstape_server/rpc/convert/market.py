@@ -64,6 +64,8 @@ def instrument_from(message: pb.Instrument) -> Instrument:
         tick_size=message.tick_size if message.HasField("tick_size") else None,
         price_decimals=message.price_decimals if message.HasField("price_decimals") else None,
         price_limit=message.price_limit if message.HasField("price_limit") else None,
+        sector=message.sector,
+        industry=message.industry,
     )
 
 
@@ -79,4 +81,6 @@ def instrument_to(instrument: Instrument) -> pb.Instrument:
         tick_size=instrument.tick_size,
         price_decimals=instrument.price_decimals,
         price_limit=instrument.price_limit,
+        sector=instrument.sector,
+        industry=instrument.industry,
     )
