@@ -37,7 +37,7 @@ from glasstape_server.rpc.convert.signals import decode_event
 from glasstape_server.serving.carried import series_from, windows_from
 from glasstape_server.serving.items import Bars, Item, check_count, put, put_previous, too_few
 from glasstape_server.signals.delivery.hub import Hub
-from glasstape_server.signals.journal.log import Selection
+from glasstape_server.signals.journal.records import Selection
 
 
 class Inputs:
@@ -207,9 +207,9 @@ class Inputs:
 
     def _past(self, sequence: int, with_previous: bool) -> Item:
         """On a journal reader thread: one past signal with its window and model."""
-        log, bounds = self._hub.log, self._hub.bounds
-        record = log.record(sequence) if bounds.earliest <= sequence <= bounds.head else None
-        kept = log.window(sequence) if record is not None else None
+        history, bounds = self._hub.history, self._hub.bounds
+        record = history.record(sequence) if bounds.earliest <= sequence <= bounds.head else None
+        window = history.window(sequence) if record is not None else None
         if record is None:
             known = f"{bounds.earliest}..{bounds.head}"
             return Item(
@@ -219,16 +219,15 @@ class Inputs:
                     metadata={"sequence": str(sequence)},
                 )
             )
-        if kept is None:
+        if window is None:
             rule = f"must name a confidence or a buy, {sequence} is an outcome"
             return Item(error=InvalidArgument.field("input.signals.sequences", rule))
-        digest, data = kept
-        event = decode_event(record.payload)
+        event = decode_event(record.payload, record.model)
         made = event.body.signal if isinstance(event.body, Buy) else event.body
         item = Item(symbol=event.symbol, bar_close_time=event.bar_close_time, journalled=made.confidence)
         try:
-            item.model = self._repository.by_digest(digest)
-            item.window = np.frombuffer(data, dtype="<f4").reshape(item.model.window_shape)
+            item.model = self._repository.by_digest(record.model.digest)
+            item.window = np.frombuffer(window, dtype="<f4").reshape(item.model.window_shape)
         except GlasstapeError as error:
             item.error = error
             return item
@@ -238,14 +237,14 @@ class Inputs:
 
     def _before(self, event: Event, model: Model) -> Float32s | None:
         """The window of the signal before a past one, on a journal reader thread; None: there is none."""
-        log = self._hub.log
+        history = self._hub.history
         selection = Selection(symbols=frozenset({event.symbol}), kinds=frozenset({Kind.CONFIDENCE}))
-        for record in log.page(selection, 1, event.sequence - 1, 8, True):
-            kept = log.window(record.sequence)
-            earlier = decode_event(record.payload)
+        for record in history.page(selection, 1, event.sequence - 1, 8, True):
+            window = history.window(record.sequence)
+            earlier = decode_event(record.payload, record.model)
             same = earlier.interval == event.interval and earlier.bar_close_time < event.bar_close_time
-            if same and kept is not None:
+            if same and window is not None:
                 if earlier.model.feature_spec_hash != model.ref.feature_spec_hash:
                     return None
-                return np.frombuffer(kept[1], dtype="<f4").reshape(model.window_shape)
+                return np.frombuffer(window, dtype="<f4").reshape(model.window_shape)
         return None

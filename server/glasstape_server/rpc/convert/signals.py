@@ -88,10 +88,9 @@ def encode_event(event: Event) -> bytes:
     return message.SerializeToString()
 
 
-def decode_event(payload: bytes) -> Event:
-    """The event of journalled bytes."""
+def decode_event(payload: bytes, model: ModelRef) -> Event:
+    """The event of journaled bytes and the model beside them."""
     message = pb.Event.FromString(payload)
-    ref = message.model
     body: Signal | Buy | Outcome
     match message.WhichOneof("kind"):
         case "buy":
@@ -106,7 +105,7 @@ def decode_event(payload: bytes) -> Event:
         message.interval,
         microseconds(message.bar_close_time),
         microseconds(message.publish_time),
-        ModelRef(ref.name, ref.version, ref.digest, ref.feature_spec_hash),
+        model,
         body,
     )
 

@@ -40,7 +40,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class TrackRecordRow:
     """Figures of one group of outcomes."""
 
     predicted: Direction | None
@@ -73,7 +73,7 @@ class Point:
 class TrackRecord:
     """How signals turned out."""
 
-    records: tuple[Record, ...]
+    records: tuple[TrackRecordRow, ...]
     outcomes: int
     brier_score: float
     log_loss: float
@@ -123,7 +123,7 @@ _KEYS: dict[Group, Callable[[Scored], object]] = {
 }
 
 
-def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -> list[Record]:
+def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -> list[TrackRecordRow]:
     outcomes = [item.outcome for item in members]
     realised = [outcome.realised for outcome in outcomes]
     share = {d: realised.count(d) / len(realised) if realised else 0.0 for d in Direction}
@@ -156,7 +156,7 @@ def _record(
     model: str,
     symbol: str,
     band: tuple[float, float],
-) -> Record:
+) -> TrackRecordRow:
     count, hits = len(calls), sum(outcome.hit for outcome in calls)
     _, day = np.unique(np.array([session(o.signal_close_time) for o in calls], np.int64), return_inverse=True)
     by_day = np.bincount(day, [outcome.hit for outcome in calls]).astype(np.int64)
@@ -165,7 +165,7 @@ def _record(
     mean = sum(signs[o.predicted] * o.realised_return for o in calls) / max(count, 1)
     # What guessing the same calls at random against these outcomes would hit.
     base = sum(share[o.predicted] for o in calls) / max(count, 1)
-    return Record(
+    return TrackRecordRow(
         predicted, count, hits, hits / max(count, 1), low, high, base, mean,
         mean + 2 * math.log1p(-cost) * bool(count), len(by_day), model, symbol, band,
     )  # fmt: skip
