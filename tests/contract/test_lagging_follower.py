@@ -105,7 +105,7 @@ async def test_a_token_that_stays_ahead_is_unavailable_and_nobody_is_reset(leade
     epoch = leader.journal.bounds.epoch
     with pytest.raises(Unavailable) as error:
         await follower.open(resume_token=token)
-    assert error.value.reason == "HEAD_BEHIND_TOKEN"
+    assert error.value.reason == "TOKEN_AHEAD"
     assert error.value.retry_after > 0
     assert error.value.metadata == {"head_sequence": "2", "sequence": "5"}
     await follower.caught_up()
@@ -118,7 +118,7 @@ async def test_a_token_of_an_epoch_that_the_follower_has_not_seen_waits_too(lead
     token = leader.token(5)
     with pytest.raises(Unavailable) as error:
         await follower.open(resume_token=token)
-    assert error.value.reason == "HEAD_BEHIND_TOKEN"
+    assert error.value.reason == "TOKEN_AHEAD"
     opening = asyncio.create_task(follower.open(resume_token=token))
     await asyncio.sleep(0.05)
     await follower.caught_up()

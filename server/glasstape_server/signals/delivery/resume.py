@@ -67,7 +67,7 @@ def _too_old(token: Token, bounds: Bounds) -> GlasstapeError:
 
 def _behind(token: Token, bounds: Bounds) -> GlasstapeError:
     return Unavailable(
-        "HEAD_BEHIND_TOKEN",
+        "TOKEN_AHEAD",
         f"resume_token: is at {token.sequence}, this server at {bounds.head}: it has not caught up",
         metadata={"head_sequence": str(bounds.head), "sequence": str(token.sequence)},
         retry_after=RETRY_AFTER_SECONDS,

@@ -43,7 +43,7 @@ def open_journal(path: Path) -> sqlite3.Connection:
     """Return the writing connection of a journal, which is made if it is not there.
 
     Raises:
-        DataLoss: it has another format.
+        DataLoss: it has a format that this version does not read.
         sqlite3.DatabaseError: this is no journal, or a badly damaged one.
     """
     db = connect(path)
@@ -57,11 +57,12 @@ def open_journal(path: Path) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection) -> None:
     version = format_of(db)
-    if version not in (None, FORMAT):
+    if version is not None and version > FORMAT:
         raise DataLoss(
-            "JOURNAL_FORMAT",
-            f"journal: format {version}, expected {FORMAT}: it was written by another version",
+            "JOURNAL_TOO_NEW", f"journal: format {version}, expected {FORMAT}: a newer version wrote it"
         )
+    if version not in (None, FORMAT):
+        raise damaged(f"format {version}, expected {FORMAT}")
     with transaction(db):  # a process that is killed meanwhile leaves nothing, not half a journal
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
