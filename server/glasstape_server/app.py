@@ -37,13 +37,15 @@ from glasstape_server.rpc.signal_servicer import SignalServicer
 from glasstape_server.serving.inference import Inference
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.settings import Settings
+from glasstape_server.signals.delivery.feed import FeedLimits
 from glasstape_server.signals.delivery.hub import Hub
+from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.retention import Retention
-from glasstape_server.signals.journal.sqlite.log import SqliteLog
+from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
 from glasstape_server.signals.performance.calibration import State as CalibrationState
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
-from glasstape_server.signals.pipeline import Codec, Pipeline, Signalled
+from glasstape_server.signals.pipeline import Codec, Pipeline, Signaled
 from glasstape_server.startup import StartError, access_of, check_address, freeing, recording_of, take_folder
 from glasstape_server.transport.call_batcher import CallBatcher, replies_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
@@ -85,13 +87,10 @@ class App:
             self.clock.advance(self._recording.first_close)
         with freeing(self._lock, f"data_dir: {folder}: "):
             self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
-            self.journal = SqliteLog(folder / "journal.sqlite")
-        self.hub = Hub(
-            self.journal,
-            self.clock.now,
-            queue=settings.subscriber_queue,
-            patience=settings.subscriber_patience,
-        )
+            self.journal = SqliteJournal(folder / "journal.sqlite")
+        readers = HistoryReaders(self.journal.history)
+        limits = FeedLimits(queue=settings.subscriber_queue, patience=settings.subscriber_patience)
+        self.hub = Hub(self.journal, readers, self.clock.now, limits)
         self.engine = Engine(
             torch_threads=settings.torch_threads,
             queue_windows=settings.queue_windows,
@@ -103,20 +102,25 @@ class App:
             settings.models_dir, settings.data_dir / "artifacts", settings.interval, settings.model
         )
         inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval, decode_event)
-        limits = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
-        self.inference = Inference(inputs, self.engine, Quotas(limits))
+        quotas = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
+        self.inference = Inference(inputs, self.engine, Quotas(quotas))
         self.pipeline = Pipeline(
             ingest=self.ingest,
-            hub=self.hub,
+            journal=self.journal,
+            readers=readers,
             interval=settings.interval,
             active=lambda: PinnedForecaster(self.repository.active, self.engine),
             codec=Codec(encode_event, decode_event),
             retention=Retention(
-                self.journal, decode_event, keep=settings.journal_keep, days=settings.journal_max_age
+                self.journal,
+                readers,
+                decode_event,
+                keep=settings.journal_keep,
+                days=settings.journal_max_age,
             ),
-            on_signalled=self._count,
+            on_signaled=self._count,
         )
-        self.record = LiveRecord(self.hub, self.repository.seen_until, decode_event)
+        self.record = LiveRecord(readers, self.repository.seen_until, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed = self.pipeline.notify
         self._parts = Parts(
@@ -145,6 +149,7 @@ class App:
         self._serve_metrics()
         self.server = self._server()
         self.watchman = Watchman(self._parts, self.figures, self.server, SERVICES)
+        await self.hub.start()
         await self.server.start()
         await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
@@ -196,7 +201,7 @@ class App:
             await self.server.stop(left())
         await self.ingest.close()
         self.engine.stop()
-        self.hub.close()
+        await self.hub.close()
         self.journal.close()
         if self.audit is not None:
             self.audit.close()
@@ -267,7 +272,7 @@ class App:
                 raise StartError(f"shadow: {error}") from None
             log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
 
-    def _count(self, burst: Signalled) -> None:
+    def _count(self, burst: Signaled) -> None:
         """Keep the live figures of a burst that was published."""
         self.record.add(burst.outcomes)
         if burst.forecasts is not None and self.settings.shadow:

@@ -102,9 +102,10 @@ class Watchman:
             )
         if parts.ingest.trouble:
             yield Reason(parts.ingest.trouble, (SERVER, _MARKET))
-        if parts.pipeline.trouble:
-            yield Reason(f"signals wait: {parts.pipeline.trouble}", (SERVER, _FEED))
-        for trouble in (parts.hub.log.trouble, parts.gate.trouble):
+        for reason in (parts.pipeline.degraded_reason, parts.hub.degraded_reason):
+            if reason:
+                yield Reason(f"signals wait: {reason}", (SERVER, _FEED))
+        for trouble in (parts.hub.journal.degraded_reason, parts.gate.trouble):
             if trouble:
                 yield Reason(trouble, ())
         for warning in parts.certificates.warnings() if parts.certificates is not None else ():

@@ -30,7 +30,7 @@ from glasstape_server.rpc.handlers import (
 from glasstape_server.rpc.stream_writer import StreamWriter
 from glasstape_server.serving.inference import Inference
 from glasstape_server.signals.delivery.hub import Hub
-from glasstape_server.signals.journal.log import Selection
+from glasstape_server.signals.journal.records import Selection
 from glasstape_server.signals.performance.track_record import Scored, track_record
 
 MAX_SEQUENCE = (1 << 63) - 1
@@ -112,7 +112,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             else:
                 first = max(first, int(position))
         records = await self._hub.read(
-            self._hub.log.page, selection, first, last, size + 1, request.descending
+            self._hub.history.page, selection, first, last, size + 1, request.descending
         )
         table = ModelTable()
         events = [event_message(record.payload, table.index(record.model)) for record in records[:size]]
@@ -133,7 +133,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
     def _track_record(self, selection: Selection, question: TrackQuestion) -> pb.GetTrackRecordResponse:
         """Compute on a journal reader thread."""
         bounds = self._hub.bounds
-        records = self._hub.log.page(selection, 1, bounds.head, 1 << 62, False)
+        records = self._hub.history.page(selection, 1, bounds.head, 1 << 62, False)
         scored = [
             Scored.of(decode_event(r.payload, r.model))
             for r in records

@@ -87,7 +87,7 @@ class StreamWriter:
             async with asyncio.timeout(self._subscriber.patience):
                 await self._context.write(raw)
         except TimeoutError:
-            self._subscriber.cut_off()
+            self._subscriber.disconnect_slow()
             raise asyncio.CancelledError from None  # `run` ends the stream and cancels this task
 
     def _start_explaining(self, batch: feed.Batch) -> None:

@@ -16,7 +16,7 @@ from glasstape_server.models.repository import Repository
 from glasstape_server.serving.items import Item, check_count, set_previous
 from glasstape_server.serving.requests import SignalRefs
 from glasstape_server.signals.delivery.hub import Hub
-from glasstape_server.signals.journal.log import Selection
+from glasstape_server.signals.journal.records import Selection
 
 
 class PastSignals:
@@ -54,8 +54,8 @@ class PastSignals:
         return await self._hub.read(read_all)
 
     def _item(self, sequence: int, with_previous: bool) -> Item:
-        log, bounds = self._hub.log, self._hub.bounds
-        record = log.record(sequence) if bounds.earliest <= sequence <= bounds.head else None
+        history, bounds = self._hub.history, self._hub.bounds
+        record = history.record(sequence) if bounds.earliest <= sequence <= bounds.head else None
         if record is None:
             error = OutOfRange(
                 "SEQUENCE_OUT_OF_RANGE",
@@ -63,17 +63,16 @@ class PastSignals:
                 metadata={"sequence": str(sequence)},
             )
             return Item(error=error)
-        stored = log.window(sequence)
-        if stored is None:
+        window = history.window(sequence)
+        if window is None:
             rule = f"must name a confidence or a buy, {sequence} is an outcome"
             return Item(error=InvalidArgument.field("input.signals.sequences", rule))
-        digest, data = stored
         event = self._decode(record.payload, record.model)
         signal = event.body.signal if isinstance(event.body, Buy) else event.body
         item = Item(symbol=event.symbol, bar_close_time=event.bar_close_time, journaled=signal.confidence)
         try:
-            item.model = self._repository.by_digest(digest)
-            item.window = np.frombuffer(data, dtype="<f4").reshape(item.model.window_shape)
+            item.model = self._repository.by_digest(record.model.digest)
+            item.window = np.frombuffer(window, dtype="<f4").reshape(item.model.window_shape)
         except GlasstapeError as error:
             item.error = error
             return item
@@ -83,14 +82,14 @@ class PastSignals:
 
     def _window_before(self, event: Event, model: Model) -> Float32s | None:
         """Return the window of the signal before a past one; None: there is none of the same features."""
-        log = self._hub.log
+        history = self._hub.history
         selection = Selection(symbols=frozenset({event.symbol}), kinds=frozenset({Kind.CONFIDENCE}))
-        for record in log.page(selection, 1, event.sequence - 1, 8, True):
-            stored = log.window(record.sequence)
+        for record in history.page(selection, 1, event.sequence - 1, 8, True):
+            window = history.window(record.sequence)
             earlier = self._decode(record.payload, record.model)
             same = earlier.interval == event.interval and earlier.bar_close_time < event.bar_close_time
-            if same and stored is not None:
+            if same and window is not None:
                 if earlier.model.feature_spec_hash != model.ref.feature_spec_hash:
                     return None
-                return np.frombuffer(stored[1], dtype="<f4").reshape(model.window_shape)
+                return np.frombuffer(window, dtype="<f4").reshape(model.window_shape)
         return None

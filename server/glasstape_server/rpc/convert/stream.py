@@ -15,7 +15,7 @@ from glasstape_server.rpc.convert.predictions import ModelTable
 from glasstape_server.rpc.convert.signals import ref_to
 from glasstape_server.signals.delivery import messages as feed
 from glasstape_server.signals.delivery.burst import Page
-from glasstape_server.signals.journal.log import Record
+from glasstape_server.signals.journal.records import Record
 from glasstape_server.signals.performance.calibration import State as CalibrationState
 
 CONTRACT_VERSION = "1.0"

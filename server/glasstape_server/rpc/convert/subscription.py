@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.values import SYMBOL_RULE, Kind, is_symbol
 from glasstape_server.signals.delivery.messages import Start, Subscription
-from glasstape_server.signals.journal.log import Selection
+from glasstape_server.signals.journal.records import Selection
 
 MAX_SYMBOLS = 10_000
 MAX_TOKEN_BYTES = 1024
