@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from glasstape.v1 import errors_pb2 as _errors_pb2
 from glasstape.v1 import market_pb2 as _market_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -11,7 +12,6 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -36,7 +36,7 @@ class _DirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Direction.V
     DIRECTION_FLAT: _Direction.ValueType  # 2
     """The return lies within the threshold. Class index 1."""
     DIRECTION_UP: _Direction.ValueType  # 3
-    """The return is above the threshold. Class index 2, the original's "buy"."""
+    """The return is above the threshold. Class index 2; also published under the `buy` tag."""
 
 class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper):
     """What the price does over the horizon, against the model's threshold. The class index (0 down,
@@ -50,208 +50,8 @@ DIRECTION_DOWN: Direction.ValueType  # 1
 DIRECTION_FLAT: Direction.ValueType  # 2
 """The return lies within the threshold. Class index 1."""
 DIRECTION_UP: Direction.ValueType  # 3
-"""The return is above the threshold. Class index 2, the original's "buy"."""
+"""The return is above the threshold. Class index 2; also published under the `buy` tag."""
 Global___Direction: _TypeAlias = Direction  # noqa: Y015
-
-class _Method:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Method.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    METHOD_UNSPECIFIED: _Method.ValueType  # 0
-    """The default: METHOD_GRADIENT."""
-    METHOD_GRADIENT: _Method.ValueType  # 1
-    """Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
-    winning class this is the original method.
-    """
-    METHOD_GRADIENT_X_INPUT: _Method.ValueType  # 2
-    """Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
-    METHOD_SMOOTHGRAD: _Method.ValueType  # 3
-    """Mean gradient over noisy copies (Smilkov et al. 2017)."""
-    METHOD_INTEGRATED_GRADIENTS: _Method.ValueType  # 4
-    """Path integral of the gradient from the baseline (Sundararajan et al. 2017, eq. 1): complete."""
-    METHOD_EXPECTED_GRADIENTS: _Method.ValueType  # 5
-    """Integrated gradients averaged over background windows (Erion et al. 2021)."""
-    METHOD_OCCLUSION: _Method.ValueType  # 6
-    """Score change when one cell is replaced by the baseline (Zeiler and Fergus 2014), every cell."""
-    METHOD_SHAPLEY_BARS: _Method.ValueType  # 7
-    """Exact Shapley values of the bars: 2^6 coalitions. Native shape: one value per bar."""
-    METHOD_SHAPLEY_FEATURES: _Method.ValueType  # 8
-    """Exact Shapley values of the features: 2^8 coalitions. Native shape: one value per feature."""
-    METHOD_GRAD_CAM: _Method.ValueType  # 9
-    """Grad-CAM of the last convolution (Selvaraju et al. 2017), in its native shape."""
-    METHOD_GRAD_CAM_X_GRADIENT: _Method.ValueType  # 10
-    """Grad-CAM times gradient times (input - baseline): the honest way from a coarse map to a full one."""
-    METHOD_ATTENTION: _Method.ValueType  # 11
-    """The attention weights (attention rollout, Abnar and Zuidema 2020), in their native shape."""
-    METHOD_ATTENTION_X_GRADIENT: _Method.ValueType  # 12
-    """Attention times gradient times (input - baseline)."""
-    METHOD_COUNTERFACTUAL: _Method.ValueType  # 13
-    """The smallest edit of the last bar's open, high, low, close and volume that flips the class
-    (Wachter et al. 2018), verified by a forward pass. Of windows without bars: the smallest edit of
-    the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
-    takes SCORE_MARGIN alone, no target and no baseline.
-    """
-
-class Method(_Method, metaclass=_MethodEnumTypeWrapper):
-    """How a heat map is computed."""
-
-METHOD_UNSPECIFIED: Method.ValueType  # 0
-"""The default: METHOD_GRADIENT."""
-METHOD_GRADIENT: Method.ValueType  # 1
-"""Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
-winning class this is the original method.
-"""
-METHOD_GRADIENT_X_INPUT: Method.ValueType  # 2
-"""Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
-METHOD_SMOOTHGRAD: Method.ValueType  # 3
-"""Mean gradient over noisy copies (Smilkov et al. 2017)."""
-METHOD_INTEGRATED_GRADIENTS: Method.ValueType  # 4
-"""Path integral of the gradient from the baseline (Sundararajan et al. 2017, eq. 1): complete."""
-METHOD_EXPECTED_GRADIENTS: Method.ValueType  # 5
-"""Integrated gradients averaged over background windows (Erion et al. 2021)."""
-METHOD_OCCLUSION: Method.ValueType  # 6
-"""Score change when one cell is replaced by the baseline (Zeiler and Fergus 2014), every cell."""
-METHOD_SHAPLEY_BARS: Method.ValueType  # 7
-"""Exact Shapley values of the bars: 2^6 coalitions. Native shape: one value per bar."""
-METHOD_SHAPLEY_FEATURES: Method.ValueType  # 8
-"""Exact Shapley values of the features: 2^8 coalitions. Native shape: one value per feature."""
-METHOD_GRAD_CAM: Method.ValueType  # 9
-"""Grad-CAM of the last convolution (Selvaraju et al. 2017), in its native shape."""
-METHOD_GRAD_CAM_X_GRADIENT: Method.ValueType  # 10
-"""Grad-CAM times gradient times (input - baseline): the honest way from a coarse map to a full one."""
-METHOD_ATTENTION: Method.ValueType  # 11
-"""The attention weights (attention rollout, Abnar and Zuidema 2020), in their native shape."""
-METHOD_ATTENTION_X_GRADIENT: Method.ValueType  # 12
-"""Attention times gradient times (input - baseline)."""
-METHOD_COUNTERFACTUAL: Method.ValueType  # 13
-"""The smallest edit of the last bar's open, high, low, close and volume that flips the class
-(Wachter et al. 2018), verified by a forward pass. Of windows without bars: the smallest edit of
-the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
-takes SCORE_MARGIN alone, no target and no baseline.
-"""
-Global___Method: _TypeAlias = Method  # noqa: Y015
-
-class _Score:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ScoreEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Score.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    SCORE_UNSPECIFIED: _Score.ValueType  # 0
-    """The default: SCORE_MARGIN."""
-    SCORE_MARGIN: _Score.ValueType  # 1
-    """Logit of the target minus logit of the foil: what decided. Unchanged by any shift of all logits."""
-    SCORE_LOGIT: _Score.ValueType  # 2
-    """Logit of the target: the original's choice."""
-    SCORE_LOG_PROBABILITY: _Score.ValueType  # 3
-    """Log of the target's probability, before calibration."""
-    SCORE_UP_MINUS_DOWN: _Score.ValueType  # 4
-    """Logit of UP minus logit of DOWN, whatever won: takes neither target nor foil."""
-
-class Score(_Score, metaclass=_ScoreEnumTypeWrapper):
-    """The number that is explained. All are taken from the uncalibrated logits."""
-
-SCORE_UNSPECIFIED: Score.ValueType  # 0
-"""The default: SCORE_MARGIN."""
-SCORE_MARGIN: Score.ValueType  # 1
-"""Logit of the target minus logit of the foil: what decided. Unchanged by any shift of all logits."""
-SCORE_LOGIT: Score.ValueType  # 2
-"""Logit of the target: the original's choice."""
-SCORE_LOG_PROBABILITY: Score.ValueType  # 3
-"""Log of the target's probability, before calibration."""
-SCORE_UP_MINUS_DOWN: Score.ValueType  # 4
-"""Logit of UP minus logit of DOWN, whatever won: takes neither target nor foil."""
-Global___Score: _TypeAlias = Score  # noqa: Y015
-
-class _Baseline:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _BaselineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Baseline.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    BASELINE_UNSPECIFIED: _Baseline.ValueType  # 0
-    """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
-    others.
-    """
-    BASELINE_MEAN: _Baseline.ValueType  # 1
-    """The mean of each feature over the training data: an average, uneventful bar."""
-    BASELINE_ZERO: _Baseline.ValueType  # 2
-    """Zero in every cell."""
-    BASELINE_PREVIOUS: _Baseline.ValueType  # 3
-    """The window of the signal before, of the same symbol: the map says what changed. Needs bars,
-    symbols or signals as input.
-    """
-    BASELINE_CUSTOM: _Baseline.ValueType  # 4
-    """The caller's own: ExplainRequest.baseline_windows."""
-    BASELINE_BACKGROUND: _Baseline.ValueType  # 5
-    """Ordinary windows, one after the other, averaged: METHOD_EXPECTED_GRADIENTS takes this and no other."""
-
-class Baseline(_Baseline, metaclass=_BaselineEnumTypeWrapper):
-    """What absent means for methods that compare with a reference input."""
-
-BASELINE_UNSPECIFIED: Baseline.ValueType  # 0
-"""The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
-others.
-"""
-BASELINE_MEAN: Baseline.ValueType  # 1
-"""The mean of each feature over the training data: an average, uneventful bar."""
-BASELINE_ZERO: Baseline.ValueType  # 2
-"""Zero in every cell."""
-BASELINE_PREVIOUS: Baseline.ValueType  # 3
-"""The window of the signal before, of the same symbol: the map says what changed. Needs bars,
-symbols or signals as input.
-"""
-BASELINE_CUSTOM: Baseline.ValueType  # 4
-"""The caller's own: ExplainRequest.baseline_windows."""
-BASELINE_BACKGROUND: Baseline.ValueType  # 5
-"""Ordinary windows, one after the other, averaged: METHOD_EXPECTED_GRADIENTS takes this and no other."""
-Global___Baseline: _TypeAlias = Baseline  # noqa: Y015
-
-class _Quantity:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _QuantityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quantity.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    QUANTITY_UNSPECIFIED: _Quantity.ValueType  # 0
-    """Not stated."""
-    QUANTITY_SENSITIVITY: _Quantity.ValueType  # 1
-    """d score / d input, in score units per unit of the feature. Signed."""
-    QUANTITY_CONTRIBUTION: _Quantity.ValueType  # 2
-    """Share of the score: the cells sum to score minus baseline score. Signed. Where the native shape
-    is coarser than the window, its values are spread evenly, so that the sum holds.
-    """
-    QUANTITY_EFFECT: _Quantity.ValueType  # 3
-    """Score change when the cell is replaced by the baseline (measured, or to first order); for
-    *_X_GRADIENT weighted with a coarser map whose largest cell counts 1. Signed.
-    """
-    QUANTITY_RELEVANCE: _Quantity.ValueType  # 4
-    """Importance without sign, >= 0."""
-    QUANTITY_CHANGE: _Quantity.ValueType  # 5
-    """Edit of the input that changes the class, in units of the feature."""
-
-class Quantity(_Quantity, metaclass=_QuantityEnumTypeWrapper):
-    """What the numbers of a heat map are."""
-
-QUANTITY_UNSPECIFIED: Quantity.ValueType  # 0
-"""Not stated."""
-QUANTITY_SENSITIVITY: Quantity.ValueType  # 1
-"""d score / d input, in score units per unit of the feature. Signed."""
-QUANTITY_CONTRIBUTION: Quantity.ValueType  # 2
-"""Share of the score: the cells sum to score minus baseline score. Signed. Where the native shape
-is coarser than the window, its values are spread evenly, so that the sum holds.
-"""
-QUANTITY_EFFECT: Quantity.ValueType  # 3
-"""Score change when the cell is replaced by the baseline (measured, or to first order); for
-*_X_GRADIENT weighted with a coarser map whose largest cell counts 1. Signed.
-"""
-QUANTITY_RELEVANCE: Quantity.ValueType  # 4
-"""Importance without sign, >= 0."""
-QUANTITY_CHANGE: Quantity.ValueType  # 5
-"""Edit of the input that changes the class, in units of the feature."""
-Global___Quantity: _TypeAlias = Quantity  # noqa: Y015
 
 class _QualityLevel:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -264,11 +64,12 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     QUALITY_LEVEL_NONE: _QualityLevel.ValueType  # 1
     """No verdict."""
     QUALITY_LEVEL_FAST: _QualityLevel.ValueType  # 2
-    """Checks that need no extra forward pass. Never says RELIABLE."""
+    """Checks that need no extra forward pass. The verdict is never RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
     """FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
-    with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the strongest cells changes the score more than
-    removing random ones under two fills, and the model passed its own checks (Model.checks).
+    with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the
+    strongest cells changes the score more than removing random ones under two fills, and the model
+    passed its own checks (Model.checks).
     """
 
 class QualityLevel(_QualityLevel, metaclass=_QualityLevelEnumTypeWrapper):
@@ -279,65 +80,38 @@ QUALITY_LEVEL_UNSPECIFIED: QualityLevel.ValueType  # 0
 QUALITY_LEVEL_NONE: QualityLevel.ValueType  # 1
 """No verdict."""
 QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
-"""Checks that need no extra forward pass. Never says RELIABLE."""
+"""Checks that need no extra forward pass. The verdict is never RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
 """FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
-with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the strongest cells changes the score more than
-removing random ones under two fills, and the model passed its own checks (Model.checks).
+with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the
+strongest cells changes the score more than removing random ones under two fills, and the model
+passed its own checks (Model.checks).
 """
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015
 
-class _Verdict:
+class _EntryPrice:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.ValueType], _builtins.type):
+class _EntryPriceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryPrice.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    VERDICT_UNSPECIFIED: _Verdict.ValueType  # 0
-    """Not checked."""
-    VERDICT_RELIABLE: _Verdict.ValueType  # 1
-    """Every check of QUALITY_LEVEL_FULL passed."""
-    VERDICT_CAUTION: _Verdict.ValueType  # 2
-    """A check failed, or was not made: see the reasons."""
-    VERDICT_DEGENERATE: _Verdict.ValueType  # 3
-    """The map is not finite, or no cell exceeds 1e-8: it shows nothing."""
-
-class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
-    """How far a map can be trusted."""
-
-VERDICT_UNSPECIFIED: Verdict.ValueType  # 0
-"""Not checked."""
-VERDICT_RELIABLE: Verdict.ValueType  # 1
-"""Every check of QUALITY_LEVEL_FULL passed."""
-VERDICT_CAUTION: Verdict.ValueType  # 2
-"""A check failed, or was not made: see the reasons."""
-VERDICT_DEGENERATE: Verdict.ValueType  # 3
-"""The map is not finite, or no cell exceeds 1e-8: it shows nothing."""
-Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
-
-class _Entry:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _EntryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Entry.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    ENTRY_UNSPECIFIED: _Entry.ValueType  # 0
+    ENTRY_PRICE_UNSPECIFIED: _EntryPrice.ValueType  # 0
     """Not stated."""
-    ENTRY_CURRENT_CLOSE: _Entry.ValueType  # 1
+    ENTRY_PRICE_CURRENT_CLOSE: _EntryPrice.ValueType  # 1
     """The close of the signal's own bar."""
-    ENTRY_NEXT_CLOSE: _Entry.ValueType  # 2
+    ENTRY_PRICE_NEXT_CLOSE: _EntryPrice.ValueType  # 2
     """The close of the bar after the signal's: tradable by anyone who reads the signal."""
 
-class Entry(_Entry, metaclass=_EntryEnumTypeWrapper):
+class EntryPrice(_EntryPrice, metaclass=_EntryPriceEnumTypeWrapper):
     """The price at which a signal's return starts."""
 
-ENTRY_UNSPECIFIED: Entry.ValueType  # 0
+ENTRY_PRICE_UNSPECIFIED: EntryPrice.ValueType  # 0
 """Not stated."""
-ENTRY_CURRENT_CLOSE: Entry.ValueType  # 1
+ENTRY_PRICE_CURRENT_CLOSE: EntryPrice.ValueType  # 1
 """The close of the signal's own bar."""
-ENTRY_NEXT_CLOSE: Entry.ValueType  # 2
+ENTRY_PRICE_NEXT_CLOSE: EntryPrice.ValueType  # 2
 """The close of the bar after the signal's: tradable by anyone who reads the signal."""
-Global___Entry: _TypeAlias = Entry  # noqa: Y015
+Global___EntryPrice: _TypeAlias = EntryPrice  # noqa: Y015
 
 class _ModelState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -367,6 +141,30 @@ MODEL_STATE_REFUSED: ModelState.ValueType  # 3
 """Found on disk and not usable: see `refusal`."""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
+class _ModelView:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModelViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelView.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODEL_VIEW_UNSPECIFIED: _ModelView.ValueType  # 0
+    """The default: MODEL_VIEW_BASIC."""
+    MODEL_VIEW_BASIC: _ModelView.ValueType  # 1
+    """Model.ref, state, refusal, architecture, interval, methods."""
+    MODEL_VIEW_FULL: _ModelView.ValueType  # 2
+    """Everything, as GetModel."""
+
+class ModelView(_ModelView, metaclass=_ModelViewEnumTypeWrapper):
+    """How much of each model is listed."""
+
+MODEL_VIEW_UNSPECIFIED: ModelView.ValueType  # 0
+"""The default: MODEL_VIEW_BASIC."""
+MODEL_VIEW_BASIC: ModelView.ValueType  # 1
+"""Model.ref, state, refusal, architecture, interval, methods."""
+MODEL_VIEW_FULL: ModelView.ValueType  # 2
+"""Everything, as GetModel."""
+Global___ModelView: _TypeAlias = ModelView  # noqa: Y015
+
 class _CalibrationState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -378,7 +176,7 @@ class _CalibrationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cali
     CALIBRATION_STATE_UNKNOWN: _CalibrationState.ValueType  # 1
     """Too few sessions have outcomes to tell."""
     CALIBRATION_STATE_HOLDS: _CalibrationState.ValueType  # 2
-    """Nothing speaks against them."""
+    """No evidence against them."""
     CALIBRATION_STATE_BROKEN: _CalibrationState.ValueType  # 3
     """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
 
@@ -390,7 +188,7 @@ CALIBRATION_STATE_UNSPECIFIED: CalibrationState.ValueType  # 0
 CALIBRATION_STATE_UNKNOWN: CalibrationState.ValueType  # 1
 """Too few sessions have outcomes to tell."""
 CALIBRATION_STATE_HOLDS: CalibrationState.ValueType  # 2
-"""Nothing speaks against them."""
+"""No evidence against them."""
 CALIBRATION_STATE_BROKEN: CalibrationState.ValueType  # 3
 """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
 Global___CalibrationState: _TypeAlias = CalibrationState  # noqa: Y015
@@ -410,7 +208,7 @@ class ModelRef(_message.Message):
     version: _builtins.str
     """Version, for example "1"."""
     digest: _builtins.str
-    """SHA-256 of the artefact's manifest (which holds the digest of the weights), 64 hex digits."""
+    """SHA-256 of the artifact's manifest (which holds the digest of the weights), 64 hex digits."""
     feature_spec_hash: _builtins.str
     """SHA-256 of the feature spec, 64 hex digits: equal hash, equal features."""
     def __init__(
@@ -441,7 +239,7 @@ class Windows(_message.Message):
     """Number of windows, 1-16,384."""
     data: _builtins.bytes
     """`count` x time x features little-endian float32, oldest bar first, features in the order of
-    GetModel. In the features' own units: the model normalises.
+    GetModel. In the features' own units: the model normalizes.
     """
     def __init__(
         self,
@@ -562,7 +360,7 @@ class SignalRefs(_message.Message):
 Global___SignalRefs: _TypeAlias = SignalRefs  # noqa: Y015
 
 @_typing.final
-class Input(_message.Message):
+class PredictionInput(_message.Message):
     """What to predict from."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -603,7 +401,7 @@ class Input(_message.Message):
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
-Global___Input: _TypeAlias = Input  # noqa: Y015
+Global___PredictionInput: _TypeAlias = PredictionInput  # noqa: Y015
 
 @_typing.final
 class PredictRequest(_message.Message):
@@ -616,14 +414,14 @@ class PredictRequest(_message.Message):
     model: _builtins.str
     """"name" (its newest ready version) or "name@version". Default: the active model."""
     @_builtins.property
-    def input(self) -> Global___Input:
+    def input(self) -> Global___PredictionInput:
         """Required."""
 
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
-        input: Global___Input | None = ...,
+        input: Global___PredictionInput | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -685,28 +483,26 @@ Global___Confidence: _TypeAlias = Confidence  # noqa: Y015
 
 @_typing.final
 class Prediction(_message.Message):
-    """The answer for one item."""
+    """The prediction of one item."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_INDEX_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
-    ERROR_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    model_index: _builtins.int
+    """Position in `models` of the message that holds this prediction. 0, the usual case, costs no byte."""
     symbol: _builtins.str
     """Symbol, where the input names one."""
-    @_builtins.property
-    def model(self) -> Global___ModelRef:
-        """The model version that answered."""
-
     @_builtins.property
     def confidence(self) -> Global___Confidence:
         """The calibrated probabilities."""
 
     @_builtins.property
-    def error(self) -> _status_pb2.Status:
-        """Canonical code with ErrorInfo: NaN in the window, unknown symbol, too few bars ..."""
+    def problem(self) -> _errors_pb2.Problem:
+        """What is wrong: NaN in the window, unknown symbol, too few bars ..."""
 
     @_builtins.property
     def bar_close_time(self) -> _timestamp_pb2.Timestamp:
@@ -715,24 +511,24 @@ class Prediction(_message.Message):
     def __init__(
         self,
         *,
-        model: Global___ModelRef | None = ...,
+        model_index: _builtins.int = ...,
         confidence: Global___Confidence | None = ...,
-        error: _status_pb2.Status | None = ...,
+        problem: _errors_pb2.Problem | None = ...,
         symbol: _builtins.str = ...,
         bar_close_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "error", b"error", "model", b"model", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "problem", b"problem", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "error", b"error", "model", b"model", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "model_index", b"model_index", "problem", b"problem", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["confidence", "error"]  # noqa: Y015
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["confidence", "problem"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___Prediction: _TypeAlias = Prediction  # noqa: Y015
 
 @_typing.final
-class Timing(_message.Message):
+class ServerTiming(_message.Message):
     """Where the time went on the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -759,7 +555,7 @@ class Timing(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Timing: _TypeAlias = Timing  # noqa: Y015
+Global___ServerTiming: _TypeAlias = ServerTiming  # noqa: Y015
 
 @_typing.final
 class PredictResponse(_message.Message):
@@ -769,23 +565,29 @@ class PredictResponse(_message.Message):
 
     PREDICTIONS_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def predictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prediction]:
         """One for each item."""
 
     @_builtins.property
-    def timing(self) -> Global___Timing:
+    def timing(self) -> Global___ServerTiming:
         """Where the time went."""
+
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRef]:
+        """The models that the predictions point into."""
 
     def __init__(
         self,
         *,
         predictions: _abc.Iterable[Global___Prediction] | None = ...,
-        timing: Global___Timing | None = ...,
+        timing: Global___ServerTiming | None = ...,
+        models: _abc.Iterable[Global___ModelRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["predictions", b"predictions", "timing", b"timing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "predictions", b"predictions", "timing", b"timing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -793,9 +595,44 @@ Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
 
 @_typing.final
 class ExplainRequest(_message.Message):
-    """Asks for predictions with their reasons."""
+    """Asks for predictions with their explanations."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Include:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _IncludeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ExplainRequest._Include.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        INCLUDE_UNSPECIFIED: ExplainRequest._Include.ValueType  # 0
+        """Not stated: rejected."""
+        INCLUDE_NONE: ExplainRequest._Include.ValueType  # 1
+        """Nothing: the map and its score alone. Must stand alone."""
+        INCLUDE_PREDICTION: ExplainRequest._Include.ValueType  # 2
+        """Explanation.prediction."""
+        INCLUDE_DRIVERS: ExplainRequest._Include.ValueType  # 3
+        """Explanation.drivers."""
+        INCLUDE_BAR_CLOSE_TIMES: ExplainRequest._Include.ValueType  # 4
+        """Explanation.bar_close_times."""
+        INCLUDE_WINDOW: ExplainRequest._Include.ValueType  # 5
+        """Explanation.window."""
+
+    class Include(_Include, metaclass=_IncludeEnumTypeWrapper):
+        """What beside the map and its score is wanted."""
+
+    INCLUDE_UNSPECIFIED: ExplainRequest.Include.ValueType  # 0
+    """Not stated: rejected."""
+    INCLUDE_NONE: ExplainRequest.Include.ValueType  # 1
+    """Nothing: the map and its score alone. Must stand alone."""
+    INCLUDE_PREDICTION: ExplainRequest.Include.ValueType  # 2
+    """Explanation.prediction."""
+    INCLUDE_DRIVERS: ExplainRequest.Include.ValueType  # 3
+    """Explanation.drivers."""
+    INCLUDE_BAR_CLOSE_TIMES: ExplainRequest.Include.ValueType  # 4
+    """Explanation.bar_close_times."""
+    INCLUDE_WINDOW: ExplainRequest.Include.ValueType  # 5
+    """Explanation.window."""
 
     MODEL_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
@@ -809,17 +646,18 @@ class ExplainRequest(_message.Message):
     QUALITY_FIELD_NUMBER: _builtins.int
     BASELINE_WINDOWS_FIELD_NUMBER: _builtins.int
     BACKGROUND_FIELD_NUMBER: _builtins.int
+    INCLUDE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """As in PredictRequest."""
-    method: Global___Method.ValueType
+    method: Global___Explanation.Method.ValueType
     """Default: METHOD_GRADIENT."""
-    score: Global___Score.ValueType
+    score: Global___Explanation.Score.ValueType
     """Default: SCORE_MARGIN."""
     target: Global___Direction.ValueType
     """Class to explain. Default: each row's own winner."""
     foil: Global___Direction.ValueType
     """Class to compare with, for SCORE_MARGIN alone. Default: the highest other class of each row."""
-    baseline: Global___Baseline.ValueType
+    baseline: Global___Explanation.Baseline.ValueType
     """Default: the method's own."""
     samples: _builtins.int
     """Steps or draws, for methods that take them: INTEGRATED_GRADIENTS 1-512 (default: 32, doubled
@@ -831,7 +669,7 @@ class ExplainRequest(_message.Message):
     quality: Global___QualityLevel.ValueType
     """Default: QUALITY_LEVEL_FAST."""
     @_builtins.property
-    def input(self) -> Global___Input:
+    def input(self) -> Global___PredictionInput:
         """Required."""
 
     @_builtins.property
@@ -844,55 +682,34 @@ class ExplainRequest(_message.Message):
         training data.
         """
 
+    @_builtins.property
+    def include(self) -> _containers.RepeatedScalarFieldContainer[Global___ExplainRequest.Include.ValueType]:
+        """What beside the map and its score is wanted. Default: everything."""
+
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
-        input: Global___Input | None = ...,
-        method: Global___Method.ValueType = ...,
-        score: Global___Score.ValueType = ...,
+        input: Global___PredictionInput | None = ...,
+        method: Global___Explanation.Method.ValueType = ...,
+        score: Global___Explanation.Score.ValueType = ...,
         target: Global___Direction.ValueType = ...,
         foil: Global___Direction.ValueType = ...,
-        baseline: Global___Baseline.ValueType = ...,
+        baseline: Global___Explanation.Baseline.ValueType = ...,
         samples: _builtins.int = ...,
         seed: _builtins.int = ...,
         quality: Global___QualityLevel.ValueType = ...,
         baseline_windows: Global___Windows | None = ...,
         background: Global___Windows | None = ...,
+        include: _abc.Iterable[Global___ExplainRequest.Include.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "baseline_windows", b"baseline_windows", "input", b"input"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "baseline", b"baseline", "baseline_windows", b"baseline_windows", "foil", b"foil", "input", b"input", "method", b"method", "model", b"model", "quality", b"quality", "samples", b"samples", "score", b"score", "seed", b"seed", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["background", b"background", "baseline", b"baseline", "baseline_windows", b"baseline_windows", "foil", b"foil", "include", b"include", "input", b"input", "method", b"method", "model", b"model", "quality", b"quality", "samples", b"samples", "score", b"score", "seed", b"seed", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
-
-@_typing.final
-class Shape(_message.Message):
-    """Rows and columns of a map."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TIME_FIELD_NUMBER: _builtins.int
-    FEATURES_FIELD_NUMBER: _builtins.int
-    time: _builtins.int
-    """Rows in time, 1 or more."""
-    features: _builtins.int
-    """Columns in features, 1 or more."""
-    def __init__(
-        self,
-        *,
-        time: _builtins.int = ...,
-        features: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "time", b"time"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Shape: _TypeAlias = Shape  # noqa: Y015
 
 @_typing.final
 class Heatmap(_message.Message):
@@ -900,40 +717,111 @@ class Heatmap(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Quantity:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _QuantityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Heatmap._Quantity.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        QUANTITY_UNSPECIFIED: Heatmap._Quantity.ValueType  # 0
+        """Not stated."""
+        QUANTITY_SENSITIVITY: Heatmap._Quantity.ValueType  # 1
+        """d score / d input, in score units per unit of the feature. Signed."""
+        QUANTITY_CONTRIBUTION: Heatmap._Quantity.ValueType  # 2
+        """Share of the score: the cells sum to score minus baseline score. Signed. Where the native shape
+        is coarser than the window, its values are spread evenly, so that the sum holds.
+        """
+        QUANTITY_EFFECT: Heatmap._Quantity.ValueType  # 3
+        """Score change when the cell is replaced by the baseline (measured, or to first order); for
+        *_X_GRADIENT weighted with a coarser map whose largest cell counts 1. Signed.
+        """
+        QUANTITY_RELEVANCE: Heatmap._Quantity.ValueType  # 4
+        """Importance without sign, >= 0."""
+        QUANTITY_CHANGE: Heatmap._Quantity.ValueType  # 5
+        """Edit of the input that changes the class, in units of the feature."""
+
+    class Quantity(_Quantity, metaclass=_QuantityEnumTypeWrapper):
+        """What the numbers of a heat map are."""
+
+    QUANTITY_UNSPECIFIED: Heatmap.Quantity.ValueType  # 0
+    """Not stated."""
+    QUANTITY_SENSITIVITY: Heatmap.Quantity.ValueType  # 1
+    """d score / d input, in score units per unit of the feature. Signed."""
+    QUANTITY_CONTRIBUTION: Heatmap.Quantity.ValueType  # 2
+    """Share of the score: the cells sum to score minus baseline score. Signed. Where the native shape
+    is coarser than the window, its values are spread evenly, so that the sum holds.
+    """
+    QUANTITY_EFFECT: Heatmap.Quantity.ValueType  # 3
+    """Score change when the cell is replaced by the baseline (measured, or to first order); for
+    *_X_GRADIENT weighted with a coarser map whose largest cell counts 1. Signed.
+    """
+    QUANTITY_RELEVANCE: Heatmap.Quantity.ValueType  # 4
+    """Importance without sign, >= 0."""
+    QUANTITY_CHANGE: Heatmap.Quantity.ValueType  # 5
+    """Edit of the input that changes the class, in units of the feature."""
+
+    @_typing.final
+    class Shape(_message.Message):
+        """Rows and columns of a map."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        TIME_FIELD_NUMBER: _builtins.int
+        FEATURES_FIELD_NUMBER: _builtins.int
+        time: _builtins.int
+        """Rows in time, 1 or more."""
+        features: _builtins.int
+        """Columns in features, 1 or more."""
+        def __init__(
+            self,
+            *,
+            time: _builtins.int = ...,
+            features: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "time", b"time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VALUES_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     NATIVE_SHAPE_FIELD_NUMBER: _builtins.int
     UPSAMPLED_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
     SIGN_STABILITY_FIELD_NUMBER: _builtins.int
-    values: _builtins.bytes
-    """time x features little-endian float32, oldest bar first, in the features' order."""
-    quantity: Global___Quantity.ValueType
+    quantity: Global___Heatmap.Quantity.ValueType
     """What the numbers are."""
     upsampled: _builtins.bool
     """True when `values` were spread from a coarser native shape."""
-    sign_stability: _builtins.bytes
-    """For each cell the share of noisy copies of the window in which the gradient has the same sign as
-    on average, 0-1: little-endian float32, shaped like `values`. Set by METHOD_SMOOTHGRAD and by
-    QUALITY_LEVEL_FULL. Below 0.8 a cell's sign should not be believed.
-    """
     @_builtins.property
-    def native_shape(self) -> Global___Shape:
-        """The resolution at which the method really speaks, before any upsampling."""
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """time x features values, oldest bar first, in the features' order."""
 
     @_builtins.property
-    def shape(self) -> Global___Shape:
+    def native_shape(self) -> Global___Heatmap.Shape:
+        """The resolution of the method, before any upsampling."""
+
+    @_builtins.property
+    def shape(self) -> Global___Heatmap.Shape:
         """Shape of `values`: that of the window."""
+
+    @_builtins.property
+    def sign_stability(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """For each cell the share of noisy copies of the window in which the gradient has the same sign as
+        on average, 0-1, shaped like `values`. Set by METHOD_SMOOTHGRAD and by QUALITY_LEVEL_FULL. Below
+        0.8 the sign of a cell is not reliable.
+        """
 
     def __init__(
         self,
         *,
-        values: _builtins.bytes = ...,
-        quantity: Global___Quantity.ValueType = ...,
-        native_shape: Global___Shape | None = ...,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+        quantity: Global___Heatmap.Quantity.ValueType = ...,
+        native_shape: Global___Heatmap.Shape | None = ...,
         upsampled: _builtins.bool = ...,
-        shape: Global___Shape | None = ...,
-        sign_stability: _builtins.bytes = ...,
+        shape: Global___Heatmap.Shape | None = ...,
+        sign_stability: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "shape", b"shape"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -944,7 +832,7 @@ class Heatmap(_message.Message):
 Global___Heatmap: _TypeAlias = Heatmap  # noqa: Y015
 
 @_typing.final
-class Check(_message.Message):
+class CheckResult(_message.Message):
     """One test, of a map or of a model."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -979,7 +867,7 @@ class Check(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Check: _TypeAlias = Check  # noqa: Y015
+Global___CheckResult: _TypeAlias = CheckResult  # noqa: Y015
 
 @_typing.final
 class Quality(_message.Message):
@@ -987,29 +875,56 @@ class Quality(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Verdict:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Quality._Verdict.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        VERDICT_UNSPECIFIED: Quality._Verdict.ValueType  # 0
+        """Not checked."""
+        VERDICT_RELIABLE: Quality._Verdict.ValueType  # 1
+        """Every check of QUALITY_LEVEL_FULL passed."""
+        VERDICT_CAUTION: Quality._Verdict.ValueType  # 2
+        """A check failed, or was not made: see the reasons."""
+        VERDICT_DEGENERATE: Quality._Verdict.ValueType  # 3
+        """The map is not finite, or no cell exceeds 1e-8: it shows nothing."""
+
+    class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
+        """How far a map can be trusted."""
+
+    VERDICT_UNSPECIFIED: Quality.Verdict.ValueType  # 0
+    """Not checked."""
+    VERDICT_RELIABLE: Quality.Verdict.ValueType  # 1
+    """Every check of QUALITY_LEVEL_FULL passed."""
+    VERDICT_CAUTION: Quality.Verdict.ValueType  # 2
+    """A check failed, or was not made: see the reasons."""
+    VERDICT_DEGENERATE: Quality.Verdict.ValueType  # 3
+    """The map is not finite, or no cell exceeds 1e-8: it shows nothing."""
+
     LEVEL_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
     level: Global___QualityLevel.ValueType
     """What was checked."""
-    verdict: Global___Verdict.ValueType
+    verdict: Global___Quality.Verdict.ValueType
     """The verdict."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why the verdict is not RELIABLE, in words."""
 
     @_builtins.property
-    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]:
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckResult]:
         """What was measured of this map."""
 
     def __init__(
         self,
         *,
         level: Global___QualityLevel.ValueType = ...,
-        verdict: Global___Verdict.ValueType = ...,
+        verdict: Global___Quality.Verdict.ValueType = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
-        checks: _abc.Iterable[Global___Check] | None = ...,
+        checks: _abc.Iterable[Global___CheckResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -1049,7 +964,7 @@ class Driver(_message.Message):
     share: _builtins.float
     """|attribution| / sum of all |attribution|, 0-1. Only for QUANTITY_CONTRIBUTION."""
     @_builtins.property
-    def span(self) -> Global___Shape:
+    def span(self) -> Global___Heatmap.Shape:
         """Bars and features that it covers, from (time_index, feature_index): 1 x 1 for a full map."""
 
     @_builtins.property
@@ -1066,7 +981,7 @@ class Driver(_message.Message):
         z_score: _builtins.float | None = ...,
         attribution: _builtins.float = ...,
         share: _builtins.float | None = ...,
-        span: Global___Shape | None = ...,
+        span: Global___Heatmap.Shape | None = ...,
         bar_close_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "_value", b"_value", "_z_score", b"_z_score", "bar_close_time", b"bar_close_time", "share", b"share", "span", b"span", "value", b"value", "z_score", b"z_score"]  # noqa: Y015
@@ -1150,8 +1065,8 @@ class Counterfactual(_message.Message):
     direction: Global___Direction.ValueType
     """The class after the edit."""
     size: _builtins.float
-    """Length of the edit in standard deviations: of prices, the volatility before the bar; of volume, its
-    standard deviation in training.
+    """Length of the edit in standard deviations: of prices, the volatility before the bar; of volume,
+    its standard deviation in training.
     """
     @_builtins.property
     def bar(self) -> Global___BarValues:
@@ -1186,11 +1101,172 @@ Global___Counterfactual: _TypeAlias = Counterfactual  # noqa: Y015
 
 @_typing.final
 class Explanation(_message.Message):
-    """One prediction with its reason."""
+    """One prediction with its explanation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PREDICTION_FIELD_NUMBER: _builtins.int
+    class _Method:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Method.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        METHOD_UNSPECIFIED: Explanation._Method.ValueType  # 0
+        """The default: METHOD_GRADIENT."""
+        METHOD_GRADIENT: Explanation._Method.ValueType  # 1
+        """Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
+        winning class, the saliency map of that paper.
+        """
+        METHOD_GRADIENT_X_INPUT: Explanation._Method.ValueType  # 2
+        """Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
+        METHOD_SMOOTHGRAD: Explanation._Method.ValueType  # 3
+        """Mean gradient over noisy copies (Smilkov et al. 2017)."""
+        METHOD_INTEGRATED_GRADIENTS: Explanation._Method.ValueType  # 4
+        """Path integral of the gradient from the baseline (Sundararajan et al. 2017, eq. 1): complete."""
+        METHOD_EXPECTED_GRADIENTS: Explanation._Method.ValueType  # 5
+        """Integrated gradients averaged over background windows (Erion et al. 2021)."""
+        METHOD_OCCLUSION: Explanation._Method.ValueType  # 6
+        """Score change when one cell is replaced by the baseline (Zeiler and Fergus 2014), every cell."""
+        METHOD_SHAPLEY_BARS: Explanation._Method.ValueType  # 7
+        """Exact Shapley values of the bars: 2^6 coalitions. Native shape: one value per bar."""
+        METHOD_SHAPLEY_FEATURES: Explanation._Method.ValueType  # 8
+        """Exact Shapley values of the features: 2^8 coalitions. Native shape: one value per feature."""
+        METHOD_GRAD_CAM: Explanation._Method.ValueType  # 9
+        """Grad-CAM of the last convolution (Selvaraju et al. 2017), in its native shape."""
+        METHOD_GRAD_CAM_X_GRADIENT: Explanation._Method.ValueType  # 10
+        """Grad-CAM times gradient times (input - baseline): the honest way from a coarse map to a full
+        one.
+        """
+        METHOD_ATTENTION: Explanation._Method.ValueType  # 11
+        """The attention weights (attention rollout, Abnar and Zuidema 2020), in their native shape."""
+        METHOD_ATTENTION_X_GRADIENT: Explanation._Method.ValueType  # 12
+        """Attention times gradient times (input - baseline)."""
+        METHOD_COUNTERFACTUAL: Explanation._Method.ValueType  # 13
+        """The smallest edit of the last bar's open, high, low, close and volume that flips the class
+        (Wachter et al. 2018), verified by a forward pass. Of windows without bars: the smallest edit of
+        the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
+        takes SCORE_MARGIN alone, no target and no baseline.
+        """
+
+    class Method(_Method, metaclass=_MethodEnumTypeWrapper):
+        """How a heat map is computed."""
+
+    METHOD_UNSPECIFIED: Explanation.Method.ValueType  # 0
+    """The default: METHOD_GRADIENT."""
+    METHOD_GRADIENT: Explanation.Method.ValueType  # 1
+    """Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
+    winning class, the saliency map of that paper.
+    """
+    METHOD_GRADIENT_X_INPUT: Explanation.Method.ValueType  # 2
+    """Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
+    METHOD_SMOOTHGRAD: Explanation.Method.ValueType  # 3
+    """Mean gradient over noisy copies (Smilkov et al. 2017)."""
+    METHOD_INTEGRATED_GRADIENTS: Explanation.Method.ValueType  # 4
+    """Path integral of the gradient from the baseline (Sundararajan et al. 2017, eq. 1): complete."""
+    METHOD_EXPECTED_GRADIENTS: Explanation.Method.ValueType  # 5
+    """Integrated gradients averaged over background windows (Erion et al. 2021)."""
+    METHOD_OCCLUSION: Explanation.Method.ValueType  # 6
+    """Score change when one cell is replaced by the baseline (Zeiler and Fergus 2014), every cell."""
+    METHOD_SHAPLEY_BARS: Explanation.Method.ValueType  # 7
+    """Exact Shapley values of the bars: 2^6 coalitions. Native shape: one value per bar."""
+    METHOD_SHAPLEY_FEATURES: Explanation.Method.ValueType  # 8
+    """Exact Shapley values of the features: 2^8 coalitions. Native shape: one value per feature."""
+    METHOD_GRAD_CAM: Explanation.Method.ValueType  # 9
+    """Grad-CAM of the last convolution (Selvaraju et al. 2017), in its native shape."""
+    METHOD_GRAD_CAM_X_GRADIENT: Explanation.Method.ValueType  # 10
+    """Grad-CAM times gradient times (input - baseline): the honest way from a coarse map to a full
+    one.
+    """
+    METHOD_ATTENTION: Explanation.Method.ValueType  # 11
+    """The attention weights (attention rollout, Abnar and Zuidema 2020), in their native shape."""
+    METHOD_ATTENTION_X_GRADIENT: Explanation.Method.ValueType  # 12
+    """Attention times gradient times (input - baseline)."""
+    METHOD_COUNTERFACTUAL: Explanation.Method.ValueType  # 13
+    """The smallest edit of the last bar's open, high, low, close and volume that flips the class
+    (Wachter et al. 2018), verified by a forward pass. Of windows without bars: the smallest edit of
+    the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
+    takes SCORE_MARGIN alone, no target and no baseline.
+    """
+
+    class _Score:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ScoreEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Score.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        SCORE_UNSPECIFIED: Explanation._Score.ValueType  # 0
+        """The default: SCORE_MARGIN."""
+        SCORE_MARGIN: Explanation._Score.ValueType  # 1
+        """Logit of the target minus logit of the foil: what decided. Unchanged by any shift of all logits."""
+        SCORE_LOGIT: Explanation._Score.ValueType  # 2
+        """Logit of the target, as in Simonyan et al. 2013."""
+        SCORE_LOG_PROBABILITY: Explanation._Score.ValueType  # 3
+        """Log of the target's probability, before calibration."""
+        SCORE_UP_MINUS_DOWN: Explanation._Score.ValueType  # 4
+        """Logit of UP minus logit of DOWN, whatever won: takes neither target nor foil."""
+
+    class Score(_Score, metaclass=_ScoreEnumTypeWrapper):
+        """The number that is explained. All are taken from the uncalibrated logits."""
+
+    SCORE_UNSPECIFIED: Explanation.Score.ValueType  # 0
+    """The default: SCORE_MARGIN."""
+    SCORE_MARGIN: Explanation.Score.ValueType  # 1
+    """Logit of the target minus logit of the foil: what decided. Unchanged by any shift of all logits."""
+    SCORE_LOGIT: Explanation.Score.ValueType  # 2
+    """Logit of the target, as in Simonyan et al. 2013."""
+    SCORE_LOG_PROBABILITY: Explanation.Score.ValueType  # 3
+    """Log of the target's probability, before calibration."""
+    SCORE_UP_MINUS_DOWN: Explanation.Score.ValueType  # 4
+    """Logit of UP minus logit of DOWN, whatever won: takes neither target nor foil."""
+
+    class _Baseline:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _BaselineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Baseline.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        BASELINE_UNSPECIFIED: Explanation._Baseline.ValueType  # 0
+        """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
+        others.
+        """
+        BASELINE_MEAN: Explanation._Baseline.ValueType  # 1
+        """The mean of each feature over the training data: an average, uneventful bar."""
+        BASELINE_ZERO: Explanation._Baseline.ValueType  # 2
+        """Zero in every cell."""
+        BASELINE_PREVIOUS: Explanation._Baseline.ValueType  # 3
+        """The window of the signal before, of the same symbol: the map says what changed. Needs bars,
+        symbols or signals as input.
+        """
+        BASELINE_CUSTOM: Explanation._Baseline.ValueType  # 4
+        """The caller's own: ExplainRequest.baseline_windows."""
+        BASELINE_BACKGROUND: Explanation._Baseline.ValueType  # 5
+        """Ordinary windows, one after the other, averaged: METHOD_EXPECTED_GRADIENTS takes this and no
+        other.
+        """
+
+    class Baseline(_Baseline, metaclass=_BaselineEnumTypeWrapper):
+        """What absent means for methods that compare with a reference input."""
+
+    BASELINE_UNSPECIFIED: Explanation.Baseline.ValueType  # 0
+    """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
+    others.
+    """
+    BASELINE_MEAN: Explanation.Baseline.ValueType  # 1
+    """The mean of each feature over the training data: an average, uneventful bar."""
+    BASELINE_ZERO: Explanation.Baseline.ValueType  # 2
+    """Zero in every cell."""
+    BASELINE_PREVIOUS: Explanation.Baseline.ValueType  # 3
+    """The window of the signal before, of the same symbol: the map says what changed. Needs bars,
+    symbols or signals as input.
+    """
+    BASELINE_CUSTOM: Explanation.Baseline.ValueType  # 4
+    """The caller's own: ExplainRequest.baseline_windows."""
+    BASELINE_BACKGROUND: Explanation.Baseline.ValueType  # 5
+    """Ordinary windows, one after the other, averaged: METHOD_EXPECTED_GRADIENTS takes this and no
+    other.
+    """
+
+    MODEL_INDEX_FIELD_NUMBER: _builtins.int
     HEATMAP_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     BASELINE_SCORE_FIELD_NUMBER: _builtins.int
@@ -1203,6 +1279,9 @@ class Explanation(_message.Message):
     BAR_CLOSE_TIMES_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     COUNTERFACTUAL_FIELD_NUMBER: _builtins.int
+    PREDICTION_FIELD_NUMBER: _builtins.int
+    model_index: _builtins.int
+    """Position in `models` of the message that holds this explanation."""
     score: _builtins.float
     """The score that was explained, in logits."""
     baseline_score: _builtins.float
@@ -1217,14 +1296,6 @@ class Explanation(_message.Message):
     """Class compared with: of SCORE_MARGIN and SCORE_UP_MINUS_DOWN; of a counterfactual, the class it
     reaches, or was to reach.
     """
-    window: _builtins.bytes
-    """The window that was explained, like `Windows.data`. Unset when the request carried it."""
-    @_builtins.property
-    def prediction(self) -> Global___Prediction:
-        """The unperturbed row's prediction, from the same model version as the map. When it holds an
-        error, nothing else is set.
-        """
-
     @_builtins.property
     def heatmap(self) -> Global___Heatmap:
         """The map."""
@@ -1235,20 +1306,30 @@ class Explanation(_message.Message):
 
     @_builtins.property
     def drivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Driver]:
-        """The strongest cells, strongest first, at most 5."""
+        """The strongest cells, strongest first, at most 5. If included."""
 
     @_builtins.property
     def bar_close_times(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
-        """Close times of the window's bars, oldest first, where they are known."""
+        """Close times of the window's bars, oldest first, where they are known. If included."""
+
+    @_builtins.property
+    def window(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The window that was explained, time x features values. If included, and unset when the request
+        carried it.
+        """
 
     @_builtins.property
     def counterfactual(self) -> Global___Counterfactual:
         """Set by METHOD_COUNTERFACTUAL; its `heatmap` is the edit: edited minus explained window."""
 
+    @_builtins.property
+    def prediction(self) -> Global___Prediction:
+        """The unperturbed row's prediction, from the same model version as the map. If included."""
+
     def __init__(
         self,
         *,
-        prediction: Global___Prediction | None = ...,
+        model_index: _builtins.int = ...,
         heatmap: Global___Heatmap | None = ...,
         score: _builtins.float | None = ...,
         baseline_score: _builtins.float | None = ...,
@@ -1259,12 +1340,13 @@ class Explanation(_message.Message):
         quality: Global___Quality | None = ...,
         drivers: _abc.Iterable[Global___Driver] | None = ...,
         bar_close_times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
-        window: _builtins.bytes = ...,
+        window: _abc.Iterable[_builtins.float] | None = ...,
         counterfactual: Global___Counterfactual | None = ...,
+        prediction: Global___Prediction | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score", "_completeness_error", b"_completeness_error", "_score", b"_score", "baseline_score", b"baseline_score", "completeness_error", b"completeness_error", "counterfactual", b"counterfactual", "heatmap", b"heatmap", "prediction", b"prediction", "quality", b"quality", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score", "_completeness_error", b"_completeness_error", "_score", b"_score", "bar_close_times", b"bar_close_times", "baseline_score", b"baseline_score", "completeness_error", b"completeness_error", "counterfactual", b"counterfactual", "drivers", b"drivers", "foil", b"foil", "heatmap", b"heatmap", "prediction", b"prediction", "quality", b"quality", "samples", b"samples", "score", b"score", "target", b"target", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score", "_completeness_error", b"_completeness_error", "_score", b"_score", "bar_close_times", b"bar_close_times", "baseline_score", b"baseline_score", "completeness_error", b"completeness_error", "counterfactual", b"counterfactual", "drivers", b"drivers", "foil", b"foil", "heatmap", b"heatmap", "model_index", b"model_index", "prediction", b"prediction", "quality", b"quality", "samples", b"samples", "score", b"score", "target", b"target", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__baseline_score: _TypeAlias = _typing.Literal["baseline_score"]  # noqa: Y015
     _WhichOneofArgType__baseline_score: _TypeAlias = _typing.Literal["_baseline_score", b"_baseline_score"]  # noqa: Y015
@@ -1282,42 +1364,84 @@ class Explanation(_message.Message):
 Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
 
 @_typing.final
+class ExplanationResult(_message.Message):
+    """The explanation of one item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Symbol of an item that failed, where the input names one."""
+    @_builtins.property
+    def explanation(self) -> Global___Explanation:
+        """The explanation."""
+
+    @_builtins.property
+    def problem(self) -> _errors_pb2.Problem:
+        """What is wrong."""
+
+    def __init__(
+        self,
+        *,
+        explanation: Global___Explanation | None = ...,
+        problem: _errors_pb2.Problem | None = ...,
+        symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "problem", b"problem", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "problem", b"problem", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["explanation", "problem"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___ExplanationResult: _TypeAlias = ExplanationResult  # noqa: Y015
+
+@_typing.final
 class ExplainResponse(_message.Message):
     """Explanations in the order of the input."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EXPLANATIONS_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     BASELINE_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
-    method: Global___Method.ValueType
+    MODELS_FIELD_NUMBER: _builtins.int
+    method: Global___Explanation.Method.ValueType
     """Method that was used."""
-    score: Global___Score.ValueType
+    score: Global___Explanation.Score.ValueType
     """Score that was used."""
-    baseline: Global___Baseline.ValueType
+    baseline: Global___Explanation.Baseline.ValueType
     """Baseline that was used; unset where the method has none."""
     @_builtins.property
-    def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplanationResult]:
         """One for each item."""
 
     @_builtins.property
-    def timing(self) -> Global___Timing:
+    def timing(self) -> Global___ServerTiming:
         """Where the time went."""
+
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelRef]:
+        """The models that the explanations and their predictions point into."""
 
     def __init__(
         self,
         *,
-        explanations: _abc.Iterable[Global___Explanation] | None = ...,
-        method: Global___Method.ValueType = ...,
-        score: Global___Score.ValueType = ...,
-        baseline: Global___Baseline.ValueType = ...,
-        timing: Global___Timing | None = ...,
+        results: _abc.Iterable[Global___ExplanationResult] | None = ...,
+        method: Global___Explanation.Method.ValueType = ...,
+        score: Global___Explanation.Score.ValueType = ...,
+        baseline: Global___Explanation.Baseline.ValueType = ...,
+        timing: Global___ServerTiming | None = ...,
+        models: _abc.Iterable[Global___ModelRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline", b"baseline", "explanations", b"explanations", "method", b"method", "score", b"score", "timing", b"timing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["baseline", b"baseline", "method", b"method", "models", b"models", "results", b"results", "score", b"score", "timing", b"timing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1375,6 +1499,64 @@ class ListModelsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Models per page, at most 10,000 (more is taken as that). Default: 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Default: the first page."""
+    view: Global___ModelView.ValueType
+    """How much of each. Default: MODEL_VIEW_BASIC."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        view: Global___ModelView.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "view", b"view"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelsResponse(_message.Message):
+    """One page of the model versions on disk."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Give this back for the next page. Empty: that was the last page."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
+        """Ordered by name, newest version first."""
+
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[Global___Model] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class GetServerInfoRequest(_message.Message):
+    """Asks what the server is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
     def __init__(
         self,
     ) -> None: ...
@@ -1384,34 +1566,96 @@ class ListModelsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+Global___GetServerInfoRequest: _TypeAlias = GetServerInfoRequest  # noqa: Y015
 
 @_typing.final
-class ListModelsResponse(_message.Message):
-    """Every model version on disk."""
+class GetServerInfoResponse(_message.Message):
+    """What the server is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    MODELS_FIELD_NUMBER: _builtins.int
+    CONTRACT_VERSION_FIELD_NUMBER: _builtins.int
+    SERVER_VERSION_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    WIRES_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    contract_version: _builtins.str
+    """Version of this contract, "1.0"."""
+    server_version: _builtins.str
+    """Version of the server, for example "0.1.0"."""
     @_builtins.property
-    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
-        """Ordered by name, newest version first."""
+    def limits(self) -> Global___ServerLimits:
+        """What one call may ask for."""
+
+    @_builtins.property
+    def wires(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Wires that serve this contract: "grpcio", "native"."""
+
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional features that are served, for example "open-inference", "reflection", "replay"."""
 
     def __init__(
         self,
         *,
-        models: _abc.Iterable[Global___Model] | None = ...,
+        contract_version: _builtins.str = ...,
+        server_version: _builtins.str = ...,
+        limits: Global___ServerLimits | None = ...,
+        wires: _abc.Iterable[_builtins.str] | None = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contract_version", b"contract_version", "features", b"features", "limits", b"limits", "server_version", b"server_version", "wires", b"wires"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
 
 @_typing.final
-class Feature(_message.Message):
+class ServerLimits(_message.Message):
+    """What one call may ask for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_ITEMS_FIELD_NUMBER: _builtins.int
+    MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAX_FILTER_SYMBOLS_FIELD_NUMBER: _builtins.int
+    MAX_TOKEN_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_BACKGROUND_WINDOWS_FIELD_NUMBER: _builtins.int
+    max_items: _builtins.int
+    """Items in one Predict or Explain call, and bars in one batch."""
+    max_message_bytes: _builtins.int
+    """Bytes of one message, in either direction."""
+    max_page_size: _builtins.int
+    """Entries on one page."""
+    max_filter_symbols: _builtins.int
+    """Symbols in the filter of one stream."""
+    max_token_bytes: _builtins.int
+    """Bytes of a resume token."""
+    max_background_windows: _builtins.int
+    """Background windows of METHOD_EXPECTED_GRADIENTS."""
+    def __init__(
+        self,
+        *,
+        max_items: _builtins.int = ...,
+        max_message_bytes: _builtins.int = ...,
+        max_page_size: _builtins.int = ...,
+        max_filter_symbols: _builtins.int = ...,
+        max_token_bytes: _builtins.int = ...,
+        max_background_windows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_background_windows", b"max_background_windows", "max_filter_symbols", b"max_filter_symbols", "max_items", b"max_items", "max_message_bytes", b"max_message_bytes", "max_page_size", b"max_page_size", "max_token_bytes", b"max_token_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerLimits: _TypeAlias = ServerLimits  # noqa: Y015
+
+@_typing.final
+class ModelFeature(_message.Message):
     """One input feature."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1442,10 +1686,10 @@ class Feature(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Feature: _TypeAlias = Feature  # noqa: Y015
+Global___ModelFeature: _TypeAlias = ModelFeature  # noqa: Y015
 
 @_typing.final
-class Metric(_message.Message):
+class ModelMetric(_message.Message):
     """One quality figure of a model."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1468,7 +1712,7 @@ class Metric(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Metric: _TypeAlias = Metric  # noqa: Y015
+Global___ModelMetric: _TypeAlias = ModelMetric  # noqa: Y015
 
 @_typing.final
 class LiveCalibration(_message.Message):
@@ -1495,20 +1739,22 @@ class LiveCalibration(_message.Message):
     band: _builtins.float
     """Largest |gap| that the confidences are said to keep."""
     drifted: _builtins.bool
-    """Whether the whole interval of `novel_share` lies above 0.10: inputs are no longer those that the
-    model learnt from. Said once more than 60 sessions have outcomes.
+    """Whether the whole interval of `novel_share` lies above 0.10: inputs no longer resemble the
+    training data. Set once more than 60 sessions have outcomes.
     """
     @_builtins.property
-    def winner_gap(self) -> Global___Estimate:
+    def winner_gap(self) -> Global___IntervalEstimate:
         """Share of winning classes that came true minus their mean confidence."""
 
     @_builtins.property
-    def up_gap(self) -> Global___Estimate:
+    def up_gap(self) -> Global___IntervalEstimate:
         """Share of UP outcomes minus the mean p(UP)."""
 
     @_builtins.property
-    def novel_share(self) -> Global___Estimate:
-        """Share of windows farther from the training data than 95 % of the validation windows; 0.05 is usual."""
+    def novel_share(self) -> Global___IntervalEstimate:
+        """Share of windows farther from the training data than 95 % of the validation windows; 0.05 is
+        usual.
+        """
 
     def __init__(
         self,
@@ -1516,10 +1762,10 @@ class LiveCalibration(_message.Message):
         state: Global___CalibrationState.ValueType = ...,
         sessions: _builtins.int = ...,
         outcomes: _builtins.int = ...,
-        winner_gap: Global___Estimate | None = ...,
-        up_gap: Global___Estimate | None = ...,
+        winner_gap: Global___IntervalEstimate | None = ...,
+        up_gap: Global___IntervalEstimate | None = ...,
         band: _builtins.float = ...,
-        novel_share: Global___Estimate | None = ...,
+        novel_share: Global___IntervalEstimate | None = ...,
         drifted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["novel_share", b"novel_share", "up_gap", b"up_gap", "winner_gap", b"winner_gap"]  # noqa: Y015
@@ -1531,7 +1777,7 @@ class LiveCalibration(_message.Message):
 Global___LiveCalibration: _TypeAlias = LiveCalibration  # noqa: Y015
 
 @_typing.final
-class Estimate(_message.Message):
+class IntervalEstimate(_message.Message):
     """A figure with its interval."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1558,12 +1804,12 @@ class Estimate(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
+Global___IntervalEstimate: _TypeAlias = IntervalEstimate  # noqa: Y015
 
 @_typing.final
 class ShadowRecord(_message.Message):
-    """How often a shadow would have said something else than the active model, since the server started or that
-    model became active. Its signals are never published nor journalled.
+    """How often a shadow model disagreed with the active model, since the server started or that
+    model became active. Its signals are never published nor journaled.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1602,27 +1848,35 @@ class ReliabilityPoint(_message.Message):
 
     DIRECTION_FIELD_NUMBER: _builtins.int
     STATED_FIELD_NUMBER: _builtins.int
-    REALISED_FIELD_NUMBER: _builtins.int
+    REALIZED_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    REALIZED_LOW_FIELD_NUMBER: _builtins.int
+    REALIZED_HIGH_FIELD_NUMBER: _builtins.int
     direction: Global___Direction.ValueType
     """Class whose confidence it is; DIRECTION_UNSPECIFIED: the winning class."""
     stated: _builtins.float
     """Mean confidence."""
-    realised: _builtins.float
+    realized: _builtins.float
     """Share that came true."""
     count: _builtins.int
     """Windows or outcomes."""
+    realized_low: _builtins.float
+    """95 % interval of `realized` (Wilson), lower end."""
+    realized_high: _builtins.float
+    """95 % interval of `realized`, upper end."""
     def __init__(
         self,
         *,
         direction: Global___Direction.ValueType = ...,
         stated: _builtins.float = ...,
-        realised: _builtins.float = ...,
+        realized: _builtins.float = ...,
         count: _builtins.int = ...,
+        realized_low: _builtins.float = ...,
+        realized_high: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "direction", b"direction", "realised", b"realised", "stated", b"stated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "direction", b"direction", "realized", b"realized", "realized_high", b"realized_high", "realized_low", b"realized_low", "stated", b"stated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1630,7 +1884,7 @@ Global___ReliabilityPoint: _TypeAlias = ReliabilityPoint  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """What a model takes, says and is worth."""
+    """A model: its inputs, outputs and quality."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1672,7 +1926,7 @@ class Model(_message.Message):
     """Bar length the model was trained on, for example "1d"."""
     horizon_bars: _builtins.int
     """Bars over which the return is measured."""
-    entry: Global___Entry.ValueType
+    entry: Global___EntryPrice.ValueType
     """Where that return starts."""
     label_rule: _builtins.str
     """The label rule in words."""
@@ -1681,9 +1935,9 @@ class Model(_message.Message):
     abstain_threshold: _builtins.float
     """Winning probability below which a signal is `abstained`, 0-1."""
     buy_ramp_low: _builtins.float
-    """p(UP) at which a row's colour starts: the validation base rate."""
+    """p(UP) at which a row's color starts: the validation base rate."""
     buy_ramp_high: _builtins.float
-    """p(UP) at which a row's colour is full: max(validation P99, base rate + 0.10)."""
+    """p(UP) at which a row's color is full: max(validation P99, base rate + 0.10)."""
     alert_threshold: _builtins.float
     """p(UP) from which clients alert: validation P95."""
     training_data: _builtins.str
@@ -1693,31 +1947,31 @@ class Model(_message.Message):
         """Its identity. Only name and version for a refused one."""
 
     @_builtins.property
-    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___Feature]:
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelFeature]:
         """Features of a bar, in the window's order."""
 
     @_builtins.property
-    def methods(self) -> _containers.RepeatedScalarFieldContainer[Global___Method.ValueType]:
+    def methods(self) -> _containers.RepeatedScalarFieldContainer[Global___Explanation.Method.ValueType]:
         """Methods that Explain serves for this model."""
 
     @_builtins.property
-    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Metric]:
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelMetric]:
         """Figures on training and validation data."""
 
     @_builtins.property
     def seen_until(self) -> _timestamp_pb2.Timestamp:
-        """Last close time that training or validation has seen. Signals before it prove nothing."""
+        """Last close time in the training and validation data. Signals before it are not evidence of skill."""
 
     @_builtins.property
-    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]:
-        """Tests made when the model was: "skill" (does it say more than the class shares), and whether its
-        explanations depend on what it learnt ("parameter_randomisation") and add up ("completeness").
-        Maps of a model that failed one are never RELIABLE.
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckResult]:
+        """Tests made when the model was trained: "skill" (better than the class shares), and whether its
+        explanations depend on the trained weights ("parameter_randomization") and add up
+        ("completeness"). Maps of a model that failed one are never RELIABLE.
         """
 
     @_builtins.property
     def live(self) -> Global___LiveCalibration:
-        """What came of this model's own signals lately. Unset: none has an outcome yet."""
+        """Calibration of this model's own signals so far. Unset: none has an outcome yet."""
 
     @_builtins.property
     def shadow(self) -> Global___ShadowRecord:
@@ -1735,22 +1989,22 @@ class Model(_message.Message):
         refusal: _builtins.str = ...,
         architecture: _builtins.str = ...,
         time_steps: _builtins.int = ...,
-        features: _abc.Iterable[Global___Feature] | None = ...,
+        features: _abc.Iterable[Global___ModelFeature] | None = ...,
         min_bars: _builtins.int = ...,
         interval: _builtins.str = ...,
         horizon_bars: _builtins.int = ...,
-        entry: Global___Entry.ValueType = ...,
+        entry: Global___EntryPrice.ValueType = ...,
         label_rule: _builtins.str = ...,
         temperature: _builtins.float = ...,
         abstain_threshold: _builtins.float = ...,
         buy_ramp_low: _builtins.float = ...,
         buy_ramp_high: _builtins.float = ...,
         alert_threshold: _builtins.float = ...,
-        methods: _abc.Iterable[Global___Method.ValueType] | None = ...,
-        metrics: _abc.Iterable[Global___Metric] | None = ...,
+        methods: _abc.Iterable[Global___Explanation.Method.ValueType] | None = ...,
+        metrics: _abc.Iterable[Global___ModelMetric] | None = ...,
         training_data: _builtins.str = ...,
         seen_until: _timestamp_pb2.Timestamp | None = ...,
-        checks: _abc.Iterable[Global___Check] | None = ...,
+        checks: _abc.Iterable[Global___CheckResult] | None = ...,
         live: Global___LiveCalibration | None = ...,
         shadow: Global___ShadowRecord | None = ...,
         reliability: _abc.Iterable[Global___ReliabilityPoint] | None = ...,

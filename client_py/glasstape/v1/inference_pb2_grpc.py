@@ -26,11 +26,11 @@ if _version_not_supported:
 
 
 class InferenceServiceStub(object):
-    """Predictions and their reasons, from windows, bars, the server's own symbols or past signals.
+    """Predictions and their explanations, from windows, bars, the server's own symbols or past signals.
 
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
-    fail their item alone. At most 16,384 items per call and 16 MiB per message; more is
-    RESOURCE_EXHAUSTED.
+    fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
+    INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
     """
 
     def __init__(self, channel):
@@ -59,14 +59,19 @@ class InferenceServiceStub(object):
                 request_serializer=glasstape_dot_v1_dot_inference__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=glasstape_dot_v1_dot_inference__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.GetServerInfo = channel.unary_unary(
+                '/glasstape.v1.InferenceService/GetServerInfo',
+                request_serializer=glasstape_dot_v1_dot_inference__pb2.GetServerInfoRequest.SerializeToString,
+                response_deserializer=glasstape_dot_v1_dot_inference__pb2.GetServerInfoResponse.FromString,
+                _registered_method=True)
 
 
 class InferenceServiceServicer(object):
-    """Predictions and their reasons, from windows, bars, the server's own symbols or past signals.
+    """Predictions and their explanations, from windows, bars, the server's own symbols or past signals.
 
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
-    fail their item alone. At most 16,384 items per call and 16 MiB per message; more is
-    RESOURCE_EXHAUSTED.
+    fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
+    INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
     """
 
     def Predict(self, request, context):
@@ -92,7 +97,14 @@ class InferenceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Describes every model version in the repository, refused ones with the reason.
+        """Lists the model versions in the repository by page, refused ones with the reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetServerInfo(self, request, context):
+        """Describes the server: versions, limits, wires and optional features.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,6 +133,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     request_deserializer=glasstape_dot_v1_dot_inference__pb2.ListModelsRequest.FromString,
                     response_serializer=glasstape_dot_v1_dot_inference__pb2.ListModelsResponse.SerializeToString,
             ),
+            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerInfo,
+                    request_deserializer=glasstape_dot_v1_dot_inference__pb2.GetServerInfoRequest.FromString,
+                    response_serializer=glasstape_dot_v1_dot_inference__pb2.GetServerInfoResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'glasstape.v1.InferenceService', rpc_method_handlers)
@@ -130,11 +147,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class InferenceService(object):
-    """Predictions and their reasons, from windows, bars, the server's own symbols or past signals.
+    """Predictions and their explanations, from windows, bars, the server's own symbols or past signals.
 
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
-    fail their item alone. At most 16,384 items per call and 16 MiB per message; more is
-    RESOURCE_EXHAUSTED.
+    fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
+    INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
     """
 
     @staticmethod
@@ -235,6 +252,33 @@ class InferenceService(object):
             '/glasstape.v1.InferenceService/ListModels',
             glasstape_dot_v1_dot_inference__pb2.ListModelsRequest.SerializeToString,
             glasstape_dot_v1_dot_inference__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/glasstape.v1.InferenceService/GetServerInfo',
+            glasstape_dot_v1_dot_inference__pb2.GetServerInfoRequest.SerializeToString,
+            glasstape_dot_v1_dot_inference__pb2.GetServerInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

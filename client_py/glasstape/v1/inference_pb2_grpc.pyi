@@ -27,11 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class InferenceServiceStub:
-    """Predictions and their reasons, from windows, bars, the server's own symbols or past signals.
+    """Predictions and their explanations, from windows, bars, the server's own symbols or past signals.
 
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
-    fail their item alone. At most 16,384 items per call and 16 MiB per message; more is
-    RESOURCE_EXHAUSTED.
+    fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
+    INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
     """
 
     @_typing.overload
@@ -47,15 +47,17 @@ class InferenceServiceStub:
     GetModel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]
     """Describes one model: inputs, features, calibration, methods. NOT_FOUND if there is none."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ListModelsRequest, _inference_pb2.ListModelsResponse]
-    """Describes every model version in the repository, refused ones with the reason."""
+    """Lists the model versions in the repository by page, refused ones with the reason."""
+    GetServerInfo: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetServerInfoRequest, _inference_pb2.GetServerInfoResponse]
+    """Describes the server: versions, limits, wires and optional features."""
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
-    """Predictions and their reasons, from windows, bars, the server's own symbols or past signals.
+    """Predictions and their explanations, from windows, bars, the server's own symbols or past signals.
 
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
-    fail their item alone. At most 16,384 items per call and 16 MiB per message; more is
-    RESOURCE_EXHAUSTED.
+    fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
+    INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -68,14 +70,16 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     GetModel: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]  # type: ignore[assignment]
     """Describes one model: inputs, features, calibration, methods. NOT_FOUND if there is none."""
     ListModels: _aio.UnaryUnaryMultiCallable[_inference_pb2.ListModelsRequest, _inference_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Describes every model version in the repository, refused ones with the reason."""
+    """Lists the model versions in the repository by page, refused ones with the reason."""
+    GetServerInfo: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetServerInfoRequest, _inference_pb2.GetServerInfoResponse]  # type: ignore[assignment]
+    """Describes the server: versions, limits, wires and optional features."""
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Predictions and their reasons, from windows, bars, the server's own symbols or past signals.
+    """Predictions and their explanations, from windows, bars, the server's own symbols or past signals.
 
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
-    fail their item alone. At most 16,384 items per call and 16 MiB per message; more is
-    RESOURCE_EXHAUSTED.
+    fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
+    INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
     """
 
     @_abc_1.abstractmethod
@@ -110,6 +114,14 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.ListModelsResponse, _abc.Awaitable[_inference_pb2.ListModelsResponse]]:
-        """Describes every model version in the repository, refused ones with the reason."""
+        """Lists the model versions in the repository by page, refused ones with the reason."""
+
+    @_abc_1.abstractmethod
+    def GetServerInfo(
+        self,
+        request: _inference_pb2.GetServerInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.GetServerInfoResponse, _abc.Awaitable[_inference_pb2.GetServerInfoResponse]]:
+        """Describes the server: versions, limits, wires and optional features."""
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,12 +4,12 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from glasstape.v1 import errors_pb2 as _errors_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +20,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _BarMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BarModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BarMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BAR_MODE_UNSPECIFIED: _BarMode.ValueType  # 0
+    """The default: BAR_MODE_FINAL."""
+    BAR_MODE_FINAL: _BarMode.ValueType  # 1
+    """Closed bars: stored, then signaled."""
+    BAR_MODE_BACKFILL: _BarMode.ValueType  # 2
+    """History: closed bars of any age, stored and never signaled."""
+    BAR_MODE_REPLACE: _BarMode.ValueType  # 3
+    """Corrections: closed bars that replace stored bars of the same key. Signals made before stay as
+    they were; none is made.
+    """
+    BAR_MODE_PROVISIONAL: _BarMode.ValueType  # 4
+    """Bars still forming, as if each were marked `provisional`."""
+
+class BarMode(_BarMode, metaclass=_BarModeEnumTypeWrapper):
+    """What the bars of one batch are."""
+
+BAR_MODE_UNSPECIFIED: BarMode.ValueType  # 0
+"""The default: BAR_MODE_FINAL."""
+BAR_MODE_FINAL: BarMode.ValueType  # 1
+"""Closed bars: stored, then signaled."""
+BAR_MODE_BACKFILL: BarMode.ValueType  # 2
+"""History: closed bars of any age, stored and never signaled."""
+BAR_MODE_REPLACE: BarMode.ValueType  # 3
+"""Corrections: closed bars that replace stored bars of the same key. Signals made before stay as
+they were; none is made.
+"""
+BAR_MODE_PROVISIONAL: BarMode.ValueType  # 4
+"""Bars still forming, as if each were marked `provisional`."""
+Global___BarMode: _TypeAlias = BarMode  # noqa: Y015
 
 class _DataState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -55,7 +91,7 @@ Global___DataState: _TypeAlias = DataState  # noqa: Y015
 
 @_typing.final
 class Instrument(_message.Message):
-    """What a symbol stands for. Sent once by whoever publishes bars; later values replace earlier ones."""
+    """Description of a symbol. Sent by the publisher of its bars; later values replace earlier ones."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -68,6 +104,8 @@ class Instrument(_message.Message):
     TICK_SIZE_FIELD_NUMBER: _builtins.int
     PRICE_DECIMALS_FIELD_NUMBER: _builtins.int
     PRICE_LIMIT_FIELD_NUMBER: _builtins.int
+    SECTOR_FIELD_NUMBER: _builtins.int
+    INDUSTRY_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Text id on this server, 1-32 of `A-Z a-z 0-9 . _ : -`. Never a number: leading zeros count."""
     name: _builtins.str
@@ -88,6 +126,10 @@ class Instrument(_message.Message):
     """Largest move from the previous session's close that the exchange allows, as a share of it, above 0
     and at most 1: 0.3 in Korea. Unset: none known.
     """
+    sector: _builtins.str
+    """Sector, up to 64 characters. Default: empty."""
+    industry: _builtins.str
+    """Industry within the sector, up to 64 characters. Default: empty."""
     def __init__(
         self,
         *,
@@ -100,10 +142,12 @@ class Instrument(_message.Message):
         tick_size: _builtins.float | None = ...,
         price_decimals: _builtins.int | None = ...,
         price_limit: _builtins.float | None = ...,
+        sector: _builtins.str = ...,
+        industry: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "tick_size", b"tick_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "currency", b"currency", "exchange", b"exchange", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "currency", b"currency", "exchange", b"exchange", "industry", b"industry", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "sector", b"sector", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price_decimals: _TypeAlias = _typing.Literal["price_decimals"]  # noqa: Y015
     _WhichOneofArgType__price_decimals: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals"]  # noqa: Y015
@@ -141,15 +185,15 @@ class Bar(_message.Message):
     interval: _builtins.str
     """Length: one of 1m 3m 5m 10m 15m 30m 1h 2h 4h 1d 1w."""
     open: _builtins.float
-    """First price, in the instrument's currency, above 0."""
+    """First price, in the instrument's currency, above 0. Required: absent is not 0."""
     high: _builtins.float
-    """Highest price, >= open, close and low."""
+    """Highest price, >= open, close and low. Required."""
     low: _builtins.float
-    """Lowest price, above 0."""
+    """Lowest price, above 0. Required."""
     close: _builtins.float
     """Last price, above 0."""
     volume: _builtins.float
-    """Traded quantity (shares, contracts or ticks), >= 0."""
+    """Traded quantity (shares, contracts or ticks), >= 0. Required: send 0 where a market reports none."""
     provisional: _builtins.bool
     """True while the interval is still forming. Such a bar may be replaced, is not durable and never
     makes a signal. Default: false (final).
@@ -166,40 +210,50 @@ class Bar(_message.Message):
         symbol: _builtins.str = ...,
         interval: _builtins.str = ...,
         close_time: _timestamp_pb2.Timestamp | None = ...,
-        open: _builtins.float = ...,
-        high: _builtins.float = ...,
-        low: _builtins.float = ...,
+        open: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+        low: _builtins.float | None = ...,
         close: _builtins.float = ...,
-        volume: _builtins.float = ...,
+        volume: _builtins.float | None = ...,
         provisional: _builtins.bool = ...,
         halted: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_volume", b"_volume", "close_time", b"close_time", "high", b"high", "low", b"low", "open", b"open", "volume", b"volume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "close_time", b"close_time", "halted", b"halted", "high", b"high", "interval", b"interval", "low", b"low", "open", b"open", "provisional", b"provisional", "symbol", b"symbol", "volume", b"volume"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_open", b"_open", "_volume", b"_volume", "close", b"close", "close_time", b"close_time", "halted", b"halted", "high", b"high", "interval", b"interval", "low", b"low", "open", b"open", "provisional", b"provisional", "symbol", b"symbol", "volume", b"volume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    _WhichOneofReturnType__open: _TypeAlias = _typing.Literal["open"]  # noqa: Y015
+    _WhichOneofArgType__open: _TypeAlias = _typing.Literal["_open", b"_open"]  # noqa: Y015
+    _WhichOneofReturnType__volume: _TypeAlias = _typing.Literal["volume"]  # noqa: Y015
+    _WhichOneofArgType__volume: _TypeAlias = _typing.Literal["_volume", b"_volume"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open) -> _WhichOneofReturnType__open | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volume) -> _WhichOneofReturnType__volume | None: ...
 
 Global___Bar: _TypeAlias = Bar  # noqa: Y015
 
 @_typing.final
 class PublishBarsRequest(_message.Message):
-    """One batch of bars. All bars of a market's close belong into one batch: they are then signalled in
+    """One batch of bars. All bars of a market's close belong into one batch: they are then signaled in
     one transaction.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BATCH_ID_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
     INSTRUMENTS_FIELD_NUMBER: _builtins.int
-    BACKFILL_FIELD_NUMBER: _builtins.int
-    batch_id: _builtins.int
-    """Chosen by the caller and echoed in the answer. Any value; default 0."""
-    backfill: _builtins.bool
-    """Accept final bars older than the last one, and make no signal from any bar of this batch: for
-    loading history. Default: false.
-    """
+    MODE_FIELD_NUMBER: _builtins.int
+    mode: Global___BarMode.ValueType
+    """What the bars are. Default: BAR_MODE_FINAL."""
     @_builtins.property
     def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bar]:
         """Bars to store, at most 16,384. May be empty (when only instruments are sent)."""
@@ -211,18 +265,45 @@ class PublishBarsRequest(_message.Message):
     def __init__(
         self,
         *,
-        batch_id: _builtins.int = ...,
         bars: _abc.Iterable[Global___Bar] | None = ...,
         instruments: _abc.Iterable[Global___Instrument] | None = ...,
-        backfill: _builtins.bool = ...,
+        mode: Global___BarMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backfill", b"backfill", "bars", b"bars", "batch_id", b"batch_id", "instruments", b"instruments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "instruments", b"instruments", "mode", b"mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishBarsRequest: _TypeAlias = PublishBarsRequest  # noqa: Y015
+
+@_typing.final
+class StreamBarsRequest(_message.Message):
+    """One batch of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.int
+    """Chosen by the caller and echoed in the response. Any value; default 0."""
+    @_builtins.property
+    def batch(self) -> Global___PublishBarsRequest:
+        """The batch, under the rules of PublishBars."""
+
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.int = ...,
+        batch: Global___PublishBarsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamBarsRequest: _TypeAlias = StreamBarsRequest  # noqa: Y015
 
 @_typing.final
 class BarRejection(_message.Message):
@@ -232,15 +313,15 @@ class BarRejection(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position in the request's `bars`, from 0."""
     symbol: _builtins.str
     """Symbol of that bar as it was sent."""
     @_builtins.property
-    def status(self) -> _status_pb2.Status:
-        """Canonical code with ErrorInfo (reason BAR_INVALID, BAR_CONFLICT or BAR_OUT_OF_ORDER) and, for
-        invalid values, the field, the rule and the value.
+    def problem(self) -> _errors_pb2.Problem:
+        """Reason BAR_INVALID, BAR_CONFLICT or BAR_OUT_OF_ORDER and, for invalid values, the field, the rule
+        and the value.
         """
 
     def __init__(
@@ -248,11 +329,11 @@ class BarRejection(_message.Message):
         *,
         index: _builtins.int = ...,
         symbol: _builtins.str = ...,
-        status: _status_pb2.Status | None = ...,
+        problem: _errors_pb2.Problem | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["problem", b"problem"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "status", b"status", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "problem", b"problem", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,25 +345,25 @@ class PublishBarsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    BATCH_ID_FIELD_NUMBER: _builtins.int
     STORED_FIELD_NUMBER: _builtins.int
     DUPLICATES_FIELD_NUMBER: _builtins.int
     HALTED_FIELD_NUMBER: _builtins.int
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     REJECTIONS_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
-    batch_id: _builtins.int
-    """Echo of the request."""
+    REPLACED_FIELD_NUMBER: _builtins.int
     stored: _builtins.int
     """Final bars newly stored, halted ones included."""
     duplicates: _builtins.int
-    """Bars that were there already with the same values."""
+    """Bars that were stored before with the same values."""
     halted: _builtins.int
-    """Of the stored ones: bars of a suspended market, kept and never fed to a model."""
+    """Of the stored ones: bars of a suspended market, kept and never predicted from."""
     provisional: _builtins.int
     """Provisional bars taken into memory (not durable)."""
     rejected: _builtins.int
     """Bars not stored, all of them."""
+    replaced: _builtins.int
+    """Stored bars whose values were replaced, for BAR_MODE_REPLACE."""
     @_builtins.property
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___BarRejection]:
         """Bars not stored, each with its reason, in order of index: the first 1,000 of them."""
@@ -290,21 +371,49 @@ class PublishBarsResponse(_message.Message):
     def __init__(
         self,
         *,
-        batch_id: _builtins.int = ...,
         stored: _builtins.int = ...,
         duplicates: _builtins.int = ...,
         halted: _builtins.int = ...,
         provisional: _builtins.int = ...,
         rejections: _abc.Iterable[Global___BarRejection] | None = ...,
         rejected: _builtins.int = ...,
+        replaced: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "duplicates", b"duplicates", "halted", b"halted", "provisional", b"provisional", "rejected", b"rejected", "rejections", b"rejections", "stored", b"stored"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicates", b"duplicates", "halted", b"halted", "provisional", b"provisional", "rejected", b"rejected", "rejections", b"rejections", "replaced", b"replaced", "stored", b"stored"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PublishBarsResponse: _TypeAlias = PublishBarsResponse  # noqa: Y015
+
+@_typing.final
+class StreamBarsResponse(_message.Message):
+    """Acknowledges one batch of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.int
+    """Echo of the request."""
+    @_builtins.property
+    def receipt(self) -> Global___PublishBarsResponse:
+        """What became of the batch."""
+
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.int = ...,
+        receipt: Global___PublishBarsResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamBarsResponse: _TypeAlias = StreamBarsResponse  # noqa: Y015
 
 @_typing.final
 class ListBarsRequest(_message.Message):
@@ -323,7 +432,7 @@ class ListBarsRequest(_message.Message):
     interval: _builtins.str
     """Required. Bar length, for example "1d"."""
     page_size: _builtins.int
-    """Bars per page, 1-10,000. Default: 1,000."""
+    """Bars per page, at most 10,000 (more is taken as that). Default: 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the previous page. Default: the first page."""
     @_builtins.property
@@ -389,7 +498,7 @@ class ListInstrumentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Instruments per page, 1-10,000. Default: 1,000."""
+    """Instruments per page, at most 10,000 (more is taken as that). Default: 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the previous page. Default: the first page."""
     def __init__(

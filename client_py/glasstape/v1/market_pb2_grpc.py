@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class MarketServiceStub(object):
-    """How bars get into the server, and how they are read back. Any broker API in any language can
-    feed Glasstape through PublishBars.
+    """Bars into the server, and back. A program in any language can feed Glasstape through PublishBars.
     """
 
     def __init__(self, channel):
@@ -36,10 +35,15 @@ class MarketServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.PublishBars = channel.stream_stream(
+        self.PublishBars = channel.unary_unary(
                 '/glasstape.v1.MarketService/PublishBars',
                 request_serializer=glasstape_dot_v1_dot_market__pb2.PublishBarsRequest.SerializeToString,
                 response_deserializer=glasstape_dot_v1_dot_market__pb2.PublishBarsResponse.FromString,
+                _registered_method=True)
+        self.StreamBars = channel.stream_stream(
+                '/glasstape.v1.MarketService/StreamBars',
+                request_serializer=glasstape_dot_v1_dot_market__pb2.StreamBarsRequest.SerializeToString,
+                response_deserializer=glasstape_dot_v1_dot_market__pb2.StreamBarsResponse.FromString,
                 _registered_method=True)
         self.ListBars = channel.unary_unary(
                 '/glasstape.v1.MarketService/ListBars',
@@ -54,24 +58,31 @@ class MarketServiceStub(object):
 
 
 class MarketServiceServicer(object):
-    """How bars get into the server, and how they are read back. Any broker API in any language can
-    feed Glasstape through PublishBars.
+    """Bars into the server, and back. A program in any language can feed Glasstape through PublishBars.
     """
 
-    def PublishBars(self, request_iterator, context):
-        """Stores batches of bars. Each request is answered by exactly one response with the same
-        `batch_id`, in order, once every stored bar of the batch is on disk (fsync). Publishing the
-        same batch again is harmless: equal bars answer as duplicates.
+    def PublishBars(self, request, context):
+        """Stores one batch of bars. Returns once every stored bar of the batch is on disk (fsync): set a
+        deadline. Publishing the same batch again is harmless: equal bars are counted as duplicates.
 
         Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
-        a halted bar (open = high = low = 0, close > 0) is stored and never fed to a model; prices must
-        be finite and above 0 with low <= open, close <= high; volume finite and >= 0. A final bar older than the
-        last final bar of its symbol and interval is rejected unless the request says `backfill`. No bar
-        may close more than one interval after market time, and a trading day has one daily bar.
-        Bars that break a rule are rejected one by one; the others of the batch are stored.
+        open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
+        and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
+        volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
+        rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
+        market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
+        the others are stored.
 
         Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
         when the server cannot store (disk full): nothing of that batch was stored then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamBars(self, request_iterator, context):
+        """Stores batches of bars on one stream: each request is answered by exactly one response with the
+        same `batch_id`, in order, under the rules of PublishBars.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,10 +105,15 @@ class MarketServiceServicer(object):
 
 def add_MarketServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'PublishBars': grpc.stream_stream_rpc_method_handler(
+            'PublishBars': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishBars,
                     request_deserializer=glasstape_dot_v1_dot_market__pb2.PublishBarsRequest.FromString,
                     response_serializer=glasstape_dot_v1_dot_market__pb2.PublishBarsResponse.SerializeToString,
+            ),
+            'StreamBars': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamBars,
+                    request_deserializer=glasstape_dot_v1_dot_market__pb2.StreamBarsRequest.FromString,
+                    response_serializer=glasstape_dot_v1_dot_market__pb2.StreamBarsResponse.SerializeToString,
             ),
             'ListBars': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBars,
@@ -118,12 +134,38 @@ def add_MarketServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MarketService(object):
-    """How bars get into the server, and how they are read back. Any broker API in any language can
-    feed Glasstape through PublishBars.
+    """Bars into the server, and back. A program in any language can feed Glasstape through PublishBars.
     """
 
     @staticmethod
-    def PublishBars(request_iterator,
+    def PublishBars(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/glasstape.v1.MarketService/PublishBars',
+            glasstape_dot_v1_dot_market__pb2.PublishBarsRequest.SerializeToString,
+            glasstape_dot_v1_dot_market__pb2.PublishBarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamBars(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -136,9 +178,9 @@ class MarketService(object):
         return grpc.experimental.stream_stream(
             request_iterator,
             target,
-            '/glasstape.v1.MarketService/PublishBars',
-            glasstape_dot_v1_dot_market__pb2.PublishBarsRequest.SerializeToString,
-            glasstape_dot_v1_dot_market__pb2.PublishBarsResponse.FromString,
+            '/glasstape.v1.MarketService/StreamBars',
+            glasstape_dot_v1_dot_market__pb2.StreamBarsRequest.SerializeToString,
+            glasstape_dot_v1_dot_market__pb2.StreamBarsResponse.FromString,
             options,
             channel_credentials,
             insecure,

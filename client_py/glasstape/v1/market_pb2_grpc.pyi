@@ -27,28 +27,30 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MarketServiceStub:
-    """How bars get into the server, and how they are read back. Any broker API in any language can
-    feed Glasstape through PublishBars.
-    """
+    """Bars into the server, and back. A program in any language can feed Glasstape through PublishBars."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MarketServiceAsyncStub: ...
-    PublishBars: _grpc.StreamStreamMultiCallable[_market_pb2.PublishBarsRequest, _market_pb2.PublishBarsResponse]
-    """Stores batches of bars. Each request is answered by exactly one response with the same
-    `batch_id`, in order, once every stored bar of the batch is on disk (fsync). Publishing the
-    same batch again is harmless: equal bars answer as duplicates.
+    PublishBars: _grpc.UnaryUnaryMultiCallable[_market_pb2.PublishBarsRequest, _market_pb2.PublishBarsResponse]
+    """Stores one batch of bars. Returns once every stored bar of the batch is on disk (fsync): set a
+    deadline. Publishing the same batch again is harmless: equal bars are counted as duplicates.
 
     Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
-    a halted bar (open = high = low = 0, close > 0) is stored and never fed to a model; prices must
-    be finite and above 0 with low <= open, close <= high; volume finite and >= 0. A final bar older than the
-    last final bar of its symbol and interval is rejected unless the request says `backfill`. No bar
-    may close more than one interval after market time, and a trading day has one daily bar.
-    Bars that break a rule are rejected one by one; the others of the batch are stored.
+    open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
+    and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
+    volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
+    rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
+    market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
+    the others are stored.
 
     Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
     when the server cannot store (disk full): nothing of that batch was stored then.
+    """
+    StreamBars: _grpc.StreamStreamMultiCallable[_market_pb2.StreamBarsRequest, _market_pb2.StreamBarsResponse]
+    """Stores batches of bars on one stream: each request is answered by exactly one response with the
+    same `batch_id`, in order, under the rules of PublishBars.
     """
     ListBars: _grpc.UnaryUnaryMultiCallable[_market_pb2.ListBarsRequest, _market_pb2.ListBarsResponse]
     """Lists stored bars of one symbol and interval, oldest first."""
@@ -57,25 +59,27 @@ class MarketServiceStub:
 
 @_typing.type_check_only
 class MarketServiceAsyncStub(MarketServiceStub):
-    """How bars get into the server, and how they are read back. Any broker API in any language can
-    feed Glasstape through PublishBars.
-    """
+    """Bars into the server, and back. A program in any language can feed Glasstape through PublishBars."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PublishBars: _aio.StreamStreamMultiCallable[_market_pb2.PublishBarsRequest, _market_pb2.PublishBarsResponse]  # type: ignore[assignment]
-    """Stores batches of bars. Each request is answered by exactly one response with the same
-    `batch_id`, in order, once every stored bar of the batch is on disk (fsync). Publishing the
-    same batch again is harmless: equal bars answer as duplicates.
+    PublishBars: _aio.UnaryUnaryMultiCallable[_market_pb2.PublishBarsRequest, _market_pb2.PublishBarsResponse]  # type: ignore[assignment]
+    """Stores one batch of bars. Returns once every stored bar of the batch is on disk (fsync): set a
+    deadline. Publishing the same batch again is harmless: equal bars are counted as duplicates.
 
     Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
-    a halted bar (open = high = low = 0, close > 0) is stored and never fed to a model; prices must
-    be finite and above 0 with low <= open, close <= high; volume finite and >= 0. A final bar older than the
-    last final bar of its symbol and interval is rejected unless the request says `backfill`. No bar
-    may close more than one interval after market time, and a trading day has one daily bar.
-    Bars that break a rule are rejected one by one; the others of the batch are stored.
+    open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
+    and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
+    volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
+    rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
+    market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
+    the others are stored.
 
     Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
     when the server cannot store (disk full): nothing of that batch was stored then.
+    """
+    StreamBars: _aio.StreamStreamMultiCallable[_market_pb2.StreamBarsRequest, _market_pb2.StreamBarsResponse]  # type: ignore[assignment]
+    """Stores batches of bars on one stream: each request is answered by exactly one response with the
+    same `batch_id`, in order, under the rules of PublishBars.
     """
     ListBars: _aio.UnaryUnaryMultiCallable[_market_pb2.ListBarsRequest, _market_pb2.ListBarsResponse]  # type: ignore[assignment]
     """Lists stored bars of one symbol and interval, oldest first."""
@@ -83,29 +87,37 @@ class MarketServiceAsyncStub(MarketServiceStub):
     """Lists the instruments known to this server, ordered by symbol."""
 
 class MarketServiceServicer(metaclass=_abc_1.ABCMeta):
-    """How bars get into the server, and how they are read back. Any broker API in any language can
-    feed Glasstape through PublishBars.
-    """
+    """Bars into the server, and back. A program in any language can feed Glasstape through PublishBars."""
 
     @_abc_1.abstractmethod
     def PublishBars(
         self,
-        request_iterator: _MaybeAsyncIterator[_market_pb2.PublishBarsRequest],
+        request: _market_pb2.PublishBarsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_market_pb2.PublishBarsResponse], _abc.AsyncIterator[_market_pb2.PublishBarsResponse]]:
-        """Stores batches of bars. Each request is answered by exactly one response with the same
-        `batch_id`, in order, once every stored bar of the batch is on disk (fsync). Publishing the
-        same batch again is harmless: equal bars answer as duplicates.
+    ) -> _typing.Union[_market_pb2.PublishBarsResponse, _abc.Awaitable[_market_pb2.PublishBarsResponse]]:
+        """Stores one batch of bars. Returns once every stored bar of the batch is on disk (fsync): set a
+        deadline. Publishing the same batch again is harmless: equal bars are counted as duplicates.
 
         Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
-        a halted bar (open = high = low = 0, close > 0) is stored and never fed to a model; prices must
-        be finite and above 0 with low <= open, close <= high; volume finite and >= 0. A final bar older than the
-        last final bar of its symbol and interval is rejected unless the request says `backfill`. No bar
-        may close more than one interval after market time, and a trading day has one daily bar.
-        Bars that break a rule are rejected one by one; the others of the batch are stored.
+        open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
+        and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
+        volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
+        rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
+        market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
+        the others are stored.
 
         Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
         when the server cannot store (disk full): nothing of that batch was stored then.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamBars(
+        self,
+        request_iterator: _MaybeAsyncIterator[_market_pb2.StreamBarsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_pb2.StreamBarsResponse], _abc.AsyncIterator[_market_pb2.StreamBarsResponse]]:
+        """Stores batches of bars on one stream: each request is answered by exactly one response with the
+        same `batch_id`, in order, under the rules of PublishBars.
         """
 
     @_abc_1.abstractmethod

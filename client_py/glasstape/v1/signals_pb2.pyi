@@ -51,58 +51,6 @@ EVENT_KIND_OUTCOME: EventKind.ValueType  # 3
 """What really happened when a signal's horizon passed."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
-class _Start:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _StartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Start.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    START_UNSPECIFIED: _Start.ValueType  # 0
-    """The default: START_SNAPSHOT."""
-    START_SNAPSHOT: _Start.ValueType  # 1
-    """The latest confidence of each symbol and every unexpired buy, then live."""
-    START_LIVE: _Start.ValueType  # 2
-    """Only what happens from now on."""
-    START_EARLIEST: _Start.ValueType  # 3
-    """Everything in the journal, then live."""
-
-class Start(_Start, metaclass=_StartEnumTypeWrapper):
-    """Where a stream without a resume token begins."""
-
-START_UNSPECIFIED: Start.ValueType  # 0
-"""The default: START_SNAPSHOT."""
-START_SNAPSHOT: Start.ValueType  # 1
-"""The latest confidence of each symbol and every unexpired buy, then live."""
-START_LIVE: Start.ValueType  # 2
-"""Only what happens from now on."""
-START_EARLIEST: Start.ValueType  # 3
-"""Everything in the journal, then live."""
-Global___Start: _TypeAlias = Start  # noqa: Y015
-
-class _Delivery:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DeliveryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Delivery.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DELIVERY_UNSPECIFIED: _Delivery.ValueType  # 0
-    """The default: DELIVERY_CONFLATED."""
-    DELIVERY_CONFLATED: _Delivery.ValueType  # 1
-    """A newer confidence of the same symbol, interval and model replaces one still waiting."""
-    DELIVERY_EVERY_EVENT: _Delivery.ValueType  # 2
-    """Every event. A reader that cannot keep up is disconnected with its token."""
-
-class Delivery(_Delivery, metaclass=_DeliveryEnumTypeWrapper):
-    """How confidences reach a slow or rate-limited reader."""
-
-DELIVERY_UNSPECIFIED: Delivery.ValueType  # 0
-"""The default: DELIVERY_CONFLATED."""
-DELIVERY_CONFLATED: Delivery.ValueType  # 1
-"""A newer confidence of the same symbol, interval and model replaces one still waiting."""
-DELIVERY_EVERY_EVENT: Delivery.ValueType  # 2
-"""Every event. A reader that cannot keep up is disconnected with its token."""
-Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
-
 class _OpenResult:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -155,6 +103,26 @@ RESET_REASON_HISTORY_LOST: ResetReason.ValueType  # 2
 """The journal no longer holds the event that the token names: history was lost."""
 Global___ResetReason: _TypeAlias = ResetReason  # noqa: Y015
 
+class _GapReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GapReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GapReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GAP_REASON_UNSPECIFIED: _GapReason.ValueType  # 0
+    """Not stated."""
+    GAP_REASON_NOT_RETAINED: _GapReason.ValueType  # 1
+    """They are no longer in the journal: retention removed them."""
+
+class GapReason(_GapReason, metaclass=_GapReasonEnumTypeWrapper):
+    """Why events were not delivered although they match."""
+
+GAP_REASON_UNSPECIFIED: GapReason.ValueType  # 0
+"""Not stated."""
+GAP_REASON_NOT_RETAINED: GapReason.ValueType  # 1
+"""They are no longer in the journal: retention removed them."""
+Global___GapReason: _TypeAlias = GapReason  # noqa: Y015
+
 class _GoodbyeReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -166,7 +134,7 @@ class _GoodbyeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Goodbye
     GOODBYE_REASON_DRAIN: _GoodbyeReason.ValueType  # 1
     """The server shuts down: resume elsewhere, or here after `retry_delay`."""
     GOODBYE_REASON_EPOCH_CHANGED: _GoodbyeReason.ValueType  # 2
-    """The journal's epoch changed: resume at once, a RESET will be told."""
+    """The journal's epoch changed: resume at once; the new stream opens with RESET."""
 
 class GoodbyeReason(_GoodbyeReason, metaclass=_GoodbyeReasonEnumTypeWrapper):
     """Why the server ends a stream."""
@@ -176,7 +144,7 @@ GOODBYE_REASON_UNSPECIFIED: GoodbyeReason.ValueType  # 0
 GOODBYE_REASON_DRAIN: GoodbyeReason.ValueType  # 1
 """The server shuts down: resume elsewhere, or here after `retry_delay`."""
 GOODBYE_REASON_EPOCH_CHANGED: GoodbyeReason.ValueType  # 2
-"""The journal's epoch changed: resume at once, a RESET will be told."""
+"""The journal's epoch changed: resume at once; the new stream opens with RESET."""
 Global___GoodbyeReason: _TypeAlias = GoodbyeReason  # noqa: Y015
 
 class _LabelKind:
@@ -210,7 +178,7 @@ class _TrackRecordGroup:
 class _TrackRecordGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrackRecordGroup.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRACK_RECORD_GROUP_UNSPECIFIED: _TrackRecordGroup.ValueType  # 0
-    """Not stated: refused."""
+    """Not stated: rejected."""
     TRACK_RECORD_GROUP_MODEL: _TrackRecordGroup.ValueType  # 1
     """Model name and version."""
     TRACK_RECORD_GROUP_SYMBOL: _TrackRecordGroup.ValueType  # 2
@@ -222,7 +190,7 @@ class TrackRecordGroup(_TrackRecordGroup, metaclass=_TrackRecordGroupEnumTypeWra
     """What track records may be split by, besides the predicted class."""
 
 TRACK_RECORD_GROUP_UNSPECIFIED: TrackRecordGroup.ValueType  # 0
-"""Not stated: refused."""
+"""Not stated: rejected."""
 TRACK_RECORD_GROUP_MODEL: TrackRecordGroup.ValueType  # 1
 """Model name and version."""
 TRACK_RECORD_GROUP_SYMBOL: TrackRecordGroup.ValueType  # 2
@@ -237,7 +205,7 @@ class Signal(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
     BAR_FIELD_NUMBER: _builtins.int
     REFERENCE_CLOSE_FIELD_NUMBER: _builtins.int
     PREVIOUS_SESSION_CLOSE_FIELD_NUMBER: _builtins.int
@@ -255,16 +223,16 @@ class Signal(_message.Message):
     """Last close of the previous session: what a day's change is measured against. Unset: unknown."""
     horizon_bars: _builtins.int
     """Bars over which the return is measured."""
-    entry: _inference_pb2.Entry.ValueType
+    entry: _inference_pb2.EntryPrice.ValueType
     """Where that return starts."""
     data_state: _market_pb2.DataState.ValueType
     """Freshness of the bar when the signal was published."""
     flat_threshold: _builtins.float
     """|return| below which the outcome counts as FLAT, as log return."""
     label_kind: Global___LabelKind.ValueType
-    """What decides the outcome's class. Unset in journals of release 0.1: LABEL_KIND_HORIZON."""
+    """What decides the outcome's class."""
     @_builtins.property
-    def confidence(self) -> _inference_pb2.Confidence:
+    def probabilities(self) -> _inference_pb2.Confidence:
         """The calibrated probabilities."""
 
     @_builtins.property
@@ -278,20 +246,20 @@ class Signal(_message.Message):
     def __init__(
         self,
         *,
-        confidence: _inference_pb2.Confidence | None = ...,
+        probabilities: _inference_pb2.Confidence | None = ...,
         bar: _market_pb2.Bar | None = ...,
         reference_close: _builtins.float = ...,
         previous_session_close: _builtins.float | None = ...,
         horizon_bars: _builtins.int = ...,
-        entry: _inference_pb2.Entry.ValueType = ...,
+        entry: _inference_pb2.EntryPrice.ValueType = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         data_state: _market_pb2.DataState.ValueType = ...,
         flat_threshold: _builtins.float = ...,
         label_kind: Global___LabelKind.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "confidence", b"confidence", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "confidence", b"confidence", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "previous_session_close", b"previous_session_close", "reference_close", b"reference_close"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_session_close: _TypeAlias = _typing.Literal["previous_session_close"]  # noqa: Y015
     _WhichOneofArgType__previous_session_close: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close"]  # noqa: Y015
@@ -301,7 +269,7 @@ Global___Signal: _TypeAlias = Signal  # noqa: Y015
 
 @_typing.final
 class Buy(_message.Message):
-    """The buy of the original system: a confidence whose direction is UP."""
+    """A signal whose direction is UP, under its own tag."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -311,7 +279,7 @@ class Buy(_message.Message):
     """Sequence of the confidence event it belongs to (always the one before)."""
     @_builtins.property
     def signal(self) -> Global___Signal:
-        """The same signal, so that readers of buys alone miss nothing."""
+        """The same signal, so that subscribers of buys alone miss nothing."""
 
     def __init__(
         self,
@@ -336,21 +304,23 @@ class Outcome(_message.Message):
     CONFIDENCE_SEQUENCE_FIELD_NUMBER: _builtins.int
     SIGNAL_BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     PREDICTED_FIELD_NUMBER: _builtins.int
-    REALISED_FIELD_NUMBER: _builtins.int
-    REALISED_RETURN_FIELD_NUMBER: _builtins.int
+    REALIZED_FIELD_NUMBER: _builtins.int
+    REALIZED_RETURN_FIELD_NUMBER: _builtins.int
     HIT_FIELD_NUMBER: _builtins.int
     ABSTAINED_FIELD_NUMBER: _builtins.int
-    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
     confidence_sequence: _builtins.int
     """Sequence of the confidence event that is resolved."""
     predicted: _inference_pb2.Direction.ValueType
     """What was predicted."""
-    realised: _inference_pb2.Direction.ValueType
+    realized: _inference_pb2.Direction.ValueType
     """What happened."""
-    realised_return: _builtins.float
-    """Log return from the entry to the close that decided: the horizon's end, or the first beyond a barrier."""
+    realized_return: _builtins.float
+    """Log return from the entry to the close that decided: the horizon's end, or the first beyond a
+    barrier.
+    """
     hit: _builtins.bool
-    """True when predicted and realised are equal. Only UP and DOWN predictions are scored."""
+    """True when predicted and realized are equal. Only UP and DOWN predictions are scored."""
     abstained: _builtins.bool
     """Whether the signal was abstained."""
     @_builtins.property
@@ -358,8 +328,8 @@ class Outcome(_message.Message):
         """Close time of that signal's bar."""
 
     @_builtins.property
-    def confidence(self) -> _inference_pb2.Confidence:
-        """The confidences of that moment."""
+    def probabilities(self) -> _inference_pb2.Confidence:
+        """The probabilities of that moment."""
 
     def __init__(
         self,
@@ -367,15 +337,15 @@ class Outcome(_message.Message):
         confidence_sequence: _builtins.int = ...,
         signal_bar_close_time: _timestamp_pb2.Timestamp | None = ...,
         predicted: _inference_pb2.Direction.ValueType = ...,
-        realised: _inference_pb2.Direction.ValueType = ...,
-        realised_return: _builtins.float = ...,
+        realized: _inference_pb2.Direction.ValueType = ...,
+        realized_return: _builtins.float = ...,
         hit: _builtins.bool = ...,
         abstained: _builtins.bool = ...,
-        confidence: _inference_pb2.Confidence | None = ...,
+        probabilities: _inference_pb2.Confidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "signal_bar_close_time", b"signal_bar_close_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["probabilities", b"probabilities", "signal_bar_close_time", b"signal_bar_close_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "confidence", b"confidence", "confidence_sequence", b"confidence_sequence", "hit", b"hit", "predicted", b"predicted", "realised", b"realised", "realised_return", b"realised_return", "signal_bar_close_time", b"signal_bar_close_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "confidence_sequence", b"confidence_sequence", "hit", b"hit", "predicted", b"predicted", "probabilities", b"probabilities", "realized", b"realized", "realized_return", b"realized_return", "signal_bar_close_time", b"signal_bar_close_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -392,7 +362,7 @@ class Event(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
+    MODEL_INDEX_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     BUY_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
@@ -402,6 +372,10 @@ class Event(_message.Message):
     """Instrument."""
     interval: _builtins.str
     """Bar length."""
+    model_index: _builtins.int
+    """The signal's model: position in `models` of the message that holds this event. 0, the usual case,
+    costs no byte. To keep an event by itself, keep its ModelRef with it.
+    """
     @_builtins.property
     def bar_close_time(self) -> _timestamp_pb2.Timestamp:
         """Close time of the bar that caused the event, UTC."""
@@ -409,10 +383,6 @@ class Event(_message.Message):
     @_builtins.property
     def publish_time(self) -> _timestamp_pb2.Timestamp:
         """When it was committed, wall time, UTC."""
-
-    @_builtins.property
-    def model(self) -> _inference_pb2.ModelRef:
-        """The model that spoke."""
 
     @_builtins.property
     def confidence(self) -> Global___Signal:
@@ -434,14 +404,14 @@ class Event(_message.Message):
         interval: _builtins.str = ...,
         bar_close_time: _timestamp_pb2.Timestamp | None = ...,
         publish_time: _timestamp_pb2.Timestamp | None = ...,
-        model: _inference_pb2.ModelRef | None = ...,
+        model_index: _builtins.int = ...,
         confidence: Global___Signal | None = ...,
         buy: Global___Buy | None = ...,
         outcome: Global___Outcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "buy", b"buy", "confidence", b"confidence", "kind", b"kind", "model", b"model", "outcome", b"outcome", "publish_time", b"publish_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "buy", b"buy", "confidence", b"confidence", "kind", b"kind", "outcome", b"outcome", "publish_time", b"publish_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "buy", b"buy", "confidence", b"confidence", "interval", b"interval", "kind", b"kind", "model", b"model", "outcome", b"outcome", "publish_time", b"publish_time", "sequence", b"sequence", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "buy", b"buy", "confidence", b"confidence", "interval", b"interval", "kind", b"kind", "model_index", b"model_index", "outcome", b"outcome", "publish_time", b"publish_time", "sequence", b"sequence", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["confidence", "buy", "outcome"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
@@ -455,6 +425,56 @@ class SignalsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    class _Start:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SignalsRequest._Start.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        START_UNSPECIFIED: SignalsRequest._Start.ValueType  # 0
+        """The default: START_SNAPSHOT."""
+        START_SNAPSHOT: SignalsRequest._Start.ValueType  # 1
+        """The latest confidence of each symbol and every unexpired buy, then live."""
+        START_LIVE: SignalsRequest._Start.ValueType  # 2
+        """Only what happens from now on."""
+        START_EARLIEST: SignalsRequest._Start.ValueType  # 3
+        """Everything in the journal, then live."""
+
+    class Start(_Start, metaclass=_StartEnumTypeWrapper):
+        """Where a stream without a resume token begins."""
+
+    START_UNSPECIFIED: SignalsRequest.Start.ValueType  # 0
+    """The default: START_SNAPSHOT."""
+    START_SNAPSHOT: SignalsRequest.Start.ValueType  # 1
+    """The latest confidence of each symbol and every unexpired buy, then live."""
+    START_LIVE: SignalsRequest.Start.ValueType  # 2
+    """Only what happens from now on."""
+    START_EARLIEST: SignalsRequest.Start.ValueType  # 3
+    """Everything in the journal, then live."""
+
+    class _Delivery:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DeliveryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SignalsRequest._Delivery.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DELIVERY_UNSPECIFIED: SignalsRequest._Delivery.ValueType  # 0
+        """The default: DELIVERY_CONFLATED."""
+        DELIVERY_CONFLATED: SignalsRequest._Delivery.ValueType  # 1
+        """A newer confidence of the same symbol, interval and model replaces one still waiting."""
+        DELIVERY_EVERY_EVENT: SignalsRequest._Delivery.ValueType  # 2
+        """Every event. A subscriber that cannot keep up is disconnected with its token."""
+
+    class Delivery(_Delivery, metaclass=_DeliveryEnumTypeWrapper):
+        """How confidences are delivered to a slow or rate-limited subscriber."""
+
+    DELIVERY_UNSPECIFIED: SignalsRequest.Delivery.ValueType  # 0
+    """The default: DELIVERY_CONFLATED."""
+    DELIVERY_CONFLATED: SignalsRequest.Delivery.ValueType  # 1
+    """A newer confidence of the same symbol, interval and model replaces one still waiting."""
+    DELIVERY_EVERY_EVENT: SignalsRequest.Delivery.ValueType  # 2
+    """Every event. A subscriber that cannot keep up is disconnected with its token."""
+
     SYMBOLS_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
     MIN_CONFIDENCE_FIELD_NUMBER: _builtins.int
@@ -464,18 +484,21 @@ class SignalsRequest(_message.Message):
     CONFLATION_INTERVAL_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     HEATMAP_METHOD_FIELD_NUMBER: _builtins.int
+    QUOTES_FIELD_NUMBER: _builtins.int
     min_confidence: _builtins.float
     """Least winning probability of confidences and buys, 0-1. Outcomes always pass. Default: 0."""
-    start: Global___Start.ValueType
+    start: Global___SignalsRequest.Start.ValueType
     """Where to begin without a token. Default: START_SNAPSHOT."""
     resume_token: _builtins.bytes
-    """Token of the last response that was handled; overrides `start`. At most 128 bytes."""
-    delivery: Global___Delivery.ValueType
+    """Token of the last response that was handled; overrides `start`. At most 1,024 bytes."""
+    delivery: Global___SignalsRequest.Delivery.ValueType
     """Default: DELIVERY_CONFLATED."""
-    heatmap_method: _inference_pb2.Method.ValueType
+    heatmap_method: _inference_pb2.Explanation.Method.ValueType
     """Send heat maps of delivered confidences and buys, made with this method. Shed first under
     load. Default: none.
     """
+    quotes: _builtins.bool
+    """Send the quotes (bars still forming) of the selected symbols, conflated. Default: false."""
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these symbols, up to 10,000. Default: all."""
@@ -498,16 +521,17 @@ class SignalsRequest(_message.Message):
         symbols: _abc.Iterable[_builtins.str] | None = ...,
         kinds: _abc.Iterable[Global___EventKind.ValueType] | None = ...,
         min_confidence: _builtins.float = ...,
-        start: Global___Start.ValueType = ...,
+        start: Global___SignalsRequest.Start.ValueType = ...,
         resume_token: _builtins.bytes = ...,
-        delivery: Global___Delivery.ValueType = ...,
+        delivery: Global___SignalsRequest.Delivery.ValueType = ...,
         conflation_interval: _duration_pb2.Duration | None = ...,
         heartbeat_interval: _duration_pb2.Duration | None = ...,
-        heatmap_method: _inference_pb2.Method.ValueType = ...,
+        heatmap_method: _inference_pb2.Explanation.Method.ValueType = ...,
+        quotes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conflation_interval", b"conflation_interval", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflation_interval", b"conflation_interval", "delivery", b"delivery", "heartbeat_interval", b"heartbeat_interval", "heatmap_method", b"heatmap_method", "kinds", b"kinds", "min_confidence", b"min_confidence", "resume_token", b"resume_token", "start", b"start", "symbols", b"symbols"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflation_interval", b"conflation_interval", "delivery", b"delivery", "heartbeat_interval", b"heartbeat_interval", "heatmap_method", b"heatmap_method", "kinds", b"kinds", "min_confidence", b"min_confidence", "quotes", b"quotes", "resume_token", b"resume_token", "start", b"start", "symbols", b"symbols"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,6 +594,7 @@ class EventBatch(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     CONFLATED_COUNT_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     conflated_count: _builtins.int
     """Confidences that were replaced by newer ones since the last batch."""
     snapshot: _builtins.bool
@@ -580,16 +605,21 @@ class EventBatch(_message.Message):
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """The events."""
 
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ModelRef]:
+        """The models that the events point into."""
+
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___Event] | None = ...,
         conflated_count: _builtins.int = ...,
         snapshot: _builtins.bool = ...,
+        models: _abc.Iterable[_inference_pb2.ModelRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflated_count", b"conflated_count", "events", b"events", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflated_count", b"conflated_count", "events", b"events", "models", b"models", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,18 +632,24 @@ class SignalHeatmaps(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEATMAPS_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def heatmaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalHeatmap]:
         """The maps, each with its event's sequence."""
+
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ModelRef]:
+        """The models that the explanations point into."""
 
     def __init__(
         self,
         *,
         heatmaps: _abc.Iterable[Global___SignalHeatmap] | None = ...,
+        models: _abc.Iterable[_inference_pb2.ModelRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heatmaps", b"heatmaps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heatmaps", b"heatmaps", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -631,7 +667,7 @@ class SignalHeatmap(_message.Message):
     """Sequence of the confidence or buy."""
     @_builtins.property
     def explanation(self) -> _inference_pb2.Explanation:
-        """Its explanation."""
+        """Its map and score: as Explain returns for INCLUDE_NONE and QUALITY_LEVEL_NONE."""
 
     def __init__(
         self,
@@ -646,6 +682,30 @@ class SignalHeatmap(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SignalHeatmap: _TypeAlias = SignalHeatmap  # noqa: Y015
+
+@_typing.final
+class QuoteBatch(_message.Message):
+    """Bars still forming. Never journaled, and outside `through_sequence`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BARS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bars(self) -> _containers.RepeatedCompositeFieldContainer[_market_pb2.Bar]:
+        """The newest provisional bar of each symbol and interval that changed."""
+
+    def __init__(
+        self,
+        *,
+        bars: _abc.Iterable[_market_pb2.Bar] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteBatch: _TypeAlias = QuoteBatch  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
@@ -692,7 +752,7 @@ class Heartbeat(_message.Message):
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
-class Gap(_message.Message):
+class SequenceGap(_message.Message):
     """A known loss. Sequences in between were not delivered although they match."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -704,14 +764,14 @@ class Gap(_message.Message):
     """First sequence that is missing."""
     last_sequence: _builtins.int
     """Last sequence that is missing."""
-    reason: _builtins.str
-    """Why, in words."""
+    reason: Global___GapReason.ValueType
+    """Why."""
     def __init__(
         self,
         *,
         first_sequence: _builtins.int = ...,
         last_sequence: _builtins.int = ...,
-        reason: _builtins.str = ...,
+        reason: Global___GapReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -719,7 +779,7 @@ class Gap(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Gap: _TypeAlias = Gap  # noqa: Y015
+Global___SequenceGap: _TypeAlias = SequenceGap  # noqa: Y015
 
 @_typing.final
 class Goodbye(_message.Message):
@@ -763,8 +823,9 @@ class SignalsResponse(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     GAP_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
+    QUOTES_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.bytes
-    """Store this with what you made of the message; give it back to go on right behind it. Opaque,
+    """Store this with what you made of the message; send it back to continue right behind it. Opaque,
     and independent of the filters. Empty until the snapshot that a stream begins with is complete.
     """
     through_sequence: _builtins.int
@@ -786,12 +847,16 @@ class SignalsResponse(_message.Message):
         """Nothing else happened."""
 
     @_builtins.property
-    def gap(self) -> Global___Gap:
+    def gap(self) -> Global___SequenceGap:
         """Something was lost."""
 
     @_builtins.property
     def goodbye(self) -> Global___Goodbye:
         """Last message."""
+
+    @_builtins.property
+    def quotes(self) -> Global___QuoteBatch:
+        """Bars still forming, if the request asked for them."""
 
     def __init__(
         self,
@@ -802,14 +867,15 @@ class SignalsResponse(_message.Message):
         batch: Global___EventBatch | None = ...,
         heatmaps: Global___SignalHeatmaps | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
-        gap: Global___Gap | None = ...,
+        gap: Global___SequenceGap | None = ...,
         goodbye: Global___Goodbye | None = ...,
+        quotes: Global___QuoteBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "gap", b"gap", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "heatmaps", b"heatmaps", "opened", b"opened"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "gap", b"gap", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "heatmaps", b"heatmaps", "opened", b"opened", "quotes", b"quotes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "gap", b"gap", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "heatmaps", b"heatmaps", "opened", b"opened", "resume_token", b"resume_token", "through_sequence", b"through_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "body", b"body", "gap", b"gap", "goodbye", b"goodbye", "heartbeat", b"heartbeat", "heatmaps", b"heatmaps", "opened", b"opened", "quotes", b"quotes", "resume_token", b"resume_token", "through_sequence", b"through_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["opened", "batch", "heatmaps", "heartbeat", "gap", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["opened", "batch", "heatmaps", "heartbeat", "gap", "goodbye", "quotes"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -817,7 +883,7 @@ Global___SignalsResponse: _TypeAlias = SignalsResponse  # noqa: Y015
 
 @_typing.final
 class ListSignalsRequest(_message.Message):
-    """Asks for journalled events."""
+    """Asks for journaled events."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -838,7 +904,7 @@ class ListSignalsRequest(_message.Message):
     descending: _builtins.bool
     """Newest first. Default: oldest first."""
     page_size: _builtins.int
-    """Events per page, 1-10,000. Default: 1,000."""
+    """Events per page, at most 10,000 (more is taken as that). Default: 1,000."""
     page_token: _builtins.str
     """`next_page_token` of the previous page. Default: the first page."""
     @_builtins.property
@@ -878,6 +944,7 @@ class ListSignalsResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Give this back for the next page. Empty: that was the last page."""
     epoch: _builtins.str
@@ -886,16 +953,21 @@ class ListSignalsResponse(_message.Message):
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
         """The events."""
 
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ModelRef]:
+        """The models that the events point into."""
+
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___Event] | None = ...,
         next_page_token: _builtins.str = ...,
         epoch: _builtins.str = ...,
+        models: _abc.Iterable[_inference_pb2.ModelRef] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "models", b"models", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -917,7 +989,9 @@ class GetTrackRecordRequest(_message.Message):
     exclude_abstained: _builtins.bool
     """Leave abstained signals out. Default: false."""
     cost: _builtins.float
-    """What entering or leaving a position costs, as a share of the price, 0-0.1: `net_return` pays it twice."""
+    """What entering or leaving a position costs, as a share of the price, 0-0.1: `net_return` pays it
+    twice.
+    """
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these symbols. Default: all."""
@@ -968,9 +1042,9 @@ class TrackRecord(_message.Message):
     count: _builtins.int
     """Outcomes in the group."""
     hits: _builtins.int
-    """Of these: the realised class equals the predicted class."""
+    """Of these: the realized class equals the predicted class."""
     hit_rate: _builtins.float
-    """hits / count, 0-1. 0 when the group is empty."""
+    """hits / count, 0-1. Unset when the group is empty."""
     hit_rate_low: _builtins.float
     """95 % interval of the hit rate, lower end: Wilson's, widened by what outcomes of one session share."""
     hit_rate_high: _builtins.float
@@ -988,16 +1062,16 @@ class TrackRecord(_message.Message):
     symbol: _builtins.str
     """Symbol, if grouped by symbol."""
     confidence_low: _builtins.float
-    """Lowest winning confidence of the band, if grouped by confidence."""
+    """Lowest winning confidence of the band. Unset if not grouped by confidence."""
     confidence_high: _builtins.float
-    """Where the band ends; 0 if not grouped by confidence."""
+    """Where the band ends. Unset if not grouped by confidence."""
     def __init__(
         self,
         *,
         predicted: _inference_pb2.Direction.ValueType = ...,
         count: _builtins.int = ...,
         hits: _builtins.int = ...,
-        hit_rate: _builtins.float = ...,
+        hit_rate: _builtins.float | None = ...,
         hit_rate_low: _builtins.float = ...,
         hit_rate_high: _builtins.float = ...,
         base_rate: _builtins.float = ...,
@@ -1006,14 +1080,25 @@ class TrackRecord(_message.Message):
         sessions: _builtins.int = ...,
         model: _builtins.str = ...,
         symbol: _builtins.str = ...,
-        confidence_low: _builtins.float = ...,
-        confidence_high: _builtins.float = ...,
+        confidence_low: _builtins.float | None = ...,
+        confidence_high: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "hit_rate", b"hit_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_rate", b"base_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "mean_return", b"mean_return", "model", b"model", "net_return", b"net_return", "predicted", b"predicted", "sessions", b"sessions", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "base_rate", b"base_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "mean_return", b"mean_return", "model", b"model", "net_return", b"net_return", "predicted", b"predicted", "sessions", b"sessions", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__confidence_high: _TypeAlias = _typing.Literal["confidence_high"]  # noqa: Y015
+    _WhichOneofArgType__confidence_high: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high"]  # noqa: Y015
+    _WhichOneofReturnType__confidence_low: _TypeAlias = _typing.Literal["confidence_low"]  # noqa: Y015
+    _WhichOneofArgType__confidence_low: _TypeAlias = _typing.Literal["_confidence_low", b"_confidence_low"]  # noqa: Y015
+    _WhichOneofReturnType__hit_rate: _TypeAlias = _typing.Literal["hit_rate"]  # noqa: Y015
+    _WhichOneofArgType__hit_rate: _TypeAlias = _typing.Literal["_hit_rate", b"_hit_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence_high) -> _WhichOneofReturnType__confidence_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence_low) -> _WhichOneofReturnType__confidence_low | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hit_rate) -> _WhichOneofReturnType__hit_rate | None: ...
 
 Global___TrackRecord: _TypeAlias = TrackRecord  # noqa: Y015
 
@@ -1036,7 +1121,7 @@ class GetTrackRecordResponse(_message.Message):
     log_loss: _builtins.float
     """Mean negative log probability of what happened, in nats; knowing nothing scores 1.0986."""
     left_out: _builtins.int
-    """Outcomes of signals that their own model had learnt from: they prove nothing and are not counted."""
+    """Outcomes of signals from before `Model.seen_until` of their own model: not counted."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackRecord]:
         """UP, DOWN, and both together. FLAT predictions are not scored."""

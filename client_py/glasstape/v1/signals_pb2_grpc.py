@@ -28,7 +28,7 @@ if _version_not_supported:
 class SignalServiceStub(object):
     """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
 
-    Events carry consecutive sequences within an epoch. Per reader: sequences only rise; nothing
+    Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
     conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
     """
@@ -59,33 +59,33 @@ class SignalServiceStub(object):
 class SignalServiceServicer(object):
     """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
 
-    Events carry consecutive sequences within an epoch. Per reader: sequences only rise; nothing
+    Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
     conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
     """
 
     def Signals(self, request, context):
-        """Follows the feed until the client cancels or the server drains.
+        """Follows the feed until the client cancels or the server drains. Set no deadline.
 
         Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
-        before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
-        and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-        left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
-        from the token.
+        before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
+        (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
+        (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
+        lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSignals(self, request, context):
-        """Lists journalled events, by page.
+        """Lists journaled events, by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTrackRecord(self, request, context):
-        """How past signals turned out.
+        """Returns how past signals turned out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +120,7 @@ def add_SignalServiceServicer_to_server(servicer, server):
 class SignalService(object):
     """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
 
-    Events carry consecutive sequences within an epoch. Per reader: sequences only rise; nothing
+    Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
     conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
     """

@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class SignalServiceStub:
     """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
 
-    Events carry consecutive sequences within an epoch. Per reader: sequences only rise; nothing
+    Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
     conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
     """
@@ -39,47 +39,47 @@ class SignalServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SignalServiceAsyncStub: ...
     Signals: _grpc.UnaryStreamMultiCallable[_signals_pb2.SignalsRequest, _signals_pb2.SignalsResponse]
-    """Follows the feed until the client cancels or the server drains.
+    """Follows the feed until the client cancels or the server drains. Set no deadline.
 
     Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
-    before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
-    and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-    left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
-    from the token.
+    before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
+    (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
+    (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
+    lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
     """
     ListSignals: _grpc.UnaryUnaryMultiCallable[_signals_pb2.ListSignalsRequest, _signals_pb2.ListSignalsResponse]
-    """Lists journalled events, by page."""
+    """Lists journaled events, by page."""
     GetTrackRecord: _grpc.UnaryUnaryMultiCallable[_signals_pb2.GetTrackRecordRequest, _signals_pb2.GetTrackRecordResponse]
-    """How past signals turned out."""
+    """Returns how past signals turned out."""
 
 @_typing.type_check_only
 class SignalServiceAsyncStub(SignalServiceStub):
     """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
 
-    Events carry consecutive sequences within an epoch. Per reader: sequences only rise; nothing
+    Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
     conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Signals: _aio.UnaryStreamMultiCallable[_signals_pb2.SignalsRequest, _signals_pb2.SignalsResponse]  # type: ignore[assignment]
-    """Follows the feed until the client cancels or the server drains.
+    """Follows the feed until the client cancels or the server drains. Set no deadline.
 
     Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
-    before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
-    and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-    left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
-    from the token.
+    before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
+    (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
+    (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
+    lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
     """
     ListSignals: _aio.UnaryUnaryMultiCallable[_signals_pb2.ListSignalsRequest, _signals_pb2.ListSignalsResponse]  # type: ignore[assignment]
-    """Lists journalled events, by page."""
+    """Lists journaled events, by page."""
     GetTrackRecord: _aio.UnaryUnaryMultiCallable[_signals_pb2.GetTrackRecordRequest, _signals_pb2.GetTrackRecordResponse]  # type: ignore[assignment]
-    """How past signals turned out."""
+    """Returns how past signals turned out."""
 
 class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
     """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
 
-    Events carry consecutive sequences within an epoch. Per reader: sequences only rise; nothing
+    Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
     conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
     """
@@ -90,13 +90,13 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signals_pb2.SignalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_signals_pb2.SignalsResponse], _abc.AsyncIterator[_signals_pb2.SignalsResponse]]:
-        """Follows the feed until the client cancels or the server drains.
+        """Follows the feed until the client cancels or the server drains. Set no deadline.
 
         Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
-        before the journal's first event, INVALID_ARGUMENT when a request field is malformed,
-        and RESOURCE_EXHAUSTED (reason SLOW_CONSUMER, metadata `resume_token` in base64) when the reader
-        left more than 10,000 lossless events waiting, or a message unread for 30 s: nothing is lost, resume
-        from the token.
+        before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
+        (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
+        (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
+        lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
         """
 
     @_abc_1.abstractmethod
@@ -105,7 +105,7 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signals_pb2.ListSignalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signals_pb2.ListSignalsResponse, _abc.Awaitable[_signals_pb2.ListSignalsResponse]]:
-        """Lists journalled events, by page."""
+        """Lists journaled events, by page."""
 
     @_abc_1.abstractmethod
     def GetTrackRecord(
@@ -113,6 +113,6 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signals_pb2.GetTrackRecordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signals_pb2.GetTrackRecordResponse, _abc.Awaitable[_signals_pb2.GetTrackRecordResponse]]:
-        """How past signals turned out."""
+        """Returns how past signals turned out."""
 
 def add_SignalServiceServicer_to_server(servicer: SignalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
