@@ -1,4 +1,4 @@
-"""The asyncio stream: see `_stream`."""
+"""The asyncio stream; see `_stream`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,7 @@ from typing import Any, Self
 
 import grpc
 
-from glasstape._resume import StreamState
-from glasstape.errors import UnavailableError, from_rpc
+from glasstape._resume import StreamState, broken, silent
 from glasstape.types.signals import Event, EventBatch, StreamMessage
 
 
@@ -17,7 +16,7 @@ class AsyncSignalStream:
 
     def __init__(
         self,
-        method: Callable[..., Any],
+        method: Callable[[Any], Any],
         state: StreamState,
         on_notice: Callable[[StreamMessage], None] | None,
     ) -> None:
@@ -25,7 +24,7 @@ class AsyncSignalStream:
         self._state = state
         self._on_notice = on_notice
         self._call: Any = None
-        self._closed = False
+        self._closed = asyncio.Event()
 
     @property
     def resume_token(self) -> bytes:
@@ -59,7 +58,7 @@ class AsyncSignalStream:
     async def messages(self) -> AsyncIterator[StreamMessage]:
         """See `SignalStream.messages`."""
         try:
-            while not self._closed:
+            while not self._closed.is_set():
                 self._state.delay = 0.0
                 self._call = self._method(self._state.request())
                 try:
@@ -69,24 +68,36 @@ class AsyncSignalStream:
                             yield message
                         self._state.handled()
                 except grpc.aio.AioRpcError as error:
-                    if self._closed:
+                    if self._closed.is_set():
                         return
-                    yield self._state.failed(from_rpc(error))
+                    yield self._state.failed(broken(error))
                 except TimeoutError:
-                    silent = UnavailableError("the stream was silent for too long", reason="STREAM_SILENT")
-                    yield self._state.failed(silent)
+                    yield self._state.failed(silent())
                 finally:
                     self._call.cancel()
-                await asyncio.sleep(self._state.delay)
+                await self._pause()
         finally:
             self.close()
 
     def close(self) -> None:
         """End the stream."""
-        self._closed = True
+        self._closed.set()
         if self._call is not None:
             self._call.cancel()
 
     async def _next(self) -> Any:
-        async with asyncio.timeout(self._state.silence):
-            return await self._call.read()
+        try:
+            async with asyncio.timeout(self._state.silence):
+                return await self._call.read()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closed.is_set() and not (task and task.cancelling()):
+                return grpc.aio.EOF  # another task closed the stream
+            raise
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._state.delay):
+                await self._closed.wait()
+        except TimeoutError:
+            return  # the time to connect again

@@ -1,6 +1,6 @@
-"""When a call is tried again: UNAVAILABLE alone, and only calls that are safe to repeat.
+"""Retries of calls: after UNAVAILABLE, within the timeout.
 
-Every call of the contract is: the ones that write bars are idempotent. Streams resume instead.
+Every call of the contract is safe to repeat: those that write bars are idempotent. Streams resume instead.
 """
 
 import random
@@ -25,14 +25,14 @@ class Attempts:
 
     @property
     def timeout(self) -> float:
-        """Seconds that are left."""
+        """Return the remaining seconds."""
         return max(0.001, self._deadline - time.monotonic())
 
     def delay_after(self, error: grpc.RpcError) -> float:
-        """Seconds to wait before the next attempt, with full jitter.
+        """Return the seconds to wait before the next attempt, with jitter.
 
         Raises:
-            GlasstapeError: there is no next attempt.
+            GlasstapeError: the call must not be sent again.
         """
         self._failed += 1
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self._failed - 1))

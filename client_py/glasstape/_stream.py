@@ -1,4 +1,4 @@
-"""The synchronous stream: iterates events and resumes by itself."""
+"""The synchronous stream: iterates events and resumes after failures."""
 
 import threading
 import time
@@ -8,18 +8,17 @@ from typing import Any, Self
 
 import grpc
 
-from glasstape._resume import StreamState
-from glasstape.errors import GlasstapeError, UnavailableError, from_rpc
+from glasstape._resume import StreamState, broken, silent
 from glasstape.types.signals import Event, EventBatch, StreamMessage
 from glasstape.v1 import signals_pb2 as spb
 
 
 class SignalStream:
-    """Iterates events; resumes by itself. One thread reads; any thread may `close`."""
+    """Iterates events and resumes after failures. One thread reads; any thread may `close`."""
 
     def __init__(
         self,
-        method: Callable[..., Any],
+        method: Callable[[Any], Any],
         state: StreamState,
         on_notice: Callable[[StreamMessage], None] | None,
     ) -> None:
@@ -28,19 +27,21 @@ class SignalStream:
         self._on_notice = on_notice
         self._call: Any = None
         self._closed = threading.Event()
+        self._silent = False
         self._waiting_since: float | None = None
 
     @property
     def resume_token(self) -> bytes:
-        """Store this with what you made of the events; give it back to go on behind them.
+        """Return the position behind the last batch whose events were all taken.
 
-        It stands behind the last batch whose events were all taken: a batch that was begun comes again.
+        Store it with the results of the events, and pass it to `signals` to continue behind them. A batch that was
+        taken in part is delivered again.
         """
         return self._state.resume_token
 
     @property
     def through_sequence(self) -> int:
-        """Every matching event up to here was delivered, conflated or declared lost."""
+        """Return the sequence up to which every matching event was delivered, conflated or declared lost."""
         return self._state.through_sequence
 
     def __enter__(self) -> Self:
@@ -62,10 +63,10 @@ class SignalStream:
                 self._on_notice(message)
 
     def messages(self) -> Iterator[StreamMessage]:
-        """Everything that the stream says, for ever, until `close`.
+        """Yield every message of the stream until `close`.
 
         Raises:
-            GlasstapeError: trying again cannot help (a malformed filter, say).
+            GlasstapeError: retrying does not help, for example after a malformed filter.
         """
         watchdog = threading.Thread(target=self._watch, name="glasstape-watchdog", daemon=True)
         watchdog.start()
@@ -77,7 +78,7 @@ class SignalStream:
                 except grpc.RpcError as error:
                     if self._closed.is_set():
                         return
-                    yield self._state.failed(_cause(error))
+                    yield self._state.failed(silent() if self._silent else broken(error))
                 self._closed.wait(self._state.delay)
         finally:
             self.close()
@@ -89,6 +90,7 @@ class SignalStream:
             self._call.cancel()
 
     def _connection(self) -> Iterator[StreamMessage]:
+        self._silent = False
         self._call = self._method(self._state.request())
         if self._closed.is_set():
             self._call.cancel()
@@ -109,16 +111,10 @@ class SignalStream:
             self._waiting_since = None
 
     def _watch(self) -> None:
-        """Cut a connection on which nothing comes for too long: a dead peer does not say so."""
+        """Cancel a connection that is silent for too long: a dead peer does not close it."""
         silence = self._state.silence
         while not self._closed.wait(silence / 4):
             since = self._waiting_since
             if since is not None and time.monotonic() - since > silence and self._call is not None:
+                self._silent = True
                 self._call.cancel()
-
-
-def _cause(error: grpc.RpcError) -> GlasstapeError:
-    """The error of a broken stream. Cancelled by the watchdog or the transport: the link is dead."""
-    if error.code() is grpc.StatusCode.CANCELLED:
-        return UnavailableError("the stream was silent for too long", reason="STREAM_SILENT")
-    return from_rpc(error)

@@ -1,84 +1,59 @@
 """The synchronous client."""
 
-import time
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
-from functools import partial
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 import grpc
-from grpc.experimental import ChannelOptions
-from numpy.typing import ArrayLike
 
-from glasstape import _requests
-from glasstape._convert.common import member
-from glasstape._convert.explanation import explanations_from
-from glasstape._convert.health import CHECK, UNREACHABLE, health_from, request_of
-from glasstape._convert.inference import model_from, prediction_from
-from glasstape._convert.market import bar_from, instrument_from, report_from
-from glasstape._convert.signals import event_from, track_records_from
-from glasstape._options import CHANNEL_OPTIONS, MAX_ITEMS, Tls, credentials_metadata
-from glasstape._resume import StreamState
-from glasstape._retry import Attempts
-from glasstape._stream import SignalStream
+from glasstape._lazy import LazyModule
+from glasstape._transport import Transport
 from glasstape.errors import from_rpc
-from glasstape.types.enums import (
-    Baseline,
-    Delivery,
-    Direction,
-    EventKind,
-    Method,
-    QualityLevel,
-    Score,
-    Start,
-    TrackRecordGroup,
-)
-from glasstape.types.explanation import Explanation
-from glasstape.types.inference import Health, Model, Prediction
-from glasstape.types.market import Bar, Instrument, PublishReport
-from glasstape.types.signals import Event, StreamMessage, TrackRecords
-from glasstape.v1 import inference_pb2 as ipb
-from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
-from glasstape.v1 import market_pb2 as mpb
+from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from types import TracebackType
+
+    from numpy.typing import ArrayLike
+
+    from glasstape import _calls, _stream
+    from glasstape._convert import health
+    from glasstape._options import Tls
+    from glasstape._stream import SignalStream
+    from glasstape.types.enums import Baseline, Direction, EventKind, Include, TrackRecordGroup
+    from glasstape.types.explanation import Explanation
+    from glasstape.types.inference import Health, Model, Prediction, ServerInfo
+    from glasstape.types.market import Bar, Instrument, PublishReport
+    from glasstape.types.signals import Event, StreamMessage, TrackRecords
+else:
+    _calls = LazyModule("glasstape._calls")
+    _stream = LazyModule("glasstape._stream")
+    health = LazyModule("glasstape._convert.health")
 
 
 class Client:
-    """A connection to a Glasstape server. Threads may share it; close it or use it in a `with` block.
+    """Connection to a Glasstape server. Threads may share it; close it or use it in a `with` block.
 
     Args:
         address: "host:port".
-        timeout: seconds that a call may take, streams apart.
-        tls: certificates; None connects in plaintext.
-        token: bearer token sent with every call; beyond this machine it needs `tls`.
+        timeout: seconds that a call may take; streams have none.
+        tls: certificates; None: plaintext.
+        token: bearer token sent with every call; requires `tls` beyond loopback.
 
     Raises:
-        InvalidRequestError: the token may not be sent.
+        InvalidRequestError: the token must not be sent.
     """
 
     def __init__(
         self, address: str, *, timeout: float = 10.0, tls: Tls | None = None, token: str | None = None
     ) -> None:
-        self._metadata = credentials_metadata(token, tls, address)
-        # Reads a stream in the calling thread: several times the throughput of a helper thread.
-        options: list[tuple[str, Any]] = [
-            *CHANNEL_OPTIONS,
-            (ChannelOptions.SingleThreadedUnaryStream, 1),
-        ]
-        if tls is None:
-            self._channel = grpc.insecure_channel(address, options)
-        else:
-            self._channel = grpc.secure_channel(address, tls.credentials(), options)
-        self._timeout = timeout
-        self._inference = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        self._market = market_pb2_grpc.MarketServiceStub(self._channel)
-        self._signals = signals_pb2_grpc.SignalServiceStub(self._channel)
+        self._transport = Transport(address, timeout, tls, token)
 
     def close(self) -> None:
         """Close the connection; open streams end."""
-        self._channel.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -100,21 +75,19 @@ class Client:
         signals: Sequence[int] | None = None,
         model: str = "",
     ) -> list[Prediction]:
-        """Predict from one of four sources, in its order.
+        """Predict from exactly one of four sources; return one prediction per item, in order.
 
         Args:
             windows: float32 (time, feature) or (n, time, feature), in the features' own units.
-            bars: for each prediction the bars of one symbol, at least `Model.min_bars`.
-            symbols: the server's own latest bars.
-            signals: sequences of past signals: the confidences of that moment, bit for bit.
-            model: "name" or "name@version"; "" is the active model. Not with `signals`.
+            bars: the bars of one symbol for each prediction, at least `Model.min_bars`.
+            symbols: symbols whose latest bars the server has.
+            signals: sequences of past signals: returns the journaled confidences bit for bit.
+            model: "name" or "name@version"; "": the active model. Not with `signals`.
 
         Raises:
-            GlasstapeError: the call failed; single bad items come back as `Prediction.error`.
+            GlasstapeError: the call failed. An item that failed is returned with `Prediction.error`.
         """
-        request = _requests.predict(windows, bars, symbols, signals, model)
-        response = self._call(self._inference.Predict, request)
-        return [prediction_from(item) for item in response.predictions]
+        return self._transport.run(_calls.predict(windows, bars, symbols, signals, model))
 
     def explain(
         self,
@@ -134,63 +107,67 @@ class Client:
         quality: QualityLevel | str = QualityLevel.FAST,
         baseline_windows: ArrayLike | None = None,
         background: ArrayLike | None = None,
+        include: Iterable[Include | str] | None = None,
     ) -> list[Explanation]:
         """Predict and explain; sources and `model` as in `predict`.
 
         Args:
             method: how the map is computed.
-            score: the number that is explained.
+            score: the number to explain.
             target: class to explain; None: each row's own winner.
             foil: class to compare with, for MARGIN; None: the highest other class.
-            baseline: what absent means; None: the method's own.
-            samples: steps or draws of a method that takes them; 0: its own number.
+            baseline: the reference input; None: the method's default.
+            samples: steps or draws, for methods that take them; 0: the method's default.
             seed: seed of methods that draw random numbers.
-            quality: how much checking; FULL holds the map against other methods.
-            baseline_windows: baselines of your own, one (time, feature) or one for each item.
+            quality: which checks to run; FULL compares the map with other methods.
+            baseline_windows: the caller's baselines, one (time, feature) or one for each item.
             background: for EXPECTED_GRADIENTS, (n, time, feature); None: the model's own.
+            include: what to return besides map and score; None: everything; empty: nothing.
 
         Raises:
-            GlasstapeError: the call failed; single bad items come back as `prediction.error`.
+            GlasstapeError: the call failed. An item that failed is returned with `Explanation.error`.
         """
-        request = _requests.explain(
+        call = _calls.explain(
             windows, bars, symbols, signals, model=model, method=method, score=score, target=target,
             foil=foil, baseline=baseline, samples=samples, seed=seed, quality=quality,
-            baseline_windows=baseline_windows, background=background,
+            baseline_windows=baseline_windows, background=background, include=include,
         )  # fmt: skip
-        return explanations_from(self._call(self._inference.Explain, request))
+        return self._transport.run(call)
 
     def model(self, name: str = "") -> Model:
-        """One model: "name", "name@version" or "" for the active one."""
-        return model_from(self._call(self._inference.GetModel, ipb.GetModelRequest(model=name)).model)
+        """Return one model: "name", "name@version" or "" for the active one."""
+        return self._transport.run(_calls.get_model(name))
 
-    def models(self) -> list[Model]:
-        """Every model version on the server, refused ones too."""
-        response = self._call(self._inference.ListModels, ipb.ListModelsRequest())
-        return [model_from(item) for item in response.models]
+    def models(self, *, view: ModelView | str = ModelView.FULL) -> list[Model]:
+        """Return every model version on the server, refused ones too. BASIC leaves most fields empty."""
+        return list(self._transport.pages(_calls.list_models(view)))
+
+    def server_info(self) -> ServerInfo:
+        """Return versions, limits and optional features of the server."""
+        return self._transport.run(_calls.get_server_info())
 
     def publish_bars(
-        self, bars: Sequence[Bar], *, instruments: Iterable[Instrument] = (), backfill: bool = False
+        self,
+        bars: Sequence[Bar],
+        *,
+        instruments: Iterable[Instrument] = (),
+        mode: BarMode | str = BarMode.FINAL,
     ) -> PublishReport:
-        """Store bars; on return everything reported as stored is on the server's disk.
+        """Store bars; when this returns, everything reported as stored is on the server's disk.
 
         Publishing the same bars again is harmless, so a failed call may be repeated.
 
         Args:
-            bars: any symbols and intervals; those that close together belong into one call.
+            bars: any symbols and intervals; bars that close together belong into one call.
             instruments: descriptions of symbols.
-            backfill: load history: accept older bars and make no signals.
+            mode: FINAL: closed bars to store and signal; BACKFILL: history, never signaled; REPLACE:
+                corrections of stored bars; PROVISIONAL: bars still forming.
+
+        Raises:
+            InvalidRequestError: a number of a bar is None or NaN, or a close time has no time zone.
+            GlasstapeError: the call failed. A bar that was not stored is in `PublishReport.rejections`.
         """
-        requests = _requests.publish(bars, instruments, backfill, MAX_ITEMS)
-        attempts = Attempts(self._timeout * len(requests))
-        while True:
-            try:
-                calls = self._market.PublishBars(
-                    iter(requests), timeout=attempts.timeout, metadata=self._metadata
-                )
-                responses = list(calls)
-                return report_from(responses, MAX_ITEMS)
-            except grpc.RpcError as error:
-                time.sleep(attempts.delay_after(error))
+        return self._transport.run(_calls.publish_bars(bars, instruments, mode))
 
     def bars(
         self,
@@ -200,14 +177,12 @@ class Client:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> list[Bar]:
-        """Stored bars of a symbol, oldest first, between two close times (both included)."""
-        request = _requests.list_bars(symbol, interval, start, end)
-        return [bar_from(b) for page in self._pages(self._market.ListBars, request) for b in page.bars]
+        """Return stored bars of a symbol, oldest first, between two close times (inclusive)."""
+        return list(self._transport.pages(_calls.list_bars(symbol, interval, start, end)))
 
     def instruments(self) -> list[Instrument]:
-        """Every instrument that the server knows, by symbol."""
-        pages = self._pages(self._market.ListInstruments, mpb.ListInstrumentsRequest())
-        return [instrument_from(item) for page in pages for item in page.instruments]
+        """Return every instrument of the server, ordered by symbol."""
+        return list(self._transport.pages(_calls.list_instruments()))
 
     def signals(
         self,
@@ -221,33 +196,38 @@ class Client:
         conflation_interval: timedelta | float = 0.1,
         heartbeat_interval: timedelta | float = 1.0,
         heatmap_method: Method | str | None = None,
+        quotes: bool = False,
+        silence_timeout: timedelta | float | None = None,
         on_notice: Callable[[StreamMessage], None] | None = None,
     ) -> SignalStream:
-        """Follow the feed: iterate the events, or `messages()` for everything a stream says.
+        """Follow the feed: iterate the events, or `messages()` for every message.
 
-        The stream reconnects by itself and goes on behind the last event, without gaps or repetitions;
-        what it cannot help is told as `Gap`, `Opened(result=RESET)` and `Disconnected`.
+        After failures the stream reconnects and continues behind the last event, without gaps or repetitions.
 
         Args:
-            symbols: only these; none: all.
-            kinds: only these; none: all.
+            symbols: only these; empty: all.
+            kinds: only these; empty: all.
             min_confidence: least winning probability of confidences and buys, 0-1.
             start: where to begin without a token.
             resume_token: `SignalStream.resume_token` of an earlier stream; overrides `start`.
-            delivery: how confidences reach a slow reader.
+            delivery: how confidences are delivered to a slow reader.
             conflation_interval: least seconds between two batches, 0-60.
-            heartbeat_interval: longest silence in seconds, 0.1-60.
-            heatmap_method: send heat maps too (they come through `messages()`).
+            heartbeat_interval: longest silence of the server in seconds, 0.1-60.
+            heatmap_method: also send heat maps by this method, as `HeatmapBatch` messages.
+            quotes: also send provisional bars, as `QuoteBatch` messages.
+            silence_timeout: seconds without a message after which the connection is considered dead; None:
+                three heartbeat intervals and a second.
             on_notice: called with every message that is not a batch of events while events are iterated.
+
+        Raises:
+            InvalidRequestError: an argument is malformed.
         """
-        request = _requests.signals(
+        state = _calls.follow_signals(
             symbols, kinds, min_confidence=min_confidence, start=start, resume_token=resume_token,
-            delivery=delivery, conflation_interval=conflation_interval,
-            heartbeat_interval=heartbeat_interval, heatmap_method=heatmap_method,
+            delivery=delivery, conflation_interval=conflation_interval, heartbeat_interval=heartbeat_interval,
+            heatmap_method=heatmap_method, quotes=quotes, silence_timeout=silence_timeout,
         )  # fmt: skip
-        method = member(Method, heatmap_method or Method.UNSPECIFIED, "heatmap_method")
-        follow = partial(self._signals.Signals, metadata=self._metadata)
-        return SignalStream(follow, StreamState(request, method), on_notice)
+        return _stream.SignalStream(self._transport.stream(*_calls.FOLLOW), state, on_notice)
 
     def history(
         self,
@@ -259,13 +239,21 @@ class Client:
         end_sequence: int = 0,
         descending: bool = False,
     ) -> Iterator[Event]:
-        """Journalled events, oldest first or newest first, page by page as they are taken."""
-        request = _requests.list_signals(
+        """Yield journaled events, oldest or newest first; a page is read when its first event is taken.
+
+        Args:
+            symbols: only these; empty: all.
+            kinds: only these; empty: all.
+            min_confidence: least winning probability of confidences and buys, 0-1.
+            start_sequence: first sequence, inclusive; 0: the earliest.
+            end_sequence: last sequence, inclusive; 0: the newest.
+            descending: newest first.
+        """
+        call = _calls.list_signals(
             symbols, kinds, min_confidence=min_confidence, start_sequence=start_sequence,
             end_sequence=end_sequence, descending=descending,
         )  # fmt: skip
-        for page in self._pages(self._signals.ListSignals, request):
-            yield from (event_from(event) for event in page.events)
+        return self._transport.pages(call)
 
     def track_record(
         self,
@@ -276,56 +264,36 @@ class Client:
         group_by: Iterable[TrackRecordGroup | str] = (),
         cost: float = 0.0,
     ) -> TrackRecords:
-        """How signals turned out, against base rates, with 95 % intervals.
+        """Return hit rates and returns of past signals, with base rates and 95 % intervals.
 
         Args:
-            model: only this one. Default: all.
-            symbols: only these. Default: all.
+            model: only this model; "": all.
+            symbols: only these; empty: all.
             exclude_abstained: leave abstained signals out.
-            group_by: split by "model", "symbol" and "confidence", besides the predicted class.
-            cost: of entering or leaving a position, as a share of the price, 0-0.1.
+            group_by: "model", "symbol" and "confidence", besides the predicted class.
+            cost: cost of entering or leaving a position, as a share of the price, 0-0.1.
         """
-        request = _requests.track_record(
+        call = _calls.get_track_record(
             model, symbols, exclude_abstained=exclude_abstained, group_by=group_by, cost=cost
         )
-        return track_records_from(self._call(self._signals.GetTrackRecord, request))
+        return self._transport.run(call)
 
     def ready(self) -> bool:
-        """Whether the server says SERVING (grpc.health.v1)."""
+        """Return whether the server reports SERVING (grpc.health.v1)."""
         return self.health().serving
 
     def health(self, service: str = "") -> Health:
-        """How the server, one of its services or a model is (grpc.health.v1); unreachable: not serving.
+        """Return the health of the server, a service or a model (grpc.health.v1). Unreachable is not serving.
 
         Args:
-            service: such as "glasstape.v1.SignalService", or a model's name; empty: the server as a whole.
+            service: for example "glasstape.v1.SignalService", or a model's name; "": the server as a whole.
 
         Raises:
             NotFoundError: there is no such service.
         """
-        check: Any = self._channel.unary_unary(CHECK)
         try:
-            response, call = check.with_call(
-                request_of(service), timeout=self._timeout, metadata=self._metadata
-            )
+            return health.health_from(*self._transport.once(_calls.check_health(service)))
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return Health(serving=False, reasons=(UNREACHABLE,))
+                return health.unreachable()
             raise from_rpc(error) from None
-        return health_from(response, call.trailing_metadata())
-
-    def _call(self, method: Callable[..., T], request: object) -> T:
-        attempts = Attempts(self._timeout)
-        while True:
-            try:
-                return method(request, timeout=attempts.timeout, metadata=self._metadata)
-            except grpc.RpcError as error:
-                time.sleep(attempts.delay_after(error))
-
-    def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
-        while True:
-            page = self._call(method, request)
-            yield page
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token

@@ -1,26 +1,28 @@
-"""What can go wrong.
+"""The errors of this package.
 
 GlasstapeError
 ├── InvalidRequestError    INVALID_ARGUMENT     `violations` name each field, rule and value
 ├── NotFoundError          NOT_FOUND            no such model, symbol or signal
 ├── ConflictError          ALREADY_EXISTS       other values are stored under that key
-├── PreconditionError      FAILED_PRECONDITION  right request, wrong state: too few bars, ...
+├── PreconditionError      FAILED_PRECONDITION  valid request, unsuitable state: too few bars, ...
 ├── OutOfRangeError        OUT_OF_RANGE         a position outside the journal
-├── OverloadedError        RESOURCE_EXHAUSTED   too much at once; `retry_after` says when to come back
+├── OverloadedError        RESOURCE_EXHAUSTED   a limit or quota is exceeded; `retry_after` may be set
 ├── DeadlineError          DEADLINE_EXCEEDED    the timeout passed
-├── UnimplementedError     UNIMPLEMENTED        the server does not have it
-├── UnavailableError       UNAVAILABLE          no connection, or the server is draining
-├── AuthenticationError    UNAUTHENTICATED      who are you?
-├── PermissionDeniedError  PERMISSION_DENIED    you may not
-├── DataLossError          DATA_LOSS            stored data is damaged
-└── InternalError          anything else        a bug: the server's log has it
+├── UnimplementedError     UNIMPLEMENTED        the server does not support the call or option
+├── UnavailableError       UNAVAILABLE          no connection, or the server is starting or draining
+├── AuthenticationError    UNAUTHENTICATED      missing or invalid credentials
+├── PermissionDeniedError  PERMISSION_DENIED    the credentials lack a scope
+├── DataLossError          DATA_LOSS            stored or received data is damaged
+└── InternalError          any other code       a defect of the server: its log has details
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import grpc
-from google.protobuf.message import DecodeError
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from glasstape.types.enums import ErrorReason
+
+if TYPE_CHECKING:
+    import grpc
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ class Violation:
     """One broken rule."""
 
     field: str
-    """Path in the request."""
+    """Path of the field in the request."""
     rule: str
-    """The rule and the value that broke it."""
+    """The rule and the value that breaks it."""
 
 
 class GlasstapeError(Exception):
@@ -43,17 +45,18 @@ class GlasstapeError(Exception):
         self,
         message: str,
         *,
-        reason: str = "",
+        reason: ErrorReason | str = "",
         violations: tuple[Violation, ...] = (),
         metadata: dict[str, str] | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.reason = reason
-        """UPPER_SNAKE and stable; empty if the server gave none."""
+        self.reason = _reason(reason)
+        """Stable and machine-readable. Text if this version does not know it; empty if there is none."""
         self.violations = violations
         self.metadata = metadata or {}
+        """Values that the message mentions, by name."""
         self.retry_after = retry_after
         """Seconds after which the same request may succeed."""
 
@@ -65,12 +68,12 @@ class InvalidRequestError(GlasstapeError):
 
     @classmethod
     def field(cls, field: str, rule: str) -> "InvalidRequestError":
-        """One broken rule, found before anything was sent."""
-        return cls(f"{field}: {rule}", reason="INVALID_FIELD", violations=(Violation(field, rule),))
+        """Return the error of one broken rule that was found before sending."""
+        return cls(f"{field}: {rule}", reason=ErrorReason.INVALID_FIELD, violations=(Violation(field, rule),))
 
 
 class NotFoundError(GlasstapeError):
-    """There is no such thing."""
+    """There is no such model, symbol or signal."""
 
     code = "NOT_FOUND"
 
@@ -82,19 +85,19 @@ class ConflictError(GlasstapeError):
 
 
 class PreconditionError(GlasstapeError):
-    """The request is right and the state is not."""
+    """The request is valid and the state does not suit it."""
 
     code = "FAILED_PRECONDITION"
 
 
 class OutOfRangeError(GlasstapeError):
-    """A position outside the journal."""
+    """A position lies outside the journal."""
 
     code = "OUT_OF_RANGE"
 
 
 class OverloadedError(GlasstapeError):
-    """Too much at once."""
+    """A limit or quota is exceeded."""
 
     code = "RESOURCE_EXHAUSTED"
 
@@ -106,37 +109,37 @@ class DeadlineError(GlasstapeError):
 
 
 class UnimplementedError(GlasstapeError):
-    """The server does not have it."""
+    """The server does not support the call or an option of it."""
 
     code = "UNIMPLEMENTED"
 
 
 class UnavailableError(GlasstapeError):
-    """No connection, or the server is draining."""
+    """There is no connection, or the server is starting or draining."""
 
     code = "UNAVAILABLE"
 
 
 class AuthenticationError(GlasstapeError):
-    """The caller is not known."""
+    """The credentials are missing or invalid."""
 
     code = "UNAUTHENTICATED"
 
 
 class PermissionDeniedError(GlasstapeError):
-    """The caller may not do this."""
+    """The credentials lack a scope."""
 
     code = "PERMISSION_DENIED"
 
 
 class DataLossError(GlasstapeError):
-    """Stored data is damaged."""
+    """Stored or received data is damaged."""
 
     code = "DATA_LOSS"
 
 
 class InternalError(GlasstapeError):
-    """A bug in the server."""
+    """A defect of the server."""
 
     code = "INTERNAL"
 
@@ -160,45 +163,45 @@ _BY_CODE: dict[str, type[GlasstapeError]] = {
 }
 
 
-def from_status(status: status_pb2.Status) -> GlasstapeError:
-    """The error of a rich status."""
-    name = code_pb2.Code.Name(status.code) if status.code in code_pb2.Code.values() else "UNKNOWN"
-    return _make(name, status.message, status)
+def error_of(code: str, message: str, **details: Any) -> GlasstapeError:
+    """Return the error of a canonical code; `details` are the arguments of `GlasstapeError`."""
+    return _BY_CODE.get(code, InternalError)(message, **details)
 
 
-def from_rpc(error: grpc.RpcError) -> GlasstapeError:
-    """The error of a failed call."""
-    name = error.code().name
-    for key, value in _metadata(error):
+def from_rpc(error: "grpc.RpcError") -> GlasstapeError:
+    """Return the error of a failed call, with the details of its trailing metadata."""
+    from google.protobuf.message import DecodeError
+    from google.rpc import error_details_pb2, status_pb2
+
+    code = error.code().name
+    message = error.details() or code
+    trailing: Any = error.trailing_metadata() or ()
+    status = status_pb2.Status()
+    for key, value in trailing:
         if key == "grpc-status-details-bin":
             try:
-                return _make(name, error.details() or name, status_pb2.Status.FromString(value))
+                status = status_pb2.Status.FromString(value)
             except DecodeError:
-                break
-    return _make(name, error.details() or name, status_pb2.Status())
-
-
-def _metadata(error: grpc.RpcError) -> list[tuple[str, bytes]]:
-    """The call's trailing metadata; grpc's stubs know it by no common type."""
-    return list(error.trailing_metadata() or ())  # type: ignore[arg-type]
-
-
-def _make(code: str, message: str, status: status_pb2.Status) -> GlasstapeError:
-    info, bad_request, retry = (
-        error_details_pb2.ErrorInfo(),
-        error_details_pb2.BadRequest(),
-        error_details_pb2.RetryInfo(),
-    )
-    retry_after = None
+                return error_of(code, message)  # details that cannot be read do not hide the error
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    retry, retry_after = error_details_pb2.RetryInfo(), None
     for detail in status.details:
         detail.Unpack(info)
         detail.Unpack(bad_request)
         if detail.Unpack(retry):
             retry_after = retry.retry_delay.ToMicroseconds() / 1e6
-    return _BY_CODE.get(code, InternalError)(
+    return error_of(
+        code,
         message,
         reason=info.reason,
         violations=tuple(Violation(v.field, v.description) for v in bad_request.field_violations),
         metadata=dict(info.metadata),
         retry_after=retry_after,
     )
+
+
+def _reason(text: ErrorReason | str) -> ErrorReason | str:
+    try:
+        return ErrorReason(text)
+    except ValueError:
+        return text

@@ -1,15 +1,15 @@
-"""Recorded sessions: write down what a server says, and play it again to any client.
+"""Recorded sessions: record the feed of a server, and replay it to any client.
 
     from glasstape import Client
     from glasstape.session import Recorder, SessionServer
 
     with Recorder("localhost:50551", "monday.session.gz"):
-        ...                                    # for as long as it is to record
+        ...                                    # records until the block ends
     with SessionServer("monday.session.gz", speed=10) as server, Client(server.address) as client:
         for event in client.signals():
             print(event.symbol)
 
-`read_session` gives the same as values; `write_session` writes events of your own.
+`read_session` returns a session as values; `write_session` writes events as a session.
 """
 
 from glasstape._session.player import SessionServer

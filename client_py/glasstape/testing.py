@@ -1,4 +1,4 @@
-"""A server for your tests: in this process, on a free port, with answers that you script.
+"""A server for tests: in this process, on a free port, with scripted answers.
 
     from glasstape import Client
     from glasstape.testing import FakeServer, make_buy
@@ -7,10 +7,10 @@
         server.emit(make_buy("AAPL"))
         assert next(iter(client.signals())).symbol == "AAPL"
 
-It speaks the real contract over a real connection, so what works here works against the server.
+It serves the contract over a real connection, so that a client under test needs no change.
 """
 
-import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -19,16 +19,18 @@ from typing import Any, Self
 
 import grpc
 import numpy as np
+from grpc_health.v1 import health_pb2_grpc
 from numpy.typing import NDArray
 
-from glasstape._convert.outgoing import event_to
-from glasstape._fake_servicer import NeedsToken, Servicer
-from glasstape.types.enums import DataState, Direction, Entry, Method, ModelState
-from glasstape.types.inference import Confidence, Feature, Model, ModelRef
-from glasstape.types.market import Bar
+from glasstape._fake.failures import FailureInterceptor, TokenInterceptor
+from glasstape._fake.feed import FakeFeed
+from glasstape._fake.servicer import FakeMarket, Servicer
+from glasstape.errors import GlasstapeError
+from glasstape.types.enums import DataState, Direction, EntryPrice, Method, ModelState
+from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef
+from glasstape.types.market import Bar, Instrument
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, Signal
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
-from glasstape.v1 import signals_pb2 as spb
 
 MODEL = Model(
     ref=ModelRef(name="fake", version="1", digest="0" * 64, feature_spec_hash="0" * 64),
@@ -37,12 +39,12 @@ MODEL = Model(
     architecture="fake",
     time_steps=6,
     features=tuple(
-        Feature(name=f"feature_{n}", description="", mean=0.0, standard_deviation=1.0) for n in range(8)
+        ModelFeature(name=f"feature_{n}", description="", mean=0.0, standard_deviation=1.0) for n in range(8)
     ),
     min_bars=6,
     interval="1d",
     horizon_bars=1,
-    entry=Entry.NEXT_CLOSE,
+    entry=EntryPrice.NEXT_CLOSE,
     label_rule="",
     temperature=1.0,
     abstain_threshold=0.4,
@@ -54,13 +56,13 @@ MODEL = Model(
     training_data="",
     seen_until=None,
 )
-"""The model that a `FakeServer` claims to have."""
+"""The default model of a `FakeServer`."""
 
 _START = datetime(2026, 1, 5, 21, tzinfo=UTC)
 
 
 def make_confidence(down: float = 0.25, flat: float = 0.25, up: float = 0.5) -> Confidence:
-    """Confidences from three probabilities."""
+    """Return confidences from three probabilities that sum to 1."""
     values = (down, flat, up)
     return Confidence(
         direction=Direction(values.index(max(values))),
@@ -73,7 +75,7 @@ def make_confidence(down: float = 0.25, flat: float = 0.25, up: float = 0.5) -> 
 
 
 def make_signal(symbol: str, confidence: Confidence | None = None, close: float = 100.0) -> Signal:
-    """A signal of one daily bar."""
+    """Return a signal of one daily bar."""
     bar = Bar(
         symbol=symbol,
         interval="1d",
@@ -85,12 +87,12 @@ def make_signal(symbol: str, confidence: Confidence | None = None, close: float 
         volume=1.0,
     )
     return Signal(
-        confidence=confidence or make_confidence(),
+        probabilities=confidence or make_confidence(),
         bar=bar,
         reference_close=close,
         previous_session_close=close,
         horizon_bars=1,
-        entry=Entry.NEXT_CLOSE,
+        entry=EntryPrice.NEXT_CLOSE,
         expire_time=_START + timedelta(days=2),
         data_state=DataState.LIVE,
         flat_threshold=0.01,
@@ -98,7 +100,7 @@ def make_signal(symbol: str, confidence: Confidence | None = None, close: float 
 
 
 def make_buy(symbol: str, confidence: Confidence | None = None) -> BuyEvent:
-    """A buy to `emit`; the server numbers it."""
+    """Return a buy for `FakeServer.emit`, which sets its sequence."""
     return BuyEvent(
         sequence=0,
         symbol=symbol,
@@ -112,7 +114,7 @@ def make_buy(symbol: str, confidence: Confidence | None = None) -> BuyEvent:
 
 
 def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> ConfidenceEvent:
-    """A confidence event to `emit`; the server numbers it."""
+    """Return a confidence event for `FakeServer.emit`, which sets its sequence."""
     return ConfidenceEvent(
         sequence=0,
         symbol=symbol,
@@ -127,38 +129,48 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict` and `explain` to answer calls; `emit` events for the feed; read `published`.
+    Set `predict` and `explain` to answer calls, `emit` events for the feed, read `published`.
 
     Args:
-        token: refuse calls without this bearer token.
-        credentials: speak TLS with these.
+        token: reject calls without this bearer token.
+        credentials: serve TLS with these.
+        model: the only model.
     """
 
     def __init__(
-        self, *, token: str | None = None, credentials: grpc.ServerCredentials | None = None
+        self,
+        *,
+        token: str | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+        model: Model = MODEL,
     ) -> None:
         self.predict: Callable[[str, NDArray[np.float32] | None], Confidence] = lambda s, w: make_confidence()
-        """Called with the symbol (or "") and the window (or None) of each item."""
+        """Called with the symbol (or "") and the window (or None) of each item; may raise a GlasstapeError."""
         self.explain: Callable[[str, NDArray[np.float32] | None], NDArray[np.float32]] = lambda s, w: np.ones(
-            (MODEL.time_steps, len(MODEL.features)), dtype=np.float32
+            (model.time_steps, len(model.features)), dtype=np.float32
         )
         """Called like `predict`; returns a map (time, feature)."""
-        self.published: list[Bar] = []
-        """Every bar that was published here."""
-        self.epoch = 1
-        self.contract_version = "1.0"
-        """What streams are told that is spoken here."""
-        self._events: list[spb.Event] = []
-        self._earliest = 1
-        self._connections = 0
-        self._changed = threading.Condition()
-        self._stopped = False
-        interceptors: list[grpc.ServerInterceptor] = [] if token is None else [NeedsToken(token)]
+        self._feed = FakeFeed(model.ref)
+        self._market = FakeMarket()
+        self._failures = FailureInterceptor()
+        interceptors: list[grpc.ServerInterceptor] = [self._failures]
+        if token is not None:
+            interceptors.insert(0, TokenInterceptor(token))
         self._server = grpc.server(ThreadPoolExecutor(16), interceptors=interceptors)
-        servicer: Any = Servicer(self, MODEL)
-        inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicer, self._server)
-        market_pb2_grpc.add_MarketServiceServicer_to_server(servicer, self._server)
-        signals_pb2_grpc.add_SignalServiceServicer_to_server(servicer, self._server)
+        servicer: Any = Servicer(
+            model,
+            self._feed,
+            self._market,
+            predict=lambda symbol, window: self.predict(symbol, window),
+            explain=lambda symbol, window: self.explain(symbol, window),
+        )
+        for register in (
+            inference_pb2_grpc.add_InferenceServiceServicer_to_server,
+            market_pb2_grpc.add_MarketServiceServicer_to_server,
+            signals_pb2_grpc.add_SignalServiceServicer_to_server,
+            health_pb2_grpc.add_HealthServicer_to_server,
+        ):
+            register(servicer, self._server)
         if credentials is None:
             self._port = self._server.add_insecure_port("127.0.0.1:0")
         else:
@@ -166,8 +178,37 @@ class FakeServer:
 
     @property
     def address(self) -> str:
-        """host:port for a client."""
+        """Return "host:port" for a client."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def published(self) -> list[Bar]:
+        """Return every bar that was published to this server."""
+        return self._market.bars
+
+    @property
+    def published_modes(self) -> list[str]:
+        """Return the mode of each batch that was published, for example "backfill"."""
+        return self._market.modes
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """Return every instrument that was published to this server, by symbol."""
+        return self._market.instruments
+
+    @property
+    def calls(self) -> Counter[str]:
+        """Return how often each method was called, by name: "Predict", "Signals" ..."""
+        return self._failures.calls
+
+    @property
+    def contract_version(self) -> str:
+        """Return the contract version that the server reports; may be set."""
+        return self._feed.contract_version
+
+    @contract_version.setter
+    def contract_version(self, version: str) -> None:
+        self._feed.contract_version = version
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -176,31 +217,40 @@ class FakeServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+        self._feed.close()
         self._server.stop(0).wait()
 
     def emit(self, event: Event) -> int:
-        """Journal an event and send it to every stream; returns its sequence."""
-        with self._changed:
-            sequence = len(self._events) + 1
-            self._events.append(event_to(event, sequence))
-            self._changed.notify_all()
-            return sequence
+        """Journal an event, send it to every stream, and return its sequence."""
+        return self._feed.emit(event)
+
+    def send_quotes(self, *bars: Bar) -> None:
+        """Send provisional bars to every stream that asked for quotes."""
+        self._feed.send_quotes(bars)
+
+    def fail(self, method: str, error: GlasstapeError | None) -> None:
+        """Fail every later call of a method, for example "ListModels", with an error; None: answer again."""
+        if error is None:
+            self._failures.failures.pop(method, None)
+        else:
+            self._failures.failures[method] = error
 
     def break_streams(self) -> None:
-        """End every open stream with UNAVAILABLE, as a dying server would."""
-        with self._changed:
-            self._connections += 1
-            self._changed.notify_all()
+        """End every open stream with UNAVAILABLE, as a killed server does."""
+        self._feed.break_streams()
+
+    def freeze(self) -> None:
+        """Send nothing more on streams, heartbeats included, as a stopped process does."""
+        self._feed.freeze(True)
+
+    def thaw(self) -> None:
+        """Continue after `freeze`."""
+        self._feed.freeze(False)
 
     def forget_before(self, sequence: int) -> None:
-        """Let tokens before `sequence` answer OUT_OF_RANGE."""
-        self._earliest = sequence
+        """Reject resume tokens before `sequence` as too old (OUT_OF_RANGE)."""
+        self._feed.forget_before(sequence)
 
     def begin_epoch(self) -> None:
-        """Lose history: tokens given out before are answered with RESET."""
-        with self._changed:
-            self.epoch += 1
-        self.break_streams()
+        """Lose history: resume tokens issued before are answered with RESET."""
+        self._feed.begin_epoch()

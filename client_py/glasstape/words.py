@@ -1,4 +1,4 @@
-"""Explanations in words, in English and Korean: fixed sentences filled with an explanation's data."""
+"""Explanations as sentences in English and Korean: templates filled with an explanation's data."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -7,7 +7,7 @@ from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import Baseline, Direction, Method, Quantity
 from glasstape.types.explanation import BarValues, Counterfactual, Driver, Explanation
 
-FEATURES: dict[str, dict[str, str]] = {
+FEATURE_NAMES: dict[str, dict[str, str]] = {
     "en": {
         "open_return": "opening gap",
         "high_return": "high",
@@ -29,7 +29,7 @@ FEATURES: dict[str, dict[str, str]] = {
         "macd_histogram": "MACD 히스토그램",
     },
 }
-"""What traders call the features; others keep their names."""
+"""Common names of known features. Any other feature keeps its name in the model's spec."""
 DIRECTIONS = {
     "en": {Direction.DOWN: "DOWN", Direction.FLAT: "FLAT", Direction.UP: "UP"},
     "ko": {Direction.DOWN: "하락", Direction.FLAT: "보합", Direction.UP: "상승"},
@@ -47,24 +47,24 @@ _TEXT = {
         "block": "{features} features over {bars} bars from {bar} on",
         "above": " was {z:.1f}σ above normal",
         "below": " was {z:.1f}σ below normal",
-        "usual": " was as usual",
+        "usual": " was normal",
         "for": "for {direction}",
         "against": "against {direction}",
         "share": "{what}: {share:.0%} of all weight, {side}",
-        "measured": "{what}: replaced, the score changes by {amount:.3f}; it speaks {side}",
-        "effect": "{what}: weight {amount:.3f}, it speaks {side}",
-        "sensitivity": "{what}: a little more of it speaks {side}",
+        "measured": "{what}: replacing it changes the score by {amount:.3f}, {side}",
+        "effect": "{what}: weight {amount:.3f}, {side}",
+        "sensitivity": "{what}: a small increase counts {side}",
         "relevance": "{what}: relevance {amount:.3f}",
         "change": "{what}: {amount:+.3f}",
-        "flip": "would turn {direction} if the last bar had {edits} (in all {size:.2f}σ)",
+        "flip": "would turn {direction} if the last bar had {edits} ({size:.2f}σ in total)",
         "edit": "{field} {after} instead of {before}",
-        "imagined": (
+        "hypothetical": (
             "hypothetical: would turn {direction} if the last bar's features moved by {size:.2f}σ (see the map)"
         ),
-        "none": "no edit of the last bar within 3σ was found that turns it",
-        "none_to": "no edit of the last bar within 3σ was found that turns it {direction}",
-        "since": "since the signal before the window has moved on by one bar, and the score by {amount:+.3f}:",
-        "still": "still {direction} by {score:.3f}: an ordinary window is {direction} by {ordinary:.3f}",
+        "none": "found no edit of the last bar within 3σ that changes the direction",
+        "none_to": "found no edit of the last bar within 3σ that changes the direction to {direction}",
+        "since": "since the previous signal the window moved by one bar and the score by {amount:+.3f}:",
+        "still": "still {direction} by {score:.3f}; the baseline window is {direction} by {baseline:.3f}",
     },
     "ko": {
         "cell": "{bar} {feature}",
@@ -85,26 +85,26 @@ _TEXT = {
         "change": "{what}: {amount:+.3f}",
         "flip": "마지막 봉이 {edits}였다면 {direction}(으)로 바뀜 (모두 {size:.2f}σ)",
         "edit": "{field} {before} 대신 {after}",
-        "imagined": "가상: 마지막 봉의 특성이 {size:.2f}σ 움직이면 {direction}(으)로 바뀜 (지도 참조)",
+        "hypothetical": "가상: 마지막 봉의 특성이 {size:.2f}σ 움직이면 {direction}(으)로 바뀜 (지도 참조)",
         "none": "3σ 안에서 결과를 바꾸는 마지막 봉의 변화를 찾지 못함",
         "none_to": "3σ 안에서 {direction}(으)로 바꾸는 마지막 봉의 변화를 찾지 못함",
         "since": "직전 신호 이후 창이 한 봉 이동했고 점수는 {amount:+.3f} 변함:",
-        "still": "그래도 {score:.3f} 차이로 {direction}: 평범한 창은 {ordinary:.3f} 차이로 {direction}",
+        "still": "그래도 {score:.3f} 차이로 {direction}: 기준 창은 {baseline:.3f} 차이로 {direction}",
     },
 }
 LANGUAGES = tuple(_TEXT)
 
 
 def in_words(explanation: Explanation, language: str = "en", zone: tzinfo = UTC) -> list[str]:
-    """One sentence for each driver, strongest first; for a counterfactual, one sentence.
+    """Return one sentence for each driver, strongest first; for a counterfactual, one sentence.
 
-    One more goes before or after them where contributions are measured from the signal before, or from an
-    ordinary window that is more of the class than this one.
+    A sentence before or after them states the baseline of contributions where they would mislead without it:
+    relative to the previous signal, or to a baseline window whose score is higher.
 
     Args:
-        explanation: what `Client.explain` gave.
+        explanation: an explanation of any window length and features.
         language: "en" or "ko".
-        zone: time zone in which bars are named; the exchange's, as a rule.
+        zone: time zone for the names of bars, for example the exchange's.
 
     Raises:
         InvalidRequestError: no such language.
@@ -112,7 +112,7 @@ def in_words(explanation: Explanation, language: str = "en", zone: tzinfo = UTC)
     if language not in _TEXT:
         raise InvalidRequestError.field("language", f"must be one of {LANGUAGES}, is {language!r}")
     if explanation.counterfactual is not None:
-        return [_flip(explanation.counterfactual, explanation.foil, language)]
+        return [_counterfactual(explanation.counterfactual, explanation.foil, language)]
     if explanation.heatmap is None:
         return []
     shape = explanation.heatmap.values.shape
@@ -121,11 +121,11 @@ def in_words(explanation: Explanation, language: str = "en", zone: tzinfo = UTC)
         _sentence(driver, explanation, language, label, (shape[0], shape[1]))
         for driver in explanation.drivers
     ]
-    return _framed(sentences, explanation, language)
+    return _with_baseline(sentences, explanation, language)
 
 
-def _framed(sentences: list[str], explanation: Explanation, language: str) -> list[str]:
-    """Say what contributions are measured from, where they would mislead without it."""
+def _with_baseline(sentences: list[str], explanation: Explanation, language: str) -> list[str]:
+    """Add the sentence about the baseline, where contributions would mislead without it."""
     score, start, text = explanation.score, explanation.baseline_score, _TEXT[language]
     if score is None or start is None or not sentences:
         return sentences
@@ -133,26 +133,29 @@ def _framed(sentences: list[str], explanation: Explanation, language: str) -> li
         return [text["since"].format(amount=score - start), *sentences]
     if 0 < score < start and explanation.target is not None:
         direction = DIRECTIONS[language][explanation.target]
-        return [*sentences, text["still"].format(direction=direction, score=score, ordinary=start)]
+        return [*sentences, text["still"].format(direction=direction, score=score, baseline=start)]
     return sentences
 
 
 def feature_name(name: str, language: str = "en") -> str:
-    """What traders call a feature."""
-    return FEATURES[language].get(name, name)
+    """Return the common name of a feature; a feature without one keeps its name."""
+    return FEATURE_NAMES[language].get(name, name)
 
 
 def bar_labels(times: Sequence[datetime], count: int, zone: tzinfo = UTC) -> Callable[[int], str]:
-    """Names of a window's bars by row: the time of day, the date, or both, as short as they differ.
+    """Return a function from a window's row to the bar's name: time of day, date, or both, as short as they differ.
 
-    Without times a bar is named by its distance from the newest: t, t-1 …
+    Args:
+        times: close times of the bars, oldest first.
+        count: bars in the window. If `times` has another length, bars are named t, t-1 … from the newest.
+        zone: time zone of the names.
     """
     if len(times) != count:
         return lambda row: "t" if row == count - 1 else f"t-{count - 1 - row}"
     local = [moment.astimezone(zone) for moment in times]
     form = "%H:%M" if len({moment.date() for moment in local}) == 1 else "%m-%d %H:%M"
     if len({moment.date() for moment in local}) == count:
-        form = "%m-%d"  # a bar a day: the clock says nothing
+        form = "%m-%d"  # one bar a day: the time of day adds nothing
     return lambda row: f"{local[row]:{form}}"
 
 
@@ -172,13 +175,13 @@ def _sentence(
     side = text["for" if driver.attribution > 0 else "against"].format(direction=direction)
     form = "share" if driver.share is not None else _FORMS[quantity]
     if explanation.method is Method.OCCLUSION:
-        form = "measured"  # every other effect is computed, not seen
+        form = "measured"  # other effects are computed, not measured
     amount = driver.attribution if quantity is Quantity.CHANGE else abs(driver.attribution)
     return text[form].format(what=what, share=driver.share, side=side, amount=amount)
 
 
 def _josa(word: str) -> str:
-    """The Korean subject particle: 이 behind a final consonant, 가 behind a vowel."""
+    """Return the Korean subject particle: 이 after a final consonant, 가 after a vowel."""
     place = ord(word[-1]) - ord("가")
     return "이" if 0 <= place < 11_172 and place % 28 else "가"
 
@@ -214,13 +217,13 @@ def _what(driver: Driver, language: str, label: Callable[[int], str], shape: tup
     )
 
 
-def _flip(flip: Counterfactual, foil: Direction | None, language: str) -> str:
+def _counterfactual(flip: Counterfactual, foil: Direction | None, language: str) -> str:
     text = _TEXT[language]
     if not flip.found or flip.direction is None:
         return text["none"] if foil is None else text["none_to"].format(direction=DIRECTIONS[language][foil])
     direction = DIRECTIONS[language][flip.direction]
     if flip.bar is None or flip.edited_bar is None:
-        return text["imagined"].format(direction=direction, size=flip.size)
+        return text["hypothetical"].format(direction=direction, size=flip.size)
     edits = ", ".join(_edits(flip.bar, flip.edited_bar, language))
     return text["flip"].format(direction=direction, edits=edits, size=flip.size)
 

@@ -1,1 +1,1 @@
-"""Values <-> messages, as plain functions. Nothing outside the SDK sees a message."""
+"""Conversion between values and messages, as plain functions. Nothing outside the SDK sees a message."""

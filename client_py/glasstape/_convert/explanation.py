@@ -1,41 +1,66 @@
-"""Explanations from the wire."""
+"""Explanations."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glasstape._convert.common import enum_from, time_from
-from glasstape._convert.inference import check_from, confidence_from, direction_from, prediction_from
+from glasstape._convert.common import enum_from, error_from, time_from
+from glasstape._convert.inference import confidence_from, direction_from, prediction_from
+from glasstape._convert.models import checks_from
+from glasstape._convert.references import refs_from
 from glasstape.types.enums import Baseline, Method, QualityLevel, Quantity, Score, Verdict
-from glasstape.types.explanation import (
-    BarValues,
-    Counterfactual,
-    Driver,
-    Explanation,
-    Heatmap,
-    Quality,
-)
+from glasstape.types.explanation import BarValues, Counterfactual, Driver, Explanation, Heatmap, Quality
+from glasstape.types.inference import ModelRef
 from glasstape.v1 import inference_pb2 as pb
 
 
 def explanations_from(response: pb.ExplainResponse) -> list[Explanation]:
-    """All explanations of a response."""
-    method = enum_from(pb.Method, "METHOD_", Method, response.method)
-    score = enum_from(pb.Score, "SCORE_", Score, response.score)
-    baseline = enum_from(pb.Baseline, "BASELINE_", Baseline, response.baseline) if response.baseline else None
-    return [explanation_from(item, method, score, baseline) for item in response.explanations]
+    """Return the explanations of a response."""
+    models = refs_from(response.models)
+    method = enum_from(pb.Explanation.Method, Method, response.method)
+    score = enum_from(pb.Explanation.Score, Score, response.score)
+    baseline = response.baseline
+    used = enum_from(pb.Explanation.Baseline, Baseline, baseline) if baseline else None
+    return [_result_from(item, models, method, score, used) for item in response.results]
+
+
+def _result_from(
+    message: pb.ExplanationResult,
+    models: Sequence[ModelRef],
+    method: Method,
+    score: Score,
+    baseline: Baseline | None,
+) -> Explanation:
+    match message.WhichOneof("result"):
+        case "explanation":
+            return explanation_from(message.explanation, models, method, score, baseline)
+        case "problem":
+            return Explanation(
+                prediction=None, method=method, score_kind=score, baseline=baseline, heatmap=None, score=None,
+                baseline_score=None, completeness_error=None, samples=0, target=None, foil=None, quality=None,
+                drivers=(), error=error_from(message.problem), symbol=message.symbol,
+            )  # fmt: skip
+        case _:
+            raise ValueError("an item has neither an explanation nor a problem")
 
 
 def explanation_from(
-    message: pb.Explanation, method: Method, score: Score, baseline: Baseline | None
+    message: pb.Explanation,
+    models: Sequence[ModelRef],
+    method: Method,
+    score: Score,
+    baseline: Baseline | None,
 ) -> Explanation:
-    """One explanation."""
+    """Return one explanation; `models` is the table of its message."""
     has = message.HasField
     heatmap = heatmap_from(message.heatmap) if has("heatmap") else None
     window = None
     if message.window and heatmap is not None:
-        window = np.frombuffer(message.window, dtype="<f4").reshape(heatmap.values.shape)
+        window = _array(message.window, heatmap.values.shape)
+    prediction = prediction_from(message.prediction, models) if has("prediction") else None
     return Explanation(
-        prediction=prediction_from(message.prediction),
+        prediction=prediction,
         method=method,
         score_kind=score,
         baseline=baseline,
@@ -51,31 +76,36 @@ def explanation_from(
         bar_close_times=tuple(time_from(item) for item in message.bar_close_times),
         window=window,
         counterfactual=_counterfactual_from(message.counterfactual) if has("counterfactual") else None,
+        model=models[message.model_index],
+        symbol="" if prediction is None else prediction.symbol,
     )
 
 
 def heatmap_from(message: pb.Heatmap) -> Heatmap:
-    """A map."""
+    """Return a map."""
     shape = (message.shape.time, message.shape.features)
     return Heatmap(
         values=_array(message.values, shape),
-        quantity=enum_from(pb.Quantity, "QUANTITY_", Quantity, message.quantity),
+        quantity=enum_from(pb.Heatmap.Quantity, Quantity, message.quantity),
         native_shape=(message.native_shape.time, message.native_shape.features),
         upsampled=message.upsampled,
         sign_stability=_array(message.sign_stability, shape) if message.sign_stability else None,
     )
 
 
-def _array(data: bytes, shape: tuple[int, int]) -> NDArray[np.float32]:
-    return np.frombuffer(data, dtype="<f4").reshape(shape)
+def _array(values: Sequence[float], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a read-only array. `fromiter` takes two thirds of the time of `np.array` here (1.5 us for 48 cells)."""
+    array = np.fromiter(values, np.float32, len(values)).reshape(shape)
+    array.flags.writeable = False
+    return array
 
 
 def _quality_from(message: pb.Quality) -> Quality:
     return Quality(
-        level=enum_from(pb.QualityLevel, "QUALITY_LEVEL_", QualityLevel, message.level),
-        verdict=enum_from(pb.Verdict, "VERDICT_", Verdict, message.verdict),
+        level=enum_from(pb.QualityLevel, QualityLevel, message.level),
+        verdict=enum_from(pb.Quality.Verdict, Verdict, message.verdict),
         reasons=tuple(message.reasons),
-        checks=tuple(check_from(item) for item in message.checks),
+        checks=checks_from(message.checks),
     )
 
 

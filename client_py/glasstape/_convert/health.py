@@ -1,25 +1,23 @@
-"""grpc.health.v1, which has no stubs here: a request of one string and a response of one number."""
+"""grpc.health.v1."""
 
 from collections.abc import Iterable
 
-from google.protobuf.wrappers_pb2 import StringValue
+from grpc_health.v1 import health_pb2 as pb
 
 from glasstape.types.inference import Health
 
-CHECK = "/grpc.health.v1.Health/Check"
 REASONS = "glasstape-health-reasons"
-"""Trailing metadata of a Glasstape server: what is wrong."""
-UNREACHABLE = "no server answers"
-"""The reason where nobody says one."""
-_SERVING = b"\x08\x01"
+"""Key of a Glasstape server's trailing metadata: its problems."""
 
 
-def request_of(service: str) -> bytes:
-    """HealthCheckRequest{service = 1}: on the wire the same as a StringValue."""
-    return StringValue(value=service).SerializeToString()
-
-
-def health_from(response: bytes, trailing: Iterable[tuple[str, str | bytes]] | None) -> Health:
-    """What was answered."""
+def health_from(
+    response: pb.HealthCheckResponse, trailing: Iterable[tuple[str, str | bytes]] | None
+) -> Health:
+    """Return the health that a response and its trailing metadata state."""
     reasons = tuple(str(text) for key, text in trailing or () if key == REASONS)
-    return Health(serving=response == _SERVING, reasons=reasons)
+    return Health(serving=response.status == pb.HealthCheckResponse.SERVING, reasons=reasons)
+
+
+def unreachable() -> Health:
+    """Return the health of a server that could not be reached."""
+    return Health(serving=False, reachable=False, reasons=("the server is unreachable",))

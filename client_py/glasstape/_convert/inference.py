@@ -1,27 +1,16 @@
-"""Inputs, predictions and models."""
+"""Inputs and predictions."""
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from glasstape._convert.common import enum_from, time_from
-from glasstape._convert.market import bar_to
-from glasstape.errors import InvalidRequestError, from_status
-from glasstape.types.enums import CalibrationState, Direction, Entry, Method, ModelState
-from glasstape.types.inference import (
-    Check,
-    Confidence,
-    Estimate,
-    Feature,
-    LiveCalibration,
-    Model,
-    ModelRef,
-    Prediction,
-    ReliabilityPoint,
-    ShadowRecord,
-)
+from glasstape._convert.common import error_from, time_from
+from glasstape._convert.market import bars_to
+from glasstape._convert.references import refs_from
+from glasstape.errors import InvalidRequestError
+from glasstape.types.enums import Direction
+from glasstape.types.inference import Confidence, ModelRef, Prediction
 from glasstape.types.market import Bar
 from glasstape.v1 import inference_pb2 as pb
 
@@ -31,42 +20,41 @@ def input_to(
     bars: Sequence[Sequence[Bar]] | None,
     symbols: Sequence[str] | None,
     signals: Sequence[int] | None,
-) -> pb.Input:
-    """The one source that is given.
+) -> pb.PredictionInput:
+    """Return the message of the one source that is set.
 
     Raises:
-        InvalidRequestError: none or several are given, or `windows` has no window's shape.
+        InvalidRequestError: none or several are set, or one is malformed.
     """
-    given = [
-        name
-        for name, value in (
-            ("windows", windows),
-            ("bars", bars),
-            ("symbols", symbols),
-            ("signals", signals),
-        )
-        if value is not None
-    ]
-    if len(given) != 1:
+    sources = {"windows": windows, "bars": bars, "symbols": symbols, "signals": signals}
+    present = [name for name, value in sources.items() if value is not None]
+    if len(present) != 1:
         raise InvalidRequestError.field(
-            "input", f"give one of windows, bars, symbols, signals; given: {given}"
+            "input", f"must be one of windows, bars, symbols, signals; is {', '.join(present) or 'none'}"
         )
     if windows is not None:
-        return pb.Input(windows=windows_to(windows))
+        return pb.PredictionInput(windows=windows_to(windows))
     if bars is not None:
-        series = [pb.BarSequence(bars=[bar_to(bar) for bar in sequence]) for sequence in bars]
-        return pb.Input(bars=pb.BarSeries(series=series))
+        series = [pb.BarSequence(bars=bars_to(part, f"bars[{n}]")) for n, part in enumerate(bars)]
+        return pb.PredictionInput(bars=pb.BarSeries(series=series))
     if symbols is not None:
-        if isinstance(symbols, str):
-            raise InvalidRequestError.field(
-                "symbols", f"must be a sequence of symbols, is the text {symbols!r}"
-            )
-        return pb.Input(symbols=pb.Symbols(symbols=symbols))
-    return pb.Input(signals=pb.SignalRefs(sequences=signals or ()))
+        return pb.PredictionInput(symbols=pb.Symbols(symbols=symbols_to(symbols)))
+    return pb.PredictionInput(signals=pb.SignalRefs(sequences=signals or ()))
+
+
+def symbols_to(symbols: Sequence[str]) -> Sequence[str]:
+    """Return the symbols.
+
+    Raises:
+        InvalidRequestError: a single text, which is a sequence of letters.
+    """
+    if isinstance(symbols, str):
+        raise InvalidRequestError.field("symbols", f"must be a sequence of symbols, is the text {symbols!r}")
+    return symbols
 
 
 def windows_to(windows: ArrayLike, field: str = "windows") -> pb.Windows:
-    """Windows (n, time, feature), or one (time, feature).
+    """Return the message of windows (n, time, feature), or of one (time, feature).
 
     Raises:
         InvalidRequestError: another shape.
@@ -82,7 +70,7 @@ def windows_to(windows: ArrayLike, field: str = "windows") -> pb.Windows:
 
 
 def direction_to(direction: Direction | str | None, field: str) -> pb.Direction.ValueType:
-    """A wire direction; UNSPECIFIED for None.
+    """Return the number of a direction; UNSPECIFIED for None.
 
     Raises:
         InvalidRequestError: no such direction.
@@ -97,25 +85,15 @@ def direction_to(direction: Direction | str | None, field: str) -> pb.Direction.
 
 
 def direction_from(value: int) -> Direction | None:
-    """A direction; None for UNSPECIFIED."""
+    """Return a direction; None for UNSPECIFIED."""
     return Direction(value - 1) if value else None
-
-
-def ref_from(message: pb.ModelRef) -> ModelRef:
-    """A model's identity."""
-    return _ref(message.name, message.version, message.digest, message.feature_spec_hash)
-
-
-@lru_cache(maxsize=256)
-def _ref(name: str, version: str, digest: str, feature_spec_hash: str) -> ModelRef:
-    return ModelRef(name=name, version=version, digest=digest, feature_spec_hash=feature_spec_hash)
 
 
 _DIRECTIONS = {direction + 1: direction for direction in Direction}
 
 
 def direction_of(message: pb.Confidence) -> Direction:
-    """The winner.
+    """Return the winning class.
 
     Raises:
         KeyError: it is not set.
@@ -124,7 +102,7 @@ def direction_of(message: pb.Confidence) -> Direction:
 
 
 def confidence_from(message: pb.Confidence) -> Confidence:
-    """Confidences."""
+    """Return confidences."""
     return Confidence(
         direction=direction_of(message),
         down=message.down,
@@ -135,98 +113,19 @@ def confidence_from(message: pb.Confidence) -> Confidence:
     )
 
 
-def prediction_from(message: pb.Prediction) -> Prediction:
-    """One prediction."""
-    failed = message.WhichOneof("result") == "error"
+def predictions_from(response: pb.PredictResponse) -> list[Prediction]:
+    """Return the predictions of a response."""
+    models = refs_from(response.models)
+    return [prediction_from(item, models) for item in response.predictions]
+
+
+def prediction_from(message: pb.Prediction, models: Sequence[ModelRef]) -> Prediction:
+    """Return one prediction; `models` is the table of its message."""
+    failed = message.WhichOneof("result") == "problem"
     return Prediction(
-        model=ref_from(message.model) if message.HasField("model") else None,
+        model=None if failed else models[message.model_index],
         confidence=None if failed else confidence_from(message.confidence),
-        error=from_status(message.error) if failed else None,
+        error=error_from(message.problem) if failed else None,
         symbol=message.symbol,
         bar_close_time=time_from(message.bar_close_time) if message.HasField("bar_close_time") else None,
-    )
-
-
-def model_from(message: pb.Model) -> Model:
-    """A model's description."""
-    return Model(
-        ref=ref_from(message.ref),
-        state=enum_from(pb.ModelState, "MODEL_STATE_", ModelState, message.state),
-        refusal=message.refusal,
-        architecture=message.architecture,
-        time_steps=message.time_steps,
-        features=tuple(
-            Feature(
-                name=f.name,
-                description=f.description,
-                mean=f.mean,
-                standard_deviation=f.standard_deviation,
-            )
-            for f in message.features
-        ),
-        min_bars=message.min_bars,
-        interval=message.interval,
-        horizon_bars=message.horizon_bars,
-        entry=enum_from(pb.Entry, "ENTRY_", Entry, message.entry),
-        label_rule=message.label_rule,
-        temperature=message.temperature,
-        abstain_threshold=message.abstain_threshold,
-        buy_ramp_low=message.buy_ramp_low,
-        buy_ramp_high=message.buy_ramp_high,
-        alert_threshold=message.alert_threshold,
-        methods=tuple(enum_from(pb.Method, "METHOD_", Method, value) for value in message.methods),
-        metrics={metric.name: metric.value for metric in message.metrics},
-        training_data=message.training_data,
-        seen_until=time_from(message.seen_until) if message.HasField("seen_until") else None,
-        checks=tuple(check_from(item) for item in message.checks),
-        live=_live_from(message.live) if message.HasField("live") else None,
-        shadow=ShadowRecord(
-            compared=message.shadow.compared,
-            disagreed=message.shadow.disagreed,
-            against=ref_from(message.shadow.against),
-        )
-        if message.HasField("shadow")
-        else None,
-        reliability=reliability_from(message.reliability),
-    )
-
-
-def reliability_from(points: Iterable[pb.ReliabilityPoint]) -> tuple[ReliabilityPoint, ...]:
-    """Points of a reliability diagram."""
-    return tuple(
-        ReliabilityPoint(
-            direction=direction_from(point.direction),
-            stated=point.stated,
-            realised=point.realised,
-            count=point.count,
-        )
-        for point in points
-    )
-
-
-def _live_from(message: pb.LiveCalibration) -> LiveCalibration:
-    return LiveCalibration(
-        state=enum_from(pb.CalibrationState, "CALIBRATION_STATE_", CalibrationState, message.state),
-        sessions=message.sessions,
-        outcomes=message.outcomes,
-        winner_gap=_estimate_from(message.winner_gap),
-        up_gap=_estimate_from(message.up_gap),
-        band=message.band,
-        novel_share=_estimate_from(message.novel_share),
-        drifted=message.drifted,
-    )
-
-
-def _estimate_from(message: pb.Estimate) -> Estimate:
-    return Estimate(value=message.value, low=message.low, high=message.high)
-
-
-def check_from(message: pb.Check) -> Check:
-    """One test."""
-    return Check(
-        name=message.name,
-        value=message.value,
-        limit=message.limit,
-        passed=message.passed,
-        text=message.text,
     )

@@ -1,19 +1,28 @@
 """Bars and instruments."""
 
+import math
 from collections.abc import Iterable, Sequence
 
-from glasstape._convert.common import time_from, time_to
-from glasstape.errors import from_status
+from glasstape._convert.common import enum_to, error_from, time_from, time_to
+from glasstape.errors import InvalidRequestError
+from glasstape.types.enums import BarMode
 from glasstape.types.market import Bar, Instrument, PublishReport, Rejection
 from glasstape.v1 import market_pb2 as pb
 
+_NUMBERS = ("open", "high", "low", "close", "volume")
 
-def bar_to(bar: Bar) -> pb.Bar:
-    """A bar for the wire."""
+
+def bar_to(bar: Bar, field: str = "bar") -> pb.Bar:
+    """Return the message of a bar, without `halted`, which only servers set; `field` is its path in the request.
+
+    Raises:
+        InvalidRequestError: a number is None or NaN, or the close time has no time zone.
+    """
+    _check_numbers(bar, field)
     return pb.Bar(
         symbol=bar.symbol,
         interval=bar.interval,
-        close_time=time_to(bar.close_time, "bars.close_time"),
+        close_time=time_to(bar.close_time, f"{field}.close_time"),
         open=bar.open,
         high=bar.high,
         low=bar.low,
@@ -23,8 +32,21 @@ def bar_to(bar: Bar) -> pb.Bar:
     )
 
 
+def _check_numbers(bar: Bar, field: str) -> None:
+    """Refuse numbers that are absent: the wire would carry None as "unset" and NaN as a value."""
+    for name in _NUMBERS:
+        value = getattr(bar, name)
+        if value is None or math.isnan(value):
+            raise InvalidRequestError.field(f"{field}.{name}", f"must be a number, is {value}")
+
+
+def bars_to(bars: Sequence[Bar], field: str = "bars", first: int = 0) -> list[pb.Bar]:
+    """Return the messages of bars; the first is number `first` of `field`."""
+    return [bar_to(bar, f"{field}[{number}]") for number, bar in enumerate(bars, first)]
+
+
 def bar_from(message: pb.Bar) -> Bar:
-    """A bar from the wire."""
+    """Return a bar."""
     return Bar(
         symbol=message.symbol,
         interval=message.interval,
@@ -40,7 +62,7 @@ def bar_from(message: pb.Bar) -> Bar:
 
 
 def instrument_to(instrument: Instrument) -> pb.Instrument:
-    """An instrument for the wire."""
+    """Return the message of an instrument."""
     return pb.Instrument(
         symbol=instrument.symbol,
         name=instrument.name,
@@ -51,11 +73,14 @@ def instrument_to(instrument: Instrument) -> pb.Instrument:
         tick_size=instrument.tick_size,
         price_decimals=instrument.price_decimals,
         price_limit=instrument.price_limit,
+        sector=instrument.sector,
+        industry=instrument.industry,
     )
 
 
 def instrument_from(message: pb.Instrument) -> Instrument:
-    """An instrument from the wire."""
+    """Return an instrument."""
+    has = message.HasField
     return Instrument(
         symbol=message.symbol,
         name=message.name,
@@ -63,46 +88,40 @@ def instrument_from(message: pb.Instrument) -> Instrument:
         exchange=message.exchange,
         time_zone=message.time_zone,
         currency=message.currency,
-        tick_size=message.tick_size if message.HasField("tick_size") else None,
-        price_decimals=message.price_decimals if message.HasField("price_decimals") else None,
-        price_limit=message.price_limit if message.HasField("price_limit") else None,
+        tick_size=message.tick_size if has("tick_size") else None,
+        price_decimals=message.price_decimals if has("price_decimals") else None,
+        price_limit=message.price_limit if has("price_limit") else None,
+        sector=message.sector,
+        industry=message.industry,
     )
 
 
-def publish_requests(
-    bars: Sequence[Bar], instruments: Iterable[Instrument], backfill: bool, batch: int
+def batches_to(
+    bars: Sequence[Bar], instruments: Iterable[Instrument], mode: BarMode, size: int
 ) -> list[pb.PublishBarsRequest]:
-    """Requests of at most `batch` bars; the instruments go with the first."""
-    requests = []
-    for number, first in enumerate(range(0, max(1, len(bars)), batch)):
-        part = bars[first : first + batch]
-        described = [instrument_to(item) for item in instruments] if number == 0 else []
-        requests.append(
-            pb.PublishBarsRequest(
-                batch_id=number,
-                bars=[bar_to(bar) for bar in part],
-                instruments=described,
-                backfill=backfill,
-            )
+    """Return batches of at most `size` bars; the instruments are in the first."""
+    batches = [
+        pb.PublishBarsRequest(
+            bars=bars_to(bars[first : first + size], first=first), mode=enum_to(pb.BarMode, mode)
         )
-    return requests
+        for first in range(0, max(1, len(bars)), size)
+    ]
+    batches[0].instruments.extend(instrument_to(item) for item in instruments)
+    return batches
 
 
-def report_from(responses: Sequence[pb.PublishBarsResponse], batch: int) -> PublishReport:
-    """One report over all requests; rejections carry positions in the whole."""
+def report_from(receipts: Sequence[pb.PublishBarsResponse], size: int) -> PublishReport:
+    """Return one report over the receipts of all batches; rejections have positions in the whole."""
     return PublishReport(
-        stored=sum(r.stored for r in responses),
-        duplicates=sum(r.duplicates for r in responses),
-        halted=sum(r.halted for r in responses),
-        provisional=sum(r.provisional for r in responses),
-        rejected=sum(r.rejected for r in responses),
+        stored=sum(receipt.stored for receipt in receipts),
+        duplicates=sum(receipt.duplicates for receipt in receipts),
+        halted=sum(receipt.halted for receipt in receipts),
+        provisional=sum(receipt.provisional for receipt in receipts),
+        rejected=sum(receipt.rejected for receipt in receipts),
         rejections=tuple(
-            Rejection(
-                index=r.batch_id * batch + item.index,
-                symbol=item.symbol,
-                error=from_status(item.status),
-            )
-            for r in responses
-            for item in r.rejections
+            Rejection(index=number * size + item.index, symbol=item.symbol, error=error_from(item.problem))
+            for number, receipt in enumerate(receipts)
+            for item in receipt.rejections
         ),
+        replaced=sum(receipt.replaced for receipt in receipts),
     )

@@ -1,25 +1,27 @@
-"""Values for the wire in the server's direction: what `glasstape.testing` answers with."""
+"""Messages in the server's direction: what `glasstape.testing` and `glasstape.session` send."""
 
 from glasstape._convert.common import enum_to, time_to
 from glasstape._convert.market import bar_to
-from glasstape.types.inference import Confidence, Model, ModelRef
+from glasstape._convert.references import ModelTable, ref_to
+from glasstape.types.enums import Direction
+from glasstape.types.inference import (
+    CheckResult,
+    Confidence,
+    IntervalEstimate,
+    LiveCalibration,
+    Model,
+    ReliabilityPoint,
+)
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, OutcomeEvent, Signal
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
 
 
-def ref_to(ref: ModelRef) -> ipb.ModelRef:
-    """A model's identity."""
-    return ipb.ModelRef(
-        name=ref.name, version=ref.version, digest=ref.digest, feature_spec_hash=ref.feature_spec_hash
-    )
-
-
 def confidence_to(confidence: Confidence) -> ipb.Confidence:
-    """Confidences."""
+    """Return the message of confidences."""
     return ipb.Confidence(
-        direction=ipb.Direction.ValueType(confidence.direction + 1),
+        direction=_direction_to(confidence.direction),
         class_index=int(confidence.direction),
         down=confidence.down,
         flat=confidence.flat,
@@ -29,16 +31,20 @@ def confidence_to(confidence: Confidence) -> ipb.Confidence:
     )
 
 
+def _direction_to(direction: Direction | None) -> ipb.Direction.ValueType:
+    return ipb.Direction.ValueType(0 if direction is None else direction + 1)
+
+
 def model_to(model: Model) -> ipb.Model:
-    """A model's description."""
-    return ipb.Model(
+    """Return the message of a model's description."""
+    message = ipb.Model(
         ref=ref_to(model.ref),
-        state=enum_to(ipb.ModelState, "MODEL_STATE_", model.state),
+        state=enum_to(ipb.ModelState, model.state),
         refusal=model.refusal,
         architecture=model.architecture,
         time_steps=model.time_steps,
         features=[
-            ipb.Feature(
+            ipb.ModelFeature(
                 name=f.name, description=f.description, mean=f.mean, standard_deviation=f.standard_deviation
             )
             for f in model.features
@@ -46,33 +52,72 @@ def model_to(model: Model) -> ipb.Model:
         min_bars=model.min_bars,
         interval=model.interval,
         horizon_bars=model.horizon_bars,
-        entry=enum_to(ipb.Entry, "ENTRY_", model.entry),
+        entry=enum_to(ipb.EntryPrice, model.entry),
         label_rule=model.label_rule,
         temperature=model.temperature,
         abstain_threshold=model.abstain_threshold,
         buy_ramp_low=model.buy_ramp_low,
         buy_ramp_high=model.buy_ramp_high,
         alert_threshold=model.alert_threshold,
-        methods=[enum_to(ipb.Method, "METHOD_", method) for method in model.methods],
-        metrics=[ipb.Metric(name=name, value=value) for name, value in model.metrics.items()],
+        methods=[enum_to(ipb.Explanation.Method, method) for method in model.methods],
+        metrics=[ipb.ModelMetric(name=name, value=value) for name, value in model.metrics.items()],
         training_data=model.training_data,
         seen_until=time_to(model.seen_until, "seen_until") if model.seen_until else None,
-        checks=[
-            ipb.Check(name=c.name, value=c.value, limit=c.limit, passed=c.passed, text=c.text)
-            for c in model.checks
-        ],
+        checks=[_check_to(check) for check in model.checks],
+        live=_live_to(model.live) if model.live else None,
+        reliability=[reliability_point_to(point) for point in model.reliability],
+    )
+    if model.shadow is not None:
+        shadow = model.shadow
+        message.shadow.compared, message.shadow.disagreed = shadow.compared, shadow.disagreed
+        message.shadow.against.CopyFrom(ref_to(shadow.against))
+    return message
+
+
+def _check_to(check: CheckResult) -> ipb.CheckResult:
+    return ipb.CheckResult(
+        name=check.name, value=check.value, limit=check.limit, passed=check.passed, text=check.text
     )
 
 
-def event_to(event: Event, sequence: int) -> pb.Event:
-    """An event under a sequence of its own."""
+def _live_to(live: LiveCalibration) -> ipb.LiveCalibration:
+    return ipb.LiveCalibration(
+        state=enum_to(ipb.CalibrationState, live.state),
+        sessions=live.sessions,
+        outcomes=live.outcomes,
+        winner_gap=_estimate_to(live.winner_gap),
+        up_gap=_estimate_to(live.up_gap),
+        band=live.band,
+        novel_share=_estimate_to(live.novel_share),
+        drifted=live.drifted,
+    )
+
+
+def _estimate_to(estimate: IntervalEstimate) -> ipb.IntervalEstimate:
+    return ipb.IntervalEstimate(value=estimate.value, low=estimate.low, high=estimate.high)
+
+
+def reliability_point_to(point: ReliabilityPoint) -> ipb.ReliabilityPoint:
+    """Return the message of a point of a reliability diagram."""
+    return ipb.ReliabilityPoint(
+        direction=_direction_to(point.direction),
+        stated=point.stated,
+        realized=point.realized,
+        count=point.count,
+        realized_low=point.realized_low,
+        realized_high=point.realized_high,
+    )
+
+
+def event_to(event: Event, sequence: int, models: ModelTable) -> pb.Event:
+    """Return the message of an event under a sequence; its model is added to `models`."""
     message = pb.Event(
         sequence=sequence,
         symbol=event.symbol,
         interval=event.interval,
         bar_close_time=time_to(event.bar_close_time, "bar_close_time"),
         publish_time=time_to(event.publish_time, "publish_time"),
-        model=ref_to(event.model),
+        model_index=models.index(event.model),
     )
     match event:
         case BuyEvent():
@@ -86,17 +131,19 @@ def event_to(event: Event, sequence: int) -> pb.Event:
 
 
 def _signal_to(signal: Signal) -> pb.Signal:
+    bar = bar_to(signal.bar)
+    bar.halted = signal.bar.halted
     return pb.Signal(
-        confidence=confidence_to(signal.confidence),
-        bar=bar_to(signal.bar),
+        probabilities=confidence_to(signal.probabilities),
+        bar=bar,
         reference_close=signal.reference_close,
         previous_session_close=signal.previous_session_close,
         horizon_bars=signal.horizon_bars,
-        entry=enum_to(ipb.Entry, "ENTRY_", signal.entry),
+        entry=enum_to(ipb.EntryPrice, signal.entry),
         expire_time=time_to(signal.expire_time, "expire_time"),
-        data_state=enum_to(mpb.DataState, "DATA_STATE_", signal.data_state),
+        data_state=enum_to(mpb.DataState, signal.data_state),
         flat_threshold=signal.flat_threshold,
-        label_kind=enum_to(pb.LabelKind, "LABEL_KIND_", signal.label_kind),
+        label_kind=enum_to(pb.LabelKind, signal.label_kind),
     )
 
 
@@ -104,10 +151,10 @@ def _outcome_to(event: OutcomeEvent) -> pb.Outcome:
     return pb.Outcome(
         confidence_sequence=event.confidence_sequence,
         signal_bar_close_time=time_to(event.signal_bar_close_time, "signal_bar_close_time"),
-        predicted=ipb.Direction.ValueType(event.predicted + 1),
-        realised=ipb.Direction.ValueType(event.realised + 1),
-        realised_return=event.realised_return,
+        predicted=_direction_to(event.predicted),
+        realized=_direction_to(event.realized),
+        realized_return=event.realized_return,
         hit=event.hit,
         abstained=event.abstained,
-        confidence=confidence_to(event.confidence),
+        probabilities=confidence_to(event.probabilities),
     )

@@ -1,23 +1,21 @@
-"""Events and the stream's messages."""
+"""Events and the messages of a stream."""
 
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from glasstape._convert.common import delta_from, enum_from, time_from
 from glasstape._convert.explanation import explanation_from
-from glasstape._convert.inference import (
-    confidence_from,
-    direction_from,
-    direction_of,
-    ref_from,
-    reliability_from,
-)
+from glasstape._convert.inference import confidence_from, direction_from, direction_of
 from glasstape._convert.market import bar_from
+from glasstape._convert.models import reliability_from
+from glasstape._convert.references import ref_from, refs_from
 from glasstape.types.enums import (
     CalibrationState,
     DataState,
     Direction,
-    Entry,
+    EntryPrice,
+    GapReason,
     GoodbyeReason,
     LabelKind,
     Method,
@@ -25,17 +23,19 @@ from glasstape.types.enums import (
     ResetReason,
     Score,
 )
+from glasstape.types.inference import ModelRef
 from glasstape.types.signals import (
     BuyEvent,
     ConfidenceEvent,
     Event,
     EventBatch,
-    Gap,
     Goodbye,
     Heartbeat,
     HeatmapBatch,
     Opened,
     OutcomeEvent,
+    QuoteBatch,
+    SequenceGap,
     Signal,
     StreamMessage,
     TrackRecord,
@@ -48,58 +48,74 @@ from glasstape.v1 import signals_pb2 as pb
 
 
 def message_from(response: pb.SignalsResponse, heatmap_method: Method) -> StreamMessage | None:
-    """What a response says; None for a body of a newer contract."""
+    """Return the body of a response; None for a body of a newer contract."""
     match response.WhichOneof("body"):
         case "batch":
-            batch = response.batch
-            return EventBatch(
-                events=tuple(event_from(event, batch.snapshot) for event in batch.events),
-                conflated_count=batch.conflated_count,
-                snapshot=batch.snapshot,
-            )
+            return _batch_from(response.batch)
         case "heartbeat":
             return _heartbeat_from(response.heartbeat)
         case "opened":
             return _opened_from(response.opened)
         case "heatmaps":
-            maps = response.heatmaps.heatmaps
-            return HeatmapBatch(
-                explanations={
-                    item.sequence: explanation_from(item.explanation, heatmap_method, Score.MARGIN, None)
-                    for item in maps
-                }
-            )
+            return _heatmaps_from(response.heatmaps, heatmap_method)
+        case "quotes":
+            return QuoteBatch(bars=tuple(bar_from(bar) for bar in response.quotes.bars))
         case "gap":
             gap = response.gap
-            return Gap(
+            return SequenceGap(
                 first_sequence=gap.first_sequence,
                 last_sequence=gap.last_sequence,
-                reason=gap.reason,
+                reason=enum_from(pb.GapReason, GapReason, gap.reason),
             )
         case "goodbye":
-            reason = enum_from(pb.GoodbyeReason, "GOODBYE_REASON_", GoodbyeReason, response.goodbye.reason)
+            reason = enum_from(pb.GoodbyeReason, GoodbyeReason, response.goodbye.reason)
             return Goodbye(reason=reason, retry_delay=delta_from(response.goodbye.retry_delay))
         case _:
             return None
 
 
-def event_from(message: pb.Event, snapshot: bool = False) -> Event:
-    """A journalled event."""
+def _batch_from(message: pb.EventBatch) -> EventBatch:
+    models, snapshot = refs_from(message.models), message.snapshot
+    return EventBatch(
+        events=tuple(event_from(event, models, snapshot) for event in message.events),
+        conflated_count=message.conflated_count,
+        snapshot=snapshot,
+    )
+
+
+def _heatmaps_from(message: pb.SignalHeatmaps, method: Method) -> HeatmapBatch:
+    models = refs_from(message.models)
+    return HeatmapBatch(
+        explanations={
+            item.sequence: explanation_from(item.explanation, models, method, Score.MARGIN, None)
+            for item in message.heatmaps
+        }
+    )
+
+
+def page_from(response: pb.ListSignalsResponse) -> list[Event]:
+    """Return the events of a page."""
+    models = refs_from(response.models)
+    return [event_from(event, models) for event in response.events]
+
+
+def event_from(message: pb.Event, models: Sequence[ModelRef], snapshot: bool = False) -> Event:
+    """Return a journaled event; `models` is the table of its message."""
     common: dict[str, Any] = {
         "sequence": message.sequence,
         "symbol": message.symbol,
         "interval": message.interval,
         "bar_close_time": time_from(message.bar_close_time),
         "publish_time": time_from(message.publish_time),
-        "model": ref_from(message.model),
+        "model": models[message.model_index],
         "snapshot": snapshot,
     }
     match message.WhichOneof("kind"):
         case "buy":
-            signal: Any = _later(message.buy.signal)
+            signal: Any = _undecoded(message.buy.signal)
             return BuyEvent(**common, signal=signal, confidence_sequence=message.buy.confidence_sequence)
         case "confidence":
-            signal = _later(message.confidence)
+            signal = _undecoded(message.confidence)
             return ConfidenceEvent(**common, signal=signal)
         case "outcome":
             outcome = message.outcome
@@ -108,39 +124,20 @@ def event_from(message: pb.Event, snapshot: bool = False) -> Event:
                 confidence_sequence=outcome.confidence_sequence,
                 signal_bar_close_time=time_from(outcome.signal_bar_close_time),
                 predicted=Direction(outcome.predicted - 1),
-                realised=Direction(outcome.realised - 1),
-                realised_return=outcome.realised_return,
+                realized=Direction(outcome.realized - 1),
+                realized_return=outcome.realized_return,
                 hit=outcome.hit,
                 abstained=outcome.abstained,
-                confidence=confidence_from(outcome.confidence),
+                probabilities=confidence_from(outcome.probabilities),
             )
         case _:
             return Event(**common)
 
 
 def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
-    """The track record."""
+    """Return the track record."""
     return TrackRecords(
-        records=tuple(
-            TrackRecord(
-                predicted=direction_from(record.predicted),
-                count=record.count,
-                hits=record.hits,
-                hit_rate=record.hit_rate,
-                hit_rate_low=record.hit_rate_low,
-                hit_rate_high=record.hit_rate_high,
-                base_rate=record.base_rate,
-                mean_return=record.mean_return,
-                net_return=record.net_return,
-                sessions=record.sessions,
-                model=record.model,
-                symbol=record.symbol,
-                confidence=(record.confidence_low, record.confidence_high)
-                if record.confidence_high
-                else None,
-            )
-            for record in response.records
-        ),
+        records=tuple(_track_record_from(record) for record in response.records),
         outcomes=response.outcomes,
         brier_score=response.brier_score,
         log_loss=response.log_loss,
@@ -149,33 +146,29 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
     )
 
 
-@cache
-def _entry(number: int) -> Entry:
-    entry: Entry = enum_from(ipb.Entry, "ENTRY_", Entry, number)
-    return entry
+def _track_record_from(message: pb.TrackRecord) -> TrackRecord:
+    has = message.HasField
+    band = (message.confidence_low, message.confidence_high)
+    return TrackRecord(
+        predicted=direction_from(message.predicted),
+        count=message.count,
+        hits=message.hits,
+        hit_rate=message.hit_rate if has("hit_rate") else None,
+        hit_rate_low=message.hit_rate_low,
+        hit_rate_high=message.hit_rate_high,
+        base_rate=message.base_rate,
+        mean_return=message.mean_return,
+        net_return=message.net_return,
+        sessions=message.sessions,
+        model=message.model,
+        symbol=message.symbol,
+        confidence=band if has("confidence_high") else None,
+    )
 
 
-@cache
-def _data_state(number: int) -> DataState:
-    state: DataState = enum_from(mpb.DataState, "DATA_STATE_", DataState, number)
-    return state
-
-
-@cache
-def _label_kind(number: int) -> LabelKind:
-    kind: LabelKind = enum_from(pb.LabelKind, "LABEL_KIND_", LabelKind, number)
-    return kind
-
-
-@cache
-def _calibration(number: int) -> CalibrationState:
-    state: CalibrationState = enum_from(ipb.CalibrationState, "CALIBRATION_STATE_", CalibrationState, number)
-    return state
-
-
-def _later(message: pb.Signal) -> Undecoded[Signal]:
-    """A signal that is decoded when it is read; what cannot be decoded is refused at once."""
-    direction_of(message.confidence)
+def _undecoded(message: pb.Signal) -> Undecoded[Signal]:
+    """Return a signal that is decoded when it is read. What its decoding could raise is raised here."""
+    direction_of(message.probabilities)
     time_from(message.expire_time)
     time_from(message.bar.close_time)
     return Undecoded(partial(_signal_from, message))
@@ -184,23 +177,23 @@ def _later(message: pb.Signal) -> Undecoded[Signal]:
 def _signal_from(message: pb.Signal) -> Signal:
     has_previous = message.HasField("previous_session_close")
     return Signal(
-        confidence=confidence_from(message.confidence),
+        probabilities=confidence_from(message.probabilities),
         bar=bar_from(message.bar),
         reference_close=message.reference_close,
         previous_session_close=message.previous_session_close if has_previous else None,
         horizon_bars=message.horizon_bars,
-        entry=_entry(message.entry),
+        entry=enum_from(ipb.EntryPrice, EntryPrice, message.entry),
         expire_time=time_from(message.expire_time),
-        data_state=_data_state(message.data_state),
+        data_state=enum_from(mpb.DataState, DataState, message.data_state),
         flat_threshold=message.flat_threshold,
-        label_kind=_label_kind(message.label_kind or pb.LABEL_KIND_HORIZON),
+        label_kind=enum_from(pb.LabelKind, LabelKind, message.label_kind or pb.LABEL_KIND_HORIZON),
     )
 
 
 def _opened_from(message: pb.Opened) -> Opened:
     return Opened(
-        result=enum_from(pb.OpenResult, "OPEN_RESULT_", OpenResult, message.result),
-        reset_reason=enum_from(pb.ResetReason, "RESET_REASON_", ResetReason, message.reset_reason),
+        result=enum_from(pb.OpenResult, OpenResult, message.result),
+        reset_reason=enum_from(pb.ResetReason, ResetReason, message.reset_reason),
         epoch=message.epoch,
         head_sequence=message.head_sequence,
         earliest_sequence=message.earliest_sequence,
@@ -211,30 +204,11 @@ def _opened_from(message: pb.Opened) -> Opened:
 
 def _heartbeat_from(message: pb.Heartbeat) -> Heartbeat:
     has_bar = message.HasField("last_bar_close_time")
+    calibration = message.calibration or ipb.CALIBRATION_STATE_UNKNOWN
     return Heartbeat(
         server_time=time_from(message.server_time),
         market_time=time_from(message.market_time),
-        data_state=_data_state(message.data_state),
+        data_state=enum_from(mpb.DataState, DataState, message.data_state),
         last_bar_close_time=time_from(message.last_bar_close_time) if has_bar else None,
-        calibration=_calibration(message.calibration or ipb.CALIBRATION_STATE_UNKNOWN),
+        calibration=enum_from(ipb.CalibrationState, CalibrationState, calibration),
     )
-
-
-_KINDS = {
-    "confidence": pb.EVENT_KIND_CONFIDENCE,
-    "buy": pb.EVENT_KIND_BUY,
-    "outcome": pb.EVENT_KIND_OUTCOME,
-}
-
-
-def matches(event: pb.Event, request: pb.SignalsRequest | pb.ListSignalsRequest) -> bool:
-    """Whether an event passes a request's filter."""
-    kind = event.WhichOneof("kind") or ""
-    if request.symbols and event.symbol not in request.symbols:
-        return False
-    if request.kinds and _KINDS.get(kind) not in request.kinds:
-        return False
-    if not request.min_confidence or kind == "outcome":
-        return True
-    said = event.confidence.confidence if kind == "confidence" else event.buy.signal.confidence
-    return max(said.down, said.flat, said.up) >= request.min_confidence

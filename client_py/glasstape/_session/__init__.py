@@ -1,1 +1,1 @@
-"""Sessions: the feed as it was, in a file. The public names are in `glasstape.session`."""
+"""Sessions: recorded feeds in files. The public names are in `glasstape.session`."""

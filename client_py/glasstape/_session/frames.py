@@ -1,4 +1,4 @@
-"""The file: a line that says what it is, then frames of (seconds, kind, length, checksum, bytes)."""
+"""The file format: a header line, then frames of (seconds, kind, length, checksum, bytes)."""
 
 import gzip
 import struct
@@ -13,18 +13,19 @@ from google.protobuf.message import Message
 
 from glasstape.errors import DataLossError, InvalidRequestError
 
-HEADER = b"GLASSTAPE SESSION 1\n"
+VERSION = 2
+HEADER = b"GLASSTAPE SESSION %d\n" % VERSION
 _GZIP = b"\x1f\x8b"
 _FRAME = struct.Struct("<dBII")
 _STAMP = struct.Struct("<dB")
-LARGEST = 64 * 1024 * 1024
-"""Bytes of one frame: more is damage."""
-WHOLE = 1024 * 1024 * 1024
+LARGEST_FRAME = 64 * 1024 * 1024
+"""Bytes of one frame; more is damage."""
+LARGEST_SESSION = 1024 * 1024 * 1024
 """Bytes of all frames: a session is read into memory."""
 
 
 class Kind(IntEnum):
-    """What a frame holds."""
+    """Content of a frame."""
 
     RESPONSE = 1
     """A message of the feed."""
@@ -34,7 +35,7 @@ class Kind(IntEnum):
     EXPLANATION = 5
     """Eight bytes of sequence (little-endian), then an ExplainResponse of one item."""
     EVENTS = 6
-    """Events from before the recording began."""
+    """Events before the start of the recording."""
     TRACK_RECORD = 7
 
 
@@ -45,13 +46,13 @@ class Frame(NamedTuple):
     """One entry of the file."""
 
     seconds: float
-    """Since the recording began."""
+    """Since the start of the recording."""
     kind: Kind
     data: bytes
 
 
 class FrameWriter:
-    """Writes frames; what is written is readable even if the file is cut short."""
+    """Writes frames. A file that is cut short is readable up to its last complete frame."""
 
     def __init__(self, path: Path, *, packed: bool) -> None:
         self._file = _open(path, "wb", packed=packed)
@@ -64,7 +65,7 @@ class FrameWriter:
         self._file.flush()
 
     def close(self) -> None:
-        """End the file."""
+        """Complete the file."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -77,10 +78,10 @@ class FrameWriter:
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Frames in their order. A last frame that was cut short ends the file.
+    """Yield frames in order. An incomplete last frame ends the file.
 
     Raises:
-        InvalidRequestError: not a session, or of a newer version.
+        InvalidRequestError: not a session, or of another version.
         DataLossError: a frame is damaged.
         OSError: the file cannot be read.
     """
@@ -90,7 +91,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
         try:
             yield from _frames(file, path)
         except EOFError:
-            return  # cut short: what came whole has been given
+            return  # cut short: every complete frame was yielded
         except (zlib.error, gzip.BadGzipFile) as error:
             raise DataLossError(f"{path.name}: the compressed session is damaged: {error}") from None
 
@@ -107,18 +108,18 @@ def _frames(file: BinaryIO, path: Path) -> Iterator[Frame]:
     header = file.read(len(HEADER))
     if header != HEADER:
         raise InvalidRequestError.field(
-            "session", f"must be a file recorded by Glasstape (version 1), {path.name} begins with {header!r}"
+            "session",
+            f"must be a file recorded by Glasstape (version {VERSION}), {path.name} begins with {header!r}",
         )
     total = 0
     while len(head := file.read(_FRAME.size)) == _FRAME.size:
         seconds, kind, length, checksum = _FRAME.unpack(head)
-        if length > LARGEST or not seconds >= 0:
+        if length > LARGEST_FRAME or not seconds >= 0:
             raise DataLossError(f"{path.name}: a frame is damaged: {length} bytes at {seconds} s")
         total += length
-        if total > WHOLE:
-            raise InvalidRequestError.field(
-                "session", f"must hold {WHOLE} bytes at most, {path.name} holds more"
-            )
+        if total > LARGEST_SESSION:
+            rule = f"must hold at most {LARGEST_SESSION} bytes, {path.name} holds more"
+            raise InvalidRequestError.field("session", rule)
         data = file.read(length)
         if len(data) < length:
             return

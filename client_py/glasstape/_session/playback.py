@@ -1,4 +1,4 @@
-"""Where in a tape a player is, and how fast it goes."""
+"""Position and speed of a replayed session."""
 
 import threading
 import time
@@ -7,12 +7,12 @@ from glasstape._session.reading import Tape
 from glasstape.errors import InvalidRequestError
 
 SLOWEST, FASTEST = 0.01, 100.0
-SHORTEST_LAP = 0.1
-"""Seconds: a loop of an empty moment would be a flood."""
+SHORTEST_LOOP = 0.1
+"""Seconds: a loop over a shorter session would flood its clients."""
 
 
 class Playback:
-    """A tape and where in it we are: what the server's owner and its handlers share."""
+    """A tape with its position and speed. Threads may share it."""
 
     def __init__(self, tape: Tape, speed: float, loop: bool) -> None:
         self.tape, self.loop = tape, loop
@@ -23,12 +23,12 @@ class Playback:
 
     @property
     def seconds(self) -> float:
-        """Length of the tape; a lap of a loop is never shorter than this."""
-        return max(self.tape.responses[-1][0], SHORTEST_LAP)
+        """Return the length of the tape, at least `SHORTEST_LOOP`."""
+        return max(self.tape.responses[-1][0], SHORTEST_LOOP)
 
     @property
     def speed(self) -> float:
-        """How many times as fast as it was."""
+        """Return the factor on recorded speed; may be set."""
         return self._speed
 
     @speed.setter
@@ -41,12 +41,12 @@ class Playback:
 
     @property
     def elapsed(self) -> float:
-        """Seconds that have been played."""
+        """Return the seconds played so far."""
         with self._lock:
             return self._elapsed()
 
     def begin(self) -> None:
-        """Time runs from the first call on."""
+        """Start the clock, if it does not run yet."""
         with self._lock:
             if self._anchor is None:
                 self._anchor = (time.monotonic(), 0.0)

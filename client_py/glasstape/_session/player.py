@@ -1,4 +1,4 @@
-"""Plays a session file as a server on this machine, so that every client sees it as it was."""
+"""Replays a session file as a server on this machine."""
 
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import grpc
 
-from glasstape._convert.signals import matches
+from glasstape._convert.filters import matches
+from glasstape._convert.references import ModelTable, refs_from
 from glasstape._session.playback import Playback
 from glasstape._session.reading import Tape, read_tape
 from glasstape.errors import InvalidRequestError
@@ -21,20 +22,20 @@ from glasstape.v1 import signals_pb2 as spb
 
 
 class SessionServer:
-    """A recorded session on a free port of this machine. Use it in a `with` block, or `start` and `close` it.
+    """Server of a recorded session, on a free port of this machine. Use it in a `with` block, or `start` and `close`.
 
-    Everything that it says of its data is REPLAY. It answers what was recorded: the feed, bars, past
-    signals, the maps by the recorded methods; any other question is refused with a sentence.
+    Its data state is always REPLAY. It serves what was recorded: the feed, bars, past signals, and maps by the
+    recorded methods. Other calls fail with FAILED_PRECONDITION or UNIMPLEMENTED.
 
     Args:
         path: a file that `Recorder` wrote.
-        speed: 0.01-100; 1 is as fast as it was.
-        loop: begin again at the end, with sequences that go on.
+        speed: factor on recorded speed, 0.01-100.
+        loop: start again at the end, with increasing sequences.
 
     Raises:
-        InvalidRequestError: not a session, or a wrong speed.
+        InvalidRequestError: not a session, or a speed out of range.
         DataLossError: the file is damaged.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
 
     def __init__(self, path: str | Path, *, speed: float = 1.0, loop: bool = False) -> None:
@@ -54,12 +55,12 @@ class SessionServer:
 
     @property
     def address(self) -> str:
-        """host:port for a client."""
+        """Return "host:port" for a client."""
         return f"127.0.0.1:{self._port}"
 
     @property
     def speed(self) -> float:
-        """How many times as fast as it was; may be set while it plays."""
+        """Return the factor on recorded speed; may be set at any time."""
         return self._playback.speed
 
     @speed.setter
@@ -68,26 +69,26 @@ class SessionServer:
 
     @property
     def seconds(self) -> float:
-        """Length of the recording."""
+        """Return the length of the recording."""
         return self._playback.seconds
 
     @property
     def elapsed(self) -> float:
-        """Seconds of the recording that have been played; time runs from the first stream on."""
+        """Return the seconds played so far; the clock starts with the first stream."""
         return self._playback.elapsed
 
     @property
     def ended(self) -> bool:
-        """Whether everything has been played."""
+        """Return whether the whole recording was played."""
         return not self._playback.loop and self.elapsed > self.seconds
 
     def start(self) -> Self:
-        """Answer from now on."""
+        """Start serving."""
         self._server.start()
         return self
 
     def close(self) -> None:
-        """Stop answering; open streams end."""
+        """Stop serving; open streams end."""
         self._playback.stopped.set()
         self._server.stop(0).wait()
 
@@ -101,7 +102,7 @@ class SessionServer:
 
 
 class _Servicer:
-    """The contract over a tape; what was not recorded is refused."""
+    """The services over a tape."""
 
     def __init__(self, playback: Playback) -> None:
         self._playback = playback
@@ -116,10 +117,10 @@ class _Servicer:
         position = self._resume(request.resume_token)
         if position:
             opened = next((r.opened for _, r in self._tape.responses if r.HasField("opened")), spb.Opened())
-            answer = spb.SignalsResponse(resume_token=request.resume_token)
-            answer.opened.CopyFrom(opened)
-            answer.opened.result = spb.OPEN_RESULT_RESUMED
-            yield answer
+            resumed = spb.SignalsResponse(resume_token=request.resume_token)
+            resumed.opened.CopyFrom(opened)
+            resumed.opened.result = spb.OPEN_RESULT_RESUMED
+            yield resumed
         while True:
             for number in range(position, len(self._times)):
                 if not self._wait(lap * playback.seconds + self._times[number], context):
@@ -132,7 +133,7 @@ class _Servicer:
                 break
             lap += 1
         while not playback.stopped.wait(1.0) and context.is_active():
-            yield self._at_the_end()
+            yield self._final_heartbeat()
 
     def ListModels(self, request: ipb.ListModelsRequest, context: Any) -> ipb.ListModelsResponse:
         return ipb.ListModelsResponse(models=self._tape.models)
@@ -143,7 +144,7 @@ class _Servicer:
             names = {model.ref.name, f"{model.ref.name}@{model.ref.version}", *([""] if active else [])}
             if request.model in names:
                 return ipb.GetModelResponse(model=model)
-        return context.abort(grpc.StatusCode.NOT_FOUND, f"model: {request.model!r} is not in this recording")
+        return context.abort(grpc.StatusCode.NOT_FOUND, f"model: {request.model!r} was not recorded")
 
     def ListInstruments(
         self, request: mpb.ListInstrumentsRequest, context: Any
@@ -151,9 +152,9 @@ class _Servicer:
         return mpb.ListInstrumentsResponse(instruments=self._tape.instruments)
 
     def ListBars(self, request: mpb.ListBarsRequest, context: Any) -> mpb.ListBarsResponse:
-        bars = {bar.close_time.ToNanoseconds(): bar for bar in self._tape.bars if _of(bar, request)}
+        bars = {bar.close_time.ToNanoseconds(): bar for bar in self._tape.bars if _belongs(bar, request)}
         for event in self._played():
-            if event.WhichOneof("kind") == "confidence" and _of(event.confidence.bar, request):
+            if event.WhichOneof("kind") == "confidence" and _belongs(event.confidence.bar, request):
                 bars[event.bar_close_time.ToNanoseconds()] = event.confidence.bar
         first = request.start_time.ToNanoseconds()
         last = request.end_time.ToNanoseconds() if request.HasField("end_time") else max(bars, default=0)
@@ -167,37 +168,47 @@ class _Servicer:
             if matches(known[sequence], request)
             and request.start_sequence <= sequence <= (request.end_sequence or sequence)
         ]
-        return spb.ListSignalsResponse(events=events)
+        return spb.ListSignalsResponse(events=events, models=self._tape.models_table.models)
 
     def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> spb.GetTrackRecordResponse:
         return self._tape.track_record
 
     def Explain(self, request: ipb.ExplainRequest, context: Any) -> ipb.ExplainResponse:
-        method, score = request.method or ipb.METHOD_GRADIENT, request.score or ipb.SCORE_MARGIN
-        answer = ipb.ExplainResponse(method=method, score=score)
+        method = request.method or ipb.Explanation.METHOD_GRADIENT
+        score = request.score or ipb.Explanation.SCORE_MARGIN
         if request.input.WhichOneof("source") != "signals":
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a recording explains recorded signals alone")
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a recording explains only recorded signals")
+        response, table = ipb.ExplainResponse(method=method, score=score), ModelTable()
         for sequence in request.input.signals.sequences:
             recorded = self._tape.explanations.get(self._recorded(sequence), [])
-            found = [item for item in recorded if (item.method, item.score) == (method, score)]
-            if not found:
-                asked = f"{ipb.Method.Name(method)} of {ipb.Score.Name(score)}"
+            found = next((item for item in recorded if (item.method, item.score) == (method, score)), None)
+            if found is None:
+                names = f"{ipb.Explanation.Method.Name(method)} of {ipb.Explanation.Score.Name(score)}"
                 context.abort(
-                    grpc.StatusCode.FAILED_PRECONDITION,
-                    f"{asked} for signal {sequence} is not in this recording",
+                    grpc.StatusCode.FAILED_PRECONDITION, f"{names} for signal {sequence} was not recorded"
                 )
-            answer.explanations.append(found[0].explanations[0])
-            answer.baseline = found[0].baseline
-        return answer
+            else:
+                response.results.append(_reindexed(found, table))
+                response.baseline = found.baseline
+        response.models.extend(table.models)
+        return response
+
+    def GetServerInfo(self, request: ipb.GetServerInfoRequest, context: Any) -> ipb.GetServerInfoResponse:
+        opened = [r.opened for _, r in self._tape.responses if r.HasField("opened")]
+        contract = opened[0].contract_version if opened else ""
+        return ipb.GetServerInfoResponse(contract_version=contract, features=["replay"])
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording predicts nothing")
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording does not predict")
 
-    def PublishBars(self, requests: Any, context: Any) -> None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording takes no bars")
+    def PublishBars(self, request: mpb.PublishBarsRequest, context: Any) -> None:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording accepts no bars")
+
+    def StreamBars(self, requests: Any, context: Any) -> None:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording accepts no bars")
 
     def _resume(self, token: bytes) -> int:
-        # Heartbeats carry the token of the batch before them: go on behind the last that does.
+        # A heartbeat has the token of the batch before it: continue behind the last message with the token.
         for number in reversed(range(len(self._tape.responses)) if token else ()):
             if self._tape.responses[number][1].resume_token == token:
                 return number + 1
@@ -230,8 +241,8 @@ class _Servicer:
                 event.sequence += lap * self._span
         return answer
 
-    def _at_the_end(self) -> spb.SignalsResponse:
-        """A heartbeat of the last moment that was recorded."""
+    def _final_heartbeat(self) -> spb.SignalsResponse:
+        """Return a heartbeat of the last recorded market time."""
         beat = spb.Heartbeat(data_state=mpb.DATA_STATE_REPLAY)
         beat.server_time.FromDatetime(datetime.now(UTC))
         for _, response in self._tape.responses:
@@ -242,7 +253,7 @@ class _Servicer:
         return spb.SignalsResponse(heartbeat=beat)
 
     def _recorded(self, sequence: int) -> int:
-        """The sequence that an event of a later lap had on the tape."""
+        """Return the sequence that an event of a later lap has on the tape."""
         while self._playback.loop and sequence not in self._tape.explanations and sequence > self._span:
             sequence -= self._span
         return sequence
@@ -253,7 +264,7 @@ class _Servicer:
 
 
 def _mark_replay(tape: Tape) -> None:
-    """Nothing that is played is live, whatever it was."""
+    """Set the data state of everything to REPLAY."""
     events = [*tape.events, *(event for _, response in tape.responses for event in response.batch.events)]
     for event in events:
         kind = event.WhichOneof("kind")
@@ -266,5 +277,19 @@ def _mark_replay(tape: Tape) -> None:
             response.heartbeat.data_state = mpb.DATA_STATE_REPLAY
 
 
-def _of(bar: mpb.Bar, request: mpb.ListBarsRequest) -> bool:
+def _reindexed(recorded: ipb.ExplainResponse, table: ModelTable) -> ipb.ExplanationResult:
+    """Return the one result of a recorded response, pointing into `table`."""
+    models = refs_from(recorded.models)
+    result = ipb.ExplanationResult()
+    result.CopyFrom(recorded.results[0])
+    if result.HasField("explanation"):
+        explanation = result.explanation
+        explanation.model_index = table.index(models[explanation.model_index])
+        if explanation.HasField("prediction"):
+            prediction = explanation.prediction
+            prediction.model_index = table.index(models[prediction.model_index])
+    return result
+
+
+def _belongs(bar: mpb.Bar, request: mpb.ListBarsRequest) -> bool:
     return (bar.symbol, bar.interval) == (request.symbol, request.interval)

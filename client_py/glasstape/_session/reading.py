@@ -1,4 +1,4 @@
-"""A session in memory: as messages for who plays it, as values for who reads it."""
+"""A session in memory: as messages for the player, as values for readers."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -6,10 +6,12 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from glasstape._convert.common import checking
 from glasstape._convert.explanation import explanations_from
-from glasstape._convert.inference import model_from
 from glasstape._convert.market import bar_from, instrument_from, instrument_to
+from glasstape._convert.models import model_from
 from glasstape._convert.outgoing import event_to, model_to
+from glasstape._convert.references import ModelTable, refs_from
 from glasstape._convert.signals import event_from, message_from, track_records_from
 from glasstape._session.frames import Frame, FrameWriter, Kind, read_frames
 from glasstape.errors import DataLossError
@@ -25,10 +27,14 @@ from glasstape.v1 import signals_pb2 as spb
 
 @dataclass
 class Tape:
-    """Everything of a session as messages of the wire."""
+    """A session as messages.
+
+    The events of `responses` and `events` point into `models_table`, whatever table they were recorded with.
+    """
 
     responses: list[tuple[float, spb.SignalsResponse]] = field(default_factory=list)
-    """(seconds since the beginning, message)."""
+    """(seconds since the start, message)."""
+    models_table: ModelTable = field(default_factory=ModelTable)
     models: list[ipb.Model] = field(default_factory=list)
     instruments: list[mpb.Instrument] = field(default_factory=list)
     bars: list[mpb.Bar] = field(default_factory=list)
@@ -39,7 +45,7 @@ class Tape:
 
 
 def read_tape(path: Path) -> Tape:
-    """Read a session.
+    """Return the session of a file.
 
     Raises:
         InvalidRequestError, DataLossError, OSError: see `read_frames`.
@@ -47,30 +53,48 @@ def read_tape(path: Path) -> Tape:
     tape = Tape()
     for frame in read_frames(path):
         try:
-            _take(tape, frame)
+            with checking(path.name):
+                _add(tape, frame)
         except DecodeError:
             raise DataLossError(f"{path.name}: the frame at {frame.seconds:.1f} s cannot be read") from None
+    models = tape.models_table.models
+    for _, response in tape.responses:
+        if response.HasField("batch"):
+            response.batch.models.extend(models)
     return tape
 
 
-def _take(tape: Tape, frame: Frame) -> None:
+def _add(tape: Tape, frame: Frame) -> None:
     data = frame.data
     match frame.kind:
         case Kind.RESPONSE:
-            tape.responses.append((frame.seconds, spb.SignalsResponse.FromString(data)))
+            response = spb.SignalsResponse.FromString(data)
+            if response.HasField("batch"):
+                _reindex(tape, response.batch)
+            tape.responses.append((frame.seconds, response))
         case Kind.MODELS:
-            tape.models = list(ipb.ListModelsResponse.FromString(data).models)
+            tape.models += ipb.ListModelsResponse.FromString(data).models
         case Kind.INSTRUMENTS:
             tape.instruments += mpb.ListInstrumentsResponse.FromString(data).instruments
         case Kind.BARS:
             tape.bars += mpb.ListBarsResponse.FromString(data).bars
         case Kind.EVENTS:
-            tape.events += spb.ListSignalsResponse.FromString(data).events
+            page = spb.ListSignalsResponse.FromString(data)
+            _reindex(tape, page)
+            tape.events += page.events
         case Kind.EXPLANATION:
             sequence = int.from_bytes(data[:8], "little")
             tape.explanations.setdefault(sequence, []).append(ipb.ExplainResponse.FromString(data[8:]))
         case Kind.TRACK_RECORD:
             tape.track_record = spb.GetTrackRecordResponse.FromString(data)
+
+
+def _reindex(tape: Tape, message: spb.EventBatch | spb.ListSignalsResponse) -> None:
+    """Let the events of a message point into the table of the tape."""
+    models = refs_from(message.models)
+    for event in message.events:
+        event.model_index = tape.models_table.index(models[event.model_index])
+    del message.models[:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,37 +104,36 @@ class Session:
     models: tuple[Model, ...]
     instruments: tuple[Instrument, ...]
     bars: tuple[Bar, ...]
-    """History of the charts, from before the recording began."""
+    """History before the start of the recording."""
     events: tuple[Event, ...]
-    """Signals and outcomes from before the recording began."""
+    """Signals and outcomes before the start of the recording."""
     messages: tuple[tuple[float, StreamMessage], ...]
-    """(seconds since the beginning, message)."""
+    """(seconds since the start, message)."""
     explanations: dict[int, tuple[Explanation, ...]]
     """By sequence of the signal."""
     track_record: TrackRecords
 
 
 def read_session(path: str | Path) -> Session:
-    """Read a session file.
+    """Return the session of a file as values.
 
     Raises:
-        InvalidRequestError: not a session, or of a newer version.
+        InvalidRequestError: not a session, or of another version.
         DataLossError: the file is damaged.
         OSError: it cannot be read.
     """
     tape = read_tape(Path(path))
-    try:
+    with checking(Path(path).name):
         return _values(tape)
-    except (KeyError, OverflowError, ValueError) as error:
-        raise DataLossError(f"{Path(path).name} holds what the contract does not allow: {error!r}") from None
 
 
 def _values(tape: Tape) -> Session:
+    models = refs_from(tape.models_table.models)
     return Session(
         models=tuple(model_from(model) for model in tape.models),
         instruments=tuple(instrument_from(item) for item in tape.instruments),
         bars=tuple(bar_from(bar) for bar in tape.bars),
-        events=tuple(event_from(event) for event in tape.events),
+        events=tuple(event_from(event, models) for event in tape.events),
         messages=tuple(_messages(tape)),
         explanations={
             sequence: tuple(item for response in responses for item in explanations_from(response))
@@ -135,17 +158,17 @@ def write_session(
     *,
     snapshot: bool = False,
 ) -> None:
-    """Write events of your own as a session; the file is replaced whole.
+    """Write events as a session file; an existing file is replaced when it is complete.
 
     Args:
         path: a name ending in .gz is compressed.
-        batches: (seconds since the beginning, events), oldest first; events keep their sequences.
-        models: what the events were made by.
-        instruments: what their symbols stand for.
-        snapshot: mark the events as delivered before.
+        batches: (seconds since the start, events), oldest first; events keep their sequences.
+        models: descriptions of the events' models.
+        instruments: descriptions of the events' symbols.
+        snapshot: mark the events as part of a snapshot.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     target = Path(path)
     partial = target.with_name("." + target.name)
@@ -154,6 +177,11 @@ def write_session(
         known = mpb.ListInstrumentsResponse(instruments=[instrument_to(item) for item in instruments])
         writer.write(0.0, Kind.INSTRUMENTS, known)
         for seconds, events in batches:
-            batch = spb.EventBatch(events=[event_to(e, e.sequence) for e in events], snapshot=snapshot)
+            table = ModelTable()
+            batch = spb.EventBatch(
+                events=[event_to(event, event.sequence, table) for event in events],
+                models=table.models,
+                snapshot=snapshot,
+            )
             writer.write(seconds, Kind.RESPONSE, spb.SignalsResponse(batch=batch))
     partial.replace(target)

@@ -1,52 +1,51 @@
-"""Records what a server says into a session file."""
+"""Records the feed of a server into a session file."""
 
 import queue
 import threading
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
-from glasstape._convert.common import enum_to, member
+from glasstape._convert.common import member_to
 from glasstape._options import CHANNEL_OPTIONS, Tls, credentials_metadata
 from glasstape._resume import StreamState
 from glasstape._session.frames import FrameWriter, Kind
 from glasstape._stream import SignalStream
 from glasstape.errors import from_rpc
 from glasstape.types.enums import Method
+from glasstape.types.market import INTERVALS
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as spb
 
-HISTORY = 300
-"""Bars of each series from before the recording."""
+HISTORY_BARS = 300
+"""Bars of each series before the recording."""
+HISTORY_EVENTS = 2000
+"""Events before the recording."""
 LARGEST_PAGE = 10_000
-_MINUTES = {"m": 1, "h": 60, "d": 1440, "w": 10_080}
-EVENTS = 2000
-"""Events from before the recording."""
 TIMEOUT = 30.0
-"""Seconds that one question may take."""
+"""Seconds of one call."""
 
 
 class Recorder:
-    """Follows a server on a connection of its own and writes everything down, until it is closed.
+    """Records a server on its own connection until it is closed.
 
-    An older file of that name is replaced once the server has answered.
+    An existing file is replaced after the first answers of the server.
 
     Args:
         address: "host:port".
         path: the session file; a name ending in .gz is compressed.
-        methods: each signal's map by each of these is recorded too, the first with all checks.
+        methods: also record each signal's map by each of these, the first with all checks.
         tls: certificates, as in `Client`.
         token: bearer token, as in `Client`.
 
     Raises:
-        GlasstapeError: the server does not answer.
+        GlasstapeError: the first calls to the server failed.
         OSError: the file cannot be written.
     """
 
@@ -60,7 +59,7 @@ class Recorder:
         token: str | None = None,
     ) -> None:
         self._metadata = credentials_metadata(token, tls, address)
-        self._methods = [enum_to(ipb.Method, "METHOD_", member(Method, m, "methods")) for m in methods]
+        self._methods = [member_to(ipb.Explanation.Method, Method, m, "methods") for m in methods]
         self._channel = (
             grpc.insecure_channel(address, CHANNEL_OPTIONS)
             if tls is None
@@ -70,21 +69,22 @@ class Recorder:
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
         self._signals: Any = signals_pb2_grpc.SignalServiceStub(self._channel)
         self.error: Exception | None = None
-        """Why the recording ended before it was closed."""
+        """Why the recording ended early; None: it did not."""
         self.events = 0
         """Events written."""
         self.maps = 0
         """Maps written."""
         self.missing = 0
-        """Maps that the server did not make in time."""
+        """Maps that the server failed to compute."""
         self._begin = time.monotonic()
-        self._unexplained: queue.SimpleQueue[list[int] | None] = queue.SimpleQueue()
+        self._pending: queue.SimpleQueue[list[int] | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._closing = False
         self._open(Path(path))
-        request = spb.SignalsRequest(start=spb.START_SNAPSHOT, delivery=spb.DELIVERY_EVERY_EVENT)
+        kind = spb.SignalsRequest
+        request = kind(start=kind.START_SNAPSHOT, delivery=kind.DELIVERY_EVERY_EVENT)
         request.heartbeat_interval.FromSeconds(1)
-        self._stream = SignalStream(self._follow, _Writing(request, self._take), None)
+        self._stream = SignalStream(self._follow, _RecordingState(request, self._record), None)
         self._threads = [
             threading.Thread(target=run, name="glasstape-recorder") for run in (self._read, self._explain)
         ]
@@ -92,9 +92,9 @@ class Recorder:
             thread.start()
 
     def close(self) -> None:
-        """End the recording; the file is complete. A map that is still being made is left out."""
+        """End the recording and complete the file. A map that is still being computed is left out."""
         self._closing = True
-        self._unexplained.put(None)
+        self._pending.put(None)
         self._stream.close()
         self._channel.close()
         for thread in self._threads:
@@ -110,7 +110,7 @@ class Recorder:
         self.close()
 
     def _open(self, path: Path) -> None:
-        """Write the beginning beside the file, so that a failure costs nothing that was there."""
+        """Write the first frames beside the file, so that a failure keeps the existing file."""
         partial = path.with_name("." + path.name)
         try:
             self._writer = FrameWriter(partial, packed=path.suffix == ".gz")
@@ -132,14 +132,14 @@ class Recorder:
         try:
             for _ in self._stream.messages():
                 pass
-        except Exception as error:  # whatever it is, who asked for the recording must hear of it
+        except Exception as error:  # reported as `error`, of whatever kind it is
             self.error = self.error or error
-        self._unexplained.put(None)
+        self._pending.put(None)
 
     def _follow(self, request: spb.SignalsRequest) -> Any:
         return self._signals.Signals(request, metadata=self._metadata)
 
-    def _ask(self, method: Any, request: Any) -> Any:
+    def _call(self, method: Any, request: Any) -> Any:
         return method(request, timeout=TIMEOUT, metadata=self._metadata)
 
     def _write(self, kind: Kind, message: Any, seconds: float = 0.0) -> None:
@@ -147,42 +147,46 @@ class Recorder:
             self._writer.write(seconds, kind, message)
 
     def _describe(self) -> None:
-        self._write(Kind.MODELS, self._ask(self._inference.ListModels, ipb.ListModelsRequest()))
-        record = self._ask(self._signals.GetTrackRecord, spb.GetTrackRecordRequest())
-        self._write(Kind.TRACK_RECORD, record)
-        newest = spb.ListSignalsRequest(descending=True, page_size=EVENTS)
-        latest = self._ask(self._signals.ListSignals, newest)
-        self._write(Kind.EVENTS, spb.ListSignalsResponse(events=latest.events[::-1]))
-        known = mpb.ListInstrumentsRequest()
-        while True:
-            page = self._ask(self._market.ListInstruments, known)
-            self._write(Kind.INSTRUMENTS, page)
-            if not page.next_page_token:
-                break
-            known.page_token = page.next_page_token
+        """Write models, track record, past events, instruments and bars."""
+        models = ipb.ListModelsRequest(view=ipb.MODEL_VIEW_FULL)
+        self._write_pages(Kind.MODELS, self._inference.ListModels, models)
+        self._write(Kind.TRACK_RECORD, self._call(self._signals.GetTrackRecord, spb.GetTrackRecordRequest()))
+        newest = spb.ListSignalsRequest(descending=True, page_size=HISTORY_EVENTS)
+        latest = self._call(self._signals.ListSignals, newest)
+        oldest_first = spb.ListSignalsResponse(events=latest.events[::-1], models=latest.models)
+        self._write(Kind.EVENTS, oldest_first)
+        self._write_pages(Kind.INSTRUMENTS, self._market.ListInstruments, mpb.ListInstrumentsRequest())
         series = {(e.symbol, e.interval): e.bar_close_time for e in reversed(latest.events)}
         for (symbol, interval), until in series.items():
-            self._bars(symbol, interval, until)
+            self._write_bars(symbol, interval, until)
 
-    def _bars(self, symbol: str, interval: str, until: Any) -> None:
+    def _write_pages(self, kind: Kind, method: Any, request: Any) -> None:
+        while True:
+            page = self._call(method, request)
+            self._write(kind, page)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def _write_bars(self, symbol: str, interval: str, until: Any) -> None:
         request = mpb.ListBarsRequest(symbol=symbol, interval=interval, page_size=LARGEST_PAGE)
-        minutes = int(interval[:-1]) * _MINUTES.get(interval[-1:], 1440)
         # Three times as far back as the bars are long: markets are closed at night.
-        request.start_time.FromDatetime(until.ToDatetime() - 3 * HISTORY * timedelta(minutes=minutes))
-        bars = self._ask(self._market.ListBars, request).bars[-HISTORY:]
+        length = INTERVALS.get(interval, INTERVALS["1d"])
+        request.start_time.FromDatetime(until.ToDatetime() - 3 * HISTORY_BARS * length)
+        bars = self._call(self._market.ListBars, request).bars[-HISTORY_BARS:]
         self._write(Kind.BARS, mpb.ListBarsResponse(bars=bars))
 
-    def _take(self, response: spb.SignalsResponse) -> None:
-        """On the reading thread: writing is all, so that times are those of arrival."""
+    def _record(self, response: spb.SignalsResponse) -> None:
+        """Write a response. Runs on the reading thread and does little else, so that times are those of arrival."""
         self._write(Kind.RESPONSE, response, time.monotonic() - self._begin)
         events = response.batch.events
         self.events += len(events)
         signals = [event.sequence for event in events if event.WhichOneof("kind") == "confidence"]
         if signals and self._methods:
-            self._unexplained.put(signals)
+            self._pending.put(signals)
 
     def _explain(self) -> None:
-        while (signals := self._unexplained.get()) is not None and not self._closing:
+        while (signals := self._pending.get()) is not None and not self._closing:
             try:
                 for number, method in enumerate(self._methods):
                     self._explain_by(
@@ -197,28 +201,35 @@ class Recorder:
         request = ipb.ExplainRequest(method=method, quality=level)
         request.input.signals.sequences.extend(signals)
         try:
-            answer = self._ask(self._inference.Explain, request)
+            answer = self._call(self._inference.Explain, request)
         except grpc.RpcError:
             if not self._closing:
                 self.missing += len(signals)
             return
-        for sequence, item in zip(signals, answer.explanations, strict=True):
-            one = ipb.ExplainResponse(
-                explanations=[item], method=answer.method, score=answer.score, baseline=answer.baseline
+        for sequence, result in zip(signals, answer.results, strict=True):
+            if not result.HasField("explanation"):
+                self.missing += 1
+                continue
+            single = ipb.ExplainResponse(
+                results=[result],
+                method=answer.method,
+                score=answer.score,
+                baseline=answer.baseline,
+                models=answer.models,
             )
-            data = sequence.to_bytes(8, "little") + one.SerializeToString()
+            data = sequence.to_bytes(8, "little") + single.SerializeToString()
             self._write(Kind.EXPLANATION, data, time.monotonic() - self._begin)
             self.maps += 1
 
 
-class _Writing(StreamState):
-    """A stream's state that writes every response down as it came."""
+class _RecordingState(StreamState):
+    """The state of a stream that records every response."""
 
     def __init__(self, request: spb.SignalsRequest, write: Any) -> None:
         super().__init__(request, Method.UNSPECIFIED)
         self._write = write
 
     def accept(self, response: spb.SignalsResponse) -> Any:
-        """Write, then take."""
+        """Record the response and return its message."""
         self._write(response)
         return super().accept(response)

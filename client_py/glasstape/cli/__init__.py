@@ -1,4 +1,4 @@
-"""The command `glasstape`. Subcommands are found by entry point and loaded only when they run.
+"""The command `glasstape`. Subcommands are entry points, loaded when they run.
 
 A subcommand is a module with HELP, `add_arguments(parser)` and `run(options) -> exit status`.
 """
@@ -18,7 +18,6 @@ _EXTRAS = {
     "pydantic_settings": "server",
     "polars": "server",
     "safetensors": "server",
-    "grpc_health": "server",
     "grpc_reflection": "server",
     "filelock": "server",
     "glasstape_server": "server",
@@ -26,11 +25,11 @@ _EXTRAS = {
     "pyqtgraph": "desktop",
     "glasstape_qt": "desktop",
 }
-"""Which extra brings a module."""
+"""The extra that installs a module."""
 
 
 class Command(Protocol):
-    """A subcommand's module."""
+    """Module of a subcommand."""
 
     HELP: str
 
@@ -40,50 +39,54 @@ class Command(Protocol):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _dispatch(given)
+        return _dispatch(words)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader went away (| head): nothing to say
+        sys.stderr.close()  # the reader of a pipe has exited, as with `| head`
         return 0
 
 
-def _dispatch(given: Sequence[str]) -> int:
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    name = given[0] if given else ""
+def _dispatch(words: Sequence[str]) -> int:
+    commands = {entry.name: entry for entry in entry_points(group=GROUP)}
+    name = words[0] if words else ""
     if name == "--version":
         from glasstape import __version__
 
         print(f"glasstape {__version__}")
         return 0
-    if name not in found:
-        return _overview(found, name)
+    if name not in commands:
+        return _overview(commands, name)
     try:
-        command: Command = found[name].load()
+        command: Command = commands[name].load()
         parser = argparse.ArgumentParser(f"glasstape {name}", description=command.HELP, allow_abbrev=False)
         command.add_arguments(parser)
-        return command.run(parser.parse_args(given[1:]))
+        return command.run(parser.parse_args(words[1:]))
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        print(f"glasstape {name} needs an extra: pip install 'glasstape[{extra}]'", file=sys.stderr)
+        print(
+            f"glasstape {name}: requires an optional dependency: pip install 'glasstape[{extra}]'",
+            file=sys.stderr,
+        )
         return 1
 
 
-def _overview(found: dict[str, EntryPoint], name: str) -> int:
-    asked = name in ("", "-h", "--help")
-    out = sys.stdout if asked else sys.stderr
-    if not asked:
-        print(f"glasstape: no command {name!r}\n", file=out)
-    print("usage: glasstape COMMAND [options]      (glasstape COMMAND --help tells more)\n", file=out)
-    for entry in sorted(found.values()):
+def _overview(commands: dict[str, EntryPoint], name: str) -> int:
+    requested = name in ("", "-h", "--help")
+    out = sys.stdout if requested else sys.stderr
+    if not requested:
+        print(f"glasstape: unknown command {name!r}\n", file=out)
+    print("usage: glasstape COMMAND [options]\n", file=out)
+    for entry in sorted(commands.values()):
         try:
             text = entry.load().HELP
         except ModuleNotFoundError as error:
             extra = _EXTRAS.get((error.name or "").split(".")[0], "?")
-            text = f"(needs glasstape[{extra}])"
+            text = f"(requires glasstape[{extra}])"
         print(f"  {entry.name:<10} {text}", file=out)
-    return 0 if asked else 2
+    print("\n`glasstape COMMAND --help` lists the options of a command.", file=out)
+    return 0 if requested else 2

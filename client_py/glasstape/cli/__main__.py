@@ -1,4 +1,4 @@
-"""`python -m glasstape.cli`: the command without its script."""
+"""`python -m glasstape.cli`: run the command without its script."""
 
 import sys
 

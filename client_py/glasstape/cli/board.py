@@ -1,4 +1,4 @@
-"""The state behind `glasstape watch`, and its picture."""
+"""State and rendering of `glasstape watch`."""
 
 from rich.console import Group
 from rich.table import Table
@@ -11,20 +11,20 @@ from glasstape import (
     Disconnected,
     EventBatch,
     Explanation,
-    Gap,
     Goodbye,
     Heartbeat,
     HeatmapBatch,
     Model,
     Opened,
     OutcomeEvent,
+    SequenceGap,
     StreamMessage,
 )
 from glasstape.cli.render import caption, confidence_bar, direction_text, heatmap_table
 
 
 class Board:
-    """The newest confidence of each symbol, the newest explained buy, and how the feed is."""
+    """The newest confidence of each symbol, the newest explained buy, and the status of the feed."""
 
     def __init__(self, client: Client, model: Model) -> None:
         self._client = client
@@ -34,16 +34,16 @@ class Board:
         self.buys = 0
         self.hits = self.scored = 0
         self.explained: tuple[BuyEvent, Explanation] | None = None
-        self._waiting: dict[int, BuyEvent] = {}
+        self._unexplained: dict[int, BuyEvent] = {}
 
-    def take(self, message: StreamMessage) -> None:
-        """Take a message of the stream."""
+    def update(self, message: StreamMessage) -> None:
+        """Apply a message of the stream."""
         match message:
             case EventBatch():
                 for event in message.events:
-                    self._take_event(event)
+                    self._apply_event(event)
             case HeatmapBatch():
-                self._take_heatmaps(message)
+                self._apply_heatmaps(message)
             case Heartbeat():
                 self.status = (
                     f"{message.data_state.value}, market time {message.market_time:%Y-%m-%d %H:%M} UTC"
@@ -52,22 +52,23 @@ class Board:
                 self.status = f"connected ({message.result.value})"
             case Disconnected():
                 seconds = message.retry_in.total_seconds()
-                self.status = f"disconnected, next try in {seconds:.1f} s: {message.error}"
-            case Gap():
-                self.status = f"lost {message.first_sequence}-{message.last_sequence}: {message.reason}"
+                self.status = f"disconnected, retrying in {seconds:.1f} s: {message.error}"
+            case SequenceGap():
+                first, last = message.first_sequence, message.last_sequence
+                self.status = f"events {first}-{last} are lost: {message.reason.value}"
             case Goodbye():
-                self.status = f"the server said goodbye: {message.reason.value}"
+                self.status = f"the server closes the stream: {message.reason.value}"
 
     def heatmap(self) -> Group | None:
-        """The map of the newest explained buy."""
+        """Return the map of the newest explained buy; None: there is none."""
         if self.explained is None:
             return None
         event, explanation = self.explained
-        title = f"why {event.symbol} is a buy at {event.bar_close_time:%Y-%m-%d %H:%M} UTC (sequence {event.sequence})"
+        title = f"buy {event.symbol}, bar close {event.bar_close_time:%Y-%m-%d %H:%M} UTC, sequence {event.sequence}"
         return Group(heatmap_table(explanation, self.model, title), Text(caption(explanation), "dim"))
 
-    def picture(self) -> Group:
-        """Everything, as rich draws it."""
+    def render(self) -> Group:
+        """Return the board as a rich renderable."""
         table = Table(
             title=f"Glasstape: {self.model.ref.name}@{self.model.ref.version}", title_justify="left"
         )
@@ -84,28 +85,29 @@ class Board:
             table.add_column(name, justify="right" if name in ("close", "change", "down", "flat") else "left")
         for symbol, event in sorted(self.confidences.items()):
             signal = event.signal
-            said = signal.confidence
+            confidence = signal.probabilities
             change = "" if signal.change is None else f"{signal.change:+.2%}"
             table.add_row(
-                symbol, f"{signal.bar.close:,.2f}", change, f"{said.down:.1%}", f"{said.flat:.1%}",
-                confidence_bar(said.up, self.model.buy_ramp_low, self.model.buy_ramp_high),
-                direction_text(said), f"{event.bar_close_time:%Y-%m-%d %H:%M}",
-            )  # fmt: skip
-        rate = (
-            f"{self.hits}/{self.scored} up and down calls came true since"
-            if self.scored
-            else "no call resolved since"
-        )
+                symbol,
+                f"{signal.bar.close:,.2f}",
+                change,
+                f"{confidence.down:.1%}",
+                f"{confidence.flat:.1%}",
+                confidence_bar(confidence.up, self.model.buy_ramp_low, self.model.buy_ramp_high),
+                direction_text(confidence),
+                f"{event.bar_close_time:%Y-%m-%d %H:%M}",
+            )
+        hits = f"{self.hits} of {self.scored} UP and DOWN signals hit" if self.scored else "no outcomes"
         parts: list[Table | Text | Group] = [
             table,
-            Text(f"{self.status} · {self.buys} buys and {rate} connecting", "dim"),
+            Text(f"{self.status} · since connecting: {self.buys} buys, {hits}", "dim"),
         ]
         heatmap = self.heatmap()
         if heatmap is not None:
             parts += [Text(), heatmap]
         return Group(*parts)
 
-    def _take_event(self, event: object) -> None:
+    def _apply_event(self, event: object) -> None:
         match event:
             case ConfidenceEvent():
                 self.confidences[event.symbol] = event
@@ -114,17 +116,19 @@ class Board:
                 )
             case BuyEvent():
                 self.buys += 1
-                self._waiting[event.sequence] = event
+                self._unexplained[event.sequence] = event
             case OutcomeEvent() if event.predicted.name != "FLAT":
                 self.scored += 1
                 self.hits += event.hit
 
-    def _take_heatmaps(self, batch: HeatmapBatch) -> None:
-        explained = [sequence for sequence in batch.explanations if sequence in self._waiting]
+    def _apply_heatmaps(self, batch: HeatmapBatch) -> None:
+        explained = [sequence for sequence in batch.explanations if sequence in self._unexplained]
         if not explained:
             return
-        event = self._waiting[max(explained)]
+        event = self._unexplained[max(explained)]
         if event.model.digest != self.model.ref.digest:
             self.model = self._client.model(f"{event.model.name}@{event.model.version}")
         self.explained = (event, batch.explanations[event.sequence])
-        self._waiting = {sequence: e for sequence, e in self._waiting.items() if sequence > event.sequence}
+        self._unexplained = {
+            sequence: e for sequence, e in self._unexplained.items() if sequence > event.sequence
+        }

@@ -1,4 +1,4 @@
-"""What every command that talks to a server shares."""
+"""Options and output shared by the commands that call a server."""
 
 import argparse
 import dataclasses
@@ -20,43 +20,43 @@ if TYPE_CHECKING:
 DEFAULT_SERVER = "localhost:50551"
 
 WIDE = 200
-"""Columns of a table that goes to a file or a pipe."""
+"""Columns of a table written to a file or pipe."""
 
 
 def add_server(parser: argparse.ArgumentParser) -> None:
-    """The --server option."""
+    """Add the options of a connection."""
     parser.add_argument(
         "--server",
         default=os.environ.get("GLASSTAPE_SERVER", DEFAULT_SERVER),
         metavar="HOST:PORT",
-        help="server to talk to (default: GLASSTAPE_SERVER or %(default)s)",
+        help="server address (default: GLASSTAPE_SERVER or %(default)s)",
     )
     parser.add_argument(
         "--token-file",
         type=Path,
         default=os.environ.get("GLASSTAPE_TOKEN_FILE"),
         metavar="FILE",
-        help="file with the bearer token (default: GLASSTAPE_TOKEN_FILE)",
+        help="read the bearer token from this file (default: GLASSTAPE_TOKEN_FILE)",
     )
     parser.add_argument(
-        "--tls", action="store_true", help="connect with TLS; implied by the certificates that follow"
+        "--tls", action="store_true", help="connect with TLS; implied by the certificate options"
     )
     for flag, text in (
-        ("--root-certificates", "authorities to trust (default: the system's)"),
-        ("--client-certificate", "for mutual TLS"),
-        ("--client-key", "for mutual TLS"),
+        ("--root-certificates", "certificate authorities to trust (default: those of the system)"),
+        ("--client-certificate", "client certificate for mutual TLS"),
+        ("--client-key", "client key for mutual TLS"),
     ):
-        parser.add_argument(flag, type=Path, metavar="FILE", help=f"PEM: {text}")
+        parser.add_argument(flag, type=Path, metavar="FILE", help=f"PEM file: {text}")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """The --json option."""
-    parser.add_argument("--json", action="store_true", help="print JSON, one object on a line")
+    """Add the --json option."""
+    parser.add_argument("--json", action="store_true", help="print JSON, one object per line")
 
 
 @contextmanager
 def connected(options: argparse.Namespace) -> Iterator["Client"]:
-    """A client of the chosen server."""
+    """Yield a client of the chosen server."""
     from glasstape import Client
 
     with Client(options.server, tls=tls_of(options), token=token_of(options)) as client:
@@ -64,11 +64,11 @@ def connected(options: argparse.Namespace) -> Iterator["Client"]:
 
 
 def token_of(options: argparse.Namespace) -> str | None:
-    """The bearer token that was asked for. It comes from a file: arguments show in lists of processes.
+    """Return the bearer token. It is read from a file, since arguments show in process lists.
 
     Raises:
-        ValueError: the file holds none.
-        OSError: it cannot be read.
+        ValueError: the file is empty.
+        OSError: the file cannot be read.
     """
     if options.token_file is None:
         return None
@@ -79,10 +79,10 @@ def token_of(options: argparse.Namespace) -> str | None:
 
 
 def tls_of(options: argparse.Namespace) -> "Tls | None":
-    """TLS as it was asked for; None: plaintext.
+    """Return the TLS settings; None: plaintext.
 
     Raises:
-        ValueError: one of key and certificate without the other.
+        ValueError: only one of client key and client certificate is set.
         OSError: a file cannot be read.
     """
     from glasstape import Tls
@@ -91,13 +91,13 @@ def tls_of(options: argparse.Namespace) -> "Tls | None":
     if not options.tls and not any(files):
         return None
     if (options.client_key is None) != (options.client_certificate is None):
-        raise ValueError("--client-certificate and --client-key: one needs the other")
+        raise ValueError("--client-certificate and --client-key: must be set together")
     roots, key, chain = (file.read_bytes() if file else None for file in files)
     return Tls(root_certificates=roots, client_key=key, client_certificates=chain)
 
 
 def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Print errors of the SDK as one sentence instead of a traceback."""
+    """Wrap a command to print errors as one sentence instead of a traceback."""
 
     def wrapper(options: argparse.Namespace) -> int:
         from glasstape import GlasstapeError, UnavailableError
@@ -105,11 +105,12 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
         try:
             return run(options)
         except UnavailableError as error:
-            print(f"glasstape: no answer from {options.server}: {error}", file=sys.stderr)
+            address = vars(options).get("server", "the server")
+            print(f"glasstape: {address} is unavailable: {error}", file=sys.stderr)
         except GlasstapeError as error:
             print(f"glasstape: {error.code}: {error}", file=sys.stderr)
         except (OSError, ValueError, OverflowError, KeyError) as error:
-            # Files and flags come from people: what is wrong with them is one sentence.
+            # Errors of files and options are user errors: no traceback.
             print(f"glasstape: {error}", file=sys.stderr)
         return 1
 
@@ -117,12 +118,12 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
 
 
 def print_json(value: object) -> None:
-    """One value as one line of JSON."""
+    """Print a value as one line of JSON."""
     print(json.dumps(to_json(value), ensure_ascii=False), flush=True)
 
 
 def to_json(value: object) -> Any:
-    """An SDK value as JSON values: enums by name, times in ISO 8601, arrays as lists."""
+    """Return an SDK value as JSON values: enums by name, times in ISO 8601, arrays as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         plain = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
         kind = getattr(value, "kind", None)
@@ -143,7 +144,7 @@ def to_json(value: object) -> Any:
 
 
 def wide_console() -> "Console":
-    """Standard output; where nobody looks at a terminal, tables are as wide as they need to be."""
+    """Return a console on standard output; tables for a file or pipe are not cut to a terminal's width."""
     from rich.console import Console
 
     console = Console()

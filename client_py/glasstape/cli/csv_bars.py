@@ -1,4 +1,4 @@
-"""Bars from a CSV file, with the standard library alone."""
+"""Bars from a CSV file, with the standard library only."""
 
 import csv
 import gzip
@@ -21,23 +21,23 @@ _NAMES = {
     "volume": ("volume", "vol", "거래량"),
 }
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-"""A number as spreadsheets write it: 71,000."""
+"""A number with grouped thousands: 71,000."""
 
 
 def read_bars(
     path: Path, interval: str, *, symbol: str, time_zone: str, close: clock_time | None
 ) -> Iterator[Bar]:
-    """Read bars.
+    """Yield the bars of a file.
 
     Args:
         path: .csv or .csv.gz with a header.
-        interval: length of the bars.
-        symbol: symbol of files without such a column.
+        interval: bar interval.
+        symbol: symbol of a file without such a column.
         time_zone: IANA zone of times without an offset.
-        close: local closing time of rows that carry a date alone.
+        close: local closing time of rows with a date only.
 
     Raises:
-        InvalidRequestError: a column is missing or a value cannot be read; names file, line and column.
+        InvalidRequestError: a column is missing or a value is malformed; names file, line and column.
     """
     zone = ZoneInfo(time_zone)
     opener = gzip.open if path.suffix == ".gz" else open
@@ -65,7 +65,7 @@ def _columns(header: object, path: Path, has_symbol: bool) -> dict[str, str]:
     missing = [key for key in _NAMES if key not in found and not (key == "symbol" and has_symbol)]
     if missing:
         raise InvalidRequestError.field(
-            str(path), f"no column for {', '.join(missing)}; has {', '.join(names)}"
+            str(path), f"must have a column for {', '.join(missing)}, has {', '.join(names)}"
         )
     return found
 
@@ -85,11 +85,11 @@ def _moment(text: str, interval: str, zone: ZoneInfo, close: clock_time | None, 
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidRequestError.field(where, f"must be an ISO 8601 date or time, is {text!r}") from None
-    # A daily bar at midnight is a date in disguise; taken as a time it would close before its day.
+    # The time of a daily bar at midnight is a date: as a time, the bar would close before its day.
     midnight = interval in ("1d", "1w") and moment.tzinfo is None and moment.time() == clock_time(0, 0)
     if len(text) <= 10 or midnight:
         if close is None:
-            rule = f"is a date alone ({text}): say when its bar closes with --close HH:MM and --time-zone"
+            rule = f"must have a closing time, is the date {text}: set --close HH:MM and --time-zone"
             raise InvalidRequestError.field(where, rule)
         moment = datetime.combine(moment, close)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

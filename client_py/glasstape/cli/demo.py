@@ -1,4 +1,4 @@
-"""`glasstape demo`: a server on the bundled sample market, and a view of its signals."""
+"""`glasstape demo`: start a server on the bundled sample market and show its signals."""
 
 import argparse
 import contextlib
@@ -11,35 +11,39 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from glasstape.cli import watch
-from glasstape.cli.watch import add_duration
+from glasstape.cli.connect import reported
+from glasstape.cli.watch import add_duration, show
 
-HELP = "start a server on the bundled sample market and watch it"
+HELP = "start a server on the bundled sample market and show its signals"
 
 INTRODUCTION = """\
 The bundled market: AAPL, GOOG, IBM, MSFT and later FB, daily bars, replayed on a simulated clock. The bundled
-model was trained on 2000-2010 and validated on 2011; what you see, 2012-13, it has never seen. Do not act on it:
-on daily bars an accuracy of 34-40 % over three classes is what honest models reach. Ctrl-C ends everything.
+model was trained on 2000-2010 and validated on 2011; the replay shows 2012-13, which it has never seen. Do not act
+on it: on daily bars, expect a three-class accuracy of 34-40 %. Ctrl-C stops the demo.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_duration(parser)
     parser.add_argument(
         "--view",
         choices=("auto", "desk", "table", "text"),
         default="auto",
-        help="auto: the desktop where there is a screen and it is installed, else a table, else text",
+        help="output: desk, table, text, or auto: the desktop if it is installed and there is a screen, else as in "
+        "`glasstape watch` (default: auto)",
     )
     parser.add_argument(
         "--step", type=float, default=0.5, help="seconds from bar to bar (default: %(default)s)"
     )
 
 
+@reported
 def run(options: argparse.Namespace) -> int:
-    """Serve and watch; returns the exit status."""
-    view = _desk_or(options.view)
+    """Serve and show; returns the exit status."""
+    from glasstape import Client
+
+    view = _view(options.view)
     print(INTRODUCTION, flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="glasstape-demo-") as folder,
@@ -50,14 +54,14 @@ def run(options: argparse.Namespace) -> int:
         try:
             if view == "desk":
                 return subprocess.call(_command("desk", "--server", address, *_duration(options)))
-            arguments = argparse.ArgumentParser()
-            watch.add_arguments(arguments)
-            return watch.run(arguments.parse_args(["--server", address, "--view", view, *_duration(options)]))
+            with Client(address) as client:
+                show(client, view, options.duration)
+            return 0
         except KeyboardInterrupt:
             return 0
 
 
-def _desk_or(view: str) -> str:
+def _view(view: str) -> str:
     if view != "auto":
         return view
     screen = (
@@ -77,12 +81,12 @@ def _command(*arguments: str) -> list[str]:
 
 @contextlib.contextmanager
 def _server(folder: Path, step: float) -> Iterator[str | None]:
-    """A server process and its address; None if it did not start (it has said why)."""
+    """Yield the address of a server process; None if it did not start (its error is on standard error)."""
     serve = _command(
         "serve", "--port", "0", "--data-dir", str(folder), "--replay", "sample", "--replay-from", "2012-01-01",
         "--replay-step", str(step), "--log-level", "warning",
     )  # fmt: skip
-    # A session of its own: Ctrl-C reaches this process alone, which then ends the server in order.
+    # In a new session, Ctrl-C reaches only this process, which then stops the server in order.
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""

@@ -1,7 +1,7 @@
-"""`glasstape doctor`: what is wrong with an installation, a server, a model or a CSV, in plain words.
+"""`glasstape doctor`: diagnose an installation, server, model or CSV file.
 
-Checks are found by entry point, so that the server brings its own: a check is a function
-`(options) -> findings` and `add_arguments(parser)` beside it in one module.
+Further checks are entry points, so that the server adds its own: modules with `check(options) -> findings` and
+`add_arguments(parser)`.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from glasstape.cli.connect import add_json, add_server, print_json, tls_of, toke
 if TYPE_CHECKING:
     from glasstape import Health
 
-HELP = "say what is wrong with an installation, a server, a model or a CSV"
+HELP = "diagnose an installation, server, model or CSV file"
 
 GROUP = "glasstape.checks"
 Finding = tuple[str, str]
@@ -25,19 +25,19 @@ Finding = tuple[str, str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command and of every check."""
+    """Add the arguments of the command and of every check."""
     parser.epilog = (
-        "Exit status: 0 nothing is wrong (warnings may be told), 1 a problem was found, 2 wrong arguments."
+        "Exit status: 0 no problem (there may be warnings), 1 a problem was found, 2 invalid arguments."
     )
     add_server(parser)
     add_json(parser)
-    parser.add_argument("--offline", action="store_true", help="do not ask a server")
+    parser.add_argument("--offline", action="store_true", help="skip the checks of a server")
     for entry in entry_points(group=GROUP):
         entry.load().add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check everything that was asked for; the exit status is 1 if there is a problem."""
+    """Run the selected checks; the exit status is 1 if there is a problem."""
     findings = [*_installation()]
     if not options.offline:
         findings += _server(options)
@@ -71,7 +71,7 @@ def _installation() -> Iterator[Finding]:
         if kind == "upb"
         else (
             "warning",
-            f"protobuf runs on {kind}: slow, and without limits on recursion; reinstall protobuf",
+            f"protobuf runs on {kind}: slow, and without a recursion limit; reinstall protobuf",
         )
     )
 
@@ -95,18 +95,19 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _server(options: argparse.Namespace) -> Iterator[Finding]:
     address = options.server
     from glasstape import Client, GlasstapeError, Heartbeat, ModelState
-    from glasstape._convert.health import UNREACHABLE
 
     try:
         with Client(address, timeout=3.0, tls=tls_of(options), token=token_of(options)) as client:
             health = client.health()
-            yield from _reasons(health)
-            if UNREACHABLE in health.reasons:
-                yield "problem", f"{address}: no server (proxy variables: {_proxies() or 'none'})"
+            if not health.reachable:
+                yield "problem", f"{address}: unreachable (proxy variables: {_proxies() or 'none'})"
                 return
+            yield from _reasons(health)
             if health.serving:
                 yield "ok", f"{address}: serving"
-            for model in client.models():
+            info = client.server_info()
+            yield "ok", f"server {info.server_version}, contract {info.contract_version}"
+            for model in client.models(view="basic"):
                 if model.state is ModelState.REFUSED:
                     yield (
                         "warning",
@@ -117,11 +118,11 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
                 beat = next(message for message in stream.messages() if isinstance(message, Heartbeat))
             skew = (datetime.now(UTC) - beat.server_time).total_seconds()
             kind = "ok" if abs(skew) < 2 else "warning"
-            yield kind, f"clocks differ by {skew:+.1f} s"
+            yield kind, f"clock skew {skew:+.1f} s"
             state = beat.data_state.value
             meaning = {
                 "delayed": ": the newest bar closed more than one interval ago",
-                "stale": ": no bar for more than two intervals; is the publisher running?",
+                "stale": ": no bar for more than two intervals; check that the publisher runs",
                 "replay": ": history on a simulated clock",
             }.get(state, "")
             yield "warning" if state == "stale" else "ok", f"market data is {state}{meaning}"
@@ -137,6 +138,6 @@ def _reasons(health: "Health") -> Iterator[Finding]:
 
 
 def _proxies() -> str:
-    """grpc honours these, which is a frequent reason for a local server that cannot be reached."""
+    """Return the proxy variables that are set: grpc applies them to local servers too."""
     names = ("http_proxy", "https_proxy", "grpc_proxy")
     return ", ".join(name for name in names if os.environ.get(name) or os.environ.get(name.upper()))

@@ -1,4 +1,4 @@
-"""`glasstape explain`: predictions with their heat maps."""
+"""`glasstape explain`: show predictions with their heat maps."""
 
 import argparse
 from dataclasses import replace
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from glasstape import Client, Explanation, Model
 
-HELP = "show why: the (time x feature) heat map of a prediction"
+HELP = "show the (time x feature) heat map of a prediction"
 FORMATS = (".png", ".svg")
-DEFAULT = "integrated_gradients"
-MOST_BARS = 4096
-"""Bars that a request may carry of one symbol."""
+DEFAULT_METHOD = "integrated_gradients"
+MAX_BARS = 4096
+"""Bars of one symbol in a request."""
 METHODS = (
     "gradient, gradient_x_input, smoothgrad, integrated_gradients, expected_gradients, occlusion, shapley_bars, "
     "shapley_features, grad_cam, grad_cam_x_gradient, attention, attention_x_gradient or counterfactual"
@@ -26,40 +26,50 @@ METHODS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_server(parser)
     add_json(parser)
     add_source(parser)
     parser.add_argument(
         "--method",
-        help=f"{METHODS}; `glasstape models NAME` says which a model serves (default: {DEFAULT})",
+        help=f"{METHODS}; `glasstape models NAME` lists those of a model (default: {DEFAULT_METHOD})",
     )
-    parser.add_argument("--compare", action="store_true", help="every method of the model, side by side")
-    parser.add_argument("--score", default="margin", help="margin, logit, log_probability or up_minus_down")
-    parser.add_argument("--target", help="down, flat or up (default: each one's winner)")
-    parser.add_argument("--foil", help="class to compare with (default: the runner-up)")
+    parser.add_argument("--compare", action="store_true", help="compare every method of the model")
+    parser.add_argument(
+        "--score",
+        default="margin",
+        help="score to explain: margin, logit, log_probability or up_minus_down (default: margin)",
+    )
+    parser.add_argument(
+        "--target", help="class to explain: down, flat or up (default: the winning class of each item)"
+    )
+    parser.add_argument("--foil", help="class to compare with (default: the highest other class)")
     parser.add_argument(
         "--baseline",
-        help="mean, zero, or previous: what changed since the last signal (default: the method's)",
+        help="reference input: mean, zero, or previous, the window of the previous signal (default: by method)",
     )
-    parser.add_argument("--samples", type=int, default=0, help="steps or draws (default: the method's own)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of methods that draw (default: 0)")
-    parser.add_argument("--quality", default="fast", help="none, fast or full (default: fast)")
+    parser.add_argument("--samples", type=int, default=0, help="steps or draws (default: by method)")
     parser.add_argument(
-        "--language", choices=("en", "ko"), default="en", help="of the sentences (default: en)"
+        "--seed", type=int, default=0, help="seed of methods that draw random numbers (default: 0)"
     )
-    parser.add_argument("--save", type=Path, metavar="FILE", help="draw the maps into a .png or .svg file")
+    parser.add_argument(
+        "--quality", default="fast", help="checks of the map: none, fast or full (default: fast)"
+    )
+    parser.add_argument(
+        "--language", choices=("en", "ko"), default="en", help="language of the sentences (default: en)"
+    )
+    parser.add_argument("--save", type=Path, metavar="FILE", help="save the maps as a .png or .svg file")
 
 
 @reported
 def run(options: argparse.Namespace) -> int:
     """Explain; the exit status is 1 if any item failed."""
     if options.save and options.json:
-        raise ValueError("--save: not together with --json")
+        raise ValueError("--save: must not be combined with --json")
     if options.save and options.save.suffix.lower() not in FORMATS:
         raise ValueError(f"--save: must end in {' or '.join(FORMATS)}, is {options.save.name!r}")
     if options.save and not options.save.parent.is_dir():
-        raise ValueError(f"--save: there is no folder {options.save.parent}")
+        raise ValueError(f"--save: the folder must exist: {options.save.parent}")
     with connected(options) as client:
         explanations = _compared(client, options) if options.compare else _explained(client, options)
         if options.json:
@@ -67,13 +77,13 @@ def run(options: argparse.Namespace) -> int:
                 print_json(explanation)
         else:
             _show(client, explanations, options)
-    return int(any(explanation.prediction.error is not None for explanation in explanations))
+    return int(any(explanation.error is not None for explanation in explanations))
 
 
 def _explained(client: "Client", options: argparse.Namespace) -> "list[Explanation]":
     return client.explain(
         **source(options),
-        method=options.method or DEFAULT,
+        method=options.method or DEFAULT_METHOD,
         score=options.score,
         target=options.target,
         foil=options.foil,
@@ -85,44 +95,47 @@ def _explained(client: "Client", options: argparse.Namespace) -> "list[Explanati
 
 
 def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanation]":
-    """The first item by every method of its model."""
+    """Explain the first item by every method of its model."""
     from glasstape import Method
 
-    given = source(options)
-    windows = given.get("windows")
-    items = given.get("symbols") or given.get("signals") or [()]
+    inputs = source(options)
+    windows = inputs.get("windows")
+    items = inputs.get("symbols") or inputs.get("signals") or [()]
     if len(items) != 1 or (windows is not None and windows.ndim == 3 and len(windows) != 1):
-        raise ValueError("--compare: give exactly one item")
+        raise ValueError("--compare: requires exactly one item")
     chosen = (options.method, options.target, options.foil, options.samples, options.baseline)
     if any(chosen) or options.score != "margin":
         raise ValueError(
-            "--compare: takes none of --method, --target, --foil, --baseline, --samples, --score"
+            "--compare: must not be combined with --method, --target, --foil, --baseline, --samples or --score"
         )
-    first = client.explain(**given, quality="none")[0]
-    if first.prediction.model is None or first.prediction.error is not None:
+    first = client.explain(**inputs, quality="none")[0]
+    if first.model is None or first.prediction is None:
         return [first]
-    ref = first.prediction.model
+    ref = first.model
     model = client.model(f"{ref.name}@{ref.version}")
-    # All maps are of one version and one window, whatever is deployed or closes meanwhile.
-    pinned: dict[str, Any] = given if "signals" in given else {**given, "model": f"{ref.name}@{ref.version}"}
+    # Pin the version and the window: a deployment or a bar close meanwhile must not change them.
+    name = f"{ref.name}@{ref.version}"
+    pinned: dict[str, Any] = inputs if "signals" in inputs else {**inputs, "model": name}
     edited = pinned
-    if "symbols" in given:
+    if "symbols" in inputs:
         bars = client.bars(first.prediction.symbol, model.interval, end=first.prediction.bar_close_time)
-        edited = {"bars": [[bar for bar in bars if not bar.halted][-MOST_BARS:]], "model": pinned["model"]}
+        edited = {"bars": [[bar for bar in bars if not bar.halted][-MAX_BARS:]], "model": pinned["model"]}
         pinned = {"windows": first.window, "model": pinned["model"]}
-    made = []
+    explanations = []
     for method in model.methods:
-        # Published with single logits; everything else explains what decided.
+        # Their papers explain a single logit.
         score = "logit" if method in (Method.GRAD_CAM, Method.ATTENTION) else "margin"
-        one = client.explain(
+        explanation = client.explain(
             **(edited if method is Method.COUNTERFACTUAL else pinned),
             method=method,
             score=score,
             seed=options.seed,
             quality=options.quality,
         )[0]
-        made.append(replace(one, prediction=first.prediction, bar_close_times=first.bar_close_times))
-    return made
+        explanations.append(
+            replace(explanation, prediction=first.prediction, bar_close_times=first.bar_close_times)
+        )
+    return explanations
 
 
 def _show(client: "Client", explanations: "list[Explanation]", options: argparse.Namespace) -> None:
@@ -133,14 +146,13 @@ def _show(client: "Client", explanations: "list[Explanation]", options: argparse
     models: dict[str, Model] = {}
     drawn = []
     for number, explanation in enumerate(explanations):
-        prediction = explanation.prediction
-        name = prediction.symbol or f"#{number}"
-        if prediction.confidence is None or prediction.model is None:
-            console.print(f"{name}: {prediction.error}", style="red")
+        name = explanation.symbol or f"#{number}"
+        if explanation.model is None:
+            console.print(f"{name}: {explanation.error}", style="red")
             continue
-        ref = f"{prediction.model.name}@{prediction.model.version}"
+        ref = f"{explanation.model.name}@{explanation.model.version}"
         model = models.setdefault(ref, client.model(ref) if ref not in models else models[ref])
-        drawn.append((name, explanation, model, zones.get(prediction.symbol, UTC)))
+        drawn.append((name, explanation, model, zones.get(explanation.symbol, UTC)))
     if options.compare and drawn:
         _show_compared(console, drawn, options.language)
     elif not options.compare:
@@ -160,7 +172,7 @@ def _show_one(
     from glasstape import in_words
     from glasstape.cli.render import caption, direction_text, heatmap_table
 
-    confidence = explanation.prediction.unwrap()
+    confidence = explanation.confidence
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     if explanation.counterfactual is None or explanation.counterfactual.found:
         console.print(heatmap_table(explanation, model, name, zone))
@@ -177,19 +189,17 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
     from glasstape.words import bar_labels
 
     name, first, model, zone = drawn[0]
-    confidence = first.prediction.unwrap()
+    confidence = first.confidence
     console.print(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})", highlight=False)
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     bars = bar_labels(first.bar_close_times, model.time_steps, zone)
     times = ", ".join(bars(row) for row in range(model.time_steps))
-    console.print(
-        f"bars, from left to right: {times}; numbers are tenths of each map's own peak", style="dim"
-    )
-    console.print(Columns([small_map(made, model, made.method.value) for _, made, _, _ in drawn]))
-    for _, made, _, zone in drawn:
-        if made.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):
-            console.print(f"{made.method.value}:")
-            for sentence in in_words(made, language, zone):
+    console.print(f"bars, from left to right: {times}; numbers are tenths of each map's peak", style="dim")
+    console.print(Columns([small_map(item, model, item.method.value) for _, item, _, _ in drawn]))
+    for _, explanation, _, zone in drawn:
+        if explanation.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):
+            console.print(f"{explanation.method.value}:")
+            for sentence in in_words(explanation, language, zone):
                 console.print(f"  {sentence}", highlight=False)
 
 
@@ -197,21 +207,21 @@ def _save(options: argparse.Namespace, drawn: list[_Drawn]) -> None:
     from glasstape.cli.picture import Picture, save
 
     name, first, model, _ = drawn[0]
-    confidence = first.prediction.unwrap()
+    confidence = first.confidence
     title = (
         f"{name}: {confidence.direction.name} {confidence.winning:.1%} ({model.ref.name}@{model.ref.version})"
     )
     if not options.compare and len(drawn) > 1:
         title = f"{model.ref.name}@{model.ref.version}"
     pictures = [
-        Picture(made.method.value if options.compare else item, made, used, zone)
-        for item, made, used, zone in drawn
+        Picture(explanation.method.value if options.compare else item, explanation, used, zone)
+        for item, explanation, used, zone in drawn
     ]
     save(options.save, pictures, title)
 
 
 def _zones(client: "Client") -> dict[str, tzinfo]:
-    """The exchange's time zone of each symbol."""
+    """Return the time zone of each symbol's exchange."""
     from zoneinfo import ZoneInfo
 
     return {item.symbol: ZoneInfo(item.time_zone) for item in client.instruments()}

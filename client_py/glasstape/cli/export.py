@@ -1,4 +1,4 @@
-"""`glasstape export`: signals and outcomes for spreadsheets and notebooks."""
+"""`glasstape export`: write signals and outcomes to a file."""
 
 import argparse
 import csv
@@ -10,24 +10,32 @@ from typing import TYPE_CHECKING, Any
 from glasstape.cli.connect import add_server, connected, reported
 
 if TYPE_CHECKING:
-    from glasstape import Event
+    from glasstape import Confidence, Event
 
-HELP = "write signals and outcomes as CSV, JSON lines or Parquet"
+HELP = "export signals and outcomes as CSV, JSON lines or Parquet"
 
 COLUMNS = (
     "sequence", "kind", "symbol", "interval", "bar_close_time", "publish_time", "model", "version", "digest",
     "direction", "down", "flat", "up", "abstained", "novelty", "close", "expire_time", "data_state",
-    "confidence_sequence", "realised", "realised_return", "hit",
+    "confidence_sequence", "realized", "realized_return", "hit",
 )  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_server(parser)
-    parser.add_argument("--out", type=Path, help=".csv, .jsonl or .parquet (default: CSV to standard output)")
-    parser.add_argument("--kinds", default="", help="comma-separated: confidence,buy,outcome (default: all)")
-    parser.add_argument("--from", dest="first", type=int, default=0, help="first sequence")
-    parser.add_argument("--to", dest="last", type=int, default=0, help="last sequence")
+    parser.add_argument(
+        "--out", type=Path, help="file to write: .csv, .jsonl or .parquet (default: CSV to standard output)"
+    )
+    parser.add_argument(
+        "--kinds", default="", help="comma-separated kinds: confidence,buy,outcome (default: all)"
+    )
+    parser.add_argument(
+        "--from", dest="first", type=int, default=0, help="first sequence, inclusive (default: the earliest)"
+    )
+    parser.add_argument(
+        "--to", dest="last", type=int, default=0, help="last sequence, inclusive (default: the newest)"
+    )
     parser.add_argument("symbols", nargs="*", help="only these symbols (default: all)")
 
 
@@ -53,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         if options.out is None:
             write_csv(rows, sys.stdout)
             return 0
-        # Complete or not at all: an export that breaks off must not look finished.
+        # Replace the target only when the export is complete.
         draft = options.out.with_name(options.out.name + ".part")
         try:
             _write(rows, draft, suffix)
@@ -64,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def row_of(event: "Event") -> dict[str, Any]:
-    """One event as a flat row; what a kind does not have is None."""
+    """Return an event as a flat row; columns that its kind lacks are None."""
     from glasstape import BuyEvent, ConfidenceEvent, OutcomeEvent
 
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
@@ -77,29 +85,33 @@ def row_of(event: "Event") -> dict[str, Any]:
         signal = event.signal
         row.update(
             kind=event.kind.value, close=signal.bar.close, expire_time=signal.expire_time.isoformat(),
-            data_state=signal.data_state.value, **_confidence(signal.confidence),
+            data_state=signal.data_state.value, **_probabilities(signal.probabilities),
         )  # fmt: skip
         row["confidence_sequence"] = event.confidence_sequence if isinstance(event, BuyEvent) else None
     elif isinstance(event, OutcomeEvent):
         row.update(
-            kind=event.kind.value, confidence_sequence=event.confidence_sequence, realised=event.realised.name,
-            realised_return=event.realised_return, hit=event.hit, **_confidence(event.confidence),
+            kind=event.kind.value, confidence_sequence=event.confidence_sequence, realized=event.realized.name,
+            realized_return=event.realized_return, hit=event.hit, **_probabilities(event.probabilities),
         )  # fmt: skip
     return row
 
 
 def write_csv(rows: Iterable[dict[str, Any]], file: Any) -> None:
-    """Rows with a header."""
+    """Write rows with a header."""
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
-def _confidence(said: Any) -> dict[str, Any]:
+def _probabilities(confidence: "Confidence") -> dict[str, Any]:
     return {
-        "direction": said.direction.name, "down": said.down, "flat": said.flat, "up": said.up,
-        "abstained": said.abstained, "novelty": said.novelty,
-    }  # fmt: skip
+        "direction": confidence.direction.name,
+        "down": confidence.down,
+        "flat": confidence.flat,
+        "up": confidence.up,
+        "abstained": confidence.abstained,
+        "novelty": confidence.novelty,
+    }
 
 
 def _write(rows: Iterator[dict[str, Any]], path: Path, suffix: str) -> None:

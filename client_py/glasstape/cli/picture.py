@@ -16,11 +16,11 @@ from glasstape.cli.render import bar_spans, feature_spans, native_label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = "PRGn"
-"""ColorBrewer's purple to green, centred at 0: told apart by colour-blind people, and no market's red or blue."""
+COLORS = "PRGn"
+"""ColorBrewer's purple to green, centered at 0: safe for color blindness, and neither red nor blue as in markets."""
 FONTS = ["DejaVu Sans", "Noto Sans CJK KR", "Malgun Gothic", "Apple SD Gothic Neo", "NanumGothic"]
 COLUMNS = 4
-UNSURE = 0.8
+STABLE = 0.8
 """Sign stability below which a cell is hatched."""
 
 
@@ -32,15 +32,15 @@ class Picture:
     explanation: Explanation
     model: Model
     zone: tzinfo = UTC
-    """Of the exchange, in which bars are named."""
+    """Time zone of the exchange, for the names of bars."""
     outlined: np.ndarray[tuple[int, int], np.dtype[np.bool_]] | None = None
-    """Cells (time, feature) to outline: those that are known to matter."""
+    """Cells (time, feature) to outline."""
 
 
 def save(path: Path, pictures: Sequence[Picture], title: str) -> None:
-    """Draw maps beside each other, each from minus its own peak to plus its own peak.
+    """Draw maps side by side, each scaled to its own peak, and write a .png or .svg file.
 
-    A map that is coarser than the window is drawn in its own blocks and says its native shape.
+    A map that is coarser than the window is drawn at its native shape.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -52,7 +52,7 @@ def save(path: Path, pictures: Sequence[Picture], title: str) -> None:
         figure = Figure(figsize=(3.6 * columns, 3.1 * rows + 0.4), layout="constrained")
         figure.suptitle(title, fontsize=11)
         figure.supxlabel(
-            "green: for, purple: against; relevance has no sign; each map to its own peak", fontsize=7
+            "green: for, purple: against; relevance is unsigned; each map scaled to its own peak", fontsize=7
         )
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
         for axis, picture in zip(axes, pictures, strict=False):
@@ -69,10 +69,10 @@ def _draw(axis: "Axes", picture: Picture) -> None:
     if heatmap is None:
         axis.axis("off")
         return
-    native, peak = heatmap.native, heatmap.full_colour
+    native, peak = heatmap.native, heatmap.full_color
     edges = [np.array(part, dtype=float) for part in heatmap.edges]
     axis.pcolormesh(
-        edges[0], edges[1], native.T, cmap=COLOURS, vmin=-peak, vmax=peak, edgecolors="white", linewidth=0.6
+        edges[0], edges[1], native.T, cmap=COLORS, vmin=-peak, vmax=peak, edgecolors="white", linewidth=0.6
     )
     axis.invert_yaxis()
     axis.set_xticks((edges[0][:-1] + edges[0][1:]) / 2, bar_spans(explanation, picture.zone), fontsize=6)
@@ -80,7 +80,7 @@ def _draw(axis: "Axes", picture: Picture) -> None:
     axis.set_yticks((edges[1][:-1] + edges[1][1:]) / 2, names, fontsize=6)
     axis.tick_params(length=0)
     if heatmap.sign_stability is not None and not heatmap.upsampled:
-        for time, feature in np.argwhere(heatmap.sign_stability < UNSURE):
+        for time, feature in np.argwhere(heatmap.sign_stability < STABLE):
             _box(axis, int(time), int(feature), fill=False, hatch="////", linewidth=0, edgecolor="#777777")
     if picture.outlined is not None:
         for time, feature in np.argwhere(picture.outlined):
@@ -102,7 +102,7 @@ def _box(axis: "Axes", time: int, feature: int, **style: object) -> None:
 
 @contextmanager
 def _quiet_fonts() -> Iterator[None]:
-    """Matplotlib logs every font of the list that a machine lacks."""
+    """Silence matplotlib's log entry for each font of the list that is not installed."""
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
     log.setLevel(logging.ERROR)

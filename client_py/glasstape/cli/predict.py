@@ -1,4 +1,4 @@
-"""`glasstape predict`: one answer for each symbol, past signal or window."""
+"""`glasstape predict`: predict symbols, past signals or windows."""
 
 import argparse
 from typing import Any
@@ -9,18 +9,28 @@ HELP = "predict symbols, past signals or windows"
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """What to predict from."""
-    parser.add_argument("symbols", nargs="*", help="symbols of the server")
-    parser.add_argument("--signal", type=int, action="append", default=[], help="sequence of a past signal")
-    parser.add_argument("--windows", metavar="FILE.npy", help="float32 windows (n, time, feature)")
-    parser.add_argument("--model", default="", help="NAME or NAME@VERSION (default: the active model)")
+    """Add the options of the prediction input."""
+    parser.add_argument("symbols", nargs="*", help="predict the latest bars of these symbols")
+    parser.add_argument(
+        "--signal",
+        type=int,
+        action="append",
+        default=[],
+        help="predict the past signal of this sequence; may be repeated",
+    )
+    parser.add_argument("--windows", metavar="FILE.npy", help="predict float32 windows (n, time, feature)")
+    parser.add_argument("--model", default="", help="model NAME or NAME@VERSION (default: the active model)")
 
 
 def source(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `Client.predict`."""
-    given = [bool(options.symbols), bool(options.signal), bool(options.windows)]
-    if sum(given) != 1:
-        raise ValueError("give symbols, or --signal, or --windows: exactly one of them")
+    """Return the arguments of `Client.predict`.
+
+    Raises:
+        ValueError: not exactly one input is set.
+    """
+    inputs = [bool(options.symbols), bool(options.signal), bool(options.windows)]
+    if sum(inputs) != 1:
+        raise ValueError("input: must be exactly one of symbols, --signal and --windows")
     if options.windows:
         import numpy as np
 
@@ -31,7 +41,7 @@ def source(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_server(parser)
     add_json(parser)
     add_source(parser)
@@ -58,8 +68,11 @@ def run(options: argparse.Namespace) -> int:
                 if prediction.confidence is None:
                     console.print(f"{name:<10} {prediction.error}", style="red")
                     continue
-                said = prediction.confidence
-                numbers = f"  down {said.down:.1%}  flat {said.flat:.1%}  novelty {said.novelty:.0%}  "
-                bar = confidence_bar(said.up, model.buy_ramp_low, model.buy_ramp_high)
-                console.print(Text.assemble(f"{name:<10} ", bar, numbers, direction_text(said)))
+                confidence = prediction.confidence
+                numbers = (
+                    f"  down {confidence.down:.1%}  flat {confidence.flat:.1%}  "
+                    f"novelty {confidence.novelty:.0%}  "
+                )
+                bar = confidence_bar(confidence.up, model.buy_ramp_low, model.buy_ramp_high)
+                console.print(Text.assemble(f"{name:<10} ", bar, numbers, direction_text(confidence)))
     return int(any(prediction.error is not None for prediction in predictions))

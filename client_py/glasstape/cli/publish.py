@@ -1,4 +1,4 @@
-"""`glasstape publish`: bars of a CSV file into the server."""
+"""`glasstape publish`: publish bars of a CSV file."""
 
 import argparse
 import sys
@@ -10,11 +10,13 @@ from pathlib import Path
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 
 HELP = "publish bars of a CSV file"
-HISTORY_BATCH = 16_384
+BATCH = 16_384
+"""Bars of one call where closes need not stay together."""
+MODES = ("final", "backfill", "replace", "provisional")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_server(parser)
     add_json(parser)
     parser.add_argument(
@@ -22,15 +24,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="CSV with a header: symbol, date or datetime, open, high, low, close, volume",
     )
-    parser.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
+    parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
     parser.add_argument("--symbol", default="", help="symbol of a file without such a column")
     parser.add_argument(
         "--time-zone",
         default="UTC",
-        help="IANA zone of times without offset (default: %(default)s)",
+        help="IANA time zone of times without an offset (default: %(default)s)",
     )
-    parser.add_argument("--close", help="local closing time of rows that carry a date alone, HH:MM")
-    parser.add_argument("--backfill", action="store_true", help="load history: make no signals")
+    parser.add_argument("--close", help="local closing time of rows with a date only, HH:MM")
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        default="final",
+        help="final: store and signal; backfill: store history without signals; replace: correct stored bars; "
+        "provisional: bars still forming (default: %(default)s)",
+    )
 
 
 @reported
@@ -53,14 +61,14 @@ def run(options: argparse.Namespace) -> int:
     )
     bars = sorted(rows, key=attrgetter("close_time"))
     batches: list[list[Bar]]
-    if options.backfill:
-        batches = [bars[first : first + HISTORY_BATCH] for first in range(0, len(bars), HISTORY_BATCH)]
-    else:
+    if options.mode == "final":  # the bars of a close are signaled in one transaction
         batches = [list(group) for _, group in groupby(bars, key=attrgetter("close_time"))]
+    else:
+        batches = [bars[first : first + BATCH] for first in range(0, len(bars), BATCH)]
     reports: list[PublishReport] = []
     with connected(options) as client:
         for batch in batches:
-            report = client.publish_bars(batch, backfill=options.backfill)
+            report = client.publish_bars(batch, mode=options.mode)
             reports.append(report)
             for rejection in report.rejections:
                 bar = batch[rejection.index]
@@ -70,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
                 )
     total = {
         name: sum(getattr(report, name) for report in reports)
-        for name in ("stored", "duplicates", "halted", "provisional", "rejected")
+        for name in ("stored", "duplicates", "halted", "provisional", "replaced", "rejected")
     }
     if options.json:
         print_json(total)

@@ -1,4 +1,4 @@
-"""`glasstape record`: a server's session into a file, to be played again."""
+"""`glasstape record`: record a session to a file."""
 
 import argparse
 import sys
@@ -8,18 +8,18 @@ from pathlib import Path
 from glasstape.cli.connect import add_server, reported, tls_of, token_of
 from glasstape.cli.watch import add_duration
 
-HELP = "record a session to a file: `glasstape desk --session FILE` plays it"
+HELP = "record a session to a file (replay: glasstape desk --session FILE)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_server(parser)
     add_duration(parser)
     parser.add_argument("file", type=Path, help="session file; a name ending in .gz is compressed")
     parser.add_argument(
         "--methods",
         default="integrated_gradients",
-        help="comma-separated: record each signal's map by these (default: %(default)s)",
+        help="comma-separated methods of the maps to record (default: %(default)s)",
     )
 
 
@@ -41,6 +41,6 @@ def run(options: argparse.Namespace) -> int:
     if recorder.error is not None:
         print(f"glasstape record: the recording ended early: {recorder.error}", file=sys.stderr)
         return 1
-    missing = f", {recorder.missing} missing" if recorder.missing else ""
+    missing = f", {recorder.missing} maps missing" if recorder.missing else ""
     print(f"{options.file}: {recorder.events} events, {recorder.maps} maps{missing}", file=sys.stderr)
     return 0

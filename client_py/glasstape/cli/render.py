@@ -19,7 +19,7 @@ BAR_CELLS = 12
 
 
 def confidence_bar(value: float, low: float, high: float) -> Text:
-    """A probability as a bar from the base rate to the top of the model's ramp, with its number."""
+    """Return a probability as a bar from `low` (empty) to `high` (full), with its number."""
     filled = round(BAR_CELLS * min(1.0, max(0.0, (value - low) / max(high - low, 1e-9))))
     return Text.assemble(
         ("█" * filled, "red"), ("░" * (BAR_CELLS - filled), "bright_black"), f" up {value:.1%}"
@@ -27,7 +27,7 @@ def confidence_bar(value: float, low: float, high: float) -> Text:
 
 
 def direction_text(confidence: Confidence) -> Text:
-    """Arrow and name of the winner; dim when abstained."""
+    """Return arrow and name of the winning class; dim if abstained."""
     direction = confidence.direction
     style = f"dim {STYLES[direction]}" if confidence.abstained else f"bold {STYLES[direction]}"
     return Text(
@@ -37,11 +37,10 @@ def direction_text(confidence: Confidence) -> Text:
 
 
 def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC) -> Table:
-    """A map as a coloured grid: features down, bars across, the newest on the right.
+    """Return a map as a colored grid: a row per feature, a column per bar, the newest on the right.
 
-    Green supports the explained class, purple speaks against it; the colour is full at the map's
-    largest cell, whose number is printed with all others. A map that is coarser than the window is drawn
-    as coarse as it is.
+    Green is for the explained class, purple against it; the color is full at the map's largest cell. A map that is
+    coarser than the window is drawn at its native shape.
     """
     table = Table(title=title, title_justify="left", padding=(0, 1), show_edge=False)
     table.add_column("feature", no_wrap=True)
@@ -51,7 +50,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     bars, features = bar_spans(explanation, zone), feature_spans(explanation, model)
     for label in bars:
         table.add_column(label, justify="right", no_wrap=True)
-    native, peak = heatmap.native, heatmap.full_colour
+    native, peak = heatmap.native, heatmap.full_color
     for column, name in enumerate(features):
         cells = [_cell(float(value), peak) for value in native[:, column]]
         table.add_row(name, *cells)
@@ -66,13 +65,13 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     heatmap = explanation.heatmap
     if heatmap is None:
         return Panel(Text("no map"), title=title)
-    native, peak = heatmap.native, heatmap.full_colour
+    native, peak = heatmap.native, heatmap.full_color
     rows, columns = (np.repeat(np.arange(len(edges) - 1), np.diff(edges)) for edges in heatmap.edges)
     lines = []
     for feature, column in enumerate(columns):
         line = Text(f"{model.features[feature].name.split('_')[0][:7]:<7}")
         for bar, row in enumerate(rows):
-            # A block has one number, in its first cell: it says no more than that.
+            # A block has one number, in its first cell.
             first = bar in heatmap.edges[0] and feature in heatmap.edges[1]
             line.append(_tenths(float(native[row, column]), peak, numbered=first))
         lines.append(line)
@@ -84,7 +83,7 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
 
 
 def native_label(explanation: Explanation) -> str:
-    """What a map can tell apart: "6×8", or "6×1: bars only"."""
+    """Return a map's native shape, for example "6×8" or "6×1: bars only"."""
     heatmap = explanation.heatmap
     if heatmap is None:
         return ""
@@ -98,7 +97,7 @@ def native_label(explanation: Explanation) -> str:
 
 
 def bar_spans(explanation: Explanation, zone: tzinfo = UTC) -> list[str]:
-    """Names of a map's native rows: bars, or runs of them."""
+    """Return the names of a map's native rows: bars, or ranges of bars."""
     if explanation.heatmap is None:
         return []
     steps = explanation.heatmap.values.shape[0]
@@ -107,7 +106,7 @@ def bar_spans(explanation: Explanation, zone: tzinfo = UTC) -> list[str]:
 
 
 def feature_spans(explanation: Explanation, model: Model) -> list[str]:
-    """Names of a map's native columns: features, or runs of them."""
+    """Return the names of a map's native columns: features, or ranges of features."""
     if explanation.heatmap is None:
         return []
     names = [feature.name for feature in model.features]
@@ -122,7 +121,7 @@ def _span(first: int, last: int, label: Callable[[int], str]) -> str:
 
 
 def caption(explanation: Explanation) -> str:
-    """What a map explains, how, and how far it can be trusted."""
+    """Return method, target, quantity, score and verdict of an explanation in one line."""
     against = f" against {explanation.foil.name}" if explanation.foil is not None else ""
     target = explanation.target.name if explanation.target is not None else "?"
     text = f"{explanation.method.value} of the {explanation.score_kind.value} for {target}{against}"
@@ -151,7 +150,7 @@ def _tenths(value: float, peak: float, numbered: bool) -> Text:
 
 def _background(value: float, peak: float) -> str:
     strength = min(1.0, abs(value) / peak) if np.isfinite(value) else 0.0
-    # Between black and a green or purple of equal lightness: neither market convention is touched.
+    # From black to a green or purple of equal lightness, which no market convention uses.
     full = (40, 150, 60) if value >= 0 else (150, 60, 180)
     red, green, blue = (round(channel * strength) for channel in full)
     return f"on rgb({red},{green},{blue})"

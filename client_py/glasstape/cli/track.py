@@ -1,4 +1,4 @@
-"""`glasstape track`: how signals turned out."""
+"""`glasstape track`: show the track record."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -8,34 +8,42 @@ from glasstape.cli.connect import add_json, add_server, connected, print_json, r
 if TYPE_CHECKING:
     from glasstape import TrackRecord, TrackRecords
 
-HELP = "show the track record: hit rates against base rates"
+HELP = "show the track record: hit rates, base rates and returns"
 GROUPS = ("model", "symbol", "confidence")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_server(parser)
     add_json(parser)
     parser.add_argument("symbols", nargs="*", help="only these symbols (default: all)")
     parser.add_argument("--model", default="", help="only this model (default: all)")
-    parser.add_argument("--exclude-abstained", action="store_true", help="leave abstained signals out")
+    parser.add_argument("--exclude-abstained", action="store_true", help="exclude abstained signals")
     parser.add_argument(
-        "--by", type=_groups, default=[], metavar="A,B", help="split further: by model, symbol, confidence"
+        "--by",
+        type=_groups,
+        default=[],
+        metavar="A,B",
+        help="comma-separated keys to group by: model, symbol, confidence",
     )
     parser.add_argument(
         "--cost",
         type=float,
         default=0.001,
-        help="of entering or leaving a position, share of the price (default: %(default)s)",
+        help="cost of entering or leaving a position, as a share of the price (default: %(default)s)",
     )
-    parser.add_argument("--reliability", action="store_true", help="show what was said against what came")
+    parser.add_argument(
+        "--reliability",
+        action="store_true",
+        help="show the reliability table: mean confidence and share that came true",
+    )
 
 
 def _groups(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in GROUPS]
     if unknown:
-        raise argparse.ArgumentTypeError(f"must be of {', '.join(GROUPS)}, has {', '.join(unknown)}")
+        raise argparse.ArgumentTypeError(f"must be among {', '.join(GROUPS)}, has {', '.join(unknown)}")
     return names
 
 
@@ -59,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
     names = [name for name in GROUPS if name in options.by]
     table = Table(
         *(Column(name, no_wrap=True) for name in names),
-        "called",
-        "n",
+        "predicted",
+        "count",
         "sessions",
         "hit rate",
         "95 % interval",
@@ -72,11 +80,13 @@ def run(options: argparse.Namespace) -> int:
         table.add_row(*_group(record, names), *_figures(record))
     console.print(table)
     console.print(
-        f"{track.outcomes} outcomes; Brier score {track.brier_score:.4f} (knowing nothing: 0.6667), "
+        f"{track.outcomes} outcomes; Brier score {track.brier_score:.4f} (uniform forecast: 0.6667), "
         f"log loss {track.log_loss:.4f} (1.0986)"
     )
     if track.left_out:
-        console.print(f"{track.left_out} outcomes are left out: their model had learnt from those bars")
+        console.print(
+            f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"
+        )
     if options.reliability:
         console.print(_reliability(track))
     return 0
@@ -90,7 +100,7 @@ def _group(record: "TrackRecord", names: list[str]) -> list[str]:
 
 def _figures(record: "TrackRecord") -> list[str]:
     name = record.predicted.name if record.predicted is not None else "UP and DOWN"
-    if not record.count:
+    if record.hit_rate is None:
         return [name, "0", "0", *["-"] * 5]
     return [
         name, str(record.count), str(record.sessions), f"{record.hit_rate:.1%}",
@@ -102,8 +112,9 @@ def _figures(record: "TrackRecord") -> list[str]:
 def _reliability(track: "TrackRecords") -> object:
     from rich.table import Table
 
-    table = Table("class", "said", "came true", "n")
+    table = Table("class", "mean confidence", "came true", "95 % interval", "count")
     for point in track.reliability:
         name = "winner" if point.direction is None else point.direction.name
-        table.add_row(name, f"{point.stated:.1%}", f"{point.realised:.1%}", str(point.count))
+        interval = f"{point.realized_low:.1%} - {point.realized_high:.1%}"
+        table.add_row(name, f"{point.stated:.1%}", f"{point.realized:.1%}", interval, str(point.count))
     return table

@@ -1,9 +1,9 @@
-"""`glasstape watch`: the feed in the terminal."""
+"""`glasstape watch`: follow the signals in the terminal."""
 
 import argparse
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,42 +12,49 @@ from glasstape.cli.connect import add_json, add_server, connected, print_json, r
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from glasstape import BuyEvent, Client, ConfidenceEvent, StreamMessage
+    from glasstape import BuyEvent, Client, ConfidenceEvent, OutcomeEvent, StreamMessage
     from glasstape.cli.board import Board
 
 HELP = "follow the signals in the terminal"
+VIEWS = ("auto", "table", "text")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the command's arguments."""
     add_server(parser)
     add_json(parser)
     parser.add_argument("symbols", nargs="*", help="only these symbols (default: all)")
-    parser.add_argument("--kinds", default="", help="comma-separated: confidence,buy,outcome (default: all)")
-    parser.add_argument("--min-confidence", type=float, default=0.0, help="least winning probability, 0-1")
-    parser.add_argument("--every-event", action="store_true", help="conflate nothing: show every confidence")
+    parser.add_argument(
+        "--kinds", default="", help="comma-separated kinds: confidence,buy,outcome (default: all)"
+    )
+    parser.add_argument(
+        "--min-confidence", type=float, default=0.0, help="least winning probability, 0-1 (default: 0)"
+    )
+    parser.add_argument(
+        "--every-event", action="store_true", help="show every confidence, without conflation"
+    )
     add_duration(parser)
     parser.add_argument(
         "--view",
-        choices=("auto", "table", "text"),
+        choices=VIEWS,
         default="auto",
-        help="auto: a table on a terminal, else text",
+        help="output: table, text, or auto: a table on a terminal, else text (default: auto)",
     )
 
 
 def add_duration(parser: argparse.ArgumentParser) -> None:
-    """The --for option."""
+    """Add the --for option."""
     parser.add_argument(
         "--for",
         dest="duration",
         type=seconds,
         metavar="20s",
-        help="end after this time (s, m or h)",
+        help="stop after this time: s, m or h (default: never)",
     )
 
 
 def seconds(text: str) -> float:
-    """Seconds of a text such as 20s, 5m or 1h."""
+    """Return the seconds of a text such as 20s, 5m or 1h."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
     try:
@@ -55,102 +62,95 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e9:
-        raise argparse.ArgumentTypeError(f"must be a time such as 20s, 5m or 1h, is {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a duration such as 20s, 5m or 1h, is {text!r}")
     return value
 
 
 @reported
 def run(options: argparse.Namespace) -> int:
     """Follow; returns the exit status."""
-    view = options.view
-    if view == "auto":
-        view = "table" if sys.stdout.isatty() else "text"
-    kinds = [kind for kind in options.kinds.split(",") if kind]
-    end = time.monotonic() + options.duration if options.duration is not None else float("inf")
-    wanted = {
+    filters = {
         "symbols": options.symbols,
-        "kinds": kinds,
+        "kinds": [kind for kind in options.kinds.split(",") if kind],
         "min_confidence": options.min_confidence,
         "delivery": "every_event" if options.every_event else "conflated",
     }
-    with (
-        connected(options) as client,
-        closing(_followed(client, wanted, heatmaps=not options.json)) as messages,
-    ):
+    with connected(options) as client:
         if options.json:
-            for message in messages:
-                for event in getattr(message, "events", ()):
-                    print_json(event)
-                if time.monotonic() >= end:
-                    break
-            return 0
-
-        from rich.live import Live
-
-        from glasstape.cli.board import Board
-
-        board = Board(client, client.model())
-        if view == "text":
-            return _print(messages, board, end)
-        with Live(board.picture(), refresh_per_second=8) as live:
-            for message in messages:
-                board.take(message)
-                live.update(board.picture())
-                if time.monotonic() >= end:
-                    break
+            _print_json(client, filters, options.duration)
+        else:
+            show(client, options.view, options.duration, **filters)
     return 0
 
 
-def _followed(
-    client: "Client", wanted: dict[str, Any], *, heatmaps: bool
+def show(client: "Client", view: str, duration: float | None, **filters: Any) -> None:
+    """Show the feed in a view of `VIEWS`, for some seconds or without end; filters as in `Client.signals`."""
+    from rich.live import Live
+
+    from glasstape.cli.board import Board
+
+    board = Board(client, client.model())
+    with closing(_messages(client, filters, duration, heatmaps=True)) as messages:
+        if view == "text" or (view == "auto" and not sys.stdout.isatty()):
+            _print_text(messages, board)
+            return
+        with Live(board.render(), refresh_per_second=8) as live:
+            for message in messages:
+                board.update(message)
+                live.update(board.render())
+
+
+def _messages(
+    client: "Client", filters: dict[str, Any], duration: float | None, *, heatmaps: bool
 ) -> Generator["StreamMessage", None, None]:
-    """The feed, with heat maps where they are wanted and the token allows them."""
+    """Yield the feed, with heat maps if they are requested and the token has the scope for them."""
     from glasstape import PermissionDeniedError
 
+    end = float("inf") if duration is None else time.monotonic() + duration
     try:
-        with client.signals(**wanted, heatmap_method="gradient" if heatmaps else None) as stream:
-            yield from stream.messages()
+        with client.signals(**filters, heatmap_method="gradient" if heatmaps else None) as stream:
+            for message in stream.messages():
+                yield message
+                if time.monotonic() >= end:
+                    return
     except PermissionDeniedError as error:
-        if not heatmaps or error.metadata.get("needed") != "explain":
+        if not heatmaps or error.metadata.get("scope") != "explain":
             raise
-        print("without heat maps: the token has no scope `explain`", file=sys.stderr)
-        yield from _followed(client, wanted, heatmaps=False)
+        print("heat maps are off: the token lacks the scope `explain`", file=sys.stderr)
+        yield from _messages(client, filters, duration, heatmaps=False)
 
 
-def _print(messages: "object", board: "Board", end: float) -> int:
+def _print_json(client: "Client", filters: dict[str, Any], duration: float | None) -> None:
+    with closing(_messages(client, filters, duration, heatmaps=False)) as messages:
+        for message in messages:
+            for event in getattr(message, "events", ()):
+                print_json(event)
+
+
+def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
     from rich.console import Console
 
     from glasstape import BuyEvent, ConfidenceEvent, EventBatch, OutcomeEvent
 
     console = Console()
-    message: StreamMessage
-    for message in messages:  # type: ignore[attr-defined]
-        before = board.status
-        board.take(message)
-        if isinstance(message, EventBatch):
-            for event in message.events:
-                match event:
-                    case ConfidenceEvent():
-                        console.print(_line(event, board), soft_wrap=True)
-                    case BuyEvent():
-                        console.print(_buy(event), soft_wrap=True)
-                    case OutcomeEvent():
-                        verdict = "hit" if event.hit else "miss"
-                        console.print(
-                            f"{event.sequence:>7} outcome {event.symbol:<8} {event.predicted.name} of "
-                            f"{event.signal_bar_close_time:%Y-%m-%d}: {event.realised.name} "
-                            f"({event.realised_return:+.2%}), {verdict}",
-                            style="dim",
-                            soft_wrap=True,
-                        )
-        elif board.status != before and not isinstance(message, EventBatch):
-            console.print(board.status, style="dim")
-        if time.monotonic() >= end:
-            break
+    for message in messages:
+        status = board.status
+        board.update(message)
+        if not isinstance(message, EventBatch):
+            if board.status != status:
+                console.print(board.status, style="dim")
+            continue
+        for event in message.events:
+            match event:
+                case ConfidenceEvent():
+                    console.print(_line(event, board), soft_wrap=True)
+                case BuyEvent():
+                    console.print(_buy(event), soft_wrap=True)
+                case OutcomeEvent():
+                    console.print(_outcome(event), style="dim", soft_wrap=True)
     heatmap = board.heatmap()
     if heatmap is not None:
         console.print(heatmap)
-    return 0
 
 
 def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
@@ -158,18 +158,26 @@ def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
 
     from glasstape.cli.render import confidence_bar, direction_text
 
-    said = event.signal.confidence
+    confidence = event.signal.probabilities
     head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {event.signal.bar.close:>10,.2f} "
-    bar = confidence_bar(said.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
-    return Text.assemble(head, bar, "  ", direction_text(said), f"  [{event.signal.data_state.value}]")
+    bar = confidence_bar(confidence.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
+    return Text.assemble(head, bar, "  ", direction_text(confidence), f"  [{event.signal.data_state.value}]")
 
 
 def _buy(event: "BuyEvent") -> "Text":
     from rich.text import Text
 
-    said = event.signal.confidence
-    head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} BUY up {said.up:.1%}"
-    expiry = f", until {event.signal.expire_time:%Y-%m-%d}"
-    return Text(
-        head + (" (abstained)" if said.abstained else "") + expiry, "red" if said.abstained else "bold red"
+    confidence = event.signal.probabilities
+    text = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} BUY up {confidence.up:.1%}"
+    if confidence.abstained:
+        text += " (abstained)"
+    style = "red" if confidence.abstained else "bold red"
+    return Text(f"{text}, expires {event.signal.expire_time:%Y-%m-%d}", style)
+
+
+def _outcome(event: "OutcomeEvent") -> str:
+    return (
+        f"{event.sequence:>7} outcome {event.symbol:<8} {event.predicted.name} of "
+        f"{event.signal_bar_close_time:%Y-%m-%d}: {event.realized.name} ({event.realized_return:+.2%}), "
+        f"{'hit' if event.hit else 'miss'}"
     )

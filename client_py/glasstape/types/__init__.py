@@ -1,4 +1,4 @@
-"""The values that the SDK gives and takes: frozen dataclasses, enums and numpy arrays.
+"""The values that the SDK returns and accepts: frozen dataclasses, enums and numpy arrays.
 
 Import them from `glasstape` itself.
 """

@@ -1,4 +1,4 @@
-"""Enums of the contract under their short names. Text values may be given wherever an enum is asked for."""
+"""Enums of the contract under their short names. Every argument that takes a member also takes its text value."""
 
 from enum import IntEnum, StrEnum, auto
 
@@ -12,7 +12,7 @@ class Direction(IntEnum):
 
 
 class Method(StrEnum):
-    """How a heat map is computed. See `Method` in inference.proto for sources."""
+    """How a heat map is computed. See `Explanation.Method` in inference.proto for sources."""
 
     UNSPECIFIED = auto()
     GRADIENT = auto()
@@ -37,7 +37,7 @@ class Score(StrEnum):
     MARGIN = auto()
     """Logit of the target minus logit of the foil."""
     LOGIT = auto()
-    """Logit of the target: the original's choice."""
+    """Logit of the target, as in Simonyan et al. 2013."""
     LOG_PROBABILITY = auto()
     """Log of the target's uncalibrated probability."""
     UP_MINUS_DOWN = auto()
@@ -45,7 +45,7 @@ class Score(StrEnum):
 
 
 class Baseline(StrEnum):
-    """What absent means for methods that compare with a reference input."""
+    """The reference input of methods that compare with one."""
 
     UNSPECIFIED = auto()
     MEAN = auto()
@@ -53,11 +53,11 @@ class Baseline(StrEnum):
     ZERO = auto()
     """Zero in every cell."""
     PREVIOUS = auto()
-    """The window of the signal before: the map says what changed."""
+    """The window of the previous signal of the symbol: the map shows what changed."""
     CUSTOM = auto()
-    """Windows of the caller's own."""
+    """Windows that the caller passes."""
     BACKGROUND = auto()
-    """Ordinary windows, averaged: EXPECTED_GRADIENTS alone."""
+    """Background windows, averaged: EXPECTED_GRADIENTS alone."""
 
 
 class Quantity(StrEnum):
@@ -77,12 +77,12 @@ class Quantity(StrEnum):
 
 
 class QualityLevel(StrEnum):
-    """How much checking of a map is asked for."""
+    """Which checks of a map to run."""
 
     UNSPECIFIED = auto()
     NONE = auto()
     FAST = auto()
-    """Without further forward passes; never says RELIABLE."""
+    """Checks without extra forward passes; the verdict is never RELIABLE."""
     FULL = auto()
 
 
@@ -96,8 +96,19 @@ class Verdict(StrEnum):
     """The map shows nothing."""
 
 
-class Entry(StrEnum):
-    """Where a signal's return starts."""
+class Include(StrEnum):
+    """What an explanation holds besides its map and score."""
+
+    NONE = auto()
+    """Nothing else. Must stand alone."""
+    PREDICTION = auto()
+    DRIVERS = auto()
+    BAR_CLOSE_TIMES = auto()
+    WINDOW = auto()
+
+
+class EntryPrice(StrEnum):
+    """The price at which a signal's return starts."""
 
     UNSPECIFIED = auto()
     CURRENT_CLOSE = auto()
@@ -105,7 +116,7 @@ class Entry(StrEnum):
 
 
 class ModelState(StrEnum):
-    """Where a model version stands."""
+    """State of a model version in the repository."""
 
     UNSPECIFIED = auto()
     READY = auto()
@@ -115,15 +126,24 @@ class ModelState(StrEnum):
     """On disk and not usable."""
 
 
+class ModelView(StrEnum):
+    """Which fields of each model are listed."""
+
+    BASIC = auto()
+    """ref, state, refusal, architecture, interval and methods."""
+    FULL = auto()
+    """Every field."""
+
+
 class CalibrationState(StrEnum):
-    """Whether confidences still mean what they say."""
+    """Whether confidences are still calibrated."""
 
     UNSPECIFIED = auto()
     UNKNOWN = auto()
-    """Too few sessions have outcomes to tell."""
+    """Too few sessions have outcomes."""
     HOLDS = auto()
     BROKEN = auto()
-    """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
+    """In two consecutive sessions the intervals lay outside the band: do not rely on the confidences."""
 
 
 class LabelKind(StrEnum):
@@ -137,7 +157,7 @@ class LabelKind(StrEnum):
 
 
 class TrackRecordGroup(StrEnum):
-    """What track records may be split by, besides the predicted class."""
+    """Keys that track records can be grouped by, besides the predicted class."""
 
     UNSPECIFIED = auto()
     MODEL = auto()
@@ -147,7 +167,7 @@ class TrackRecordGroup(StrEnum):
 
 
 class DataState(StrEnum):
-    """Where market data stands in time."""
+    """Freshness of market data."""
 
     UNSPECIFIED = auto()
     LIVE = auto()
@@ -155,6 +175,19 @@ class DataState(StrEnum):
     REPLAY = auto()
     """Historical bars on a simulated clock: never act on these."""
     STALE = auto()
+
+
+class BarMode(StrEnum):
+    """What published bars are."""
+
+    FINAL = auto()
+    """Closed bars: stored, then signaled."""
+    BACKFILL = auto()
+    """History: closed bars of any age, stored and never signaled."""
+    REPLACE = auto()
+    """Corrections: closed bars that replace stored bars of the same key."""
+    PROVISIONAL = auto()
+    """Bars still forming."""
 
 
 class EventKind(StrEnum):
@@ -170,7 +203,7 @@ class Start(StrEnum):
     """Where a stream without a resume token begins."""
 
     SNAPSHOT = auto()
-    """The latest confidences and the unexpired buys, then live."""
+    """The latest confidence of each symbol and every unexpired buy, then live."""
     LIVE = auto()
     """Only what happens from now on."""
     EARLIEST = auto()
@@ -178,7 +211,7 @@ class Start(StrEnum):
 
 
 class Delivery(StrEnum):
-    """How confidences reach a slow reader."""
+    """How confidences are delivered to a slow subscriber."""
 
     CONFLATED = auto()
     """A newer confidence of the same symbol replaces one still waiting."""
@@ -192,7 +225,7 @@ class OpenResult(StrEnum):
     STARTED = auto()
     RESUMED = auto()
     RESET = auto()
-    """It could not be used: the stream began anew with a snapshot."""
+    """The token could not be used: the stream begins with a snapshot."""
 
 
 class ResetReason(StrEnum):
@@ -203,9 +236,64 @@ class ResetReason(StrEnum):
     HISTORY_LOST = auto()
 
 
+class GapReason(StrEnum):
+    """Why matching events were not delivered."""
+
+    UNSPECIFIED = auto()
+    NOT_RETAINED = auto()
+    """Retention removed them from the journal."""
+
+
 class GoodbyeReason(StrEnum):
     """Why the server ended a stream."""
 
     UNSPECIFIED = auto()
     DRAIN = auto()
     EPOCH_CHANGED = auto()
+
+
+class ErrorReason(StrEnum):
+    """Why a call or an item failed: the text of `google.rpc.ErrorInfo.reason`. errors.proto describes each."""
+
+    @staticmethod
+    def _generate_next_value_(name: str, *_: object) -> str:
+        return name
+
+    INVALID_FIELD = auto()
+    TOO_MANY_ITEMS = auto()
+    MESSAGE_TOO_LARGE = auto()
+    WINDOW_INVALID = auto()
+    BAR_INVALID = auto()
+    BAR_OUT_OF_ORDER = auto()
+    BAR_CONFLICT = auto()
+    TOO_FEW_BARS = auto()
+    WINDOW_UNUSABLE = auto()
+    SYMBOL_NOT_FOUND = auto()
+    MODEL_NOT_FOUND = auto()
+    METHOD_NOT_SERVED = auto()
+    NO_PREVIOUS_SIGNAL = auto()
+    SEQUENCE_OUT_OF_RANGE = auto()
+    EPOCH_CHANGED = auto()
+    TOKEN_TOO_OLD = auto()
+    TOKEN_AHEAD = auto()
+    SLOW_CONSUMER = auto()
+    QUEUE_FULL = auto()
+    QUOTA_EXCEEDED = auto()
+    STORAGE_FULL = auto()
+    LOADING = auto()
+    DRAINING = auto()
+    JOURNAL_UNAVAILABLE = auto()
+    EXTRA_MISSING = auto()
+    DEADLINE_EXCEEDED = auto()
+    TOKEN_MISSING = auto()
+    TOKEN_MALFORMED = auto()
+    TOKEN_UNKNOWN = auto()
+    TOKEN_EXPIRED = auto()
+    TOKEN_REVOKED = auto()
+    TOKEN_CHANGED = auto()
+    SCOPE_MISSING = auto()
+    NOT_IMPLEMENTED = auto()
+    JOURNAL_DAMAGED = auto()
+    JOURNAL_TOO_NEW = auto()
+    BARS_DAMAGED = auto()
+    INTERNAL = auto()

@@ -6,11 +6,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from glasstape.errors import GlasstapeError
 from glasstape.types.enums import Baseline, Direction, Method, QualityLevel, Quantity, Score, Verdict
-from glasstape.types.inference import Check, Confidence, Prediction
+from glasstape.types.inference import CheckResult, Confidence, ModelRef, Prediction
 
 DEGENERATE = 1e-8
-"""A map whose largest cell is below this shows nothing."""
+"""A map whose largest absolute cell is below this is degenerate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,15 +22,15 @@ class Heatmap:
     """Shape (time, feature), oldest bar first, read-only."""
     quantity: Quantity
     native_shape: tuple[int, int]
-    """Resolution before any upsampling."""
+    """Resolution of the method, before any upsampling."""
     upsampled: bool
     """Whether `values` were spread from a coarser native shape."""
     sign_stability: NDArray[np.float32] | None = None
-    """Shaped like `values`: share of noisy copies of the window whose gradient keeps its sign, 0-1."""
+    """Shaped like `values`: share of noisy copies of the window in which the gradient keeps its sign, 0-1."""
 
     @property
     def edges(self) -> tuple[list[int], list[int]]:
-        """Where native rows and native columns begin in `values`, and the end behind the last."""
+        """Return the first row and column in `values` of each native cell, and the end after the last."""
         steps, features = (
             [*np.flatnonzero(np.diff(np.arange(size) * coarse // size, prepend=-1)).tolist(), size]
             for size, coarse in zip(self.values.shape, self.native_shape, strict=True)
@@ -38,7 +39,7 @@ class Heatmap:
 
     @property
     def native(self) -> NDArray[np.float32]:
-        """The map at its native shape: sums of a CONTRIBUTION, means of everything else."""
+        """Return the map at its native shape: sums of a CONTRIBUTION, means of other quantities."""
         rows, columns = (edges[:-1] for edges in self.edges)
         total = np.add.reduceat(np.add.reduceat(self.values, rows, 0), columns, 1)
         if self.quantity is Quantity.CONTRIBUTION:
@@ -47,10 +48,10 @@ class Heatmap:
         return np.asarray(total / np.add.reduceat(np.add.reduceat(cells, rows, 0), columns, 1))
 
     @property
-    def full_colour(self) -> float:
-        """What a picture's strongest colour stands for: the largest finite native cell.
+    def full_color(self) -> float:
+        """Return the value that a picture's strongest color stands for: the largest finite |native cell|.
 
-        1 for a map that shows nothing (no cell above 1e-8): stretched to full colour, noise would look like reasons.
+        1 for a degenerate map (no cell above 1e-8), whose noise must not be stretched to full color.
         """
         strength = np.abs(self.native[np.isfinite(self.native)])
         peak = float(strength.max(initial=0.0))
@@ -59,7 +60,7 @@ class Heatmap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """What mattered: one cell of a map at its native resolution."""
+    """One of the strongest cells of a map, at its native resolution."""
 
     feature: str
     """Empty: all features of `span`."""
@@ -67,16 +68,16 @@ class Driver:
     time_index: int
     """0 = oldest bar."""
     span: tuple[int, int]
-    """Bars and features that it covers; (1, 1) for full maps."""
+    """Bars and features covered; (1, 1) for full maps."""
     value: float | None
     """The feature's value; None where it covers several cells."""
     z_score: float | None
     """Distance from the training mean in standard deviations."""
     attribution: float
     share: float | None
-    """Part of the sum of absolute contributions, 0-1; None for maps that do not sum to anything."""
+    """Share of the sum of absolute contributions, 0-1; None for maps that do not add up."""
     bar_close_time: datetime | None
-    """Of the bar at `time_index`."""
+    """Of the bar at `time_index`, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +88,8 @@ class Quality:
     verdict: Verdict
     reasons: tuple[str, ...]
     """Why it is not RELIABLE."""
-    checks: tuple[Check, ...] = ()
-    """What was measured."""
+    checks: tuple[CheckResult, ...] = ()
+    """Measurements of this map."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ class Counterfactual:
 
     found: bool
     hypothetical: bool
-    """Features were edited, not a bar: no real bar need look like it."""
+    """Features were edited instead of a bar: a real bar may not look like it."""
     direction: Direction | None
     """The class after the edit; None if none was found."""
     size: float
@@ -121,25 +122,61 @@ class Counterfactual:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explanation:
-    """One prediction with its reason, both from one model version."""
+    """Result for one item: the heat map of a prediction from the same model version, or `error`."""
 
-    prediction: Prediction
+    prediction: Prediction | None
+    """None if it was not included, or the item failed."""
     method: Method
     score_kind: Score
     baseline: Baseline | None
     heatmap: Heatmap | None
-    """None when the prediction is an error."""
+    """None if the item failed."""
     score: float | None
+    """The explained score, in logits."""
     baseline_score: float | None
+    """Score of the baseline input; set for contributions."""
     completeness_error: float | None
+    """|sum of the map - (score - baseline score)|; set for contributions."""
     samples: int
+    """Steps or draws taken."""
     target: Direction | None
+    """The explained class."""
     foil: Direction | None
+    """The class compared with."""
     quality: Quality | None
     drivers: tuple[Driver, ...]
+    """The strongest cells, strongest first, at most 5."""
     bar_close_times: tuple[datetime, ...] = ()
-    """Of the window's bars, oldest first; empty where they are not known."""
+    """Of the window's bars, oldest first; empty where they are unknown."""
     window: NDArray[np.float32] | None = None
-    """The window that was explained, (time, feature); None when the request carried it."""
+    """The explained window, (time, feature); None if the request carried it."""
     counterfactual: Counterfactual | None = None
     """Set by COUNTERFACTUAL."""
+    model: ModelRef | None = None
+    """The model version of map and prediction; None if the item failed."""
+    error: GlasstapeError | None = None
+    """Why the item failed."""
+    symbol: str = ""
+    """Where the input names one."""
+
+    @property
+    def confidence(self) -> Confidence:
+        """Return the confidence of the prediction.
+
+        Raises:
+            GlasstapeError: the item failed, or the prediction was not included.
+        """
+        prediction = self.unwrap().prediction
+        if prediction is None:
+            raise GlasstapeError("the explanation was requested without its prediction")
+        return prediction.unwrap()
+
+    def unwrap(self) -> "Explanation":
+        """Return this explanation.
+
+        Raises:
+            GlasstapeError: the item failed.
+        """
+        if self.error is not None:
+            raise self.error
+        return self

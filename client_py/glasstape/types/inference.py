@@ -4,17 +4,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from glasstape.errors import GlasstapeError
-from glasstape.types.enums import CalibrationState, Direction, Entry, Method, ModelState
+from glasstape.types.enums import CalibrationState, Direction, EntryPrice, Method, ModelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRef:
-    """Names one model version for good."""
+    """Permanent identity of one model version."""
 
     name: str
     version: str
     digest: str
+    """SHA-256 of the artifact's manifest, 64 hex digits."""
     feature_spec_hash: str
+    """SHA-256 of the feature spec: equal hash, equal features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +41,21 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """The answer for one item: either `confidence` or `error` is set."""
+    """Result for one item: either `confidence` or `error` is set."""
 
     model: ModelRef | None
+    """None if the item failed."""
     confidence: Confidence | None
     error: GlasstapeError | None
     symbol: str = ""
     bar_close_time: datetime | None = None
 
     def unwrap(self) -> Confidence:
-        """The confidence; raises the item's error if it has one."""
+        """Return the confidence.
+
+        Raises:
+            GlasstapeError: the item failed.
+        """
         if self.confidence is None:
             raise self.error or GlasstapeError("prediction without a result")
         return self.confidence
@@ -60,35 +67,39 @@ class Health:
 
     serving: bool
     reasons: tuple[str, ...] = ()
-    """What is wrong with the server, in sentences; also while it serves."""
+    """Problems of the server, one sentence each; may be set while it serves."""
+    reachable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class CheckResult:
     """One test, of a map or of a model."""
 
     name: str
     value: float
     """What was measured."""
     limit: float
-    """What it was held against."""
+    """Threshold of the check."""
     passed: bool
     text: str
-    """Both in one sentence."""
+    """Value and limit in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
+class ModelFeature:
     """One input feature."""
 
     name: str
     description: str
+    """Formula and unit."""
     mean: float
+    """Over the training data."""
     standard_deviation: float
+    """Over the training data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class IntervalEstimate:
     """A figure with its interval."""
 
     value: float
@@ -103,30 +114,30 @@ class LiveCalibration:
     state: CalibrationState
     sessions: int
     outcomes: int
-    winner_gap: Estimate
+    winner_gap: IntervalEstimate
     """Share of winning classes that came true minus their mean confidence."""
-    up_gap: Estimate
+    up_gap: IntervalEstimate
     """Share of UP outcomes minus the mean p(UP)."""
     band: float
-    """Largest |gap| that the confidences are said to keep."""
-    novel_share: Estimate
-    """Share of windows beyond 95 % of the validation windows; 0.05 is usual."""
+    """Largest acceptable |gap|."""
+    novel_share: IntervalEstimate
+    """Share of windows farther from the training data than 95 % of the validation windows; expected: 0.05."""
     drifted: bool
-    """Inputs are no longer those that the model learnt from."""
+    """The inputs no longer resemble the training data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowRecord:
-    """How often a shadow would have said something else than the active model."""
+    """How often a shadow model disagreed with the active model."""
 
     compared: int
     disagreed: int
     against: ModelRef
-    """The active model that it is compared with."""
+    """The active model."""
 
     @property
     def rate(self) -> float:
-        """Share of disagreements, 0-1."""
+        """Return the share of disagreements, 0-1."""
         return self.disagreed / self.compared if self.compared else 0.0
 
 
@@ -137,42 +148,92 @@ class ReliabilityPoint:
     direction: Direction | None
     """Class whose confidence it is; None: the winning class."""
     stated: float
-    realised: float
+    """Mean confidence, 0-1."""
+    realized: float
+    """Share that came true, 0-1."""
     count: int
+    """Windows or outcomes."""
+    realized_low: float = 0.0
+    """95 % interval of `realized` (Wilson), lower end."""
+    realized_high: float = 0.0
+    """95 % interval of `realized`, upper end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """What a model takes, says and is worth."""
+    """Inputs, outputs and quality of a model."""
 
     ref: ModelRef
     state: ModelState
     refusal: str
-    """Why a REFUSED version may not serve."""
+    """Why a REFUSED version is not usable."""
     architecture: str
     time_steps: int
-    features: tuple[Feature, ...]
+    """Bars in a window."""
+    features: tuple[ModelFeature, ...]
+    """In the window's order."""
     min_bars: int
-    """Bars needed to compute one window."""
+    """Bars needed to compute one window: features look back."""
     interval: str
+    """Bar interval that the model was trained on."""
     horizon_bars: int
-    entry: Entry
+    """Bars over which the return is measured."""
+    entry: EntryPrice
     label_rule: str
+    """In words."""
     temperature: float
+    """Divisor of the logits before the softmax."""
     abstain_threshold: float
+    """Winning probability below which a signal is abstained."""
     buy_ramp_low: float
+    """p(UP) at which a row's color starts."""
     buy_ramp_high: float
+    """p(UP) at which a row's color is full."""
     alert_threshold: float
+    """p(UP) from which clients alert."""
     methods: tuple[Method, ...]
+    """Methods that `explain` can use."""
     metrics: dict[str, float] = field(hash=False)
+    """Figures on training and validation data, for example "validation/accuracy"."""
     training_data: str
+    """Symbols, period and hash in words."""
     seen_until: datetime | None
-    """Last close that training or validation has seen."""
-    checks: tuple[Check, ...] = ()
-    """Tests made when the model was; maps of a model that failed one are never RELIABLE."""
+    """Last close time in the training and validation data."""
+    checks: tuple[CheckResult, ...] = ()
+    """Checks made at training; maps of a model that failed one are never RELIABLE."""
     live: LiveCalibration | None = None
-    """What came of its own signals lately; None: none has an outcome yet."""
+    """Calibration of its own recent signals; None: none has an outcome yet."""
     shadow: ShadowRecord | None = None
     """Set for a model that shadows the active one."""
     reliability: tuple[ReliabilityPoint, ...] = ()
     """Of the winning class on the validation set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """Limits of one call."""
+
+    max_items: int
+    """Items of one Predict or Explain call, and bars of one batch."""
+    max_message_bytes: int
+    """In either direction."""
+    max_page_size: int
+    max_filter_symbols: int
+    """Symbols in the filter of one stream."""
+    max_token_bytes: int
+    """Bytes of a resume token."""
+    max_background_windows: int
+    """Background windows of EXPECTED_GRADIENTS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """Versions, limits and optional features of a server."""
+
+    contract_version: str
+    server_version: str
+    limits: ServerLimits
+    wires: tuple[str, ...]
+    """Wires that serve the contract, for example "grpcio"."""
+    features: tuple[str, ...]
+    """Optional features, for example "reflection"."""

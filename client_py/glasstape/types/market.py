@@ -1,9 +1,24 @@
 """Bars and instruments."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from glasstape.errors import GlasstapeError
+
+INTERVALS: dict[str, timedelta] = {
+    "1m": timedelta(minutes=1),
+    "3m": timedelta(minutes=3),
+    "5m": timedelta(minutes=5),
+    "10m": timedelta(minutes=10),
+    "15m": timedelta(minutes=15),
+    "30m": timedelta(minutes=30),
+    "1h": timedelta(hours=1),
+    "2h": timedelta(hours=2),
+    "4h": timedelta(hours=4),
+    "1d": timedelta(days=1),
+    "1w": timedelta(weeks=1),
+}
+"""Every bar interval of the contract with its length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +28,7 @@ class Bar:
     symbol: str
     """1-32 of A-Z a-z 0-9 . _ : -"""
     interval: str
-    """Length: 1m 3m 5m 10m 15m 30m 1h 2h 4h 1d 1w"""
+    """One of `INTERVALS`."""
     close_time: datetime
     """When the interval ended; must carry a time zone."""
     open: float
@@ -22,26 +37,34 @@ class Bar:
     close: float
     volume: float
     provisional: bool = False
-    """Still forming: replaceable, not durable, never signalled."""
+    """Still forming: replaceable, not durable, never signaled."""
     halted: bool = False
     """Output only: trading was suspended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """What a symbol stands for."""
+    """Description of a symbol."""
 
     symbol: str
     name: str = ""
+    """In English."""
     local_name: str = ""
+    """In the market's own language."""
     exchange: str = ""
+    """ISO 10383 code, for example "XNAS"."""
     time_zone: str = "UTC"
     """IANA zone that decides trading days."""
     currency: str = ""
+    """ISO 4217 code."""
     tick_size: float | None = None
+    """Smallest price step, in `currency`; None: unknown."""
     price_decimals: int | None = None
+    """Decimals to show prices with; None: as many as needed."""
     price_limit: float | None = None
-    """Largest move from the previous session's close, as a share of it."""
+    """Largest move from the previous session's close, as a share of it; None: no known limit."""
+    sector: str = ""
+    industry: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +72,25 @@ class Rejection:
     """Why one bar was not stored."""
 
     index: int
-    """Position in the bars that were given."""
+    """Position in the published bars."""
     symbol: str
     error: GlasstapeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishReport:
-    """What became of published bars; everything stored is on the server's disk."""
+    """Result of publishing bars; everything stored is on the server's disk."""
 
     stored: int
+    """Final bars newly stored, halted ones included."""
     duplicates: int
+    """Bars stored before with the same values."""
     halted: int
-    """Of the stored ones."""
+    """Of the stored bars, those of a suspended market."""
     provisional: int
+    """Provisional bars taken into memory (not durable)."""
     rejected: int
     rejections: tuple[Rejection, ...]
     """The first 1,000 of each batch."""
+    replaced: int = 0
+    """Stored bars whose values were replaced, with `BarMode.REPLACE`."""

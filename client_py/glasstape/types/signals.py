@@ -1,4 +1,4 @@
-"""Events of the feed, and what a stream says beside them."""
+"""Events of the feed and the other messages of a stream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from glasstape.types.enums import (
     CalibrationState,
     DataState,
     Direction,
-    Entry,
+    EntryPrice,
     EventKind,
+    GapReason,
     GoodbyeReason,
     LabelKind,
     OpenResult,
@@ -26,14 +27,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """What a model says of one symbol at one bar close."""
+    """Prediction of a model for one symbol at one bar close."""
 
-    confidence: Confidence
+    probabilities: Confidence
     bar: Bar
+    """The closed bar."""
     reference_close: float
+    """Price that the horizon's return is measured against, if `entry` is CURRENT_CLOSE."""
     previous_session_close: float | None
+    """Last close of the previous session; None: unknown."""
     horizon_bars: int
-    entry: Entry
+    """Bars over which the return is measured."""
+    entry: EntryPrice
     expire_time: datetime
     """Market time at which the horizon ends."""
     data_state: DataState
@@ -44,7 +49,7 @@ class Signal:
 
     @property
     def change(self) -> float | None:
-        """Relative price change against the previous session's close."""
+        """Return the relative price change since the previous session's close; None: unknown."""
         previous = self.previous_session_close
         return None if previous is None else self.bar.close / previous - 1
 
@@ -57,15 +62,17 @@ class Event:
     symbol: str
     interval: str
     bar_close_time: datetime
+    """Market time."""
     publish_time: datetime
+    """Wall time of the commit."""
     model: ModelRef
     snapshot: bool = False
-    """Delivered as part of a snapshot: it may have been delivered before."""
+    """Part of a snapshot: it may have been delivered before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidenceEvent(Event):
-    """The confidences of one symbol at one bar close."""
+    """The signal of one symbol at one bar close."""
 
     signal: Signal
     kind = EventKind.CONFIDENCE
@@ -77,11 +84,12 @@ class BuyEvent(Event):
 
     signal: Signal
     confidence_sequence: int
+    """Sequence of the confidence event of the same signal."""
     kind = EventKind.BUY
 
 
 class Undecoded(Generic[T]):
-    """Stands for a field until somebody looks at it: most signals of a busy feed are replaced unseen."""
+    """Placeholder of a field until its first read: most signals of a busy feed are replaced unread."""
 
     __slots__ = ("decode",)
 
@@ -90,7 +98,7 @@ class Undecoded(Generic[T]):
 
 
 def _decode_when_read(kind: type[Event], name: str) -> None:
-    """Let a field of a dataclass hold an `Undecoded`, which its first reader decodes."""
+    """Let a field of a dataclass hold an `Undecoded`, which is decoded at the first read."""
     slot = kind.__dict__[name]
 
     def read(event: Event) -> object:
@@ -109,17 +117,20 @@ _decode_when_read(BuyEvent, "signal")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeEvent(Event):
-    """What came of a signal."""
+    """Outcome of a signal."""
 
     confidence_sequence: int
+    """Sequence of the resolved confidence event."""
     signal_bar_close_time: datetime
     predicted: Direction
-    realised: Direction
-    realised_return: float
-    """Log return from entry to the end of the horizon."""
+    realized: Direction
+    realized_return: float
+    """Log return from the entry to the close that decided."""
     hit: bool
+    """Whether predicted and realized are equal."""
     abstained: bool
-    confidence: Confidence
+    probabilities: Confidence
+    """Of the signal."""
     kind = EventKind.OUTCOME
 
 
@@ -142,6 +153,7 @@ class EventBatch:
 
     events: tuple[Event, ...]
     conflated_count: int
+    """Confidences that newer ones replaced since the previous batch."""
     snapshot: bool
 
 
@@ -154,28 +166,39 @@ class HeatmapBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """Nothing else happened."""
+    """Sent when there was no other message for the heartbeat interval."""
 
     server_time: datetime
+    """Wall clock of the server."""
     market_time: datetime
+    """Wall clock, or the simulated one of a replay."""
     data_state: DataState
+    """Freshness of the newest bar."""
     last_bar_close_time: datetime | None
+    """Of the newest bar; None: none yet."""
     calibration: CalibrationState = CalibrationState.UNKNOWN
-    """Whether the active model's confidences still mean what they say."""
+    """Of the active model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """A known loss: these sequences will not be delivered."""
+class QuoteBatch:
+    """Quotes: the newest provisional bar of each symbol and interval that changed. Never journaled."""
+
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceGap:
+    """A known loss: matching events of these sequences are not delivered."""
 
     first_sequence: int
     last_sequence: int
-    reason: str
+    reason: GapReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goodbye:
-    """The server ends this connection; the stream resumes by itself."""
+    """The server ends the connection; the stream resumes after about `retry_delay`."""
 
     reason: GoodbyeReason
     retry_delay: timedelta
@@ -183,16 +206,18 @@ class Goodbye:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected:
-    """The connection broke; the stream resumes by itself after `retry_in`."""
+    """The connection failed; the stream resumes after `retry_in`."""
 
     error: GlasstapeError
     retry_in: timedelta
     attempt: int
-    """Failures in a row, from 1."""
+    """Consecutive failures, from 1."""
 
 
-StreamMessage = Opened | EventBatch | HeatmapBatch | Heartbeat | Gap | Goodbye | Disconnected
-"""Everything that a stream can say."""
+StreamMessage = (
+    Opened | EventBatch | HeatmapBatch | QuoteBatch | Heartbeat | SequenceGap | Goodbye | Disconnected
+)
+"""Any message of a stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,19 +227,23 @@ class TrackRecord:
     predicted: Direction | None
     """None: UP and DOWN together."""
     count: int
+    """Outcomes in the group."""
     hits: int
-    hit_rate: float
+    """Outcomes whose realized class equals the predicted class."""
+    hit_rate: float | None
+    """hits / count, 0-1; None: the group is empty."""
     hit_rate_low: float
+    """95 % interval of the hit rate, lower end; Wilson's, widened by dependence within a session."""
     hit_rate_high: float
-    """95 %: Wilson's interval, widened by what outcomes of one session share."""
+    """95 % interval of the hit rate, upper end."""
     base_rate: float
-    """What guessing the same calls against these outcomes would hit."""
+    """Expected hit rate of a forecaster who knows only the class frequencies of these outcomes."""
     mean_return: float
-    """Mean log return in the predicted direction."""
+    """Mean log return in the predicted direction, without costs."""
     net_return: float
-    """The same after costs on the way in and out."""
+    """Mean log return after the cost of entry and exit."""
     sessions: int
-    """Sessions that these outcomes are of, in UTC days."""
+    """Sessions (UTC days) with such outcomes."""
     model: str
     """"name@version", if grouped by model."""
     symbol: str
@@ -225,15 +254,17 @@ class TrackRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackRecords:
-    """How signals turned out."""
+    """Track record of past signals."""
 
     records: tuple[TrackRecord, ...]
+    """UP, DOWN and both together; FLAT predictions are not scored."""
     outcomes: int
+    """Outcomes of every predicted class."""
     brier_score: float
-    """0 (perfect) - 2; knowing nothing scores 0.667."""
+    """Mean, 0 (perfect) - 2; a uniform forecast scores 0.667."""
     log_loss: float
-    """In nats; knowing nothing scores 1.0986."""
+    """Mean, in nats; a uniform forecast scores 1.0986."""
     reliability: tuple[ReliabilityPoint, ...]
     """Of the winning class and of each class, lowest confidence first."""
     left_out: int
-    """Outcomes of signals that their own model had learnt from: not counted."""
+    """Outcomes of signals within their model's training and validation data: not counted."""

@@ -1,0 +1,265 @@
+"""The calls of the contract, built from the arguments of both clients."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from grpc_health.v1 import health_pb2
+from numpy.typing import ArrayLike
+
+from glasstape._call import Call, checked
+from glasstape._convert.common import delta_to, member, member_to, time_to
+from glasstape._convert.explanation import explanations_from
+from glasstape._convert.inference import direction_to, input_to, predictions_from, symbols_to, windows_to
+from glasstape._convert.market import bar_from, batches_to, instrument_from, report_from
+from glasstape._convert.models import model_from, server_info_from
+from glasstape._convert.signals import page_from, track_records_from
+from glasstape._options import MAX_ITEMS
+from glasstape._resume import StreamState
+from glasstape.errors import InvalidRequestError
+from glasstape.types.enums import (
+    BarMode,
+    Baseline,
+    Delivery,
+    Direction,
+    EventKind,
+    Include,
+    Method,
+    ModelView,
+    QualityLevel,
+    Score,
+    Start,
+    TrackRecordGroup,
+)
+from glasstape.types.explanation import Explanation
+from glasstape.types.inference import Model, Prediction, ServerInfo
+from glasstape.types.market import Bar, Instrument, PublishReport
+from glasstape.types.signals import Event, TrackRecords
+from glasstape.v1 import inference_pb2 as ipb
+from glasstape.v1 import market_pb2 as mpb
+from glasstape.v1 import signals_pb2 as spb
+
+INFERENCE = "/glasstape.v1.InferenceService/"
+MARKET = "/glasstape.v1.MarketService/"
+SIGNALS = "/glasstape.v1.SignalService/"
+FOLLOW = (SIGNALS + "Signals", spb.SignalsRequest, spb.SignalsResponse)
+"""The stream's path, and the classes of its messages."""
+LARGEST_PAGE = 10_000
+
+
+@checked
+def predict(
+    windows: ArrayLike | None,
+    bars: Sequence[Sequence[Bar]] | None,
+    symbols: Sequence[str] | None,
+    signals: Sequence[int] | None,
+    model: str,
+) -> Call[list[Prediction]]:
+    """Return the Predict call."""
+    request = ipb.PredictRequest(model=model, input=input_to(windows, bars, symbols, signals))
+    return Call(INFERENCE + "Predict", request, ipb.PredictResponse, predictions_from)
+
+
+@checked
+def explain(
+    windows: ArrayLike | None,
+    bars: Sequence[Sequence[Bar]] | None,
+    symbols: Sequence[str] | None,
+    signals: Sequence[int] | None,
+    *,
+    model: str,
+    method: Method | str,
+    score: Score | str,
+    target: Direction | str | None,
+    foil: Direction | str | None,
+    baseline: Baseline | str | None,
+    samples: int,
+    seed: int,
+    quality: QualityLevel | str,
+    baseline_windows: ArrayLike | None,
+    background: ArrayLike | None,
+    include: Iterable[Include | str] | None,
+) -> Call[list[Explanation]]:
+    """Return the Explain call."""
+    for name, value in (("samples", samples), ("seed", seed)):
+        if value < 0:
+            raise InvalidRequestError.field(name, f"must be 0 or more, is {value}")
+    kinds = ipb.Explanation
+    request = ipb.ExplainRequest(
+        model=model,
+        input=input_to(windows, bars, symbols, signals),
+        method=member_to(kinds.Method, Method, method, "method"),
+        score=member_to(kinds.Score, Score, score, "score"),
+        target=direction_to(target, "target"),
+        foil=direction_to(foil, "foil"),
+        baseline=member_to(kinds.Baseline, Baseline, baseline or None, "baseline"),
+        samples=samples,
+        seed=seed,
+        quality=member_to(ipb.QualityLevel, QualityLevel, quality, "quality"),
+        baseline_windows=None
+        if baseline_windows is None
+        else windows_to(baseline_windows, "baseline_windows"),
+        background=None if background is None else windows_to(background, "background"),
+        include=_include_to(include),
+    )
+    return Call(INFERENCE + "Explain", request, ipb.ExplainResponse, explanations_from)
+
+
+def _include_to(include: Iterable[Include | str] | None) -> list[Any]:
+    if include is None:
+        return []
+    parts = [include] if isinstance(include, str) else include
+    wire = ipb.ExplainRequest.Include
+    return [member_to(wire, Include, part, "include") for part in parts] or [ipb.ExplainRequest.INCLUDE_NONE]
+
+
+@checked
+def get_model(name: str) -> Call[Model]:
+    """Return the GetModel call."""
+    request = ipb.GetModelRequest(model=name)
+    return Call(INFERENCE + "GetModel", request, ipb.GetModelResponse, lambda r: model_from(r.model))
+
+
+@checked
+def list_models(view: ModelView | str) -> Call[list[Model]]:
+    """Return the ListModels call for the first page."""
+    wire = member_to(ipb.ModelView, ModelView, view, "view")
+    request = ipb.ListModelsRequest(view=wire)
+    return Call(
+        INFERENCE + "ListModels", request, ipb.ListModelsResponse, lambda r: [model_from(m) for m in r.models]
+    )
+
+
+def get_server_info() -> Call[ServerInfo]:
+    """Return the GetServerInfo call."""
+    request = ipb.GetServerInfoRequest()
+    return Call(INFERENCE + "GetServerInfo", request, ipb.GetServerInfoResponse, server_info_from)
+
+
+@checked
+def publish_bars(
+    bars: Sequence[Bar], instruments: Iterable[Instrument], mode: BarMode | str
+) -> Call[PublishReport]:
+    """Return the PublishBars call for one batch, or the StreamBars call for several."""
+    batches = batches_to(bars, instruments, member(BarMode, mode, "mode"), MAX_ITEMS)
+    if len(batches) == 1:
+        return Call(
+            MARKET + "PublishBars", batches[0], mpb.PublishBarsResponse, lambda r: report_from([r], MAX_ITEMS)
+        )
+    return Call(
+        MARKET + "StreamBars",
+        [mpb.StreamBarsRequest(batch_id=number, batch=batch) for number, batch in enumerate(batches)],
+        mpb.StreamBarsResponse,
+        lambda answers: report_from([answer.receipt for answer in answers], MAX_ITEMS),
+        streamed=True,
+    )
+
+
+@checked
+def list_bars(symbol: str, interval: str, start: datetime | None, end: datetime | None) -> Call[list[Bar]]:
+    """Return the ListBars call for the first page."""
+    request = mpb.ListBarsRequest(
+        symbol=symbol,
+        interval=interval,
+        start_time=time_to(start, "start") if start else None,
+        end_time=time_to(end, "end") if end else None,
+        page_size=LARGEST_PAGE,
+    )
+    return Call(MARKET + "ListBars", request, mpb.ListBarsResponse, lambda r: [bar_from(b) for b in r.bars])
+
+
+def list_instruments() -> Call[list[Instrument]]:
+    """Return the ListInstruments call for the first page."""
+    request = mpb.ListInstrumentsRequest()
+    return Call(
+        MARKET + "ListInstruments",
+        request,
+        mpb.ListInstrumentsResponse,
+        lambda r: [instrument_from(item) for item in r.instruments],
+    )
+
+
+@checked
+def follow_signals(
+    symbols: Sequence[str],
+    kinds: Iterable[EventKind | str],
+    *,
+    min_confidence: float,
+    start: Start | str,
+    resume_token: bytes,
+    delivery: Delivery | str,
+    conflation_interval: timedelta | float,
+    heartbeat_interval: timedelta | float,
+    heatmap_method: Method | str | None,
+    quotes: bool,
+    silence_timeout: timedelta | float | None,
+) -> StreamState:
+    """Return the state of a Signals stream that was not opened yet."""
+    method = member(Method, heatmap_method or Method.UNSPECIFIED, "heatmap_method")
+    request = spb.SignalsRequest(
+        symbols=symbols_to(symbols),
+        kinds=_kinds_to(kinds),
+        min_confidence=min_confidence,
+        start=member_to(spb.SignalsRequest.Start, Start, start, "start"),
+        resume_token=resume_token,
+        delivery=member_to(spb.SignalsRequest.Delivery, Delivery, delivery, "delivery"),
+        conflation_interval=delta_to(conflation_interval),
+        heartbeat_interval=delta_to(heartbeat_interval),
+        heatmap_method=member_to(ipb.Explanation.Method, Method, method, "heatmap_method"),
+        quotes=quotes,
+    )
+    return StreamState(request, method, silence_timeout)
+
+
+def _kinds_to(kinds: Iterable[EventKind | str]) -> list[Any]:
+    return [member_to(spb.EventKind, EventKind, kind, "kinds") for kind in kinds]
+
+
+@checked
+def list_signals(
+    symbols: Sequence[str],
+    kinds: Iterable[EventKind | str],
+    *,
+    min_confidence: float,
+    start_sequence: int,
+    end_sequence: int,
+    descending: bool,
+) -> Call[list[Event]]:
+    """Return the ListSignals call for the first page."""
+    request = spb.ListSignalsRequest(
+        symbols=symbols_to(symbols),
+        kinds=_kinds_to(kinds),
+        min_confidence=min_confidence,
+        start_sequence=start_sequence,
+        end_sequence=end_sequence,
+        descending=descending,
+    )
+    return Call(SIGNALS + "ListSignals", request, spb.ListSignalsResponse, page_from)
+
+
+@checked
+def get_track_record(
+    model: str,
+    symbols: Sequence[str],
+    *,
+    exclude_abstained: bool,
+    group_by: Iterable[TrackRecordGroup | str],
+    cost: float,
+) -> Call[TrackRecords]:
+    """Return the GetTrackRecord call."""
+    groups = [group_by] if isinstance(group_by, str) else group_by
+    request = spb.GetTrackRecordRequest(
+        model=model,
+        symbols=symbols_to(symbols),
+        exclude_abstained=exclude_abstained,
+        group_by=[member_to(spb.TrackRecordGroup, TrackRecordGroup, group, "group_by") for group in groups],
+        cost=cost,
+    )
+    return Call(SIGNALS + "GetTrackRecord", request, spb.GetTrackRecordResponse, track_records_from)
+
+
+@checked
+def check_health(service: str) -> Call[health_pb2.HealthCheckResponse]:
+    """Return the Check call of grpc.health.v1; `health_from` converts its answer with the trailing metadata."""
+    request = health_pb2.HealthCheckRequest(service=service)
+    return Call("/grpc.health.v1.Health/Check", request, health_pb2.HealthCheckResponse, lambda r: r)

@@ -1,0 +1,1 @@
+"""The parts of `glasstape.testing.FakeServer`."""
