@@ -12,6 +12,7 @@ from typing import Protocol
 GROUP = "glasstape.commands"
 
 _EXTRAS = {
+    "matplotlib": "cli",
     "rich": "cli",
     "torch": "server",
     "pydantic": "server",
@@ -27,6 +28,18 @@ _EXTRAS = {
     "glasstape_qt": "desktop",
 }
 """Which extra brings a module."""
+
+EXTRA_OF_COMMAND = {
+    "backup": "server",
+    "bench": "server",
+    "desk": "desktop",
+    "evaluate": "server",
+    "restore": "server",
+    "serve": "server",
+    "tokens": "server",
+    "train": "server",
+}
+"""Extra that installs each command of the other distributions."""
 
 
 class Command(Protocol):
@@ -58,6 +71,8 @@ def _dispatch(given: Sequence[str]) -> int:
 
         print(f"glasstape {__version__}")
         return 0
+    if name in EXTRA_OF_COMMAND and name not in found:
+        return _needs(name, EXTRA_OF_COMMAND[name])
     if name not in found:
         return _overview(found, name)
     try:
@@ -69,8 +84,13 @@ def _dispatch(given: Sequence[str]) -> int:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        print(f"glasstape {name} needs an extra: pip install 'glasstape[{extra}]'", file=sys.stderr)
-        return 1
+        return _needs(name, extra)
+
+
+def _needs(name: str, extra: str) -> int:
+    """Report a missing extra; returns the exit status."""
+    print(f"glasstape {name} needs an extra: pip install 'glasstape[{extra}]'", file=sys.stderr)
+    return 1
 
 
 def _overview(found: dict[str, EntryPoint], name: str) -> int:
@@ -79,11 +99,13 @@ def _overview(found: dict[str, EntryPoint], name: str) -> int:
     if not asked:
         print(f"glasstape: no command {name!r}\n", file=out)
     print("usage: glasstape COMMAND [options]      (glasstape COMMAND --help tells more)\n", file=out)
-    for entry in sorted(found.values()):
+    texts = {command: f"(needs glasstape[{extra}])" for command, extra in EXTRA_OF_COMMAND.items()}
+    for entry in found.values():
         try:
-            text = entry.load().HELP
+            texts[entry.name] = entry.load().HELP
         except ModuleNotFoundError as error:
             extra = _EXTRAS.get((error.name or "").split(".")[0], "?")
-            text = f"(needs glasstape[{extra}])"
-        print(f"  {entry.name:<10} {text}", file=out)
+            texts[entry.name] = f"(needs glasstape[{extra}])"
+    for command, text in sorted(texts.items()):
+        print(f"  {command:<10} {text}", file=out)
     return 0 if asked else 2
