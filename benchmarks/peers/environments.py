@@ -1,4 +1,4 @@
-"""Environments of the peers: each a folder with a virtual environment of its own, made once and kept."""
+"""Virtual environments of the peers, created once and kept."""
 
 import subprocess
 import sys
@@ -9,15 +9,15 @@ TORCH = "torch==2.13.0"
 
 
 def python_of(name: str, requirements: Sequence[str], folder: Path) -> Path:
-    """The Python of a peer's environment, which is made where it is not there; that takes minutes.
+    """Return the Python of a peer's environment; creating a missing environment takes minutes.
 
     Args:
         name: of the peer.
         requirements: pinned packages beside torch.
-        folder: where environments are kept.
+        folder: parent folder of the environments.
 
     Raises:
-        ValueError: its packages cannot be installed; pip's last words.
+        ValueError: its packages cannot be installed; holds the end of pip's output.
     """
     home = folder / name
     python, stamp = home / "bin" / "python", home / "glasstape-requirements.txt"
@@ -36,5 +36,5 @@ def python_of(name: str, requirements: Sequence[str], folder: Path) -> Path:
 
 
 def packages_of(python: Path) -> Path:
-    """The folder in which an environment's packages lie."""
+    """Return the site-packages folder of an environment."""
     return next((python.parent.parent / "lib").glob("python3*")) / "site-packages"

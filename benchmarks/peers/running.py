@@ -1,4 +1,4 @@
-"""A peer's processes: started, checked, and ended with all that they started."""
+"""Start a peer's processes, check their result and stop the whole process group."""
 
 import contextlib
 import http.client
@@ -13,24 +13,24 @@ from pathlib import Path
 import grpc
 import numpy as np
 
-from glasstape_server.bench.peers.kinds import Door, Peer
-from glasstape_server.bench.peers.servers.network import logits_of, network
+from benchmarks.peers.kinds import Endpoint, Peer
+from benchmarks.peers.servers.network import logits_of, network
 
 START_SECONDS = 120.0
 PORTS = 5
 
 
 def known_windows(count: int) -> np.ndarray:
-    """Windows float32 (count, 6, 8), always the same."""
+    """Return the same random windows on every call: float32 (count, 6, 8)."""
     return np.random.default_rng(0).normal(size=(count, 6, 8)).astype("<f4")
 
 
 @contextlib.contextmanager
 def running(peer: Peer, python: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """Addresses that a peer predicts and explains at, once its answer is right.
+    """Run a peer; yields its addresses for predictions and explanations once its logits are correct.
 
     Raises:
-        ValueError: it did not start, or answers other logits than the network itself.
+        ValueError: it did not start, or its logits differ from those of the network.
     """
     ports = _free_ports()
     start = peer.start(python, ports, folder)
@@ -70,14 +70,14 @@ def _await_the_right_answer(peer: Peer, address: str, started: "subprocess.Popen
     raise ValueError(f"{peer.name}: did not start: {last}; its last words: {words}")
 
 
-def ask(door: Door, address: str, message: bytes) -> bytes:
+def ask(endpoint: Endpoint, address: str, message: bytes) -> bytes:
     """Make one call; returns the answer's bytes."""
-    if door.http:
+    if endpoint.http:
         connection = http.client.HTTPConnection(address, timeout=10)
-        connection.request("POST", door.path, message, {"content-type": door.http})
+        connection.request("POST", endpoint.path, message, {"content-type": endpoint.http})
         return connection.getresponse().read()
     with grpc.insecure_channel(address) as channel:
-        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(door.path)
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(endpoint.path)
         return method(message, timeout=10)
 
 
@@ -90,12 +90,12 @@ def _free_ports() -> list[int]:
 
 
 def _end(started: "subprocess.Popen[bytes]") -> None:
-    """Ask politely first: some have workers in sessions of their own."""
+    """Send SIGTERM first: some peers have workers in sessions of their own."""
     started.terminate()
     try:
         started.wait(timeout=20)
     except subprocess.TimeoutExpired:
         started.kill()
         started.wait()
-    with contextlib.suppress(ProcessLookupError):  # nobody of its group was left behind
+    with contextlib.suppress(ProcessLookupError):  # the group has already ended
         os.killpg(started.pid, signal.SIGKILL)

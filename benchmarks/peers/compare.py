@@ -1,7 +1,7 @@
-"""`glasstape bench peers`: the same network behind other servers, under the same load, in turns with ours.
+"""Measure the same network behind other servers and behind Glasstape, under the same load, in alternating rounds.
 
-A peer is started, asked for the logits of known windows, which must be those of the network called directly,
-measured and stopped; ours answer beside it in the same rounds.
+Each peer is started, checked (its logits of known windows must equal those of the network called directly),
+measured and stopped; Glasstape is measured in the same rounds.
 """
 
 import contextlib
@@ -11,24 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
 from glasstape_server.bench.calls import CASES, request_of, servers
 from glasstape_server.bench.load import Answered, Load, call, post
-from glasstape_server.bench.peers.environments import python_of
-from glasstape_server.bench.peers.kinds import PEERS, Door, Peer
-from glasstape_server.bench.peers.running import ask, known_windows, running
 from glasstape_server.bench.report import Figure, Report, ratios
+
+from benchmarks.peers.environments import python_of
+from benchmarks.peers.kinds import PEERS, Endpoint, Peer
+from benchmarks.peers.running import ask, known_windows, running
 
 PREDICT, EXPLAIN = "Predict", "Explain (GRADIENT)"
 OURS = ("native", "grpcio")
 
 Measured = dict[tuple[str, str, str], list[Answered]]
-"""By call, case and server: an answer a round. Ours have the rounds of one peer after the other."""
+"""By call, case and server: one result per round. Those of Glasstape hold the rounds of every peer, in order."""
 
 
 @dataclass(frozen=True)
 class Called:
-    """A door as the load goes through it."""
+    """An endpoint and the messages that the load sends to it."""
 
     address: str
     path: str
@@ -36,7 +36,7 @@ class Called:
     """By the number of windows."""
     http: str = ""
     answers: Mapping[int, int] = field(default_factory=dict)
-    """Bytes of the answers, where it is HTTP."""
+    """Response sizes in bytes, by the number of windows; HTTP only."""
 
     def load(self, case: str, seconds: float) -> Answered:
         """Make calls of one case."""
@@ -49,14 +49,14 @@ class Called:
 
 
 def run(names: Collection[str], folder: Path, rounds: int, seconds: float, *, quick: bool = False) -> Report:
-    """Install, start, check and measure.
+    """Install, start, check and measure every chosen peer.
 
     Args:
         names: of peers; empty: all.
-        folder: where their environments are kept; several gigabytes.
+        folder: of their virtual environments; several gigabytes.
         rounds: measurements of each case.
         seconds: of one measurement.
-        quick: the first case alone, once and cold.
+        quick: one round of the first case, without warm-up.
 
     Raises:
         ValueError: an unknown peer, one that cannot be installed or started, or a wrong answer.
@@ -83,28 +83,30 @@ def _measure(
     rounds: int,
     seconds: float,
 ) -> None:
-    """Add the rounds of one peer, and ours beside it."""
+    """Add the rounds of one peer and those of Glasstape beside it."""
     python = python_of(peer.name, peer.requirements, folder)
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="glasstape-peer-")))
         predict, explain = stack.enter_context(running(peer, python, home))
-        doors = {PREDICT: {peer.name: _theirs(peer.predict, predict)}}
+        endpoints = {PREDICT: {peer.name: _theirs(peer.predict, predict)}}
         if peer.explain:
-            doors[EXPLAIN] = {peer.name: _theirs(peer.explain, explain)}
-        for what, called in doors.items():
+            endpoints[EXPLAIN] = {peer.name: _theirs(peer.explain, explain)}
+        for what, called in endpoints.items():
             called |= {name: _ours(address, explain=what == EXPLAIN) for name, address in ours.items()}
             for lap in range(rounds + 1):  # the first lap warms
                 for case in cases:
-                    for name, door in called.items():
-                        answered = door.load(case, seconds if lap else min(1, seconds))
+                    for name, endpoint in called.items():
+                        answered = endpoint.load(case, seconds if lap else min(1, seconds))
                         if lap:
                             measured.setdefault((what, case, name), []).append(answered)
 
 
-def _theirs(door: Door, address: str) -> Called:
-    messages = {count: door.message(known_windows(count)) for count, _, _ in CASES.values()}
-    sizes = {n: len(ask(door, address, message)) for n, message in messages.items()} if door.http else {}
-    return Called(address, door.path, messages, door.http, sizes)
+def _theirs(endpoint: Endpoint, address: str) -> Called:
+    messages = {count: endpoint.message(known_windows(count)) for count, _, _ in CASES.values()}
+    sizes = (
+        {n: len(ask(endpoint, address, message)) for n, message in messages.items()} if endpoint.http else {}
+    )
+    return Called(address, endpoint.path, messages, endpoint.http, sizes)
 
 
 def _ours(address: str, *, explain: bool) -> Called:

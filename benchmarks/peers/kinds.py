@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
-from glasstape_server.bench.peers.environments import packages_of
 from glasstape_server.rpc.oip import open_inference_pb2 as oip
+
+from benchmarks.peers.environments import packages_of
 
 SERVERS = Path(__file__).with_name("servers")
 OPEN_INFERENCE = "/inference.GRPCInferenceService/ModelInfer"
@@ -21,7 +21,7 @@ MODEL = "windows"
 
 @dataclass(frozen=True)
 class Start:
-    """What runs a peer."""
+    """Command line, environment and working directory of a peer."""
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """How a peer is called."""
 
     path: str
@@ -48,9 +48,9 @@ class Peer:
     name: str
     requirements: tuple[str, ...]
     start: Callable[[Path, Sequence[int], Path], Start]
-    """Of its Python, three free ports (the first is called) and an empty folder."""
-    predict: Door
-    explain: Door | None = None
+    """Takes its Python, free ports (the first is called) and an empty folder."""
+    predict: Endpoint
+    explain: Endpoint | None = None
     """Called on the second port."""
 
 
@@ -179,7 +179,7 @@ def _torchserve(python: Path, ports: Sequence[int], folder: Path) -> Start:
 _ERRORS_ALONE = """<Configuration>
 <Appenders><Console name="out"><PatternLayout pattern="%c %m%n"/></Console></Appenders>
 <Loggers><Root level="error"><AppenderRef ref="out"/></Root></Loggers></Configuration>"""
-"""A line a call, as is its default, would be what is measured."""
+"""The default writes a line per call, which would dominate the measurement."""
 
 
 def _triton(python: Path, ports: Sequence[int], folder: Path) -> Start:
@@ -211,8 +211,8 @@ def _triton(python: Path, ports: Sequence[int], folder: Path) -> Start:
     return Start(command, search)
 
 
-_OPEN_INFERENCE = Door(OPEN_INFERENCE, _open_inference, _open_inference_answer)
-_TORCHSERVE = Door(
+_OPEN_INFERENCE = Endpoint(OPEN_INFERENCE, _open_inference, _open_inference_answer)
+_TORCHSERVE = Endpoint(
     "/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions",
     _torchserve_message,
     _torchserve_answer,
@@ -227,20 +227,20 @@ PEERS: dict[str, Peer] = {
             ("torchserve==0.12.0", "captum==0.9.0", "numpy==2.4.6", "psutil==7.2.2", "PyYAML==6.0.3"),
             _torchserve,
             _TORCHSERVE,
-            Door(f"/explanations/{MODEL}", np.ndarray.tobytes, _maps, "application/octet-stream"),
+            Endpoint(f"/explanations/{MODEL}", np.ndarray.tobytes, _maps, "application/octet-stream"),
         ),
         Peer("mlserver", ("mlserver==1.7.1",), _mlserver, _OPEN_INFERENCE),
         Peer(
             "litserve",
             ("litserve==0.2.19", "numpy==2.4.6"),
             _litserve,
-            Door("/predict", _base64_message, _base64_answer, "application/json"),
+            Endpoint("/predict", _base64_message, _base64_answer, "application/json"),
         ),
         Peer(
             "ray",
             ("ray[serve]==2.60.0",),
             _ray,
-            Door("/", np.ndarray.tobytes, _plain, "application/octet-stream"),
+            Endpoint("/", np.ndarray.tobytes, _plain, "application/octet-stream"),
         ),
     )
 }
