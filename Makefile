@@ -40,10 +40,10 @@ proto: .stamp-install ## generate the stubs from proto/
 
 docs: .stamp-install ## build the SDK reference in build/docs and every picture of docs/
 	$(BIN)/pdoc -o build/docs glasstape
-	$(BIN)/python docs/pictures.py
-	QT_SCALE_FACTOR=1 $(BIN)/python -m glasstape_qt.pictures docs/pictures/desktop
-	QT_SCALE_FACTOR=2 $(BIN)/python -m glasstape_qt.pictures docs/pictures/desktop
-	$(BIN)/glasstape desk --record docs/pictures/desktop/film.webp
+	$(BIN)/python docs/tools/finding.py
+	QT_SCALE_FACTOR=1 $(BIN)/python docs/tools/desktop_pictures.py docs/pictures/desktop
+	QT_SCALE_FACTOR=2 $(BIN)/python docs/tools/desktop_pictures.py docs/pictures/desktop
+	$(BIN)/python docs/tools/desktop_film.py docs/pictures/desktop/film.webp
 
 dist: .stamp-install ## build the wheels and sdists of the three distributions in build/dist
 	rm -rf build/dist

@@ -34,6 +34,11 @@ def test_the_sdk_is_small_and_carries_the_contract(wheels):
     assert protos | {"glasstape/py.typed"} <= contents(wheels["glasstape"]).keys()
 
 
+def test_what_only_developers_run_is_in_no_wheel(wheels):
+    for wheel in wheels.values():
+        assert not [name for name in contents(wheel) if re.search(r"/(peers|film|pictures|tests?)[./]", name)]
+
+
 @DISTRIBUTIONS
 def test_a_wheel_carries_its_license(wheels, name):
     described = metadata(wheels[name])

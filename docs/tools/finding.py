@@ -1,6 +1,6 @@
-"""Draws the pictures of docs/methods.md: `make docs`, or `python docs/pictures.py`.
+"""Draw the picture of docs/methods.md: `make docs`, or `python docs/tools/finding.py`.
 
-The finding is shown where the truth is known: noise in which six chosen cells, and no others, carry the class.
+It uses data with a known answer: noise in which six chosen cells, and no others, carry the class.
 """
 
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ from glasstape_server.bench import known_truth
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.method import Attribution, MethodName, Request, Rows
 from glasstape_server.explain.scores import Question, Score
-from glasstape_server.models.model import Scorer
 from glasstape_server.models.networks.architectures import build, default_config
+from glasstape_server.models.scorer import Scorer
+from glasstape_server.training.batches import InMemory
 from glasstape_server.training.fit import FitOptions, fit
 
 KIND, WINDOWS, SEED = "moving", 128_000, 0
@@ -36,7 +37,7 @@ SHOWN: tuple[tuple[str, str, MethodName, Score], ...] = (
 
 @dataclass(frozen=True)
 class Example:
-    """One window with the cells that made it what it is."""
+    """One window with its label and the cells that determine it."""
 
     window: torch.Tensor  # (1, time, feature)
     label: int
@@ -44,7 +45,7 @@ class Example:
 
 
 def main() -> None:
-    """Train the networks, find a window that all of them classify rightly, draw it."""
+    """Train the networks, find a window that all of them classify correctly, draw it."""
     torch.set_num_threads(1)
     networks = {name: _train(name) for name in dict.fromkeys(network for _, network, _, _ in SHOWN)}
     example = _example(networks)
@@ -56,7 +57,7 @@ def main() -> None:
         explanation = _explanation(made, method, METHODS[method].quantity.name)
         pictures.append(Picture(title, explanation, MODEL, outlined=example.cells))
     name = Direction(example.label).name
-    target = Path(__file__).parent / "pictures" / "finding.png"
+    target = Path(__file__).parents[1] / "pictures" / "finding.png"
     save(
         target,
         pictures,
@@ -68,14 +69,14 @@ def main() -> None:
 def _train(name: str) -> Scorer:
     random = np.random.default_rng(SEED)
     made = [known_truth.make(KIND, n, 6, 8, random) for n in (WINDOWS, 2000)]
-    parts = [(torch.from_numpy(truth.windows), torch.from_numpy(truth.labels)) for truth in made]
+    parts = [InMemory(torch.from_numpy(truth.windows), torch.from_numpy(truth.labels)) for truth in made]
     options = FitOptions(seed=SEED, epochs=2)
     network = fit(partial(build, name, default_config(name, 6, 8)), parts[0], parts[1], options)
     return Scorer(network, torch.zeros(8), torch.ones(8)).eval().requires_grad_(False)
 
 
 def _example(networks: dict[str, Scorer]) -> Example:
-    """The first window, not FLAT, that every network classifies rightly."""
+    """Return the first window, not FLAT, that every network classifies correctly."""
     test = known_truth.make(KIND, 200, 6, 8, np.random.default_rng(SEED + 1))
     windows = torch.from_numpy(test.windows)
     right = test.labels != 1

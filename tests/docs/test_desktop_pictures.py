@@ -1,6 +1,6 @@
-"""The user guide's pictures are what the desktop looks like: compared with what it paints now.
+"""The pictures of the user guide equal what the desktop paints now.
 
-After a change that is meant: `make docs` paints them anew; look at them before they are committed.
+After an intended change, `make docs` paints them again; look at them before committing.
 """
 
 import os
@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-GOLDEN = Path(__file__).resolve().parents[2] / "docs/pictures/desktop"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+GOLDEN = DOCS / "pictures/desktop"
 TOLERANCE = 24
 """Of 255, in each channel: anti-aliasing may differ that much."""
 DIFFERING = 0.002
@@ -29,7 +30,7 @@ def painted(request, tmp_path_factory):
         "QT_SCALE_FACTOR": request.param,
         "LANG": "C.UTF-8",
     }
-    command = [sys.executable, "-m", "glasstape_qt.pictures", str(folder)]
+    command = [sys.executable, str(DOCS / "tools/desktop_pictures.py"), str(folder)]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=100)
     return folder, request.param
 

@@ -1,18 +1,19 @@
-"""`glasstape desk --record`: a real recording of the desktop following the bundled session."""
+"""Record the desktop following the bundled session: `python docs/tools/desktop_film.py FILE.webp|gif`."""
 
+import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from desktop_pictures import to_pillow
+from glasstape_qt.app import Parts, assemble
+from glasstape_qt.quiet import quiet
+from glasstape_qt.state.preferences import DEMO, Preferences, Profile
 from PIL import Image
 from PyQt6.QtCore import QPoint, Qt, QTimer
 from PyQt6.QtGui import QColor, QPainter, QPen, QPixmap
 from PyQt6.QtTest import QTest
-
-from glasstape_qt.app import Parts, assemble
-from glasstape_qt.pictures import to_pillow
-from glasstape_qt.quiet import quiet
-from glasstape_qt.state.preferences import DEMO, Preferences, Profile
 
 WIDTH, HEIGHT = 1120, 700
 PICTURE_WIDTH = 900
@@ -21,33 +22,33 @@ SPEED = 2.0
 CLICK_FRAMES = 5
 """Frames that show where the mouse was clicked."""
 QUALITY = 55
-"""Of WebP, 0-100: text stays readable and the file small."""
+"""WebP quality, 0-100: text stays readable and the file small."""
 
 
 class Camera:
-    """Takes frames of the window, and does what a trader would do, at moments of a script."""
+    """Grabs frames of the window and plays a script of user actions."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.frames: list[Image.Image] = []
         self._click: tuple[QPoint, int] | None = None
         self._timer = QTimer(parts.window)
-        self._timer.timeout.connect(self._shoot)
+        self._timer.timeout.connect(self._grab)
 
-    def roll(self, seconds: float) -> None:
-        """Film until the window is closed after so many seconds."""
-        for moment, deed in (
+    def record(self, seconds: float) -> None:
+        """Grab frames for a number of seconds, then close the window."""
+        for moment, action in (
             (3.0, self._double_click),
             (11.0, self._compare),
             (seconds, self._parts.window.close),
         ):
-            QTimer.singleShot(round(1000 * moment), deed)
+            QTimer.singleShot(round(1000 * moment), action)
         self._timer.start(FRAME_MILLISECONDS)
         self._parts.application.exec()
         self._timer.stop()
 
     def _double_click(self) -> None:
-        """The mouse, on the row with the strongest buy confidence."""
+        """Double-click the row with the strongest buy confidence."""
         table, model = self._parts.window.watch.table, self._parts.window.watch.model
         viewport = table.viewport()
         if not model.symbols or viewport is None:
@@ -65,7 +66,7 @@ class Camera:
         if view is not None:
             view.compare()
 
-    def _shoot(self) -> None:
+    def _grab(self) -> None:
         pixmap = self._parts.window.grab()
         if self._click is not None and len(self.frames) < self._click[1]:
             _draw_click(pixmap, self._click[0])
@@ -76,13 +77,18 @@ class Camera:
 def film(path: Path, seconds: float = 16.0) -> int:
     """Follow the session, double-click a row, compare the methods; write an animated WebP or GIF.
 
-    Returns the exit status.
+    Args:
+        path: ends in .webp or .gif; its folder exists.
+        seconds: length of the recording.
+
+    Returns:
+        The exit status.
     """
     if path.suffix not in (".webp", ".gif"):
-        print(f"glasstape desk: --record: must end in .webp or .gif, is {path.name}", file=sys.stderr)
+        print(f"FILE: must end in .webp or .gif, is {path.name}", file=sys.stderr)
         return 1
     if not path.parent.is_dir():
-        print(f"glasstape desk: --record: there is no folder {path.parent}", file=sys.stderr)
+        print(f"FILE: there is no folder {path.parent}", file=sys.stderr)
         return 1
     quiet()
     profile = Profile(name=DEMO, session=DEMO, speed=SPEED)
@@ -91,11 +97,11 @@ def film(path: Path, seconds: float = 16.0) -> int:
     parts.window.show()
     parts.link.open(profile)
     camera = Camera(parts)
-    camera.roll(seconds)
+    camera.record(seconds)
     try:
         _write(path, camera.frames)
     except OSError as error:
-        print(f"glasstape desk: --record: {error}", file=sys.stderr)
+        print(f"FILE: {error}", file=sys.stderr)
         return 1
     print(f"{path}: {len(camera.frames)} frames, {path.stat().st_size / 1024:.0f} KiB")
     return 0
@@ -125,3 +131,18 @@ def _write(path: Path, frames: list[Image.Image]) -> None:
             duration=FRAME_MILLISECONDS,
             loop=0,
         )
+
+
+def main() -> int:
+    """Parse the command line and record; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="animated picture to write, .webp or .gif")
+    parser.add_argument("--seconds", type=float, default=16.0, help="length (default: %(default)s)")
+    options = parser.parse_args()
+    return film(options.file, options.seconds)
+
+
+if __name__ == "__main__":
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    sys.exit(main())

@@ -1,6 +1,7 @@
-"""The pictures of the user guide, which are also what the tests compare with: `python -m glasstape_qt.pictures DIR`.
+"""Paint the pictures of docs/desktop.md: `python docs/tools/desktop_pictures.py FOLDER`.
 
-Light and dark, English and Korean, at the scale of QT_SCALE_FACTOR. Nothing in them depends on the clock.
+Light and dark, English and Korean, at the scale of QT_SCALE_FACTOR. The tests compare the desktop with these
+pictures, so nothing in them depends on the clock.
 """
 
 import os
@@ -9,16 +10,15 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-from PyQt6.QtCore import QBuffer, QIODevice
-from PyQt6.QtGui import QImage
-from PyQt6.QtWidgets import QApplication
-
 from glasstape_qt.alone import Stage, stage
 from glasstape_qt.quiet import quiet
 from glasstape_qt.state import exchange
 from glasstape_qt.state.preferences import Preferences, Profile
 from glasstape_qt.views.window import MainWindow
+from PIL import Image
+from PyQt6.QtCore import QBuffer, QIODevice
+from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QApplication
 
 WIDTH, HEIGHT = 1280, 800
 SYMBOL = "IBM"
@@ -27,7 +27,7 @@ MOMENT = 37.2
 
 
 def pictures() -> Iterator[tuple[str, QImage]]:
-    """(name, picture): the window in every look, then its other sides in one."""
+    """Yield (name, picture): the window in every theme and language, then its other views in one of them."""
     for theme in ("light", "dark"):
         for language in ("en", "ko"):
             yield f"window-{theme}-{language}", _window(theme, language, "map")
@@ -86,7 +86,7 @@ def main(folder: Path) -> int:
 
 
 def to_pillow(picture: QImage) -> Image.Image:
-    """Qt's picture as Pillow's."""
+    """Convert a Qt image to a Pillow image."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     picture.save(buffer, "PNG")
