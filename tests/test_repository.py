@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows."""
+"""Rules of the repository that no linter checks."""
 
 import ast
 import re
@@ -10,9 +10,10 @@ import pytest
 from glasstape.testing import FakeServer, make_buy
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [
+FOLDERS = ("client_py", "server", "client_qt", "proto", "tests", "examples", "benchmarks", "docs")
+SOURCES = [ROOT / "hatch_build.py"] + [
     path
-    for folder in ("client_py", "server", "client_qt", "proto", "tests", "examples")
+    for folder in FOLDERS
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "_pb2" not in path.name and "node_modules" not in path.parts
 ]
@@ -26,13 +27,35 @@ BANNED_CALLS = {
     "eval",
     "exec",
 }
-LONGEST = 380
-"""Lines of a file. About 300 is the aim."""
+LONGEST = 300
+"""Lines of a file."""
+LONGER = {
+    "client_py/glasstape/_sync.py": 331,
+    "client_qt/glasstape_qt/views/window.py": 311,
+    "server/glasstape_server/bench/explain_truth.py": 305,
+    "server/glasstape_server/cli/bench.py": 304,
+    "server/glasstape_server/signals/journal/sqlite/log.py": 304,
+    "server/glasstape_server/training/data_report.py": 318,
+    "tests/client_py/test_cli.py": 308,
+    "tests/server/signals/delivery/test_hub.py": 319,
+    "tests/server/transport/test_authentication.py": 306,
+}
+"""Lines of the files that are still longer. Entries may go and numbers may fall; nothing is added."""
+
+
+def _lines(path):
+    return len(path.read_text().splitlines())
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_files_stay_small_enough_to_read(path):
-    assert len(path.read_text().splitlines()) <= LONGEST
+def test_files_are_short(path):
+    assert _lines(path) <= LONGER.get(str(path.relative_to(ROOT)), LONGEST)
+
+
+@pytest.mark.parametrize("name", LONGER)
+def test_an_exception_is_still_needed(name):
+    assert (ROOT / name).exists(), "the file is gone: remove its entry"
+    assert _lines(ROOT / name) > LONGEST, "the file is short: remove its entry"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -53,20 +76,13 @@ def test_the_architecture_page_names_files_that_exist():
         assert (ROOT / name).exists(), name
 
 
-def test_one_bar_walks_through_no_more_than_six_files():
-    text = (ROOT / "docs/architecture.md").read_text()
-    walk = text.split("## One bar, from publish to screen")[1].split("\n## ")[0]
-    files = re.findall(r"`((?:server|client_py)/[\w./-]+\.py)`", walk)
-    assert len(files) == len(set(files)) <= 6
-
-
 def python_blocks():
     text = (ROOT / "README.md").read_text()
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(python_blocks())))
-def test_the_readmes_python_runs(number, tmp_path, capsys, monkeypatch):
+def test_python_in_the_readme_runs(number, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = python_blocks()[number].replace('"localhost:50551"', "ADDRESS")
     script = tmp_path / "example.py"
@@ -86,7 +102,7 @@ def _bounded(script):
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def test_no_registry_host_and_no_path_of_a_machine_is_named():
+def test_no_registry_host_and_no_local_path_is_named():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     hosts = ["pypi" + ".org", "registry" + ".npmjs", "files.python" + "hosted", "/" + "work/", "/" + "root/"]
     for name in tracked.splitlines():
