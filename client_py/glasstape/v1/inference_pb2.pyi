@@ -410,7 +410,7 @@ class ModelRef(_message.Message):
     version: _builtins.str
     """Version, for example "1"."""
     digest: _builtins.str
-    """SHA-256 of the artefact's manifest (which holds the digest of the weights), 64 hex digits."""
+    """SHA-256 of the artifact's manifest (which holds the digest of the weights), 64 hex digits."""
     feature_spec_hash: _builtins.str
     """SHA-256 of the feature spec, 64 hex digits: equal hash, equal features."""
     def __init__(
