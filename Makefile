@@ -23,6 +23,8 @@ check: .stamp-install ## check format, lint, types, imports, words, contract and
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/words
+	$(BIN)/python .ci/raises
 	$(BIN)/hadolint deploy/Containerfile
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf lint
 	cd proto && PATH="$(CURDIR)/$(BIN):$$PATH" buf breaking --path glasstape --against baseline.binpb

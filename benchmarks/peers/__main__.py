@@ -20,8 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print a table; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        if options.json and not options.json.parent.is_dir():
-            raise ValueError(f"--json: there is no folder {options.json.parent}")
+        _check(options)
         if options.page:
             print("updated: " + "; ".join(page.remake(options.page, ["peers"], _table, mark=MARK)))
             return 0
@@ -55,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement to a file")
     parser.add_argument("--page", type=Path, metavar="FILE", help="update the table in a document")
     return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise ValueError if the file of --json cannot be written where it is wanted."""
+    if options.json and not options.json.parent.is_dir():
+        raise ValueError(f"--json: there is no folder {options.json.parent}")
 
 
 def _table(command: Sequence[str]) -> str:
