@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from glasstape.testing import FakeServer, make_buy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,3 +116,43 @@ def test_no_registry_host_and_no_local_path_is_named():
         text = path.read_text(errors="replace")
         for host in hosts:
             assert host not in text, f"{name} names {host}"
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert "\nmake test " in (ROOT / "README.md").read_text()
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "exec make test"
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    assert {"run": "make test"} in jobs["test"]["steps"]
+
+
+def test_targets_of_make_exist_and_have_a_help_text():
+    text = (ROOT / "Makefile").read_text()
+    declared = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()
+    described = re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE)
+    assert sorted(declared) == sorted(described)
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".github/workflows/ci.yml"]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r"(?:^|`|run: )make ([a-z-]+)", page.read_text(), re.MULTILINE)
+    }
+    assert {"test", "check", "dist", "sdk-only"} <= named <= set(declared)
+
+
+def test_hooks_run_tools_of_the_development_environment():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    makefile = (ROOT / "Makefile").read_text()
+    for hook in hooks:
+        tool = hook["entry"].removesuffix(" --force-exclude").replace(".venv/bin", "$(BIN)")
+        assert tool in makefile, hook["entry"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("[!c]*.yml")), ids=lambda p: p.name
+)
+def test_issue_forms_are_well_formed(path):
+    form = yaml.safe_load(path.read_text())
+    assert {"name", "description", "body"} <= form.keys()
+    fields = [part for part in form["body"] if part["type"] != "markdown"]
+    assert all(part["attributes"]["label"] for part in fields)
+    assert len({part["id"] for part in fields}) == len(fields)
