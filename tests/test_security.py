@@ -1,4 +1,4 @@
-"""The promises of SECURITY.md that need no server."""
+"""Promises of SECURITY.md that need no server."""
 
 import itertools
 import subprocess
@@ -16,8 +16,8 @@ FLOORS = tomllib.loads((ROOT / ".ci" / "floors.toml").read_text())
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_nothing_with_a_known_hole_is_installed_or_allowed(package):
-    floor = Version(FLOORS[package]["least"])
+def test_no_version_with_a_known_advisory_is_installed_or_allowed(package):
+    floor = Version(FLOORS[package]["minimum"])
     try:
         installed = version(package)
     except PackageNotFoundError:
@@ -32,9 +32,9 @@ def test_nothing_with_a_known_hole_is_installed_or_allowed(package):
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_every_floor_says_why(package):
-    assert FLOORS[package]["holes"], package
-    for name, what in FLOORS[package]["holes"].items():
+def test_every_minimum_names_its_advisories(package):
+    assert FLOORS[package]["advisories"], package
+    for name, what in FLOORS[package]["advisories"].items():
         assert name.startswith(("CVE-", "GHSA-", "PYSEC-"))
         assert what
 
@@ -53,7 +53,7 @@ def test_every_floor_says_why(package):
         'import torch\n\ntorch.export.load("x")',
     ],
 )
-def test_what_runs_code_of_what_it_reads_does_not_pass_the_lint(line):
+def test_the_lint_rejects_what_executes_code_from_its_input(line):
     command = [
         sys.executable,
         "-m",
@@ -73,4 +73,4 @@ def test_what_runs_code_of_what_it_reads_does_not_pass_the_lint(line):
 def test_the_parser_of_messages_has_a_limit_on_nesting():
     from google.protobuf.internal import api_implementation
 
-    assert api_implementation.Type() == "upb"  # the pure Python one recurses without end: CVE-2025-4565
+    assert api_implementation.Type() == "upb"  # the pure Python one has unbounded recursion: CVE-2025-4565

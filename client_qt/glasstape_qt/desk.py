@@ -23,10 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--profile", metavar="NAME", help="profile to follow; `demo` needs no server")
     what.add_argument("--session", type=Path, metavar="FILE", help="play a recorded session")
     parser.add_argument("--speed", type=float, default=1.0, help="of --session, 0.01-100 (default: 1)")
-    parser.add_argument(
-        "--record", type=Path, metavar="FILE.webp|gif",
-        help="make an animated picture of the desktop following the demo session, without a screen",
-    )  # fmt: skip
     add_duration(parser)
 
 
@@ -34,11 +30,6 @@ def run(options: argparse.Namespace) -> int:
     """Open the desktop; returns the exit status."""
     # Nothing of grpc may print into the terminal that started the desktop.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    if options.record is not None:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        from glasstape_qt.film import film
-
-        return film(options.record)
     from glasstape_qt.app import run as run_app
 
     try:

@@ -46,4 +46,5 @@ def test_the_command_line_loads_nothing_heavy_for_its_help():
 
 
 def test_the_server_package_imports_without_torch():
+    pytest.importorskip("glasstape_server")
     assert "torch" not in loaded_by("import glasstape_server")

@@ -75,7 +75,6 @@ def test_a_signal_closes_it_in_order(tmp_path):
         (["--profile", "none"], "--profile: must be one of local, demo, is 'none'"),
         (["--session", "/no/such"], "--session: there is no file /no/such"),
         (["--server", "nonsense"], "must be host:port"),
-        (["--record", "film.mp4"], "--record: must end in .webp or .gif, is film.mp4"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(tmp_path, arguments, said):

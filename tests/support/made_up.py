@@ -1,11 +1,13 @@
 """Made-up markets: random walks with honest OHLCV bars."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 from glasstape import Bar
-from glasstape_server.domain.values import DAY
-from glasstape_server.features.series import Series
+
+if TYPE_CHECKING:
+    from glasstape_server.features.series import Series
 
 FIRST_CLOSE = datetime(2015, 1, 5, 21, tzinfo=UTC)
 LONG_AGO = datetime(1985, 1, 7, 21, tzinfo=UTC)
@@ -23,8 +25,11 @@ def columns(bars: int, seed: int = 0) -> np.ndarray:
     return np.stack([open_, high, low, close, volume])
 
 
-def series(bars: int, seed: int = 0) -> Series:
+def series(bars: int, seed: int = 0) -> "Series":
     """A daily series, a session a bar."""
+    from glasstape_server.domain.values import DAY
+    from glasstape_server.features.series import Series  # the SDK's tests run without the server
+
     close_time = np.arange(1, bars + 1) * DAY
     return Series(close_time, *columns(bars, seed), session=close_time)
 

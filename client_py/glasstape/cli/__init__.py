@@ -12,6 +12,7 @@ from typing import Protocol
 GROUP = "glasstape.commands"
 
 _EXTRAS = {
+    "matplotlib": "cli",
     "rich": "cli",
     "torch": "server",
     "pydantic": "server",
@@ -26,6 +27,18 @@ _EXTRAS = {
     "glasstape_qt": "desktop",
 }
 """The extra that installs a module."""
+
+EXTRA_OF_COMMAND = {
+    "backup": "server",
+    "bench": "server",
+    "desk": "desktop",
+    "evaluate": "server",
+    "restore": "server",
+    "serve": "server",
+    "tokens": "server",
+    "train": "server",
+}
+"""Extra that installs each command of the other distributions."""
 
 
 class Command(Protocol):
@@ -57,6 +70,8 @@ def _dispatch(words: Sequence[str]) -> int:
 
         print(f"glasstape {__version__}")
         return 0
+    if name in EXTRA_OF_COMMAND and name not in commands:
+        return _requires(name, EXTRA_OF_COMMAND[name])
     if name not in commands:
         return _overview(commands, name)
     try:
@@ -68,11 +83,16 @@ def _dispatch(words: Sequence[str]) -> int:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        print(
-            f"glasstape {name}: requires an optional dependency: pip install 'glasstape[{extra}]'",
-            file=sys.stderr,
-        )
-        return 1
+        return _requires(name, extra)
+
+
+def _requires(name: str, extra: str) -> int:
+    """Report a missing extra; return the exit status."""
+    print(
+        f"glasstape {name}: requires an optional dependency: pip install 'glasstape[{extra}]'",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _overview(commands: dict[str, EntryPoint], name: str) -> int:
@@ -81,12 +101,14 @@ def _overview(commands: dict[str, EntryPoint], name: str) -> int:
     if not requested:
         print(f"glasstape: unknown command {name!r}\n", file=out)
     print("usage: glasstape COMMAND [options]\n", file=out)
-    for entry in sorted(commands.values()):
+    texts = {command: f"(requires glasstape[{extra}])" for command, extra in EXTRA_OF_COMMAND.items()}
+    for entry in commands.values():
         try:
-            text = entry.load().HELP
+            texts[entry.name] = entry.load().HELP
         except ModuleNotFoundError as error:
             extra = _EXTRAS.get((error.name or "").split(".")[0], "?")
-            text = f"(requires glasstape[{extra}])"
-        print(f"  {entry.name:<10} {text}", file=out)
+            texts[entry.name] = f"(requires glasstape[{extra}])"
+    for command, text in sorted(texts.items()):
+        print(f"  {command:<10} {text}", file=out)
     print("\n`glasstape COMMAND --help` lists the options of a command.", file=out)
     return 0 if requested else 2

@@ -8,16 +8,17 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-_TABLE = re.compile(r"(<!-- bench (?P<command>[^\n]*?) -->\n)(?P<table>.*?)(<!-- end -->)", re.DOTALL)
 
-
-def remake(page: Path, only: Collection[str], measure: Callable[[Sequence[str]], str]) -> list[str]:
+def remake(
+    page: Path, only: Collection[str], measure: Callable[[Sequence[str]], str], *, mark: str = "bench"
+) -> list[str]:
     """Replace the tables of a document, one after the other, so that a failure loses none that were made.
 
     Args:
         page: the document.
         only: names of benchmarks; empty: all.
         measure: gives the Markdown of a command line.
+        mark: first word of the comments that enclose the tables.
 
     Returns:
         The commands that were run.
@@ -26,7 +27,8 @@ def remake(page: Path, only: Collection[str], measure: Callable[[Sequence[str]],
         OSError: the document cannot be read or written.
         ValueError: it names no such benchmark.
     """
-    commands = [match["command"] for match in _TABLE.finditer(page.read_text())]
+    enclosed = re.compile(rf"(<!-- {mark} (?P<command>[^\n]*?) -->\n)(?P<table>.*?)(<!-- end -->)", re.DOTALL)
+    commands = [match["command"] for match in enclosed.finditer(page.read_text())]
     unknown = sorted(set(only) - {command.split()[0] for command in commands})
     if unknown or not commands:
         known = ", ".join(dict.fromkeys(command.split()[0] for command in commands)) or "none at all"
@@ -36,7 +38,7 @@ def remake(page: Path, only: Collection[str], measure: Callable[[Sequence[str]],
     wanted = [command for command in commands if not only or command.split()[0] in only]
     for command in wanted:
         table = measure(command.split())
-        page.write_text(_TABLE.sub(partial(_replaced, command, table), page.read_text()))
+        page.write_text(enclosed.sub(partial(_replaced, command, table), page.read_text()))
     return wanted
 
 

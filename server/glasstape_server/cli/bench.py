@@ -118,20 +118,6 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     sdk = what.add_parser("sdk", help="how many events of the feed one process reads in a second")
     sdk.add_argument("--events", type=positive, default=300_000, help="default: %(default)s")
     start = what.add_parser("start", help="how long until the server is ready, and what it holds idle")
-    peers = what.add_parser(
-        "peers", help="other servers with the same network; installs gigabytes, takes long"
-    )
-    _seconds(peers)
-    peers.add_argument(
-        "--only", type=names, default=[], metavar="A,B", help="triton, torchserve, mlserver, litserve, ray"
-    )
-    peers.add_argument(
-        "--environments",
-        type=Path,
-        default=Path("build/peers"),
-        metavar="FOLDER",
-        help="keeps a virtual environment of each (default: %(default)s)",
-    )
     parsers = (
         *(what.choices[name] for name in calls),
         arrivals,
@@ -142,7 +128,6 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         stuck,
         sdk,
         start,
-        peers,
     )
     for parser in parsers:
         parser.add_argument("--rounds", type=positive, default=5, help="measurements (default: %(default)s)")
@@ -200,7 +185,6 @@ def _measured(options: argparse.Namespace) -> "Report":
         starting,
         stuck,
     )
-    from glasstape_server.bench.peers import compare
 
     quick, rounds = options.quick, 1 if options.quick else options.rounds
     match options.what:
@@ -212,9 +196,6 @@ def _measured(options: argparse.Namespace) -> "Report":
             return reading.run(2000 if quick else options.events, rounds)
         case "start":
             return starting.run(rounds)
-        case "peers":
-            seconds = 1 if quick else options.seconds
-            return compare.run(options.only, options.environments.resolve(), rounds, seconds, quick=quick)
         case "arrivals":
             return open_loop.run(rounds, 1 if quick else options.seconds)
         case "burst" if quick:
@@ -310,7 +291,6 @@ _SPEED = (
     "stuck",
     "sdk",
     "start",
-    "peers",
 )
 _RUNS = {
     "truth": _truth,

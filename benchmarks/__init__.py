@@ -1,0 +1,1 @@
+"""Benchmarks that need other projects' software. They run from the repository and are not shipped."""

@@ -1,0 +1,1 @@
+"""Programs of the peers; each runs in an environment of its own."""

@@ -1,0 +1,98 @@
+"""Paint the pictures of docs/desktop.md: `python docs/tools/desktop_pictures.py FOLDER`.
+
+Light and dark, English and Korean, at the scale of QT_SCALE_FACTOR. The tests compare the desktop with these
+pictures, so nothing in them depends on the clock.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from glasstape_qt.alone import Stage, stage
+from glasstape_qt.quiet import quiet
+from glasstape_qt.state import exchange
+from glasstape_qt.state.preferences import Preferences, Profile
+from glasstape_qt.views.window import MainWindow
+from PIL import Image
+from PyQt6.QtCore import QBuffer, QIODevice
+from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QApplication
+
+WIDTH, HEIGHT = 1280, 800
+SYMBOL = "IBM"
+MOMENT = 37.2
+"""Second of the session: its strongest buy."""
+
+
+def pictures() -> Iterator[tuple[str, QImage]]:
+    """Yield (name, picture): the window in every theme and language, then its other views in one of them."""
+    for theme in ("light", "dark"):
+        for language in ("en", "ko"):
+            yield f"window-{theme}-{language}", _window(theme, language, "map")
+    if os.environ.get("QT_SCALE_FACTOR", "1") == "1":
+        yield "compare-light-en", _window("light", "en", "compare")
+        yield "trust-light-en", _window("light", "en", "trust")
+
+
+def _window(theme: str, language: str, side: str) -> QImage:
+    chosen = Preferences.model_validate(
+        {
+            "theme": theme,
+            "language": language,
+            "motion": False,
+            "profiles": [Profile(name="demo", session="demo")],
+            "profile": "demo",
+        }
+    )
+    made = stage(chosen, until=MOMENT)
+    for name in {row.instrument.exchange for row in made.desk.rows.values()}:
+        exchange.load(name)
+    window = MainWindow(made.desk, made.link, made.appearance, chosen)
+    window.resize(WIDTH, HEIGHT)
+    window.show()
+    window.tick()
+    _open(window, made, side)
+    window.watch.table.setFocus()
+    window.watch.table.select(SYMBOL)
+    for _ in range(5):
+        QApplication.processEvents()
+    picture = window.grab().toImage()
+    window.close()
+    return picture
+
+
+def _open(window: MainWindow, made: Stage, side: str) -> None:
+    view = window.open_detail(SYMBOL)
+    if view is not None and side == "compare":
+        view.compare()
+    if side == "trust":
+        window.trust_dock.show()
+        window.trust_dock.raise_()
+        QApplication.processEvents()
+        window.trust.load()
+
+
+def main(folder: Path) -> int:
+    """Write every picture; returns the exit status."""
+    quiet()
+    folder.mkdir(parents=True, exist_ok=True)
+    scale = os.environ.get("QT_SCALE_FACTOR", "1")
+    QApplication.setCursorFlashTime(0)
+    for name, picture in pictures():
+        to_pillow(picture).save(folder / f"{name}-{scale}x.png", optimize=True)
+    return 0
+
+
+def to_pillow(picture: QImage) -> Image.Image:
+    """Convert a Qt image to a Pillow image."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    picture.save(buffer, "PNG")
+    return Image.open(BytesIO(buffer.data().data())).convert("RGB")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    sys.exit(main(Path(sys.argv[1])))

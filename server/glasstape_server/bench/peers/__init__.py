@@ -1,1 +1,0 @@
-"""Other servers with the same network under the same load: `glasstape bench peers`."""

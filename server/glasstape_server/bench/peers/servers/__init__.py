@@ -1,1 +1,0 @@
-"""What peers run, each with a Python of its own."""

@@ -1,0 +1,98 @@
+"""The files that a bar passes on its way from PublishBars to a stream, as docs/architecture.md describes them."""
+
+import asyncio
+import re
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from glasstape import AsyncClient, ConfidenceEvent, EventBatch
+from glasstape_server.app import App
+from glasstape_server.settings import Settings
+from made_up import daily
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = ROOT / "server"
+HISTORY = 80
+
+
+class CallRecorder:
+    """Records the files of the server that are called, on every thread, in order; repeated calls count once."""
+
+    def __init__(self):
+        self.files = []
+        self.recording = False
+
+    def __call__(self, frame, event, argument):
+        if self.recording and event == "call" and frame.f_code.co_filename.startswith(str(SERVER)):
+            file = str(Path(frame.f_code.co_filename).relative_to(ROOT))
+            if self.files[-1:] != [file]:
+                self.files.append(file)
+
+
+@pytest.fixture
+def recorder():
+    recorder = CallRecorder()
+    previous = sys.getprofile()
+    threading.setprofile(recorder)
+    sys.setprofile(recorder)
+    yield recorder
+    sys.setprofile(previous)
+    threading.setprofile(None)
+
+
+@pytest.fixture(scope="module")
+def section():
+    page = (ROOT / "docs/architecture.md").read_text()
+    return page.split("## One bar, from publish to screen")[1].split("\n## ")[0]
+
+
+async def _files_of_one_bar(recorder, folder):
+    bars = daily("AAA", HISTORY + 2)
+    app = App(Settings(data_dir=folder, port=0, wire="grpcio", torch_threads=1))
+    await app.start()
+    try:
+        async with AsyncClient(f"127.0.0.1:{app.server.port}") as client:
+            await client.publish_bars(bars[:HISTORY], backfill=True)
+            stream = client.signals(start="live", heartbeat_interval=60)
+            messages = aiter(stream.messages())
+            await _publish(client, messages, bars[HISTORY])
+            await asyncio.sleep(0.5)  # until the stream has nothing to do
+            recorder.recording = True
+            await _publish(client, messages, bars[HISTORY + 1])
+            recorder.recording = False
+            stream.close()
+    finally:
+        await app.stop()
+    return recorder.files
+
+
+async def _publish(client, messages, bar):
+    """Publish one bar and wait for its confidence."""
+    await client.publish_bars([bar])
+    async for message in messages:
+        if isinstance(message, EventBatch):
+            assert isinstance(message.events[-1], ConfidenceEvent)
+            assert message.events[-1].bar_close_time == bar.close_time
+            return
+
+
+async def test_a_bar_passes_the_files_of_the_page_in_their_order(recorder, section, tmp_path):
+    named = re.findall(r"`(server/[\w./-]+\.py)`", section)
+    limit = int(re.search(r"at most (\d+) files", section)[1])
+    called = await _files_of_one_bar(recorder, tmp_path)
+    assert len(named) >= 4
+    place = 0
+    for file in named:
+        assert file in called[place:], f"{file} is not called after those before it: {called}"
+        place = called.index(file, place)
+    passed = list(dict.fromkeys(called))
+    assert len(passed) <= limit, "\n".join(passed)
+    between = passed[_first(passed, "/market/") : _first(passed, "/signals/delivery/")]
+    wire = [file for file in between if re.search(r"/(rpc/(?!convert/)|transport/)", file)]
+    assert not wire, "between market and delivery a bar stays below rpc and transport"
+
+
+def _first(passed, package):
+    return next(number for number, file in enumerate(passed) if package in file)
