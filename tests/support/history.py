@@ -40,6 +40,7 @@ class Follower(threading.Thread):
     def run(self):
         try:
             for message in self.stream.messages():
+                self.bookmarks.append((len(self.events), self.stream.through_sequence))
                 if isinstance(message, Disconnected):
                     self.lost.append(time.monotonic())
                 else:
@@ -48,7 +49,6 @@ class Follower(threading.Thread):
                     self.events += message.events
                 else:
                     self.notices.append(message)
-                self.bookmarks.append((len(self.events), self.stream._state._next_through))
                 time.sleep(self.pause)
         except GlasstapeError as error:
             self.error = error

@@ -90,7 +90,7 @@ class Hub:
     def max_lag(self) -> int:
         """Events by which the slowest subscriber is behind."""
         head = self._feed.position.sequence
-        return max((head - subscriber.sent for subscriber in self._subscribers), default=0)
+        return max((subscriber.lag(head) for subscriber in self._subscribers), default=0)
 
     def subscribe(self, request: Subscription) -> Subscriber:
         """Return a new subscriber; iterate its `messages`.

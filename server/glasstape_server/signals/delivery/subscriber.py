@@ -69,10 +69,9 @@ class Subscriber:
         """Seconds that a message may wait until the subscriber has room for it."""
         return self._feed.limits.patience
 
-    @property
-    def sent(self) -> int:
-        """Sequence up to which everything was handed to the wire."""
-        return self._flushed.sequence
+    def lag(self, head: int) -> int:
+        """Return by how many events the stream is behind `head`; 0 until it is opened."""
+        return head - self._flushed.sequence if self._epoch else 0
 
     def offer(self, burst: Burst, position: Position) -> None:
         """Queue newly published records; `position` is that of the newest one published."""

@@ -4,100 +4,20 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from glasstape_server.domain.errors import InvalidArgument, OutOfRange, Unavailable
+from feeds import QUICK, Stream
+from glasstape_server.domain.errors import Unavailable
 from glasstape_server.domain.values import Kind
-from glasstape_server.signals.delivery.feed import FeedLimits
-from glasstape_server.signals.delivery.hub import Hub
 from glasstape_server.signals.delivery.messages import (
-    Batch,
     Gap,
     Goodbye,
     GoodbyeReason,
     Heartbeat,
-    Opened,
     OpenResult,
-    ResetReason,
     Start,
-    Subscription,
 )
-from glasstape_server.signals.journal.history import HistoryReaders
-from glasstape_server.signals.journal.records import Position, Selection
+from glasstape_server.signals.journal.records import Selection
 from journals import BUY, A, B, append, make_batch
 from replicas import Replica, SharedLog
-
-QUICK = Subscription(conflation_seconds=0.0, heartbeat_seconds=0.15)
-
-
-class Feed:
-    """A hub over a journal, and what is appended to it."""
-
-    def __init__(self, journal, page=4096, history=None):
-        self.journal = journal
-        limits = FeedLimits(queue=50, page=page, catch_up_seconds=0.2)
-        self.hub = Hub(journal, HistoryReaders(history or journal.history), lambda: 1000, limits)
-
-    @property
-    def epoch(self):
-        return self.journal.bounds.epoch
-
-    async def publish(self, *described, **changes):
-        """Append, and wait until it is published."""
-        records = await append(self.journal, *described, **changes)
-        assert await self.hub.published(records[-1].sequence, 5)
-        return records
-
-    def token(self, sequence, chain=None):
-        return self.hub.token(
-            self.epoch, Position(sequence, chain or self.journal.history.chain_at(sequence))
-        )
-
-    async def open(self, **changes):
-        """A stream and its first message."""
-        stream = Stream(self.hub, replace(QUICK, **changes))
-        return stream, await stream.next()
-
-
-class Stream:
-    """A subscriber whose messages are taken one by one."""
-
-    def __init__(self, hub, wanted):
-        self.subscriber = hub.subscribe(wanted)
-        self.messages = self.subscriber.messages()
-
-    async def next(self):
-        async with asyncio.timeout(5):
-            return await anext(self.messages)
-
-    async def sequences_until(self, head):
-        found, message = [], None
-        while message is None or message.sequence < head:
-            message = await self.next()
-            if isinstance(message.body, Batch):
-                found += [r.sequence for r in message.body.records]
-        return found, message
-
-    async def close(self):
-        await self.messages.aclose()
-
-
-@pytest.fixture
-async def feeds():
-    """Makes feeds."""
-    made = []
-
-    async def make(journal, **options):
-        made.append(Feed(journal, **options))
-        await made[-1].hub.start()
-        return made[-1]
-
-    yield make
-    for feed in made:
-        await feed.hub.close()
-
-
-@pytest.fixture
-async def feed(feeds, journal):
-    return await feeds(journal)
 
 
 async def test_a_snapshot_comes_first_then_live(feed):
@@ -163,30 +83,6 @@ async def test_earliest_reads_the_whole_journal_in_pages(feeds, journal):
     await feed.publish(*[A, B, BUY] * 4)
     stream, _ = await feed.open(start=Start.EARLIEST, every_event=True)
     assert (await stream.sequences_until(12))[0] == list(range(1, 13))
-    await stream.close()
-
-
-async def test_a_token_goes_on_right_behind_it_from_every_position(feed):
-    await feed.publish(*[A, B, BUY] * 3)
-    for at in range(10):
-        stream, opened = await feed.open(resume_token=feed.token(at), every_event=True)
-        assert opened.body.result is OpenResult.RESUMED
-        if at < 9:
-            assert (await stream.sequences_until(9))[0] == list(range(at + 1, 10))
-        await stream.close()
-
-
-async def test_tokens_are_independent_of_the_filter(feed):
-    await feed.publish(A, BUY, B)
-    buys = Selection(kinds=frozenset({Kind.BUY}))
-    stream, _ = await feed.open(start=Start.EARLIEST, selection=buys)
-    found, message = await stream.sequences_until(3)
-    assert found == [2]
-    await stream.close()
-    await feed.publish(B, A)
-    only_b = Selection(symbols=frozenset({"B"}))
-    stream, _ = await feed.open(resume_token=message.token, selection=only_b)
-    assert (await stream.sequences_until(5))[0] == [4]
     await stream.close()
 
 
@@ -337,38 +233,6 @@ async def test_the_lag_is_that_of_the_slowest_stream(feed):
     assert feed.hub.max_lag == 0
 
 
-async def test_a_token_from_before_the_journal_is_out_of_range(feed):
-    await feed.publish(*[A] * 10)
-    token, edge = feed.token(2), feed.token(4)
-    await feed.journal.compact(5)
-    with pytest.raises(OutOfRange) as caught:
-        await feed.open(resume_token=token)
-    assert caught.value.metadata == {"earliest_sequence": "5", "sequence": "2"}
-    stream, opened = await feed.open(resume_token=edge)
-    assert opened.body.result is OpenResult.RESUMED
-    await stream.close()
-
-
-async def test_a_resume_that_a_compaction_overtakes_is_out_of_range(feeds, journal):
-    loop = asyncio.get_running_loop()
-
-    class Overtaken:
-        """Has events removed before it is asked for their chain."""
-
-        latest = journal.history.latest
-
-        def chain_at(self, sequence):
-            asyncio.run_coroutine_threadsafe(journal.compact(8), loop).result(5)
-            return journal.history.chain_at(sequence)
-
-    feed = await feeds(journal, history=Overtaken())
-    await feed.publish(*[A] * 10)
-    before = feed.epoch
-    with pytest.raises(OutOfRange):
-        await feed.open(resume_token=feed.token(3))
-    assert feed.epoch == before
-
-
 async def test_compaction_under_a_reader_is_a_gap_not_silence(feeds, journal):
     feed = await feeds(journal, page=2)
     await feed.publish(*[A] * 10)
@@ -379,46 +243,6 @@ async def test_compaction_under_a_reader_is_a_gap_not_silence(feeds, journal):
     assert gap.body == Gap(3, 6)
     assert (await stream.sequences_until(10))[0] == [7, 8, 9, 10]
     await stream.close()
-
-
-async def test_a_token_of_another_journal_is_reset(feed):
-    await feed.publish(A)
-    other = Feed(Replica(SharedLog(), owner=True))
-    stream, opened = await feed.open(resume_token=other.token(0))
-    assert opened.body == Opened(OpenResult.RESET, ResetReason.EPOCH_CHANGED, feed.hub.bounds)
-    assert (await stream.next()).body.snapshot
-    await stream.close()
-    await other.hub.close()
-
-
-@pytest.mark.parametrize("sequence", [9, 1])
-async def test_a_token_that_the_journal_cannot_hold_begins_a_new_epoch_for_all(feed, sequence):
-    await feed.publish(A)
-    other, _ = await feed.open(start=Start.LIVE)
-    before = feed.epoch
-    stream, opened = await feed.open(resume_token=feed.token(sequence, b"12345678"))
-    assert (opened.body.result, opened.body.reason) == (OpenResult.RESET, ResetReason.HISTORY_LOST)
-    assert opened.body.bounds.epoch == feed.epoch != before
-    while not isinstance((message := await other.next()).body, Goodbye):
-        pass
-    assert message.body.reason is GoodbyeReason.EPOCH_CHANGED
-    again, reset = await feed.open(resume_token=message.token)
-    assert (reset.body.result, reset.body.reason) == (OpenResult.RESET, ResetReason.EPOCH_CHANGED)
-    await again.close()
-    assert (await stream.next()).body.snapshot
-    await feed.publish(B)
-    assert (await stream.sequences_until(2))[0] == [2], "the one that told of the loss goes on"
-    await stream.close()
-
-
-async def test_a_forged_token_changes_nothing(feed):
-    await feed.publish(A)
-    forged = bytearray(feed.token(1))
-    forged[16] = 9
-    before = feed.hub.bounds
-    with pytest.raises(InvalidArgument):
-        await feed.open(resume_token=bytes(forged))
-    assert feed.hub.bounds == before
 
 
 async def test_draining_delivers_what_was_committed_then_says_goodbye(feed):
