@@ -47,8 +47,8 @@ with FakeServer() as server, Client(server.address) as client:
 def test_the_sdks_command_names_the_extras_of_what_is_missing(sdk):
     overview = sdk.run("glasstape", "--help")
     assert overview.returncode == 0, overview.stderr
-    assert "serve      (needs glasstape[server])" in overview.stdout
-    assert "desk       (needs glasstape[desktop])" in overview.stdout
+    assert "serve      (requires glasstape[server])" in overview.stdout
+    assert "desk       (requires glasstape[desktop])" in overview.stdout
     assert "watch      follow" in overview.stdout
 
 
