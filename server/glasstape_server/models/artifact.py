@@ -212,7 +212,7 @@ def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
 
 
 def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]:
-    steps, width = spec.window_bars, len(spec.names)
+    steps, width = spec.window_shape
     cells = steps * width
     return {
         **{f"network.{name}": tuple(t.shape) for name, t in network.state_dict().items()},

@@ -208,7 +208,7 @@ class Pipeline:
                 ready.append((key, close_time))
                 bars.append(columns)
         if not ready:
-            nothing = np.empty((0, spec.window_bars, len(spec.names)), dtype=np.float32)
+            nothing = np.empty((0, *spec.window_shape), dtype=np.float32)
             return _Gathered([], nothing, outcomes)
         series = store.stack([key for key, _ in ready], bars)
         windows, usable = latest_windows(spec, series)

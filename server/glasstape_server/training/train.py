@@ -154,7 +154,7 @@ def train(
         if not re.fullmatch(LABEL, getattr(plan, field_name)):
             raise TrainingError(f"{field_name}: must match {LABEL}, is {getattr(plan, field_name)!r}")
     spec = material.setting.spec
-    config = default_config(plan.architecture, spec.window_bars, len(spec.names))
+    config = default_config(plan.architecture, *spec.window_shape)
     checkpoint = None
     if checkpoints is not None:
         fingerprint = _fingerprint(material, plan, config)
