@@ -18,7 +18,7 @@ from glasstape_server.evaluation.figures import BLOCK, Estimate, Figures, Predic
 from glasstape_server.evaluation.simulated import calibrated_ece
 from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.models.manifest import Reliability
-from glasstape_server.storage import temporary as scratch
+from glasstape_server.storage import temporary
 from glasstape_server.training.calibrate import (
     classwise_calibration_error,
     expected_calibration_error,
@@ -115,7 +115,7 @@ def evaluate(
     Raises:
         ValueError: too little data.
     """
-    folder = scratch.make("evaluation")
+    folder = temporary.create_folder("evaluation")
     try:
         answers = candidates.run(everything, plan, folder, processes, progress)
     finally:

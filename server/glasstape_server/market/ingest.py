@@ -85,7 +85,7 @@ class Ingest:
         if not self._full:
             return
         try:
-            await self.read(self.store.write_nothing)
+            await self.read(self.store.probe_write)
         except GlasstapeError as error:
             self.trouble = error.message
         else:

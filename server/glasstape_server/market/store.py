@@ -16,7 +16,7 @@ from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.draft import Batch, Draft, Key, Report
 from glasstape_server.market.rules import MAX_TIME, day_of
 from glasstape_server.market.series_tail import SeriesTail
-from glasstape_server.storage.sqlite import connect, transaction
+from glasstape_server.storage.sqlite import connect, probe_write, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bars (
@@ -85,7 +85,7 @@ class BarStore:
         self._apply(draft)
         return reports
 
-    def write_nothing(self) -> None:
+    def probe_write(self) -> None:
         """Commit a write that changes nothing.
 
         Raises:
@@ -93,9 +93,7 @@ class BarStore:
             DataLoss: the file is damaged.
         """
         try:
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            with transaction(self._db):
-                self._db.execute(f"PRAGMA user_version = {int(version)}")
+            probe_write(self._db)
         except sqlite3.DatabaseError as error:
             raise _refused(error) from None
 

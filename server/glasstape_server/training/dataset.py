@@ -23,7 +23,7 @@ from glasstape_server.features.labels import LabelRule, future_paths, realised
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import usable_ends
-from glasstape_server.storage import temporary as scratch
+from glasstape_server.storage import temporary
 
 HELD_OUT = 10
 """One symbol in so many is never trained on, by the hash of its name."""
@@ -160,7 +160,7 @@ def build(
     Raises:
         ValueError: there is no window.
     """
-    folder = scratch.make("windows")
+    folder = temporary.create_folder("windows")
     try:
         with (folder / "rows").open("wb") as rows, (folder / "closes").open("wb") as closes:
             parts: list[tuple[Ints, Floats, Ints, Ints, NDArray[np.int32]]] = []

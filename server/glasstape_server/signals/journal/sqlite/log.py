@@ -33,7 +33,7 @@ from glasstape_server.signals.journal.sqlite.file import (
     open_journal,
     record_of,
 )
-from glasstape_server.storage.sqlite import UNREADABLE, connect, passing, transaction
+from glasstape_server.storage.sqlite import UNREADABLE, connect, is_transient, transaction
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class SqliteLog:
             self._high_water = HighWater(note_of(path))
         except UNREADABLE as error:
             self._close_all()
-            if passing(error):
+            if is_transient(error):
                 raise
             raise damaged(str(error)) from None
         except (DataLoss, OSError):
@@ -289,7 +289,7 @@ class SqliteLog:
         try:
             return self._reader().execute(statement, values).fetchall()
         except UNREADABLE as error:
-            if passing(error):
+            if is_transient(error):
                 raise Unavailable(
                     "JOURNAL_UNAVAILABLE", f"the journal cannot be read now: {error}", retry_after=1.0
                 ) from None

@@ -24,7 +24,7 @@ from glasstape_server.signals.journal.sqlite.file import (
     open_journal,
     record_of,
 )
-from glasstape_server.storage.files import sync
+from glasstape_server.storage.files import install, sync
 from glasstape_server.storage.sqlite import UNREADABLE, connect, transaction
 
 Finding = tuple[str, str]
@@ -201,8 +201,7 @@ def repair(path: Path, close_time_of: Callable[[bytes], int]) -> Iterator[Findin
     sync(draft)
     for file in _files(path)[1:]:
         file.unlink(missing_ok=True)
-    draft.replace(path)
-    sync(path.parent)
+    install(draft, path)
     yield "ok", f"{kept_as}: the damaged journal, as it was"
     yield from found
 
