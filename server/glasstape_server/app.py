@@ -42,7 +42,14 @@ from glasstape_server.signals.performance.calibration import State as Calibratio
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
 from glasstape_server.signals.pipeline import Codec, Pipeline, Signalled
-from glasstape_server.startup import StartError, access_of, check_address, freeing, recording_of, take_folder
+from glasstape_server.startup import (
+    StartError,
+    build_access,
+    check_address,
+    load_recording,
+    lock_data_folder,
+    release_on_failure,
+)
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.listener import open_server
@@ -59,14 +66,14 @@ class App:
         self.settings = settings
         self._end = contextlib.ExitStack()
         """What is closed last."""
-        self._recording = recording_of(settings)
+        self._recording = load_recording(settings)
         folder = settings.data_dir / ("replay" if self._recording else "live")
-        self._lock = take_folder(settings.data_dir, folder)
+        self._lock = lock_data_folder(settings.data_dir, folder)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
-        with freeing(self._lock):
+        with release_on_failure(self._lock):
             folder.mkdir(parents=True, exist_ok=True)
-            self.access, self.audit = access_of(settings)
+            self.access, self.audit = build_access(settings)
             if settings.traces:
                 interceptor, provider = tracer(settings.traces)
                 self.access = replace(self.access, tracers=(interceptor,))
@@ -80,7 +87,7 @@ class App:
         self.clock = Clock()
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
-        with freeing(self._lock, f"data_dir: {folder}: "):
+        with release_on_failure(self._lock, f"data_dir: {folder}: "):
             self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
             self.journal = SqliteLog(folder / "journal.sqlite")
         self.hub = Hub(
