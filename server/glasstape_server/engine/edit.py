@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from glasstape_server.domain.values import Direction, Float32s, Floats
-from glasstape_server.engine.work import PASSES_AT_ONCE, Columns
+from glasstape_server.engine.work import Columns
 from glasstape_server.explain.edits import BarEditor, BarRules, Editor, FeatureEditor
+from glasstape_server.explain.method import PASSES_AT_ONCE
 from glasstape_server.explain.methods.counterfactual import Flip, smallest_flip
 from glasstape_server.features.series import Series, from_columns
 from glasstape_server.models.model import Model

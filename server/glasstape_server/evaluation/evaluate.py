@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.evaluation import alarms, candidates
 from glasstape_server.evaluation.alarms import Alarm
@@ -22,7 +23,6 @@ from glasstape_server.storage import temporary
 from glasstape_server.training.calibrate import (
     classwise_calibration_error,
     expected_calibration_error,
-    probabilities,
     reliability,
 )
 from glasstape_server.training.dataset import Dataset
@@ -217,7 +217,7 @@ class _Bench:
             return 0.0, 0.0
         # Of softmax(logits / T), T times the logarithm is the logits again, but for a constant.
         logits = [np.log(np.maximum(a.stated.astype(np.float64), 1e-12)) * a.temperature for a in answers]
-        before = self._concatenated(answers, [probabilities(part, 1.0) for part in logits])
+        before = self._concatenated(answers, [softmax(part, 1.0) for part in logits])
         return (
             expected_calibration_error(before, predicted.labels),
             classwise_calibration_error(before, predicted.labels),

@@ -12,9 +12,9 @@ from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain.values import Call, Float32s, Forecasts
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import PASSES_AT_ONCE, Explain, Forecast, forecasts
+from glasstape_server.engine.work import Explain, Forecast, forecasts
 from glasstape_server.explain.catalogue import baseline_of, check_served
-from glasstape_server.explain.method import BaselineKind, MethodName, Request
+from glasstape_server.explain.method import PASSES_AT_ONCE, BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.explanations import request_from

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from glasstape_server.domain.statistics import clustered_wilson
+from glasstape_server.domain.statistics import clustered_wilson, equal_mass_bins
 from glasstape_server.domain.values import DAY, Direction, Event, Floats, ModelRef, Outcome
 
 BANDS = 20
@@ -186,5 +186,5 @@ def _reliability(stated: Floats, came: np.ndarray) -> list[Point]:
 
 def _of_equal_mass(said: Floats) -> list[np.ndarray]:
     """Numbers of the outcomes of each bin, lowest first; equal confidences share one."""
-    number = np.searchsorted(np.sort(said), said) * BINS // len(said)
+    number = equal_mass_bins(said, BINS)
     return [np.flatnonzero(number == wanted) for wanted in np.unique(number)]
