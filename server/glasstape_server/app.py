@@ -125,7 +125,6 @@ class App:
         self.ingest.on_closed = self.pipeline.notify
         self._parts = Parts(
             self.clock,
-            settings.interval,
             self.ingest,
             self.engine,
             self.hub,
@@ -150,6 +149,7 @@ class App:
         self.server = self._server()
         self.watchman = Watchman(self._parts, self.figures, self.server, SERVICES)
         await self.server.start()
+        self.ingest.load_calendars()
         await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
             ref = self.repository.active.ref
@@ -224,7 +224,7 @@ class App:
             market=MarketServicer(self.ingest, self.inference.quotas),
             signals=SignalServicer(
                 self.hub,
-                lambda: StreamEncoder(self.clock, settings.interval, active),
+                lambda: StreamEncoder(self.clock, active),
                 self.inference,
                 repository.seen_until,
                 self._ready,

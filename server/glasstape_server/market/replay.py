@@ -83,10 +83,12 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
         speed: market seconds per wall second.
     """
     clock = ingest.clock
-    clock.advance(recording.first_close, speed)
     instruments = recording.instruments
     for part in recording.history.iter_slices(MAX_BATCH_BARS):
         _report(await ingest.publish(Batch(to_bars(part, recording.interval), instruments, backfill=True)))
+    await ingest.publish(Batch((), instruments))
+    await ingest.calendars_loaded()
+    clock.advance(recording.first_close, speed)
     for part in recording.bars.partition_by("close_time", maintain_order=True):
         close_time = int(part["close_time"][0])
         wait = (close_time - clock.now()) / SECOND / speed if speed else step

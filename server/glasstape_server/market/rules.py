@@ -1,7 +1,6 @@
 """Which bars are accepted, said one by one."""
 
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from glasstape_server.domain.errors import InvalidArgument, Violation
@@ -106,12 +105,3 @@ def _prices(bar: Bar) -> list[Violation]:
         for name in ("open", "close")
         if not bar.low <= named[name] <= bar.high
     ]
-
-
-@lru_cache(maxsize=4096)  # a whole market closes at one time
-def day_of(time: int, time_zone: str) -> tuple[int, int]:
-    """The local day that holds a time: its midnight and the next, in microseconds UTC."""
-    local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(ZoneInfo(time_zone))
-    start = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    end = (start + timedelta(days=1)).replace(hour=0)
-    return int(start.timestamp()) * SECOND, int(end.timestamp()) * SECOND

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
-from glasstape_server.domain.values import INTERVALS, Bar, Floats, Instrument
+from glasstape_server.domain.time_zones import day_of
+from glasstape_server.domain.values import DAY, INTERVALS, Bar, Floats, Instrument
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.draft import Batch, Draft, Key, Report
-from glasstape_server.market.rules import MAX_TIME, day_of
+from glasstape_server.market.rules import MAX_TIME
 from glasstape_server.market.series_tail import SeriesTail
 from glasstape_server.storage.sqlite import connect, probe_write, transaction
 
@@ -163,10 +164,28 @@ class BarStore:
         ).fetchall()
         return np.array(rows, dtype=np.float64).reshape(-1, 6).T
 
-    def newest_close(self) -> int | None:
-        """Close time of the newest bar of the signalled interval; None: no bar."""
-        closes = [self.last_close(key) for key in self.series_keys(self.interval)]
-        return max((close for close in closes if close is not None), default=None)
+    def daily_bounds(self, key: Key, until: int, days: int) -> list[int]:
+        """Return the first and last close of each of the local days up to a time, oldest first.
+
+        Days without bars are left out; a bar that closes at midnight belongs to the day that ends.
+        """
+        zone, closes = self.time_zone(key[0]), list[int]()
+        where = "FROM bars WHERE symbol = ? AND interval = ? AND open > 0"
+        oldest = until - days * DAY
+        while True:
+            row = self._db.execute(
+                f"SELECT close_time {where} AND close_time BETWEEN ? AND ? ORDER BY close_time DESC LIMIT 1",
+                (*key, oldest, until),
+            ).fetchone()
+            if row is None:
+                return closes[::-1]
+            midnight = day_of(row[0] - 1, zone)[0]
+            (first,) = self._db.execute(
+                f"SELECT close_time {where} AND close_time > ? ORDER BY close_time LIMIT 1",
+                (*key, midnight),
+            ).fetchone()
+            closes += (row[0], first)
+            until = midnight
 
     def unsignalled(self, key: Key, after: int) -> list[int]:
         """Close times of bars after `after` that are to be signalled, oldest first."""

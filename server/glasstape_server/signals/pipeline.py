@@ -185,6 +185,7 @@ class Pipeline:
         # A burst that failed after its commit is tried again: what is journalled is done.
         burst = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
         forecaster = self._active()
+        await self._ingest.calendars_loaded()
         gathered = await self._ingest.read(self._gather, forecaster, burst)
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
         records = await asyncio.get_running_loop().run_in_executor(
@@ -223,8 +224,11 @@ class Pipeline:
             previous = (
                 float(series.close[row, -2]) if daily else store.previous_session_close(key, close_time)
             )
-            state = self._ingest.clock.state_of(close_time, self._interval)
-            closed.append(Closed(bar, previous, float(thresholds[row]), state))
+            next_close, expire_time = self._ingest.calendars.bars_later(
+                key, close_time, 1, forecaster.label_rule.bars_ahead
+            )
+            state = self._ingest.clock.state_until(next_close)
+            closed.append(Closed(bar, previous, float(thresholds[row]), state, expire_time))
         return _Gathered(closed, windows[usable], outcomes)
 
     def _resolved(self, key: Key, columns: Floats) -> list[tuple[Event, Outcome]]:
