@@ -35,6 +35,7 @@ FIRST_DAY = "2010-01-01"
 READ_TIMEOUT_S = 60.0
 """Longest time that the child process may take."""
 
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -126,6 +127,18 @@ _known: set[str] = set()
 """Names that `exchange_calendars` has; empty before the first reading."""
 _reading = threading.Lock()
 _futures: dict[str, "Future[None]"] = {}
+
+
+def interval_length(interval: str) -> timedelta:
+    """Return the length of bars of an interval such as `5m`, `1h`, `1d` or `1w`.
+
+    Raises:
+        ValueError: not such an interval.
+    """
+    count, unit = interval[:-1], _UNITS.get(interval[-1:])
+    if unit is None or not count.isdecimal():
+        raise ValueError(f"interval: must be a number with m, h, d or w, is {interval!r}")
+    return timedelta(**{unit: int(count)})
 
 
 def resolved(exchange: str) -> str:

@@ -4,7 +4,6 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +15,7 @@ from glasstape._options import CHANNEL_OPTIONS, Tls, credentials_metadata
 from glasstape._resume import StreamState
 from glasstape._session.frames import FrameWriter, Kind
 from glasstape._stream import SignalStream
+from glasstape.calendars import interval_length
 from glasstape.errors import from_rpc
 from glasstape.types.enums import Method
 from glasstape.v1 import inference_pb2 as ipb
@@ -26,7 +26,6 @@ from glasstape.v1 import signals_pb2 as spb
 HISTORY = 300
 """Bars of each series from before the recording."""
 LARGEST_PAGE = 10_000
-_MINUTES = {"m": 1, "h": 60, "d": 1440, "w": 10_080}
 EVENTS = 2000
 """Events from before the recording."""
 TIMEOUT = 30.0
@@ -166,9 +165,8 @@ class Recorder:
 
     def _bars(self, symbol: str, interval: str, until: Any) -> None:
         request = mpb.ListBarsRequest(symbol=symbol, interval=interval, page_size=LARGEST_PAGE)
-        minutes = int(interval[:-1]) * _MINUTES.get(interval[-1:], 1440)
         # Three times as far back as the bars are long: markets are closed at night.
-        request.start_time.FromDatetime(until.ToDatetime() - 3 * HISTORY * timedelta(minutes=minutes))
+        request.start_time.FromDatetime(until.ToDatetime() - 3 * HISTORY * interval_length(interval))
         bars = self._ask(self._market.ListBars, request).bars[-HISTORY:]
         self._write(Kind.BARS, mpb.ListBarsResponse(bars=bars))
 

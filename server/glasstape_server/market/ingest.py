@@ -9,6 +9,7 @@ from typing import TypeVar
 from glasstape import calendars
 
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
+from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
 from glasstape_server.domain.values import Instrument
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
@@ -16,8 +17,6 @@ from glasstape_server.market.draft import Batch, Key, Report
 from glasstape_server.market.rules import check_instrument
 from glasstape_server.market.store import BarStore
 
-MAX_BATCH_BARS = 16_384
-MAX_WAITING_BARS = 131_072
 CALENDAR_TIMEOUT_S = 90.0
 """Longest time that signals wait for the calendars of exchanges. Reading one takes seconds."""
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
+from glasstape_server.domain.limits import MAX_BATCH_BARS
 from glasstape_server.domain.values import SECOND, Instrument
 from glasstape_server.market import sample
 from glasstape_server.market.draft import Batch, Report
 from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars
-from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
+from glasstape_server.market.ingest import Ingest
 
 log = logging.getLogger(__name__)
 

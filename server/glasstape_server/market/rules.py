@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from glasstape_server.domain.errors import InvalidArgument, Violation
+from glasstape_server.domain.limits import (
+    MAX_PRICE,
+    MAX_PRICE_DECIMALS,
+    MAX_TEXT,
+    MAX_TICK,
+    MAX_TIME,
+    MIN_PRICE,
+)
 from glasstape_server.domain.values import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
-
-MAX_TICK = 1e9
-MAX_TIME = 4_102_444_800_000_000
-"""Close times end with the year 2099, in microseconds."""
-SMALLEST_PRICE, LARGEST = 1e-12, 1e18
-"""Prices and volumes beyond these are slips, and would overflow in the features."""
 
 
 def check_bar(bar: Bar) -> None:
@@ -22,10 +24,10 @@ def check_bar(bar: Bar) -> None:
     broken = [*_key(bar)]
     if not bar.halted:
         broken += _prices(bar)
-    elif not bar.close <= LARGEST:
-        broken.append(Violation("close", f"must be finite and above 0 (0..{LARGEST:g}), is {bar.close:g}"))
-    if not 0 <= bar.volume <= LARGEST:
-        broken.append(Violation("volume", f"must be finite and >= 0 (0..{LARGEST:g}), is {bar.volume:g}"))
+    elif not bar.close <= MAX_PRICE:
+        broken.append(Violation("close", f"must be finite and above 0 (0..{MAX_PRICE:g}), is {bar.close:g}"))
+    if not 0 <= bar.volume <= MAX_PRICE:
+        broken.append(Violation("volume", f"must be finite and >= 0 (0..{MAX_PRICE:g}), is {bar.volume:g}"))
     if broken:
         text = "; ".join(f"{item.field}: {item.rule}" for item in broken)
         raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
@@ -54,8 +56,10 @@ def check_instrument(instrument: Instrument) -> None:
         raise InvalidArgument.field("instruments.symbol", f"{SYMBOL_RULE}, is {instrument.symbol[:64]!r}")
     for field in ("name", "local_name", "exchange", "currency"):
         value = getattr(instrument, field)
-        if len(value) > 128:
-            raise InvalidArgument.field(f"instruments.{field}", f"at most 128 characters, has {len(value)}")
+        if len(value) > MAX_TEXT:
+            raise InvalidArgument.field(
+                f"instruments.{field}", f"at most {MAX_TEXT} characters, has {len(value)}"
+            )
     try:
         ZoneInfo(instrument.time_zone)
     except (KeyError, ValueError, OSError):
@@ -70,9 +74,9 @@ def check_instrument(instrument: Instrument) -> None:
         raise InvalidArgument.field(
             "instruments.price_limit", f"must be above 0 and at most 1, is {instrument.price_limit:g}"
         )
-    if instrument.price_decimals is not None and instrument.price_decimals > 12:
+    if instrument.price_decimals is not None and instrument.price_decimals > MAX_PRICE_DECIMALS:
         raise InvalidArgument.field(
-            "instruments.price_decimals", f"must be 0-12, is {instrument.price_decimals}"
+            "instruments.price_decimals", f"must be 0-{MAX_PRICE_DECIMALS}, is {instrument.price_decimals}"
         )
 
 
@@ -92,9 +96,9 @@ def _key(bar: Bar) -> list[Violation]:
 def _prices(bar: Bar) -> list[Violation]:
     named = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
     broken = [
-        Violation(name, f"must be finite and above 0 ({SMALLEST_PRICE:g}..{LARGEST:g}), is {value:g}")
+        Violation(name, f"must be finite and above 0 ({MIN_PRICE:g}..{MAX_PRICE:g}), is {value:g}")
         for name, value in named.items()
-        if not SMALLEST_PRICE <= value <= LARGEST
+        if not MIN_PRICE <= value <= MAX_PRICE
     ]
     if broken:
         return broken

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
+from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.time_zones import day_of
 from glasstape_server.domain.values import DAY, INTERVALS, Bar, Floats, Instrument
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.draft import Batch, Draft, Key, Report
-from glasstape_server.market.rules import MAX_TIME
-from glasstape_server.market.series_tail import SeriesTail
+from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.storage.sqlite import connect, probe_write, transaction
 
 _SCHEMA = """
@@ -251,11 +251,11 @@ class BarStore:
     def _load_tail(self, key: Key) -> SeriesTail:
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
-            (*key, 129),
+            (*key, CAPACITY + 1),
         ).fetchall()
         tail = SeriesTail()
-        tail.complete = len(rows) <= 128
-        for row in reversed(rows[:128]):
+        tail.complete = len(rows) <= CAPACITY
+        for row in reversed(rows[:CAPACITY]):
             tail.append(Bar(*row))
         return tail
 

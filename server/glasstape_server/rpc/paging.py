@@ -1,9 +1,7 @@
 """Page sizes, the same for every list."""
 
 from glasstape_server.domain.errors import InvalidArgument
-
-DEFAULT_PAGE = 1000
-LARGEST_PAGE = 10_000
+from glasstape_server.domain.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 
 
 def page_size(asked: int) -> int:
@@ -12,6 +10,6 @@ def page_size(asked: int) -> int:
     Raises:
         InvalidArgument: above the largest.
     """
-    if asked > LARGEST_PAGE:
-        raise InvalidArgument.field("page_size", f"must be 0-{LARGEST_PAGE}, is {asked}")
-    return asked or DEFAULT_PAGE
+    if asked > MAX_PAGE_SIZE:
+        raise InvalidArgument.field("page_size", f"must be 0-{MAX_PAGE_SIZE}, is {asked}")
+    return asked or DEFAULT_PAGE_SIZE

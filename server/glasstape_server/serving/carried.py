@@ -7,6 +7,7 @@ from glasstape.v1 import inference_pb2 as pb
 from numpy.typing import NDArray
 
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
+from glasstape_server.domain.limits import MAX_CALL_BARS, MAX_FEATURE, MAX_SERIES_BARS
 from glasstape_server.domain.values import Bar, Float32s
 from glasstape_server.features.series import from_columns, sessions
 from glasstape_server.features.windows import latest_windows
@@ -14,12 +15,6 @@ from glasstape_server.market.rules import check_bar
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import bar_from
 from glasstape_server.serving.items import Bars, Item, check_count, put, put_previous, too_few
-
-MAX_SERIES_BARS = 4096
-MAX_BARS = 300_000
-"""Of a call: as many as fit into a message if each has its prices."""
-LARGEST = 1e6
-"""Values beyond this are no features; they would only overflow."""
 
 
 def windows_from(message: pb.Windows, model: Model) -> list[Item]:
@@ -35,7 +30,7 @@ def windows_from(message: pb.Windows, model: Model) -> list[Item]:
 
 def good_rows(windows: Float32s) -> NDArray[np.bool_]:
     """Which windows, (count, time, feature), have features in every cell, (count,)."""
-    return np.asarray((np.abs(windows) <= LARGEST).all(axis=(1, 2)))  # NaN compares false
+    return np.asarray((np.abs(windows) <= MAX_FEATURE).all(axis=(1, 2)))  # NaN compares false
 
 
 def check_framing(count: int, size: int, model: Model) -> None:
@@ -77,7 +72,7 @@ def reference_windows(message: pb.Windows, model: Model, path: str, most: int) -
     if not 1 <= message.count <= most:
         raise InvalidArgument.field(f"{path}.count", f"must be 1-{most}, is {message.count}")
     windows = array_from(message, model, path)
-    bad = np.flatnonzero((~(np.abs(windows) <= LARGEST)).any(axis=(1, 2)))
+    bad = np.flatnonzero((~(np.abs(windows) <= MAX_FEATURE)).any(axis=(1, 2)))
     if len(bad):
         raise bad_cell(int(bad[0]), windows[bad[0]], model, path)
     return windows
@@ -85,11 +80,11 @@ def reference_windows(message: pb.Windows, model: Model, path: str, most: int) -
 
 def bad_cell(row: int, window: Float32s, model: Model, path: str = "input.windows") -> InvalidArgument:
     """What is wrong with a window."""
-    time, feature = (int(i[0]) for i in (~(np.abs(window) <= LARGEST)).nonzero())
+    time, feature = (int(i[0]) for i in (~(np.abs(window) <= MAX_FEATURE)).nonzero())
     name = model.spec.names[feature]
     return InvalidArgument.field(
         f"{path}.data",
-        f"must be finite and within +-{LARGEST:g}, is {window[time, feature]} in window {row}, "
+        f"must be finite and within +-{MAX_FEATURE:g}, is {window[time, feature]} in window {row}, "
         f"time {time}, feature {name}",
         "WINDOW_INVALID",
     )
@@ -99,8 +94,8 @@ def series_from(message: pb.BarSeries, model: Model, with_previous: bool) -> lis
     """Raw bars; features are computed as for the server's own signals."""
     check_count("input.bars.series", len(message.series))
     total = sum(len(sequence.bars) for sequence in message.series)
-    if total > MAX_BARS:
-        raise InvalidArgument.field("input.bars.series", f"at most {MAX_BARS} bars in all, has {total}")
+    if total > MAX_CALL_BARS:
+        raise InvalidArgument.field("input.bars.series", f"at most {MAX_CALL_BARS} bars in all, has {total}")
     items = []
     for position, sequence in enumerate(message.series):
         if len(sequence.bars) > MAX_SERIES_BARS:

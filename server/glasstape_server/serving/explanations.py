@@ -8,6 +8,7 @@ import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
+from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS, MAX_ITEMS
 from glasstape_server.domain.values import Call, Confidence, Float32s
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane, Result
@@ -27,11 +28,10 @@ from glasstape_server.rpc.convert.inference import prediction_to
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.serving.carried import reference_windows
 from glasstape_server.serving.counterfactuals import flip_class
-from glasstape_server.serving.items import MAX_ITEMS, Group, Item, group_by_model
+from glasstape_server.serving.items import Group, Item, group_by_model
 
 INLINE_ITEMS = 16
 """Explanations written on the event loop; for more of them a thread is worth its start."""
-MAX_BACKGROUND = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _check_references(group: Group, wanted: Wanted, count: int) -> None:
             rule = f"must be 1 or as many as items ({count}), is {len(given)}"
             raise InvalidArgument.field("baseline_windows.count", rule)
     if wanted.background is not None:
-        reference_windows(wanted.background, group.model, "background", MAX_BACKGROUND)
+        reference_windows(wanted.background, group.model, "background", MAX_BACKGROUND_WINDOWS)
 
 
 async def _explain(

@@ -9,6 +9,7 @@ from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
 from glasstape_server.access.quotas import Quotas
+from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS
 from glasstape_server.domain.values import Call, Float32s, Forecasts
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
@@ -20,7 +21,7 @@ from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.explanations import request_from
 from glasstape_server.rpc.convert.inference import prediction_to
 from glasstape_server.serving.carried import reference_windows
-from glasstape_server.serving.explanations import MAX_BACKGROUND, Wanted, explanations
+from glasstape_server.serving.explanations import Wanted, explanations
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.serving.items import asked_for, group_by_model
 
@@ -72,7 +73,7 @@ class Inference:
         if source != "signals":
             check_served(model, request.method)
         if message.HasField("background"):
-            reference_windows(message.background, model, "background", MAX_BACKGROUND)
+            reference_windows(message.background, model, "background", MAX_BACKGROUND_WINDOWS)
         self._count(asked_for(message.input), model, request, call)
         wanted = Wanted(
             request,

@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from glasstape_server.access.gate import CHECK_SECONDS, Gate
+from glasstape_server.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, MAX_STREAMS
 from glasstape_server.operations.traffic import Traffic, Uncounted
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
@@ -25,11 +26,6 @@ from glasstape_server.rpc.signal_servicer import SignalServicer
 from glasstape_server.transport.authentication import Guard
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.tls import Certificates
-
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-MAX_METADATA_BYTES = 8 * 1024
-MAX_STREAMS = 1_024
-"""Calls at once on one connection, which all clients of a process share."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

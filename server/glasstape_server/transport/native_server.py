@@ -16,6 +16,7 @@ from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
 from glasstape_server.domain.errors import GlasstapeError, ResourceExhausted, Unavailable
+from glasstape_server.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, MAX_STREAMS
 from glasstape_server.domain.values import Call
 from glasstape_server.operations.traffic import Traffic
 from glasstape_server.rpc.answers import Answer, Incoming
@@ -23,9 +24,6 @@ from glasstape_server.rpc.batched import Batched
 from glasstape_server.rpc.status import code_of, trailing_metadata
 from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
-    MAX_MESSAGE_BYTES,
-    MAX_METADATA_BYTES,
-    MAX_STREAMS,
     PREDICT,
     SIGNALS,
     Access,

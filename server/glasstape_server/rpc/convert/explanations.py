@@ -6,6 +6,7 @@ import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.limits import MAX_SEED
 from glasstape_server.domain.values import Direction, Float32s, Floats
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.drivers import Driver
@@ -16,9 +17,6 @@ from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.signals import DIRECTIONS, direction_from
-
-MAX_SEED = (1 << 63) - 1
-"""Largest seed that torch takes."""
 
 
 def request_from(message: pb.ExplainRequest) -> Request:
