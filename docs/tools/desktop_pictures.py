@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+from glasstape import calendars
 from glasstape_qt.alone import Stage, stage
 from glasstape_qt.quiet import quiet
-from glasstape_qt.state import exchange
 from glasstape_qt.state.preferences import Preferences, Profile
 from glasstape_qt.views.window import MainWindow
 from PIL import Image
@@ -47,8 +47,7 @@ def _window(theme: str, language: str, side: str) -> QImage:
         }
     )
     made = stage(chosen, until=MOMENT)
-    for name in {row.instrument.exchange for row in made.desk.rows.values()}:
-        exchange.load(name)
+    calendars.load(*{row.instrument.exchange for row in made.desk.rows.values()})
     window = MainWindow(made.desk, made.link, made.appearance, chosen)
     window.resize(WIDTH, HEIGHT)
     window.show()

@@ -46,7 +46,14 @@ from glasstape_server.signals.performance.calibration import State as Calibratio
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
 from glasstape_server.signals.pipeline import Codec, Pipeline, Signaled
-from glasstape_server.startup import StartError, access_of, check_address, freeing, recording_of, take_folder
+from glasstape_server.startup import (
+    StartError,
+    build_access,
+    check_address,
+    load_recording,
+    lock_data_folder,
+    release_on_failure,
+)
 from glasstape_server.transport.call_batcher import CallBatcher, replies_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
 from glasstape_server.transport.health import Health
@@ -64,14 +71,14 @@ class App:
         self.settings = settings
         self._end = contextlib.ExitStack()
         """What is closed last."""
-        self._recording = recording_of(settings)
+        self._recording = load_recording(settings)
         folder = settings.data_dir / ("replay" if self._recording else "live")
-        self._lock = take_folder(settings.data_dir, folder)
+        self._lock = lock_data_folder(settings.data_dir, folder)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
-        with freeing(self._lock):
+        with release_on_failure(self._lock):
             folder.mkdir(parents=True, exist_ok=True)
-            self.access, self.audit = access_of(settings)
+            self.access, self.audit = build_access(settings)
             if settings.traces:
                 interceptor, provider = tracer(settings.traces)
                 self.access = replace(self.access, tracers=(interceptor,))
@@ -85,7 +92,7 @@ class App:
         self.clock = Clock()
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
-        with freeing(self._lock, f"data_dir: {folder}: "):
+        with release_on_failure(self._lock, f"data_dir: {folder}: "):
             self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
             self.journal = SqliteJournal(folder / "journal.sqlite")
         readers = HistoryReaders(self.journal.history)
@@ -125,7 +132,6 @@ class App:
         self.ingest.on_closed = self.pipeline.notify
         self._parts = Parts(
             self.clock,
-            settings.interval,
             self.ingest,
             self.engine,
             self.hub,
@@ -151,6 +157,7 @@ class App:
         self.watchman = Watchman(self._parts, self.figures, self.server, SERVICES)
         await self.hub.start()
         await self.server.start()
+        self.ingest.load_calendars()
         await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
             ref = self.repository.active.ref
@@ -231,7 +238,7 @@ class App:
             market=MarketServicer(self.ingest, self.inference.quotas),
             signals=SignalServicer(
                 self.hub,
-                lambda: StreamEncoder(self.clock, settings.interval, active),
+                lambda: StreamEncoder(self.clock, active),
                 self.inference,
                 repository.seen_until,
                 self._ready,

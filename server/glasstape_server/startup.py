@@ -1,4 +1,4 @@
-"""What is checked and opened before a server's parts are made."""
+"""Checks and resources that come before a server's components: addresses, credentials, the data folder."""
 
 import ipaddress
 import sqlite3
@@ -14,17 +14,17 @@ from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.market import replay
 from glasstape_server.settings import Settings
-from glasstape_server.storage.files import restoring
+from glasstape_server.storage.files import restore_draft
 from glasstape_server.transport.grpcio_server import Access
 from glasstape_server.transport.tls import Certificates
 
 
 class StartError(Exception):
-    """The server cannot start; the text says why and what to do."""
+    """The server cannot start; the text gives the cause and what to do."""
 
 
 def check_address(settings: Settings) -> None:
-    """Raise StartError if strangers could reach a server that asks nobody who he is."""
+    """Raise StartError if the server would be reachable from other machines without TLS or authentication."""
     host = settings.host
     if settings.insecure or (settings.tls_certificate and settings.tokens):
         return
@@ -35,15 +35,15 @@ def check_address(settings: Settings) -> None:
     if not local:
         missing = "no --tls-certificate" if settings.tls_certificate is None else "no --tokens"
         raise StartError(
-            f"host: {host} is beyond loopback and there is {missing}; --insecure allows it all the same"
+            f"host: {host} is not a loopback address and there is {missing}; --insecure allows it"
         )
 
 
-def access_of(settings: Settings) -> tuple[Access, AuditLog | None]:
-    """Who may connect and call.
+def build_access(settings: Settings) -> tuple[Access, AuditLog | None]:
+    """Return TLS and authentication as set, and the audit log, if there is one.
 
     Raises:
-        ValueError: a file of certificates or tokens is not what it should be.
+        ValueError: a file of certificates or tokens is invalid.
     """
     tls = None
     if settings.tls_certificate is not None and settings.tls_key is not None:
@@ -52,14 +52,16 @@ def access_of(settings: Settings) -> tuple[Access, AuditLog | None]:
     if settings.tokens is not None:
         tokens = TokenFile(settings.tokens)
         if not tokens.grants():
-            raise ValueError(f"tokens: {settings.tokens} lets nobody in; `glasstape tokens create` makes one")
+            raise ValueError(
+                f"tokens: {settings.tokens} has no tokens; create one with `glasstape tokens create`"
+            )
     path = settings.audit_log or (settings.data_dir / "audit.log" if tokens is not None else None)
     audit = AuditLog(path, settings.audit_keep) if path is not None else None
     return Access(Gate(tokens, audit), tls, with_reflection=not settings.production), audit
 
 
-def recording_of(settings: Settings) -> replay.Recording | None:
-    """What is replayed, if anything.
+def load_recording(settings: Settings) -> replay.Recording | None:
+    """Return the recording to replay; None if bars are live.
 
     Raises:
         StartError: it cannot be read.
@@ -80,28 +82,28 @@ def recording_of(settings: Settings) -> replay.Recording | None:
 
 
 @contextmanager
-def freeing(lock: FileLock, about: str = "") -> Iterator[None]:
-    """Whatever goes wrong inside is why the server cannot start: the folder is free again.
+def release_on_failure(lock: FileLock, prefix: str = "") -> Iterator[None]:
+    """Release the lock if the block fails.
 
     Raises:
-        StartError: something did; its text begins with `about`.
+        StartError: the block failed; the text begins with `prefix`.
     """
     try:
         yield
     except (GlasstapeError, ValueError, OSError, sqlite3.DatabaseError) as error:
         lock.release()
-        raise StartError(f"{about}{error}") from None
+        raise StartError(f"{prefix}{error}") from None
 
 
-def take_folder(folder: Path, history: Path) -> FileLock:
-    """Lock a data folder, which is made if need be.
+def lock_data_folder(folder: Path, history: Path) -> FileLock:
+    """Create a data folder if necessary, and lock it.
 
     Args:
-        folder: of all data.
-        history: the folder of it that is served.
+        folder: the folder of all data.
+        history: the folder in it that is served.
 
     Raises:
-        StartError: another server has it, a restore has not finished in it, or it cannot be made.
+        StartError: another server uses it, a restore was interrupted in it, or it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,16 +113,16 @@ def take_folder(folder: Path, history: Path) -> FileLock:
         raise StartError(f"data_dir: {folder} is in use by another server") from None
     except OSError as error:
         raise StartError(f"data_dir: {folder}: {error}") from None
-    with freeing(lock):
-        _check_restored(history)
+    with release_on_failure(lock):
+        _check_restore_finished(history)
     return lock
 
 
-def _check_restored(history: Path) -> None:
-    """Raise ValueError if a restore was cut off before the new history had its name."""
-    draft = restoring(history)
+def _check_restore_finished(history: Path) -> None:
+    """Raise ValueError if a restore was interrupted before the new history had its name."""
+    draft = restore_draft(history)
     if history.exists() or not draft.exists():
         return
-    before = sorted(history.parent.glob(f"{history.name}.before-*"), key=lambda path: path.stat().st_ctime)
-    instead = f"rename {before[-1]} to {history}" if before else f"remove {draft} to begin without a history"
-    raise ValueError(f"data_dir: `glasstape restore` did not finish: repeat it, or {instead}")
+    earlier = sorted(history.parent.glob(f"{history.name}.before-*"), key=lambda path: path.stat().st_ctime)
+    remedy = f"rename {earlier[-1]} to {history}" if earlier else f"remove {draft} to start without a history"
+    raise ValueError(f"data_dir: `glasstape restore` did not finish: repeat it, or {remedy}")

@@ -21,7 +21,7 @@ def own_folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def no_calendar_thread(monkeypatch):
     """Calendars are read in seconds, on a thread that outlives a test and switches warnings off meanwhile."""
-    monkeypatch.setattr("glasstape_qt.state.exchange.load_later", lambda exchange: None)
+    monkeypatch.setattr("glasstape.calendars.load_in_background", lambda exchange: None)
 
 
 @pytest.fixture(autouse=True)

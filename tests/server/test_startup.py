@@ -16,9 +16,9 @@ def authority():
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"host": "0.0.0.0"}, "host: 0.0.0.0 is beyond loopback and there is no --tls-certificate"),
-        ({"host": "0.0.0.0", "tls": True}, "beyond loopback and there is no --tokens"),
-        ({"tokens": "tokens.json"}, "lets nobody in; `glasstape tokens create` makes one"),
+        ({"host": "0.0.0.0"}, "host: 0.0.0.0 is not a loopback address and there is no --tls-certificate"),
+        ({"host": "0.0.0.0", "tls": True}, "not a loopback address and there is no --tokens"),
+        ({"tokens": "tokens.json"}, "has no tokens; create one with `glasstape tokens create`"),
         ({"tls": True, "open_key": True}, "tls_key: others may read"),
         ({"tls": True, "no_pem": True}, "tls_certificate: .* must be PEM"),
         ({"tls": True, "other_key": True}, "tls_key: .* does not fit tls_certificate"),

@@ -29,7 +29,7 @@ class Wire:
 
     def __init__(self, hub, subscriber):
         self._held = asyncio.Queue(1)
-        encoder = StreamEncoder(Clock(), "1d", lambda: None)
+        encoder = StreamEncoder(Clock(), lambda: None)
         self._writer = asyncio.ensure_future(StreamWriter(self, subscriber, encoder, None, None).run())
 
     async def write(self, raw):

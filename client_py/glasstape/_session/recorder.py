@@ -15,9 +15,9 @@ from glasstape._options import CHANNEL_OPTIONS, Tls, credentials_metadata
 from glasstape._resume import StreamState
 from glasstape._session.frames import FrameWriter, Kind
 from glasstape._stream import SignalStream
+from glasstape.calendars import interval_length
 from glasstape.errors import from_rpc
 from glasstape.types.enums import Method
-from glasstape.types.market import INTERVALS
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
 from glasstape.v1 import market_pb2 as mpb
@@ -171,7 +171,7 @@ class Recorder:
     def _write_bars(self, symbol: str, interval: str, until: Any) -> None:
         request = mpb.ListBarsRequest(symbol=symbol, interval=interval, page_size=LARGEST_PAGE)
         # Three times as far back as the bars are long: markets are closed at night.
-        length = INTERVALS.get(interval, INTERVALS["1d"])
+        length = interval_length(interval)
         request.start_time.FromDatetime(until.ToDatetime() - 3 * HISTORY_BARS * length)
         bars = self._call(self._market.ListBars, request).bars[-HISTORY_BARS:]
         self._write(Kind.BARS, mpb.ListBarsResponse(bars=bars))

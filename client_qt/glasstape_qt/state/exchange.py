@@ -1,21 +1,15 @@
-"""Is the exchange open? Sessions of `exchange_calendars`, with what traders of Seoul look at beside them."""
+"""Opening hours and price limits of exchanges, as the desktop shows them."""
 
-import threading
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from glasstape import Instrument
+from glasstape import Instrument, calendars
 
 from glasstape_qt.state.rows import Row
 
-SAME_HOURS = {"XKOS": "XKRX", "XKON": "XKRX", "XNGS": "XNYS", "XNMS": "XNYS", "ARCX": "XNYS"}
-"""Exchanges that `exchange_calendars` does not know, and one that keeps the same hours."""
-SINCE = "2010-01-01"
-"""First day of the calendars; replays of earlier years have no hours. Every year costs time at the start."""
 CLOSING_AUCTION = {"XKRX": timedelta(minutes=10)}
 """How long before the close the continuous session ends."""
 XKRX_LIMITS = ((date(2015, 6, 15), 0.30), (date(1998, 12, 7), 0.15))
@@ -42,48 +36,17 @@ class Hours:
     until: datetime | None
 
 
-_calendars: dict[str, Any] = {}
-"""Calendars that were read, by exchange; None where there is none."""
-_asked: set[str] = set()
-_loading = threading.Lock()
-"""One at a time: exchange_calendars switches warnings off while it builds, which two threads cannot do at once."""
-
-
-def load_later(exchange: str) -> None:
-    """Read a calendar on a thread of its own, which nobody waits for; once."""
-    if exchange not in _asked:
-        _asked.add(exchange)
-        threading.Thread(target=load, args=(exchange,), name="calendar", daemon=True).start()
-
-
-def load(exchange: str) -> None:
-    """Read a calendar ahead of its use. The first one takes seconds: call it from a worker."""
-    with _loading:
-        if exchange not in _calendars:
-            _calendars[exchange] = _read(exchange)
-
-
-def _read(exchange: str) -> Any:
-    import exchange_calendars
-
-    name = SAME_HOURS.get(exchange, exchange)
-    if name not in exchange_calendars.get_calendar_names():
-        return None
-    try:
-        return exchange_calendars.get_calendar(name, start=SINCE)
-    except ValueError:  # this one begins later
-        return exchange_calendars.get_calendar(name)
-
-
 def hours(exchange: str, moment: datetime) -> Hours:
-    """Open or closed at a moment of the market's clock; UNKNOWN until the calendar is loaded."""
-    calendar = _calendars.get(exchange)
-    if calendar is None or not calendar.first_minute <= moment < calendar.last_minute:
+    """Return the phase of an exchange at a moment of market time; UNKNOWN until its calendar is loaded."""
+    calendar = calendars.find(exchange)
+    if calendar is None or not calendar.covers(moment):
         return Hours(Phase.UNKNOWN, None)
-    if not calendar.is_trading_minute(moment):
-        return Hours(Phase.CLOSED, calendar.next_open(moment).to_pydatetime())
-    close = calendar.next_close(moment).to_pydatetime()
-    auction = close - CLOSING_AUCTION.get(SAME_HOURS.get(exchange, exchange), timedelta())
+    if not calendar.is_open(moment):
+        return Hours(Phase.CLOSED, calendar.next_open(moment))
+    close = calendar.next_close(moment)
+    if close is None:
+        return Hours(Phase.OPEN, None)
+    auction = close - CLOSING_AUCTION.get(calendar.exchange, timedelta())
     if moment >= auction:
         return Hours(Phase.CLOSING_AUCTION, close)
     return Hours(Phase.OPEN, auction)
@@ -119,14 +82,14 @@ def price_limit(row: Row) -> int:
 def _limit(row: Row) -> float | None:
     if row.instrument.price_limit is not None:
         return row.instrument.price_limit
-    if SAME_HOURS.get(row.instrument.exchange, row.instrument.exchange) != "XKRX":
+    if calendars.resolved(row.instrument.exchange) != "XKRX":
         return None
     day = row.event.bar_close_time.date()
     return next((limit for since, limit in XKRX_LIMITS if day >= since), None)
 
 
 def _tick(instrument: Instrument, price: float) -> float:
-    if SAME_HOURS.get(instrument.exchange, instrument.exchange) == "XKRX":
+    if calendars.resolved(instrument.exchange) == "XKRX":
         return next((tick for below, tick in _XKRX_TICKS if price < below), 1_000)
     return float(10 ** -(instrument.price_decimals or 0)) if instrument.price_decimals else 0.01
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from glasstape import Bar, Client, Event, Explanation, Method, PreconditionError
+from glasstape.calendars import interval_length
 
 from glasstape_qt.link import Link
 from glasstape_qt.state.detail import BARS, SIGNALS
@@ -15,7 +16,6 @@ T = TypeVar("T")
 Failed = Callable[[Exception], None]
 CLOSED_HOURS = 4
 """Markets are closed at night and at weekends: bars lie this many times as far back as they are long."""
-_MINUTES = {"m": 1, "h": 60, "d": 1440, "w": 10_080}
 
 
 @dataclass(frozen=True)
@@ -161,4 +161,4 @@ def _explain(client: Client, asked: Asked, quality: str = "fast") -> Explanation
 
 
 def _reach(interval: str) -> timedelta:
-    return timedelta(minutes=int(interval[:-1]) * _MINUTES[interval[-1]] * BARS * CLOSED_HOURS)
+    return interval_length(interval) * BARS * CLOSED_HOURS

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from glasstape import calendars
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QCloseEvent
 from PyQt6.QtWidgets import (
@@ -216,7 +217,7 @@ class MainWindow(QMainWindow):
         """Look at the clocks, once a second."""
         market_now, hours = self.desk.connection.market_now(), self.desk.hours
         for name in {row.instrument.exchange for row in self.desk.rows.values()} - {""}:
-            exchange.load_later(name)
+            calendars.load_in_background(name)
             hours[name] = exchange.hours(name, market_now)
         self.status.refresh()
         self.watch.watch_link()

@@ -8,9 +8,7 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import secrets
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +21,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from glasstape_server.access.scopes import Scope
 from glasstape_server.domain.errors import Unauthenticated
 from glasstape_server.domain.values import Principal
-from glasstape_server.storage.files import sync
+from glasstape_server.storage import files
 
 log = logging.getLogger(__name__)
 
@@ -196,19 +194,9 @@ class TokenFile:
         self._stamp = stamp
 
     def _write(self, grants: dict[str, Grant]) -> None:
-        handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
-        try:
-            with os.fdopen(handle, "w") as file:  # made with mode 600
-                if self.path.exists() and (owner := self.path.stat()).st_uid != os.geteuid():
-                    os.fchown(handle, owner.st_uid, owner.st_gid)  # the server's, also where root changes it
-                json.dump([asdict(grant) for grant in grants.values()], file, indent=1)
-                file.flush()
-                os.fsync(handle)
-            Path(draft).replace(self.path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
-        sync(self.path.parent)
+        files.write(
+            self.path, json.dumps([asdict(grant) for grant in grants.values()], indent=1), mode=files.PRIVATE
+        )
         self._read()
 
 

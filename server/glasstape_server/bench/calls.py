@@ -14,6 +14,7 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.bench.load import Answered, Load, call
 from glasstape_server.bench.report import Figure, Report, ratios
 from glasstape_server.bench.serving import process, server
+from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
 
 CASES: dict[str, tuple[int, int, int]] = {
@@ -57,7 +58,7 @@ def servers() -> Iterator[dict[str, str]]:
 
 def request_of(*, explain: bool, count: int) -> tuple[str, bytes]:
     """Path and message of a call with so many windows."""
-    data = np.random.default_rng(0).normal(size=(count, 6, 8)).astype("<f4").tobytes()
+    data = np.random.default_rng(0).normal(size=(count, *FeatureSpec().window_shape)).astype("<f4").tobytes()
     source = pb.PredictionInput(windows=pb.Windows(count=count, data=data))
     if explain:
         return EXPLAIN, pb.ExplainRequest(input=source).SerializeToString()

@@ -37,7 +37,7 @@ def run(networks: Sequence[str], rounds: int, largest: int = 4096) -> Report:
 
 def _network(name: str, batch: int, rounds: int) -> list[Figure]:
     model = model_of(name)
-    windows = np.random.default_rng(0).normal(size=(batch, 6, 8)).astype(np.float32)
+    windows = np.random.default_rng(0).normal(size=(batch, *model.window_shape)).astype(np.float32)
     tensor, question = torch.from_numpy(windows), Question()
     forecast, explain = Forecast(model), Explain(model, Request(MethodName.GRADIENT, question))
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from glasstape_server.bench import known_truth
 from glasstape_server.bench.known_truth import Truth
 from glasstape_server.bench.ranking import average_precision, random_level, time_only_ceiling
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Floats
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.evidence import hold_against
@@ -209,7 +210,7 @@ def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[
     ).requires_grad_(False)
     scorer = Scorer(network, torch.zeros(job.features), torch.ones(job.features)).eval()
     logits = logits_of(network, parts[1])
-    stated = calibrate.probabilities(logits, calibrate.fit_temperature(logits, labels[1]))
+    stated = softmax(logits, calibrate.fit_temperature(logits, labels[1]))
     checks = (
         skill(
             stated,

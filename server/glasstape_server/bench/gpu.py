@@ -22,11 +22,13 @@ from glasstape_server.bench.report import Figure, Report, ratios
 from glasstape_server.domain.values import Direction
 from glasstape_server.explain.method import forward_and_gradient
 from glasstape_server.explain.scores import OF_THE_WINNER, Question, Score
+from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.runtime.cuda_graph import BUCKETS, Graphed
 from glasstape_server.models.scorer import Scorer
 
-WINDOW = (6, 8)
+WINDOW = FeatureSpec().window_shape
+"""(time, feature)."""
 SIZES = (1, 64, 512, 10_000)
 CHECKED = (1, 7, 64, 513, 10_000, 25_000)
 BULK = 1_000_000

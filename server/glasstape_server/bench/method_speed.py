@@ -84,7 +84,7 @@ async def _gradients(models: dict[str, Model], repeats: int) -> list[Ratio]:
     request = Request(MethodName.GRADIENT, Question())
     for name, model in models.items():
         for batch in BATCHES:
-            windows = _windows(batch)
+            windows = _windows(model, batch)
             times = max(5, repeats // (1 + batch // 256))
 
             def once(work: Work, windows: np.ndarray = windows) -> Callable[[], Awaitable[object]]:
@@ -102,7 +102,7 @@ def _against_captum(name: str, model: Model, repeats: int) -> list[Ratio]:
     except ImportError:
         return []
     torch.set_num_threads(1)
-    scorer, windows = model.scorer, torch.from_numpy(_windows(1))
+    scorer, windows = model.scorer, torch.from_numpy(_windows(model, 1))
     rows = Rows(windows, torch.zeros_like(windows), model.statistics.deviation)
     target = int(scorer(windows).argmax(1))
     occlusion = {"sliding_window_shapes": (1, 1), "baselines": 0.0, "target": target}
@@ -162,8 +162,8 @@ async def _in_turns(calls: list[Callable[[], Awaitable[object]]], times: int) ->
     return [statistics.median(seconds) for seconds in measured]
 
 
-def _windows(batch: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return np.random.default_rng(0).normal(size=(batch, 6, 8)).astype(np.float32)
+def _windows(model: Model, batch: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.random.default_rng(0).normal(size=(batch, *model.window_shape)).astype(np.float32)
 
 
 def _table(ratios: list[Ratio], columns: str, cell: Callable[[Ratio], str]) -> str:

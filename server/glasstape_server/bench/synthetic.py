@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import DAY, Floats
 from glasstape_server.evaluation.figures import Estimate, Figures, Predicted
 from glasstape_server.evaluation.synthetic import (
@@ -83,7 +84,7 @@ def _run(
     def figures(stated: Floats) -> Figures:
         return Figures(Predicted(stated, labels, test.close_time, np.tile(shares, (len(test), 1))))
 
-    ours = figures(calibrate.probabilities(logits, temperature))
+    ours = figures(softmax(logits, temperature))
     truth = figures(probabilities(signal, test.windows(), material.rule.k))
     return Found(
         name,

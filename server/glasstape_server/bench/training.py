@@ -24,7 +24,7 @@ from glasstape_server.training.batches import Batches, Normalisation, in_order
 from glasstape_server.training.fit import FitOptions, train_once
 
 BATCH = FitOptions().batch
-SHAPE = (FeatureSpec().window_bars, len(FeatureSpec().names))
+SHAPE = FeatureSpec().window_shape
 """(time, feature)."""
 STEPS = 200
 """Batches of a measured pass."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from glasstape_server.cli.data_folder import ARTEFACTS, DATABASES, LIVE
+from glasstape_server.storage.files import creating
 
 HELP = "copy a server's data folder, which may be in use"
 
@@ -26,22 +27,25 @@ def run(options: argparse.Namespace) -> int:
     if target.exists():
         print(f"glasstape backup: --to: {target} is there already; name a new folder", file=sys.stderr)
         return 1
-    draft = target.with_name(target.name + ".incomplete")
     try:
-        shutil.rmtree(draft, ignore_errors=True)
-        problems = _copy(source, draft)
-        if not problems:
-            draft.rename(target)
-    except (OSError, sqlite3.DatabaseError) as error:
-        problems = [str(error)]
-    if problems:
-        shutil.rmtree(draft, ignore_errors=True)
-        print("glasstape backup: " + "; ".join(problems), file=sys.stderr)
+        with creating(target) as draft:
+            _copy(source, draft)
+    except (Damaged, OSError, sqlite3.DatabaseError) as error:
+        print(f"glasstape backup: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _copy(source: Path, draft: Path) -> list[str]:
+class Damaged(Exception):
+    """The copy's journal is damaged; the text lists the problems."""
+
+
+def _copy(source: Path, draft: Path) -> None:
+    """Copy databases and artifacts into `draft`.
+
+    Raises:
+        Damaged: the copied journal is damaged.
+    """
     from glasstape_server.signals.journal.sqlite.examine import examine
     from glasstape_server.storage.sqlite import copy
 
@@ -55,4 +59,6 @@ def _copy(source: Path, draft: Path) -> list[str]:
     for kind, text in findings:
         if kind != "problem":
             print(text.replace(str(draft), str(source), 1))
-    return [text for kind, text in findings if kind == "problem"]
+    problems = [text for kind, text in findings if kind == "problem"]
+    if problems:
+        raise Damaged("; ".join(problems))

@@ -46,11 +46,11 @@ def run(options: argparse.Namespace) -> int:
 def _replace(source: Path, target: Path) -> Path | None:
     """Swap the live folder for the copy; returns where the old one is."""
     from glasstape_server.signals.journal.sqlite.repair import begin_history
-    from glasstape_server.storage.files import restoring, sync
+    from glasstape_server.storage.files import install, restore_draft
     from glasstape_server.storage.sqlite import copy
 
     live, kept = target / LIVE, None
-    draft = restoring(live)
+    draft = restore_draft(live)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     for name in DATABASES:
@@ -61,6 +61,5 @@ def _replace(source: Path, target: Path) -> Path | None:
     if live.exists():
         kept = next(p for n in range(1, 1000) if not (p := target / f"{LIVE}.before-{n}").exists())
         live.rename(kept)
-    draft.rename(live)
-    sync(target)
+    install(draft, live)
     return kept

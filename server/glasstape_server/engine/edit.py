@@ -7,14 +7,17 @@ import torch
 from numpy.typing import NDArray
 
 from glasstape_server.domain.values import Direction, Float32s, Floats
-from glasstape_server.engine.work import PASSES_AT_ONCE, Columns
+from glasstape_server.engine.work import Columns
 from glasstape_server.explain.edits import BarEditor, BarRules, Editor, FeatureEditor
+from glasstape_server.explain.method import PASSES_AT_ONCE
 from glasstape_server.explain.methods.counterfactual import Flip, smallest_flip
-from glasstape_server.features.series import from_columns
+from glasstape_server.features.series import Series, from_columns
 from glasstape_server.models.model import Model
 
 SAME_WINDOW = 1e-4
 """Largest difference of a window that its bars must reproduce, to be edited as bars."""
+_VOLUME = "relative_volume"
+"""Feature whose deviation is that of a bar's ln(volume)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,19 @@ class FlipClass:
         if self.with_bars:
             columns, (tick, price_limit, previous) = rows[1][row], rows[2][row].tolist()
             series = from_columns(columns[0].astype(np.int64), columns[1:6], columns[6].astype(np.int64))
-            volume = float(deviation[self.model.spec.names.index("relative_volume")])
-            editor = BarEditor(self.model.spec, series, volume, BarRules(tick, price_limit, previous))
+            rules = BarRules(tick, price_limit, previous)
+            editor = BarEditor(self.model.spec, series, _volume_deviation(self.model, series), rules)
             if np.abs(editor.window - window).max() <= SAME_WINDOW:
                 return editor
         return FeatureEditor(window, deviation)
+
+
+def _volume_deviation(model: Model, series: Series) -> float:
+    """Return the standard deviation of ln(volume), from training where the model has the feature, else of the bars."""
+    names = model.spec.names
+    if _VOLUME in names:
+        return float(model.statistics.deviation[names.index(_VOLUME)])
+    return float(np.log(series.volume + 1).std()) or 1.0
 
 
 def _columns(flip: Flip | None, window: Float32s, original: Floats, hypothetical: bool) -> Columns:

@@ -18,8 +18,8 @@ import torch
 from glasstape_server.domain.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
 from glasstape_server.domain.values import Call, Float32s
 from glasstape_server.engine.job import Job, Lane, Observer, OnLoop, Owner, Result, joined
-from glasstape_server.engine.work import PASSES_AT_ONCE, Columns, Explain, Forecast, Work
-from glasstape_server.explain.method import MethodName, Request
+from glasstape_server.engine.work import Columns, Explain, Forecast, Work
+from glasstape_server.explain.method import PASSES_AT_ONCE, MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Float32s, Forecasts
 from glasstape_server.explain import catalogue, evidence
 from glasstape_server.explain.method import Attribution, BaselineKind, Request
@@ -14,9 +15,6 @@ from glasstape_server.models.model import Model
 
 Columns = tuple[NDArray[Any], ...]
 """Arrays whose first axis is the batch."""
-
-PASSES_AT_ONCE = 4096
-"""Rows that one run of the device computes, as far as methods know before: what a more urgent lane waits for."""
 
 
 class Work(Protocol):
@@ -150,10 +148,7 @@ def forecasts(
     compute_seconds: float = 0.0,
 ) -> Forecasts:
     """Calibrate logits: probabilities, abstention and novelty. Numpy alone; any thread."""
-    scaled = logits.astype(np.float64) / model.manifest.temperature
-    scaled -= scaled.max(axis=1, keepdims=True)
-    exponents = np.exp(scaled)
-    probabilities = exponents / exponents.sum(axis=1, keepdims=True)
+    probabilities = softmax(logits.astype(np.float64), model.manifest.temperature)
     return Forecasts(
         model=model.ref,
         logits=logits,

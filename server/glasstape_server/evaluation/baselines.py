@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 
 from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.features.labels import LabelRule
-from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.training.batches import Normalisation
 from glasstape_server.training.dataset import Dataset
 
@@ -16,6 +15,7 @@ RULES = ("prior", "always_up", "last_direction")
 """Baselines that learn no more than class shares."""
 LEARNT = ("logistic_regression", "gradient_boosting")
 """Baselines that see the same windows as the networks."""
+_LAST_RETURN = "close_return"
 
 
 def stated_by_rule(name: str, test: Dataset, shares: Floats, rule: LabelRule) -> tuple[Floats, bool]:
@@ -29,14 +29,20 @@ def stated_by_rule(name: str, test: Dataset, shares: Floats, rule: LabelRule) ->
 
     Returns:
         Probabilities (n, 3), and whether they are meant as such.
+
+    Raises:
+        ValueError: the windows lack the feature that the baseline reads.
     """
     if name == "prior":
         return np.tile(shares, (len(test), 1)), True
     winner = np.full(len(test), int(Direction.UP))
     if name == "last_direction":
         # The last bar's return in units of volatility is a feature, and the threshold is k of it.
-        column = FeatureSpec().names.index("close_return")
-        moved = test.features[test.last, column]
+        if _LAST_RETURN not in test.feature_names:
+            raise ValueError(
+                f"last_direction: needs the feature {_LAST_RETURN}, windows have {test.feature_names}"
+            )
+        moved = test.features[test.last, test.feature_names.index(_LAST_RETURN)]
         winner = (moved > rule.k).astype(np.int64) - (moved < -rule.k) + int(Direction.FLAT)
     return np.eye(3)[winner], False
 

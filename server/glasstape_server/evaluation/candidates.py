@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Direction, Float32s, Floats, Ints
 from glasstape_server.evaluation.baselines import LEARNT, RULES, LearntBaseline, stated_by_rule
 from glasstape_server.evaluation.walk_forward import folds
@@ -160,7 +161,7 @@ def answer(job: Job) -> Answer:
             job, (training, labels), (validation, validation_labels), fold.test
         )
         temperature = calibrate.fit_temperature(validation_logits, validation_labels)
-        validated, said = (calibrate.probabilities(part, temperature) for part in (validation_logits, logits))
+        validated, said = (softmax(part, temperature) for part in (validation_logits, logits))
     threshold = calibrate.thresholds(validated, validation_labels).abstain
     return Answer(
         job, said.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.evaluation import alarms, candidates
 from glasstape_server.evaluation.alarms import Alarm
@@ -18,11 +19,10 @@ from glasstape_server.evaluation.figures import BLOCK, Estimate, Figures, Predic
 from glasstape_server.evaluation.simulated import calibrated_ece
 from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.models.manifest import Reliability
-from glasstape_server.storage import temporary as scratch
+from glasstape_server.storage import temporary
 from glasstape_server.training.calibrate import (
     classwise_calibration_error,
     expected_calibration_error,
-    probabilities,
     reliability,
 )
 from glasstape_server.training.dataset import Dataset
@@ -115,7 +115,7 @@ def evaluate(
     Raises:
         ValueError: too little data.
     """
-    folder = scratch.make("evaluation")
+    folder = temporary.create_folder("evaluation")
     try:
         answers = candidates.run(everything, plan, folder, processes, progress)
     finally:
@@ -217,7 +217,7 @@ class _Bench:
             return 0.0, 0.0
         # Of softmax(logits / T), T times the logarithm is the logits again, but for a constant.
         logits = [np.log(np.maximum(a.stated.astype(np.float64), 1e-12)) * a.temperature for a in answers]
-        before = self._concatenated(answers, [probabilities(part, 1.0) for part in logits])
+        before = self._concatenated(answers, [softmax(part, 1.0) for part in logits])
         return (
             expected_calibration_error(before, predicted.labels),
             classwise_calibration_error(before, predicted.labels),

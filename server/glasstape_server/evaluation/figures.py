@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from glasstape_server.domain.statistics import block_sums, interval
+from glasstape_server.domain.statistics import block_sums, equal_mass_bins, interval
 from glasstape_server.domain.values import DAY, INTERVALS, Floats, Ints
-from glasstape_server.training.calibrate import BINS, equal_mass_bins, log_loss_of_each
+from glasstape_server.training.calibrate import BINS, log_loss_of_each
 
 BLOCK = 10
 """Days that are drawn together."""
@@ -131,7 +131,7 @@ def _sums(predicted: Predicted, day: Ints, days: int) -> Floats:
     }
     for column, values in columns.items():
         sums[:, column] = np.bincount(day, values, days)
-    cell = day * BINS + equal_mass_bins(confidence)
+    cell = day * BINS + equal_mass_bins(confidence, BINS)
     for part, weights in ((_COUNTS, np.ones(len(rows))), (_SAID, confidence), (_CAME, correct)):
         sums[:, part] = np.bincount(cell, weights, days * BINS).reshape(days, BINS)
     return sums

@@ -1,8 +1,6 @@
 """An evaluation on paper: metrics.json for programs, report.html for people."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,13 +12,14 @@ from glasstape_server.evaluation import plots
 from glasstape_server.evaluation.evaluate import Evaluation
 from glasstape_server.evaluation.figures import Estimate
 from glasstape_server.models.manifest import Reliability
+from glasstape_server.storage import files
 
 METRICS = "metrics.json"
 REPORT = "report.html"
 
 
 def write(evaluation: Evaluation, about: Mapping[str, str], folder: Path) -> Path:
-    """Write both files to `folder`, complete or not at all; returns the report.
+    """Write both files to `folder`, each whole; return the path of the report.
 
     Args:
         evaluation: what was found.
@@ -28,11 +27,9 @@ def write(evaluation: Evaluation, about: Mapping[str, str], folder: Path) -> Pat
         folder: made if it is not there; an earlier report in it is replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as draft:
-        (Path(draft) / METRICS).write_text(to_json(evaluation, about))
-        (Path(draft) / REPORT).write_text(to_html(evaluation, about), encoding="utf-8")
-        for name in (METRICS, REPORT):
-            shutil.move(Path(draft) / name, folder / name)
+    contents = {METRICS: to_json(evaluation, about), REPORT: to_html(evaluation, about)}
+    for name, content in contents.items():
+        files.write(folder / name, content)
     return folder / REPORT
 
 

@@ -8,9 +8,10 @@ Gaussian copula, Li 2000, "On default correlation"); the ECE of these is the yar
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from glasstape_server.domain.statistics import equal_mass_bins
 from glasstape_server.domain.values import Floats, Ints
 from glasstape_server.evaluation.figures import Estimate, Predicted
-from glasstape_server.training.calibrate import BINS, equal_mass_bins
+from glasstape_server.training.calibrate import BINS
 
 SIMULATIONS = 100
 TRIED = 0.2
@@ -28,7 +29,7 @@ def calibrated_ece(predicted: Predicted, day: Ints, seed: int = 0) -> Estimate:
     random = np.random.default_rng(seed)
     factor = common_factor(predicted, day, random)
     winner, confidence = predicted.winner, predicted.stated.max(axis=1)
-    number = equal_mass_bins(confidence)
+    number = equal_mass_bins(confidence, BINS)
     said = np.bincount(number, confidence, BINS)
     errors = []
     for _ in range(SIMULATIONS):

@@ -20,6 +20,8 @@ from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
 
 INTERVAL = "1d"
+SPEC = FeatureSpec()
+"""Features whose windows the signals are functions of."""
 FIRST_CLOSE = 18_000 * DAY
 RULE = LabelRule(entry=Entry.CURRENT_CLOSE)
 """The current close, because that is where the known return starts."""
@@ -34,7 +36,7 @@ Signal = Callable[[Float32s], Floats]
 
 def known_signal(windows: Float32s) -> Floats:
     """A signal of several cells that no single one shows: last return against its volume, and the bars before."""
-    column = FeatureSpec().names.index
+    column = SPEC.names.index
     last = windows[:, -1, column("close_return")] * np.tanh(windows[:, -1, column("relative_volume")] * 2)
     before = windows[:, -3:, column("rsi")].mean(axis=1)
     return np.asarray(STRENGTH * np.tanh(1.2 * last - 2.0 * before), dtype=np.float64)
@@ -54,7 +56,7 @@ def market(signal: Signal, symbols: int, bars: int, seed: int) -> pl.DataFrame:
         bars: bars of each.
         seed: of everything that is drawn.
     """
-    random, spec = np.random.default_rng(seed), FeatureSpec()
+    random, spec = np.random.default_rng(seed), SPEC
     close_time = FIRST_CLOSE + DAY * np.arange(bars)
     columns = np.zeros((5, symbols, bars))
     price, volume = np.full(symbols, 100.0), np.exp(random.normal(12, 0.5, symbols))

@@ -19,7 +19,7 @@ Network = Callable[[Tensor], Tensor]
 Shape = tuple[int, int]
 """(time, feature)."""
 PASSES_AT_ONCE = 4096
-"""Rows computed at once: enough to fill the cores, few enough for the cache."""
+"""Rows of one device run: enough to fill the cores, few enough for the cache, and what a more urgent lane waits for."""
 
 
 class MethodName(IntEnum):

@@ -1,11 +1,10 @@
 """Bars as arrays: one symbol with shape (bar,), or a stack of symbols with shape (symbol, bar)."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from glasstape_server.domain.time_zones import offset_in_hour
 from glasstape_server.domain.values import INTERVALS, SECOND, Floats, Ints
 
 
@@ -44,21 +43,22 @@ def from_columns(close_time: Ints, prices: Floats, session: Ints) -> Series:
 
 
 def sessions(close_time: Ints, interval: str, time_zone: str) -> Ints:
-    """The trading day of each bar: the local date on which its interval began.
+    """Return the trading day of each bar: the local date on which its interval began.
 
     Daily and longer bars are a session each.
+
+    Args:
+        close_time: microseconds since 1970, UTC, of any shape.
+        interval: length of the bars, a key of `INTERVALS`.
+        time_zone: IANA name.
+
+    Returns:
+        int64 of the same shape; equal numbers, same day.
     """
     if INTERVALS[interval] >= INTERVALS["1d"]:
         return close_time
     opened = close_time - INTERVALS[interval]
     # Offsets change at most twice a year, so one look-up per UTC hour is exact and cheap.
     hours, position = np.unique(opened // (3600 * SECOND), return_inverse=True)
-    zone = ZoneInfo(time_zone)
-    offsets = np.array([_offset(int(hour), zone) for hour in hours], dtype=np.int64)
+    offsets = np.array([offset_in_hour(int(hour), time_zone) for hour in hours], dtype=np.int64)
     return np.asarray((opened + offsets[position].reshape(opened.shape)) // (86_400 * SECOND))
-
-
-def _offset(hour: int, zone: ZoneInfo) -> int:
-    moment = datetime.fromtimestamp(hour * 3600, UTC).astimezone(zone)
-    offset = moment.utcoffset()
-    return int(offset.total_seconds()) * SECOND if offset is not None else 0

@@ -22,7 +22,7 @@ def all_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, Ints]:
     """
     size = spec.window_bars
     if len(series) < spec.min_bars:
-        empty = np.empty((0, size, len(spec.names)), dtype=np.float32)
+        empty = np.empty((0, *spec.window_shape), dtype=np.float32)
         return empty, np.empty(0, dtype=np.int64)
     rows = features(spec, series).astype(np.float32)
     last = usable_ends(spec, series, rows)

@@ -1,65 +1,95 @@
-"""Market time: the wall clock when live, a simulated one in a replay."""
+"""Market time: the wall clock when live, a simulated one in a replay; and how fresh market data is."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from glasstape_server.domain.values import DAY, INTERVALS, SECOND, DataState
+from glasstape_server.domain.values import DAY, SECOND, DataState
+
+INACTIVE = 7 * DAY
+"""A market whose newest bar is so much older than that of another one no longer counts."""
 
 
 def wall_time() -> int:
-    """Now, in microseconds since 1970, UTC."""
+    """Return the current time in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When bars are due after one that closed. Microseconds since 1970, UTC."""
+
+    close_time: int
+    next: int
+    """Close of the next bar."""
+    second: int
+    """Close of the bar after that."""
+    interval: int
+    """Length of a bar, in microseconds."""
+
+    @property
+    def in_session(self) -> bool:
+        """Whether trading goes on after the close."""
+        return self.next - self.close_time <= self.interval
+
+
 class Clock:
-    """The market's clock. `advance` makes it a simulated one, for good."""
+    """The market's clock. `advance` makes it a simulated one, permanently."""
 
     def __init__(self) -> None:
         self._simulated: int | None = None
         self._since = 0.0
         self._speed = 0.0
-        self.last_close: int | None = None
-        """Close time of the newest bar, microseconds."""
+        self._due: dict[str, Due] = {}
 
     @property
     def replaying(self) -> bool:
         """Whether time is simulated."""
         return self._simulated is not None
 
+    @property
+    def last_close(self) -> int | None:
+        """Close time of the newest bar of the published interval, microseconds; None: no bar."""
+        return max((due.close_time for due in self._due.values()), default=None)
+
     def advance(self, to: int, speed: float = 0.0) -> None:
         """Set simulated time; from there it runs at `speed` market seconds per wall second."""
         self._simulated, self._since, self._speed = to, time.monotonic(), speed
 
-    def saw_bar(self, close_time: int) -> None:
-        """Note the close of a final bar of the signalled interval."""
-        self.last_close = max(self.last_close or 0, close_time)
+    def saw_bars(self, newest: Mapping[str, Due]) -> None:
+        """Note when bars are due, by market; what is older than known is ignored."""
+        for market, due in newest.items():
+            known = self._due.get(market)
+            if known is None or due.close_time >= known.close_time:
+                self._due[market] = due
 
     def now(self) -> int:
-        """Market time in microseconds, UTC."""
+        """Return market time in microseconds, UTC."""
         if self._simulated is None:
             return wall_time()
         return self._simulated + int((time.monotonic() - self._since) * self._speed * SECOND)
 
-    def state_of(self, close_time: int, interval: str) -> DataState:
-        """Freshness of a signal made now from a bar closed then."""
+    def state_until(self, next_close: int) -> DataState:
+        """Return how fresh a bar is now: LIVE until the next one is due, then DELAYED."""
         if self.replaying:
             return DataState.REPLAY
-        return DataState.LIVE if self.now() <= bars_later(close_time, interval, 1) else DataState.DELAYED
+        return DataState.LIVE if self.now() <= next_close else DataState.DELAYED
 
-    def state(self, interval: str) -> DataState:
-        """Freshness of the newest bar."""
+    def state(self) -> DataState:
+        """Return how fresh market data is.
+
+        A market is overdue, and its data STALE, once the second bar after its newest is due and has not come;
+        a closed market is not overdue. Of several markets the freshest one that trades now decides. If none
+        does, data is STALE if any market is overdue.
+        """
         if self.replaying:
             return DataState.REPLAY
-        if self.last_close is None or self.now() > bars_later(self.last_close, interval, 2):
+        newest = self.last_close
+        if newest is None:
             return DataState.STALE
-        return self.state_of(self.last_close, interval)
-
-
-def bars_later(close_time: int, interval: str, bars: int) -> int:
-    """When the bar `bars` later closes, if the market keeps its rhythm; daily bars skip weekends."""
-    if INTERVALS[interval] != DAY:
-        return close_time + bars * INTERVALS[interval]
-    while bars:
-        close_time += DAY
-        if (close_time // DAY + 3) % 7 < 5:  # 1970-01-01 was a Thursday; Monday counts 0
-            bars -= 1
-    return close_time
+        active = [due for due in self._due.values() if due.close_time > newest - INACTIVE]
+        fresh = [due for due in active if self.now() <= due.second]
+        deciding = [due for due in fresh if due.in_session]
+        if not deciding:
+            deciding = fresh if len(fresh) == len(active) else []
+        return min((self.state_until(due.next) for due in deciding), default=DataState.STALE)

@@ -15,7 +15,7 @@ import polars as pl
 from glasstape_server.domain.values import INTERVALS, Bar
 from glasstape_server.market import parquet
 from glasstape_server.market.cells import FileError, FileFormat, close_times, numbers, reading
-from glasstape_server.storage import temporary as scratch
+from glasstape_server.storage import temporary
 
 __all__ = ["BarFiles", "FileError", "FileFormat", "day_start", "read_bars", "to_bars"]
 
@@ -79,7 +79,7 @@ class BarFiles:
     def _keep(self) -> Path:
         """A folder that lives as long as this."""
         if self._kept is None:
-            self._kept = scratch.make("files")
+            self._kept = temporary.create_folder("files")
             weakref.finalize(self, shutil.rmtree, self._kept, True)
         return self._kept
 

@@ -1,30 +1,46 @@
-"""The way in for every source: one queue, one market thread, one transaction for all that waits."""
+"""The entry of all sources: one queue, one market thread, one transaction for every batch that waits."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from glasstape import calendars
+
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
-from glasstape_server.market.clock import Clock
-from glasstape_server.market.draft import Batch, Key, Report
+from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
+from glasstape_server.domain.values import Instrument
+from glasstape_server.market.calendars import MarketCalendars
+from glasstape_server.market.clock import Clock, Due
+from glasstape_server.market.draft import Batch, BatchMode, Key, Report
 from glasstape_server.market.rules import check_instrument
 from glasstape_server.market.store import BarStore
 
-MAX_BATCH_BARS = 16_384
-MAX_WAITING_BARS = 131_072
+CALENDAR_TIMEOUT_S = 90.0
+"""Longest time that signals wait for the calendars of exchanges. Reading one takes seconds."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 class Ingest:
-    """Stores batches durably and tells the feed which bars closed."""
+    """Stores batches durably and reports which bars closed."""
 
-    def __init__(self, store: BarStore, clock: Clock) -> None:
+    def __init__(
+        self, store: BarStore, clock: Clock, *, calendar_timeout: float = CALENDAR_TIMEOUT_S
+    ) -> None:
+        """Take over a store; notes in `clock` how fresh its bars are.
+
+        Args:
+            store: bars.
+            clock: market time.
+            calendar_timeout: longest time that signals wait for the calendar of an exchange, in seconds.
+        """
         self.store = store
         self.clock = clock
+        self.calendars = MarketCalendars(store)
+        """To be used on the market thread."""
         self.on_closed: Callable[[list[tuple[Key, int]]], None] = lambda closed: None
         """Called on the event loop after bars are durable, with series and close times to signal."""
         self._thread = ThreadPoolExecutor(1, "market")
@@ -32,16 +48,19 @@ class Ingest:
         self._waiting_bars = 0
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
-        self.trouble = ""
+        self.last_error = ""
         """Why bars cannot be stored; empty: they can."""
         self._full = False
-        """Whether that is a disk without room."""
-        newest = store.newest_close()
-        if newest is not None:
-            clock.saw_bar(newest)
+        """Whether that is a full disk."""
+        self._calendar_timeout = calendar_timeout
+        self._unread_exchanges: set[str] = set()
+        """Exchanges whose calendars are not loaded yet."""
+        self._reading: asyncio.Task[None] | None = None
+        self._note_exchanges(store.instruments.values())
+        clock.saw_bars(self.calendars.newest_stored())
 
     def refuse(self) -> None:
-        """Take no more batches: the server is draining."""
+        """Accept no more batches: the server is draining."""
         self._closed = True
 
     async def publish(self, batch: Batch) -> Report:
@@ -61,6 +80,8 @@ class Ingest:
             raise ResourceExhausted(
                 "QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5
             )
+        self._note_exchanges(batch.instruments)
+        self.load_calendars()
         future: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, future))
         self._waiting_bars += len(batch.bars)
@@ -77,23 +98,37 @@ class Ingest:
         """Bars that wait to be stored."""
         return self._waiting_bars
 
-    async def try_again(self) -> None:
-        """See whether a disk that was full has room by now, so that nobody has to send a bar to find out.
+    def load_calendars(self) -> None:
+        """Start to load the calendars of exchanges that instruments name, in the background."""
+        if self._unread_exchanges and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._load_calendars())
 
-        Whatever else went wrong is over when bars are stored again, and not before.
+    async def calendars_loaded(self) -> None:
+        """Wait for the calendars of all exchanges that instruments name, at most `calendar_timeout`."""
+        while self._unread_exchanges:
+            self.load_calendars()
+            assert self._reading is not None
+            await asyncio.shield(self._reading)
+
+    async def probe_disk(self) -> None:
+        """Check whether a full disk has room again, without waiting for the next batch.
+
+        Any other error is cleared when bars are stored again.
         """
         if not self._full:
             return
         try:
-            await self.read(self.store.write_nothing)
+            await self.read(self.store.probe_write)
         except GlasstapeError as error:
-            self.trouble = error.message
+            self.last_error = error.message
         else:
-            self.trouble, self._full = "", False
+            self.last_error, self._full = "", False
 
     async def close(self) -> None:
-        """Take no more, finish what waits, close the store."""
+        """Accept no more batches, finish those that wait, close the store."""
         self.refuse()
+        if self._reading is not None:
+            self._reading.cancel()
         if self._writer is not None:
             await asyncio.wait([self._writer])
         await self.read(self.store.close)
@@ -104,21 +139,44 @@ class Ingest:
             taken, self._waiting = self._waiting, []
             self._waiting_bars = 0
             try:
-                reports = await self.read(self.store.publish, [batch for batch, _ in taken], self.clock.now())
+                reports, newest = await self.read(
+                    self._store, [batch for batch, _ in taken], self.clock.now()
+                )
             except Exception as error:
-                if not self.trouble:
+                if not self.last_error:
                     log.error("%d batches of bars were not stored: %s", len(taken), error)
-                self.trouble, self._full = str(error), isinstance(error, ResourceExhausted)
+                self.last_error, self._full = str(error), isinstance(error, ResourceExhausted)
                 for _, future in taken:
                     if not future.done():
                         future.set_exception(error)
                 continue
-            self.trouble, self._full = "", False
-            closed = [item for report in reports for item in report.closed]
-            for _, close_time in closed:
-                self.clock.saw_bar(close_time)
+            self.last_error, self._full = "", False
+            self.clock.saw_bars(newest)
             for (_, future), report in zip(taken, reports, strict=True):
                 if not future.done():
                     future.set_result(report)
+            closed = [item for report in reports for item in report.closed]
             if closed:
                 self.on_closed(closed)
+
+    def _store(self, batches: Sequence[Batch], now: int) -> tuple[list[Report], Mapping[str, Due]]:
+        """Store batches, on the market thread; return reports, and what is due after the newest bars."""
+        reports = self.store.publish(batches, now)
+        for batch in batches:
+            if batch.mode is BatchMode.BACKFILL:
+                self.calendars.forget({(bar.symbol, bar.interval) for bar in batch.bars})
+        return reports, self.calendars.newest(item for report in reports for item in report.closed)
+
+    def _note_exchanges(self, instruments: Iterable[Instrument]) -> None:
+        names = {instrument.exchange for instrument in instruments if instrument.exchange}
+        self._unread_exchanges.update(name for name in names if not calendars.is_loaded(name))
+
+    async def _load_calendars(self) -> None:
+        names = set(self._unread_exchanges)
+        futures = [asyncio.wrap_future(calendars.load_in_background(name)) for name in names]
+        _, late = await asyncio.wait(futures, timeout=self._calendar_timeout)
+        if late:
+            log.warning("calendars were not read within %g s", self._calendar_timeout)
+        # What was due by the bars' own pattern is due by the exchange's sessions from now on.
+        self.clock.saw_bars(await self.read(self.calendars.newest_stored))
+        self._unread_exchanges -= names

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
+from glasstape_server.domain.limits import MAX_BATCH_BARS
 from glasstape_server.domain.values import SECOND, Instrument
 from glasstape_server.market import sample
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars
-from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
+from glasstape_server.market.ingest import Ingest
 
 log = logging.getLogger(__name__)
 
@@ -83,12 +84,14 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
         speed: market seconds per wall second.
     """
     clock = ingest.clock
-    clock.advance(recording.first_close, speed)
     instruments = recording.instruments
     for part in recording.history.iter_slices(MAX_BATCH_BARS):
         _report(
             await ingest.publish(Batch(to_bars(part, recording.interval), instruments, BatchMode.BACKFILL))
         )
+    await ingest.publish(Batch((), instruments))
+    await ingest.calendars_loaded()
+    clock.advance(recording.first_close, speed)
     for part in recording.bars.partition_by("close_time", maintain_order=True):
         close_time = int(part["close_time"][0])
         wait = (close_time - clock.now()) / SECOND / speed if speed else step

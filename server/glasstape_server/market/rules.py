@@ -1,20 +1,19 @@
 """Which bars are accepted, said one by one."""
 
 import math
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from glasstape_server.domain.errors import InvalidArgument, Violation
+from glasstape_server.domain.limits import (
+    MAX_PRICE,
+    MAX_PRICE_DECIMALS,
+    MAX_TEXT,
+    MAX_TICK,
+    MAX_TIME,
+    MIN_PRICE,
+)
 from glasstape_server.domain.values import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
-
-MAX_TICK = 1e9
-MAX_TEXT = {"name": 128, "local_name": 128, "exchange": 128, "currency": 128, "sector": 64, "industry": 64}
-"""Characters of an instrument's texts."""
-MAX_TIME = 4_102_444_800_000_000
-"""Close times end with the year 2099, in microseconds."""
-SMALLEST_PRICE, LARGEST = 1e-12, 1e18
-"""Prices and volumes beyond these are slips, and would overflow in the features."""
 
 
 def check_bar(bar: Bar) -> None:
@@ -26,11 +25,11 @@ def check_bar(bar: Bar) -> None:
     broken = [*_key(bar)]
     if not bar.halted:
         broken += _prices(bar)
-    elif not bar.close <= LARGEST:
-        broken.append(Violation("close", f"must be finite and above 0 (0..{LARGEST:g}), is {bar.close:g}"))
-    if not 0 <= bar.volume <= LARGEST:
+    elif not bar.close <= MAX_PRICE:
+        broken.append(Violation("close", f"must be finite and above 0 (0..{MAX_PRICE:g}), is {bar.close:g}"))
+    if not 0 <= bar.volume <= MAX_PRICE:
         broken.append(
-            Violation("volume", f"must be finite and >= 0 (0..{LARGEST:g}), is {_text(bar.volume)}")
+            Violation("volume", f"must be finite and >= 0 (0..{MAX_PRICE:g}), is {_text(bar.volume)}")
         )
     if broken:
         text = "; ".join(f"{item.field}: {item.rule}" for item in broken)
@@ -78,9 +77,9 @@ def check_instrument(instrument: Instrument) -> None:
         raise InvalidArgument.field(
             "instruments.price_limit", f"must be above 0 and at most 1, is {instrument.price_limit:g}"
         )
-    if instrument.price_decimals is not None and instrument.price_decimals > 12:
+    if instrument.price_decimals is not None and instrument.price_decimals > MAX_PRICE_DECIMALS:
         raise InvalidArgument.field(
-            "instruments.price_decimals", f"must be 0-12, is {instrument.price_decimals}"
+            "instruments.price_decimals", f"must be 0-{MAX_PRICE_DECIMALS}, is {instrument.price_decimals}"
         )
 
 
@@ -100,9 +99,9 @@ def _key(bar: Bar) -> list[Violation]:
 def _prices(bar: Bar) -> list[Violation]:
     named = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
     broken = [
-        Violation(name, f"must be finite and above 0 ({SMALLEST_PRICE:g}..{LARGEST:g}), is {_text(value)}")
+        Violation(name, f"must be finite and above 0 ({MIN_PRICE:g}..{MAX_PRICE:g}), is {_text(value)}")
         for name, value in named.items()
-        if not SMALLEST_PRICE <= value <= LARGEST
+        if not MIN_PRICE <= value <= MAX_PRICE
     ]
     if broken:
         return broken
@@ -118,12 +117,3 @@ def _prices(bar: Bar) -> list[Violation]:
 def _text(value: float) -> str:
     """Return a number as it is reported: NaN stands for a field that is not set, too."""
     return "unset or NaN" if math.isnan(value) else f"{value:g}"
-
-
-@lru_cache(maxsize=4096)  # a whole market closes at one time
-def day_of(time: int, time_zone: str) -> tuple[int, int]:
-    """The local day that holds a time: its midnight and the next, in microseconds UTC."""
-    local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(ZoneInfo(time_zone))
-    start = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    end = (start + timedelta(days=1)).replace(hour=0)
-    return int(start.timestamp()) * SECOND, int(end.timestamp()) * SECOND

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
-from glasstape_server.domain.values import INTERVALS, Bar, Floats, Instrument
+from glasstape_server.domain.limits import MAX_TIME
+from glasstape_server.domain.time_zones import day_of
+from glasstape_server.domain.values import DAY, INTERVALS, Bar, Floats, Instrument
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.draft import Batch, Draft, Key, Report
-from glasstape_server.market.rules import MAX_TIME, day_of
-from glasstape_server.market.series_tail import SeriesTail
-from glasstape_server.storage.sqlite import connect, transaction
+from glasstape_server.market.series_tail import CAPACITY, SeriesTail
+from glasstape_server.storage.sqlite import connect, probe_write, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bars (
@@ -86,7 +87,7 @@ class BarStore:
         self._apply(draft)
         return reports
 
-    def write_nothing(self) -> None:
+    def probe_write(self) -> None:
         """Commit a write that changes nothing.
 
         Raises:
@@ -94,9 +95,7 @@ class BarStore:
             DataLoss: the file is damaged.
         """
         try:
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            with transaction(self._db):
-                self._db.execute(f"PRAGMA user_version = {int(version)}")
+            probe_write(self._db)
         except sqlite3.DatabaseError as error:
             raise _refused(error) from None
 
@@ -166,10 +165,28 @@ class BarStore:
         ).fetchall()
         return np.array(rows, dtype=np.float64).reshape(-1, 6).T
 
-    def newest_close(self) -> int | None:
-        """Close time of the newest bar of the signalled interval; None: no bar."""
-        closes = [self.last_close(key) for key in self.series_keys(self.interval)]
-        return max((close for close in closes if close is not None), default=None)
+    def daily_bounds(self, key: Key, until: int, days: int) -> list[int]:
+        """Return the first and last close of each of the local days up to a time, oldest first.
+
+        Days without bars are left out; a bar that closes at midnight belongs to the day that ends.
+        """
+        zone, closes = self.time_zone(key[0]), list[int]()
+        where = "FROM bars WHERE symbol = ? AND interval = ? AND open > 0"
+        oldest = until - days * DAY
+        while True:
+            row = self._db.execute(
+                f"SELECT close_time {where} AND close_time BETWEEN ? AND ? ORDER BY close_time DESC LIMIT 1",
+                (*key, oldest, until),
+            ).fetchone()
+            if row is None:
+                return closes[::-1]
+            midnight = day_of(row[0] - 1, zone)[0]
+            (first,) = self._db.execute(
+                f"SELECT close_time {where} AND close_time > ? ORDER BY close_time LIMIT 1",
+                (*key, midnight),
+            ).fetchone()
+            closes += (row[0], first)
+            until = midnight
 
     def unsignalled(self, key: Key, after: int) -> list[int]:
         """Close times of bars after `after` that are to be signalled, oldest first."""
@@ -256,11 +273,11 @@ class BarStore:
     def _load_tail(self, key: Key) -> SeriesTail:
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
-            (*key, 129),
+            (*key, CAPACITY + 1),
         ).fetchall()
         tail = SeriesTail()
-        tail.complete = len(rows) <= 128
-        for row in reversed(rows[:128]):
+        tail.complete = len(rows) <= CAPACITY
+        for row in reversed(rows[:CAPACITY]):
             tail.append(Bar(*row))
         return tail
 

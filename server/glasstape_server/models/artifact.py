@@ -6,7 +6,6 @@ names, shapes and types of the tensors, finite values, and the golden vector.
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.manifest import Manifest
 from glasstape_server.models.model import Model, Statistics
 from glasstape_server.models.networks.architectures import build
+from glasstape_server.storage.files import creating
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
@@ -49,15 +49,11 @@ def save(folder: Path, manifest: Manifest, network: nn.Module, statistics: Stati
     target = folder / manifest.name / manifest.version
     if target.exists():
         raise FileExistsError(f"{target}: this version exists")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
-        draft = Path(temporary) / manifest.version
-        draft.mkdir()
+    with creating(target) as draft:
         save_file(_tensors(network, statistics), draft / WEIGHTS)
         digest = hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest()
         manifest = manifest.model_copy(update={"weights_sha256": digest})
         (draft / MANIFEST).write_bytes(manifest.to_bytes())
-        draft.rename(target)
     return target
 
 
@@ -109,15 +105,11 @@ def copy(source: Path, target: Path, digest: str) -> None:
     """
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as temporary:
-        draft = Path(temporary) / "artifact"
-        draft.mkdir()
+    with creating(target) as draft:
         for name in (MANIFEST, WEIGHTS):
             shutil.copyfile(source / name, draft / name)
         if load(draft, archived=True).ref.digest != digest:
             raise ArtifactError("its files were changed after they were checked")
-        draft.rename(target)
 
 
 def check_golden(model: Model) -> None:
@@ -212,7 +204,7 @@ def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
 
 
 def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]:
-    steps, width = spec.window_bars, len(spec.names)
+    steps, width = spec.window_shape
     cells = steps * width
     return {
         **{f"network.{name}": tuple(t.shape) for name, t in network.state_dict().items()},

@@ -81,7 +81,7 @@ class Model:
     @property
     def window_shape(self) -> tuple[int, int]:
         """(time, feature)."""
-        return (self.spec.window_bars, len(self.spec.names))
+        return self.spec.window_shape
 
     @cached_property
     def _whitening(self) -> tuple[Float32s, Float32s]:

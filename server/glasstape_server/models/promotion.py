@@ -1,10 +1,10 @@
 """Which version publishes, as somebody decided: one line beside the artifacts."""
 
-import os
 from pathlib import Path
 
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
+from glasstape_server.storage import files
 
 PROMOTED = "PROMOTED"
 """File in the folder of artifacts: NAME@VERSION."""
@@ -35,15 +35,7 @@ def promote(root: Path, model: str) -> str:
         before = promoted(root)
     except ArtifactError:
         before = ""  # what cannot be read is replaced
-    draft = root / f".{PROMOTED}.new"
-    try:
-        with draft.open("w") as file:
-            file.write(f"{model}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(root / PROMOTED)
-    finally:
-        draft.unlink(missing_ok=True)
+    files.write(root / PROMOTED, f"{model}\n")
     return before
 
 

@@ -30,7 +30,6 @@ class Parts:
     """The parts of one server."""
 
     clock: Clock
-    interval: str
     ingest: Ingest
     engine: Engine
     hub: Hub

@@ -69,8 +69,8 @@ class Watchman:
 
     async def look(self) -> None:
         """Tell what has changed."""
-        if self._parts.ingest.trouble:
-            await self._parts.ingest.try_again()
+        if self._parts.ingest.last_error:
+            await self._parts.ingest.probe_disk()
         self._parts.gate.try_again()
         found = tuple(self._reasons())
         self._server.set_health_reasons(tuple(reason.text for reason in found))
@@ -100,8 +100,8 @@ class Watchman:
             yield Reason(
                 f"the queue of the device is full: {waiting} windows wait", (SERVER, *self._inference)
             )
-        if parts.ingest.trouble:
-            yield Reason(parts.ingest.trouble, (SERVER, _MARKET))
+        if parts.ingest.last_error:
+            yield Reason(parts.ingest.last_error, (SERVER, _MARKET))
         for reason in (parts.pipeline.degraded_reason, parts.hub.degraded_reason):
             if reason:
                 yield Reason(f"signals wait: {reason}", (SERVER, _FEED))
@@ -110,5 +110,5 @@ class Watchman:
                 yield Reason(trouble, ())
         for warning in parts.certificates.warnings() if parts.certificates is not None else ():
             yield Reason(warning, ())
-        if parts.clock.last_close is not None and parts.clock.state(parts.interval) is DataState.STALE:
-            yield Reason("market data is stale: no bar for more than two intervals", (_FEED,))
+        if parts.clock.last_close is not None and parts.clock.state() is DataState.STALE:
+            yield Reason("market data is stale: the last two bars that were due did not come", (_FEED,))

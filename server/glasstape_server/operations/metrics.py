@@ -109,14 +109,14 @@ class Metrics(Collector):
     def _market(self) -> Iterator[Metric]:
         clock, ingest = self._parts.clock, self._parts.ingest
         yield _gauge("glasstape_market_waiting_bars", "Bars that wait to be stored.", ingest.waiting)
-        yield _gauge("glasstape_market_failing", "1 while bars cannot be stored.", bool(ingest.trouble))
+        yield _gauge("glasstape_market_failing", "1 while bars cannot be stored.", bool(ingest.last_error))
         if clock.last_close is not None:
             age = (clock.now() - clock.last_close) / SECOND
             yield _gauge("glasstape_feed_age_seconds", "Market time since the newest bar closed.", age)
         state = GaugeMetricFamily(
             "glasstape_market_state", "1 for what market data is now.", labels=["state"]
         )
-        state.add_metric([clock.state(self._parts.interval).name.lower()], 1)
+        state.add_metric([clock.state().name.lower()], 1)
         yield state
 
     def _models(self) -> Iterator[Metric]:

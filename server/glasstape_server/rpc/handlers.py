@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from glasstape_server.domain.errors import GlasstapeError, Internal, InvalidArgument
+from glasstape_server.domain.limits import DEFAULT_PAGE_SIZE, MAX_MESSAGE_BYTES, MAX_PAGE_SIZE
 from glasstape_server.domain.values import ANYBODY, Call, Principal
 from glasstape_server.operations.traffic import id_of, request_id
 from glasstape_server.rpc.status import code_of, trailing_metadata
@@ -19,12 +20,6 @@ log = logging.getLogger(__name__)
 
 caller: contextvars.ContextVar[Principal] = contextvars.ContextVar("caller", default=ANYBODY)
 """Principal of the running call."""
-
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""Bytes of one message, in either direction."""
-DEFAULT_PAGE_SIZE = 1000
-MAX_PAGE_SIZE = 10_000
-"""Entries on one page of every list."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)

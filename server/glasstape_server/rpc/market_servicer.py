@@ -9,10 +9,10 @@ from glasstape.v1 import market_pb2_grpc as pb_grpc
 
 from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
+from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_BATCH_INSTRUMENTS, MAX_REJECTIONS, MAX_TIME
 from glasstape_server.domain.values import INTERVALS, SYMBOL_RULE, is_symbol
 from glasstape_server.market.draft import Batch, BatchMode, Report
-from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
-from glasstape_server.market.rules import MAX_TIME
+from glasstape_server.market.ingest import Ingest
 from glasstape_server.rpc.convert.market import (
     bar_from,
     bar_to,
@@ -23,10 +23,6 @@ from glasstape_server.rpc.convert.market import (
 from glasstape_server.rpc.convert.requests import enum_from
 from glasstape_server.rpc.handlers import Context, abort, abort_internal, caller, page_size, translate_errors
 from glasstape_server.rpc.status import problem_of
-
-MAX_BATCH_INSTRUMENTS = 16_384
-MAX_REJECTIONS = 1000
-"""Rejections in one response, which must fit into a message."""
 
 
 class MarketServicer(pb_grpc.MarketServiceServicer):

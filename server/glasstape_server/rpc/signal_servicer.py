@@ -10,6 +10,7 @@ from glasstape.v1 import signals_pb2_grpc as pb_grpc
 
 from glasstape_server.access.gate import check_may_explain
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
+from glasstape_server.domain.limits import MAX_SEQUENCE
 from glasstape_server.explain.catalogue import check_served
 from glasstape_server.explain.method import MethodName
 from glasstape_server.rpc.convert.predictions import ModelTable
@@ -32,9 +33,6 @@ from glasstape_server.serving.inference import Inference
 from glasstape_server.signals.delivery.hub import Hub
 from glasstape_server.signals.journal.records import Selection
 from glasstape_server.signals.performance.track_record import Scored, track_record
-
-MAX_SEQUENCE = (1 << 63) - 1
-"""Largest sequence that the journal can hold."""
 
 
 class SignalServicer(pb_grpc.SignalServiceServicer):

@@ -15,8 +15,8 @@ from glasstape_server.domain.values import Call, Confidence
 from glasstape_server.engine.edit import FlipClass
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane, Result
-from glasstape_server.engine.work import PASSES_AT_ONCE, Explain, Forecast, Maps, forecasts
-from glasstape_server.explain.method import BaselineKind, MethodName, Request
+from glasstape_server.engine.work import Explain, Forecast, Maps, forecasts
+from glasstape_server.explain.method import PASSES_AT_ONCE, BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
 from glasstape_server.serving.counterfactuals import flip_explanations

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
+from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS, MAX_ITEMS
 from glasstape_server.domain.values import Float32s
 from glasstape_server.engine.edit import FlipClass
 from glasstape_server.engine.work import Columns, Explain
 from glasstape_server.explain.catalogue import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName
 from glasstape_server.models.model import Model
-from glasstape_server.serving.items import MAX_ITEMS, Group, Item, group_by_model
+from glasstape_server.serving.items import Group, Item, group_by_model
 from glasstape_server.serving.requests import ExplainRequest
 from glasstape_server.serving.windows import reference_windows
-
-MAX_BACKGROUND = 256
-"""Background windows of one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,7 @@ class Step:
     work: Explain | FlipClass
     columns: Columns
     """Rows of the job, as the work takes them."""
+
 
 def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -> list[Step]:
     """Return the steps that explain the items without an error.
@@ -80,7 +79,7 @@ def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list
 def _references(model: Model, count: int, request: ExplainRequest) -> Float32s | None:
     """Check baseline and background windows against a model; return the baseline windows, if any."""
     if request.background is not None:
-        reference_windows(request.background, model, "background", MAX_BACKGROUND)
+        reference_windows(request.background, model, "background", MAX_BACKGROUND_WINDOWS)
     if request.baseline_windows is None:
         return None
     baseline = reference_windows(request.baseline_windows, model, "baseline_windows", MAX_ITEMS)

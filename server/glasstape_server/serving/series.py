@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
+from glasstape_server.domain.limits import MAX_CALL_BARS, MAX_SERIES_BARS
 from glasstape_server.domain.values import Bar
 from glasstape_server.features.series import from_columns, sessions
 from glasstape_server.features.windows import latest_windows
@@ -12,10 +13,6 @@ from glasstape_server.market.rules import check_bar
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Bars, Item, check_count, set_previous, set_window, too_few_bars
 from glasstape_server.serving.requests import BarSeries
-
-MAX_SERIES_BARS = 4096
-MAX_BARS = 300_000
-"""Bars of one call: as many as fit into a message if each has its prices."""
 
 
 def check_series_framing(source: BarSeries) -> None:
@@ -26,8 +23,8 @@ def check_series_framing(source: BarSeries) -> None:
     """
     check_count("input.bars.series", len(source.series))
     total = sum(map(len, source.series))
-    if total > MAX_BARS:
-        raise InvalidArgument.field("input.bars.series", f"at most {MAX_BARS} bars in all, has {total}")
+    if total > MAX_CALL_BARS:
+        raise InvalidArgument.field("input.bars.series", f"at most {MAX_CALL_BARS} bars in all, has {total}")
     for position, bars in enumerate(source.series):
         if len(bars) > MAX_SERIES_BARS:
             raise InvalidArgument.field(

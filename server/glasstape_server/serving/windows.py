@@ -4,13 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.limits import MAX_FEATURE
 from glasstape_server.domain.values import Float32s
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Item, check_count
 from glasstape_server.serving.requests import Windows
-
-MAX_MAGNITUDE = 1e6
-"""Largest |value| of a feature: larger ones would overflow."""
 
 
 def window_items(windows: Windows, model: Model) -> list[Item]:
@@ -29,7 +27,7 @@ def window_items(windows: Windows, model: Model) -> list[Item]:
 
 def valid_rows(windows: Float32s) -> NDArray[np.bool_]:
     """Return which windows, (count, time, feature), are finite and in range in every cell, (count,)."""
-    return np.asarray((np.abs(windows) <= MAX_MAGNITUDE).all(axis=(1, 2)))  # NaN compares false
+    return np.asarray((np.abs(windows) <= MAX_FEATURE).all(axis=(1, 2)))  # NaN compares false
 
 
 def check_framing(count: int, size: int, model: Model) -> None:
@@ -60,11 +58,11 @@ def reference_windows(windows: Windows, model: Model, path: str, most: int) -> F
 
 def bad_cell(row: int, window: Float32s, model: Model, path: str = "input.windows") -> InvalidArgument:
     """Return the error that names the first bad cell of a window."""
-    time, feature = (int(index[0]) for index in (~(np.abs(window) <= MAX_MAGNITUDE)).nonzero())
+    time, feature = (int(index[0]) for index in (~(np.abs(window) <= MAX_FEATURE)).nonzero())
     name = model.spec.names[feature]
     return InvalidArgument.field(
         f"{path}.data",
-        f"must be finite and within +-{MAX_MAGNITUDE:g}, is {window[time, feature]} in window {row}, "
+        f"must be finite and within +-{MAX_FEATURE:g}, is {window[time, feature]} in window {row}, "
         f"time {time}, feature {name}",
         "WINDOW_INVALID",
     )

@@ -18,7 +18,6 @@ from glasstape_server.domain.values import (
 )
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.market.clock import bars_later
 
 
 class Forecaster(Protocol):
@@ -52,6 +51,8 @@ class Closed:
     previous_session_close: float | None
     flat_threshold: float
     data_state: DataState
+    expire_time: int
+    """Close of the bar at which the outcome is known, microseconds since 1970, UTC."""
 
 
 def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
@@ -63,7 +64,7 @@ def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Sign
         previous_session_close=closed.previous_session_close,
         horizon_bars=rule.horizon_bars,
         entry=rule.entry,
-        expire_time=bars_later(bar.close_time, bar.interval, rule.bars_ahead),
+        expire_time=closed.expire_time,
         data_state=closed.data_state,
         flat_threshold=closed.flat_threshold,
         label_kind=rule.kind,

@@ -8,8 +8,7 @@ import numpy as np
 from glasstape_server.domain.values import INTERVALS, Bar, Float32s, Floats
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.windows import latest_windows
-from glasstape_server.market.clock import Clock
-from glasstape_server.market.store import BarStore
+from glasstape_server.market.ingest import Ingest
 from glasstape_server.signals.decision import Closed, Forecaster
 from glasstape_server.signals.journal.records import SeriesKey
 from glasstape_server.signals.open_signals import OpenSignals, Resolved
@@ -30,15 +29,14 @@ class Gathered:
 
 
 def gather(
-    store: BarStore,
-    clock: Clock,
+    ingest: Ingest,
     interval: str,
     forecaster: Forecaster,
     burst: Sequence[BarClose],
     open_signals: OpenSignals,
 ) -> Gathered:
     """Gather one bar of each of some series."""
-    spec = forecaster.spec
+    store, spec = ingest.store, forecaster.spec
     ready: list[BarClose] = []
     bars: list[Floats] = []
     resolved: list[Resolved] = []
@@ -49,7 +47,7 @@ def gather(
             ready.append((key, close_time))
             bars.append(columns)
     if not ready:
-        return Gathered([], np.empty((0, spec.window_bars, len(spec.names)), np.float32), resolved)
+        return Gathered([], np.empty((0, *spec.window_shape), np.float32), resolved)
     series = store.stack([key for key, _ in ready], bars)
     windows, usable = latest_windows(spec, series)
     thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
@@ -61,6 +59,9 @@ def gather(
         open_, high, low, close, volume = (float(column[row, -1]) for column in values)
         bar = Bar(*key, close_time, open_, high, low, close, volume)
         previous = float(series.close[row, -2]) if daily else store.previous_session_close(key, close_time)
-        state = clock.state_of(close_time, interval)
-        closed.append(Closed(bar, previous, float(thresholds[row]), state))
+        next_close, expire_time = ingest.calendars.bars_later(
+            key, close_time, 1, forecaster.label_rule.bars_ahead
+        )
+        state = ingest.clock.state_until(next_close)
+        closed.append(Closed(bar, previous, float(thresholds[row]), state, expire_time))
     return Gathered(closed, windows[usable], resolved)

@@ -213,9 +213,8 @@ class Pipeline:
     async def _prepare(self, burst: Sequence[BarClose]) -> _Prepared:
         ingest, forecaster = self._ingest, self._active()
         left = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
-        gathered = await ingest.read(
-            gather, ingest.store, ingest.clock, self._interval, forecaster, left, self._open
-        )
+        await ingest.calendars_loaded()
+        gathered = await ingest.read(gather, ingest, self._interval, forecaster, left, self._open)
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
         batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
         signaled = Signaled(forecaster, gathered.windows, forecasts, gathered.resolved)

@@ -1,11 +1,31 @@
-"""What it takes for a file to outlive a power cut, beside writing it."""
+"""Files and folders that are replaced or created whole: a crash or a power cut leaves the old one or the new one.
 
+The steps are always the same: write a draft beside the target, flush it to the disk, rename it, flush the
+folder. Drafts have names `.NAME.PROCESS-NUMBER.new`; those that an ended process left are removed before the
+next write of the same name.
+"""
+
+import itertools
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from glasstape_server.storage.temporary import is_running
+
+PRIVATE = 0o600
+"""Mode of files with secrets: only the owner may read them."""
+READABLE = 0o644
+"""Mode of other files, less the process's umask."""
+
+_numbers = itertools.count()
+_drafts: set[Path] = set()
+"""Drafts that this process is writing."""
 
 
 def sync(path: Path) -> None:
-    """Have the disk keep a file as it is, or of a folder the names in it."""
+    """Flush a file, or the entries of a folder, to the disk."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -13,6 +33,92 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
-def restoring(folder: Path) -> Path:
-    """Where a folder is put together that a backup is restored into, before it takes its name."""
+def write(path: Path, content: bytes | str, *, mode: int = READABLE) -> None:
+    """Write a file whole; see `replacing`. Text is written as UTF-8."""
+    with replacing(path, mode=mode) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = READABLE) -> Iterator[Path]:
+    """Yield an empty draft beside `path`; when the block ends, it replaces `path`.
+
+    If the block raises, `path` stays as it was. A file that is replaced keeps its owner, also when root
+    replaces it.
+
+    Args:
+        path: the file; its folder must exist.
+        mode: permissions of the new file, less the process's umask.
+    """
+    with _draft_of(path) as draft:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        if path.exists() and (owner := path.stat()).st_uid != os.geteuid():
+            os.chown(draft, owner.st_uid, owner.st_gid)
+        yield draft
+        install(draft, path)
+
+
+@contextmanager
+def creating(folder: Path) -> Iterator[Path]:
+    """Yield an empty draft folder beside `folder`; when the block ends, it becomes `folder`.
+
+    If the block raises, there is no folder. Parents are created.
+
+    Raises:
+        FileExistsError: `folder` exists.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder}: exists already")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _draft_of(folder) as draft:
+        draft.mkdir()
+        yield draft
+        install(draft, folder)
+
+
+def install(draft: Path, path: Path) -> None:
+    """Flush a draft, rename it to `path` and flush the folder: from then on it survives a power cut.
+
+    A folder is flushed with everything in it. A file replaces an older one.
+    """
+    for part in (*draft.rglob("*"), draft):
+        sync(part)
+    draft.replace(path)
+    sync(path.parent)
+
+
+def restore_draft(folder: Path) -> Path:
+    """Return the folder that a backup is restored into before it is renamed to `folder`."""
     return folder.with_name(folder.name + ".restoring")
+
+
+@contextmanager
+def _draft_of(path: Path) -> Iterator[Path]:
+    """Yield an unused name beside `path`, and remove what is left under it at the end."""
+    for left in path.parent.glob(".*.new"):
+        if left not in _drafts and _is_abandoned(left, path):
+            _remove(left)
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.new")
+    _drafts.add(draft)
+    try:
+        yield draft
+    finally:
+        _remove(draft)
+        _drafts.discard(draft)
+
+
+def _is_abandoned(draft: Path, path: Path) -> bool:
+    """Return whether `draft` is a draft of `path` whose writer has ended."""
+    name, _, writer = draft.name.removesuffix(".new").rpartition(".")
+    process = writer.partition("-")[0]
+    if name != f".{path.name}" or not process.isdigit():
+        return False
+    # A draft of this process's number that is not its own was left by an earlier process of that number.
+    return int(process) == os.getpid() or not is_running(int(process))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

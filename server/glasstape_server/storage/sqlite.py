@@ -1,4 +1,4 @@
-"""SQLite the way both stores use it: commits survive a power cut, transactions are whole or nothing."""
+"""SQLite as the stores use it: commits survive a power cut, and transactions are all or nothing."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
-"""What reading a damaged file raises: even SQLite's complaint may be illegible."""
+"""Raised when a damaged file is read: even SQLite's message may be damaged text."""
 
-_PASSING = {
+_TRANSIENT = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -19,14 +19,14 @@ _PASSING = {
 }
 
 
-def passing(error: Exception) -> bool:
-    """Whether an error says something of the machine, not of the file: too few descriptors, say."""
+def is_transient(error: Exception) -> bool:
+    """Return whether an error is of the machine and not of the file, such as too few file descriptors."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _PASSING
+    return code is not None and code & 0xFF in _TRANSIENT
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a database with write-ahead log and an fsync at every commit."""
+    """Open a database with a write-ahead log and an fsync at every commit."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -39,7 +39,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Commit what the block did; undo all of it if it, or the commit, fails."""
+    """Commit what the block wrote; roll back if the block or the commit fails."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield db
@@ -50,8 +50,19 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
+def probe_write(db: sqlite3.Connection) -> None:
+    """Commit a write that changes nothing, to see whether the disk accepts writes.
+
+    Raises:
+        sqlite3.DatabaseError: it does not, or the file is damaged.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    with transaction(db):
+        db.execute(f"PRAGMA user_version = {int(version)}")
+
+
 def copy(source: Path, target: Path) -> None:
-    """Copy a database as it is at one moment, while others may be writing it.
+    """Copy a database as it is at one moment, while other processes may be writing it.
 
     Raises:
         sqlite3.DatabaseError: it cannot be read, or the copy cannot be written.

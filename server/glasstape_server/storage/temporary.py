@@ -1,4 +1,4 @@
-"""Folders for what does not fit into memory: gone with their process, or swept by the next one."""
+"""Temporary folders for data that does not fit into memory. Those of ended processes are removed by the next one."""
 
 import os
 import shutil
@@ -8,25 +8,29 @@ from pathlib import Path
 PREFIX = "glasstape-"
 
 
-def make(purpose: str) -> Path:
-    """A new folder in the one for temporary files, named after this process; folders of dead ones are removed."""
-    sweep()
+def create_folder(purpose: str) -> Path:
+    """Create a folder among the temporary files, named after `purpose` and this process.
+
+    Folders that ended processes left are removed first.
+    """
+    remove_stale()
     return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-{os.getpid()}-"))
 
 
-def sweep() -> None:
-    """Remove the folders of processes that were killed."""
+def remove_stale() -> None:
+    """Remove the temporary folders of processes that have ended."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*-*"):
         owner = folder.name.split("-")[2]
-        if owner.isdigit() and not _alive(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)  # another user's stays
+        if owner.isdigit() and not is_running(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)  # those of other users stay
 
 
-def _alive(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Return whether a process of this number runs."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        return True  # somebody else's
+        return True  # it runs, as another user
     return True

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from glasstape_server.domain.statistics import equal_mass_bins, softmax
 from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.models.manifest import Reliability, Thresholds
 from glasstape_server.training.batches import Examples, in_order
@@ -15,13 +17,6 @@ KEPT = 0.2
 """Share of validation signals that are not abstained."""
 BINS = 15
 """Bins of a reliability diagram and of the errors computed from it."""
-
-
-def probabilities(logits: Floats, temperature: float) -> Floats:
-    """Softmax of logits (n, 3) divided by the temperature."""
-    scaled = logits / temperature
-    exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
 
 def log_loss(stated: Floats, labels: Ints) -> float:
@@ -35,21 +30,21 @@ def log_loss_of_each(stated: Floats, labels: Ints) -> Floats:
 
 
 def fit_temperature(logits: Floats, labels: Ints) -> float:
-    """The temperature with the least log loss (Guo et al. 2017, section 4.2), within 0.05 .. 20.
+    """Return the temperature with the least log loss (Guo et al. 2017, section 4.2), within 0.05 .. 20.
 
-    The loss is convex in 1 / temperature, so golden-section search on its logarithm finds it.
+    The loss is convex in 1 / temperature, so it has one minimum over the temperature's logarithm, too.
+
+    Args:
+        logits: (n, 3).
+        labels: class indices, (n,).
     """
-    low, high = np.log(0.05), np.log(20.0)
-    ratio = (np.sqrt(5) - 1) / 2
-    for _ in range(60):
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if log_loss(probabilities(logits, np.exp(left)), labels) < log_loss(
-            probabilities(logits, np.exp(right)), labels
-        ):
-            high = right
-        else:
-            low = left
-    return round(float(np.exp((low + high) / 2)), 6)
+    least = minimize_scalar(
+        lambda log_temperature: log_loss(softmax(logits, np.exp(log_temperature)), labels),
+        bounds=(np.log(0.05), np.log(20.0)),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    return round(float(np.exp(least.x)), 6)
 
 
 def thresholds(stated: Floats, labels: Ints) -> Thresholds:
@@ -64,11 +59,6 @@ def thresholds(stated: Floats, labels: Ints) -> Thresholds:
     )
 
 
-def equal_mass_bins(values: Floats, bins: int = BINS) -> Ints:
-    """The bin, 0 .. bins - 1, of each value (n,), so that all bins hold about as many; equal values share one."""
-    return np.asarray(np.searchsorted(np.sort(values), values) * bins // len(values))
-
-
 def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[Reliability, ...]:
     """Points of the reliability diagram: what was said against what came, in bins of equal mass.
 
@@ -76,7 +66,7 @@ def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[R
         stated: probabilities, (n,).
         happened: whether it came, (n,).
     """
-    number = equal_mass_bins(stated)
+    number = equal_mass_bins(stated, BINS)
     counts = np.bincount(number, minlength=BINS)
     said, came = (np.bincount(number, values, BINS) / np.maximum(counts, 1) for values in (stated, happened))
     return tuple(

@@ -9,6 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from glasstape_server.storage.files import replacing
+
 STATE = "state"
 
 
@@ -56,9 +58,10 @@ class Checkpoint:
         figures = {name: value for name, value in asdict(progress).items() if name != "best_weights"}
         metadata = {STATE: json.dumps({**figures, "fingerprint": self._fingerprint})}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".new")
-        save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, draft, metadata)
-        draft.replace(self.path)
+        with replacing(self.path) as draft:
+            save_file(
+                {name: tensor.contiguous().clone() for name, tensor in tensors.items()}, draft, metadata
+            )
 
     def restore(
         self, network: nn.Module, optimiser: torch.optim.Optimizer, order: torch.Generator

@@ -1,8 +1,8 @@
 """Labelled windows of many symbols, in order of time.
 
-Feature rows lie in files that are mapped into memory: a window is six of them, gathered when it is used. So
-a data set takes 40 bytes a bar on disk and 36 a window in memory, other processes open it by its folder, and
-what does not fit into memory is read from disk.
+Feature rows lie in files that are mapped into memory: a window is a few of them, gathered when it is used. So
+a data set of eight features takes 40 bytes a bar on disk and 36 a window in memory, other processes open it
+by its folder, and what does not fit into memory is read from disk.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from glasstape_server.features.labels import LabelRule, future_paths, realised
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import usable_ends
-from glasstape_server.storage import temporary as scratch
+from glasstape_server.storage import temporary
 
 HELD_OUT = 10
 """One symbol in so many is never trained on, by the hash of its name."""
@@ -51,6 +51,8 @@ class Dataset:
     symbols: tuple[str, ...]
     time_steps: int
     """Bars in a window."""
+    feature_names: tuple[str, ...]
+    """(feature,) names of the columns of `features`."""
 
     def __len__(self) -> int:
         return len(self.last)
@@ -123,15 +125,15 @@ class Dataset:
         """Write every array, so that another process can `open` it."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
-        (folder / "symbols.json").write_text(json.dumps([self.symbols, self.time_steps]))
+        (folder / "symbols.json").write_text(json.dumps([self.symbols, self.time_steps, self.feature_names]))
 
     @classmethod
     def open(cls, folder: Path) -> "Dataset":
         """The inverse of `save`; arrays are mapped, not read."""
-        symbols, time_steps = json.loads((folder / "symbols.json").read_text())
+        symbols, time_steps, names = json.loads((folder / "symbols.json").read_text())
         # Copy on write: torch wants arrays that it may write to, and nobody does.
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in _ARRAYS}
-        return cls(**arrays, symbols=tuple(symbols), time_steps=time_steps)
+        return cls(**arrays, symbols=tuple(symbols), time_steps=time_steps, feature_names=tuple(names))
 
 
 def held_out(symbol: str) -> bool:
@@ -158,7 +160,7 @@ def build(
     Raises:
         ValueError: there is no window.
     """
-    folder = scratch.make("windows")
+    folder = temporary.create_folder("windows")
     try:
         with (folder / "rows").open("wb") as rows, (folder / "closes").open("wb") as closes:
             parts: list[tuple[Ints, Floats, Ints, Ints, NDArray[np.int32]]] = []
@@ -195,6 +197,7 @@ def build(
             number[order],
             tuple(symbols),
             spec.window_bars,
+            spec.names,
         )
         weakref.finalize(made.features.base, shutil.rmtree, folder, True)
         return made

@@ -14,6 +14,7 @@ import polars as pl
 import torch
 from torch import nn
 
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import SECOND, Direction, Float32s, Floats, Ints
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
@@ -154,7 +155,7 @@ def train(
         if not re.fullmatch(LABEL, getattr(plan, field_name)):
             raise TrainingError(f"{field_name}: must match {LABEL}, is {getattr(plan, field_name)!r}")
     spec = material.setting.spec
-    config = default_config(plan.architecture, spec.window_bars, len(spec.names))
+    config = default_config(plan.architecture, *spec.window_shape)
     checkpoint = None
     if checkpoints is not None:
         fingerprint = _fingerprint(material, plan, config)
@@ -189,7 +190,7 @@ def save(material: Material, trained: Trained, folder: Path) -> Path:
     training, validation, labels = material.training, material.validation, material.labels
     logits = logits_of(trained.network, material.batches[1])
     temperature = calibrate.fit_temperature(logits, labels[1])
-    stated = calibrate.probabilities(logits, temperature)
+    stated = softmax(logits, temperature)
     levels = calibrate.thresholds(stated, labels[1])
     mean, deviation = material.normalisation.mean, material.normalisation.deviation
     scorer = Scorer(trained.network, mean, deviation).eval().requires_grad_(False)
@@ -257,7 +258,7 @@ def _split(everything: Dataset, setting: Setting) -> tuple[Dataset, Dataset]:
 
 def _metrics(stated: Floats, logits: Floats, labels: tuple[Ints, Ints], abstain: float) -> dict[str, float]:
     found = {f"validation/{name}": v for name, v in calibrate.metrics(stated, labels[1], abstain).items()}
-    plain = calibrate.probabilities(logits, 1.0)
+    plain = softmax(logits, 1.0)
     errors: dict[str, Callable[[Floats, Ints], float]] = {
         "ece": calibrate.expected_calibration_error,
         "classwise_ece": calibrate.classwise_calibration_error,

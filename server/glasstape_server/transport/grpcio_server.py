@@ -15,8 +15,8 @@ from glasstape.v1 import (
 from grpc_health.v1 import health, health_pb2_grpc
 
 from glasstape_server.access.gate import CHECK_SECONDS, Gate
+from glasstape_server.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, MAX_STREAMS
 from glasstape_server.operations.traffic import Traffic, Uncounted
-from glasstape_server.rpc.handlers import MAX_MESSAGE_BYTES
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
@@ -30,9 +30,6 @@ from glasstape_server.transport.tls import Certificates
 
 MAX_RECEIVED_BYTES = 2 * MAX_MESSAGE_BYTES
 """Limit of the library. Larger than ours, so that most oversized messages get a typed error."""
-MAX_METADATA_BYTES = 8 * 1024
-MAX_STREAMS = 1_024
-"""Concurrent calls on one connection, which all clients of a process share."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_RECEIVED_BYTES),

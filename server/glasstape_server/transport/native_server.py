@@ -16,6 +16,7 @@ from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
+from glasstape_server.domain.limits import MAX_METADATA_BYTES, MAX_STREAMS
 from glasstape_server.domain.values import Call
 from glasstape_server.operations.traffic import Traffic
 from glasstape_server.rpc.batched_inference import BatchedInference
@@ -24,8 +25,6 @@ from glasstape_server.rpc.handlers import check_size
 from glasstape_server.rpc.status import code_of, trailing_metadata
 from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
-    MAX_METADATA_BYTES,
-    MAX_STREAMS,
     PREDICT,
     SIGNALS,
     Access,

@@ -1,11 +1,9 @@
-import subprocess
-import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from desks import UP, confidence
-from glasstape import Instrument
+from glasstape import Instrument, calendars
 from glasstape_qt.state import exchange
 from glasstape_qt.state.exchange import Phase
 from glasstape_qt.state.rows import Row
@@ -26,18 +24,18 @@ SEOUL = ZoneInfo("Asia/Seoul")
     ],
 )
 def test_the_korean_session_with_its_closing_auction(moment, phase):
-    assert exchange.hours("XKRX", moment).phase is Phase.UNKNOWN or "XKRX" in exchange._calendars
-    exchange.load("XKRX")
+    calendars.load("XKRX")
     assert exchange.hours("XKRX", moment).phase is phase
 
 
 def test_the_next_opening_is_told_and_an_unknown_exchange_is_not_guessed():
-    exchange.load("XKRX")
+    calendars.load("XKRX")
     holiday = datetime(2024, 3, 1, 10, 0, tzinfo=SEOUL)
     assert exchange.hours("XKRX", holiday).until == datetime(2024, 3, 4, 0, 0, tzinfo=UTC)
-    exchange.load("NOWHERE")
+    calendars.load("NOWHERE")
     assert exchange.hours("NOWHERE", holiday) == exchange.Hours(Phase.UNKNOWN, None)
     assert exchange.hours("", holiday).phase is Phase.UNKNOWN
+    assert exchange.hours("24/7", holiday) == exchange.Hours(Phase.OPEN, None)
 
 
 @pytest.mark.parametrize(
@@ -54,16 +52,3 @@ def test_the_next_opening_is_told_and_an_unknown_exchange_is_not_guessed():
 def test_limits_of_the_day(previous, close, instrument, limit):
     row = Row(confidence("A", UP, close=close, previous=previous), instrument)
     assert exchange.price_limit(row) == limit
-
-
-def test_two_calendars_asked_for_at_once_are_both_read():
-    code = (
-        "import time, warnings; warnings.simplefilter('error');"
-        "from glasstape_qt.state import exchange;"
-        "[exchange.load_later(name) for name in ('XNYS', 'XNAS', 'XNYS')]; end = time.monotonic() + 50\n"
-        "while len(exchange._calendars) < 2 and time.monotonic() < end: time.sleep(0.05)\n"
-        "print(sorted(exchange._calendars), None in exchange._calendars.values())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == "['XNAS', 'XNYS'] False"
-    assert done.stderr == ""

@@ -1,13 +1,24 @@
 import numpy as np
 import pytest
-from glasstape_server.domain.statistics import block_sums, clustered_wilson, interval, t_975, wilson
-from scipy.special import ndtr, stdtrit
+from glasstape_server.domain.statistics import (
+    Z_95,
+    block_sums,
+    clustered_wilson,
+    equal_mass_bins,
+    interval,
+    softmax,
+    wilson,
+)
+from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import softmax as scipy_softmax
+from scipy.stats import binomtest
 
 
 def test_the_wilson_interval_is_the_textbooks():
     assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(10, 20) == pytest.approx((0.29929, 0.70071), abs=1e-4)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.27753), abs=1e-4)
+    assert pytest.approx(ndtri(0.975), abs=1e-15) == Z_95
+    for hits, count in ((10, 20), (0, 10), (7, 7), (1, 1000)):
+        assert wilson(hits, count) == pytest.approx(binomtest(hits, count).proportion_ci(method="wilson"))
 
 
 def test_clusters_of_one_are_the_textbooks_and_whole_clusters_count_once():
@@ -21,7 +32,7 @@ def test_clusters_of_one_are_the_textbooks_and_whole_clusters_count_once():
 def test_what_cannot_show_its_spread_is_worth_its_clusters():
     assert clustered_wilson(np.array([30]), np.array([50])) == pytest.approx(wilson(0.6, 1))
     assert clustered_wilson(np.array([10, 10]), np.array([10, 10])) == pytest.approx(
-        wilson(*[2 * (t_975(19) / t_975(1)) ** 2] * 2)
+        wilson(*[2 * (stdtrit(19, 0.975) / stdtrit(1, 0.975)) ** 2] * 2)
     )
     assert clustered_wilson(np.array([0]), np.array([0])) == (0.0, 1.0)
 
@@ -40,9 +51,18 @@ def test_resampled_days_keep_what_neighbours_share():
     assert widths[1] > 2 * widths[0]
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 5, 10, 59, 1000])
-def test_students_quantile_is_the_tables(freedom):
-    assert t_975(freedom) == pytest.approx(stdtrit(freedom, 0.975), rel=2e-3)
+def test_softmax_is_scipys_and_keeps_its_sum_at_any_size():
+    logits = np.random.default_rng(0).normal(size=(50, 3)) * 300
+    np.testing.assert_allclose(softmax(logits, 2.5), scipy_softmax(logits / 2.5, axis=1), atol=1e-15)
+    np.testing.assert_allclose(softmax(logits).sum(axis=1), 1)
+
+
+def test_bins_of_equal_mass_hold_about_as_many_and_equal_values_share_one():
+    values = np.random.default_rng(0).normal(size=1000)
+    assert np.bincount(equal_mass_bins(values, 10)).tolist() == [100] * 10
+    assert (np.diff(equal_mass_bins(np.sort(values), 7)) >= 0).all()
+    assert len(set(equal_mass_bins(np.ones(20), 5))) == 1
+    assert equal_mass_bins(np.array([0.5]), 15).tolist() == [0]
 
 
 @pytest.mark.parametrize("clusters", [2, 3, 5, 20])

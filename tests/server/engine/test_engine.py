@@ -9,7 +9,8 @@ from glasstape_server.domain.errors import DeadlineExceeded, ResourceExhausted, 
 from glasstape_server.domain.values import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import PASSES_AT_ONCE, Forecast, forecasts
+from glasstape_server.engine.work import Forecast, forecasts
+from glasstape_server.explain.method import PASSES_AT_ONCE
 
 
 @dataclass(eq=False)

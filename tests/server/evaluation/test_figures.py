@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import DAY
 from glasstape_server.evaluation.figures import Figures, Predicted, block_days
 from glasstape_server.training import calibrate
@@ -12,11 +13,11 @@ def predicted(days=200, each=20, seed=0, sharper=1.0):
     """Confidences that are true, or by a factor too sharp."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 0.5, (days * each, 3))
-    true = calibrate.probabilities(logits, 1.0)
+    true = softmax(logits, 1.0)
     labels = (true.cumsum(axis=1) < random.random((len(true), 1))).sum(axis=1)
     shares = np.tile(np.bincount(labels, minlength=3) / len(labels), (len(labels), 1))
     time = np.repeat(np.arange(1, days + 1) * DAY, each)
-    return Predicted(calibrate.probabilities(logits * sharper, 1.0), labels, time, shares)
+    return Predicted(softmax(logits * sharper, 1.0), labels, time, shares)
 
 
 def test_every_figure_is_the_textbooks_and_lies_in_its_interval():

@@ -21,6 +21,7 @@ def everything(closes=200, symbols=3, ahead=1):
         symbol=np.tile(np.arange(symbols, dtype=np.int32), closes),
         symbols=names,
         time_steps=6,
+        feature_names=tuple("abcdefgh"),
     )
 
 

@@ -3,9 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from glasstape_server.domain.values import DAY
-from glasstape_server.features.compute import features, macd_kernel, previous_close
+from glasstape_server.features.compute import features, inputs_of
 from glasstape_server.features.series import Series, sessions
 from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.features.standard import macd_kernel
 from glasstape_server.features.windows import all_windows, latest_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,9 +67,10 @@ def test_values_against_formulas_written_out():
 
 
 def test_the_macd_histogram_of_a_straight_line_settles_and_its_weights_cancel():
-    kernel = macd_kernel(SPEC)
+    kernel = macd_kernel(12, 26, 9)
     assert kernel.sum() == pytest.approx(0, abs=1e-12)
-    assert len(kernel) == 2 * SPEC.macd_slow + 2 * SPEC.macd_signal - 1 <= SPEC.look_back
+    assert len(kernel) == 2 * 26 + 2 * 9 - 1 <= SPEC.look_back
+    assert len(macd_kernel(26, 12, 9)) == len(kernel)
 
 
 def test_the_first_complete_row_is_where_look_back_says():
@@ -95,8 +97,8 @@ def test_split_keeps_windows_and_previous_closes_within_a_day():
     close_time = np.concatenate([d * DAY + 9 * 60 * minute + (np.arange(40) + 1) * minute for d in range(4)])
     base = series(bars, 4)
     market = replace(base, close_time=close_time, session=sessions(close_time, "1m", "UTC"))
-    assert previous_close(split, market)[40] == market.open[40]
-    assert previous_close(SPEC, market)[40] == market.close[39]
+    assert inputs_of(split, market).previous_close[40] == market.open[40]
+    assert inputs_of(SPEC, market).previous_close[40] == market.close[39]
     _, last = all_windows(split, market)
     assert last.size
     assert not np.isin(last % 40, range(5)).any()
@@ -108,28 +110,3 @@ def test_sessions_are_local_days_of_the_opening():
     closes = np.array([1, 6, 25]) * hour
     seoul = sessions(closes, "1h", "Asia/Seoul")
     assert seoul[0] == seoul[1] != seoul[2]
-
-
-def test_the_hash_names_the_spec():
-    assert FeatureSpec().hash == FeatureSpec.from_dict(FeatureSpec().to_dict()).hash
-    assert FeatureSpec(rsi_bars=13).hash != FeatureSpec().hash
-    with pytest.raises(ValueError, match="features"):
-        FeatureSpec.from_dict({"features": ["close"]})
-    with pytest.raises(ValueError, match="unknown parameters"):
-        FeatureSpec.from_dict({**FeatureSpec().to_dict(), "extra": 1})
-
-
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({"rsi_bars": 0}, "rsi_bars: must be a whole number, 1-1000, is 0"),
-        ({"window_bars": 10**9}, "window_bars: must be a whole number, 1-1000"),
-        ({"macd_fast": "12"}, "macd_fast: must be a whole number"),
-        ({"average_bars": True}, "average_bars: must be a whole number"),
-        ({"clip": float("nan")}, "clip: must be"),
-        ({"session_gap": "jump"}, "session_gap: must be split or span, is 'jump'"),
-    ],
-)
-def test_a_parameter_that_computes_nothing_is_refused(change, text):
-    with pytest.raises(ValueError, match=text):
-        FeatureSpec.from_dict({**FeatureSpec().to_dict(), **change})

@@ -1,34 +1,67 @@
 from datetime import UTC, datetime
 
-from glasstape_server.domain.values import SECOND, DataState
-from glasstape_server.market.clock import Clock, bars_later, wall_time
+import pytest
+from glasstape_server.domain.values import DAY, SECOND, DataState
+from glasstape_server.market.clock import Clock, Due, wall_time
+
+MINUTE = 60 * SECOND
 
 
 def micros(*moment):
     return int(datetime(*moment, tzinfo=UTC).timestamp()) * SECOND
 
 
-def test_daily_bars_skip_weekends_and_others_do_not():
-    friday = micros(2026, 11, 20, 21)
-    assert bars_later(friday, "1d", 1) == micros(2026, 11, 23, 21)
-    assert bars_later(friday, "1d", 6) == micros(2026, 11, 30, 21)
-    assert bars_later(friday, "1h", 2) == micros(2026, 11, 20, 23)
+def due(age, next_after=MINUTE, second_after=2 * MINUTE, interval=MINUTE):
+    """A minute bar that closed so long ago."""
+    close = wall_time() - age
+    return Due(close, close + next_after, close + second_after, interval)
+
+
+OPEN_FRESH, OPEN_LATE, OPEN_OVERDUE = due(0), due(90 * SECOND), due(200 * SECOND)
+CLOSED = due(200 * SECOND, 60 * MINUTE, 61 * MINUTE)
 
 
 def test_live_data_ages_from_live_over_delayed_to_stale():
     clock = Clock()
-    assert clock.state("1m") is DataState.STALE
-    minute = 60 * SECOND
-    for age, state in ((0, DataState.LIVE), (90, DataState.DELAYED), (200, DataState.STALE)):
-        clock.last_close = wall_time() - age * SECOND
-        assert clock.state("1m") is state
-    assert clock.state_of(wall_time() - 2 * minute, "1m") is DataState.DELAYED
+    assert clock.state() is DataState.STALE
+    assert clock.last_close is None
+    for bar, state in (
+        (OPEN_OVERDUE, DataState.STALE),
+        (OPEN_LATE, DataState.DELAYED),
+        (OPEN_FRESH, DataState.LIVE),
+    ):
+        clock.saw_bars({"": bar})
+        assert clock.state() is state
+        assert clock.last_close == bar.close_time
+    clock.saw_bars({"": OPEN_LATE})
+    assert clock.state() is DataState.LIVE, "an older bar changes nothing"
+    assert clock.state_until(OPEN_FRESH.next) is DataState.LIVE
+    assert clock.state_until(OPEN_OVERDUE.next) is DataState.DELAYED
+
+
+@pytest.mark.parametrize(
+    ("bars", "state"),
+    [
+        ({"XKRX": CLOSED}, DataState.LIVE),
+        ({"XKRX": CLOSED, "XNYS": OPEN_FRESH}, DataState.LIVE),
+        ({"XKRX": CLOSED, "XNYS": OPEN_LATE}, DataState.DELAYED),
+        ({"XKRX": CLOSED, "XNYS": OPEN_OVERDUE}, DataState.STALE),
+        ({"XKRX": OPEN_FRESH, "XNYS": OPEN_OVERDUE}, DataState.LIVE),
+        ({"XKRX": CLOSED, "XNYS": due(8 * DAY)}, DataState.LIVE),
+        ({"XKRX": due(8 * DAY), "XNYS": due(30 * DAY)}, DataState.STALE),
+    ],
+)
+def test_a_closed_market_is_not_overdue_and_hides_none_that_is(bars, state):
+    clock = Clock()
+    clock.saw_bars(bars)
+    assert clock.state() is state
 
 
 def test_a_replay_has_its_own_time_and_says_so():
     clock = Clock()
     clock.advance(micros(2012, 1, 3))
     assert clock.now() == micros(2012, 1, 3)
-    assert clock.state("1d") is clock.state_of(micros(2012, 1, 3), "1d") is DataState.REPLAY
+    clock.saw_bars({"": OPEN_OVERDUE})
+    assert clock.state() is clock.state_until(OPEN_FRESH.next) is DataState.REPLAY
     clock.advance(micros(2012, 1, 3), speed=1000.0)
     assert clock.now() > micros(2012, 1, 3)

@@ -1,6 +1,4 @@
 import hashlib
-import os
-import subprocess
 from datetime import UTC, datetime, time
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from glasstape_server.market import files as file_room
 from glasstape_server.market import replay, sample
 from glasstape_server.market.files import BarFiles, FileError, FileFormat, read_bars
 from glasstape_server.market.rules import check_bar
-from glasstape_server.storage import temporary as scratch
 
 
 def test_the_sample_is_the_file_that_the_notice_names():
@@ -213,21 +210,6 @@ def test_folders_broken_files_and_brackets(tmp_path):
     odd = tmp_path / "a[1].csv"
     odd.write_text("symbol,date,open,high,low,close,volume\nA,2024-01-02,1,2,1,1,5\n")
     assert read_bars(odd, "1d", FileFormat()).height == 1
-
-
-def test_scratch_folders_of_processes_that_were_killed_are_swept(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    left, alive = (
-        tmp_path / f"glasstape-windows-{dead.pid}-x",
-        tmp_path / f"glasstape-windows-{os.getpid()}-x",
-    )
-    other = tmp_path / "glasstape-other"
-    for folder in (left, alive, other):
-        folder.mkdir()
-    made = scratch.make("windows")
-    assert {p.name for p in tmp_path.iterdir()} == {alive.name, other.name, made.name}
 
 
 @pytest.mark.parametrize("cell", ["\x002020-01-02", "yesterday", "2020-13-45"])

@@ -48,7 +48,7 @@ def test_save_and_load_give_the_same_model(bundled, tmp_path):
     assert artifact.load(folder).ref == bundled.ref
     with pytest.raises(FileExistsError):
         artifact.save(tmp_path, bundled.manifest, network, bundled.statistics)
-    assert [p.name for p in tmp_path.rglob(".new-*")] == []
+    assert [p.name for p in tmp_path.rglob(".*")] == []
 
 
 def test_one_flipped_bit_is_found(folder):

@@ -30,10 +30,10 @@ class Told:
 
 
 class Ingest:
-    trouble = ""
+    last_error = ""
     tries = 0
 
-    async def try_again(self):
+    async def probe_disk(self):
         self.tries += 1
 
 
@@ -49,7 +49,7 @@ class Clock:
     last_close = None
     now = DataState.LIVE
 
-    def state(self, interval):
+    def state(self):
         return self.now
 
 
@@ -62,7 +62,6 @@ class World:
         self.figures = SimpleNamespace(last_refusal=float("-inf"))
         self.parts = SimpleNamespace(
             clock=Clock(),
-            interval="1d",
             ingest=Ingest(),
             engine=SimpleNamespace(waiting={"interactive": 7}),
             pipeline=SimpleNamespace(degraded_reason=""),
@@ -88,7 +87,7 @@ def _queue(world, wrong):
 
 
 def _bars(world, wrong):
-    world.parts.ingest.trouble = "bars cannot be stored: database or disk is full" if wrong else ""
+    world.parts.ingest.last_error = "bars cannot be stored: database or disk is full" if wrong else ""
 
 
 def _journal(world, wrong):

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import DAY
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
@@ -165,11 +166,11 @@ def test_labels_of_a_data_set_are_thirds_by_construction(kind):
 def test_the_temperature_undoes_a_scale_and_never_changes_the_winner():
     random = np.random.default_rng(0)
     logits = random.normal(size=(20_000, 3))
-    true = calibrate.probabilities(logits, 1.0)
+    true = softmax(logits, 1.0)
     labels = (true.cumsum(axis=1) < random.random((20_000, 1))).sum(axis=1)
     fitted = calibrate.fit_temperature(logits * 2.5, labels)
     assert fitted == pytest.approx(2.5, rel=0.05)
-    before, after = calibrate.probabilities(logits * 2.5, 1.0), calibrate.probabilities(logits * 2.5, fitted)
+    before, after = softmax(logits * 2.5, 1.0), softmax(logits * 2.5, fitted)
     assert (before.argmax(1) == after.argmax(1)).all()
     assert calibrate.expected_calibration_error(after, labels) < 0.02
     assert calibrate.expected_calibration_error(before, labels) > 0.05

@@ -3,6 +3,7 @@
 from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.limits import MAX_SEED
 from glasstape_server.explain.catalogue import METHODS
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question, Score
@@ -19,9 +20,6 @@ from glasstape_server.serving.requests import (
     Symbols,
     Windows,
 )
-
-MAX_SEED = (1 << 63) - 1
-"""Largest seed that torch takes."""
 
 
 def predict_request_from(message: pb.PredictRequest) -> PredictRequest:

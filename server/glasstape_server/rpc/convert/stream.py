@@ -30,9 +30,8 @@ Active = tuple[ModelRef, CalibrationState]
 class StreamEncoder:
     """Encodes one stream."""
 
-    def __init__(self, clock: Clock, interval: str, active: Callable[[], Active | None]) -> None:
+    def __init__(self, clock: Clock, active: Callable[[], Active | None]) -> None:
         self._clock = clock
-        self._interval = interval
         self._active = active
 
     def encode(self, message: feed.Message) -> bytes:
@@ -84,7 +83,7 @@ class StreamEncoder:
         return pb.Heartbeat(
             server_time=timestamp(wall_time()),
             market_time=timestamp(self._clock.now()),
-            data_state=mpb.DataState.ValueType(int(self._clock.state(self._interval))),
+            data_state=mpb.DataState.ValueType(int(self._clock.state())),
             last_bar_close_time=None if last is None else timestamp(last),
             calibration=ipb.CalibrationState.ValueType(int(state)),
         )

@@ -6,11 +6,10 @@ from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.domain.limits import MAX_COST
 from glasstape_server.domain.values import Direction
 from glasstape_server.rpc.convert.signals import DIRECTIONS
 from glasstape_server.signals.performance.track_record import Group, TrackRecord
-
-MAX_COST = 0.1
 
 
 @dataclass(frozen=True, slots=True)

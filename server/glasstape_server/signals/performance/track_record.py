@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from glasstape_server.domain.statistics import clustered_wilson
+from glasstape_server.domain.statistics import clustered_wilson, equal_mass_bins
 from glasstape_server.domain.values import DAY, Direction, Event, Floats, ModelRef, Outcome
 
 BANDS = 20
@@ -191,5 +191,5 @@ def _reliability(stated: Floats, classes: np.ndarray) -> list[Point]:
 
 def _equal_mass_bins(confidence: Floats) -> list[np.ndarray]:
     """Return the indices of the outcomes of each bin, lowest first; equal confidences share one."""
-    number = np.searchsorted(np.sort(confidence), confidence) * BINS // len(confidence)
+    number = equal_mass_bins(confidence, BINS)
     return [np.flatnonzero(number == wanted) for wanted in np.unique(number)]

@@ -18,7 +18,7 @@ from glasstape_server.signals.journal.sqlite.rows import (
     damaged,
     record_of,
 )
-from glasstape_server.storage.sqlite import UNREADABLE, connect, passing
+from glasstape_server.storage.sqlite import UNREADABLE, connect, is_transient
 
 _BEFORE = """coalesce(
     (SELECT p.chain FROM events p WHERE p.sequence = events.sequence - 1),
@@ -159,7 +159,7 @@ class SqliteHistory:
         try:
             return self._connection().execute(statement, values).fetchall()
         except UNREADABLE as error:
-            if passing(error):
+            if is_transient(error):
                 raise Unavailable(
                     "JOURNAL_UNAVAILABLE", f"the journal cannot be read now: {error}", retry_after=1.0
                 ) from None

@@ -32,7 +32,7 @@ from glasstape_server.signals.journal.sqlite.rows import (
     insert_windows,
 )
 from glasstape_server.signals.journal.tail import CommitTail
-from glasstape_server.storage.sqlite import UNREADABLE, passing, transaction
+from glasstape_server.storage.sqlite import UNREADABLE, is_transient, transaction
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class SqliteJournal:
             self._open(path, checked_newest)
         except UNREADABLE as error:
             self._files.close()
-            if passing(error):
+            if is_transient(error):
                 raise
             raise damaged(str(error)) from None
         except (DataLoss, OSError):

@@ -11,7 +11,7 @@ from glasstape_server.signals.journal.sqlite.damaged_reader import DamagedReader
 from glasstape_server.signals.journal.sqlite.examine import Finding
 from glasstape_server.signals.journal.sqlite.file import begin_epoch, meta, open_journal, set_meta
 from glasstape_server.signals.journal.sqlite.rows import checksum, insert_progress, insert_records
-from glasstape_server.storage.files import sync
+from glasstape_server.storage.files import install, sync
 from glasstape_server.storage.sqlite import UNREADABLE, connect, transaction
 
 
@@ -55,8 +55,7 @@ def repair(path: Path, close_time_of: Callable[[Record], int]) -> list[Finding]:
     sync(draft)
     for file in _files(path)[1:]:
         file.unlink(missing_ok=True)
-    draft.replace(path)
-    sync(path.parent)
+    install(draft, path)
     return [("ok", f"{kept_as}: the damaged journal, as it was"), finding]
 
 

@@ -1,0 +1,38 @@
+"""Local days and offsets of IANA time zones. Times are microseconds since 1970, UTC."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from glasstape_server.domain.values import SECOND
+
+HOUR = 3600 * SECOND
+"""Microseconds."""
+
+
+@lru_cache(maxsize=4096)  # a whole market closes at one time
+def day_of(time: int, time_zone: str) -> tuple[int, int]:
+    """Return the local day that holds a time: its midnight and the next, in microseconds UTC."""
+    local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(ZoneInfo(time_zone))
+    start = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = (start + timedelta(days=1)).replace(hour=0)
+    return int(start.timestamp()) * SECOND, int(end.timestamp()) * SECOND
+
+
+@lru_cache(maxsize=1 << 16)
+def offset_in_hour(hour: int, time_zone: str) -> int:
+    """Return how far local time is ahead of UTC at the start of an hour, in microseconds.
+
+    Offsets change on whole hours UTC, so the offset holds for the whole hour.
+
+    Args:
+        hour: hours since 1970, UTC.
+        time_zone: IANA name.
+    """
+    offset = datetime.fromtimestamp(hour * 3600, UTC).astimezone(ZoneInfo(time_zone)).utcoffset()
+    return int(offset.total_seconds()) * SECOND if offset is not None else 0
+
+
+def utc_offset(time: int, time_zone: str) -> int:
+    """Return how far local time is ahead of UTC at a time, in microseconds."""
+    return offset_in_hour(time // HOUR, time_zone)
