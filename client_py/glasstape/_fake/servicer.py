@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from grpc_health.v1 import health_pb2
 from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
@@ -123,9 +122,6 @@ class Servicer:
             yield from self._feed.follow(request, context.is_active)
         except GlasstapeError as error:
             abort(context, error)
-
-    def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> health_pb2.HealthCheckResponse:
-        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
 
     def _prediction(self, symbol: str, window: Window | None) -> ipb.Prediction:
         """Return the prediction of an item, or its problem if the script raises a GlasstapeError."""
