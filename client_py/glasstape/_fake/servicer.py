@@ -152,6 +152,9 @@ class Servicer:
             explanation.prediction.CopyFrom(prediction)
         if not request.include or ipb.ExplainRequest.INCLUDE_DRIVERS in request.include:
             explanation.drivers.append(self._driver(values))
+        carried = request.input.WhichOneof("source") == "windows"
+        if not carried and (not request.include or ipb.ExplainRequest.INCLUDE_WINDOW in request.include):
+            explanation.window.extend(np.zeros(values.size, np.float32))
         return ipb.ExplanationResult(explanation=explanation)
 
     def _driver(self, values: Window) -> ipb.Driver:
