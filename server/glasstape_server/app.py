@@ -25,7 +25,9 @@ from glasstape_server.operations import metrics
 from glasstape_server.operations.components import Parts
 from glasstape_server.operations.counters import EngineFigures, TrafficFigures
 from glasstape_server.operations.health_monitor import Watchman
-from glasstape_server.rpc.convert.inference import LiveFigures
+from glasstape_server.rpc.batched_inference import BatchedInference
+from glasstape_server.rpc.convert.info import server_info_to
+from glasstape_server.rpc.convert.models import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.inference_servicer import InferenceServicer
@@ -35,14 +37,17 @@ from glasstape_server.rpc.signal_servicer import SignalServicer
 from glasstape_server.serving.inference import Inference
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.settings import Settings
+from glasstape_server.signals.delivery.feed import FeedLimits
 from glasstape_server.signals.delivery.hub import Hub
+from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.retention import Retention
-from glasstape_server.signals.journal.sqlite.log import SqliteLog
+from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
 from glasstape_server.signals.performance.calibration import State as CalibrationState
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
-from glasstape_server.signals.pipeline import Codec, Pipeline, Signalled
+from glasstape_server.signals.pipeline import Codec, Pipeline, Signaled
 from glasstape_server.startup import StartError, access_of, check_address, freeing, recording_of, take_folder
+from glasstape_server.transport.call_batcher import CallBatcher, replies_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.listener import open_server
@@ -82,13 +87,10 @@ class App:
             self.clock.advance(self._recording.first_close)
         with freeing(self._lock, f"data_dir: {folder}: "):
             self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
-            self.journal = SqliteLog(folder / "journal.sqlite")
-        self.hub = Hub(
-            self.journal,
-            self.clock.now,
-            queue=settings.subscriber_queue,
-            patience=settings.subscriber_patience,
-        )
+            self.journal = SqliteJournal(folder / "journal.sqlite")
+        readers = HistoryReaders(self.journal.history)
+        limits = FeedLimits(queue=settings.subscriber_queue, patience=settings.subscriber_patience)
+        self.hub = Hub(self.journal, readers, self.clock.now, limits)
         self.engine = Engine(
             torch_threads=settings.torch_threads,
             queue_windows=settings.queue_windows,
@@ -99,21 +101,26 @@ class App:
         self.repository = Repository(
             settings.models_dir, settings.data_dir / "artifacts", settings.interval, settings.model
         )
-        inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval)
-        limits = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
-        self.inference = Inference(inputs, self.engine, Quotas(limits))
+        inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval, decode_event)
+        quotas = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
+        self.inference = Inference(inputs, self.engine, Quotas(quotas))
         self.pipeline = Pipeline(
             ingest=self.ingest,
-            hub=self.hub,
+            journal=self.journal,
+            readers=readers,
             interval=settings.interval,
             active=lambda: PinnedForecaster(self.repository.active, self.engine),
             codec=Codec(encode_event, decode_event),
             retention=Retention(
-                self.journal, decode_event, keep=settings.journal_keep, days=settings.journal_max_age
+                self.journal,
+                readers,
+                decode_event,
+                keep=settings.journal_keep,
+                days=settings.journal_max_age,
             ),
-            on_signalled=self._count,
+            on_signaled=self._count,
         )
-        self.record = LiveRecord(self.hub, self.repository.seen_until, decode_event)
+        self.record = LiveRecord(readers, self.repository.seen_until, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed = self.pipeline.notify
         self._parts = Parts(
@@ -142,6 +149,7 @@ class App:
         self._serve_metrics()
         self.server = self._server()
         self.watchman = Watchman(self._parts, self.figures, self.server, SERVICES)
+        await self.hub.start()
         await self.server.start()
         await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
@@ -185,7 +193,7 @@ class App:
             task.cancel()
         self.ingest.refuse()
         if hasattr(self, "server"):
-            await self.server.say_not_serving()
+            await self.server.set_not_serving()
         await self.pipeline.stop(left())
         await self.hub.drain(left())
         self._ready.set()  # streams that wait for a model are told that none comes
@@ -193,7 +201,7 @@ class App:
             await self.server.stop(left())
         await self.ingest.close()
         self.engine.stop()
-        self.hub.close()
+        await self.hub.close()
         self.journal.close()
         if self.audit is not None:
             self.audit.close()
@@ -210,9 +218,15 @@ class App:
             return ref, self.record.watch.state(ref.digest)
 
         health = Health()
+        batched = BatchedInference(self.inference, replies_on(self._loop))
         servicers = Servicers(
+            application=self.inference,
             inference=InferenceServicer(
-                self.inference, repository, LiveFigures(self.record.watch.of, self.shadow.of)
+                CallBatcher(batched.predict, batched.cancel),
+                CallBatcher(batched.explain, batched.cancel),
+                repository,
+                LiveFigures(self.record.watch.of, self.shadow.of),
+                lambda: server_info_to(self.server.wires, self._features()),
             ),
             market=MarketServicer(self.ingest, self.inference.quotas),
             signals=SignalServicer(
@@ -239,6 +253,16 @@ class App:
         except ValueError as error:
             raise StartError(f"wire: {error}") from None
 
+    def _features(self) -> list[str]:
+        """Optional features that are served, by name."""
+        optional = {
+            "open-inference": True,
+            "reflection": self.access.with_reflection,
+            "replay": self._recording is not None,
+            "shadow": bool(self.settings.shadow),
+        }
+        return [name for name, served in optional.items() if served]
+
     def _check_shadow(self) -> None:
         """Raise StartError unless the shadow that was asked for is there; later it may come and go."""
         if self.settings.shadow:
@@ -248,7 +272,7 @@ class App:
                 raise StartError(f"shadow: {error}") from None
             log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
 
-    def _count(self, burst: Signalled) -> None:
+    def _count(self, burst: Signaled) -> None:
         """Keep the live figures of a burst that was published."""
         self.record.add(burst.outcomes)
         if burst.forecasts is not None and self.settings.shadow:

@@ -1,4 +1,4 @@
-"""Every order in which things may happen to the log, the hub and their readers, held against a plain list.
+"""Every order in which things may happen to the journal, the hub and their readers, held against a plain list.
 
 All the feed's promises are checked after every step.
 """
@@ -7,43 +7,37 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from effort import effort
 from glasstape import BuyEvent
 from glasstape.v1 import inference_pb2
 from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.values import Kind
+from glasstape_server.signals.delivery.feed import FeedLimits
 from glasstape_server.signals.delivery.hub import Hub
-from glasstape_server.signals.journal.log import Entry, Record
-from glasstape_server.signals.journal.sqlite.log import SqliteLog
+from glasstape_server.signals.journal.history import HistoryReaders
+from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from inline import InlineExecutor
+from journals import cut, make_batch
 from reader import Reader, Wire
 
 QUEUE = 16
 SYMBOLS = ("A", "B", "C")
-FOREVER = 1 << 60
 
 
-def _event(sequence, kind, symbol):
+def _encode(event):
     """The bytes of an event."""
-    event = pb.Event(sequence=sequence, symbol=symbol, interval="1d")
+    message = pb.Event(sequence=event.sequence, symbol=event.symbol, interval="1d")
     signal = pb.Signal()
     signal.confidence.direction = inference_pb2.DIRECTION_UP
-    if kind is Kind.BUY:
-        event.buy.signal.CopyFrom(signal)
+    if event.kind is Kind.BUY:
+        message.buy.signal.CopyFrom(signal)
     else:
-        event.confidence.CopyFrom(signal)
-    return event.SerializeToString()
-
-
-class DeterministicHub(Hub):
-    """Reads the journal where it is asked: what a thread finished when would not be the same again."""
-
-    async def read(self, function, *arguments):
-        return function(*arguments)
+        message.confidence.CopyFrom(signal)
+    return message.SerializeToString()
 
 
 class Feed(RuleBasedStateMachine):
@@ -61,17 +55,20 @@ class Feed(RuleBasedStateMachine):
         self._open()
 
     def _open(self):
-        async def made():
-            self.log = SqliteLog(self.path)
-            self.hub = DeterministicHub(self.log, lambda: 0, queue=QUEUE)
+        async def opened():
+            # No threads: what one of them finished when would not be the same again.
+            self.journal = SqliteJournal(self.path, executor=InlineExecutor())
+            readers = HistoryReaders(self.journal.history, InlineExecutor())
+            self.hub = Hub(self.journal, readers, lambda: 0, FeedLimits(queue=QUEUE))
+            await self.hub.start()
 
-        self.loop.run_until_complete(made())
+        self.loop.run_until_complete(opened())
 
     def _shut(self):
         for reader in self.readers:
             self._leave(reader)
-        self.hub.close()
-        self.log.close()
+        self.loop.run_until_complete(self.hub.close())
+        self.journal.close()
 
     def teardown(self):
         self._shut()
@@ -87,23 +84,21 @@ class Feed(RuleBasedStateMachine):
         )
     )
     def append(self, described):
-        head = self.log.bounds().head
-        entries = []
-        for number, (kind, symbol) in enumerate(described, head + 1):
-            record = Record(number, kind, symbol, "1d", "m", 0.5, FOREVER, _event(number, kind, symbol))
-            window = np.zeros((6, 8), np.float32) if kind is Kind.CONFIDENCE else None
-            entries.append(Entry(record, "d" if window is not None else "", window))
-        records = self.log.append(entries, {})
-        self.truth.update({record.sequence: record for record in records})
-        self.loop.run_until_complete(self._publish(records))
+        head = self.journal.bounds.head
+        batch = make_batch(*((kind.name, symbol, 0.5) for kind, symbol in described), encode=_encode)
+        self.loop.run_until_complete(self._append(batch, head))
+        self.truth.update({r.sequence: r for r in self.journal.history.read(head, len(batch))})
 
-    async def _publish(self, records):
-        self.hub.publish(records)
+    async def _append(self, batch, head):
+        await self.journal.append(batch, head)
+        assert await self.hub.published(head + len(batch), 5)
 
     @rule(
         buys=st.booleans(),
         every_event=st.booleans(),
-        start=st.sampled_from([pb.START_EARLIEST, pb.START_SNAPSHOT, pb.START_LIVE]),
+        start=st.sampled_from(
+            [pb.SignalsRequest.START_EARLIEST, pb.SignalsRequest.START_SNAPSHOT, pb.SignalsRequest.START_LIVE]
+        ),
     )
     def subscribe(self, buys, every_event, start):
         reader = Reader(buys, every_event, start)
@@ -166,32 +161,29 @@ class Feed(RuleBasedStateMachine):
 
     @rule(keep=st.integers(0, 6))
     def compact(self, keep):
-        self.log.compact(max(1, self.log.bounds().head - keep))
-        self.earliest = self.log.bounds().earliest
+        self.loop.run_until_complete(self.journal.compact(max(1, self.journal.bounds.head - keep)))
+        self.earliest = self.journal.bounds.earliest
 
     @rule()
     def crash_and_reopen(self):
-        before = self.log.bounds()
+        before = self.journal.bounds
         self._shut()
         self._open()
-        assert self.log.bounds() == before
+        assert self.journal.bounds == before
 
-    @precondition(lambda self: self.log.bounds().head > self.earliest)
+    @precondition(lambda self: self.journal.bounds.head > self.earliest)
     @rule()
     def lose_the_tail(self):
-        head = self.log.bounds().head
+        head = self.journal.bounds.head
         self._shut()
-        log = SqliteLog(self.path)
-        for table in ("events", "windows"):
-            log._writer.execute(f"DELETE FROM {table} WHERE sequence = ?", (head,))
-        log.close()
+        cut(self.path, head - 1)
         del self.truth[head]
         self._open()
 
     @rule()
     def everybody_catches_up(self):
         """With time enough every reader that is there holds what it asked for."""
-        head = self.hub.position[0]
+        head = self.hub.bounds.head
         for reader in self.readers:
             for _ in range(200):
                 if reader.wire is None or reader.through >= head:
@@ -203,7 +195,7 @@ class Feed(RuleBasedStateMachine):
     @invariant()
     def nothing_is_invented(self):
         for reader in self.readers:
-            if reader.epoch == self.log.bounds().epoch.hex():
+            if reader.epoch == self.journal.bounds.epoch.hex():
                 for sequence, event in reader.events.items():
                     record = self.truth.get(sequence)
                     kind = Kind.BUY if isinstance(event, BuyEvent) else Kind.CONFIDENCE
@@ -213,7 +205,7 @@ class Feed(RuleBasedStateMachine):
     @invariant()
     def every_bookmark_is_true(self):
         for reader in self.readers:
-            if reader.epoch != self.log.bounds().epoch.hex():
+            if reader.epoch != self.journal.bounds.epoch.hex():
                 continue
             for sequence, record in self.truth.items():
                 lossless = record.kind is Kind.BUY or reader.every_event
@@ -222,7 +214,7 @@ class Feed(RuleBasedStateMachine):
 
     @invariant()
     def the_journal_is_the_truth(self):
-        held = {r.sequence: r for r in self.log.read(0, 10_000)}
+        held = {r.sequence: r for r in self.journal.history.read(0, 10_000)}
         assert held == {s: r for s, r in self.truth.items() if s >= self.earliest}
 
 

@@ -130,7 +130,8 @@ def test_a_reader_that_never_reads_costs_little_and_harms_nobody(traffic):
     for _ in range(8):
         channel = grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)])
         request = signals_pb2.SignalsRequest(
-            start=signals_pb2.START_EARLIEST, delivery=signals_pb2.DELIVERY_EVERY_EVENT
+            start=signals_pb2.SignalsRequest.START_EARLIEST,
+            delivery=signals_pb2.SignalsRequest.DELIVERY_EVERY_EVENT,
         )
         stuck.append((channel, signals_pb2_grpc.SignalServiceStub(channel).Signals(request)))
     publisher.reach(publisher.acknowledged + 60)
@@ -149,7 +150,8 @@ def test_a_reader_that_takes_nothing_is_sent_away_with_a_token_that_loses_nothin
     narrow = [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
     with grpc.insecure_channel(server.address, narrow) as channel:
         wanted = signals_pb2.SignalsRequest(
-            start=signals_pb2.START_LIVE, delivery=signals_pb2.DELIVERY_EVERY_EVENT
+            start=signals_pb2.SignalsRequest.START_LIVE,
+            delivery=signals_pb2.SignalsRequest.DELIVERY_EVERY_EVENT,
         )
         wanted.conflation_interval.FromMilliseconds(0)
         stream = signals_pb2_grpc.SignalServiceStub(channel).Signals(wanted, timeout=60)

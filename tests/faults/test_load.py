@@ -27,7 +27,7 @@ def _held(server):
 def test_calls_that_are_given_up_leave_nothing_behind(tmp_path, spawn, wire):
     server = spawn(tmp_path, "--wire", wire)
     windows = np.zeros((256, 6, 8), dtype="<f4")
-    source = pb.Input(windows=pb.Windows(count=256, data=windows.tobytes()))
+    source = pb.PredictionInput(windows=pb.Windows(count=256, data=windows.tobytes()))
     requests = {PREDICT: pb.PredictRequest(input=source), EXPLAIN: pb.ExplainRequest(input=source, method=6)}
     with Client(server.address) as client:
         client.predict(windows=windows)

@@ -88,7 +88,8 @@ def test_a_server_is_after_hours_what_it_was(tmp_path, spawn, wire):
     assert min(load.done.values()) >= SECONDS / 20, f"invalid run: {load.done}"
     sequences = [event.sequence for event in follower.events]
     # Bars that were in flight when the load stopped may be signaled after the head was read.
-    assert sequences == list(range(sequences[0], sequences[-1] + 1)) and sequences[-1] >= head
+    assert sequences == list(range(sequences[0], sequences[-1] + 1))
+    assert sequences[-1] >= head
     _judge(np.array(samples), wire, load.done, Path(os.environ.get("GLASSTAPE_SOAK_SAMPLES", os.devnull)))
     _at_base(server, where, base)
     assert server.stop() == 0, "".join(server.log)

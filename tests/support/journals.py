@@ -1,69 +1,111 @@
-"""Journals on disk: whole, damaged, and as the first release wrote them."""
+"""Batches for journals, and journals on disk: whole and damaged."""
 
+import asyncio
+import itertools
 import sqlite3
+from contextlib import closing
 
 import numpy as np
-from glasstape_server.domain.values import Kind
-from glasstape_server.signals.journal.log import Entry, Record
-from glasstape_server.signals.journal.sqlite.chain import first_link
-from glasstape_server.signals.journal.sqlite.log import SqliteLog
+from glasstape_server.domain.values import (
+    Bar,
+    Buy,
+    Confidence,
+    DataState,
+    Direction,
+    Entry,
+    Event,
+    Kind,
+    ModelRef,
+    Outcome,
+    Signal,
+)
+from glasstape_server.signals.journal.batch import EventBatch
+from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
+
+MODEL = ModelRef("m", "1", "d", "f")
+FOREVER = 1 << 60
+A, B = ("CONFIDENCE", "A", 0.4), ("CONFIDENCE", "B", 0.4)
+BUY = ("BUY", "A", 0.4)
+
+_close_times = itertools.count(1)
+
+
+def encode(event):
+    """Bytes that tell events apart."""
+    reference = getattr(event.body, "confidence_sequence", "")
+    return f"{event.kind.name}{event.symbol}{event.sequence}>{reference}".encode()
+
+
+def make_batch(*described, model=MODEL, expire=FOREVER, progress=None, resolves=0, encode=encode):
+    """A batch of (kind, symbol, winning probability), each of a bar of its own.
+
+    A buy refers to the event before it, an outcome resolves `resolves`. The window of a confidence holds its
+    position in the batch.
+    """
+    events = [
+        _event(place, Kind[kind], symbol, winning, model, expire, resolves)
+        for place, (kind, symbol, winning) in enumerate(described, 1)
+    ]
+    places = [event.sequence for event in events if event.kind is Kind.CONFIDENCE]
+    windows = np.repeat(np.array(places, np.float32), 48).reshape(-1, 6, 8)
+    return EventBatch(events, windows, progress or {}, encode)
+
+
+def _event(place, kind, symbol, winning, model, expire, resolves):
+    close_time = next(_close_times)
+    confidence = Confidence(0.0, 0.0, winning, False, 0.0)
+    bar = Bar(symbol, "1d", close_time, 1.0, 1.0, 1.0, 1.0, 1.0)
+    signal = Signal(confidence, bar, None, 1, Entry.CURRENT_CLOSE, expire, DataState.LIVE, 0.01)
+    body = {
+        Kind.CONFIDENCE: signal,
+        Kind.BUY: Buy(max(1, place - 1), signal),
+        Kind.OUTCOME: Outcome(resolves, close_time, Direction.UP, Direction.UP, 0.01, confidence),
+    }[kind]
+    return Event(place, symbol, "1d", close_time, 7, model, body)
+
+
+async def append(journal, *described, **changes):
+    """Append a batch; returns its records."""
+    head = journal.bounds.head
+    batch = make_batch(*described, **changes)
+    await journal.append(batch, head)
+    return journal.history.read(head, len(batch)) if described else []
+
+
+def append_now(journal, *described, **changes):
+    """The same where no event loop runs."""
+    return asyncio.run(append(journal, *described, **changes))
 
 
 def fill(path, count=40):
     """A journal of confidences and buys with windows; returns its records."""
-    log = SqliteLog(path)
-    entries = []
-    for n in range(1, count + 1):
-        kind = Kind.BUY if n % 3 == 0 else Kind.CONFIDENCE
-        record = Record(n, kind, f"S{n % 5}", "1d", "m", n / 100, 1 << 60, bytes([n]) * 30)
-        window = np.full((6, 8), n, np.float32) if kind is Kind.CONFIDENCE else None
-        entries.append(Entry(record, "d" if window is not None else "", window))
-    records = log.append(entries, {(f"S{k}", "1d"): k for k in range(5)})
-    log.close()
-    db = sqlite3.connect(path)  # everything into the one file that is going to be damaged
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.close()
+    kinds = ["BUY" if n % 3 == 0 else "CONFIDENCE" for n in range(1, count + 1)]
+    described = [(kind, f"S{n % 5}", n / 100) for n, kind in enumerate(kinds, 1)]
+    with closing(SqliteJournal(path)) as journal:
+        records = append_now(
+            journal,
+            *described,
+            progress={(f"S{k}", "1d"): k for k in range(5)},
+            encode=lambda event: bytes([event.sequence]) * 30,
+        )
+    change(
+        path, "PRAGMA wal_checkpoint(TRUNCATE)"
+    )  # everything into the one file that is going to be damaged
     return records
 
 
-def first_format(path):
-    """A journal as the first release wrote it."""
-    db = sqlite3.connect(path)
-    db.executescript(
-        """
-        CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-        CREATE TABLE events (
-            sequence INTEGER PRIMARY KEY, kind INTEGER NOT NULL, symbol TEXT NOT NULL, interval TEXT NOT NULL,
-            model_name TEXT NOT NULL, winning REAL NOT NULL, expire_time INTEGER NOT NULL, payload BLOB NOT NULL,
-            chain BLOB NOT NULL
-        );
-        CREATE INDEX events_by_series ON events (kind, symbol, interval, model_name, sequence);
-        CREATE TABLE windows (
-            sequence INTEGER PRIMARY KEY, digest TEXT NOT NULL, data BLOB NOT NULL,
-            resolved INTEGER NOT NULL DEFAULT 0
-        );
-        CREATE INDEX windows_open ON windows (sequence) WHERE resolved = 0;
-        CREATE TABLE progress (
-            symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL,
-            PRIMARY KEY (symbol, interval)
-        ) WITHOUT ROWID;
-        INSERT INTO meta VALUES ('epoch', x'0102030405060708'), ('secret', zeroblob(32));
-        INSERT INTO windows VALUES (1, 'd', zeroblob(192), 0);
-        INSERT INTO progress VALUES ('A', '1d', 7);
-        """
-    )
-    chain = bytes(8)
-    for n in (1, 2, 3):
-        record = Record(n, Kind.CONFIDENCE, "A", "1d", "m", 0.5, 9, b"old")
-        chain = first_link(chain, record)
-        db.execute("INSERT INTO events VALUES (?, 1, 'A', '1d', 'm', 0.5, 9, ?, ?)", (n, b"old", chain))
-    db.commit()
-    db.close()
-    return chain
+def change(path, statement, *values):
+    """Change a journal behind its back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(statement, values)
 
 
 def damage(path, sequence):
-    db = sqlite3.connect(path)
-    db.execute("UPDATE events SET payload = x'00' WHERE sequence = ?", (sequence,))
-    db.commit()
-    db.close()
+    """Damage an event."""
+    change(path, "UPDATE events SET payload = x'00' WHERE sequence = ?", sequence)
+
+
+def cut(path, last):
+    """Remove what lies behind an event, as a file system may that loses the end of a file."""
+    for table in ("events", "windows"):
+        change(path, f"DELETE FROM {table} WHERE sequence > ?", last)

@@ -63,7 +63,7 @@ class Load:
 
     def _give_up(self, client, chance):
         windows = np.zeros((64, 6, 8), dtype="<f4")
-        source = pb.Input(windows=pb.Windows(count=64, data=windows.tobytes()))
+        source = pb.PredictionInput(windows=pb.Windows(count=64, data=windows.tobytes()))
         with _connection(self.address) as channel:
             calls = [
                 channel.unary_unary(PREDICT).future(pb.PredictRequest(input=source).SerializeToString()),

@@ -74,7 +74,9 @@ class Reader:
         self.every_event = every_event
         request = pb.SignalsRequest(
             kinds=[pb.EVENT_KIND_BUY] if buys else [],
-            delivery=pb.DELIVERY_EVERY_EVENT if every_event else pb.DELIVERY_CONFLATED,
+            delivery=pb.SignalsRequest.DELIVERY_EVERY_EVENT
+            if every_event
+            else pb.SignalsRequest.DELIVERY_CONFLATED,
             start=start,
         )
         self.state = StreamState(request, Method.GRADIENT)
@@ -91,7 +93,7 @@ class Reader:
 
     def subscription(self):
         request = self.state.request()
-        self.live_alone = request.start == pb.START_LIVE
+        self.live_alone = request.start == pb.SignalsRequest.START_LIVE
         wanted = subscription_from(request)
         return replace(wanted, conflation_seconds=0.0, heartbeat_seconds=0.0)
 

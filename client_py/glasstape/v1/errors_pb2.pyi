@@ -40,84 +40,86 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BAR_INVALID: _ErrorReason.ValueType  # 5
     """INVALID_ARGUMENT; do not retry. A bar breaks a rule: the violations name field, rule and value."""
     ERROR_REASON_BAR_OUT_OF_ORDER: _ErrorReason.ValueType  # 6
-    """FAILED_PRECONDITION; do not retry. A final bar is older than the last one of its series: send it
+    """INVALID_ARGUMENT; do not retry. A final bar is older than the last one of its series: send it
     as BAR_MODE_BACKFILL.
     """
     ERROR_REASON_BAR_CONFLICT: _ErrorReason.ValueType  # 7
     """ALREADY_EXISTS; do not retry. A final bar of that close time is stored with other values."""
-    ERROR_REASON_TOO_FEW_BARS: _ErrorReason.ValueType  # 8
+    ERROR_REASON_BAR_NOT_FOUND: _ErrorReason.ValueType  # 8
+    """NOT_FOUND; do not retry. BAR_MODE_REPLACE: no final bar of that close time is stored."""
+    ERROR_REASON_TOO_FEW_BARS: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION; retry when more bars are stored. Fewer bars than `Model.min_bars`."""
-    ERROR_REASON_WINDOW_UNUSABLE: _ErrorReason.ValueType  # 9
+    ERROR_REASON_WINDOW_UNUSABLE: _ErrorReason.ValueType  # 10
     """FAILED_PRECONDITION; do not retry. The bars make no window: halted, or a feature is undefined."""
-    ERROR_REASON_SYMBOL_NOT_FOUND: _ErrorReason.ValueType  # 10
+    ERROR_REASON_SYMBOL_NOT_FOUND: _ErrorReason.ValueType  # 11
     """NOT_FOUND; retry when bars of the symbol are stored. The server has no bars of it."""
-    ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 11
+    ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 12
     """NOT_FOUND; do not retry. There is no such model, or not in that version."""
-    ERROR_REASON_METHOD_NOT_SERVED: _ErrorReason.ValueType  # 12
+    ERROR_REASON_METHOD_NOT_SERVED: _ErrorReason.ValueType  # 13
     """FAILED_PRECONDITION; do not retry. The model cannot serve the method; the message lists those it
     can.
     """
-    ERROR_REASON_NO_PREVIOUS_SIGNAL: _ErrorReason.ValueType  # 13
+    ERROR_REASON_NO_PREVIOUS_SIGNAL: _ErrorReason.ValueType  # 14
     """FAILED_PRECONDITION; do not retry. BASELINE_PREVIOUS: the symbol has no earlier signal."""
-    ERROR_REASON_SEQUENCE_OUT_OF_RANGE: _ErrorReason.ValueType  # 14
+    ERROR_REASON_SEQUENCE_OUT_OF_RANGE: _ErrorReason.ValueType  # 15
     """OUT_OF_RANGE; do not retry. The sequence is outside the journal."""
-    ERROR_REASON_EPOCH_CHANGED: _ErrorReason.ValueType  # 15
+    ERROR_REASON_EPOCH_CHANGED: _ErrorReason.ValueType  # 16
     """FAILED_PRECONDITION; do not retry. The journal's epoch is not the one that the request names."""
-    ERROR_REASON_TOKEN_TOO_OLD: _ErrorReason.ValueType  # 16
+    ERROR_REASON_TOKEN_TOO_OLD: _ErrorReason.ValueType  # 17
     """OUT_OF_RANGE; do not retry. The resume token lies before the journal's first event: begin with a
     snapshot.
     """
-    ERROR_REASON_TOKEN_AHEAD: _ErrorReason.ValueType  # 17
+    ERROR_REASON_TOKEN_AHEAD: _ErrorReason.ValueType  # 18
     """UNAVAILABLE; retry. The resume token is ahead of this server, which has not caught up."""
-    ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 18
+    ERROR_REASON_SLOW_CONSUMER: _ErrorReason.ValueType  # 19
     """RESOURCE_EXHAUSTED; resume from metadata `resume_token` (base64). The subscriber did not keep up;
     nothing is lost.
     """
-    ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 19
+    ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 20
     """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The device's queue is full."""
-    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 20
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 21
     """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The caller's quota is used up."""
-    ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 21
+    ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 22
     """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The disk is full or refuses writes; nothing was
     stored.
     """
-    ERROR_REASON_LOADING: _ErrorReason.ValueType  # 22
+    ERROR_REASON_LOADING: _ErrorReason.ValueType  # 23
     """UNAVAILABLE; retry. The server is starting: no model is loaded yet."""
-    ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 23
+    ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 24
     """UNAVAILABLE; retry, elsewhere or here. The server is shutting down."""
-    ERROR_REASON_JOURNAL_UNAVAILABLE: _ErrorReason.ValueType  # 24
+    ERROR_REASON_JOURNAL_UNAVAILABLE: _ErrorReason.ValueType  # 25
     """UNAVAILABLE; retry. The journal cannot be written or reached now."""
-    ERROR_REASON_EXTRA_MISSING: _ErrorReason.ValueType  # 25
+    ERROR_REASON_EXTRA_MISSING: _ErrorReason.ValueType  # 26
     """UNAVAILABLE; do not retry. The server was started without an optional dependency; the message
     names it.
     """
-    ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 26
+    ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 27
     """DEADLINE_EXCEEDED; retry with a longer deadline. The call was canceled, or its deadline passed,
     before the work began.
     """
-    ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 27
+    ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 28
     """UNAUTHENTICATED; do not retry. No bearer token was sent."""
-    ERROR_REASON_TOKEN_MALFORMED: _ErrorReason.ValueType  # 28
+    ERROR_REASON_TOKEN_MALFORMED: _ErrorReason.ValueType  # 29
     """UNAUTHENTICATED; do not retry. The authorization header is not "Bearer" with one token."""
-    ERROR_REASON_TOKEN_UNKNOWN: _ErrorReason.ValueType  # 29
+    ERROR_REASON_TOKEN_UNKNOWN: _ErrorReason.ValueType  # 30
     """UNAUTHENTICATED; do not retry. The server does not know the token."""
-    ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 30
+    ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 31
     """UNAUTHENTICATED; do not retry. The token has expired."""
-    ERROR_REASON_TOKEN_REVOKED: _ErrorReason.ValueType  # 31
+    ERROR_REASON_TOKEN_REVOKED: _ErrorReason.ValueType  # 32
     """UNAUTHENTICATED; do not retry. The token was revoked."""
-    ERROR_REASON_TOKEN_CHANGED: _ErrorReason.ValueType  # 32
+    ERROR_REASON_TOKEN_CHANGED: _ErrorReason.ValueType  # 33
     """UNAUTHENTICATED; retry. The token's rights changed while the stream was open."""
-    ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 33
+    ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 34
     """PERMISSION_DENIED; do not retry. The token lacks the scope that metadata `scope` names."""
-    ERROR_REASON_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 34
+    ERROR_REASON_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 35
     """UNIMPLEMENTED; do not retry. The server has no such method, or not this option of it."""
-    ERROR_REASON_JOURNAL_DAMAGED: _ErrorReason.ValueType  # 35
+    ERROR_REASON_JOURNAL_DAMAGED: _ErrorReason.ValueType  # 36
     """DATA_LOSS; do not retry. The journal is damaged."""
-    ERROR_REASON_JOURNAL_TOO_NEW: _ErrorReason.ValueType  # 36
+    ERROR_REASON_JOURNAL_TOO_NEW: _ErrorReason.ValueType  # 37
     """DATA_LOSS; do not retry. The journal was written by a newer version."""
-    ERROR_REASON_BARS_DAMAGED: _ErrorReason.ValueType  # 37
+    ERROR_REASON_BARS_DAMAGED: _ErrorReason.ValueType  # 38
     """DATA_LOSS; do not retry. Stored bars are damaged."""
-    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 38
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 39
     """INTERNAL; report it. A defect of the server: its log has it under metadata `request`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -141,84 +143,86 @@ ERROR_REASON_WINDOW_INVALID: ErrorReason.ValueType  # 4
 ERROR_REASON_BAR_INVALID: ErrorReason.ValueType  # 5
 """INVALID_ARGUMENT; do not retry. A bar breaks a rule: the violations name field, rule and value."""
 ERROR_REASON_BAR_OUT_OF_ORDER: ErrorReason.ValueType  # 6
-"""FAILED_PRECONDITION; do not retry. A final bar is older than the last one of its series: send it
+"""INVALID_ARGUMENT; do not retry. A final bar is older than the last one of its series: send it
 as BAR_MODE_BACKFILL.
 """
 ERROR_REASON_BAR_CONFLICT: ErrorReason.ValueType  # 7
 """ALREADY_EXISTS; do not retry. A final bar of that close time is stored with other values."""
-ERROR_REASON_TOO_FEW_BARS: ErrorReason.ValueType  # 8
+ERROR_REASON_BAR_NOT_FOUND: ErrorReason.ValueType  # 8
+"""NOT_FOUND; do not retry. BAR_MODE_REPLACE: no final bar of that close time is stored."""
+ERROR_REASON_TOO_FEW_BARS: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION; retry when more bars are stored. Fewer bars than `Model.min_bars`."""
-ERROR_REASON_WINDOW_UNUSABLE: ErrorReason.ValueType  # 9
+ERROR_REASON_WINDOW_UNUSABLE: ErrorReason.ValueType  # 10
 """FAILED_PRECONDITION; do not retry. The bars make no window: halted, or a feature is undefined."""
-ERROR_REASON_SYMBOL_NOT_FOUND: ErrorReason.ValueType  # 10
+ERROR_REASON_SYMBOL_NOT_FOUND: ErrorReason.ValueType  # 11
 """NOT_FOUND; retry when bars of the symbol are stored. The server has no bars of it."""
-ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 11
+ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 12
 """NOT_FOUND; do not retry. There is no such model, or not in that version."""
-ERROR_REASON_METHOD_NOT_SERVED: ErrorReason.ValueType  # 12
+ERROR_REASON_METHOD_NOT_SERVED: ErrorReason.ValueType  # 13
 """FAILED_PRECONDITION; do not retry. The model cannot serve the method; the message lists those it
 can.
 """
-ERROR_REASON_NO_PREVIOUS_SIGNAL: ErrorReason.ValueType  # 13
+ERROR_REASON_NO_PREVIOUS_SIGNAL: ErrorReason.ValueType  # 14
 """FAILED_PRECONDITION; do not retry. BASELINE_PREVIOUS: the symbol has no earlier signal."""
-ERROR_REASON_SEQUENCE_OUT_OF_RANGE: ErrorReason.ValueType  # 14
+ERROR_REASON_SEQUENCE_OUT_OF_RANGE: ErrorReason.ValueType  # 15
 """OUT_OF_RANGE; do not retry. The sequence is outside the journal."""
-ERROR_REASON_EPOCH_CHANGED: ErrorReason.ValueType  # 15
+ERROR_REASON_EPOCH_CHANGED: ErrorReason.ValueType  # 16
 """FAILED_PRECONDITION; do not retry. The journal's epoch is not the one that the request names."""
-ERROR_REASON_TOKEN_TOO_OLD: ErrorReason.ValueType  # 16
+ERROR_REASON_TOKEN_TOO_OLD: ErrorReason.ValueType  # 17
 """OUT_OF_RANGE; do not retry. The resume token lies before the journal's first event: begin with a
 snapshot.
 """
-ERROR_REASON_TOKEN_AHEAD: ErrorReason.ValueType  # 17
+ERROR_REASON_TOKEN_AHEAD: ErrorReason.ValueType  # 18
 """UNAVAILABLE; retry. The resume token is ahead of this server, which has not caught up."""
-ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 18
+ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 19
 """RESOURCE_EXHAUSTED; resume from metadata `resume_token` (base64). The subscriber did not keep up;
 nothing is lost.
 """
-ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 19
+ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 20
 """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The device's queue is full."""
-ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 20
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 21
 """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The caller's quota is used up."""
-ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 21
+ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 22
 """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The disk is full or refuses writes; nothing was
 stored.
 """
-ERROR_REASON_LOADING: ErrorReason.ValueType  # 22
+ERROR_REASON_LOADING: ErrorReason.ValueType  # 23
 """UNAVAILABLE; retry. The server is starting: no model is loaded yet."""
-ERROR_REASON_DRAINING: ErrorReason.ValueType  # 23
+ERROR_REASON_DRAINING: ErrorReason.ValueType  # 24
 """UNAVAILABLE; retry, elsewhere or here. The server is shutting down."""
-ERROR_REASON_JOURNAL_UNAVAILABLE: ErrorReason.ValueType  # 24
+ERROR_REASON_JOURNAL_UNAVAILABLE: ErrorReason.ValueType  # 25
 """UNAVAILABLE; retry. The journal cannot be written or reached now."""
-ERROR_REASON_EXTRA_MISSING: ErrorReason.ValueType  # 25
+ERROR_REASON_EXTRA_MISSING: ErrorReason.ValueType  # 26
 """UNAVAILABLE; do not retry. The server was started without an optional dependency; the message
 names it.
 """
-ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 26
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 27
 """DEADLINE_EXCEEDED; retry with a longer deadline. The call was canceled, or its deadline passed,
 before the work began.
 """
-ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 27
+ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 28
 """UNAUTHENTICATED; do not retry. No bearer token was sent."""
-ERROR_REASON_TOKEN_MALFORMED: ErrorReason.ValueType  # 28
+ERROR_REASON_TOKEN_MALFORMED: ErrorReason.ValueType  # 29
 """UNAUTHENTICATED; do not retry. The authorization header is not "Bearer" with one token."""
-ERROR_REASON_TOKEN_UNKNOWN: ErrorReason.ValueType  # 29
+ERROR_REASON_TOKEN_UNKNOWN: ErrorReason.ValueType  # 30
 """UNAUTHENTICATED; do not retry. The server does not know the token."""
-ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 30
+ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 31
 """UNAUTHENTICATED; do not retry. The token has expired."""
-ERROR_REASON_TOKEN_REVOKED: ErrorReason.ValueType  # 31
+ERROR_REASON_TOKEN_REVOKED: ErrorReason.ValueType  # 32
 """UNAUTHENTICATED; do not retry. The token was revoked."""
-ERROR_REASON_TOKEN_CHANGED: ErrorReason.ValueType  # 32
+ERROR_REASON_TOKEN_CHANGED: ErrorReason.ValueType  # 33
 """UNAUTHENTICATED; retry. The token's rights changed while the stream was open."""
-ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 33
+ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 34
 """PERMISSION_DENIED; do not retry. The token lacks the scope that metadata `scope` names."""
-ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 34
+ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 35
 """UNIMPLEMENTED; do not retry. The server has no such method, or not this option of it."""
-ERROR_REASON_JOURNAL_DAMAGED: ErrorReason.ValueType  # 35
+ERROR_REASON_JOURNAL_DAMAGED: ErrorReason.ValueType  # 36
 """DATA_LOSS; do not retry. The journal is damaged."""
-ERROR_REASON_JOURNAL_TOO_NEW: ErrorReason.ValueType  # 36
+ERROR_REASON_JOURNAL_TOO_NEW: ErrorReason.ValueType  # 37
 """DATA_LOSS; do not retry. The journal was written by a newer version."""
-ERROR_REASON_BARS_DAMAGED: ErrorReason.ValueType  # 37
+ERROR_REASON_BARS_DAMAGED: ErrorReason.ValueType  # 38
 """DATA_LOSS; do not retry. Stored bars are damaged."""
-ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 38
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 39
 """INTERNAL; report it. A defect of the server: its log has it under metadata `request`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 

@@ -66,7 +66,7 @@ class Gate:
 
     def _admit(self, path: str, authorization: str, certificate_names: Sequence[str]) -> Principal:
         if path not in REQUIRED:
-            raise Unimplemented("METHOD_UNKNOWN", f"there is no method {path}")
+            raise Unimplemented("NOT_IMPLEMENTED", f"there is no method {path}")
         if self._tokens is None or REQUIRED[path] == OPEN:
             return ANYBODY
         principal = self._identify(self._tokens, authorization, certificate_names)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import grpc
 from glasstape.v1 import market_pb2, market_pb2_grpc
 
-from glasstape_server.bench.market_load import OPTIONS, Closes, Reader, each
+from glasstape_server.bench.market_load import OPTIONS, Closes, Reader
 from glasstape_server.bench.report import Figure, Report
 from glasstape_server.bench.serving import server
 
@@ -42,8 +42,8 @@ async def _measure(address: str, symbols: int, subscribers: int, bursts: int) ->
     closes = Closes(symbols, bursts)
     async with grpc.aio.insecure_channel(address, OPTIONS) as channel:
         publish = market_pb2_grpc.MarketServiceStub(channel).PublishBars
-        async for _ in publish(each(closes.history())):
-            pass
+        for request in closes.history():
+            await publish(request)
         readers = [Reader() for _ in range(subscribers)]
         following = [asyncio.create_task(reader.follow(address)) for reader in readers]
         await asyncio.gather(*(reader.opened.wait() for reader in readers))
@@ -55,9 +55,9 @@ async def _measure(address: str, symbols: int, subscribers: int, bursts: int) ->
 
 async def _burst(publish: object, request: market_pb2.PublishBarsRequest, readers: list[Reader]) -> _Burst:
     head = readers[0].through
-    sent = acknowledged = changed = time.monotonic()
-    async for _ in publish(each([request])):  # type: ignore[operator]
-        acknowledged = time.monotonic()
+    sent = time.monotonic()
+    await publish(request)  # type: ignore[operator]
+    acknowledged = changed = time.monotonic()
     first = head
     # The burst is over when everybody has reached the newest position and nothing came for a second.
     while head == first or any(r.through < head for r in readers) or time.monotonic() - changed < 1.0:

@@ -58,7 +58,7 @@ def servers() -> Iterator[dict[str, str]]:
 def request_of(*, explain: bool, count: int) -> tuple[str, bytes]:
     """Path and message of a call with so many windows."""
     data = np.random.default_rng(0).normal(size=(count, 6, 8)).astype("<f4").tobytes()
-    source = pb.Input(windows=pb.Windows(count=count, data=data))
+    source = pb.PredictionInput(windows=pb.Windows(count=count, data=data))
     if explain:
         return EXPLAIN, pb.ExplainRequest(input=source).SerializeToString()
     return PREDICT, pb.PredictRequest(input=source).SerializeToString()

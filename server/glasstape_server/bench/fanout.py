@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 from glasstape.v1 import market_pb2, market_pb2_grpc
 
-from glasstape_server.bench.market_load import OPTIONS, Closes, Reader, each
+from glasstape_server.bench.market_load import OPTIONS, Closes, Reader
 from glasstape_server.bench.report import Figure, Report
 from glasstape_server.bench.serving import Running, server
 
@@ -57,8 +57,8 @@ async def _measure(
     closes = Closes(symbols, 2 * seconds * rounds)
     async with grpc.aio.insecure_channel(running.address, OPTIONS) as channel:
         publish = market_pb2_grpc.MarketServiceStub(channel).PublishBars
-        async for _ in publish(each(closes.history())):
-            pass
+        for request in closes.history():
+            await publish(request)
         readers = [Reader() for _ in range(subscribers)]
         following = [asyncio.create_task(reader.follow(running.address)) for reader in readers]
         await asyncio.gather(*(reader.opened.wait() for reader in readers))
@@ -86,8 +86,8 @@ async def _round(
     for number, request in enumerate(requests):
         if paced:
             await asyncio.sleep(max(0.0, begun + number - time.monotonic()))
-        async for _ in publish(each([request])):  # type: ignore[operator]
-            acknowledged = time.monotonic()
+        await publish(request)  # type: ignore[operator]
+        acknowledged = time.monotonic()
     through, took = await _settled(readers), time.monotonic()
     last = max(reader.reached(through) for reader in readers)
     wall = max(last, begun + len(requests)) - begun if paced else last - begun

@@ -9,7 +9,7 @@ from glasstape.v1 import signals_pb2 as pb
 
 from glasstape_server.domain.values import DAY, Bar, Confidence, DataState, Entry, Event, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
-from glasstape_server.rpc.convert.signals import encode_event
+from glasstape_server.rpc.convert.signals import encode_event, event_message, ref_to
 from glasstape_server.transport.grpcio_server import SIGNALS
 
 IN_A_MESSAGE = 64
@@ -28,8 +28,9 @@ def messages(events: int) -> list[bytes]:
         said = Confidence(0.2, 0.3, 0.5, False, 0.25)
         signal = Signal(said, bar, 100.0, 1, Entry.NEXT_CLOSE, now + DAY, DataState.LIVE, 0.01)
         event = Event(sequence, symbol, "1d", bar.close_time, now, ref, signal)
-        batch.events.append(pb.Event.FromString(encode_event(event)))
+        batch.events.append(event_message(encode_event(event), 0))
         if len(batch.events) == IN_A_MESSAGE or sequence == events:
+            batch.models.append(ref_to(ref))
             response = pb.SignalsResponse(
                 resume_token=str(sequence).encode(), through_sequence=sequence, batch=batch
             )

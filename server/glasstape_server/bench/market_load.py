@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,13 +41,8 @@ class Closes:
             Bar(f"S{number:05d}", "1d", time_, close, close * 1.01, close * 0.99, close, 1000.0)
             for number, close in enumerate(self._closes[day].tolist())
         ]
-        return market_pb2.PublishBarsRequest(bars=[bar_to(bar) for bar in bars], backfill=backfill)
-
-
-async def each(requests: list[market_pb2.PublishBarsRequest]) -> AsyncIterator[market_pb2.PublishBarsRequest]:
-    """The requests, as a stream."""
-    for request in requests:
-        yield request
+        mode = market_pb2.BAR_MODE_BACKFILL if backfill else market_pb2.BAR_MODE_FINAL
+        return market_pb2.PublishBarsRequest(bars=[bar_to(bar) for bar in bars], mode=mode)
 
 
 @dataclass(slots=True)
@@ -67,7 +61,7 @@ class Reader:
     async def follow(self, address: str) -> None:
         """Read for ever on a connection of its own, without decoding events."""
         options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
-        request = signals_pb2.SignalsRequest(start=signals_pb2.START_LIVE).SerializeToString()
+        request = signals_pb2.SignalsRequest(start=signals_pb2.SignalsRequest.START_LIVE).SerializeToString()
         async with grpc.aio.insecure_channel(address, options) as channel:
             stream: Any = channel.unary_stream(SIGNALS)
             async for raw in stream(request):

@@ -67,7 +67,7 @@ def _tasks(model: Model, random: np.random.Generator) -> list[Task]:
     made = []
     for kind in range(KINDS):
         windows = random.normal(size=(int(random.integers(1, 9)), *model.window_shape)).astype("<f4")
-        source = pb.Input(windows=pb.Windows(count=len(windows), data=windows.tobytes()))
+        source = pb.PredictionInput(windows=pb.Windows(count=len(windows), data=windows.tobytes()))
         if kind % (len(methods) + 1) == len(methods):
             with torch.no_grad():
                 logits = model.scorer(torch.from_numpy(windows)).numpy()
@@ -81,8 +81,8 @@ def _tasks(model: Model, random: np.random.Generator) -> list[Task]:
         values = catalogue.explain(model, rows, request).values.numpy()
         asked = pb.ExplainRequest(
             input=source,
-            method=pb.Method.ValueType(int(method)),
-            score=pb.Score.ValueType(int(score)),
+            method=pb.Explanation.Method.ValueType(int(method)),
+            score=pb.Explanation.Score.ValueType(int(score)),
             seed=kind,
         )
         made.append(Task(asked, values))
@@ -112,7 +112,7 @@ async def _one(stub: "pb_grpc.InferenceServiceAsyncStub", task: Task, tally: Tal
             )
         else:
             explained = await stub.Explain(task.request)
-            maps = [np.frombuffer(one.heatmap.values, "<f4") for one in explained.explanations]
+            maps = [np.array(one.explanation.heatmap.values, np.float32) for one in explained.results]
             got = np.stack(maps).reshape(task.expected.shape)
     except (grpc.RpcError, ValueError) as error:
         tally.failed += 1

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 from glasstape.v1 import market_pb2_grpc, signals_pb2
 
-from glasstape_server.bench.market_load import OPTIONS, Closes, Reader, each
+from glasstape_server.bench.market_load import OPTIONS, Closes, Reader
 from glasstape_server.bench.report import Figure, Report
 from glasstape_server.bench.serving import Running, server
 from glasstape_server.transport.grpcio_server import SIGNALS
@@ -60,8 +60,7 @@ async def _measure(
             """Publish one, and wait. How long it took to each reader, in milliseconds."""
             nonlocal day
             begun = time.monotonic()
-            async for _ in publish(each([market.day(day)])):
-                pass
+            await publish(market.day(day))
             day += 1
             await asyncio.sleep(PAUSE)
             return [1000 * (reader.arrivals[-1][0] - begun) for reader in readers]
@@ -69,8 +68,8 @@ async def _measure(
         async def tail() -> float:
             return float(np.percentile([took for _ in range(closes) for took in await close()], 99))
 
-        async for _ in publish(each(market.history())):
-            pass
+        for request in market.history():
+            await publish(request)
         readers = [Reader() for _ in range(subscribers)]
         following = [asyncio.create_task(reader.follow(running.address)) for reader in readers]
         await asyncio.gather(*(reader.opened.wait() for reader in readers))
@@ -104,7 +103,9 @@ class _Stuck:
     async def open(cls, address: str) -> "_Stuck":
         channel = grpc.aio.insecure_channel(address, (*OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
         stream: Any = channel.unary_stream(SIGNALS)
-        call = stream(signals_pb2.SignalsRequest(start=signals_pb2.START_LIVE).SerializeToString())
+        call = stream(
+            signals_pb2.SignalsRequest(start=signals_pb2.SignalsRequest.START_LIVE).SerializeToString()
+        )
         await call.read()
         return cls(channel, call)
 

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _copy(source: Path, draft: Path) -> list[str]:
-    from glasstape_server.signals.journal.sqlite.maintenance import examine
+    from glasstape_server.signals.journal.sqlite.examine import examine
     from glasstape_server.storage.sqlite import copy
 
     (draft / LIVE).mkdir(parents=True)

@@ -66,11 +66,16 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
     from glasstape_server.cli.data_folder import Held, held, journal_of
     from glasstape_server.domain.errors import DataLoss
     from glasstape_server.rpc.convert.signals import decode_event
-    from glasstape_server.signals.journal.sqlite import maintenance as journal_care
+    from glasstape_server.signals.journal.records import Record
+    from glasstape_server.signals.journal.sqlite.examine import examine
+    from glasstape_server.signals.journal.sqlite.repair import repair as repair_journal
     from glasstape_server.storage.sqlite import UNREADABLE
 
+    def close_time_of(record: Record) -> int:
+        return decode_event(record.payload, record.model).bar_close_time
+
     path = journal_of(folder)
-    findings = list(journal_care.examine(path))
+    findings = list(examine(path))
     yield from findings
     if not repair:
         return
@@ -81,11 +86,11 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
         return
     try:
         with held(folder):
-            yield from journal_care.repair(path, lambda payload: decode_event(payload).bar_close_time)
+            yield from repair_journal(path, close_time_of)
     except (Held, OSError, *UNREADABLE, DataLoss) as error:
         yield "problem", f"--repair: {error}"
         return
-    yield from journal_care.examine(path)
+    yield from examine(path)
 
 
 def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:

@@ -1,11 +1,9 @@
 """`glasstape restore`: put a backup where a server will find it."""
 
 import argparse
-import os
 import shutil
 import sqlite3
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from glasstape_server.cli.data_folder import ARTEFACTS, DATABASES, LIVE, Held, held, journal_of
@@ -21,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Restore; what was there before is kept beside it. Returns the exit status."""
-    from glasstape_server.signals.journal.sqlite.maintenance import examine
+    from glasstape_server.signals.journal.sqlite.examine import examine
 
     source, target = options.source, options.data_dir
     problems = [text for kind, text in examine(journal_of(source)) if kind == "problem"]
@@ -47,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _replace(source: Path, target: Path) -> Path | None:
     """Swap the live folder for the copy; returns where the old one is."""
+    from glasstape_server.signals.journal.sqlite.repair import begin_history
     from glasstape_server.storage.files import restoring, sync
     from glasstape_server.storage.sqlite import copy
 
@@ -56,9 +55,7 @@ def _replace(source: Path, target: Path) -> Path | None:
     draft.mkdir()
     for name in DATABASES:
         copy(source / LIVE / name, draft / name)
-    with closing(sqlite3.connect(draft / DATABASES[0])) as journal, journal:
-        # Another history from here on: no token of the old one may resume in it.
-        journal.execute("UPDATE meta SET value = ? WHERE name = 'epoch'", (os.urandom(8),))
+    begin_history(draft / DATABASES[0])
     if (source / ARTEFACTS).is_dir():
         shutil.copytree(source / ARTEFACTS, target / ARTEFACTS, dirs_exist_ok=True, symlinks=True)
     if live.exists():

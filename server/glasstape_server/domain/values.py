@@ -95,6 +95,8 @@ class Instrument:
     tick_size: float | None = None
     price_decimals: int | None = None
     price_limit: float | None = None
+    sector: str = ""
+    industry: str = ""
 
     @property
     def price_step(self) -> float:
@@ -280,4 +282,4 @@ class Call:
     def check_open(self) -> None:
         """Raise DeadlineExceeded once nobody waits for the answer."""
         if self.cancelled or (self.deadline is not None and time.monotonic() >= self.deadline):
-            raise DeadlineExceeded("CALL_OVER", "nobody waits for the answer any more")
+            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the call was canceled or its deadline exceeded")

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Protocol
 
-from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument
+from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound, Violation
 from glasstape_server.domain.values import SECOND, Bar, Instrument
 from glasstape_server.market.rules import check_bar, check_not_future, day_of
 from glasstape_server.market.series_tail import SeriesTail
@@ -14,13 +15,24 @@ Key = tuple[str, str]
 """Symbol and interval."""
 
 
+class BatchMode(IntEnum):
+    """What the bars of a batch are. Values as on the wire."""
+
+    FINAL = 1
+    BACKFILL = 2
+    """History: of any age, stored and never signaled."""
+    REPLACE = 3
+    """Corrections of stored bars; nothing is signaled."""
+    PROVISIONAL = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Bars to store together."""
 
     bars: Sequence[Bar]
     instruments: Sequence[Instrument] = ()
-    backfill: bool = False
+    mode: BatchMode = BatchMode.FINAL
 
 
 @dataclass(slots=True)
@@ -31,6 +43,7 @@ class Report:
     duplicates: int = 0
     halted: int = 0
     provisional: int = 0
+    replaced: int = 0
     rejections: list[tuple[int, str, GlasstapeError]] = field(default_factory=list)
     """(index, symbol, why)."""
     closed: list[tuple[Key, int]] = field(default_factory=list)
@@ -57,7 +70,10 @@ class Draft:
         self.instruments: dict[str, Instrument] = {}
         self.rows: list[tuple[object, ...]] = []
         self.appended: dict[Key, list[Bar]] = {}
-        self.backfilled: set[Key] = set()
+        self.corrections: list[tuple[object, ...]] = []
+        """Symbol, interval, close time, then the replaced values and the new ones."""
+        self.changed: set[Key] = set()
+        """Series in which bars before the newest were added or replaced."""
         self.forming: dict[Key, Bar] = {}
         self._written: dict[tuple[Key, int], tuple[float, ...]] = {}
         self._last: dict[Key, int] = {}
@@ -70,7 +86,10 @@ class Draft:
             try:
                 check_bar(bar)
                 check_not_future(bar, self._now)
-                self._take(bar, batch.backfill, report)
+                if batch.mode is BatchMode.REPLACE:
+                    self._replace(bar, report)
+                else:
+                    self._take(bar, batch.mode is BatchMode.BACKFILL, report)
             except GlasstapeError as error:
                 report.rejections.append((index, bar.symbol, error))
         return report
@@ -103,7 +122,7 @@ class Draft:
             if not backfill:
                 raise _out_of_order(bar, last)
             self._check_day(key, bar, last)
-            self.backfilled.add(key)
+            self.changed.add(key)
         else:
             self._check_day(key, bar, last)
             self.appended.setdefault(key, []).append(bar)
@@ -115,6 +134,27 @@ class Draft:
         self._written[key, bar.close_time] = bar.values
         report.stored += 1
         report.halted += bar.halted
+
+    def _replace(self, bar: Bar, report: Report) -> None:
+        """Replace the values of a stored bar."""
+        key = (bar.symbol, bar.interval)
+        if bar.provisional:
+            raise InvalidArgument.field("provisional", "must be false with BAR_MODE_REPLACE", "BAR_INVALID")
+        stored = self._stored(key, bar.close_time)
+        if stored is None:
+            time = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
+            raise NotFound(
+                "BAR_NOT_FOUND",
+                f"close_time: no final {bar.interval} bar of {bar.symbol!r} is stored at {time}",
+                metadata={"symbol": bar.symbol},
+            )
+        if stored == bar.values:
+            report.duplicates += 1
+            return
+        self.corrections.append((*key, bar.close_time, *stored, *bar.values))
+        self._written[key, bar.close_time] = bar.values
+        self.changed.add(key)
+        report.replaced += 1
 
     def _check_day(self, key: Key, bar: Bar, last: int) -> None:
         """A trading day has one daily bar: a second one, stamped otherwise, would double it in every window."""
@@ -131,7 +171,9 @@ class Draft:
             stored = datetime.fromtimestamp(other / SECOND, UTC).isoformat()
             sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
             rule = f"its trading day in {zone} has a bar already ({stored}), is {sent}"
-            raise InvalidArgument.field("close_time", rule, "BAR_CONFLICT")
+            raise AlreadyExists(
+                "BAR_CONFLICT", f"close_time: {rule}", violations=(Violation("close_time", rule),)
+            )
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval
@@ -146,5 +188,5 @@ class Draft:
 def _out_of_order(bar: Bar, last: int) -> InvalidArgument:
     newest = datetime.fromtimestamp(last / SECOND, UTC).isoformat()
     sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-    rule = f"must be after the last final bar ({newest}) unless backfill, is {sent}"
+    rule = f"must be after the last final bar ({newest}) unless BAR_MODE_BACKFILL, is {sent}"
     return InvalidArgument.field("close_time", rule, "BAR_OUT_OF_ORDER")

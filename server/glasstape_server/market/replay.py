@@ -11,7 +11,7 @@ import polars as pl
 
 from glasstape_server.domain.values import SECOND, Instrument
 from glasstape_server.market import sample
-from glasstape_server.market.draft import Batch, Report
+from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars
 from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
 
@@ -86,7 +86,9 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
     clock.advance(recording.first_close, speed)
     instruments = recording.instruments
     for part in recording.history.iter_slices(MAX_BATCH_BARS):
-        _report(await ingest.publish(Batch(to_bars(part, recording.interval), instruments, backfill=True)))
+        _report(
+            await ingest.publish(Batch(to_bars(part, recording.interval), instruments, BatchMode.BACKFILL))
+        )
     for part in recording.bars.partition_by("close_time", maintain_order=True):
         close_time = int(part["close_time"][0])
         wait = (close_time - clock.now()) / SECOND / speed if speed else step

@@ -1,5 +1,6 @@
 """Which bars are accepted, said one by one."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -8,6 +9,8 @@ from glasstape_server.domain.errors import InvalidArgument, Violation
 from glasstape_server.domain.values import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
 
 MAX_TICK = 1e9
+MAX_TEXT = {"name": 128, "local_name": 128, "exchange": 128, "currency": 128, "sector": 64, "industry": 64}
+"""Characters of an instrument's texts."""
 MAX_TIME = 4_102_444_800_000_000
 """Close times end with the year 2099, in microseconds."""
 SMALLEST_PRICE, LARGEST = 1e-12, 1e18
@@ -26,7 +29,9 @@ def check_bar(bar: Bar) -> None:
     elif not bar.close <= LARGEST:
         broken.append(Violation("close", f"must be finite and above 0 (0..{LARGEST:g}), is {bar.close:g}"))
     if not 0 <= bar.volume <= LARGEST:
-        broken.append(Violation("volume", f"must be finite and >= 0 (0..{LARGEST:g}), is {bar.volume:g}"))
+        broken.append(
+            Violation("volume", f"must be finite and >= 0 (0..{LARGEST:g}), is {_text(bar.volume)}")
+        )
     if broken:
         text = "; ".join(f"{item.field}: {item.rule}" for item in broken)
         raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
@@ -53,10 +58,12 @@ def check_instrument(instrument: Instrument) -> None:
     """
     if not is_symbol(instrument.symbol):
         raise InvalidArgument.field("instruments.symbol", f"{SYMBOL_RULE}, is {instrument.symbol[:64]!r}")
-    for field in ("name", "local_name", "exchange", "currency"):
+    for field, most in MAX_TEXT.items():
         value = getattr(instrument, field)
-        if len(value) > 128:
-            raise InvalidArgument.field(f"instruments.{field}", f"at most 128 characters, has {len(value)}")
+        if len(value) > most:
+            raise InvalidArgument.field(
+                f"instruments.{field}", f"at most {most} characters, has {len(value)}"
+            )
     try:
         ZoneInfo(instrument.time_zone)
     except (KeyError, ValueError, OSError):
@@ -93,7 +100,7 @@ def _key(bar: Bar) -> list[Violation]:
 def _prices(bar: Bar) -> list[Violation]:
     named = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
     broken = [
-        Violation(name, f"must be finite and above 0 ({SMALLEST_PRICE:g}..{LARGEST:g}), is {value:g}")
+        Violation(name, f"must be finite and above 0 ({SMALLEST_PRICE:g}..{LARGEST:g}), is {_text(value)}")
         for name, value in named.items()
         if not SMALLEST_PRICE <= value <= LARGEST
     ]
@@ -106,6 +113,11 @@ def _prices(bar: Bar) -> list[Violation]:
         for name in ("open", "close")
         if not bar.low <= named[name] <= bar.high
     ]
+
+
+def _text(value: float) -> str:
+    """Return a number as it is reported: NaN stands for a field that is not set, too."""
+    return "unset or NaN" if math.isnan(value) else f"{value:g}"
 
 
 @lru_cache(maxsize=4096)  # a whole market closes at one time

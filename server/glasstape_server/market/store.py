@@ -27,8 +27,12 @@ CREATE TABLE IF NOT EXISTS bars (
 CREATE TABLE IF NOT EXISTS instruments (
     symbol TEXT PRIMARY KEY, name TEXT NOT NULL, local_name TEXT NOT NULL, exchange TEXT NOT NULL,
     time_zone TEXT NOT NULL, currency TEXT NOT NULL, tick_size REAL, price_decimals INTEGER,
-    price_limit REAL
+    price_limit REAL, sector TEXT NOT NULL DEFAULT '', industry TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS corrections (
+    symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL, corrected_time INTEGER NOT NULL,
+    open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL
+);
 """
 _COLUMNS = "symbol, interval, close_time, open, high, low, close, volume"
 
@@ -41,10 +45,6 @@ class BarStore:
         """Length of the bars that are to be signalled."""
         self._db = connect(path)
         self._db.executescript(_SCHEMA)
-        if "price_limit" not in {row[1] for row in self._db.execute("PRAGMA table_info(instruments)")}:
-            self._db.execute(
-                "ALTER TABLE instruments ADD COLUMN price_limit REAL"
-            )  # made before it was known
         self._tails: dict[Key, SeriesTail] = {}
         self._forming: dict[Key, Bar] = {}
         self.instruments: dict[str, Instrument] = {}
@@ -73,13 +73,14 @@ class BarStore:
         try:
             with transaction(self._db):
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?,?)",
+                    "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                     draft.instrument_rows(),
                 )
                 self._db.executemany(
                     f"INSERT INTO bars ({_COLUMNS}, signalled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                     draft.rows,
                 )
+                self._correct(draft.corrections, now)
         except sqlite3.DatabaseError as error:
             raise _refused(error) from None
         self._apply(draft)
@@ -216,6 +217,27 @@ class BarStore:
             session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
         return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
 
+    def _correct(self, corrections: Sequence[tuple[object, ...]], now: int) -> None:
+        """Replace values, and keep the replaced ones with the time of the correction."""
+        self._db.executemany(
+            "INSERT INTO corrections VALUES (?,?,?,?,?,?,?,?,?)",
+            [(*row[:3], now, *row[3:8]) for row in corrections],
+        )
+        self._db.executemany(
+            "UPDATE bars SET open = ?, high = ?, low = ?, close = ?, volume = ?"
+            " WHERE symbol = ? AND interval = ? AND close_time = ?",
+            [(*row[8:], *row[:3]) for row in corrections],
+        )
+
+    def corrections(self, key: Key) -> list[tuple[int, Bar]]:
+        """Return the replaced bars of a series, each with the market time of its correction, oldest first."""
+        rows = self._db.execute(
+            "SELECT corrected_time, symbol, interval, close_time, open, high, low, close, volume FROM corrections"
+            " WHERE symbol = ? AND interval = ? ORDER BY rowid",
+            key,
+        )
+        return [(row[0], Bar(*row[1:])) for row in rows]
+
     def _apply(self, draft: Draft) -> None:
         self.instruments.update(draft.instruments)
         self._forming.update(draft.forming)
@@ -227,7 +249,7 @@ class BarStore:
             forming = self._forming.get(key)
             if forming is not None and forming.close_time <= tail.last_close_time:
                 del self._forming[key]
-        for key in draft.backfilled:
+        for key in draft.changed:
             self.instruments.setdefault(key[0], Instrument(key[0]))
             self._tails[key] = self._load_tail(key)
 

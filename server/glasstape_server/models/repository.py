@@ -57,7 +57,7 @@ class Repository:
             Unavailable: no model is ready yet.
         """
         if self._active is None:
-            raise Unavailable("NO_MODEL", f"no usable model for {self.interval} bars in {self.root.name}")
+            raise Unavailable("LOADING", f"no usable model for {self.interval} bars in {self.root.name}")
         return self._active
 
     def models(self) -> list[Model]:

@@ -18,9 +18,9 @@ class CertificateFiles(Protocol):
     """TLS files of the server."""
 
     expires: float | None
-    """Unix time at which the server's own certificate expires; None: it cannot be read."""
+    """Unix time at which the server's own certificate expires; None: unknown."""
 
-    def look(self) -> Iterable[str]:
+    def warnings(self) -> Iterable[str]:
         """Reload changed files; warnings for the operator."""
         ...
 

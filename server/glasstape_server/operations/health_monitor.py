@@ -39,7 +39,7 @@ class HealthReporter(Protocol):
         """Set the health of one service or model."""
         ...
 
-    def explain_health(self, reasons: tuple[str, ...]) -> None:
+    def set_health_reasons(self, reasons: tuple[str, ...]) -> None:
         """Set the reasons returned with health checks."""
         ...
 
@@ -64,7 +64,7 @@ class Watchman:
                 await self.look()
             except Exception:
                 log.exception("health could not be looked at")
-                self._server.explain_health(("health could not be looked at; the log says why",))
+                self._server.set_health_reasons(("health could not be looked at; the log says why",))
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
@@ -73,7 +73,7 @@ class Watchman:
             await self._parts.ingest.try_again()
         self._parts.gate.try_again()
         found = tuple(self._reasons())
-        self._server.explain_health(tuple(reason.text for reason in found))
+        self._server.set_health_reasons(tuple(reason.text for reason in found))
         before = {name for reason in self._told for name in reason.services}
         now = {name for reason in found for name in reason.services}
         for name in sorted(now - before):
@@ -102,12 +102,13 @@ class Watchman:
             )
         if parts.ingest.trouble:
             yield Reason(parts.ingest.trouble, (SERVER, _MARKET))
-        if parts.pipeline.trouble:
-            yield Reason(f"signals wait: {parts.pipeline.trouble}", (SERVER, _FEED))
-        for trouble in (parts.hub.log.trouble, parts.gate.trouble):
+        for reason in (parts.pipeline.degraded_reason, parts.hub.degraded_reason):
+            if reason:
+                yield Reason(f"signals wait: {reason}", (SERVER, _FEED))
+        for trouble in (parts.hub.journal.degraded_reason, parts.gate.trouble):
             if trouble:
                 yield Reason(trouble, ())
-        for warning in parts.certificates.look() if parts.certificates is not None else ():
+        for warning in parts.certificates.warnings() if parts.certificates is not None else ():
             yield Reason(warning, ())
         if parts.clock.last_close is not None and parts.clock.state(parts.interval) is DataState.STALE:
             yield Reason("market data is stale: no bar for more than two intervals", (_FEED,))

@@ -77,30 +77,34 @@ class Metrics(Collector):
 
     def _feed(self) -> Iterator[Metric]:
         hub, pipeline = self._parts.hub, self._parts.pipeline
-        bounds, tally = hub.bounds, hub.tally
+        bounds, stats = hub.bounds, hub.stats
         yield _gauge("glasstape_feed_subscribers", "Streams that are open.", hub.subscribers)
         yield _gauge("glasstape_feed_head_sequence", "Newest event that is published.", bounds.head)
         yield _gauge("glasstape_feed_earliest_sequence", "Oldest event of the journal.", bounds.earliest)
         yield _gauge(
             "glasstape_feed_furthest_behind_events",
             "Events that the slowest reader still has to get.",
-            hub.furthest_behind,
+            hub.max_lag,
         )
         yield _gauge(
             "glasstape_feed_waiting_bars", "Stored bars that wait for their signals.", pipeline.waiting
         )
         events = CounterMetricFamily("glasstape_feed_events", "Events published.", labels=["kind"])
         for kind in Kind:
-            events.add_metric([kind.name.lower()], tally.published[kind])
+            events.add_metric([kind.name.lower()], stats.published[kind])
         yield events
         yield _counter(
-            "glasstape_feed_conflated", "Confidences replaced before a reader took them.", tally.conflated
+            "glasstape_feed_conflated", "Confidences replaced before a reader took them.", stats.conflated
         )
-        yield _counter("glasstape_feed_gaps", "Stretches of events that were told as lost.", tally.gaps)
+        yield _counter("glasstape_feed_gaps", "Stretches of events that were told as lost.", stats.gaps)
         yield _counter(
-            "glasstape_feed_cut_off", "Readers that did not keep up and were disconnected.", tally.cut_off
+            "glasstape_feed_cut_off",
+            "Readers that did not keep up and were disconnected.",
+            stats.disconnected_slow,
         )
-        yield _gauge("glasstape_feed_failing", "1 while events cannot be journalled.", bool(pipeline.trouble))
+        yield _gauge(
+            "glasstape_feed_failing", "1 while events cannot be journalled.", bool(pipeline.degraded_reason)
+        )
 
     def _market(self) -> Iterator[Metric]:
         clock, ingest = self._parts.clock, self._parts.ingest

@@ -1,4 +1,4 @@
-"""What every RPC has in common: errors become statuses, and the caller's deadline travels along."""
+"""What every handler shares: errors as statuses, callers, deadlines, sizes and pages."""
 
 import contextvars
 import functools
@@ -18,15 +18,21 @@ from glasstape_server.rpc.status import code_of, trailing_metadata
 log = logging.getLogger(__name__)
 
 caller: contextvars.ContextVar[Principal] = contextvars.ContextVar("caller", default=ANYBODY)
-"""Who the running call was admitted as."""
+"""Principal of the running call."""
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Bytes of one message, in either direction."""
+DEFAULT_PAGE_SIZE = 1000
+MAX_PAGE_SIZE = 10_000
+"""Entries on one page of every list."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 M = TypeVar("M", bound=Message)
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
-def call_of(context: Context) -> Call:
-    """The caller as the wire-neutral code sees it."""
+def call_from(context: Context) -> Call:
+    """Return the call's deadline and principal."""
     remaining = context.time_remaining()
     # grpc reports "no deadline" as a time centuries away.
     unlimited = remaining is None or remaining > 1e8
@@ -34,8 +40,8 @@ def call_of(context: Context) -> Call:
     return Call(deadline, principal=caller.get())
 
 
-def answered(handler: Handler) -> Handler:
-    """Turn a handler's errors into statuses. Nothing unexpected is told to the caller."""
+def translate_errors(handler: Handler) -> Handler:
+    """Turn a handler's errors into statuses; unexpected ones become INTERNAL without details."""
 
     @functools.wraps(handler)
     async def wrapper(self: object, request: object, context: Context) -> object:
@@ -46,39 +52,61 @@ def answered(handler: Handler) -> Handler:
         except (grpc.aio.AbortError, grpc.RpcError):
             raise
         except Exception as error:
-            await abort_unexpected(context, error, handler.__qualname__)
+            await abort_internal(context, error, handler.__qualname__)
 
     return wrapper  # type: ignore[return-value]
 
 
-async def abort_unexpected(context: Context, error: Exception, what: str) -> NoReturn:
-    """End a call with INTERNAL; what went wrong is for the log alone."""
-    await abort(context, unexpected(error, what))
+async def abort_internal(context: Context, error: Exception, method: str) -> NoReturn:
+    """Abort a call with INTERNAL; only the log has the details."""
+    await abort(context, internal_error(error, method))
 
 
-def unexpected(error: Exception, what: str) -> Internal:
-    """What a caller is told of an error that nobody foresaw; the log gets the whole of it, under the call's id."""
-    named = id_of(request_id.get())
-    log.error("%s failed, request %s", what, named, exc_info=error)
+def internal_error(error: Exception, method: str) -> Internal:
+    """Return the error that a caller gets for an unexpected exception, which is logged under the request's id."""
+    request = id_of(request_id.get())
+    log.error("%s failed, request %s", method, request, exc_info=error)
     return Internal(
-        "INTERNAL", f"internal error; the server's log has it under {named}", metadata={"request": named}
+        "INTERNAL",
+        f"internal error; see request {request} in the server's log",
+        metadata={"request": request},
     )
 
 
 async def abort(context: Context, error: GlasstapeError) -> NoReturn:
-    """End a call with a domain error."""
+    """Abort a call with a domain error."""
     await context.abort(code_of(error), error.message, trailing_metadata(error))
     raise AssertionError("abort raises")
 
 
-def parsed(kind: type[M], payload: bytes) -> M:
-    """A request of its bytes.
+def page_size(requested: int) -> int:
+    """Return the page size of a list: 0 is the default, and more than the largest is taken as that."""
+    return min(requested or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def check_size(message: bytes) -> None:
+    """Check the size of an encoded request or response.
 
     Raises:
-        InvalidArgument: they are none.
+        InvalidArgument: it is larger than `MAX_MESSAGE_BYTES`.
     """
+    if len(message) > MAX_MESSAGE_BYTES:
+        raise InvalidArgument(
+            "MESSAGE_TOO_LARGE",
+            f"a message of {len(message)} bytes is larger than {MAX_MESSAGE_BYTES}, the most allowed",
+            metadata={"limit": str(MAX_MESSAGE_BYTES), "size": str(len(message))},
+        )
+
+
+def parsed(kind: type[M], payload: bytes) -> M:
+    """Return the request of encoded bytes.
+
+    Raises:
+        InvalidArgument: the bytes are no such message, or too many.
+    """
+    check_size(payload)
     try:
         return kind.FromString(payload)
     except DecodeError:
-        rule = f"must be an encoded {kind.DESCRIPTOR.full_name}, is {len(payload)} bytes that are none"
+        rule = f"must be an encoded {kind.DESCRIPTOR.full_name}, is {len(payload)} bytes that are not"
         raise InvalidArgument.field("request", rule) from None

@@ -10,7 +10,7 @@ from glasstape.v1 import market_pb2_grpc as pb_grpc
 from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.values import INTERVALS, SYMBOL_RULE, is_symbol
-from glasstape_server.market.draft import Batch, Report
+from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.ingest import MAX_BATCH_BARS, Ingest
 from glasstape_server.market.rules import MAX_TIME
 from glasstape_server.rpc.convert.market import (
@@ -20,38 +20,44 @@ from glasstape_server.rpc.convert.market import (
     instrument_to,
     microseconds,
 )
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller
-from glasstape_server.rpc.paging import page_size
-from glasstape_server.rpc.status import status_of
+from glasstape_server.rpc.convert.requests import enum_from
+from glasstape_server.rpc.handlers import Context, abort, abort_internal, caller, page_size, translate_errors
+from glasstape_server.rpc.status import problem_of
 
 MAX_BATCH_INSTRUMENTS = 16_384
 MAX_REJECTIONS = 1000
-"""Reasons in one answer: a batch of nothing but bad bars must not outgrow a message."""
+"""Rejections in one response, which must fit into a message."""
 
 
 class MarketServicer(pb_grpc.MarketServiceServicer):
-    """The gRPC adapter of the market room."""
+    """The gRPC adapter of the market."""
 
     def __init__(self, ingest: Ingest, quotas: Quotas) -> None:
         self._ingest = ingest
         self._quotas = quotas
 
-    async def PublishBars(
-        self, requests: AsyncIterator[pb.PublishBarsRequest], context: Context
-    ) -> AsyncIterator[pb.PublishBarsResponse]:
+    @translate_errors
+    async def PublishBars(self, request: pb.PublishBarsRequest, context: Context) -> pb.PublishBarsResponse:
+        """See market.proto."""
+        return _report_to(await self._ingest.publish(_batch_from(request)))
+
+    async def StreamBars(
+        self, requests: AsyncIterator[pb.StreamBarsRequest], context: Context
+    ) -> AsyncIterator[pb.StreamBarsResponse]:
         """See market.proto. Each batch is answered in its turn, once it is durable."""
         try:
             with self._quotas.stream(caller.get()):
                 async for request in requests:
-                    yield _report_to(request.batch_id, await self._ingest.publish(_batch_of(request)))
+                    report = await self._ingest.publish(_batch_from(request.batch))
+                    yield pb.StreamBarsResponse(batch_id=request.batch_id, receipt=_report_to(report))
         except GlasstapeError as error:
             await abort(context, error)
         except (grpc.aio.AbortError, grpc.RpcError):
             raise
         except Exception as error:
-            await abort_unexpected(context, error, "PublishBars")
+            await abort_internal(context, error, "StreamBars")
 
-    @answered
+    @translate_errors
     async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:
         """See market.proto."""
         if not is_symbol(request.symbol):
@@ -75,7 +81,7 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
             ).decode()
         return response
 
-    @answered
+    @translate_errors
     async def ListInstruments(
         self, request: pb.ListInstrumentsRequest, context: Context
     ) -> pb.ListInstrumentsResponse:
@@ -90,18 +96,23 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         )
 
 
-def _batch_of(request: pb.PublishBarsRequest) -> Batch:
-    """A batch, whose size is checked before anything is made of it: this runs on the event loop."""
+def _batch_from(request: pb.PublishBarsRequest) -> Batch:
+    """Return a batch. Its size is checked before it is converted, since this runs on the event loop.
+
+    Raises:
+        InvalidArgument: too many bars or instruments, or no such mode.
+    """
     for field, count, most in (
         ("bars", len(request.bars), MAX_BATCH_BARS),
         ("instruments", len(request.instruments), MAX_BATCH_INSTRUMENTS),
     ):
         if count > most:
             raise InvalidArgument.field(field, f"at most {most} in a batch, has {count}")
+    mode = BatchMode(enum_from("mode", request.mode, len(BatchMode)) or BatchMode.FINAL)
     return Batch(
-        [bar_from(bar) for bar in request.bars],
+        [bar_from(bar, provisional=mode is BatchMode.PROVISIONAL) for bar in request.bars],
         [instrument_from(item) for item in request.instruments],
-        request.backfill,
+        mode,
     )
 
 
@@ -112,16 +123,16 @@ def _after(token: str) -> int:
         raise InvalidArgument.field("page_token", "must be a next_page_token of this service") from None
 
 
-def _report_to(batch_id: int, report: Report) -> pb.PublishBarsResponse:
+def _report_to(report: Report) -> pb.PublishBarsResponse:
     return pb.PublishBarsResponse(
-        batch_id=batch_id,
         stored=report.stored,
         duplicates=report.duplicates,
         halted=report.halted,
         provisional=report.provisional,
+        replaced=report.replaced,
         rejected=len(report.rejections),
         rejections=[
-            pb.BarRejection(index=index, symbol=symbol[:64], status=status_of(error))
+            pb.BarRejection(index=index, symbol=symbol[:64], problem=problem_of(error))
             for index, symbol, error in report.rejections[:MAX_REJECTIONS]
         ],
     )

@@ -7,17 +7,17 @@ for down, flat, up: the calibrated probabilities of Predict, bit for bit.
 from collections.abc import Callable
 
 import numpy as np
-from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server import __version__
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
-from glasstape_server.rpc.handlers import Context, answered, call_of
+from glasstape_server.rpc.handlers import Context, call_from, translate_errors
 from glasstape_server.rpc.oip import open_inference_pb2 as oip
 from glasstape_server.rpc.oip import open_inference_pb2_grpc as oip_grpc
 from glasstape_server.serving.inference import Inference
 from glasstape_server.serving.items import check_count
+from glasstape_server.serving.requests import PredictRequest, Windows
 
 INPUT = "windows"
 OUTPUT = "confidences"
@@ -27,48 +27,48 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
     """The gRPC adapter."""
 
     def __init__(self, inference: Inference, repository: Repository, serves: Callable[[str], bool]) -> None:
-        """Serve.
+        """Make a servicer.
 
         Args:
-            inference: answers.
-            repository: which models there are.
-            serves: whether a service or model is healthy, "" being the server.
+            inference: predicts.
+            repository: models.
+            serves: whether a service or model is SERVING; "" is the server.
         """
         self._inference = inference
         self._repository = repository
         self._serves = serves
 
-    @answered
+    @translate_errors
     async def ServerLive(self, request: oip.ServerLiveRequest, context: Context) -> oip.ServerLiveResponse:
-        """Answering is living."""
+        """Return true: a server that answers is live."""
         return oip.ServerLiveResponse(live=True)
 
-    @answered
+    @translate_errors
     async def ServerReady(self, request: oip.ServerReadyRequest, context: Context) -> oip.ServerReadyResponse:
-        """As `grpc.health.v1` says."""
+        """Return the state of `grpc.health.v1`."""
         return oip.ServerReadyResponse(ready=self._serves(""))
 
-    @answered
+    @translate_errors
     async def ModelReady(self, request: oip.ModelReadyRequest, context: Context) -> oip.ModelReadyResponse:
-        """Whether this version is there, and `grpc.health.v1` says that its model serves."""
+        """Return whether the version exists and its model is SERVING."""
         try:
             model = self._find(request.name, request.version)
         except GlasstapeError:
             return oip.ModelReadyResponse(ready=False)
         return oip.ModelReadyResponse(ready=self._serves(model.ref.name))
 
-    @answered
+    @translate_errors
     async def ServerMetadata(
         self, request: oip.ServerMetadataRequest, context: Context
     ) -> oip.ServerMetadataResponse:
-        """Name and version."""
+        """Return name and version."""
         return oip.ServerMetadataResponse(name="glasstape", version=__version__)
 
-    @answered
+    @translate_errors
     async def ModelMetadata(
         self, request: oip.ModelMetadataRequest, context: Context
     ) -> oip.ModelMetadataResponse:
-        """Input and output of a model."""
+        """Return inputs and outputs of a model."""
         model = self._find(request.name, request.version)
         tensor = oip.ModelMetadataResponse.TensorMetadata
         return oip.ModelMetadataResponse(
@@ -79,21 +79,19 @@ class OpenInferenceServicer(oip_grpc.GRPCInferenceServiceServicer):
             outputs=[tensor(name=OUTPUT, datatype="FP64", shape=[-1, 3])],
         )
 
-    @answered
+    @translate_errors
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
-        """Predict. The protocol has no errors for single rows, so one bad row fails the call."""
+        """Predict. The protocol has no errors for single rows, so that one bad row fails the call."""
         model = self._find(request.model_name, request.model_version)
         count, data = _windows(request, model)
-        predict = pb.PredictRequest(
-            model=f"{model.ref.name}@{model.ref.version}",
-            input=pb.Input(windows=pb.Windows(count=count, data=data)),
-        )
-        response = await self._inference.predict(predict, call_of(context))
+        predict = PredictRequest(Windows(count, data), f"{model.ref.name}@{model.ref.version}")
+        predictions = await self._inference.predict(predict, call_from(context))
         rows = []
-        for prediction in response.predictions:
-            if prediction.WhichOneof("result") == "error":
-                raise InvalidArgument.field(INPUT, prediction.error.message)
-            rows.append((prediction.confidence.down, prediction.confidence.flat, prediction.confidence.up))
+        for item, confidence in zip(predictions.items, predictions.confidences, strict=True):
+            if confidence is None:
+                assert item.error is not None  # an item without a prediction has an error
+                raise InvalidArgument.field(INPUT, item.error.message)
+            rows.append((confidence.down, confidence.flat, confidence.up))
         output = oip.ModelInferResponse.InferOutputTensor(name=OUTPUT, datatype="FP64", shape=[len(rows), 3])
         return oip.ModelInferResponse(
             model_name=model.ref.name,

@@ -12,17 +12,25 @@ from glasstape_server.access.gate import check_may_explain
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.explain.catalogue import check_served
 from glasstape_server.explain.method import MethodName
-from glasstape_server.rpc.convert.explanations import method_from
-from glasstape_server.rpc.convert.signals import decode_event
+from glasstape_server.rpc.convert.predictions import ModelTable
+from glasstape_server.rpc.convert.requests import method_from
+from glasstape_server.rpc.convert.signals import decode_event, event_message
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import selection_from, subscription_from
 from glasstape_server.rpc.convert.track import TrackQuestion, question_from, track_record_to
-from glasstape_server.rpc.handlers import Context, abort, abort_unexpected, answered, caller, parsed
-from glasstape_server.rpc.paging import page_size
+from glasstape_server.rpc.handlers import (
+    Context,
+    abort,
+    abort_internal,
+    caller,
+    page_size,
+    parsed,
+    translate_errors,
+)
 from glasstape_server.rpc.stream_writer import StreamWriter
 from glasstape_server.serving.inference import Inference
 from glasstape_server.signals.delivery.hub import Hub
-from glasstape_server.signals.journal.log import Selection
+from glasstape_server.signals.journal.records import Selection
 from glasstape_server.signals.performance.track_record import Scored, track_record
 
 MAX_SEQUENCE = (1 << 63) - 1
@@ -40,14 +48,14 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         seen_until: Callable[[str], int],
         ready: asyncio.Event,
     ) -> None:
-        """Serve.
+        """Make a servicer.
 
         Args:
             hub: the feed.
-            ready: set once it is known which model publishes. A stream begins by telling it, and waits for it.
             encoder: makes the encoder of a stream.
-            inference: makes heat maps.
-            seen_until: last close that the model of a digest has learnt from, microseconds.
+            inference: computes heat maps.
+            seen_until: last close in the training data of a model, by digest, microseconds.
+            ready: set once the active model is known. A stream waits for it, since it opens with that model.
         """
         self._seen_until = seen_until
         self._hub = hub
@@ -58,8 +66,8 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
     async def Signals(  # type: ignore[override]  # the stub knows generators of messages only
         self, payload: bytes, context: Context
     ) -> None:
-        """See signals.proto. Takes and writes bytes: events were encoded when they were journalled."""
-        with contextlib.ExitStack() as held:  # until the call is over: a reader may leave its very end unread
+        """See signals.proto. Takes and writes bytes: events were encoded when they were journaled."""
+        with contextlib.ExitStack() as held:  # until the call ends, since its end may stay unread
             try:
                 request = parsed(pb.SignalsRequest, payload)
                 wanted = subscription_from(request)
@@ -73,7 +81,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             except (grpc.aio.AbortError, grpc.RpcError):
                 raise
             except Exception as error:
-                await abort_unexpected(context, error, "Signals")
+                await abort_internal(context, error, "Signals")
 
     def _heatmaps(self, request: pb.SignalsRequest) -> MethodName | None:
         if not request.heatmap_method:
@@ -83,7 +91,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         check_served(self._inference.inputs.model(""), method)
         return method
 
-    @answered
+    @translate_errors
     async def ListSignals(self, request: pb.ListSignalsRequest, context: Context) -> pb.ListSignalsResponse:
         """See signals.proto."""
         selection = selection_from(request.symbols, request.kinds, request.min_confidence)
@@ -104,17 +112,16 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             else:
                 first = max(first, int(position))
         records = await self._hub.read(
-            self._hub.log.page, selection, first, last, size + 1, request.descending
+            self._hub.history.page, selection, first, last, size + 1, request.descending
         )
-        response = pb.ListSignalsResponse(
-            events=[pb.Event.FromString(record.payload) for record in records[:size]],
-            epoch=bounds.epoch.hex(),
-        )
+        table = ModelTable()
+        events = [event_message(record.payload, table.index(record.model)) for record in records[:size]]
+        response = pb.ListSignalsResponse(events=events, models=table.messages(), epoch=bounds.epoch.hex())
         if len(records) > size:
             response.next_page_token = f"{bounds.epoch.hex()}:{records[size].sequence}"
         return response
 
-    @answered
+    @translate_errors
     async def GetTrackRecord(
         self, request: pb.GetTrackRecordRequest, context: Context
     ) -> pb.GetTrackRecordResponse:
@@ -124,10 +131,14 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         return await self._hub.read(self._track_record, selection, question)
 
     def _track_record(self, selection: Selection, question: TrackQuestion) -> pb.GetTrackRecordResponse:
-        """On a journal reader thread."""
+        """Compute on a journal reader thread."""
         bounds = self._hub.bounds
-        records = self._hub.log.page(selection, 1, bounds.head, 1 << 62, False)
-        scored = [Scored.of(decode_event(r.payload)) for r in records if question.model in ("", r.model_name)]
+        records = self._hub.history.page(selection, 1, bounds.head, 1 << 62, False)
+        scored = [
+            Scored.of(decode_event(r.payload, r.model))
+            for r in records
+            if question.model in ("", r.model.name)
+        ]
         kept = [
             item for item in scored if not (question.exclude_abstained and item.outcome.confidence.abstained)
         ]

@@ -1,5 +1,6 @@
-"""Domain errors -> gRPC statuses: a canonical code, one ErrorInfo, and what helps to mend it."""
+"""Domain errors as gRPC statuses and as Problems: a canonical code, one reason, field violations, a retry delay."""
 
+from glasstape.v1 import errors_pb2
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -8,6 +9,7 @@ from grpc import StatusCode
 from glasstape_server.domain import errors
 
 DOMAIN = "glasstape"
+REASON_PREFIX = "ERROR_REASON_"
 
 _CODES: dict[type[errors.GlasstapeError], StatusCode] = {
     errors.InvalidArgument: StatusCode.INVALID_ARGUMENT,
@@ -24,15 +26,30 @@ _CODES: dict[type[errors.GlasstapeError], StatusCode] = {
     errors.DataLoss: StatusCode.DATA_LOSS,
     errors.Internal: StatusCode.INTERNAL,
 }
+_REASONS = {name.removeprefix(REASON_PREFIX): value for name, value in errors_pb2.ErrorReason.items()}
 
 
 def code_of(error: errors.GlasstapeError) -> StatusCode:
-    """The canonical code of a domain error."""
+    """Return the canonical code of a domain error."""
     return _CODES[type(error)]
 
 
+def problem_of(error: errors.GlasstapeError) -> errors_pb2.Problem:
+    """Return a domain error as the Problem of one item."""
+    return errors_pb2.Problem(
+        code=code_of(error).value[0],
+        reason=_REASONS.get(error.reason, errors_pb2.ERROR_REASON_UNSPECIFIED),
+        message=error.message,
+        metadata=error.metadata,
+        violations=[
+            errors_pb2.FieldViolation(field=violation.field, description=violation.rule)
+            for violation in error.violations
+        ],
+    )
+
+
 def status_of(error: errors.GlasstapeError) -> status_pb2.Status:
-    """The rich status of a domain error."""
+    """Return the rich status of a domain error."""
     name = code_of(error).name
     status = status_pb2.Status(code=code_pb2.Code.Value(name), message=error.message)
     _pack(
@@ -53,7 +70,7 @@ def status_of(error: errors.GlasstapeError) -> status_pb2.Status:
 
 
 def trailing_metadata(error: errors.GlasstapeError) -> tuple[tuple[str, bytes], ...]:
-    """The rich status where gRPC clients look for it."""
+    """Return the rich status as the metadata in which gRPC clients look for it."""
     return (("grpc-status-details-bin", status_of(error).SerializeToString()),)
 
 

@@ -1,4 +1,4 @@
-"""Writes one subscriber's messages to its stream, and the heat maps it asked for beside them."""
+"""Writes a subscriber's messages to its stream, and the heat maps that it requested."""
 
 import asyncio
 import base64
@@ -9,8 +9,9 @@ from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.values import Kind
 from glasstape_server.explain.method import MethodName
+from glasstape_server.rpc.convert.explanations import heatmaps_to
 from glasstape_server.rpc.convert.stream import StreamEncoder
-from glasstape_server.rpc.handlers import Context, call_of
+from glasstape_server.rpc.handlers import Context, call_from
 from glasstape_server.serving.inference import Inference
 from glasstape_server.signals.delivery import messages as feed
 from glasstape_server.signals.delivery.subscriber import Subscriber
@@ -18,7 +19,7 @@ from glasstape_server.signals.delivery.subscriber import Subscriber
 log = logging.getLogger(__name__)
 
 HEATMAPS_AT_ONCE = 256
-"""Maps computed for one batch at most: the newest ones; the rest is shed."""
+"""Maps computed for one batch: the newest ones; the others are shed."""
 
 
 class StreamWriter:
@@ -38,16 +39,16 @@ class StreamWriter:
         self._inference = inference
         self._heatmaps = heatmaps
         self._explaining: asyncio.Task[None] | None = None
-        # Events and heat maps come from two tasks, and a message must be out before the next begins.
+        # Events and heat maps come from two tasks; messages must not interleave.
         self._writing = asyncio.Lock()
         self._position = (b"", 0)
-        """Token and through_sequence of the last message that the wire has taken."""
+        """Token and through_sequence of the last message that the wire has accepted."""
 
     async def run(self) -> None:
         """Write until the stream ends.
 
         Raises:
-            ResourceExhausted: the reader left too many lossless events waiting, or a message for too long.
+            ResourceExhausted: too many lossless events wait for the subscriber, or a message was unread for too long.
             GlasstapeError: the token cannot be used.
         """
         writer = asyncio.ensure_future(self._write_messages())
@@ -59,7 +60,7 @@ class StreamWriter:
                 return
             raise ResourceExhausted(
                 "SLOW_CONSUMER",
-                "this reader does not keep up with the feed; nothing is lost: resume from the token",
+                "the subscriber does not keep up with the feed; nothing is lost: resume from the token",
                 metadata={"resume_token": base64.b64encode(self._position[0]).decode()},
             )
         finally:
@@ -86,8 +87,8 @@ class StreamWriter:
             async with asyncio.timeout(self._subscriber.patience):
                 await self._context.write(raw)
         except TimeoutError:
-            self._subscriber.cut_off()
-            raise asyncio.CancelledError from None  # `run` ends the stream, and this task with it
+            self._subscriber.disconnect_slow()
+            raise asyncio.CancelledError from None  # `run` ends the stream and cancels this task
 
     def _start_explaining(self, batch: feed.Batch) -> None:
         """Explain a batch's newest signals, unless the batch before is still being explained."""
@@ -99,19 +100,15 @@ class StreamWriter:
 
     async def _explain(self, sequences: list[int], method: MethodName) -> None:
         try:
-            made = await self._inference.explain_signals(sequences, method, call_of(self._context))
+            maps = await self._inference.explain_signals(sequences, method, call_from(self._context))
         except ResourceExhausted:
-            return  # under load, and beyond the caller's quota, maps are shed
+            return  # maps are shed under load and beyond the caller's quota
         except Exception:
             log.exception("heat maps of %d signals failed", len(sequences))
             return
-        maps = [
-            pb.SignalHeatmap(sequence=sequence, explanation=explanation)
-            for sequence, explanation in zip(sequences, made, strict=True)
-        ]
         async with self._writing:
             token, through = self._position
             response = pb.SignalsResponse(
-                resume_token=token, through_sequence=through, heatmaps=pb.SignalHeatmaps(heatmaps=maps)
+                resume_token=token, through_sequence=through, heatmaps=heatmaps_to(maps)
             )
             await self._write(response.SerializeToString())

@@ -1,133 +1,179 @@
-"""Predict and Explain, free of the wire: a request and a call in, a response out.
+"""Predict and Explain over domain values.
 
-`Batched`, through which every wire comes, the Open Inference Protocol and the feed are thin adapters around
-`Inference`.
+Explain is five steps: resolve the source, plan (the one place that checks), run on the engine, judge, and
+return; `rpc.convert` encodes. Calls of ready windows take the same steps by the batch, see `rpc.batched_inference`.
 """
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
-from glasstape.v1 import inference_pb2 as pb
-from google.protobuf.duration_pb2 import Duration
 
 from glasstape_server.access.quotas import Quotas
-from glasstape_server.domain.values import Call, Float32s, Forecasts
+from glasstape_server.domain.values import Call, Confidence
+from glasstape_server.engine.edit import FlipClass
 from glasstape_server.engine.engine import Engine
-from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import PASSES_AT_ONCE, Explain, Forecast, forecasts
-from glasstape_server.explain.catalogue import baseline_of, check_served
+from glasstape_server.engine.job import Lane, Result
+from glasstape_server.engine.work import Forecast, Maps, forecasts
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
-from glasstape_server.rpc.convert.explanations import request_from
-from glasstape_server.rpc.convert.inference import prediction_to
-from glasstape_server.serving.carried import reference_windows
-from glasstape_server.serving.explanations import MAX_BACKGROUND, Wanted, explanations
+from glasstape_server.serving.counterfactuals import flip_explanations
+from glasstape_server.serving.explanation import Explanation, MapBatch
 from glasstape_server.serving.inputs import Inputs
-from glasstape_server.serving.items import asked_for, group_by_model
+from glasstape_server.serving.items import Item, group_by_model
+from glasstape_server.serving.plan import Step, plan
+from glasstape_server.serving.requests import (
+    MAP_ONLY,
+    ExplainRequest,
+    PredictRequest,
+    QualityLevel,
+    SignalRefs,
+    item_count,
+)
 
 BULK_ITEMS = 1024
 """Predict calls with more items than this go to the bulk lane."""
+INLINE_ITEMS = 16
+"""Explanations judged on the event loop; more of them go to a worker thread."""
+
+
+@dataclass(slots=True)
+class Timing:
+    """Where the time went, seconds."""
+
+    queue: float = 0.0
+    compute: float = 0.0
+
+    def add(self, result: Result) -> None:
+        """Add one job of the engine."""
+        self.queue += result.queue_seconds
+        self.compute += result.compute_seconds
+
+
+@dataclass(slots=True)
+class Predictions:
+    """Predictions in the order of the source."""
+
+    items: Sequence[Item]
+    confidences: list[Confidence | None]
+    """None: the item failed, see its `error`."""
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(slots=True)
+class Explanations:
+    """Explanations in the order of the source."""
+
+    request: ExplainRequest
+    items: Sequence[Item]
+    explanations: list[Explanation | None]
+    """None: the item failed, see its `error`."""
+    timing: Timing = field(default_factory=Timing)
 
 
 class Inference:
-    """Predict and Explain over resolved inputs."""
+    """Predict and Explain over resolved items."""
 
     def __init__(self, inputs: Inputs, engine: Engine, quotas: Quotas) -> None:
         self.inputs = inputs
         self.engine = engine
         self.quotas = quotas
 
-    async def predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
-        """Answer one Predict call. Past signals get their journalled confidences, bit for bit."""
-        self.quotas.windows(call.principal, asked_for(request.input))
-        items = await self.inputs.resolve(request.input, request.model, call)
-        response = pb.PredictResponse()
-        answers: dict[int, tuple[Forecasts, int]] = {}
-        if request.input.WhichOneof("source") != "signals":
-            for group in group_by_model(items):
-                made = await self.forecast(group.model, np.stack(group.windows), call)
-                answers.update({row: (made, place) for place, row in enumerate(group.rows)})
-                _set_timing(response.timing, made.queue_seconds, made.compute_seconds)
-        for row, item in enumerate(items):
-            confidence = item.journalled
-            if row in answers:
-                made, place = answers[row]
-                confidence = made.confidence(place)
-            response.predictions.append(prediction_to(item, confidence))
-        return response
-
-    async def forecast(
-        self, model: Model, windows: Float32s, call: Call, lane: Lane | None = None
-    ) -> Forecasts:
-        """Predict windows (batch, time, feature) with one model."""
-        if lane is None:
-            lane = Lane.BULK if len(windows) > BULK_ITEMS else Lane.INTERACTIVE
-        result = await self.engine.run(Forecast(model), windows, lane, call)
-        return forecasts(model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)
-
-    async def explain(self, message: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
-        """Answer one Explain call: prediction and map of each item from one pinned model version."""
-        request = request_from(message)
-        source = message.input.WhichOneof("source")
-        model = self.inputs.model("" if source == "signals" else message.model)
-        if source != "signals":
-            check_served(model, request.method)
-        if message.HasField("background"):
-            reference_windows(message.background, model, "background", MAX_BACKGROUND)
-        self._count(asked_for(message.input), model, request, call)
-        wanted = Wanted(
-            request,
-            message.quality or pb.QUALITY_LEVEL_FAST,
-            message.baseline_windows if message.HasField("baseline_windows") else None,
-            message.background if message.HasField("background") else None,
-            with_windows=source != "windows",
-        )
-        items = await self.inputs.resolve(
-            message.input,
-            message.model,
-            call,
-            with_bars=True,
-            with_previous=request.baseline is BaselineKind.PREVIOUS,
-        )
-        baseline = baseline_of(request)
-        response = pb.ExplainResponse(
-            method=pb.Method.ValueType(int(request.method)),
-            score=pb.Score.ValueType(int(request.question.score)),
-            baseline=pb.Baseline.ValueType(int(baseline)) if baseline else pb.BASELINE_UNSPECIFIED,
-        )
-        made, results = await explanations(self.engine, items, wanted, call)
-        for result in results:
-            _set_timing(response.timing, result.queue_seconds, result.compute_seconds)
-        response.explanations.extend(made)
-        return response
-
-    def _count(self, count: int, model: Model, request: Request, call: Call) -> None:
-        searched = request.method is MethodName.COUNTERFACTUAL
-        each = PASSES_AT_ONCE if searched else Explain(model, request).passes
-        self.quotas.passes(call.principal, count * each)
-
-    async def explain_signals(
-        self, sequences: list[int], method: MethodName, call: Call
-    ) -> list[pb.Explanation]:
-        """Maps of past signals for the feed, in order.
+    async def predict(self, request: PredictRequest, call: Call) -> Predictions:
+        """Predict the items of a request. Past signals return their journaled probabilities, bit for bit.
 
         Raises:
-            ResourceExhausted: the queue is full, or the caller's quota used up.
+            InvalidArgument: broken framing.
+            NotFound: no such model.
+            ResourceExhausted: the queue is full, or the caller's quota is used up.
         """
-        refs = pb.SignalRefs(sequences=sequences)
-        items = await self.inputs.resolve(pb.Input(signals=refs), "", call, with_bars=True)
-        # A buy and its confidence are one window: it is explained once.
-        keys = [(i.symbol, i.bar_close_time, i.model and i.model.ref.digest, i.error) for i in items]
+        self.quotas.windows(call.principal, item_count(request.source))
+        pinned = self.inputs.pin(request.source, request.model)
+        items = await self.inputs.resolve(request.source, pinned, call)
+        predictions = Predictions(items, [item.journaled for item in items])
+        if isinstance(request.source, SignalRefs):
+            return predictions
+        for group in group_by_model(items):
+            windows = np.stack(group.windows)
+            result = await self.engine.run(Forecast(group.model), windows, predict_lane(len(windows)), call)
+            predictions.timing.add(result)
+            stated = forecasts(group.model, windows, result.columns[0])
+            for place, row in enumerate(group.rows):
+                predictions.confidences[row] = stated.confidence(place)
+        return predictions
+
+    async def explain(self, request: ExplainRequest, call: Call) -> Explanations:
+        """Predict and explain the items of a request, each from one pinned model version.
+
+        Raises:
+            InvalidArgument: broken framing, or baseline windows that do not fit the model.
+            FailedPrecondition: the model cannot serve the method.
+            NotFound: no such model.
+            ResourceExhausted: the queue is full, or the caller's quota is used up.
+        """
+        pinned = self.inputs.pin(request.source, request.model)
+        with_previous = request.explanation.baseline is BaselineKind.PREVIOUS
+        items = await self.inputs.resolve(
+            request.source, pinned, call, with_bars=True, with_previous=with_previous
+        )
+        return await self._explain(items, pinned, request, call)
+
+    async def explain_signals(
+        self, sequences: Sequence[int], method: MethodName, call: Call
+    ) -> list[tuple[int, Explanation]]:
+        """Return maps of past signals for the feed, by sequence; a signal that cannot be explained is left out.
+
+        Raises:
+            ResourceExhausted: the queue is full, or the caller's quota is used up.
+        """
+        source = SignalRefs(sequences)
+        request = ExplainRequest(
+            source, Request(method, Question()), quality=QualityLevel.NONE, include=MAP_ONLY
+        )
+        items = await self.inputs.resolve(source, None, call, with_bars=method is MethodName.COUNTERFACTUAL)
+        # A buy and its confidence are one window, which is explained once.
+        keys = [(item.symbol, item.bar_close_time, item.model and item.model.ref.digest) for item in items]
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         rows = sorted(first.values())
-        wanted = Wanted(Request(method, Question()))
-        self._count(len(rows), self.inputs.model(""), wanted.request, call)
-        made, _ = await explanations(self.engine, [items[row] for row in rows], wanted, call)
-        by_row = dict(zip(rows, made, strict=True))
-        return [by_row[first[key]] for key in keys]
+        explained = await self._explain([items[row] for row in rows], None, request, call)
+        by_row = dict(zip(rows, explained.explanations, strict=True))
+        maps = [(sequence, by_row[first[key]]) for sequence, key in zip(sequences, keys, strict=True)]
+        return [(sequence, explanation) for sequence, explanation in maps if explanation is not None]
+
+    async def _explain(
+        self, items: Sequence[Item], pinned: Model | None, request: ExplainRequest, call: Call
+    ) -> Explanations:
+        steps = plan(items, pinned, request)
+        explained = Explanations(request, items, [None] * len(items))
+        # An item that failed costs one pass, so that no call is free.
+        failed = len(items) - sum(len(step.rows) for step in steps)
+        self.quotas.passes(call.principal, failed + sum(step.passes for step in steps))
+        for step in steps:
+            result = await self.engine.run(step.work, step.columns, Lane.EXPLAIN, call)
+            explained.timing.add(result)
+            if len(step.rows) <= INLINE_ITEMS:
+                judged = judge(step, result, items, request)
+            else:
+                judged = await asyncio.to_thread(judge, step, result, items, request)
+            for row, explanation in zip(step.rows, judged, strict=True):
+                explained.explanations[row] = explanation
+        return explained
 
 
-def _set_timing(timing: pb.Timing, queue: float, compute: float) -> None:
-    for field, seconds in ((timing.queue_time, queue), (timing.compute_time, compute)):
-        total = Duration()
-        total.FromMicroseconds(field.ToMicroseconds() + int(seconds * 1e6))
-        field.CopyFrom(total)
+def judge(
+    step: Step, result: Result, items: Sequence[Item], request: ExplainRequest
+) -> list[Explanation | None]:
+    """Return the explanations of a step that has run; None: the item failed."""
+    if isinstance(step.work, FlipClass):
+        return flip_explanations(step, result.columns, items, request)
+    maps = Maps.of(result.columns)
+    stated = forecasts(step.model, step.windows, maps.logits)
+    batch = MapBatch(step.work, request.quality, request.include, step.windows, stated, maps)
+    return [batch.explanation(place, items[row]) for place, row in enumerate(step.rows)]
+
+
+def predict_lane(count: int) -> Lane:
+    """Return the lane of a Predict call with so many windows."""
+    return Lane.BULK if count > BULK_ITEMS else Lane.INTERACTIVE

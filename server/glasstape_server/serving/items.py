@@ -1,16 +1,9 @@
-"""What a request is about: items, each with its window, its pinned model and where it came from."""
+"""Items of a request, each with its window, its pinned model and its origin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from glasstape.v1 import inference_pb2 as pb
-
-from glasstape_server.domain.errors import (
-    FailedPrecondition,
-    GlasstapeError,
-    InvalidArgument,
-    ResourceExhausted,
-)
+from glasstape_server.domain.errors import FailedPrecondition, GlasstapeError, InvalidArgument
 from glasstape_server.domain.values import Confidence, Float32s, Floats, Ints
 from glasstape_server.models.model import Model
 
@@ -19,7 +12,7 @@ MAX_ITEMS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """The bars behind a window, with what may be done to the last of them."""
+    """Bars behind a window, with the exchange's rules for editing the last of them."""
 
     columns: Floats  # (6, bar): close time, open, high, low, close, volume
     session: Ints  # (bar,) trading day
@@ -28,30 +21,37 @@ class Bars:
     previous_session_close: float = 0.0
 
     def close_times(self, count: int) -> list[int]:
-        """Close times of the last `count` bars."""
+        """Return the close times of the last `count` bars, microseconds."""
         return [int(time) for time in self.columns[0, -count:]]
 
 
 @dataclass(slots=True)
 class Item:
-    """One thing to predict."""
+    """One item to predict."""
 
     model: Model | None = None
     window: Float32s | None = None
     error: GlasstapeError | None = None
     symbol: str = ""
     bar_close_time: int | None = None
-    journalled: Confidence | None = None
-    """What was published of this very window, for past signals."""
+    journaled: Confidence | None = None
+    """Published probabilities of this very window, for past signals."""
     bars: Bars | None = None
-    """The bars that the window was made of; None: not known."""
+    """Bars that the window was made of; None: unknown."""
     previous: Float32s | None = None
-    """The window of the signal before; None: not asked for, or there is none."""
+    """Window of the signal before; None: not requested, or there is none."""
+
+    @property
+    def close_times(self) -> list[int]:
+        """Close times of the window's bars, oldest first, microseconds; empty: unknown."""
+        if self.model is None or self.bars is None:
+            return []
+        return self.bars.close_times(self.model.window_shape[0])
 
 
 @dataclass(slots=True)
 class Group:
-    """Items that one model answers together."""
+    """Items of one model, which are computed together."""
 
     model: Model
     rows: list[int] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Group:
 
 
 def group_by_model(items: Sequence[Item]) -> list[Group]:
-    """Items without an error, by model."""
+    """Return the items without an error, by model."""
     groups: dict[str, Group] = {}
     for row, item in enumerate(items):
         if item.error is None and item.model is not None and item.window is not None:
@@ -69,8 +69,8 @@ def group_by_model(items: Sequence[Item]) -> list[Group]:
     return list(groups.values())
 
 
-def put(item: Item, window: Float32s, usable: bool) -> None:
-    """Give an item its window, or say why its bars make none."""
+def set_window(item: Item, window: Float32s, usable: bool) -> None:
+    """Set an item's window, or its error when its bars make none."""
     if usable:
         item.window = window
     else:
@@ -81,8 +81,8 @@ def put(item: Item, window: Float32s, usable: bool) -> None:
         )
 
 
-def put_previous(item: Item, window: Float32s | None) -> None:
-    """Give an item the window before its own, or say that there is none."""
+def set_previous(item: Item, window: Float32s | None) -> None:
+    """Set the window before an item's own, or its error when there is none."""
     if item.error is None and window is None:
         item.error = FailedPrecondition(
             "NO_PREVIOUS_SIGNAL",
@@ -92,40 +92,24 @@ def put_previous(item: Item, window: Float32s | None) -> None:
     item.previous = window
 
 
-def too_few(symbol: str, have: int, need: int) -> FailedPrecondition:
-    """The error of too short a history."""
+def too_few_bars(symbol: str, bars: int, required: int) -> FailedPrecondition:
+    """Return the error of a series that is too short."""
     return FailedPrecondition(
         "TOO_FEW_BARS",
-        f"{symbol!r} has {have} bars, the model needs {need}",
-        metadata={"symbol": symbol, "bars": str(have), "min_bars": str(need)},
+        f"{symbol!r} has {bars} bars, the model needs {required}",
+        metadata={"symbol": symbol, "bars": str(bars), "min_bars": str(required)},
     )
 
 
-def asked_for(source: pb.Input) -> int:
-    """How many items a request asks for, before any of them is looked at."""
-    match source.WhichOneof("source"):
-        case "windows":
-            return source.windows.count
-        case "bars":
-            return len(source.bars.series)
-        case "symbols":
-            return len(source.symbols.symbols)
-        case _:
-            return len(source.signals.sequences)
-
-
 def check_count(field_name: str, count: int) -> None:
-    """Refuse a call about nothing, or about too much.
+    """Check the number of items of a call.
 
     Raises:
-        InvalidArgument: nothing.
-        ResourceExhausted: more than `MAX_ITEMS`.
+        InvalidArgument: none, or more than `MAX_ITEMS`.
     """
     if count == 0:
         raise InvalidArgument.field(field_name, f"must be 1-{MAX_ITEMS}, is 0")
     if count > MAX_ITEMS:
-        raise ResourceExhausted(
-            "TOO_MANY_ITEMS",
-            f"{field_name}: at most {MAX_ITEMS} in a call, asked for {count}",
-            metadata={"limit": str(MAX_ITEMS), "count": str(count)},
+        raise InvalidArgument.field(
+            field_name, f"at most {MAX_ITEMS} in a call, is {count}", "TOO_MANY_ITEMS"
         )

@@ -22,7 +22,7 @@ from glasstape_server.market.clock import bars_later
 
 
 class Forecaster(Protocol):
-    """The active model as the feed sees it: pinned for one burst."""
+    """The active model, pinned for one burst."""
 
     @property
     def ref(self) -> ModelRef:
@@ -46,7 +46,7 @@ class Forecaster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A bar that closed, with what its signal says beside the confidences."""
+    """A bar that closed, with what its signal holds beside the confidences."""
 
     bar: Bar
     previous_session_close: float | None
@@ -54,8 +54,8 @@ class Closed:
     data_state: DataState
 
 
-def signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
-    """The signal of one closed bar."""
+def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
+    """Return the signal of one closed bar."""
     bar = closed.bar
     return Signal(
         confidence=confidence,
@@ -70,13 +70,20 @@ def signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
     )
 
 
-def announce(made: Signal, sequence: int, publish_time: int, model: ModelRef) -> list[Event]:
-    """The events of one signal: its confidence at `sequence`, and right behind it the buy of an UP."""
-    bar = made.bar
-    bodies: list[Signal | Buy | Outcome] = [made]
-    if made.confidence.direction is Direction.UP:
-        bodies.append(Buy(sequence, made))
+def announce(signal: Signal, position: int, publish_time: int, model: ModelRef) -> list[Event]:
+    """Return the events of one signal: its confidence, and right behind it the buy of an UP.
+
+    Args:
+        signal: what is announced.
+        position: of the confidence within its batch, from 1; the journal numbers the batch.
+        publish_time: wall time, microseconds.
+        model: which made the signal.
+    """
+    bar = signal.bar
+    bodies: list[Signal | Buy | Outcome] = [signal]
+    if signal.confidence.direction is Direction.UP:
+        bodies.append(Buy(position, signal))
     return [
-        Event(sequence + offset, bar.symbol, bar.interval, bar.close_time, publish_time, model, body)
+        Event(position + offset, bar.symbol, bar.interval, bar.close_time, publish_time, model, body)
         for offset, body in enumerate(bodies)
     ]

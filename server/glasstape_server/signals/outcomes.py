@@ -1,4 +1,4 @@
-"""What came of signals: resolved by bar count."""
+"""Outcomes of signals, resolved by bar count."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from glasstape_server.features.labels import realised
 
 
 def resolve(event: Event, columns: Floats) -> Outcome | None:
-    """The outcome of a confidence event, if its horizon has passed.
+    """Return the outcome of a confidence event, if its horizon has passed.
 
     Args:
         event: the confidence.
@@ -16,20 +16,20 @@ def resolve(event: Event, columns: Floats) -> Outcome | None:
     Returns:
         The outcome, or None while the future is not known.
     """
-    made = event.body
-    assert isinstance(made, Signal)
+    signal = event.body
+    assert isinstance(signal, Signal)
     start = int(columns[0].searchsorted(event.bar_close_time))
-    end = start + int(made.entry) + made.horizon_bars
+    end = start + int(signal.entry) + signal.horizon_bars
     if end >= columns.shape[1] or columns[0, start] != event.bar_close_time:
         return None
-    closes = np.log(columns[4, start + int(made.entry) : end + 1])
-    paths, threshold = (closes[1:] - closes[0])[None], np.array([made.flat_threshold])
-    (class_index,), (log_return,) = realised(made.label_kind, paths, threshold)
+    closes = np.log(columns[4, start + int(signal.entry) : end + 1])
+    paths, threshold = (closes[1:] - closes[0])[None], np.array([signal.flat_threshold])
+    (class_index,), (log_return,) = realised(signal.label_kind, paths, threshold)
     return Outcome(
         confidence_sequence=event.sequence,
         signal_close_time=event.bar_close_time,
-        predicted=made.confidence.direction,
+        predicted=signal.confidence.direction,
         realised=Direction(class_index),
         realised_return=float(log_return),
-        confidence=made.confidence,
+        confidence=signal.confidence,
     )

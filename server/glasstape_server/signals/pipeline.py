@@ -1,116 +1,119 @@
-"""Bar close -> windows -> prediction -> decision -> journal -> hub.
+"""Bar close -> windows -> prediction -> decision -> journal.
 
-Whatever closed while the last burst was worked on is the next burst. One transaction holds all that a
-burst made; subscribers see it only after that transaction is on disk. What was acknowledged and not
-yet signalled when a process died is signalled first when the next one starts.
+Whatever closed while the last burst was worked on is the next burst. One append holds all events of a burst;
+subscribers see them when the journal has committed it. What was acknowledged and not yet signaled when a
+process died is signaled first when the next one starts.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
-
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.values import (
-    INTERVALS,
-    Bar,
-    Event,
-    Float32s,
-    Floats,
-    Forecasts,
-    Outcome,
-    Signal,
-)
-from glasstape_server.features.compute import volatility
-from glasstape_server.features.windows import latest_windows
+from glasstape_server.domain.values import Event, Float32s, Forecasts, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
-from glasstape_server.signals.decision import Closed, Forecaster, announce, signal
-from glasstape_server.signals.delivery.hub import Hub
-from glasstape_server.signals.journal.log import Entry, Key, Record
+from glasstape_server.signals.decision import Forecaster, announce, make_signal
+from glasstape_server.signals.gather import BarClose, Gathered, gather
+from glasstape_server.signals.journal.batch import EventBatch
+from glasstape_server.signals.journal.history import HistoryReaders
+from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
+from glasstape_server.signals.journal.records import SeriesKey
 from glasstape_server.signals.journal.retention import Retention
-from glasstape_server.signals.outcomes import resolve
+from glasstape_server.signals.open_signals import OpenSignals, Resolved
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-"""Pause before a burst that could not be journalled is tried again."""
-
-Burst = Sequence[tuple[Key, int]]
-"""Series and close times, one bar of each series."""
+"""Pause before a burst that could not be journaled is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How events become bytes, and back: the wire's business, handed in."""
+    """How events become bytes, and back; handed in by the layer that knows the messages."""
 
     encode: Callable[[Event], bytes]
-    decode: Callable[[bytes], Event]
+    decode: Callable[[bytes, ModelRef], Event]
 
 
 @dataclass(frozen=True, slots=True)
-class _Gathered:
-    """What the market knows of a burst."""
-
-    closed: list[Closed]
-    windows: Float32s
-    outcomes: list[tuple[Event, Outcome]]
-
-
-@dataclass(frozen=True, slots=True)
-class Signalled:
-    """A burst that is journalled and published, for whoever keeps count."""
+class Signaled:
+    """A burst that is journaled."""
 
     forecaster: Forecaster
     windows: Float32s
+    """(signal, time, feature)"""
     forecasts: Forecasts | None
     """None: no window was ready."""
-    outcomes: Sequence[tuple[Event, Outcome]]
-    """Signals that were resolved, with what came of them."""
+    outcomes: Sequence[Resolved]
+    """Signals that were resolved, with their outcomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A burst that is decided: however often it is appended, it says the same."""
+
+    batch: EventBatch
+    expected: int
+    """The head of the journal that it was decided behind."""
+    signaled: Signaled
 
 
 class Pipeline:
-    """One task that turns closed bars into journalled, published events."""
+    """One task that turns closed bars into journaled events."""
 
     def __init__(
         self,
         *,
         ingest: Ingest,
-        hub: Hub,
+        journal: Journal,
+        readers: HistoryReaders,
         interval: str,
         active: Callable[[], Forecaster],
         codec: Codec,
         retention: Retention | None = None,
-        on_signalled: Callable[[Signalled], None] = lambda burst: None,
+        on_signaled: Callable[[Signaled], None] = lambda burst: None,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
+        """Signal nothing yet.
+
+        Args:
+            ingest: bars that closed.
+            journal: what is appended to.
+            readers: of its history: where the last process stopped.
+            interval: bar interval to signal.
+            active: the model that publishes, as of now.
+            codec: how events are encoded.
+            retention: removes old events after each burst.
+            on_signaled: called after each burst that is journaled.
+            retry_seconds: pause before a burst that failed is tried again.
+        """
         self._ingest = ingest
-        self._hub = hub
+        self._journal = journal
+        self._readers = readers
         self._interval = interval
         self._active = active
         self._codec = codec
         self._retention = retention
-        self._on_signalled = on_signalled
-        self._pending: dict[Key, deque[int]] = {}
-        self._open: dict[Key, list[Event]] = {}
-        self._progress: dict[Key, int] = {}
+        self._on_signaled = on_signaled
+        self._retry_seconds = retry_seconds
+        self._pending: dict[SeriesKey, deque[int]] = {}
+        self._open = OpenSignals()
+        self._progress: dict[SeriesKey, int] = {}
+        self._head = 0
+        """Newest event that open signals and progress know of: the fence of the next burst."""
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._journal = ThreadPoolExecutor(1, "journal")
         self._task: asyncio.Task[None] | None = None
-        self.trouble = ""
-        """Why the burst at hand cannot be signalled; empty: it can."""
+        self.degraded_reason = ""
+        """Why the current burst cannot be signaled; empty: it can."""
 
     async def start(self) -> None:
         """Signal what was acknowledged before, then follow the market. Returns when caught up."""
-        for record in await self._hub.read(self._hub.log.unresolved):
-            event = self._codec.decode(record.payload)
-            self._open.setdefault((event.symbol, event.interval), []).append(event)
-        self._progress = await self._hub.read(self._hub.log.progress)
+        await self._load()
         backlog = 0
         for key in self._ingest.store.series_keys(self._interval):
             after = self._progress.get(key, 0)
@@ -121,18 +124,18 @@ class Pipeline:
             if merged:
                 self._pending[key] = deque(merged)
         if backlog:
-            log.info("%d bars were acknowledged and not yet signalled", backlog)
+            log.info("%d bars were acknowledged and not yet signaled", backlog)
         self.notify(())
         self._task = asyncio.create_task(self._run())
         await self._idle.wait()
 
     @property
     def waiting(self) -> int:
-        """Bars that are stored and wait for their signals."""
+        """Bars that are stored and not yet signaled."""
         return sum(map(len, self._pending.values()))
 
-    def notify(self, closed: Sequence[tuple[Key, int]]) -> None:
-        """Bars are durable and want their signals."""
+    def notify(self, closed: Sequence[BarClose]) -> None:
+        """Take bars that are durable, to signal them."""
         for key, close_time in closed:
             if key[1] == self._interval:
                 self._pending.setdefault(key, deque()).append(close_time)
@@ -141,154 +144,121 @@ class Pipeline:
             self._wake.set()
 
     async def stop(self, longest: float) -> None:
-        """Finish what is pending, then end, after so many seconds in any case: the next start goes on."""
+        """Finish what is pending, at most for so many seconds, then end: the next start goes on."""
         try:
             async with asyncio.timeout(longest):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("%d bars wait for the next start", self.waiting)
+            log.warning("%d bars are left to the next start", self.waiting)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._journal.shutdown()
+
+    async def _load(self) -> None:
+        """Load open signals and progress, up to the journal's head at least."""
+        history = self._readers.history
+        self._head = self._journal.bounds.head
+        records = await self._readers.run(history.unresolved)
+        self._open = OpenSignals(self._codec.decode(record.payload, record.model) for record in records)
+        self._progress = await self._readers.run(history.progress)
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                await self._until_done(self._next_burst())
+                prepared = await self._append(self._next_burst())
+                await self._finish(prepared.signaled)
             self._idle.set()
 
-    def _next_burst(self) -> Burst:
+    def _next_burst(self) -> list[BarClose]:
         """The oldest pending bar of every series."""
         burst = [(key, times.popleft()) for key, times in self._pending.items()]
         self._pending = {key: times for key, times in self._pending.items() if times}
         return burst
 
-    async def _until_done(self, burst: Burst) -> None:
-        """Signal a burst, again and again if need be: acknowledged bars are never skipped."""
+    async def _append(self, burst: Sequence[BarClose]) -> _Prepared:
+        """Decide a burst and journal it, again and again if need be: acknowledged bars are never skipped.
+
+        Once it is decided it keeps its forecast, its model and its ids: a journal may hold it already.
+        """
+        prepared: _Prepared | None = None
         while True:
             try:
-                await self._signal(burst)
-                self.trouble = ""
-                return
+                if prepared is None:
+                    prepared = await self._prepare(burst)
+                end = await self._journal.append(prepared.batch, prepared.expected)
+            except Fenced as error:
+                # Another writer appended: what it signaled is done, the rest is decided anew.
+                self._report(str(error), len(burst))
+                prepared = None
+                await self._load()
+            except AppendUnknown as error:
+                self._report(f"no acknowledgment of the journal: {error}", len(burst))
             except GlasstapeError as error:
-                self.trouble = error.message
-                log.error("a burst of %d bars waits: %s", len(burst), error)
+                self._report(error.message, len(burst))
             except Exception:
-                self.trouble = "signalling fails; the log says why"
+                self.degraded_reason = "signaling fails; see the log"
                 log.exception("a burst of %d bars failed and is tried again", len(burst))
-            await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self.degraded_reason = ""
+                self._note(prepared, end.sequence)
+                return prepared
+            await asyncio.sleep(self._retry_seconds)
 
-    async def _signal(self, burst: Burst) -> None:
-        # A burst that failed after its commit is tried again: what is journalled is done.
-        burst = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
-        forecaster = self._active()
-        gathered = await self._ingest.read(self._gather, forecaster, burst)
-        forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
-        records = await asyncio.get_running_loop().run_in_executor(
-            self._journal, self._commit, forecaster, gathered, forecasts, dict(burst)
+    def _report(self, reason: str, bars: int) -> None:
+        self.degraded_reason = reason
+        log.error("a burst of %d bars waits: %s", bars, reason)
+
+    async def _prepare(self, burst: Sequence[BarClose]) -> _Prepared:
+        ingest, forecaster = self._ingest, self._active()
+        left = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
+        gathered = await ingest.read(
+            gather, ingest.store, ingest.clock, self._interval, forecaster, left, self._open
         )
-        self._hub.publish(records)
-        # Before anything that may fail: a burst that is tried again is empty.
-        self._on_signalled(Signalled(forecaster, gathered.windows, forecasts, gathered.outcomes))
-        await asyncio.get_running_loop().run_in_executor(self._journal, self._compact)
+        forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
+        batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
+        signaled = Signaled(forecaster, gathered.windows, forecasts, gathered.resolved)
+        return _Prepared(batch, self._head, signaled)
 
-    def _gather(self, forecaster: Forecaster, burst: Burst) -> _Gathered:
-        """On the market thread: windows, references and resolved signals of a burst."""
-        store, spec = self._ingest.store, forecaster.spec
-        ready: list[tuple[Key, int]] = []
-        bars: list[Floats] = []
-        outcomes: list[tuple[Event, Outcome]] = []
-        for key, close_time in burst:
-            columns = store.until(key, close_time, spec.min_bars)
-            outcomes += self._resolved(key, columns)
-            if columns.shape[1] >= spec.min_bars:
-                ready.append((key, close_time))
-                bars.append(columns)
-        if not ready:
-            nothing = np.empty((0, spec.window_bars, len(spec.names)), dtype=np.float32)
-            return _Gathered([], nothing, outcomes)
-        series = store.stack([key for key, _ in ready], bars)
-        windows, usable = latest_windows(spec, series)
-        thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
-        daily = INTERVALS[self._interval] >= INTERVALS["1d"]
-        closed = []
-        for row in usable.nonzero()[0]:
-            key, close_time = ready[row]
-            values = (series.open, series.high, series.low, series.close, series.volume)
-            open_, high, low, close, volume = (float(column[row, -1]) for column in values)
-            bar = Bar(*key, close_time, open_, high, low, close, volume)
-            previous = (
-                float(series.close[row, -2]) if daily else store.previous_session_close(key, close_time)
-            )
-            state = self._ingest.clock.state_of(close_time, self._interval)
-            closed.append(Closed(bar, previous, float(thresholds[row]), state))
-        return _Gathered(closed, windows[usable], outcomes)
-
-    def _resolved(self, key: Key, columns: Floats) -> list[tuple[Event, Outcome]]:
-        found = []
-        for event in self._open.get(key, ()):
-            assert isinstance(event.body, Signal)
-            seen = columns
-            if not columns.shape[1] or event.bar_close_time < columns[0, 0]:
-                ahead = int(event.body.entry) + event.body.horizon_bars
-                seen = self._ingest.store.since(key, event.bar_close_time, ahead + 1)
-            outcome = resolve(event, seen)
-            if outcome is not None:
-                found.append((event, outcome))
-        return found
-
-    def _commit(
+    def _decide(
         self,
         forecaster: Forecaster,
-        gathered: _Gathered,
+        gathered: Gathered,
         forecasts: Forecasts | None,
-        progress: dict[Key, int],
-    ) -> list[Record]:
-        """On the journal thread: number, encode and append everything, then update what is open."""
-        sequence = self._hub.log.bounds().head
+        progress: dict[SeriesKey, int],
+    ) -> EventBatch:
+        """Make the events of a burst: outcomes first, then signals."""
         now = wall_time()
-        entries: list[Entry] = []
-        opened: list[Event] = []
-        for signalled, outcome in gathered.outcomes:
-            sequence += 1
-            event = Event(
-                sequence, signalled.symbol, signalled.interval, progress[signalled.symbol, signalled.interval],
-                now, signalled.model, outcome,
-            )  # fmt: skip
-            entries.append(Entry(self._record(event, 0), resolves=outcome.confidence_sequence))
+        events = [
+            Event(
+                place, resolved.symbol, resolved.interval, progress[resolved.symbol, resolved.interval],
+                now, resolved.model, outcome,
+            )
+            for place, (resolved, outcome) in enumerate(gathered.resolved, 1)
+        ]  # fmt: skip
         for row, closed in enumerate(gathered.closed):
             assert forecasts is not None
-            made = signal(closed, forecasts.confidence(row), forecaster.label_rule)
-            for event in announce(made, sequence + 1, now, forecasts.model):
-                sequence += 1
-                window = gathered.windows[row] if isinstance(event.body, Signal) else None
-                digest = event.model.digest if window is not None else ""
-                entries.append(Entry(self._record(event, made.expire_time), digest, window))
-                if window is not None:
-                    opened.append(event)
-        records = self._hub.log.append(entries, progress)
-        self._progress.update(progress)
-        self._update_open(gathered.outcomes, opened)
-        return records
+            signal = make_signal(closed, forecasts.confidence(row), forecaster.label_rule)
+            events += announce(signal, len(events) + 1, now, forecasts.model)
+        return EventBatch(events, gathered.windows, progress, self._codec.encode)
 
-    def _compact(self) -> None:
-        """On the journal thread."""
-        if self._retention is not None:
-            self._retention.apply(wall_time())
+    def _note(self, prepared: _Prepared, head: int) -> None:
+        """Note what a burst that ends at `head` processed, resolved and opened."""
+        batch = prepared.batch
+        self._head = head
+        self._progress.update(batch.progress)
+        self._open.remove(event for event, _ in prepared.signaled.outcomes)
+        events = batch.numbered(head - len(batch))
+        self._open.add(event for event in events if isinstance(event.body, Signal))
 
-    def _record(self, event: Event, expire_time: int) -> Record:
-        payload = self._codec.encode(event)
-        return Record(
-            event.sequence, event.kind, event.symbol, event.interval, event.model.name, event.winning,
-            expire_time, payload,
-        )  # fmt: skip
-
-    def _update_open(self, outcomes: Sequence[tuple[Event, Outcome]], opened: Sequence[Event]) -> None:
-        done = {event.sequence for event, _ in outcomes}
-        for key in {(event.symbol, event.interval) for event, _ in outcomes}:
-            self._open[key] = [event for event in self._open[key] if event.sequence not in done]
-        for event in opened:
-            self._open.setdefault((event.symbol, event.interval), []).append(event)
+    async def _finish(self, signaled: Signaled) -> None:
+        """Report a burst that is journaled, and remove old events: neither holds up the next burst."""
+        try:
+            self._on_signaled(signaled)
+            if self._retention is not None:
+                await self._retention.apply(wall_time())
+        except GlasstapeError as error:
+            log.error("old events could not be removed: %s", error)
+        except Exception:
+            log.exception("a burst was journaled; what follows it failed")

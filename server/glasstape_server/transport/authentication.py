@@ -1,4 +1,4 @@
-"""Asks the gate about every call of a grpcio server, before anything is made of its request."""
+"""Authentication of every call of the grpcio server, before its request is decoded."""
 
 import asyncio
 import contextlib
@@ -14,17 +14,17 @@ from glasstape_server.access.gate import Gate
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unauthenticated
 from glasstape_server.domain.values import ANYBODY, Principal
 from glasstape_server.operations.traffic import REQUEST_ID, Traffic, id_of, request_id
-from glasstape_server.rpc.handlers import Context, abort, caller
+from glasstape_server.rpc.handlers import Context, abort, caller, check_size
 
-if TYPE_CHECKING:  # it takes no parameters when it runs
+if TYPE_CHECKING:  # not generic at run time
     Handler = grpc.RpcMethodHandler[Any, Any]
 
 
 log = logging.getLogger(__name__)
 
 
-class Guard(grpc.aio.ServerInterceptor):
-    """Wraps every method: it runs for an admitted caller, and a stream only as long as he stays admitted."""
+class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every method: it runs for admitted callers, and a stream as long as its caller stays admitted."""
 
     def __init__(self, gate: Gate, check_seconds: float, traffic: Traffic) -> None:
         self._gate = gate
@@ -42,48 +42,48 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         headers: dict[str, Any] = dict(handler_call_details.invocation_metadata or ())
-        given = [v for k, v in handler_call_details.invocation_metadata or () if k == "authorization"]
-        authorization = str(given[0]) if given else ""
+        values = [v for k, v in handler_call_details.invocation_metadata or () if k == "authorization"]
+        authorization = str(values[0]) if values else ""
 
         async def admitted(context: Context) -> Principal:
             try:
-                if len(given) > 1:
-                    rule = f"authorization: must be given once, is given {len(given)} times"
+                if len(values) > 1:
+                    rule = f"authorization: must be sent once, is sent {len(values)} times"
                     raise Unauthenticated("TOKEN_MALFORMED", rule)
                 names = _names(context) if self._gate.closed else ()
                 return self._gate.admit(path, authorization, names, context.peer())
             except GlasstapeError as error:
                 await abort(context, error)
 
-        return self._wrapped(handler, admitted, _Noted(self._traffic, path, headers))
+        return self._wrapped(handler, admitted, _CallRecord(self._traffic, path, headers))
 
     def _wrapped(
         self,
         handler: "Handler",
         admitted: Callable[[Context], Awaitable[Principal]],
-        noted: "_Noted",
+        record: "_CallRecord",
     ) -> "Handler":
         if not handler.response_streaming:
-            return self._of_one_answer(handler, admitted, noted)
-        behaviour: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            return self._unary_response(handler, admitted, record)
+        behavior: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
         async def stream(request: Any, context: Context) -> None:
-            with noted.call(context):
+            with record.running(context):
                 await admitted_stream(request, context)
 
         async def admitted_stream(request: Any, context: Context) -> None:
             principal = await admitted(context)
             caller.set(principal)
             try:
-                whole = _read(handler, request)
+                message = _decode(handler, request)
             except GlasstapeError as error:
                 await abort(context, error)
-            made = behaviour(whole, context)
+            response = behavior(message, context)
             work: asyncio.Future[None] = asyncio.ensure_future(
-                _written(made, context) if hasattr(made, "__aiter__") else made
+                _write_all(response, context) if hasattr(response, "__aiter__") else response
             )
             try:
-                await self._while_admitted(work, principal, noted.path, context.peer())
+                await self._while_admitted(work, principal, record.path, context.peer())
             except GlasstapeError as error:
                 work.cancel()
                 await asyncio.wait([work])
@@ -91,42 +91,42 @@ class Guard(grpc.aio.ServerInterceptor):
             finally:
                 work.cancel()
 
-        made_of = (
+        make_handler = (
             grpc.stream_stream_rpc_method_handler
             if handler.request_streaming
             else grpc.unary_stream_rpc_method_handler
         )
-        return made_of(stream, None, handler.response_serializer)
+        return make_handler(stream, None, handler.response_serializer)
 
     @staticmethod
-    def _of_one_answer(
-        handler: "Handler", admitted: Callable[[Context], Awaitable[Principal]], noted: "_Noted"
+    def _unary_response(
+        handler: "Handler", admitted: Callable[[Context], Awaitable[Principal]], record: "_CallRecord"
     ) -> "Handler":
-        behaviour: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        behavior: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def answer(request: Any, context: Context) -> Any:
-            with noted.call(context, timed=True):
+            with record.running(context, timed=True):
                 caller.set(await admitted(context))
                 try:
-                    whole = _read(handler, request)
+                    message = _decode(handler, request)
                 except GlasstapeError as error:
                     await abort(context, error)
-                return await behaviour(whole, context)
+                return await behavior(message, context)
 
-        made_of = (
+        make_handler = (
             grpc.stream_unary_rpc_method_handler
             if handler.request_streaming
             else grpc.unary_unary_rpc_method_handler
         )
-        return made_of(answer, None, handler.response_serializer)
+        return make_handler(answer, None, handler.response_serializer)
 
     async def _while_admitted(
         self, work: "asyncio.Future[None]", principal: Principal, path: str, peer: str
     ) -> None:
-        """Wait for a stream's end.
+        """Wait until a stream ends.
 
         Raises:
-            GlasstapeError: its caller is not admitted any more.
+            GlasstapeError: its caller is no longer admitted.
         """
         if principal is ANYBODY:
             await work
@@ -138,34 +138,36 @@ class Guard(grpc.aio.ServerInterceptor):
         await work
 
 
-def _read(handler: "Handler", payload: Any) -> Any:
-    """A request of its bytes, or requests as they come: grpc itself calls bytes that are none UNKNOWN.
+def _decode(handler: "Handler", payload: Any) -> Any:
+    """Return the decoded request, or an iterator of them; grpc itself would return UNKNOWN for bad bytes.
 
     Raises:
-        InvalidArgument: they are no such message.
+        InvalidArgument: the bytes are no such message, or too many.
     """
+    if handler.request_streaming:
+        return _decode_each(handler, payload)
+    check_size(payload)
     if handler.request_deserializer is None:
         return payload
-    if handler.request_streaming:
-        return _read_each(handler, payload)
     try:
         return handler.request_deserializer(payload)
     except DecodeError:
         raise InvalidArgument.field("request", f"is {len(payload)} bytes that are no such message") from None
 
 
-async def _read_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    deserialized: Any = handler.request_deserializer
+async def _decode_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    decode: Any = handler.request_deserializer
     async for payload in payloads:
+        check_size(payload)
         try:
-            yield deserialized(payload)
+            yield decode(payload)
         except DecodeError:
             rule = f"is {len(payload)} bytes that are no such message"
             raise InvalidArgument.field("request", rule) from None
 
 
-class _Noted:
-    """What is counted and logged of one call."""
+class _CallRecord:
+    """Counts and logs one call."""
 
     def __init__(self, traffic: Traffic, path: str, headers: Mapping[str, Any]) -> None:
         self.path = path
@@ -173,19 +175,19 @@ class _Noted:
         self._id = id_of(str(headers.get(REQUEST_ID, "")))
 
     @contextlib.contextmanager
-    def call(self, context: Context, *, timed: bool = False) -> Iterator[None]:
-        """While it runs."""
+    def running(self, context: Context, *, timed: bool = False) -> Iterator[None]:
+        """Record the call in whose body it runs."""
         request_id.set(self._id)
         self._traffic.started(self.path)
-        begun, given_up = time.monotonic(), False
+        start, canceled = time.monotonic(), False
         try:
             yield
         except asyncio.CancelledError:
-            given_up = True
+            canceled = True
             raise
         finally:
-            code, seconds = _given_up(context) if given_up else _code(context), time.monotonic() - begun
-            if code is not grpc.StatusCode.OK and (timed or not given_up):
+            code, seconds = _cancel_code(context) if canceled else _code(context), time.monotonic() - start
+            if code is not grpc.StatusCode.OK and (timed or not canceled):
                 self._traffic.failed(self.path, code.name)
             if timed:
                 self._traffic.ended(self.path, [seconds])
@@ -193,30 +195,30 @@ class _Noted:
 
 
 def _code(context: Context) -> grpc.StatusCode:
-    """How a call ended; grpc.aio gives a number, a status, or nothing."""
-    said: Any = context.code()
-    if isinstance(said, grpc.StatusCode):
-        return said
-    return next((code for code in grpc.StatusCode if code.value[0] == said), grpc.StatusCode.OK)
+    """Return the code of a finished call; grpc.aio keeps a number, a status, or nothing."""
+    status: Any = context.code()
+    if isinstance(status, grpc.StatusCode):
+        return status
+    return next((code for code in grpc.StatusCode if code.value[0] == status), grpc.StatusCode.OK)
 
 
-def _given_up(context: Context) -> grpc.StatusCode:
-    """How a call ended whose caller went away, or waits no longer."""
+def _cancel_code(context: Context) -> grpc.StatusCode:
+    """Return the code of a call whose caller went away, or whose deadline passed."""
     left = context.time_remaining()
     late = left is not None and left <= 0
     return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
 
 
-async def _written(responses: AsyncIterator[Any], context: Context) -> None:
+async def _write_all(responses: AsyncIterator[Any], context: Context) -> None:
     async for response in responses:
         await context.write(response)
 
 
 def _names(context: Context) -> tuple[str, ...]:
-    """Names of the client's certificate that the connection proved."""
-    found = context.auth_context()
+    """Return the verified names of the client's certificate."""
+    properties = context.auth_context()
     return tuple(
         name.decode("utf-8", "replace")
         for key in ("x509_subject_alternative_name", "peer_dns", "peer_uri", "peer_email", "peer_spiffe_id")
-        for name in found.get(key, ())
+        for name in properties.get(key, ())
     )

@@ -1,4 +1,4 @@
-"""The gRPC server: every service on one port of one event loop."""
+"""The grpcio server: every service on one port of one event loop."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,40 +13,43 @@ from glasstape.v1 import (
     signals_pb2_grpc,
 )
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from glasstape_server.access.gate import CHECK_SECONDS, Gate
 from glasstape_server.operations.traffic import Traffic, Uncounted
+from glasstape_server.rpc.handlers import MAX_MESSAGE_BYTES
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
 from glasstape_server.rpc.open_inference_servicer import OpenInferenceServicer
 from glasstape_server.rpc.signal_servicer import SignalServicer
-from glasstape_server.transport.authentication import Guard
+from glasstape_server.serving.inference import Inference
+from glasstape_server.transport.authentication import AuthenticationInterceptor
 from glasstape_server.transport.health import Health
+from glasstape_server.transport.reflection import enable_reflection
 from glasstape_server.transport.tls import Certificates
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_RECEIVED_BYTES = 2 * MAX_MESSAGE_BYTES
+"""Limit of the library. Larger than ours, so that most oversized messages get a typed error."""
 MAX_METADATA_BYTES = 8 * 1024
 MAX_STREAMS = 1_024
-"""Calls at once on one connection, which all clients of a process share."""
+"""Concurrent calls on one connection, which all clients of a process share."""
 
 _OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    # Two servers must not share a port unnoticed.
+    ("grpc.max_receive_message_length", MAX_RECEIVED_BYTES),
+    ("grpc.max_send_message_length", MAX_RECEIVED_BYTES),
+    # A second server must fail to bind instead of sharing the port.
     ("grpc.so_reuseport", 0),
-    # Clients ping every 10 s to notice a dead link; the server must allow it and pings by itself.
+    # Clients ping every 10 s to detect a dead link; the server must allow that, and pings as well.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 2),
-    # What one connection may cost: handshakes that dawdle, streams beyond use, headers beyond reason.
+    # Limits of one connection: slow handshakes, concurrent streams, metadata.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_concurrent_streams", MAX_STREAMS),
-    # Nothing compressed is taken: grpc inflates a message before it looks at its size.
+    # Compression is off: grpc inflates a message before it checks its size.
     ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
@@ -75,26 +78,27 @@ class Access:
     with_reflection: bool = True
     """Whether callers may list services."""
     check_seconds: float = CHECK_SECONDS
-    """How often the caller of a stream is looked at again."""
+    """Seconds between two checks of a stream's caller."""
     tracers: tuple[grpc.aio.ServerInterceptor, ...] = ()
     """Interceptors that trace every call."""
 
     @property
-    def beyond_the_fast_wire(self) -> str:
-        """What the fast wire cannot do of this; empty if nothing."""
+    def native_wire_obstacle(self) -> str:
+        """Why the native wire cannot serve this; empty if it can."""
         if self.tls is not None:
             return "it has no TLS"
         if self.tracers:
             return "it cannot trace calls"
         if self.gate.audited:
-            return "it cannot note who calls"
-        return "it cannot ask for tokens" if self.gate.closed else ""
+            return "it has no audit log"
+        return "it has no authentication" if self.gate.closed else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Servicers:
-    """Everything that answers."""
+    """Every service, and what the wires call by the batch."""
 
+    application: Inference
     inference: InferenceServicer
     market: MarketServicer
     signals: SignalServicer
@@ -103,7 +107,10 @@ class Servicers:
 
 
 class WireServer(Protocol):
-    """A bound server, on whichever wire."""
+    """A bound server on one of the wires."""
+
+    wires: tuple[str, ...]
+    """Names of the wires that it serves."""
 
     @property
     def port(self) -> int:
@@ -111,38 +118,40 @@ class WireServer(Protocol):
         ...
 
     async def start(self) -> None:
-        """Answer calls; health says NOT_SERVING."""
+        """Answer calls; health is NOT_SERVING."""
         ...
 
     async def set_ready(self, ready: bool) -> None:
-        """Say SERVING or not, for the server and its services; models are told one by one."""
+        """Set the health of the server and its services; that of models is set one by one."""
         ...
 
     async def set_serving(self, service: str, serving: bool) -> None:
         """Set the health of one service or model."""
         ...
 
-    def explain_health(self, reasons: tuple[str, ...]) -> None:
-        """Say what is wrong to whoever asks for health."""
+    def set_health_reasons(self, reasons: tuple[str, ...]) -> None:
+        """Set the reasons that health checks return."""
         ...
 
-    async def say_not_serving(self) -> None:
-        """Health says NOT_SERVING from now on, whatever is set later."""
+    async def set_not_serving(self) -> None:
+        """Set health to NOT_SERVING for good."""
         ...
 
     async def stop(self, grace: float) -> None:
-        """Take no new calls, give running ones `grace` seconds, end."""
+        """Accept no new calls, wait `grace` seconds for running ones, and stop."""
         ...
 
 
-class Server:
-    """grpcio. Binds at once, answers from `start` on, says SERVING only after `set_ready`."""
+class GrpcioServer:
+    """Binds at once, answers calls after `start`, and is SERVING only after `set_ready`."""
+
+    wires: tuple[str, ...] = ("grpcio",)
 
     def __init__(
         self, servicers: Servicers, address: str, access: Access, traffic: Traffic | None = None
     ) -> None:
-        guard = Guard(access.gate, access.check_seconds, traffic or Uncounted())
-        self._server = grpc.aio.server(interceptors=(*access.tracers, guard), options=_OPTIONS)
+        authentication = AuthenticationInterceptor(access.gate, access.check_seconds, traffic or Uncounted())
+        self._server = grpc.aio.server(interceptors=(*access.tracers, authentication), options=_OPTIONS)
         self._add_encoded(servicers)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, self._server)
         market_pb2_grpc.add_MarketServiceServicer_to_server(servicers.market, self._server)
@@ -153,15 +162,14 @@ class Server:
         self._health = servicers.health
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if access.with_reflection:
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            enable_reflection((*SERVICES, health.SERVICE_NAME), self._server)
         if access.tls is None:
             self.port = self._server.add_insecure_port(address)
         else:
             self.port = self._server.add_secure_port(address, access.tls.credentials())
 
     async def start(self) -> None:
-        """Answer calls; health says NOT_SERVING."""
+        """Answer calls; health is NOT_SERVING."""
         await self.set_ready(False)
         await self._server.start()
 
@@ -174,20 +182,20 @@ class Server:
         """Set the health of one service or model."""
         await self._health.set(service, serving)
 
-    def explain_health(self, reasons: tuple[str, ...]) -> None:
-        """Say what is wrong to whoever asks for health."""
-        self._health.explain(reasons)
+    def set_health_reasons(self, reasons: tuple[str, ...]) -> None:
+        """Set the reasons that health checks return."""
+        self._health.set_reasons(reasons)
 
-    async def say_not_serving(self) -> None:
-        """Health says NOT_SERVING from now on, whatever is set later."""
-        await self._health.leave()
+    async def set_not_serving(self) -> None:
+        """Set health to NOT_SERVING for good."""
+        await self._health.stop()
 
     async def stop(self, grace: float) -> None:
-        """Take no new calls, give running ones `grace` seconds, end."""
+        """Accept no new calls, wait `grace` seconds for running ones, and stop."""
         await self._server.stop(grace)
 
     def _add_encoded(self, servicers: Servicers) -> None:
-        """The methods that take or give bytes: their handlers, added first, go before the generated ones."""
+        """Add the methods that take or return bytes; handlers that are added first take precedence."""
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         handlers: dict[str, Any] = {
             PREDICT: unary(servicers.inference.Predict),

@@ -1,7 +1,6 @@
-"""`grpc.health.v1`, which also tells why: what is wrong stands in the trailing metadata of Check.
+"""`grpc.health.v1` with reasons: Check returns them in its trailing metadata.
 
-Beside the reference implementation: several callers may watch one service, and a name that nobody serves is
-not remembered.
+Unlike the reference implementation, several callers may watch one service, and unknown names are not stored.
 """
 
 import asyncio
@@ -14,41 +13,42 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from glasstape_server.rpc.handlers import Context
 
 REASONS = "glasstape-health-reasons"
-"""Key of the trailing metadata: a sentence in ASCII, as often as there are reasons."""
-LONGEST_NAME = 200
-MOST_WATCHERS = 4096
-"""Streams of Watch, which everybody may open."""
+"""Key of the trailing metadata: one sentence in ASCII for each reason."""
+MAX_NAME_LENGTH = 200
+"""Characters of a service's name."""
+MAX_WATCHERS = 4096
+"""Open Watch streams; they need no token."""
 
 _Response: Any = health_pb2.HealthCheckResponse
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated without types
-    """What is serving. Everything here runs on the event loop."""
+    """State of the server, its services and its models. Runs on the event loop."""
 
     def __init__(self) -> None:
         self._serving: dict[str, bool] = {}
         self._reasons: tuple[str, ...] = ()
         self._changed = asyncio.Condition()
-        self._leaving = False
+        self._stopping = False
         self._watchers = 0
 
     def serves(self, service: str) -> bool:
-        """Whether a service or model serves, "" being the server."""
+        """Return whether a service or model is SERVING; "" is the server."""
         return self._serving.get(service, False)
 
     async def set(self, service: str, serving: bool) -> None:
-        """Say whether a service serves; nothing does once the server leaves."""
+        """Set a service's state; after `stop` it stays NOT_SERVING."""
         async with self._changed:
-            self._serving[service] = serving and not self._leaving
+            self._serving[service] = serving and not self._stopping
             self._changed.notify_all()
 
-    def explain(self, reasons: tuple[str, ...]) -> None:
-        """Say what is wrong."""
+    def set_reasons(self, reasons: tuple[str, ...]) -> None:
+        """Set the reasons that Check returns."""
         self._reasons = reasons
 
-    async def leave(self) -> None:
-        """Nothing serves from now on, whatever is set later."""
-        self._leaving = True
+    async def stop(self) -> None:
+        """Set everything to NOT_SERVING, for good."""
+        self._stopping = True
         async with self._changed:
             self._serving = dict.fromkeys(self._serving, False)
             self._changed.notify_all()
@@ -65,27 +65,26 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> AsyncIterator[Any]:
         """See grpc.health.v1."""
         await self._check_name(request.service, context)
-        if self._watchers >= MOST_WATCHERS:
-            await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._watchers} streams watch, the most allowed"
-            )
+        if self._watchers >= MAX_WATCHERS:
+            rule = f"at most {MAX_WATCHERS} Watch streams, {self._watchers} are open"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, rule)
         self._watchers += 1
-        said = None
+        sent = None
         try:
             while True:
                 async with self._changed:
-                    while (status := self._status(request.service)) == said:
+                    while (status := self._status(request.service)) == sent:
                         await self._changed.wait()
-                said = status
+                sent = status
                 yield _Response(status=status)
         finally:
             self._watchers -= 1
 
     @staticmethod
     async def _check_name(service: str, context: Context) -> None:
-        """Refuse what is no name: whoever watches holds it in memory."""
-        if len(service) > LONGEST_NAME:
-            rule = f"service: at most {LONGEST_NAME} characters, has {len(service)}"
+        """Reject names that are too long: a watcher's name stays in memory."""
+        if len(service) > MAX_NAME_LENGTH:
+            rule = f"service: at most {MAX_NAME_LENGTH} characters, has {len(service)}"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, rule)
 
     def _status(self, service: str) -> Any:

@@ -1,10 +1,10 @@
-"""Which of the two wires serves: grpcio, which can do everything, or the fast one, where it may."""
+"""Choice of the wire: grpcio, which serves everything, or native, which is faster and plaintext only."""
 
 import importlib.util
 import logging
 
 from glasstape_server.operations.traffic import Traffic, Uncounted
-from glasstape_server.transport.grpcio_server import Access, Server, Servicers, WireServer
+from glasstape_server.transport.grpcio_server import Access, GrpcioServer, Servicers, WireServer
 
 log = logging.getLogger(__name__)
 
@@ -15,21 +15,21 @@ def open_server(
     """Bind a server.
 
     Args:
-        servicers: who answers.
+        servicers: the services.
         address: host:port.
         access: who may connect and call.
-        wire: "grpcio", "native", or "auto": native where it is installed and nothing is asked that it cannot do.
+        wire: "grpcio", "native", or "auto": native where it is installed and supports what `access` requires.
         traffic: counts calls.
 
     Raises:
-        RuntimeError: the address is taken.
-        ValueError: the wire that was asked for cannot serve.
+        RuntimeError: the address is in use.
+        ValueError: the requested wire cannot serve.
     """
-    missing = _missing(access)
+    obstacle = _native_obstacle(access)
     traffic = traffic or Uncounted()
-    if wire == "native" and missing:
-        raise ValueError(f"must be grpcio or auto here, is native: {missing}")
-    if wire != "grpcio" and not missing:
+    if wire == "native" and obstacle:
+        raise ValueError(f"must be grpcio or auto here, is native: {obstacle}")
+    if wire != "grpcio" and not obstacle:
         from glasstape_server.transport.native_server import NativeServer
 
         try:
@@ -37,16 +37,16 @@ def open_server(
         except ValueError as error:
             if wire == "native":
                 raise
-            missing = str(error)
+            obstacle = str(error)
         else:
             log.info("wire: native")
             return server
-    log.info("wire: grpcio%s", f" (the native one: {missing})" if wire == "auto" else "")
-    return Server(servicers, address, access, traffic)
+    log.info("wire: grpcio%s", f" (native: {obstacle})" if wire == "auto" else "")
+    return GrpcioServer(servicers, address, access, traffic)
 
 
-def _missing(access: Access) -> str:
-    """Why the fast wire cannot serve; empty if it can."""
+def _native_obstacle(access: Access) -> str:
+    """Return why the native wire cannot serve; empty if it can."""
     if importlib.util.find_spec("pygrpc_native") is None:
         return "pygrpc-native is not installed: pip install 'glasstape[fast]'"
-    return access.beyond_the_fast_wire
+    return access.native_wire_obstacle

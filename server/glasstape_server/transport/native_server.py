@@ -1,7 +1,7 @@
-"""The fast wire: HTTP/2 and gRPC in native code outside the interpreter's lock (`pygrpc-native`), plaintext only.
+"""The native wire: HTTP/2 and gRPC in native code outside the interpreter's lock (`pygrpc-native`), plaintext only.
 
-Predict, Explain and Signals are served by it, the first two by the batch: calls are read as they lie in its
-queue, and answered from the device thread. Everything else goes through to a grpcio server behind it.
+It serves Predict, Explain and Signals, the first two in batches: all calls in its queue are read at once, and
+answered from the device thread. Other methods are forwarded to a grpcio server behind it.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ import grpc
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
-from glasstape_server.domain.errors import GlasstapeError, ResourceExhausted, Unavailable
+from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
 from glasstape_server.domain.values import Call
 from glasstape_server.operations.traffic import Traffic
-from glasstape_server.rpc.answers import Answer, Incoming
-from glasstape_server.rpc.batched import Batched
+from glasstape_server.rpc.batched_inference import BatchedInference
+from glasstape_server.rpc.calls import Answer, PendingCall
+from glasstape_server.rpc.handlers import check_size
 from glasstape_server.rpc.status import code_of, trailing_metadata
 from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
-    MAX_MESSAGE_BYTES,
     MAX_METADATA_BYTES,
     MAX_STREAMS,
     PREDICT,
     SIGNALS,
     Access,
-    Server,
+    GrpcioServer,
     Servicers,
 )
 from glasstape_server.transport.socket_folder import SocketFolder
@@ -40,21 +40,23 @@ EVENTS_AT_ONCE = 256
 KEEPALIVE_MILLISECONDS = 30_000
 KEEPALIVE_TIMEOUT_MILLISECONDS = 10_000
 FIRST_RETRY, LAST_RETRY = 0.002, 0.05
-"""Seconds between two tries to write to a reader that is behind."""
+"""Seconds between two attempts to write to a slow subscriber."""
 _PATHS = (PREDICT, EXPLAIN, SIGNALS)
-"""Of the methods that the front counts."""
+"""Paths of the methods that it serves."""
 _PREDICT, _EXPLAIN, _SIGNALS = range(3)
 
 
 class NativeServer:
-    """As `Server`, on the fast wire."""
+    """See `WireServer`."""
+
+    wires: tuple[str, ...] = ("native", "grpcio")
 
     def __init__(self, servicers: Servicers, address: str, access: Access, traffic: Traffic) -> None:
         """Bind.
 
         Raises:
-            RuntimeError: the address is taken.
-            ValueError: there is no place for the socket between.
+            RuntimeError: the address is in use.
+            ValueError: the temporary folder cannot hold the socket between the two servers.
         """
         self._traffic = traffic
         self._folder = SocketFolder()
@@ -72,18 +74,18 @@ class NativeServer:
             self._folder.remove()
             raise RuntimeError(str(error)) from None
         self.port = self._front.bound_port
-        self._behind = Server(servicers, f"unix:{self._folder.socket}", access, traffic)
+        self._behind = GrpcioServer(servicers, f"unix:{self._folder.socket}", access, traffic)
         self._front.set_fallback(self._folder.socket)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()
-        self._batched = Batched(servicers.inference.inference, self._reply)
-        self._open: dict[int, Incoming | Call] = {}
-        """Calls that are not answered yet, and streams, by the front's number."""
+        self._batched = BatchedInference(servicers.application, self._reply)
+        self._open: dict[int, PendingCall | Call] = {}
+        """Unanswered calls and open streams, by their number on the wire."""
         self._streams: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
 
     async def start(self) -> None:
-        """See `Server.start`."""
+        """See `WireServer.start`."""
         await self._behind.start()
         self._front.start()
         threading.Thread(target=self._receive, name="wire", daemon=True).start()
@@ -93,19 +95,19 @@ class NativeServer:
         await self._behind.set_ready(ready)
 
     async def set_serving(self, service: str, serving: bool) -> None:
-        """See `Server.set_serving`."""
+        """See `WireServer.set_serving`."""
         await self._behind.set_serving(service, serving)
 
-    def explain_health(self, reasons: tuple[str, ...]) -> None:
-        """See `Server.explain_health`."""
-        self._behind.explain_health(reasons)
+    def set_health_reasons(self, reasons: tuple[str, ...]) -> None:
+        """See `WireServer.set_health_reasons`."""
+        self._behind.set_health_reasons(reasons)
 
-    async def say_not_serving(self) -> None:
-        """See `Server.say_not_serving`."""
-        await self._behind.say_not_serving()
+    async def set_not_serving(self) -> None:
+        """See `WireServer.set_not_serving`."""
+        await self._behind.set_not_serving()
 
     async def stop(self, grace: float) -> None:
-        """See `Server.stop`."""
+        """See `WireServer.stop`."""
         self._stopping = True
         behind = asyncio.ensure_future(self._behind.stop(grace))
         await self._loop.run_in_executor(None, self._await_calls, grace)
@@ -121,10 +123,10 @@ class NativeServer:
             time.sleep(0.01)
 
     def _receive(self) -> None:
-        """On a thread of its own: hand on what the front has received, all that lies there at once."""
+        """Pass received calls on, all that are queued at once. Runs on its own thread."""
         while (events := self._front.recv_batch_details(EVENTS_AT_ONCE)) is not None:
             now = time.monotonic()
-            calls: tuple[list[Incoming], list[Incoming]] = ([], [])
+            calls: tuple[list[PendingCall], list[PendingCall]] = ([], [])
             counts = [0] * len(_PATHS)
             for kind, number, method, payload, _, details in events:
                 if kind == EVENT_CANCEL:
@@ -140,7 +142,9 @@ class NativeServer:
                     self._open[number] = call
                     self._loop.call_soon_threadsafe(self._start_stream, number, payload or b"", call)
                     continue
-                incoming = self._open[number] = Incoming(payload or b"", call, (number, _PATHS[method], now))
+                incoming = self._open[number] = PendingCall(
+                    payload or b"", call, (number, _PATHS[method], now)
+                )
                 calls[method].append(incoming)
             for path, count in zip(_PATHS, counts, strict=True):
                 if count:
@@ -151,9 +155,9 @@ class NativeServer:
                 self._batched.explain(calls[_EXPLAIN])
 
     def _cancel(self, number: int) -> None:
-        """The caller of an open call is gone, or waits no longer; on any thread."""
+        """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
         what = self._open.pop(number, None)
-        if isinstance(what, Incoming):
+        if isinstance(what, PendingCall):
             self._batched.cancel(what)
             _, path, came = what.tag
             now = time.monotonic()
@@ -167,7 +171,7 @@ class NativeServer:
     def _refused(self, payload: bytes) -> GlasstapeError | None:
         if self._stopping:
             return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-        return _too_large(payload)
+        return _size_error(payload)
 
     def _reply(self, answers: Sequence[Answer]) -> None:
         now = time.monotonic()
@@ -175,10 +179,10 @@ class NativeServer:
         for incoming, answer in answers:
             number, path, came = incoming.tag
             if self._open.pop(number, None) is None:
-                continue  # its caller is gone
+                continue  # canceled
             took[path].append(now - came)
             if isinstance(answer, bytes):
-                too_large = _too_large(answer)
+                too_large = _size_error(answer)
                 if too_large is None:
                     self._front.respond(number, answer)
                     continue
@@ -209,13 +213,13 @@ class NativeServer:
         except GlasstapeError as error:
             self._fail(number, SIGNALS, error)
         except grpc.aio.AbortError:
-            pass  # the context has told the caller
+            pass  # the context has sent the status
         finally:
             self._open.pop(number, None)
 
 
 class _Stream:
-    """What a streaming servicer needs of a grpc.aio context."""
+    """The part of a grpc.aio context that a streaming servicer uses."""
 
     def __init__(
         self, front: NativeGrpcFront, number: int, call: Call, failed: Callable[[str], None]
@@ -226,7 +230,7 @@ class _Stream:
         self._failed = failed
 
     async def write(self, message: bytes) -> None:
-        """Send a message once the reader has room for it; ends the task of a reader that is gone."""
+        """Send a message once the subscriber has room for it; cancels the task if it disconnected."""
         pause = FIRST_RETRY
         while (state := self._front.stream_try_send(self._number, message)) == STREAM_FULL:
             await asyncio.sleep(pause)
@@ -246,7 +250,7 @@ class _Stream:
         raise grpc.aio.AbortError
 
     def time_remaining(self) -> float | None:
-        """Seconds until the caller gives up; None: never."""
+        """Return the seconds until the deadline; None: there is none."""
         return None if self._call.deadline is None else max(0.0, self._call.deadline - time.monotonic())
 
 
@@ -254,11 +258,9 @@ def _deadline(remaining: float | None) -> float | None:
     return None if remaining is None else time.monotonic() + remaining
 
 
-def _too_large(message: bytes) -> GlasstapeError | None:
-    if len(message) <= MAX_MESSAGE_BYTES:
-        return None
-    return ResourceExhausted(
-        "MESSAGE_TOO_LARGE",
-        f"a message of {len(message)} bytes is larger than {MAX_MESSAGE_BYTES}, the most allowed",
-        metadata={"limit": str(MAX_MESSAGE_BYTES), "size": str(len(message))},
-    )
+def _size_error(message: bytes) -> GlasstapeError | None:
+    try:
+        check_size(message)
+    except InvalidArgument as error:
+        return error
+    return None

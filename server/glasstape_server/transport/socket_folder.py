@@ -1,4 +1,4 @@
-"""Where the socket lies between the fast wire and the grpcio server behind it."""
+"""The folder of the socket between the native wire and the grpcio server behind it."""
 
 import contextlib
 import os
@@ -12,20 +12,20 @@ from filelock import FileLock, Timeout
 
 PREFIX = "glasstape-wire-"
 _LOCK = "lock"
-_LONGEST = 103
-"""Bytes of a socket's path, by the system that allows the fewest."""
-_YOUNG = 60.0
-"""Seconds for which a folder may be without a lock that is held: its server is just starting."""
+_MAX_PATH_BYTES = 103
+"""Longest path of a socket: the smallest limit of the supported systems."""
+_MIN_AGE_S = 60.0
+"""Age in seconds below which an unlocked folder is kept: its server may be starting."""
 
 
 class SocketFolder:
-    """A temporary folder that its owner alone may enter, and that is locked as long as its server lives."""
+    """A temporary folder that only its owner can enter, locked while its server runs."""
 
     def __init__(self) -> None:
-        """Make one, and remove those that killed servers have left.
+        """Make a folder, and remove those that killed servers have left.
 
         Raises:
-            ValueError: the temporary folder cannot have one.
+            ValueError: the temporary folder is not writable, or its path is too long.
         """
         try:
             _sweep(Path(tempfile.gettempdir()))
@@ -35,21 +35,21 @@ class SocketFolder:
         self._lock = FileLock(self._path / _LOCK)
         self._lock.acquire(timeout=0)
         self.socket = str(self._path / "grpcio.sock")
-        if len(os.fsencode(self.socket)) > _LONGEST:
+        if len(os.fsencode(self.socket)) > _MAX_PATH_BYTES:
             self.remove()
             raise ValueError(f"TMPDIR: {tempfile.gettempdir()} is too long a path for a socket in it")
 
     def remove(self) -> None:
-        """End of the server."""
+        """Remove the folder."""
         shutil.rmtree(self._path, ignore_errors=True)
         self._lock.release()
 
 
-def _sweep(where: Path) -> None:
-    for folder in where.glob(f"{PREFIX}*"):
+def _sweep(parent: Path) -> None:
+    for folder in parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError, Timeout):
-            found = folder.lstat()
-            own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-            if own and time.time() - found.st_mtime > _YOUNG:
+            status = folder.lstat()
+            own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+            if own and time.time() - status.st_mtime > _MIN_AGE_S:
                 with FileLock(folder / _LOCK, timeout=0):
                     shutil.rmtree(folder)

@@ -5,14 +5,14 @@ from typing import Any
 from glasstape_server.domain.errors import Unavailable
 
 EXPORT_SECONDS = 3
-"""Longest time for which a collector that does not answer holds up the server's end."""
+"""Seconds to wait for a collector that does not answer, also at shutdown."""
 
 
 def tracer(endpoint: str) -> tuple[Any, Any]:
-    """An interceptor of a grpc.aio server, and the provider whose `shutdown` sends what is left.
+    """Return an interceptor of a grpc.aio server, and the provider whose `shutdown` sends pending spans.
 
     Args:
-        endpoint: of a collector that takes OTLP over gRPC, http://HOST:PORT or https://HOST:PORT.
+        endpoint: collector of OTLP over gRPC, http://HOST:PORT or https://HOST:PORT.
 
     Raises:
         Unavailable: the extra is not installed.
@@ -36,7 +36,7 @@ def tracer(endpoint: str) -> tuple[Any, Any]:
     library: Any = _aio_server
 
     class Interceptor(library.OpenTelemetryAioServerInterceptor):  # type: ignore[misc]  # it has no types
-        """Every stream of ours is a coroutine that writes, which the library's own does not know."""
+        """Supports streaming handlers that are coroutines, which the library's own does not."""
 
         def _intercept_aio_server_stream(self, behavior: Any, handler_call_details: Any) -> Any:
             async def stream(request: Any, context: Any) -> None:

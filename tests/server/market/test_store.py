@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from glasstape_server.domain.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from glasstape_server.domain.values import DAY, Bar, Instrument
-from glasstape_server.market.draft import Batch
+from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
 
 KEY = ("A", "1d")
@@ -40,7 +40,7 @@ def test_an_older_bar_needs_backfill_and_makes_no_signal(store):
     assert publish(store, bar(5)).closed == [(KEY, 5 * DAY)]
     ((index, symbol, error),) = publish(store, bar(3)).rejections
     assert (index, symbol, error.reason) == (0, "A", "BAR_OUT_OF_ORDER")
-    report = publish(store, bar(3), bar(6), backfill=True)
+    report = publish(store, bar(3), bar(6), mode=BatchMode.BACKFILL)
     assert (report.stored, report.closed) == (2, [])
     assert store.unsignalled(KEY, 0) == [5 * DAY]
     np.testing.assert_array_equal(store.until(KEY, 9 * DAY, 10)[0], np.array([3, 5, 6]) * DAY)
@@ -142,7 +142,7 @@ def test_a_trading_day_has_one_daily_bar(store):
     assert publish(store, *closes, instruments=described).stored == 5
     for other in (20 * hour, 5 * hour):
         doubled = [replace(b, close_time=b.close_time - 21 * hour + other) for b in closes]
-        report = publish(store, *doubled, backfill=True)
+        report = publish(store, *doubled, mode=BatchMode.BACKFILL)
         assert report.stored == 0
         assert {e.reason for _, _, e in report.rejections} == {"BAR_CONFLICT"}
     assert publish(store, replace(bar(6), close_time=6 * DAY + 21 * hour)).stored == 1
@@ -159,3 +159,45 @@ def test_a_full_disk_stores_nothing_and_reading_goes_on(store):
     assert store.last_close(KEY) == DAY
     store._db.execute("PRAGMA max_page_count = 1000000")
     assert publish(store, bar(2)).stored == 1
+
+
+def replace_bars(store, *bars):
+    return publish(store, *bars, mode=BatchMode.REPLACE)
+
+
+def test_a_correction_replaces_the_values_and_keeps_the_old_ones(tmp_path):
+    store = BarStore(tmp_path / "bars.sqlite")
+    publish(store, *(bar(day, 10 + day / 100) for day in range(1, 201)))
+    report = store.publish([Batch([bar(5, 99.0), bar(200, 98.0)], mode=BatchMode.REPLACE)], now=300 * DAY)[0]
+    assert (report.replaced, report.stored, report.closed, report.rejections) == (2, 0, [], [])
+    for _ in range(2):  # from memory, and after reopening
+        assert store.list_bars(KEY, 5 * DAY, 5 * DAY, 1) == [bar(5, 99.0)]
+        assert store.until(KEY, 200 * DAY, 1)[4].tolist() == [98.0]
+        assert store.corrections(KEY) == [(300 * DAY, bar(5, 10.05)), (300 * DAY, bar(200, 12.0))]
+        store.close()
+        store = BarStore(tmp_path / "bars.sqlite")
+    store.close()
+
+
+def test_a_bar_that_waits_for_its_signal_still_waits_after_a_correction(store):
+    publish(store, bar(1), bar(2))
+    before = store.unsignalled(KEY, 0)
+    replace_bars(store, bar(2, 11.0))
+    assert store.unsignalled(KEY, 0) == before == [1 * DAY, 2 * DAY]
+
+
+def test_corrections_of_nothing_of_provisional_bars_and_of_equal_values(store):
+    publish(store, bar(1))
+    report = replace_bars(store, bar(1), bar(2), bar(1, 12.0, provisional=True))
+    assert (report.duplicates, report.replaced) == (1, 0)
+    assert [(index, error.reason) for index, _, error in report.rejections] == [
+        (1, "BAR_NOT_FOUND"),
+        (2, "BAR_INVALID"),
+    ]
+    assert store.corrections(KEY) == []
+
+
+def test_a_bar_and_its_correction_in_one_transaction(store):
+    stored, corrected = store.publish([Batch([bar(1)]), Batch([bar(1, 12.0)], mode=BatchMode.REPLACE)])
+    assert (stored.stored, corrected.replaced) == (1, 1)
+    assert store.list_bars(KEY, 0, DAY, 1) == [bar(1, 12.0)]

@@ -22,7 +22,7 @@ class Told:
         self.down = set()
         self.reasons = ()
 
-    def explain_health(self, reasons):
+    def set_health_reasons(self, reasons):
         self.reasons = reasons
 
     async def set_serving(self, service, serving):
@@ -65,11 +65,11 @@ class World:
             interval="1d",
             ingest=Ingest(),
             engine=SimpleNamespace(waiting={"interactive": 7}),
-            pipeline=SimpleNamespace(trouble=""),
+            pipeline=SimpleNamespace(degraded_reason=""),
             device_failed=lambda: self.device_broken,
             gate=Gate(),
             certificates=SimpleNamespace(look=lambda: iter(self.certificates)),
-            hub=SimpleNamespace(log=SimpleNamespace(trouble="")),
+            hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
             repository=SimpleNamespace(models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))]),
         )
         self.server = Told()
@@ -92,7 +92,11 @@ def _bars(world, wrong):
 
 
 def _journal(world, wrong):
-    world.parts.pipeline.trouble = "the journal cannot be written" if wrong else ""
+    world.parts.pipeline.degraded_reason = "the journal cannot be written" if wrong else ""
+
+
+def _tail(world, wrong):
+    world.parts.hub.degraded_reason = "the journal cannot be read now" if wrong else ""
 
 
 def _stale(world, wrong):
@@ -101,7 +105,7 @@ def _stale(world, wrong):
 
 
 def _end(world, wrong):
-    world.parts.hub.log.trouble = "the journal's end cannot be noted" if wrong else ""
+    world.parts.hub.journal.degraded_reason = "the journal's end cannot be noted" if wrong else ""
 
 
 def _audit(world, wrong):
@@ -120,6 +124,7 @@ TROUBLES = [
     (_queue, {SERVER, PREDICT, OIP}, "queue of the device is full: 7 windows wait"),
     (_bars, {SERVER, MARKET}, "bars cannot be stored"),
     (_journal, {SERVER, SIGNALS}, "signals wait: the journal cannot be written"),
+    (_tail, {SERVER, SIGNALS}, "signals wait: the journal cannot be read now"),
     (_stale, {SIGNALS}, "market data is stale"),
 ]
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from asking import array, explain, symbols, windows
+from asking import array, explain, maps, symbols, windows
 from glasstape import Instrument, InvalidRequestError
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, market_pb2
@@ -18,13 +18,13 @@ def stub(market):
 
 
 def test_a_counterfactual_is_a_bar_that_predicts_another_class(stub, market):
-    made = explain(stub, symbols("AAA", "BBB"), method=pb.METHOD_COUNTERFACTUAL).explanations
+    made = maps(explain(stub, symbols("AAA", "BBB"), method=pb.Explanation.METHOD_COUNTERFACTUAL))
     found = 0
     for one, name in zip(made, ("AAA", "BBB"), strict=True):
         flip = one.counterfactual
         assert not flip.hypothetical
         if not flip.found:
-            assert one.quality.verdict == pb.VERDICT_DEGENERATE
+            assert one.quality.verdict == pb.Quality.VERDICT_DEGENERATE
             continue
         found += 1
         assert flip.direction != one.prediction.confidence.direction
@@ -45,21 +45,21 @@ def test_a_counterfactual_is_a_bar_that_predicts_another_class(stub, market):
 
 
 def test_a_counterfactual_of_bare_windows_is_called_hypothetical(stub):
-    made = explain(stub, method=pb.METHOD_COUNTERFACTUAL, quality=pb.QUALITY_LEVEL_FULL).explanations
+    made = maps(explain(stub, method=pb.Explanation.METHOD_COUNTERFACTUAL, quality=pb.QUALITY_LEVEL_FULL))
     assert any(one.counterfactual.found for one in made)
     for one in made:
         assert one.counterfactual.hypothetical
         assert not one.counterfactual.HasField("bar")
         if one.counterfactual.found:
-            assert one.quality.verdict == pb.VERDICT_CAUTION
+            assert one.quality.verdict == pb.Quality.VERDICT_CAUTION
             assert "hypothetical" in one.quality.reasons[0]
             assert one.counterfactual.size <= 3 * 8**0.5
 
 
 def test_a_counterfactual_of_a_past_signal_edits_its_own_bar(stub, market):
     event = next(iter(market.client.history(symbols=["AAA"], kinds=["confidence"])))
-    refs = pb.Input(signals=pb.SignalRefs(sequences=[event.sequence]))
-    made = explain(stub, refs, method=pb.METHOD_COUNTERFACTUAL).explanations[0]
+    refs = pb.PredictionInput(signals=pb.SignalRefs(sequences=[event.sequence]))
+    made = explain(stub, refs, method=pb.Explanation.METHOD_COUNTERFACTUAL).results[0].explanation
     assert made.counterfactual.bar.close == event.signal.bar.close
     assert made.bar_close_times[-1].ToDatetime() == event.bar_close_time.replace(tzinfo=None)
 
@@ -67,10 +67,10 @@ def test_a_counterfactual_of_a_past_signal_edits_its_own_bar(stub, market):
 def test_a_counterfactual_that_is_to_reach_the_winner_is_a_bad_item_and_one_not_found_says_what_was_sought(
     stub,
 ):
-    source = pb.Input(windows=windows(6))
+    source = pb.PredictionInput(windows=windows(6))
     won = [p.confidence.direction for p in stub.Predict(pb.PredictRequest(input=source)).predictions]
     for foil in (1, 2, 3):
-        made = explain(stub, source, method=pb.METHOD_COUNTERFACTUAL, foil=foil).explanations
+        made = maps(explain(stub, source, method=pb.Explanation.METHOD_COUNTERFACTUAL, foil=foil))
         for one, winner in zip(made, won, strict=True):
             if winner == foil:
                 assert "must differ from the winner" in one.prediction.error.message
@@ -106,7 +106,9 @@ def test_ticks_and_price_limits_bind_counterfactuals(stub, market):
         market.client.publish_bars(bars, backfill=True, instruments=[described])
         assert described in market.client.instruments()
         flip = (
-            explain(stub, symbols("LIMITED"), method=pb.METHOD_COUNTERFACTUAL).explanations[0].counterfactual
+            explain(stub, symbols("LIMITED"), method=pb.Explanation.METHOD_COUNTERFACTUAL)
+            .results[0]
+            .explanation.counterfactual
         )
         assert flip.found
         low, high = min(last.low, previous * (1 - limit)), max(last.high, previous * (1 + limit))

@@ -3,7 +3,7 @@
 import grpc
 import numpy as np
 import pytest
-from asking import array, explain, symbols, windows
+from asking import array, explain, maps, symbols, windows
 from glasstape.errors import from_rpc
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc
@@ -28,22 +28,26 @@ def refused(call, *arguments, **asked):
 def test_every_served_method_answers_with_a_map_and_its_quality(stub, method):
     response = explain(stub, method=method, samples=0)
     assert response.method == method
-    for made in response.explanations:
+    for made in maps(response):
         assert made.prediction.confidence.class_index == made.target - 1
         assert array(made.heatmap.values).shape == (6, 8)
         native = (made.heatmap.native_shape.time, made.heatmap.native_shape.features)
         assert made.heatmap.upsampled == (native != (6, 8))
-        assert made.quality.verdict in (pb.VERDICT_CAUTION, pb.VERDICT_DEGENERATE)
+        assert made.quality.verdict in (pb.Quality.VERDICT_CAUTION, pb.Quality.VERDICT_DEGENERATE)
         assert made.quality.reasons
         assert not made.window  # the caller has it
 
 
 @pytest.mark.parametrize(
     ("method", "native"),
-    [(pb.METHOD_GRAD_CAM, (6, 1)), (pb.METHOD_SHAPLEY_BARS, (6, 1)), (pb.METHOD_SHAPLEY_FEATURES, (1, 8))],
+    [
+        (pb.Explanation.METHOD_GRAD_CAM, (6, 1)),
+        (pb.Explanation.METHOD_SHAPLEY_BARS, (6, 1)),
+        (pb.Explanation.METHOD_SHAPLEY_FEATURES, (1, 8)),
+    ],
 )
 def test_coarse_maps_say_their_native_shape_and_so_do_their_drivers(stub, method, native):
-    for made in explain(stub, method=method).explanations:
+    for made in maps(explain(stub, method=method)):
         assert (made.heatmap.native_shape.time, made.heatmap.native_shape.features) == native
         assert made.heatmap.upsampled
         for driver in made.drivers:
@@ -53,11 +57,16 @@ def test_coarse_maps_say_their_native_shape_and_so_do_their_drivers(stub, method
 
 
 @pytest.mark.parametrize(
-    "method", [pb.METHOD_INTEGRATED_GRADIENTS, pb.METHOD_EXPECTED_GRADIENTS, pb.METHOD_SHAPLEY_BARS]
+    "method",
+    [
+        pb.Explanation.METHOD_INTEGRATED_GRADIENTS,
+        pb.Explanation.METHOD_EXPECTED_GRADIENTS,
+        pb.Explanation.METHOD_SHAPLEY_BARS,
+    ],
 )
 def test_contributions_sum_to_the_score_and_have_shares(stub, method):
-    for made in explain(stub, method=method).explanations:
-        assert made.heatmap.quantity == pb.QUANTITY_CONTRIBUTION
+    for made in maps(explain(stub, method=method)):
+        assert made.heatmap.quantity == pb.Heatmap.QUANTITY_CONTRIBUTION
         total = array(made.heatmap.values).sum()
         assert abs(total - (made.score - made.baseline_score)) == pytest.approx(
             made.completeness_error, abs=1e-4
@@ -67,11 +76,11 @@ def test_contributions_sum_to_the_score_and_have_shares(stub, method):
 
 
 def test_quality_full_brings_measurements_and_names_what_fails(stub):
-    full = explain(stub, method=pb.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_FULL)
-    none = explain(stub, method=pb.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_NONE)
+    full = explain(stub, method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_FULL)
+    none = explain(stub, method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_NONE)
     model = stub.GetModel(pb.GetModelRequest()).model
     failed = [f"{check.name} failed: {check.text}" for check in model.checks if not check.passed]
-    for made, plain in zip(full.explanations, none.explanations, strict=True):
+    for made, plain in zip(maps(full), maps(none), strict=True):
         assert made.quality.level == pb.QUALITY_LEVEL_FULL
         names = {check.name for check in made.quality.checks}
         assert names == {
@@ -80,7 +89,7 @@ def test_quality_full_brings_measurements_and_names_what_fails(stub):
         failures = [check for check in made.quality.checks if not check.passed]
         own = [f"{check.name.replace('_', ' ')} failed: {check.text}" for check in failures]
         assert list(made.quality.reasons) == own + failed
-        reliable = made.quality.verdict == pb.VERDICT_RELIABLE
+        reliable = made.quality.verdict == pb.Quality.VERDICT_RELIABLE
         assert reliable == (not own and not failed)
         stability = array(made.heatmap.sign_stability)
         assert ((stability >= 0) & (stability <= 1)).all()
@@ -89,14 +98,21 @@ def test_quality_full_brings_measurements_and_names_what_fails(stub):
 
 
 def test_smoothgrad_brings_its_sign_stability_and_repeats_with_its_seed(stub):
-    maps = [explain(stub, method=pb.METHOD_SMOOTHGRAD, seed=seed).explanations[0] for seed in (5, 5, 6)]
-    assert maps[0].heatmap == maps[1].heatmap != maps[2].heatmap
-    assert array(maps[0].heatmap.sign_stability).max() <= 1
-    assert maps[0].samples == 16
+    drawn = [
+        explain(stub, method=pb.Explanation.METHOD_SMOOTHGRAD, seed=seed).results[0].explanation
+        for seed in (5, 5, 6)
+    ]
+    assert drawn[0].heatmap == drawn[1].heatmap != drawn[2].heatmap
+    assert array(drawn[0].heatmap.sign_stability).max() <= 1
+    assert drawn[0].samples == 16
 
 
 def test_symbols_come_with_their_bar_times_and_their_window(stub, market):
-    made = explain(stub, symbols("AAA"), method=pb.METHOD_INTEGRATED_GRADIENTS).explanations[0]
+    made = (
+        explain(stub, symbols("AAA"), method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS)
+        .results[0]
+        .explanation
+    )
     final = [bar for bar in market.client.bars("AAA", "1d") if not bar.provisional]
     times = [moment.ToDatetime() for moment in made.bar_close_times]
     assert times == [bar.close_time.replace(tzinfo=None) for bar in final[-6:]]
@@ -109,51 +125,61 @@ def test_symbols_come_with_their_bar_times_and_their_window(stub, market):
         assert driver.feature == feature.name
         z = (driver.value - feature.mean) / feature.standard_deviation
         assert driver.z_score == pytest.approx(z, abs=1e-4)
-    again = explain(stub, pb.Input(windows=pb.Windows(count=1, data=made.window)), method=4)
+    again = explain(
+        stub, pb.PredictionInput(windows=pb.Windows(count=1, data=array(made.window).tobytes())), method=4
+    )
     np.testing.assert_allclose(
-        array(again.explanations[0].heatmap.values), array(made.heatmap.values), atol=1e-6
+        array(again.results[0].explanation.heatmap.values), array(made.heatmap.values), atol=1e-6
     )
 
 
 def test_the_change_since_the_previous_signal_sums_to_the_change_of_the_score(stub, market):
-    asked = {"method": pb.METHOD_INTEGRATED_GRADIENTS, "baseline": pb.BASELINE_PREVIOUS}
+    asked = {
+        "method": pb.Explanation.METHOD_INTEGRATED_GRADIENTS,
+        "baseline": pb.Explanation.BASELINE_PREVIOUS,
+    }
     latest = explain(stub, symbols("AAA"), **asked)
-    assert latest.baseline == pb.BASELINE_PREVIOUS
+    assert latest.baseline == pb.Explanation.BASELINE_PREVIOUS
     events = list(market.client.history(symbols=["AAA"], kinds=["confidence"]))
-    refs = pb.Input(signals=pb.SignalRefs(sequences=[event.sequence for event in events[-2:]]))
-    past = explain(stub, refs, **asked).explanations
-    before = explain(stub, refs, method=pb.METHOD_GRADIENT).explanations[0]
-    made = latest.explanations[0]
+    refs = pb.PredictionInput(signals=pb.SignalRefs(sequences=[event.sequence for event in events[-2:]]))
+    past = maps(explain(stub, refs, **asked))
+    before = explain(stub, refs, method=pb.Explanation.METHOD_GRADIENT).results[0].explanation
+    made = latest.results[0].explanation
     custom = explain(
         stub,
-        pb.Input(windows=pb.Windows(count=1, data=made.window)),
-        method=pb.METHOD_INTEGRATED_GRADIENTS,
-        baseline_windows=pb.Windows(count=1, data=before.window),
+        pb.PredictionInput(windows=pb.Windows(count=1, data=array(made.window).tobytes())),
+        method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS,
+        baseline_windows=pb.Windows(count=1, data=array(before.window).tobytes()),
     )
-    assert custom.baseline == pb.BASELINE_CUSTOM
-    for one in (past[1], custom.explanations[0]):
+    assert custom.baseline == pb.Explanation.BASELINE_CUSTOM
+    for one in (past[1], custom.results[0].explanation):
         np.testing.assert_allclose(array(one.heatmap.values), array(made.heatmap.values), atol=1e-5)
         assert one.baseline_score == pytest.approx(made.baseline_score, abs=1e-5)
 
 
 def test_the_first_signal_of_a_symbol_has_no_previous_one(stub, market):
     first = next(event for event in market.client.history(symbols=["AAA"], kinds=["confidence"]))
-    refs = pb.Input(signals=pb.SignalRefs(sequences=[first.sequence]))
-    made = explain(stub, refs, method=4, baseline=pb.BASELINE_PREVIOUS).explanations[0]
-    assert "AAA" in made.prediction.error.message
-    assert "BASELINE_PREVIOUS" in made.prediction.error.message
+    refs = pb.PredictionInput(signals=pb.SignalRefs(sequences=[first.sequence]))
+    failed = explain(stub, refs, method=4, baseline=pb.Explanation.BASELINE_PREVIOUS).results[0]
+    assert failed.symbol == "AAA"
+    assert "AAA" in failed.problem.message
+    assert "BASELINE_PREVIOUS" in failed.problem.message
 
 
 def test_each_item_may_have_its_own_baseline_and_a_background_may_be_given(stub):
     own = windows(3, seed=1)
-    each = explain(stub, method=pb.METHOD_OCCLUSION, baseline_windows=own).explanations
-    one = explain(stub, method=pb.METHOD_OCCLUSION, baseline_windows=pb.Windows(count=1, data=own.data[:192]))
-    assert each[0].heatmap == one.explanations[0].heatmap
-    assert each[1].heatmap != one.explanations[1].heatmap
-    usual = explain(stub, method=pb.METHOD_EXPECTED_GRADIENTS)
-    assert usual.baseline == pb.BASELINE_BACKGROUND
-    given = explain(stub, method=pb.METHOD_EXPECTED_GRADIENTS, background=own)
-    assert given.explanations[0].baseline_score != usual.explanations[0].baseline_score
+    each = maps(explain(stub, method=pb.Explanation.METHOD_OCCLUSION, baseline_windows=own))
+    one = explain(
+        stub,
+        method=pb.Explanation.METHOD_OCCLUSION,
+        baseline_windows=pb.Windows(count=1, data=own.data[:192]),
+    )
+    assert each[0].heatmap == one.results[0].explanation.heatmap
+    assert each[1].heatmap != one.results[1].explanation.heatmap
+    usual = explain(stub, method=pb.Explanation.METHOD_EXPECTED_GRADIENTS)
+    assert usual.baseline == pb.Explanation.BASELINE_BACKGROUND
+    given = explain(stub, method=pb.Explanation.METHOD_EXPECTED_GRADIENTS, background=own)
+    assert given.results[0].explanation.baseline_score != usual.results[0].explanation.baseline_score
 
 
 @pytest.mark.parametrize(
@@ -165,17 +191,17 @@ def test_each_item_may_have_its_own_baseline_and_a_background_may_be_given(stub)
         ({"baseline": 6}, "INVALID_ARGUMENT", "baseline", "is 6"),
         ({"quality": 4}, "INVALID_ARGUMENT", "quality", "is 4"),
         ({"seed": 1 << 63}, "INVALID_ARGUMENT", "seed", "must be 0-"),
-        ({"score": pb.SCORE_LOGIT, "foil": 3}, "INVALID_ARGUMENT", "foil", "SCORE_LOGIT"),
-        ({"score": pb.SCORE_UP_MINUS_DOWN, "target": 3}, "INVALID_ARGUMENT", "target", "unset"),
+        ({"score": pb.Explanation.SCORE_LOGIT, "foil": 3}, "INVALID_ARGUMENT", "foil", "SCORE_LOGIT"),
+        ({"score": pb.Explanation.SCORE_UP_MINUS_DOWN, "target": 3}, "INVALID_ARGUMENT", "target", "unset"),
         ({"method": 4, "samples": 513}, "INVALID_ARGUMENT", "samples", "0-512"),
         ({"method": 5, "samples": 65}, "INVALID_ARGUMENT", "samples", "0-64"),
         ({"method": 3, "samples": 513}, "INVALID_ARGUMENT", "samples", "0-512"),
         ({"method": 6, "samples": 1}, "INVALID_ARGUMENT", "samples", "unset"),
-        ({"baseline": pb.BASELINE_MEAN}, "INVALID_ARGUMENT", "baseline", "METHOD_GRADIENT"),
-        ({"method": 5, "baseline": pb.BASELINE_ZERO}, "INVALID_ARGUMENT", "baseline", "BACKGROUND"),
-        ({"method": 4, "baseline": pb.BASELINE_BACKGROUND}, "INVALID_ARGUMENT", "baseline", "BACKGROUND"),
-        ({"method": 4, "baseline": pb.BASELINE_PREVIOUS}, "INVALID_ARGUMENT", "baseline", "windows"),
-        ({"method": 4, "baseline": pb.BASELINE_CUSTOM}, "INVALID_ARGUMENT", "baseline_windows", "must be set"),
+        ({"baseline": pb.Explanation.BASELINE_MEAN}, "INVALID_ARGUMENT", "baseline", "METHOD_GRADIENT"),
+        ({"method": 5, "baseline": pb.Explanation.BASELINE_ZERO}, "INVALID_ARGUMENT", "baseline", "BACKGROUND"),
+        ({"method": 4, "baseline": pb.Explanation.BASELINE_BACKGROUND}, "INVALID_ARGUMENT", "baseline", "BACKGROUND"),
+        ({"method": 4, "baseline": pb.Explanation.BASELINE_PREVIOUS}, "INVALID_ARGUMENT", "baseline", "windows"),
+        ({"method": 4, "baseline": pb.Explanation.BASELINE_CUSTOM}, "INVALID_ARGUMENT", "baseline_windows", "must be set"),
         ({"method": 4, "baseline": 1, "baseline_windows": windows()}, "INVALID_ARGUMENT", "baseline_windows", "only"),
         ({"method": 1, "baseline_windows": windows()}, "INVALID_ARGUMENT", "baseline", "METHOD_GRADIENT"),
         ({"method": 4, "baseline_windows": pb.Windows(count=1, data=b"1234")}, "INVALID_ARGUMENT",
@@ -190,9 +216,9 @@ def test_each_item_may_have_its_own_baseline_and_a_background_may_be_given(stub)
          "background.data", "3 bytes, expected"),
         ({"method": 4, "background": windows()}, "INVALID_ARGUMENT", "background", "EXPECTED_GRADIENTS"),
         ({"method": 13, "target": 3}, "INVALID_ARGUMENT", "target", "COUNTERFACTUAL"),
-        ({"method": 13, "score": pb.SCORE_LOGIT}, "INVALID_ARGUMENT", "score", "COUNTERFACTUAL"),
-        ({"method": pb.METHOD_ATTENTION}, "FAILED_PRECONDITION", None, "METHOD_GRADIENT, METHOD_GRADIENT_X_INPUT"),
-        ({"method": pb.METHOD_ATTENTION_X_GRADIENT}, "FAILED_PRECONDITION", None, "conv1d"),
+        ({"method": 13, "score": pb.Explanation.SCORE_LOGIT}, "INVALID_ARGUMENT", "score", "COUNTERFACTUAL"),
+        ({"method": pb.Explanation.METHOD_ATTENTION}, "FAILED_PRECONDITION", None, "METHOD_GRADIENT, METHOD_GRADIENT_X_INPUT"),
+        ({"method": pb.Explanation.METHOD_ATTENTION_X_GRADIENT}, "FAILED_PRECONDITION", None, "conv1d"),
         ({"model": "nope"}, "NOT_FOUND", None, "sample-conv1d@1"),
     ],
 )  # fmt: skip
@@ -207,9 +233,8 @@ def test_what_cannot_be_explained_says_why(stub, asked, code, field, text):
 def test_a_bad_item_among_explained_ones(stub):
     values = np.random.default_rng(0).normal(size=(2, 6, 8)).astype("<f4")
     values[0, 0, 0] = np.inf
-    source = pb.Input(windows=pb.Windows(count=2, data=values.tobytes()))
+    source = pb.PredictionInput(windows=pb.Windows(count=2, data=values.tobytes()))
     for method in (1, 13):
-        made = explain(stub, source, method=method).explanations
-        assert made[0].prediction.WhichOneof("result") == "error"
-        assert not made[0].HasField("heatmap")
+        made = maps(explain(stub, source, method=method))
+        assert made[0] is None
         assert made[1].HasField("heatmap")

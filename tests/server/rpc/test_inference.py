@@ -3,6 +3,7 @@
 import grpc
 import numpy as np
 import pytest
+from asking import maps
 from glasstape.errors import from_rpc
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, signals_pb2, signals_pb2_grpc
@@ -25,7 +26,7 @@ def windows(count=1, seed=0, **changes):
     values = np.random.default_rng(seed).normal(size=(count, 6, 8)).astype("<f4")
     for (row, time, feature), value in changes.get("cells", {}).items():
         values[row, time, feature] = value
-    return pb.Input(windows=pb.Windows(count=count, data=values.tobytes()))
+    return pb.PredictionInput(windows=pb.Windows(count=count, data=values.tobytes()))
 
 
 def refused(call, *arguments):
@@ -37,21 +38,26 @@ def refused(call, *arguments):
 @pytest.mark.parametrize(
     ("source", "code", "field", "text"),
     [
-        (pb.Input(), "INVALID_ARGUMENT", "input.source", "must be set"),
+        (pb.PredictionInput(), "INVALID_ARGUMENT", "input.source", "must be set"),
         (
-            pb.Input(windows=pb.Windows(count=1, data=b"x" * 190)),
+            pb.PredictionInput(windows=pb.Windows(count=1, data=b"x" * 190)),
             "INVALID_ARGUMENT",
             "input.windows.data",
             "190 bytes, expected count x 6 x 8 x 4 = 192",
         ),
-        (pb.Input(windows=pb.Windows()), "INVALID_ARGUMENT", "input.windows.count", "is 0"),
-        (pb.Input(symbols=pb.Symbols()), "INVALID_ARGUMENT", "input.symbols.symbols", "is 0"),
-        (pb.Input(bars=pb.BarSeries()), "INVALID_ARGUMENT", "input.bars.series", "is 0"),
-        (pb.Input(signals=pb.SignalRefs()), "INVALID_ARGUMENT", "input.signals.sequences", "is 0"),
-        (pb.Input(windows=pb.Windows(count=100_000)), "RESOURCE_EXHAUSTED", None, "at most 16384"),
+        (pb.PredictionInput(windows=pb.Windows()), "INVALID_ARGUMENT", "input.windows.count", "is 0"),
+        (pb.PredictionInput(symbols=pb.Symbols()), "INVALID_ARGUMENT", "input.symbols.symbols", "is 0"),
+        (pb.PredictionInput(bars=pb.BarSeries()), "INVALID_ARGUMENT", "input.bars.series", "is 0"),
+        (pb.PredictionInput(signals=pb.SignalRefs()), "INVALID_ARGUMENT", "input.signals.sequences", "is 0"),
         (
-            pb.Input(windows=pb.Windows(count=100_000, data=bytes(100_000 * 192))),
-            "RESOURCE_EXHAUSTED",
+            pb.PredictionInput(windows=pb.Windows(count=100_000)),
+            "INVALID_ARGUMENT",
+            "input.windows.count",
+            "at most 16384",
+        ),
+        (
+            pb.PredictionInput(windows=pb.Windows(count=100_000, data=bytes(100_000 * 192))),
+            "INVALID_ARGUMENT",
             None,
             "larger",
         ),
@@ -71,19 +77,19 @@ def test_broken_framing_fails_the_call_and_the_server_goes_on(stub, source, code
 def test_bad_values_fail_their_item_alone_and_name_the_cell(stub):
     source = windows(4, cells={(1, 2, 3): np.nan, (2, 5, 7): 1e9})
     answers = stub.Predict(pb.PredictRequest(input=source)).predictions
-    assert [a.WhichOneof("result") for a in answers] == ["confidence", "error", "error", "confidence"]
-    assert "window 1, time 2, feature close_return" in answers[1].error.message
-    assert "window 2, time 5, feature macd_histogram" in answers[2].error.message
-    assert answers[1].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert [a.WhichOneof("result") for a in answers] == ["confidence", "problem", "problem", "confidence"]
+    assert "window 1, time 2, feature close_return" in answers[1].problem.message
+    assert "window 2, time 5, feature macd_histogram" in answers[2].problem.message
+    assert answers[1].problem.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
 
 def test_an_unknown_symbol_among_good_ones(stub):
-    source = pb.Input(symbols=pb.Symbols(symbols=["AAA", "NOPE", "005930", "a b"]))
+    source = pb.PredictionInput(symbols=pb.Symbols(symbols=["AAA", "NOPE", "005930", "a b"]))
     answers = stub.Predict(pb.PredictRequest(input=source)).predictions
-    assert [a.WhichOneof("result") for a in answers] == ["confidence", "error", "confidence", "error"]
+    assert [a.WhichOneof("result") for a in answers] == ["confidence", "problem", "confidence", "problem"]
     assert [a.symbol for a in answers] == ["AAA", "NOPE", "005930", "a b"]
-    assert answers[1].error.code == grpc.StatusCode.NOT_FOUND.value[0]
-    assert answers[3].error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert answers[1].problem.code == grpc.StatusCode.NOT_FOUND.value[0]
+    assert answers[3].problem.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
 
 
 def test_confidences_sum_to_one_and_the_class_index_travels_apart(stub):
@@ -99,19 +105,18 @@ def test_prediction_and_map_agree_with_predict(stub):
     source = windows(5)
     predicted = stub.Predict(pb.PredictRequest(input=source)).predictions
     for method in (1, 4, 9, 13):
-        explained = stub.Explain(pb.ExplainRequest(input=source, method=method)).explanations
+        explained = maps(stub.Explain(pb.ExplainRequest(input=source, method=method)))
         for one, other in zip(predicted, explained, strict=True):
-            assert other.prediction.model == one.model
+            assert other.prediction.model_index == other.model_index == one.model_index == 0
             assert other.prediction.confidence.up == pytest.approx(one.confidence.up, abs=1e-6)
             assert other.target == one.confidence.direction
-            assert len(other.heatmap.values) == 192
+            assert len(other.heatmap.values) == 48
 
 
 def test_a_bad_item_among_explained_ones(stub):
     source = windows(2, cells={(0, 0, 0): np.inf})
-    made = stub.Explain(pb.ExplainRequest(input=source)).explanations
-    assert made[0].prediction.WhichOneof("result") == "error"
-    assert not made[0].HasField("heatmap")
+    made = maps(stub.Explain(pb.ExplainRequest(input=source)))
+    assert made[0] is None
     assert made[1].HasField("heatmap")
 
 
@@ -140,38 +145,44 @@ def test_past_signals_come_back_bit_for_bit_and_recompute(stub, channel, market)
         signals_pb2.ListSignalsRequest(kinds=kinds)
     )
     sequences = [event.sequence for event in listed.events]
-    source = pb.Input(signals=pb.SignalRefs(sequences=sequences, epoch=listed.epoch))
-    predicted = stub.Predict(pb.PredictRequest(input=source)).predictions
-    for event, answer in zip(listed.events, predicted, strict=True):
+    source = pb.PredictionInput(signals=pb.SignalRefs(sequences=sequences, epoch=listed.epoch))
+    predicted = stub.Predict(pb.PredictRequest(input=source))
+    for event, answer in zip(listed.events, predicted.predictions, strict=True):
         said = event.confidence if event.WhichOneof("kind") == "confidence" else event.buy.signal
-        assert answer.confidence == said.confidence
-        assert answer.model == event.model
-    explained = stub.Explain(pb.ExplainRequest(input=source, score=pb.SCORE_LOG_PROBABILITY)).explanations
-    for answer, made in zip(predicted, explained, strict=True):
+        assert answer.confidence == said.probabilities
+        assert predicted.models[answer.model_index] == listed.models[event.model_index]
+    explained = maps(
+        stub.Explain(pb.ExplainRequest(input=source, score=pb.Explanation.SCORE_LOG_PROBABILITY))
+    )
+    for answer, made in zip(predicted.predictions, explained, strict=True):
         assert made.prediction.confidence == answer.confidence
     have = market.bars["AAA"]
     for event in listed.events:
         if event.symbol == "AAA" and event.WhichOneof("kind") == "confidence":
             count = [int(b.close_time.timestamp()) for b in have].index(event.bar_close_time.seconds) + 1
             again = market.client.predict(bars=[have[:count]])[0].confidence
-            assert again.up == pytest.approx(event.confidence.confidence.up, abs=1e-5)
+            assert again.up == pytest.approx(event.confidence.probabilities.up, abs=1e-5)
 
 
 def test_past_signals_outside_the_journal_or_of_another_epoch(stub):
     answers = stub.Predict(
-        pb.PredictRequest(input=pb.Input(signals=pb.SignalRefs(sequences=[1, 10**9])))
+        pb.PredictRequest(input=pb.PredictionInput(signals=pb.SignalRefs(sequences=[1, 10**9])))
     ).predictions
-    assert [a.WhichOneof("result") for a in answers] == ["confidence", "error"]
-    assert answers[1].error.code == grpc.StatusCode.OUT_OF_RANGE.value[0]
-    other = pb.Input(signals=pb.SignalRefs(sequences=[1], epoch="0" * 16))
+    assert [a.WhichOneof("result") for a in answers] == ["confidence", "problem"]
+    assert answers[1].problem.code == grpc.StatusCode.OUT_OF_RANGE.value[0]
+    other = pb.PredictionInput(signals=pb.SignalRefs(sequences=[1], epoch="0" * 16))
     assert refused(stub.Predict, pb.PredictRequest(input=other)).reason == "EPOCH_CHANGED"
-    both = pb.PredictRequest(model="sample-conv1d", input=pb.Input(signals=pb.SignalRefs(sequences=[1])))
+    both = pb.PredictRequest(
+        model="sample-conv1d", input=pb.PredictionInput(signals=pb.SignalRefs(sequences=[1]))
+    )
     assert [v.field for v in refused(stub.Predict, both).violations] == ["model"]
 
 
 def test_an_expired_deadline_is_told_as_such(stub):
     with pytest.raises(grpc.RpcError) as caught:
-        stub.Explain(pb.ExplainRequest(input=windows(16_384), method=pb.METHOD_OCCLUSION), timeout=0.05)
+        stub.Explain(
+            pb.ExplainRequest(input=windows(16_384), method=pb.Explanation.METHOD_OCCLUSION), timeout=0.05
+        )
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert len(stub.Predict(pb.PredictRequest(input=windows(1)), timeout=5).predictions) == 1
 
@@ -196,4 +207,8 @@ def test_the_model_describes_itself(stub):
     assert {check.name for check in model.checks} == {"skill", "parameter_randomisation", "completeness"}
     assert model.buy_ramp_high >= model.buy_ramp_low + 0.1 - 1e-9
     assert "2011" in model.training_data
-    assert stub.ListModels(pb.ListModelsRequest()).models[0] == model
+    assert stub.ListModels(pb.ListModelsRequest(view=pb.MODEL_VIEW_FULL)).models[0] == model
+    basic = stub.ListModels(pb.ListModelsRequest()).models[0]
+    assert basic.ref == model.ref
+    assert basic.methods == model.methods
+    assert not basic.features

@@ -12,9 +12,41 @@ from made_up import daily
 
 def test_each_batch_is_answered_in_its_turn(market):
     with grpc.insecure_channel(market.address) as channel:
-        batches = [pb.PublishBarsRequest(batch_id=n) for n in (7, 3, 5)]
-        answers = list(market_pb2_grpc.MarketServiceStub(channel).PublishBars(iter(batches)))
+        batches = [pb.StreamBarsRequest(batch_id=n) for n in (7, 3, 5)]
+        answers = list(market_pb2_grpc.MarketServiceStub(channel).StreamBars(iter(batches)))
     assert [answer.batch_id for answer in answers] == [7, 3, 5]
+
+
+def test_one_batch_is_published_without_a_stream(market):
+    bar = pb.Bar(symbol="ONE", interval="1d", open=1, high=1, low=1, close=1, volume=0)
+    bar.close_time.FromSeconds(86_400)
+    with grpc.insecure_channel(market.address) as channel:
+        publish = market_pb2_grpc.MarketServiceStub(channel).PublishBars
+        first, again = publish(pb.PublishBarsRequest(bars=[bar])), publish(pb.PublishBarsRequest(bars=[bar]))
+    assert (first.stored, again.duplicates) == (1, 1)
+
+
+@pytest.mark.parametrize("field", ["open", "high", "low", "volume"])
+def test_an_absent_number_is_not_zero(market, field):
+    bar = pb.Bar(symbol="ABS", interval="1d", open=1, high=1, low=1, close=1, volume=0)
+    bar.close_time.FromSeconds(86_400)
+    bar.ClearField(field)
+    with grpc.insecure_channel(market.address) as channel:
+        answer = market_pb2_grpc.MarketServiceStub(channel).PublishBars(pb.PublishBarsRequest(bars=[bar]))
+    assert answer.rejected == 1
+    assert answer.rejections[0].problem.violations[0].field == field
+    assert "unset" in answer.rejections[0].problem.violations[0].description
+
+
+def test_a_batch_of_provisional_bars_is_not_durable(market):
+    bar = pb.Bar(symbol="FORMING", interval="1d", open=1, high=1, low=1, close=1, volume=0)
+    bar.close_time.FromSeconds(86_400)
+    with grpc.insecure_channel(market.address) as channel:
+        stub = market_pb2_grpc.MarketServiceStub(channel)
+        answer = stub.PublishBars(pb.PublishBarsRequest(bars=[bar], mode=pb.BAR_MODE_PROVISIONAL))
+        listed = stub.ListBars(pb.ListBarsRequest(symbol="FORMING", interval="1d")).bars
+    assert (answer.stored, answer.provisional) == (0, 1)
+    assert [bar.provisional for bar in listed] == [True]
 
 
 def test_rejections_say_which_bar_and_why(market):
@@ -93,11 +125,7 @@ def test_times_without_a_zone_are_refused_before_anything_is_sent(market):
 def test_too_large_a_batch_is_refused_whole(market):
     bar = pb.Bar(symbol="BIG", interval="1d")
     with grpc.insecure_channel(market.address) as channel, pytest.raises(grpc.RpcError) as caught:
-        list(
-            market_pb2_grpc.MarketServiceStub(channel).PublishBars(
-                iter([pb.PublishBarsRequest(bars=[bar] * 16_385)])
-            )
-        )
+        market_pb2_grpc.MarketServiceStub(channel).PublishBars(pb.PublishBarsRequest(bars=[bar] * 16_385))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "16384" in caught.value.details()
 
@@ -110,13 +138,13 @@ def test_far_away_times_do_not_break_the_server(market):
 
 
 def test_a_batch_of_nothing_but_bad_bars_is_answered(market):
-    good = pb.Bar(symbol="MIX", interval="1d", open=1, high=1, low=1, close=1)
+    good = pb.Bar(symbol="MIX", interval="1d", open=1, high=1, low=1, close=1, volume=0)
     good.close_time.FromSeconds(86_400)
     bad = pb.Bar(symbol="x y" * 20, interval="?" * 16, open=-1, high=-1, low=-1, close=-1, volume=-1)
     bad.close_time.nanos = 2_000_000_000
     with grpc.insecure_channel(market.address) as channel:
         request = pb.PublishBarsRequest(bars=[good, *[bad] * 16_383])
-        (answer,) = market_pb2_grpc.MarketServiceStub(channel).PublishBars(iter([request]))
+        answer = market_pb2_grpc.MarketServiceStub(channel).PublishBars(request)
     assert (answer.stored, answer.rejected, len(answer.rejections)) == (1, 16_383, 1000)
 
 
@@ -131,12 +159,12 @@ def test_times_beyond_all_bars_list_nothing(market, change):
     assert list(page.bars) == []
 
 
-@pytest.mark.parametrize(("field", "tag"), [("bars", b"\x12"), ("instruments", b"\x1a")])
+@pytest.mark.parametrize(("field", "tag"), [("bars", b"\x0a"), ("instruments", b"\x12")])
 def test_millions_of_empty_items_are_refused_before_they_are_read(market, field, tag):
     with grpc.insecure_channel(market.address) as channel:
-        call = channel.stream_stream("/glasstape.v1.MarketService/PublishBars")
+        call = channel.unary_unary("/glasstape.v1.MarketService/PublishBars")
         with pytest.raises(grpc.RpcError) as caught:
-            list(call(iter([(tag + b"\0") * 2_000_000]), timeout=20))
+            call((tag + b"\0") * 2_000_000, timeout=20)
     error = from_rpc(caught.value)
     assert error.violations[0].field == field
     assert error.violations[0].rule == "at most 16384 in a batch, has 2000000"

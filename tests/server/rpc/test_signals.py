@@ -175,7 +175,7 @@ def test_malformed_subscriptions_name_the_field(stub, change, field):
 
 def test_a_heat_map_method_that_the_model_cannot_serve_is_refused(stub):
     with pytest.raises(grpc.RpcError) as caught:
-        list(stub.Signals(pb.SignalsRequest(heatmap_method=ipb.METHOD_ATTENTION), timeout=5))
+        list(stub.Signals(pb.SignalsRequest(heatmap_method=ipb.Explanation.METHOD_ATTENTION), timeout=5))
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
@@ -211,7 +211,7 @@ def test_a_reader_that_never_reads_is_cut_off_with_its_token_and_loses_nothing(t
 
 
 def test_the_first_message_names_contract_epoch_and_model(stub):
-    call = stub.Signals(pb.SignalsRequest(start=pb.START_LIVE))
+    call = stub.Signals(pb.SignalsRequest(start=pb.SignalsRequest.START_LIVE))
     opened = next(call).opened
     call.cancel()
     assert opened.contract_version == "1.0"

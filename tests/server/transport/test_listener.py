@@ -22,7 +22,7 @@ from running import refusal
 
 def request(kind=pb.PredictRequest, count=1, seed=0, **more):
     data = np.random.default_rng(seed).normal(size=(count, 6, 8)).astype("<f4").tobytes()
-    return kind(input=pb.Input(windows=pb.Windows(count=count, data=data)), **more)
+    return kind(input=pb.PredictionInput(windows=pb.Windows(count=count, data=data)), **more)
 
 
 def test_many_calls_at_once_each_get_their_own_answer(market):
@@ -32,13 +32,14 @@ def test_many_calls_at_once_each_get_their_own_answer(market):
         calls = [stub.Predict.future(request(count=1 + seed % 3, seed=seed)) for seed in range(40)]
         maps = [stub.Explain.future(request(pb.ExplainRequest, 1 + seed % 2, seed)) for seed in range(40)]
         for seed, (call, mapped) in enumerate(zip(calls, maps, strict=True)):
-            predictions, explanations = call.result().predictions, mapped.result().explanations
+            predictions, results = call.result().predictions, mapped.result().results
             assert len(predictions) == 1 + seed % 3
-            assert len(explanations) == 1 + seed % 2
+            assert len(results) == 1 + seed % 2
             if seed % 3 == 0:
                 assert predictions[0].confidence.up == pytest.approx(alone[seed], abs=1e-6)
             if seed % 6 == 0:
-                assert explanations[0].prediction.confidence.up == pytest.approx(alone[seed], abs=1e-6)
+                stated = results[0].explanation.prediction.confidence
+                assert stated.up == pytest.approx(alone[seed], abs=1e-6)
 
 
 def test_a_bad_row_among_many_calls_spoils_no_other(market):
@@ -50,13 +51,13 @@ def test_a_bad_row_among_many_calls_spoils_no_other(market):
     with grpc.insecure_channel(market.address) as channel:
         stub = inference_pb2_grpc.InferenceServiceStub(channel)
         calls = [stub.Predict.future(item) for item in (request(), bad, request())]
-        maps = stub.Explain(explain).explanations
+        maps = stub.Explain(explain).results
         answers = [call.result().predictions for call in calls]
     assert [p.WhichOneof("result") for answer in answers for p in answer] == [
-        "confidence", "error", "confidence", "confidence",
+        "confidence", "problem", "confidence", "confidence",
     ]  # fmt: skip
-    assert "must be finite" in answers[1][0].error.message
-    assert [m.prediction.WhichOneof("result") for m in maps] == ["error", "confidence"]
+    assert "must be finite" in answers[1][0].problem.message
+    assert [m.WhichOneof("result") for m in maps] == ["problem", "explanation"]
 
 
 def test_bytes_that_are_no_request_are_told_so(market):
@@ -115,7 +116,7 @@ def test_requests_in_an_unusual_order_of_fields_are_read_as_what_they_are(market
 def test_a_deadline_that_has_passed_is_kept_and_the_server_goes_on(market):
     with grpc.insecure_channel(market.address) as channel:
         stub = inference_pb2_grpc.InferenceServiceStub(channel)
-        slow = request(pb.ExplainRequest, 2000, method=pb.METHOD_SHAPLEY_FEATURES)
+        slow = request(pb.ExplainRequest, 2000, method=pb.Explanation.METHOD_SHAPLEY_FEATURES)
         with pytest.raises(grpc.RpcError) as caught:
             stub.Explain(slow, timeout=0.05)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

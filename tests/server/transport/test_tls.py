@@ -33,14 +33,14 @@ def test_the_end_of_a_certificate_is_known_and_told_two_weeks_before(files):
     far, near, past = _now() + 60 * DAY, _now() + 13 * DAY, _now() - DAY
     kept = Certificates(*files(far))
     assert kept.expires == far.timestamp()
-    assert list(kept.look()) == []
+    assert list(kept.warnings()) == []
     files(near)
-    assert list(kept.look()) == [f"tls_certificate: ends on {near.date()}"]
+    assert list(kept.warnings()) == [f"tls_certificate: expires on {near.date()}"]
     assert kept.expires == near.timestamp()
     files(past)
-    assert list(kept.look()) == [f"tls_certificate: ended on {past.date()}"]
+    assert list(kept.warnings()) == [f"tls_certificate: expired on {past.date()}"]
     files(far)
-    assert list(kept.look()) == []
+    assert list(kept.warnings()) == []
 
 
 def test_a_pair_that_does_not_fit_is_told_once_in_the_log_and_the_old_one_stays(files, caplog):
@@ -50,8 +50,8 @@ def test_a_pair_that_does_not_fit_is_told_once_in_the_log_and_the_old_one_stays(
     files(_now() + 90 * DAY)
     key.write_bytes(whole)
     for _ in range(3):
-        (told,) = kept.look()
-        assert told.startswith(f"certificates were not read again: tls_key: {key} does not fit")
+        (warning,) = kept.warnings()
+        assert warning.startswith(f"certificates were not reloaded: tls_key: {key} does not match")
     assert kept.expires == end.timestamp()
     assert caplog.text.count("certificates were not read again") == 1
 
@@ -68,4 +68,4 @@ def test_a_certificate_whose_end_cannot_be_read_serves_and_is_told(files):
     chain.write_text(chain.read_text().replace(" CERTIFICATE", " TRUSTED CERTIFICATE"))
     kept = Certificates(chain, key)
     assert kept.expires is None
-    assert list(kept.look()) == [f"tls_certificate: {chain}: when it ends cannot be read"]
+    assert list(kept.warnings()) == [f"tls_certificate: {chain}: when it ends cannot be read"]

@@ -1,158 +1,156 @@
-"""Explain requests from the wire, maps and what goes with them to it."""
+"""Explanations for the wire."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
+from glasstape.v1 import signals_pb2
 
-from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.values import Direction, Float32s, Floats
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalogue import baseline_of
 from glasstape_server.explain.drivers import Driver
-from glasstape_server.explain.method import BaselineKind, MethodName, Quantity, Request, Shape
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.method import Quantity, Request, Shape
 from glasstape_server.explain.verdict import Judgement
 from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
-from glasstape_server.rpc.convert.signals import DIRECTIONS, direction_from
-
-MAX_SEED = (1 << 63) - 1
-"""Largest seed that torch takes."""
-
-
-def request_from(message: pb.ExplainRequest) -> Request:
-    """How an Explain request wants its maps.
-
-    Raises:
-        InvalidArgument: an enum value, a number or a combination that there is not.
-    """
-    name = method_from(message.method, "method")
-    enum_from("quality", message.quality, 3)
-    if message.seed > MAX_SEED:
-        raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {message.seed}")
-    question = Question(
-        Score(enum_from("score", message.score, len(Score)) or Score.MARGIN),
-        direction_from(enum_from("target", message.target, 3)),
-        direction_from(enum_from("foil", message.foil, 3)),
-    )
-    request = Request(
-        name,
-        question,
-        _baseline_from(message),
-        message.samples,
-        message.seed,
-        message.background.data if message.HasField("background") else b"",
-        checked=message.quality == pb.QUALITY_LEVEL_FULL,
-    )
-    _check_samples(request)
-    _check_baseline(request, message)
-    if name is MethodName.COUNTERFACTUAL:
-        _check_counterfactual(question)
-    return request
+from glasstape_server.rpc.convert.predictions import ModelTable, prediction_to, timing_to
+from glasstape_server.rpc.convert.signals import DIRECTIONS, confidence_to
+from glasstape_server.rpc.status import problem_of
+from glasstape_server.serving.explanation import Counterfactual, Explanation
+from glasstape_server.serving.inference import Explanations
+from glasstape_server.serving.items import Item
+from glasstape_server.serving.requests import MAP_ONLY, Include, QualityLevel, Windows
 
 
-def method_from(value: int, field: str) -> MethodName:
-    """A method; unset means the original's."""
-    return MethodName(enum_from(field, value, len(MethodName)) or MethodName.GRADIENT)
+def explain_response_to(explained: Explanations) -> pb.ExplainResponse:
+    """Return the response of an Explain call."""
+    request, table = explained.request, ModelTable()
+    # A caller that sent the windows has them.
+    include_window = request.include.window and not isinstance(request.source, Windows)
+    results = []
+    for item, explanation in zip(explained.items, explained.explanations, strict=True):
+        if explanation is None:
+            results.append(failure_to(item))
+            continue
+        message = explanation_to(explanation, request.include, request.quality, table)
+        if include_window:
+            message.window.extend(_floats(item.window))
+        results.append(pb.ExplanationResult(explanation=message))
+    response = request_to(request.explanation)
+    response.results.extend(results)
+    response.models.extend(table.messages())
+    response.timing.CopyFrom(timing_to(explained.timing))
+    return response
 
 
-def enum_from(field: str, value: int, largest: int) -> int:
-    """A value of an enum.
-
-    Raises:
-        InvalidArgument: there is no such value.
-    """
-    if not 0 <= value <= largest:
-        raise InvalidArgument.field(field, f"must be a value of the enum (0-{largest}), is {value}")
-    return value
-
-
-def _baseline_from(message: pb.ExplainRequest) -> BaselineKind | None:
-    value = enum_from("baseline", message.baseline, len(BaselineKind))
-    if value == 0 and message.HasField("baseline_windows"):
-        return BaselineKind.CUSTOM
-    return BaselineKind(value) if value else None
-
-
-def _check_samples(request: Request) -> None:
-    most = METHODS[request.method].max_samples if request.method in METHODS else 0
-    if request.samples > most:
-        rule = f"must be 0-{most}" if most else "must be unset"
-        raise InvalidArgument.field(
-            "samples", f"{rule} with METHOD_{request.method.name}, is {request.samples}"
+def heatmaps_to(maps: Sequence[tuple[int, Explanation]]) -> signals_pb2.SignalHeatmaps:
+    """Return the heat maps of a feed, by sequence: each is its map and score alone."""
+    table = ModelTable()
+    messages = [
+        signals_pb2.SignalHeatmap(
+            sequence=sequence,
+            explanation=explanation_to(explanation, MAP_ONLY, QualityLevel.NONE, table),
         )
+        for sequence, explanation in maps
+    ]
+    return signals_pb2.SignalHeatmaps(heatmaps=messages, models=table.messages())
 
 
-def _check_baseline(request: Request, message: pb.ExplainRequest) -> None:
-    method, kind = f"METHOD_{request.method.name}", request.baseline
-    takes = METHODS[request.method].default_baseline if request.method in METHODS else None
-    if kind is not None and takes is None:
-        raise InvalidArgument.field("baseline", f"must be unset with {method}, is BASELINE_{kind.name}")
-    if kind is not None and (takes is BaselineKind.BACKGROUND) is not (kind is BaselineKind.BACKGROUND):
-        rule = "BASELINE_BACKGROUND goes with METHOD_EXPECTED_GRADIENTS alone, which takes no other"
-        raise InvalidArgument.field("baseline", f"{rule}; is BASELINE_{kind.name} with {method}")
-    custom = message.HasField("baseline_windows")
-    if custom and kind is not BaselineKind.CUSTOM:
-        name = "unset" if kind is None else f"BASELINE_{kind.name}"
-        raise InvalidArgument.field(
-            "baseline_windows", f"only BASELINE_CUSTOM takes them, baseline is {name}"
-        )
-    if kind is BaselineKind.CUSTOM and not custom:
-        raise InvalidArgument.field("baseline_windows", "must be set with BASELINE_CUSTOM")
-    if message.HasField("background") and takes is not BaselineKind.BACKGROUND:
-        rule = f"only METHOD_EXPECTED_GRADIENTS takes a background, method is {method}"
-        raise InvalidArgument.field("background", rule)
+def request_to(request: Request) -> pb.ExplainResponse:
+    """Return the part of a response that says how its maps were computed."""
+    baseline = baseline_of(request)
+    return pb.ExplainResponse(
+        method=pb.Explanation.Method.ValueType(int(request.method)),
+        score=pb.Explanation.Score.ValueType(int(request.question.score)),
+        baseline=pb.Explanation.Baseline.ValueType(int(baseline or 0)),
+    )
 
 
-def _check_counterfactual(question: Question) -> None:
-    if question.score is not Score.MARGIN:
-        rule = f"must be SCORE_MARGIN with METHOD_COUNTERFACTUAL, is SCORE_{question.score.name}"
-        raise InvalidArgument.field("score", rule)
-    if question.target is not None:
-        rule = "must be unset with METHOD_COUNTERFACTUAL, which starts from each row's own winner"
-        raise InvalidArgument.field("target", f"{rule}; is DIRECTION_{question.target.name}")
+def failure_to(item: Item) -> pb.ExplanationResult:
+    """Return the result of an item that failed."""
+    assert item.error is not None  # an item without an explanation has an error
+    return pb.ExplanationResult(problem=problem_of(item.error), symbol=item.symbol)
+
+
+def explanation_to(
+    explanation: Explanation, include: Include, quality: QualityLevel, table: ModelTable
+) -> pb.Explanation:
+    """Return one explanation without its window."""
+    item, model = explanation.item, explanation.item.model
+    assert model is not None  # an explained item has one
+    message = pb.Explanation(
+        model_index=table.index(model.ref),
+        heatmap=_heatmap_to(explanation),
+        score=explanation.score,
+        baseline_score=explanation.baseline_score,
+        completeness_error=explanation.completeness_error,
+        samples=explanation.samples,
+        target=direction_to(explanation.target),
+        foil=direction_to(explanation.foil),
+    )
+    if explanation.quality is not None:
+        message.quality.CopyFrom(quality_to(explanation.quality, quality))
+    if include.prediction:
+        message.prediction.CopyFrom(prediction_to(item, explanation.confidence, table))
+    if include.drivers:
+        message.drivers.extend(driver_to(d, model, item.close_times) for d in explanation.drivers)
+    if include.bar_close_times:
+        message.bar_close_times.extend(timestamp(time) for time in item.close_times)
+    if explanation.counterfactual is not None:
+        message.counterfactual.CopyFrom(_counterfactual_to(explanation.counterfactual))
+    return message
+
+
+def _heatmap_to(explanation: Explanation) -> pb.Heatmap:
+    stability = explanation.sign_stability
+    return heatmap_to(
+        _floats(explanation.values),
+        explanation.quantity,
+        explanation.native_shape,
+        (explanation.values.shape[0], explanation.values.shape[1]),
+        [] if stability is None else _floats(stability),
+    )
 
 
 def heatmap_to(
-    values: Float32s, quantity: Quantity, native: Shape, stability: Float32s | None = None
+    values: Sequence[float], quantity: Quantity, native: Shape, shape: Shape, stability: Sequence[float] = ()
 ) -> pb.Heatmap:
-    """A map, with the resolution at which its method spoke."""
-    steps, width = values.shape
+    """Return a map of cells in row order, with the resolution of its method."""
     return pb.Heatmap(
-        values=_bytes(values),
-        quantity=pb.Quantity.ValueType(int(quantity)),
-        native_shape=pb.Shape(time=native[0], features=native[1]),
-        upsampled=native != (steps, width),
-        shape=pb.Shape(time=steps, features=width),
-        sign_stability=b"" if stability is None else _bytes(stability),
+        values=values,
+        quantity=pb.Heatmap.Quantity.ValueType(int(quantity)),
+        native_shape=pb.Heatmap.Shape(time=native[0], features=native[1]),
+        upsampled=native != shape,
+        shape=pb.Heatmap.Shape(time=shape[0], features=shape[1]),
+        sign_stability=stability,
     )
 
 
 def direction_to(class_index: int) -> pb.Direction.ValueType:
-    """A direction for the wire; UNSPECIFIED for -1."""
+    """Return a direction; UNSPECIFIED for -1."""
     return DIRECTIONS[Direction(class_index)] if class_index >= 0 else pb.DIRECTION_UNSPECIFIED
 
 
-def quality_to(judgement: Judgement, level: pb.QualityLevel.ValueType) -> pb.Quality:
-    """A verdict."""
+def quality_to(judgement: Judgement, level: QualityLevel) -> pb.Quality:
+    """Return a verdict."""
     return pb.Quality(
-        level=level,
-        verdict=pb.Verdict.ValueType(int(judgement.verdict)),
+        level=pb.QualityLevel.ValueType(int(level)),
+        verdict=pb.Quality.Verdict.ValueType(int(judgement.verdict)),
         reasons=judgement.reasons,
         checks=[check_to(check) for check in judgement.checks],
     )
 
 
-def check_to(check: Check) -> pb.Check:
-    """One test."""
-    return pb.Check(
+def check_to(check: Check) -> pb.CheckResult:
+    """Return one test."""
+    return pb.CheckResult(
         name=check.name, value=check.value, limit=check.limit, passed=check.passed, text=check.text
     )
 
 
 def driver_to(driver: Driver, model: Model, close_times: Sequence[int]) -> pb.Driver:
-    """One driver; its feature is named if it is one."""
+    """Return one driver; it names its feature if it covers only one."""
     message = pb.Driver(
         feature=model.spec.names[driver.feature_index] if driver.span[1] == 1 else "",
         feature_index=driver.feature_index,
@@ -161,18 +159,29 @@ def driver_to(driver: Driver, model: Model, close_times: Sequence[int]) -> pb.Dr
         z_score=driver.z_score,
         attribution=driver.attribution,
         share=driver.share,
-        span=pb.Shape(time=driver.span[0], features=driver.span[1]),
+        span=pb.Heatmap.Shape(time=driver.span[0], features=driver.span[1]),
     )
     if close_times:
         message.bar_close_time.CopyFrom(timestamp(close_times[driver.time_index]))
     return message
 
 
-def bar_values_to(values: Floats) -> pb.BarValues:
-    """Open, high, low, close, volume."""
+def _counterfactual_to(flip: Counterfactual) -> pb.Counterfactual:
+    return pb.Counterfactual(
+        found=flip.found,
+        hypothetical=flip.hypothetical,
+        direction=pb.DIRECTION_UNSPECIFIED if flip.direction is None else DIRECTIONS[flip.direction],
+        size=flip.size,
+        bar=None if flip.bar is None else _bar_values_to(flip.bar),
+        edited_bar=None if flip.edited_bar is None else _bar_values_to(flip.edited_bar),
+        confidence=None if flip.confidence is None else confidence_to(flip.confidence),
+    )
+
+
+def _bar_values_to(values: Floats) -> pb.BarValues:
     open_, high, low, close, volume = values.tolist()
     return pb.BarValues(open=open_, high=high, low=low, close=close, volume=volume)
 
 
-def _bytes(values: Float32s) -> bytes:
-    return np.ascontiguousarray(values, dtype="<f4").tobytes()
+def _floats(values: Float32s | None) -> list[float]:
+    return [] if values is None else np.asarray(values, dtype=np.float32).ravel().tolist()

@@ -1,9 +1,9 @@
-"""Many messages of one shape, encoded at once as rows of bytes.
+"""Encoding of many messages of one shape at once, as rows of bytes.
 
-A protobuf message whose fields all have a fixed size is the same bytes but for some places. So a template is
-written once, and a batch of messages is one array of its copies with the places filled in by column: what
-a message costs is then a few memory copies, not a call for each field. Small numbers that vary are written in
-a fixed number of bytes, zeros too, which every protobuf reader takes.
+Messages whose fields all have a fixed size differ only in the bytes of their values. A template is made once; a
+batch of messages is an array of its copies with the values filled in by column, so that a message costs a few
+memory copies instead of a call for each field. Small numbers are written in a fixed number of bytes, zeros too,
+which every protobuf parser accepts.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ _WIRE_TYPES = {
 
 
 def varint(value: int) -> bytes:
-    """A number as protobuf writes it (base 128, low digits first)."""
+    """Return a number as a protobuf varint (base 128, low digits first)."""
     digits = bytearray()
     while value > 0x7F:
         digits.append(value & 0x7F | 0x80)
@@ -36,18 +36,19 @@ def varint(value: int) -> bytes:
 
 
 def key(message: type[Message], field: str) -> bytes:
-    """What stands before a field's value."""
-    found = message.DESCRIPTOR.fields_by_name[field]
-    return varint(found.number << 3 | _WIRE_TYPES.get(found.type, _VARINT))
+    """Return the tag of a field: its number and wire type."""
+    descriptor = message.DESCRIPTOR.fields_by_name[field]
+    wire_type = _LENGTH if descriptor.is_packed else _WIRE_TYPES.get(descriptor.type, _VARINT)
+    return varint(descriptor.number << 3 | wire_type)
 
 
 def prefixed(message: type[Message], field: str, value: bytes) -> bytes:
-    """A field of text, bytes or an encoded message."""
+    """Return an encoded field of text, bytes or a message."""
     return key(message, field) + varint(len(value)) + value
 
 
 class Layout:
-    """The template of a message, made field by field."""
+    """Template of a message, made field by field."""
 
     def __init__(self, message: type[Message]) -> None:
         self._message = message
@@ -63,26 +64,26 @@ class Layout:
         return bytes(self._template)
 
     def constant(self, data: bytes) -> "Layout":
-        """Encoded fields that are the same in every message."""
+        """Add encoded fields that are equal in every message."""
         self._template += data
         return self
 
     def place(self, field: str, size: int) -> "Layout":
-        """A field whose value, `size` bytes, varies: a double, a float, or a number below 128 in one byte."""
+        """Add a field whose value, `size` bytes, varies: a double, a float, or a number below 128 in one byte."""
         self._template += key(self._message, field)
         self.places[field] = slice(len(self._template), len(self._template) + size)
         self._template += bytes(size)
         return self
 
     def data(self, field: str, size: int) -> "Layout":
-        """A bytes field of fixed length whose content varies."""
+        """Add a field of bytes or packed numbers, of fixed length, whose content varies."""
         self._template += key(self._message, field) + varint(size)
         self.places[field] = slice(len(self._template), len(self._template) + size)
         self._template += bytes(size)
         return self
 
     def message(self, field: str, inner: "Layout") -> "Layout":
-        """A message inside; its places are known as "field.place"."""
+        """Add a nested message; its places are named "field.place"."""
         self._template += key(self._message, field) + varint(len(inner))
         for name, where in inner.places.items():
             start = len(self._template) + where.start
@@ -91,8 +92,8 @@ class Layout:
         return self
 
     def rows(self, count: int, values: dict[str, NDArray[Any]]) -> Bytes:
-        """Encoded messages, (count, bytes), with the values of every place, (count, …) in wire byte order."""
-        made = np.tile(np.frombuffer(self._template, np.uint8), (count, 1))
+        """Return encoded messages, (count, bytes), from the values of every place, (count, …) in wire byte order."""
+        rows = np.tile(np.frombuffer(self._template, np.uint8), (count, 1))
         for name, where in self.places.items():
-            made[:, where] = np.ascontiguousarray(values[name]).view(np.uint8).reshape(count, -1)
-        return made
+            rows[:, where] = np.ascontiguousarray(values[name]).view(np.uint8).reshape(count, -1)
+        return rows

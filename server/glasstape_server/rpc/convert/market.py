@@ -1,5 +1,7 @@
 """Bars and instruments."""
 
+import math
+
 from glasstape.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -7,35 +9,35 @@ from glasstape_server.domain.values import SECOND, Bar, Instrument
 
 
 def timestamp(microseconds: int) -> Timestamp:
-    """A wire time from microseconds since 1970, UTC."""
+    """Return a wire time from microseconds since 1970, UTC."""
     seconds, rest = divmod(microseconds, SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1000)
 
 
 def microseconds(time: Timestamp) -> int:
-    """Microseconds since 1970 from a wire time; finer digits are cut off. -1 if it is no valid time."""
+    """Return microseconds since 1970 of a wire time, truncated; -1 if it is not valid."""
     if not 0 <= time.nanos < 1_000_000_000:
         return -1
     return time.seconds * SECOND + time.nanos // 1000
 
 
-def bar_from(message: pb.Bar) -> Bar:
-    """A bar as it was sent, not yet checked."""
+def bar_from(message: pb.Bar, *, provisional: bool = False) -> Bar:
+    """Return a bar as it was sent, not yet checked; NaN stands for a number that is not set."""
     return Bar(
         message.symbol,
         message.interval,
         microseconds(message.close_time),
-        message.open,
-        message.high,
-        message.low,
+        message.open if message.HasField("open") else math.nan,
+        message.high if message.HasField("high") else math.nan,
+        message.low if message.HasField("low") else math.nan,
         message.close,
-        message.volume,
-        message.provisional,
+        message.volume if message.HasField("volume") else math.nan,
+        provisional or message.provisional,
     )
 
 
 def bar_to(bar: Bar) -> pb.Bar:
-    """A bar for the wire."""
+    """Return a bar for the wire."""
     return pb.Bar(
         symbol=bar.symbol,
         interval=bar.interval,
@@ -51,7 +53,7 @@ def bar_to(bar: Bar) -> pb.Bar:
 
 
 def instrument_from(message: pb.Instrument) -> Instrument:
-    """An instrument as it was sent, not yet checked."""
+    """Return an instrument as it was sent, not yet checked."""
     return Instrument(
         symbol=message.symbol,
         name=message.name,
@@ -62,11 +64,13 @@ def instrument_from(message: pb.Instrument) -> Instrument:
         tick_size=message.tick_size if message.HasField("tick_size") else None,
         price_decimals=message.price_decimals if message.HasField("price_decimals") else None,
         price_limit=message.price_limit if message.HasField("price_limit") else None,
+        sector=message.sector,
+        industry=message.industry,
     )
 
 
 def instrument_to(instrument: Instrument) -> pb.Instrument:
-    """An instrument for the wire."""
+    """Return an instrument for the wire."""
     return pb.Instrument(
         symbol=instrument.symbol,
         name=instrument.name,
@@ -77,4 +81,6 @@ def instrument_to(instrument: Instrument) -> pb.Instrument:
         tick_size=instrument.tick_size,
         price_decimals=instrument.price_decimals,
         price_limit=instrument.price_limit,
+        sector=instrument.sector,
+        industry=instrument.industry,
     )

@@ -1,4 +1,4 @@
-"""Predictions and gradient explanations of ready windows, encoded by the batch."""
+"""Predictions and gradient explanations encoded as arrays of bytes: see `layout`."""
 
 import struct
 from functools import lru_cache
@@ -13,105 +13,144 @@ from glasstape_server.engine.work import Maps
 from glasstape_server.explain.method import Quantity
 from glasstape_server.explain.verdict import SMALLEST, MapFacts, judge_fast
 from glasstape_server.models.model import Model
-from glasstape_server.rpc.convert.explanations import quality_to
+from glasstape_server.rpc.convert.encoder import Encoded, PlainEncoder
+from glasstape_server.rpc.convert.explanations import heatmap_to, quality_to
 from glasstape_server.rpc.convert.layout import Bytes, Layout, key, prefixed, varint
-from glasstape_server.rpc.convert.signals import ref_to
+from glasstape_server.serving.explanation import MapBatch
+from glasstape_server.serving.requests import Include, QualityLevel
 
 DRIVERS = 5
 """Drivers of an explanation."""
-MOST_CELLS_ACROSS = 127
-"""Bars or features of a window whose indices fit into one byte."""
+MAX_INDEX = 127
+"""Largest index of a bar or feature that fits into one byte."""
 
 
-def _prediction(model: Model) -> Layout:
+class PackedEncoder:
+    """Encodes whole batches as arrays; rows of another form than the usual one go to `PlainEncoder`."""
+
+    def __init__(self) -> None:
+        self._plain = PlainEncoder()
+
+    def predictions(self, model: Model, stated: Forecasts) -> Encoded:
+        """See `Encoder.predictions`."""
+        rows = _predictions().rows(len(stated.logits), _confidences(stated, "predictions"))
+        return Encoded(rows.tobytes(), range(0, rows.size + 1, rows.shape[1]))
+
+    def explanations(self, batch: MapBatch) -> Encoded:
+        """See `Encoder.explanations`."""
+        if not _is_packable(batch):
+            return self._plain.explanations(batch)
+        usual = _usual_rows(batch.maps)
+        layout = _explanation_layout(batch.model, batch.quantity, batch.quality, batch.include)
+        packed = layout.encode(batch.windows, batch.forecasts, batch.maps)
+        if usual.all():
+            return packed
+        rows = [
+            packed.rows(row, row + 1) if usual[row] else self._plain.explanation(batch, row)
+            for row in range(len(batch))
+        ]
+        return Encoded.of(rows)
+
+
+def _is_packable(batch: MapBatch) -> bool:
+    """Whether maps have a value for every cell, no baseline, and at most the fast checks."""
+    maps, shape = batch.maps, batch.model.window_shape
+    return (
+        max(shape) <= MAX_INDEX
+        and batch.quantity is not Quantity.CONTRIBUTION
+        and not batch.work.request.checked
+        and maps.sign_stability is None
+        and bool(np.isnan(maps.baseline_score).all() and np.isnan(maps.completeness_error).all())
+        and not maps.samples.any()
+        and bool((maps.native_shape == shape).all())
+    )
+
+
+def _usual_rows(maps: Maps) -> NDArray[np.bool_]:
+    """Return which rows are not degenerate and have as many drivers as there may be, (n,)."""
+    strength = np.abs(maps.values.reshape(len(maps.values), -1))
+    finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= SMALLEST
+    return np.asarray(finite & peak & ((strength > 0).sum(axis=1) >= DRIVERS))
+
+
+def _prediction() -> Layout:
     confidence = Layout(pb.Confidence)
     for field, size in (("direction", 1), ("class_index", 1), ("down", 8), ("flat", 8), ("up", 8)):
         confidence.place(field, size)
     confidence.place("abstained", 1).place("novelty", 8)
-    ref = prefixed(pb.Prediction, "model", ref_to(model.ref).SerializeToString())
-    return Layout(pb.Prediction).constant(ref).message("confidence", confidence)
+    return Layout(pb.Prediction).message("confidence", confidence)
 
 
-@lru_cache(maxsize=16)
-def _predictions(model: Model) -> Layout:
-    return Layout(pb.PredictResponse).message("predictions", _prediction(model))
+@lru_cache(maxsize=1)
+def _predictions() -> Layout:
+    return Layout(pb.PredictResponse).message("predictions", _prediction())
 
 
-def _stated(made: Forecasts, path: str) -> dict[str, NDArray[np.generic]]:
-    """The places of confidences."""
-    winner = made.probabilities.argmax(axis=1).astype(np.uint8)
+def _confidences(stated: Forecasts, path: str) -> dict[str, NDArray[np.generic]]:
+    """Return the values of the places of confidences."""
+    winner = stated.probabilities.argmax(axis=1).astype(np.uint8)
     values: dict[str, NDArray[np.generic]] = {
         "direction": winner + np.uint8(pb.DIRECTION_DOWN),
         "class_index": winner,
-        "abstained": made.abstained,
-        "novelty": made.novelty.astype("<f8"),
+        "abstained": stated.abstained,
+        "novelty": stated.novelty.astype("<f8"),
     }
     for index, name in enumerate(("down", "flat", "up")):
-        values[name] = made.probabilities[:, index].astype("<f8")
+        values[name] = stated.probabilities[:, index].astype("<f8")
     return {f"{path}.confidence.{name}": value for name, value in values.items()}
 
 
-def predictions(model: Model, made: Forecasts) -> Bytes:
-    """The repeated field of a PredictResponse, (n, bytes): one encoded prediction a row."""
-    return _predictions(model).rows(len(made.logits), _stated(made, "predictions"))
+class _ExplanationLayout:
+    """Layout of the explanations of one model, quantity, quality and include."""
 
-
-class Explanations:
-    """Encodes ordinary explanations: a map of every cell of a window, no baseline, at most the fast checks."""
-
-    def __init__(self, model: Model, quantity: Quantity, quality: pb.QualityLevel.ValueType) -> None:
+    def __init__(self, model: Model, quantity: Quantity, quality: QualityLevel, include: Include) -> None:
         steps, features = model.window_shape
         self._model = model
-        shape = pb.Shape(time=steps, features=features)
-        around = pb.Heatmap(quantity=pb.Quantity.ValueType(int(quantity)), native_shape=shape, shape=shape)
-        heatmap = Layout(pb.Heatmap).data("values", 4 * steps * features)
-        fixed = Layout(pb.Explanation).message("prediction", _prediction(model))
-        fixed.message("heatmap", heatmap.constant(around.SerializeToString()))
+        self._include = include
+        around = heatmap_to([], quantity, model.window_shape, model.window_shape).SerializeToString()
+        heatmap = Layout(pb.Heatmap).data("values", 4 * steps * features).constant(around)
+        fixed = Layout(pb.Explanation).message("heatmap", heatmap)
         fixed.place("score", 8).place("target", 1).place("foil", 1)
-        if quality != pb.QUALITY_LEVEL_NONE:
+        if include.prediction:
+            fixed.message("prediction", _prediction())
+        if quality is not QualityLevel.NONE:
             judged = judge_fast(MapFacts(np.ones(model.window_shape, np.float32), quantity))
             verdict = quality_to(judged, quality).SerializeToString()
             fixed.constant(prefixed(pb.Explanation, "quality", verdict))
         self._fixed = fixed
         self._driver = Layout(pb.Driver).place("feature_index", 1).place("time_index", 1)
         self._driver.place("value", 8).place("z_score", 8).place("attribution", 8)
-        span = pb.Shape(time=1, features=1).SerializeToString()
+        span = pb.Heatmap.Shape(time=1, features=1).SerializeToString()
         self._driver.constant(prefixed(pb.Driver, "span", span))
         self._heads, self._head_sizes = self._driver_heads()
         self._mean = model.statistics.mean.numpy()
         self._deviation = model.statistics.deviation.numpy()
 
-    @staticmethod
-    def ordinary(maps: Maps) -> NDArray[np.bool_]:
-        """Which rows can be encoded here, (n,): the others are degenerate, or have cells that are zero."""
-        strength = np.abs(maps.values.reshape(len(maps.values), -1))
-        finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= SMALLEST
-        return np.asarray(finite & peak & ((strength > 0).sum(axis=1) >= DRIVERS))
-
-    def encode(self, windows: Float32s, made: Forecasts, maps: Maps) -> tuple[bytes, Ints]:
-        """The repeated field of an ExplainResponse, and the bytes of each explanation in it."""
+    def encode(self, windows: Float32s, stated: Forecasts, maps: Maps) -> Encoded:
+        """Return `ExplainResponse.results`."""
         count = len(windows)
         values: dict[str, NDArray[np.generic]] = {
-            **_stated(made, "prediction"),
+            **_confidences(stated, "prediction"),
             "heatmap.values": maps.values.astype("<f4"),
             "score": maps.score.astype("<f8"),
             "target": (maps.target + pb.DIRECTION_DOWN).astype(np.uint8),
             "foil": (maps.foil + pb.DIRECTION_DOWN).astype(np.uint8),  # -1, none, becomes UNSPECIFIED
         }
         fixed = self._fixed.rows(count, values)
-        drivers, lengths = self._drivers(windows, maps.values)
-        heads = [_head(size) for size in (fixed.shape[1] + lengths).tolist()]
-        before, behind = fixed.tobytes(), drivers
+        drivers, lengths = b"", np.zeros(count, np.int64)
+        if self._include.drivers:
+            drivers, lengths = self._drivers(windows, maps.values)
+        before, width, first = fixed.tobytes(), fixed.shape[1], 0
+        heads = [_head(size) for size in (width + lengths).tolist()]
         parts: list[bytes] = []
-        first, width = 0, fixed.shape[1]
         for row, length in enumerate(lengths.tolist()):
-            parts += (heads[row], before[row * width : (row + 1) * width], behind[first : first + length])
+            parts += (heads[row], before[row * width : (row + 1) * width], drivers[first : first + length])
             first += length
-        sizes = lengths + width + np.array([len(head) for head in heads])
-        return b"".join(parts), np.asarray(sizes)
+        sizes = lengths + width + np.array([len(head) for head in heads], np.int64)
+        return Encoded(b"".join(parts), [0, *sizes.cumsum().tolist()])
 
     def _drivers(self, windows: Float32s, values: Float32s) -> tuple[bytes, Ints]:
-        """The drivers of all maps in one piece, and the bytes of each map's."""
+        """Return the drivers of all maps in one piece, and the bytes of each map's."""
         count, width = len(windows), values.shape[2]
         cells = _strongest(values)
         time, feature = np.divmod(cells, width)
@@ -136,7 +175,7 @@ class Explanations:
         return encoded[used].tobytes(), np.asarray(sizes)
 
     def _driver_heads(self) -> tuple[Bytes, Ints]:
-        """What stands before a driver's numbers, by feature: its key, its size and its feature's name."""
+        """Return what precedes a driver's numbers, by feature: its tag, its size and its feature's name."""
         heads = []
         for name in self._model.spec.names:
             named = prefixed(pb.Driver, "feature", name.encode())
@@ -148,21 +187,21 @@ class Explanations:
 
 
 @lru_cache(maxsize=64)
-def explanations(model: Model, quantity: Quantity, quality: pb.QualityLevel.ValueType) -> Explanations:
-    """The encoder of a model's explanations."""
-    return Explanations(model, quantity, quality)
+def _explanation_layout(
+    model: Model, quantity: Quantity, quality: QualityLevel, include: Include
+) -> _ExplanationLayout:
+    return _ExplanationLayout(model, quantity, quality, include)
 
 
 def timing(
     response: type[pb.PredictResponse] | type[pb.ExplainResponse], queue: float, compute: float
 ) -> bytes:
-    """The timing field of a response; seconds."""
-    made = _QUEUE + _duration(queue) + _COMPUTE + _duration(compute)
-    return _TIMING[response] + made
+    """Return the timing field of a response; seconds."""
+    return _TIMING[response] + _QUEUE + _duration(queue) + _COMPUTE + _duration(compute)
 
 
 def _duration(seconds: float) -> bytes:
-    """A Duration, always of the same length."""
+    """Return a Duration, always of the same length."""
     whole, nanos = divmod(int(seconds * 1e9), 1_000_000_000)
     return _DURATION.pack(
         8, whole & 127 | 128, whole >> 7 & 127 | 128, whole >> 14 & 127,
@@ -171,8 +210,8 @@ def _duration(seconds: float) -> bytes:
 
 
 _DURATION = struct.Struct("10B")
-_QUEUE = key(pb.Timing, "queue_time") + varint(_DURATION.size)
-_COMPUTE = key(pb.Timing, "compute_time") + varint(_DURATION.size)
+_QUEUE = key(pb.ServerTiming, "queue_time") + varint(_DURATION.size)
+_COMPUTE = key(pb.ServerTiming, "compute_time") + varint(_DURATION.size)
 _TIMING: dict[type[Message], bytes] = {
     response: key(response, "timing") + varint(len(_QUEUE) + len(_COMPUTE) + 2 * _DURATION.size)
     for response in (pb.PredictResponse, pb.ExplainResponse)
@@ -181,12 +220,13 @@ _TIMING: dict[type[Message], bytes] = {
 
 @lru_cache(maxsize=4096)
 def _head(size: int) -> bytes:
-    """What stands before an explanation of this many bytes."""
-    return key(pb.ExplainResponse, "explanations") + varint(size)
+    """Return what precedes an explanation of this many bytes: the tags and sizes of two messages."""
+    inner = key(pb.ExplanationResult, "explanation") + varint(size)
+    return key(pb.ExplainResponse, "results") + varint(len(inner) + size) + inner
 
 
 def _strongest(values: Float32s) -> Ints:
-    """Flat indices of the strongest cells of each map, (n, at most `DRIVERS`); of equal ones the first."""
+    """Return flat indices of the strongest cells of each map, (n, at most `DRIVERS`); of equal ones the first."""
     strength = np.abs(values.reshape(len(values), -1))
     found = np.empty((len(values), min(DRIVERS, strength.shape[1])), np.int64)
     row = np.arange(len(values))

@@ -1,4 +1,4 @@
-"""Events, in both directions; and the joining of encoded events into batches."""
+"""Events, in both directions."""
 
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
@@ -16,15 +16,13 @@ from glasstape_server.domain.values import (
     Outcome,
     Signal,
 )
-from glasstape_server.rpc.convert.layout import key, varint
 from glasstape_server.rpc.convert.market import bar_from, bar_to, microseconds, timestamp
-from glasstape_server.signals.delivery.burst import Page
 
 DIRECTIONS: tuple[ipb.Direction.ValueType, ...] = (ipb.DIRECTION_DOWN, ipb.DIRECTION_FLAT, ipb.DIRECTION_UP)
 """Wire direction by class index."""
-ENTRIES: dict[Entry, ipb.Entry.ValueType] = {
-    Entry.CURRENT_CLOSE: ipb.ENTRY_CURRENT_CLOSE,
-    Entry.NEXT_CLOSE: ipb.ENTRY_NEXT_CLOSE,
+ENTRIES: dict[Entry, ipb.EntryPrice.ValueType] = {
+    Entry.CURRENT_CLOSE: ipb.ENTRY_PRICE_CURRENT_CLOSE,
+    Entry.NEXT_CLOSE: ipb.ENTRY_PRICE_NEXT_CLOSE,
 }
 
 LABEL_KINDS: dict[LabelKind, pb.LabelKind.ValueType] = {
@@ -34,12 +32,12 @@ LABEL_KINDS: dict[LabelKind, pb.LabelKind.ValueType] = {
 
 
 def direction_from(value: int) -> Direction | None:
-    """A domain direction; None for UNSPECIFIED."""
+    """Return a direction; None for UNSPECIFIED."""
     return None if value == ipb.DIRECTION_UNSPECIFIED else Direction(value - 1)
 
 
 def ref_to(ref: ModelRef) -> ipb.ModelRef:
-    """A model's identity for the wire."""
+    """Return a model's identity for the wire."""
     return ipb.ModelRef(
         name=ref.name,
         version=ref.version,
@@ -49,7 +47,7 @@ def ref_to(ref: ModelRef) -> ipb.ModelRef:
 
 
 def confidence_to(confidence: Confidence) -> ipb.Confidence:
-    """Confidences for the wire."""
+    """Return probabilities for the wire."""
     direction = confidence.direction
     return ipb.Confidence(
         direction=DIRECTIONS[direction],
@@ -63,23 +61,22 @@ def confidence_to(confidence: Confidence) -> ipb.Confidence:
 
 
 def confidence_from(message: ipb.Confidence) -> Confidence:
-    """Confidences from the wire."""
+    """Return probabilities from the wire."""
     return Confidence(message.down, message.flat, message.up, message.abstained, message.novelty)
 
 
 def encode_event(event: Event) -> bytes:
-    """The bytes of an event, as journalled and as sent."""
+    """Return the bytes of an event, as journaled and as sent; its model travels beside it."""
     message = pb.Event(
         sequence=event.sequence,
         symbol=event.symbol,
         interval=event.interval,
         bar_close_time=timestamp(event.bar_close_time),
         publish_time=timestamp(event.publish_time),
-        model=ref_to(event.model),
     )
     match event.body:
-        case Signal() as made:
-            message.confidence.CopyFrom(_signal_to(made))
+        case Signal() as signal:
+            message.confidence.CopyFrom(_signal_to(signal))
         case Buy() as buy:
             message.buy.confidence_sequence = buy.confidence_sequence
             message.buy.signal.CopyFrom(_signal_to(buy.signal))
@@ -88,10 +85,9 @@ def encode_event(event: Event) -> bytes:
     return message.SerializeToString()
 
 
-def decode_event(payload: bytes) -> Event:
-    """The event of journalled bytes."""
+def decode_event(payload: bytes, model: ModelRef) -> Event:
+    """Return the event of journaled bytes, and of the model that was journaled beside them."""
     message = pb.Event.FromString(payload)
-    ref = message.model
     body: Signal | Buy | Outcome
     match message.WhichOneof("kind"):
         case "buy":
@@ -106,50 +102,37 @@ def decode_event(payload: bytes) -> Event:
         message.interval,
         microseconds(message.bar_close_time),
         microseconds(message.publish_time),
-        ModelRef(ref.name, ref.version, ref.digest, ref.feature_spec_hash),
+        model,
         body,
     )
 
 
-def join_batch(token: bytes, through: int, page: Page, conflated: int, snapshot: bool) -> bytes:
-    """A SignalsResponse with a batch, made of events that were encoded when they were journalled.
-
-    A serialized repeated field is a concatenation of its elements, so nothing is encoded again, and of a page that
-    several subscribers get, nothing is joined again.
-    """
-    if page.encoded is None:
-        parts: list[bytes] = []
-        for record in page.records:
-            parts += (_EVENT, varint(len(record.payload)), record.payload)
-        page.encoded = b"".join(parts)
-    rest = pb.EventBatch(conflated_count=conflated, snapshot=snapshot).SerializeToString()
-    head = pb.SignalsResponse(resume_token=token, through_sequence=through).SerializeToString()
-    return b"".join((head, _BATCH, varint(len(page.encoded) + len(rest)), page.encoded, rest))
+def event_message(payload: bytes, model_index: int) -> pb.Event:
+    """Return the message of journaled bytes, pointing into the model table of its message."""
+    message = pb.Event.FromString(payload)
+    message.model_index = model_index
+    return message
 
 
-_EVENT = key(pb.EventBatch, "events")
-_BATCH = key(pb.SignalsResponse, "batch")
-
-
-def _signal_to(made: Signal) -> pb.Signal:
+def _signal_to(signal: Signal) -> pb.Signal:
     return pb.Signal(
-        confidence=confidence_to(made.confidence),
-        bar=bar_to(made.bar),
-        reference_close=made.bar.close,
-        previous_session_close=made.previous_session_close,
-        horizon_bars=made.horizon_bars,
-        entry=ENTRIES[made.entry],
-        expire_time=timestamp(made.expire_time),
-        data_state=mpb.DataState.ValueType(int(made.data_state)),
-        flat_threshold=made.flat_threshold,
-        label_kind=LABEL_KINDS[made.label_kind],
+        probabilities=confidence_to(signal.confidence),
+        bar=bar_to(signal.bar),
+        reference_close=signal.bar.close,
+        previous_session_close=signal.previous_session_close,
+        horizon_bars=signal.horizon_bars,
+        entry=ENTRIES[signal.entry],
+        expire_time=timestamp(signal.expire_time),
+        data_state=mpb.DataState.ValueType(int(signal.data_state)),
+        flat_threshold=signal.flat_threshold,
+        label_kind=LABEL_KINDS[signal.label_kind],
     )
 
 
 def _signal_from(message: pb.Signal) -> Signal:
     has_previous = message.HasField("previous_session_close")
     return Signal(
-        confidence=confidence_from(message.confidence),
+        confidence=confidence_from(message.probabilities),
         bar=bar_from(message.bar),
         previous_session_close=message.previous_session_close if has_previous else None,
         horizon_bars=message.horizon_bars,
@@ -166,11 +149,11 @@ def _outcome_to(outcome: Outcome) -> pb.Outcome:
         confidence_sequence=outcome.confidence_sequence,
         signal_bar_close_time=timestamp(outcome.signal_close_time),
         predicted=DIRECTIONS[outcome.predicted],
-        realised=DIRECTIONS[outcome.realised],
-        realised_return=outcome.realised_return,
+        realized=DIRECTIONS[outcome.realised],
+        realized_return=outcome.realised_return,
         hit=outcome.hit,
         abstained=outcome.confidence.abstained,
-        confidence=confidence_to(outcome.confidence),
+        probabilities=confidence_to(outcome.confidence),
     )
 
 
@@ -179,7 +162,7 @@ def _outcome_from(message: pb.Outcome) -> Outcome:
         confidence_sequence=message.confidence_sequence,
         signal_close_time=microseconds(message.signal_bar_close_time),
         predicted=Direction(message.predicted - 1),
-        realised=Direction(message.realised - 1),
-        realised_return=message.realised_return,
-        confidence=confidence_from(message.confidence),
+        realised=Direction(message.realized - 1),
+        realised_return=message.realized_return,
+        confidence=confidence_from(message.probabilities),
     )

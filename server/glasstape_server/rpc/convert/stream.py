@@ -1,6 +1,6 @@
 """The feed's messages as bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
@@ -9,18 +9,22 @@ from google.protobuf.duration_pb2 import Duration
 
 from glasstape_server.domain.values import ModelRef
 from glasstape_server.market.clock import Clock, wall_time
+from glasstape_server.rpc.convert.layout import key, prefixed, varint
 from glasstape_server.rpc.convert.market import timestamp
-from glasstape_server.rpc.convert.signals import join_batch, ref_to
+from glasstape_server.rpc.convert.predictions import ModelTable
+from glasstape_server.rpc.convert.signals import ref_to
 from glasstape_server.signals.delivery import messages as feed
+from glasstape_server.signals.delivery.burst import Page
+from glasstape_server.signals.journal.records import Record
 from glasstape_server.signals.performance.calibration import State as CalibrationState
 
 CONTRACT_VERSION = "1.0"
 RETRY_DELAY_SECONDS = 1
-"""What a draining server suggests to wait."""
+"""Retry delay that a draining server suggests."""
 
 
 Active = tuple[ModelRef, CalibrationState]
-"""The model that publishes, and whether its confidences still mean what they say."""
+"""The active model and the state of its calibration."""
 
 
 class StreamEncoder:
@@ -32,10 +36,10 @@ class StreamEncoder:
         self._active = active
 
     def encode(self, message: feed.Message) -> bytes:
-        """The bytes of a SignalsResponse."""
+        """Return the bytes of a SignalsResponse."""
         body = message.body
         if isinstance(body, feed.Batch):
-            return join_batch(message.token, message.sequence, body.page, body.conflated, body.snapshot)
+            return batch_to(message.token, message.sequence, body.page, body.conflated, body.snapshot)
         response = pb.SignalsResponse(resume_token=message.token, through_sequence=message.sequence)
         match body:
             case feed.Opened():
@@ -44,10 +48,10 @@ class StreamEncoder:
                 response.heartbeat.CopyFrom(self._heartbeat())
             case feed.Gap():
                 response.gap.CopyFrom(
-                    pb.Gap(
+                    pb.SequenceGap(
                         first_sequence=body.first,
                         last_sequence=body.last,
-                        reason="no longer in the journal",
+                        reason=pb.GAP_REASON_NOT_RETAINED,
                     )
                 )
             case feed.Goodbye():
@@ -84,3 +88,34 @@ class StreamEncoder:
             last_bar_close_time=None if last is None else timestamp(last),
             calibration=ipb.CalibrationState.ValueType(int(state)),
         )
+
+
+def batch_to(token: bytes, through: int, page: Page, conflated: int, snapshot: bool) -> bytes:
+    """Return a SignalsResponse with a batch, made of events that were encoded when they were journaled.
+
+    A serialized repeated field is a concatenation of its elements, so nothing is encoded again, and of a page that
+    several subscribers receive, nothing is joined again.
+    """
+    if page.encoded is None:
+        page.encoded = _events(page.records)
+    rest = pb.EventBatch(conflated_count=conflated, snapshot=snapshot).SerializeToString()
+    head = pb.SignalsResponse(resume_token=token, through_sequence=through).SerializeToString()
+    return b"".join((head, _BATCH, varint(len(page.encoded) + len(rest)), page.encoded, rest))
+
+
+def _events(records: Sequence[Record]) -> bytes:
+    """Return the events and models of an EventBatch."""
+    table = ModelTable()
+    parts: list[bytes] = []
+    for record in records:
+        payload, index = record.payload, table.index(record.model)
+        if index:  # protobuf reads fields in any order; index 0 is the default, and costs no byte
+            payload += _MODEL_INDEX + varint(index)
+        parts += (_EVENT, varint(len(payload)), payload)
+    parts += [prefixed(pb.EventBatch, "models", model.SerializeToString()) for model in table.messages()]
+    return b"".join(parts)
+
+
+_EVENT = key(pb.EventBatch, "events")
+_MODEL_INDEX = key(pb.Event, "model_index")
+_BATCH = key(pb.SignalsResponse, "batch")

@@ -1,4 +1,4 @@
-"""What a subscriber asks for, checked."""
+"""Subscriptions from the wire."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from google.protobuf.duration_pb2 import Duration
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.values import SYMBOL_RULE, Kind, is_symbol
 from glasstape_server.signals.delivery.messages import Start, Subscription
-from glasstape_server.signals.journal.log import Selection
+from glasstape_server.signals.journal.records import Selection
 
 MAX_SYMBOLS = 10_000
-MAX_TOKEN_BYTES = 128
+MAX_TOKEN_BYTES = 1024
 
 
 def selection_from(symbols: Sequence[str], kinds: Sequence[int], min_confidence: float) -> Selection:
-    """A filter.
+    """Return a filter.
 
     Raises:
         InvalidArgument: a malformed symbol, kind or confidence.
@@ -39,7 +39,7 @@ def selection_from(symbols: Sequence[str], kinds: Sequence[int], min_confidence:
 
 
 def subscription_from(request: pb.SignalsRequest) -> Subscription:
-    """What a Signals request asks for.
+    """Return the subscription of a Signals request.
 
     Raises:
         InvalidArgument: a field breaks its rule.
@@ -50,7 +50,7 @@ def subscription_from(request: pb.SignalsRequest) -> Subscription:
         )
     if request.start not in (0, *Start):
         raise InvalidArgument.field("start", f"must be SNAPSHOT, LIVE or EARLIEST, is {request.start}")
-    if request.delivery not in pb.Delivery.values():
+    if request.delivery not in pb.SignalsRequest.Delivery.values():
         raise InvalidArgument.field("delivery", f"must be CONFLATED or EVERY_EVENT, is {request.delivery}")
     conflation, heartbeat = 0.1, 1.0
     if request.HasField("conflation_interval"):
@@ -61,7 +61,7 @@ def subscription_from(request: pb.SignalsRequest) -> Subscription:
         selection=selection_from(request.symbols, request.kinds, request.min_confidence),
         start=Start(request.start or Start.SNAPSHOT),
         resume_token=request.resume_token,
-        every_event=request.delivery == pb.DELIVERY_EVERY_EVENT,
+        every_event=request.delivery == pb.SignalsRequest.DELIVERY_EVERY_EVENT,
         conflation_seconds=conflation,
         heartbeat_seconds=heartbeat,
     )

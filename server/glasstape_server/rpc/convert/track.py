@@ -15,7 +15,7 @@ MAX_COST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class TrackQuestion:
-    """What was asked for, checked."""
+    """A checked GetTrackRecord request."""
 
     model: str
     exclude_abstained: bool
@@ -24,7 +24,7 @@ class TrackQuestion:
 
 
 def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
-    """The question of a request.
+    """Return the checked request.
 
     Raises:
         InvalidArgument: a group is not known or stands twice, or the cost is out of its range.
@@ -41,14 +41,14 @@ def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
 
 
 def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordResponse:
-    """The answer."""
+    """Return the response."""
     return pb.GetTrackRecordResponse(
         records=[
             pb.TrackRecord(
                 predicted=_direction_to(r.predicted),
                 count=r.count,
                 hits=r.hits,
-                hit_rate=r.hit_rate,
+                hit_rate=r.hit_rate if r.count else None,
                 hit_rate_low=r.hit_rate_low,
                 hit_rate_high=r.hit_rate_high,
                 base_rate=r.base_rate,
@@ -57,8 +57,8 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
                 sessions=r.sessions,
                 model=r.model,
                 symbol=r.symbol,
-                confidence_low=r.band[0],
-                confidence_high=r.band[1],
+                confidence_low=r.band[0] if r.band[1] else None,
+                confidence_high=r.band[1] or None,
             )
             for r in track.records
         ],
@@ -69,7 +69,7 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
             ipb.ReliabilityPoint(
                 direction=_direction_to(point.direction),
                 stated=point.stated,
-                realised=point.realised,
+                realized=point.realised,
                 count=point.count,
             )
             for point in track.reliability

@@ -1,72 +1,85 @@
-"""Fans committed records out to subscribers. Everything here runs on the event loop.
-
-The hub's position is the newest record it has published. The journal may already hold newer ones:
-they are committed, and visible only when they come through here.
-"""
+"""Fans committed records out to subscribers. Everything here runs on the event loop."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from glasstape_server.domain.errors import Unavailable
-from glasstape_server.domain.values import Kind
-from glasstape_server.signals.delivery import token as tokens
-from glasstape_server.signals.delivery.burst import Burst, SeriesKey, series_key
-from glasstape_server.signals.delivery.lanes import Lanes
+from glasstape_server.domain.errors import GlasstapeError, Unavailable
+from glasstape_server.signals.delivery.burst import Burst
+from glasstape_server.signals.delivery.feed import Feed, FeedLimits, FeedStats
 from glasstape_server.signals.delivery.messages import GoodbyeReason, Subscription
 from glasstape_server.signals.delivery.subscriber import Subscriber
-from glasstape_server.signals.delivery.token import Token
-from glasstape_server.signals.journal.log import Bounds, EventLog, Record, Selection
+from glasstape_server.signals.journal.history import History, HistoryReaders
+from glasstape_server.signals.journal.journal import Commit, Journal
+from glasstape_server.signals.journal.records import Bounds, Position, Record, Selection
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
-
-@dataclass
-class Tally:
-    """What the feed did since it started."""
-
-    published: Counter[Kind] = field(default_factory=Counter)
-    conflated: int = 0
-    """Confidences that newer ones replaced before a reader took them."""
-    gaps: int = 0
-    """Stretches that were told as lost."""
-    cut_off: int = 0
-    """Readers that did not keep up."""
+RETRY_SECONDS = 1.0
+"""Pause before a journal that could not be followed is followed again."""
 
 
 class Hub:
-    """The latest of everything, and who wants it."""
+    """Follows the journal and offers what is committed to every stream."""
 
     def __init__(
-        self, log: EventLog, now: Callable[[], int], *, queue: int = 10_000, patience: float = 30.0
+        self,
+        journal: Journal,
+        readers: HistoryReaders,
+        now: Callable[[], int],
+        limits: FeedLimits | None = None,
     ) -> None:
-        self.log = log
-        self.patience = patience
-        """Seconds that a reader may leave a message waiting."""
+        """Publish nothing yet.
+
+        Args:
+            journal: what is published.
+            readers: of its history.
+            now: market time, microseconds.
+            limits: of every stream.
+        """
+        self._journal = journal
+        self._readers = readers
+        self._feed = Feed(journal, readers, now, limits or FeedLimits())
         self._now = now
-        self._queue = queue
-        self._readers = ThreadPoolExecutor(2, "journal-read")
-        self._latest: dict[SeriesKey, Record] = {}
-        self._buys: dict[int, Record] = {}
-        """Unexpired buys by sequence."""
+        self._epoch = journal.bounds.epoch
         self._subscribers: set[Subscriber] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
-        self.tally = Tally()
-        bounds = log.bounds()
-        self.position = (bounds.head, bounds.chain)
-        """Sequence and chain hash of the newest published record."""
-        for record in log.latest(now()):
-            self._remember(record)
+        self._following: asyncio.Task[None] | None = None
+        self.degraded_reason = ""
+        """Why the journal cannot be followed; empty: it can."""
+
+    async def start(self) -> None:
+        """Load the newest signals, then publish what is committed from now on."""
+        feed = self._feed
+        records = await self._readers.run(self.history.latest, self._now())
+        # Newer ones come with the next commit: until then they are not published.
+        feed.latest.add(record for record in records if record.sequence <= feed.position.sequence)
+        self._following = asyncio.create_task(self._follow())
+
+    @property
+    def journal(self) -> Journal:
+        """What is published."""
+        return self._journal
+
+    @property
+    def history(self) -> History:
+        """Committed records, for `read`; those beyond `bounds` are not published yet."""
+        return self._readers.history
 
     @property
     def bounds(self) -> Bounds:
         """The journal's bounds, up to what is published."""
-        return replace(self.log.bounds(), head=self.position[0], chain=self.position[1])
+        return self._feed.bounds
+
+    @property
+    def stats(self) -> FeedStats:
+        """Counters since the server started."""
+        return self._feed.stats
 
     @property
     def subscribers(self) -> int:
@@ -74,97 +87,107 @@ class Hub:
         return len(self._subscribers)
 
     @property
-    def furthest_behind(self) -> int:
-        """Events by which the slowest reader is behind."""
-        return max((self.position[0] - subscriber.sent for subscriber in self._subscribers), default=0)
+    def max_lag(self) -> int:
+        """Events by which the slowest subscriber is behind."""
+        head = self._feed.position.sequence
+        return max((head - subscriber.sent for subscriber in self._subscribers), default=0)
 
-    def publish(self, records: Sequence[Record]) -> None:
-        """Hand committed records to everybody who wants them."""
-        if not records:
-            return
-        if (missed := records[0].sequence - self.position[0] - 1) > 0:
-            # A burst was committed and failed on its way here: it is told before what follows it.
-            records = [*self.log.read(self.position[0], missed), *records]
-        for record in records:
-            self._remember(record)
-        self.tally.published.update(record.kind for record in records)
-        now = self._now()
-        self._buys = {n: record for n, record in self._buys.items() if record.expire_time > now}
-        self.position = (records[-1].sequence, records[-1].chain)
-        bursts: dict[Selection, Burst] = {}
-        for subscriber in self._subscribers:
-            wanted = subscriber.selection
-            if wanted not in bursts:
-                bursts[wanted] = Burst.of(records, wanted)
-            subscriber.offer(bursts[wanted], self.position)
-
-    def subscribe(self, wanted: Subscription) -> Subscriber:
-        """A new subscriber; iterate its `messages`.
+    def subscribe(self, request: Subscription) -> Subscriber:
+        """Return a new subscriber; iterate its `messages`.
 
         Raises:
             Unavailable: the server is draining.
         """
         if self._draining:
             raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-        return Subscriber(self, wanted, Lanes(self._queue, every_event=wanted.every_event))
-
-    def join(self, subscriber: Subscriber) -> None:
-        """A stream has begun."""
-        self._subscribers.add(subscriber)
-        self._empty.clear()
-
-    def leave(self, subscriber: Subscriber) -> None:
-        """A stream has ended."""
-        self._subscribers.discard(subscriber)
-        if not self._subscribers:
-            self._empty.set()
-
-    async def drain(self, longest: float) -> None:
-        """Say goodbye to every subscriber and wait until they are gone, at most `longest` seconds."""
-        self._draining = True
-        self._end(GoodbyeReason.DRAIN)
-        try:
-            async with asyncio.timeout(longest):
-                await self._empty.wait()
-        except TimeoutError:
-            pass  # readers that do not read are cut off by the server's stop
-
-    def close(self) -> None:
-        """Stop the reader threads."""
-        self._readers.shutdown()
-
-    async def begin_epoch(self, lost: bytes, teller: Subscriber) -> bool:
-        """History of epoch `lost` was lost, as `teller`'s token proves: begin a new one and reset everybody.
-
-        Returns False if that epoch is over already.
-        """
-        if not await self.read(self.log.begin_epoch, lost):
-            return False
-        self._end(GoodbyeReason.EPOCH_CHANGED, but=teller)
-        return True
+        return Subscriber(self._feed, request, self._registered)
 
     def snapshot(self, selection: Selection) -> list[Record]:
-        """The latest confidences and the unexpired buys that a selection admits, by sequence."""
-        now = self._now()
-        buys = [record for record in self._buys.values() if record.expire_time > now]
-        found = [r for r in (*self._latest.values(), *buys) if selection.admits(r)]
-        return sorted(found, key=lambda record: record.sequence)
+        """Return the latest confidences and the unexpired buys that a selection admits, by sequence."""
+        return self._feed.latest.snapshot(selection)
 
-    def token(self, epoch: bytes, sequence: int, chain: bytes) -> bytes:
-        """The resume token of a position."""
-        return tokens.encode(Token(epoch, sequence, chain), self.log.secret)
+    def token(self, epoch: bytes, position: Position) -> bytes:
+        """Return the resume token of a position."""
+        return self._feed.token(epoch, position)
 
     async def read(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a method of the log off the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+        """Run a function that reads the history off the event loop, and return its result."""
+        return await self._readers.run(function, *arguments)
 
-    def _end(self, reason: GoodbyeReason, but: Subscriber | None = None) -> None:
+    async def published(self, sequence: int, seconds: float) -> bool:
+        """Wait until an event is published, at most so many seconds; return whether it is."""
+        until = asyncio.get_running_loop().time() + seconds
+        while self._feed.position.sequence < sequence:
+            if not await self._feed.change(until):
+                return False
+        return True
+
+    async def drain(self, longest: float) -> None:
+        """Publish what is committed, then end every stream and wait for that, at most `longest` seconds."""
+        self._draining = True
+        until = asyncio.get_running_loop().time() + longest
+        if self._following is not None:
+            await self.published(self._journal.bounds.head, longest / 2)
         for subscriber in self._subscribers:
-            if subscriber is not but:
-                subscriber.end(reason)
+            subscriber.end(GoodbyeReason.DRAIN)
+        try:
+            async with asyncio.timeout_at(until):
+                await self._empty.wait()
+        except TimeoutError:
+            pass  # the server's stop disconnects subscribers that do not read
 
-    def _remember(self, record: Record) -> None:
-        if record.kind is Kind.CONFIDENCE:
-            self._latest[series_key(record)] = record
-        elif record.kind is Kind.BUY:
-            self._buys[record.sequence] = record
+    async def close(self) -> None:
+        """Stop to follow the journal, and the reader threads."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+        self._readers.close()
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                self._begin_epoch(self._journal.bounds.epoch)
+                async for commit in self._journal.tail(self._feed.position.sequence):
+                    self._publish(commit)
+                    self.degraded_reason = ""
+            except GlasstapeError as error:
+                self.degraded_reason = error.message
+                log.error("the journal cannot be followed: %s", error)
+            except Exception:
+                self.degraded_reason = "the journal cannot be followed; see the log"
+                log.exception("the journal cannot be followed")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _publish(self, commit: Commit) -> None:
+        self._begin_epoch(commit.epoch)
+        records = commit.records
+        if records:
+            if records[0].sequence != self._feed.position.sequence + 1:
+                for subscriber in self._subscribers:  # each reports its gap
+                    subscriber.fall_back()
+            self._feed.advance(records)
+            bursts: dict[Selection, Burst] = {}
+            for subscriber in self._subscribers:
+                selection = subscriber.selection
+                if selection not in bursts:
+                    bursts[selection] = Burst.of(records, selection)
+                subscriber.offer(bursts[selection], self._feed.position)
+        self._feed.notify()
+
+    def _begin_epoch(self, epoch: bytes) -> None:
+        """End every stream of another epoch: what is not in the journal any more must be forgotten."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            for subscriber in self._subscribers:
+                subscriber.epoch_began(epoch)
+
+    @contextmanager
+    def _registered(self, subscriber: Subscriber) -> Iterator[None]:
+        self._subscribers.add(subscriber)
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._subscribers.discard(subscriber)
+            if not self._subscribers:
+                self._empty.set()

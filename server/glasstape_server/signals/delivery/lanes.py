@@ -1,17 +1,17 @@
-"""The two lanes of one subscriber: what must arrive, and what only counts while it is new.
+"""The two lanes of one subscriber: what must be delivered, and what counts only while it is new.
 
 Lossless: buys and outcomes, first in first out, bounded. Conflated: the latest confidence of each series.
-Both wait together, as the bursts they came in, so that a reader that keeps up is sent what others are sent.
+Both are queued as the bursts they came in, so that subscribers that keep up share what they are sent.
 """
 
 from glasstape_server.signals.delivery.burst import Burst, Page
 
 BURSTS_KEPT = 4
-"""Bursts that wait as they are; of more, what later ones replace is dropped at once."""
+"""Bursts that are queued as they are; beyond that, replaced confidences are dropped at once."""
 
 
 class Lanes:
-    """What waits for one subscriber. With `every_event` confidences are lossless too."""
+    """What is queued for one subscriber. With `every_event` confidences are lossless too."""
 
     def __init__(self, limit: int, *, every_event: bool) -> None:
         self._limit = limit
@@ -25,7 +25,7 @@ class Lanes:
 
     @property
     def overflowed(self) -> bool:
-        """Whether more lossless records wait than may."""
+        """Whether more lossless records are queued than the limit allows."""
         return self._lossless > self._limit
 
     def offer(self, burst: Burst) -> None:
@@ -38,13 +38,13 @@ class Lanes:
             self._bursts = [self._folded()]
 
     def take(self) -> tuple[list[Page], int]:
-        """Empty both lanes: records by sequence, and how many were replaced since the last time."""
+        """Empty both lanes; return the records by sequence, and how many were replaced since the last call."""
         if not self._bursts:
             return [], 0
-        found = self._folded().pages
+        taken = self._folded().pages
         replaced, self._replaced, self._lossless = self._replaced, 0, 0
         self._bursts = []
-        return found, replaced
+        return taken, replaced
 
     def _folded(self) -> Burst:
         first, *more = self._bursts

@@ -1,11 +1,11 @@
-"""What a stream says, and what a subscriber asks for: plain values."""
+"""The messages of a stream, and the request for one: plain values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from glasstape_server.signals.delivery.burst import Page
-from glasstape_server.signals.journal.log import Bounds, Record, Selection
+from glasstape_server.signals.journal.records import Bounds, Record, Selection
 
 
 class Start(IntEnum):
@@ -17,7 +17,7 @@ class Start(IntEnum):
 
 
 class OpenResult(IntEnum):
-    """How a token was taken. Values as on the wire."""
+    """How a stream began. Values as on the wire."""
 
     STARTED = 1
     RESUMED = 2
@@ -25,7 +25,7 @@ class OpenResult(IntEnum):
 
 
 class ResetReason(IntEnum):
-    """Why a token could not be used. Values as on the wire."""
+    """Why a token did not resume. Values as on the wire."""
 
     NONE = 0
     EPOCH_CHANGED = 1
@@ -33,7 +33,7 @@ class ResetReason(IntEnum):
 
 
 class GoodbyeReason(IntEnum):
-    """Why a stream is ended. Values as on the wire."""
+    """Why a stream ends. Values as on the wire."""
 
     DRAIN = 1
     EPOCH_CHANGED = 2
@@ -41,7 +41,7 @@ class GoodbyeReason(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a subscriber asks for."""
+    """A request for a stream."""
 
     selection: Selection = field(default_factory=Selection)
     start: Start = Start.SNAPSHOT
@@ -53,7 +53,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """First message."""
+    """The first message."""
 
     result: OpenResult
     reason: ResetReason
@@ -70,13 +70,13 @@ class Batch:
 
     @property
     def records(self) -> Sequence[Record]:
-        """The page's."""
+        """Records of the page."""
         return self.page.records
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Nothing else happened."""
+    """The stream is alive; nothing matched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """Last message."""
+    """The last message."""
 
     reason: GoodbyeReason
 
@@ -99,7 +99,7 @@ Body = Opened | Batch | Heartbeat | Gap | Goodbye
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, with the position behind it: all up to `sequence` was delivered or declared."""
+    """One message, with the position behind it: everything up to `sequence` was delivered or declared."""
 
     sequence: int
     token: bytes

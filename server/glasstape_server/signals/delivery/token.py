@@ -1,9 +1,9 @@
 """Resume tokens: opaque to clients, checked against the journal by the server.
 
 Layout, 33 bytes: version (1), epoch (8), sequence (8), chain hash at that sequence (8), tag (8). The
-tag is keyed with the journal's own secret: a token that carries this epoch and a true tag was given
-out by this journal, so if the journal does not hold its sequence any more, history was lost. A made-up
-token can never claim that.
+tag is keyed with the journal's secret: a token that carries this epoch and a valid tag was given out by
+this journal, so if the journal no longer holds its sequence, history was lost. A forged token cannot claim
+that.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.signals.journal.records import Position
 
 VERSION = 1
 _LAYOUT = struct.Struct(">B8sQ8s")
@@ -26,15 +27,20 @@ class Token:
     sequence: int
     chain: bytes
 
+    @property
+    def position(self) -> Position:
+        """The place in the journal."""
+        return Position(self.sequence, self.chain)
+
 
 def encode(token: Token, secret: bytes) -> bytes:
-    """Pack and tag a token."""
+    """Return a token packed and tagged."""
     head = _LAYOUT.pack(VERSION, token.epoch, token.sequence, token.chain)
     return head + _tag(head, secret)
 
 
 def decode(raw: bytes, epoch: bytes, secret: bytes) -> Token:
-    """Unpack a token; the tag is checked if it belongs to `epoch`.
+    """Unpack a token; its tag is checked if it belongs to `epoch`.
 
     Raises:
         InvalidArgument: this is no token of this server.
@@ -44,11 +50,15 @@ def decode(raw: bytes, epoch: bytes, secret: bytes) -> Token:
             "resume_token",
             f"must be a token of {_SIZE} bytes from this service, has {len(raw)} bytes",
         )
-    head, tag = raw[: _LAYOUT.size], raw[_LAYOUT.size :]
-    token = Token(*_LAYOUT.unpack(head)[1:])
-    if token.epoch == epoch and not hmac.compare_digest(tag, _tag(head, secret)):
+    token = Token(*_LAYOUT.unpack(raw[: _LAYOUT.size])[1:])
+    if token.epoch == epoch and not is_genuine(raw, secret):
         raise InvalidArgument.field("resume_token", "was not given out by this server")
     return token
+
+
+def is_genuine(raw: bytes, secret: bytes) -> bool:
+    """Return whether a token was given out by a journal with this secret, in any epoch."""
+    return hmac.compare_digest(raw[_LAYOUT.size :], _tag(raw[: _LAYOUT.size], secret))
 
 
 def _tag(head: bytes, secret: bytes) -> bytes:

@@ -1,8 +1,8 @@
-"""Whether a model's confidences still mean what they say, and whether its inputs are still those it learnt.
+"""Live calibration of a model's confidences, and drift of its inputs.
 
 A model is out of calibration when on two consecutive sessions the 99 % interval of the last 60 sessions lies
-wholly outside the band that confidences are said to keep. Everything is counted from outcomes, by session, so
-that the verdict survives a restart: it is a function of the journal.
+wholly outside the calibration band. Everything is counted from outcomes, by session, so that the verdict is a
+function of the journal and survives a restart.
 """
 
 from collections.abc import Iterable
@@ -17,17 +17,17 @@ from glasstape_server.domain.values import Direction, Floats, Outcome
 from glasstape_server.signals.performance.track_record import session
 
 SESSIONS = 60
-"""Sessions that a verdict looks at."""
+"""Sessions that a verdict covers."""
 BAND = 0.02
-"""Largest |realised share - mean confidence| that is called calibrated."""
+"""Calibration band: largest |realised share - mean confidence| of a calibrated model."""
 LEVEL = 0.99
 BLOCK = 5
-"""Sessions that are drawn together."""
+"""Sessions per block of the bootstrap."""
 DRAWS = 2000
 NOVEL = 0.95
-"""Novelty beyond which a window counts as novel: by definition 5 % of the validation windows do."""
+"""Novelty beyond which a window counts as novel: by definition so do 5 % of the validation windows."""
 DRIFTED = 0.10
-"""Share of novel windows that the whole interval must exceed before inputs are said to have drifted."""
+"""Inputs have drifted when the whole interval of the share of novel windows exceeds this."""
 
 
 class State(IntEnum):
@@ -40,7 +40,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its interval."""
+    """An estimate with its confidence interval."""
 
     value: float
     low: float
@@ -49,7 +49,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What the outcomes of one model say."""
+    """Live calibration of one model."""
 
     state: State
     sessions: int
@@ -61,7 +61,7 @@ class Live:
 
 
 class CalibrationWatch:
-    """Counts outcomes by model and session. Counting is cheap; judging is not, and may run in another thread."""
+    """Counts outcomes by model and session. Counting is cheap; `judge` is not, and may run on another thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -70,18 +70,22 @@ class CalibrationWatch:
         self._changed: set[str] = set()
 
     def add(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
-        """Count outcomes, in any order, with the digests of their models."""
+        """Count outcomes, in any order.
+
+        Args:
+            outcomes: digest of the model, and outcome.
+        """
         counted: dict[str, dict[int, Floats]] = {}
         for digest, outcome in outcomes:
-            said = outcome.confidence
+            confidence = outcome.confidence
             sums = counted.setdefault(digest, {}).setdefault(session(outcome.signal_close_time), np.zeros(6))
             sums += (
                 1,
                 outcome.hit,
-                said.winning,
+                confidence.winning,
                 outcome.realised is Direction.UP,
-                said.up,
-                said.novelty > NOVEL,
+                confidence.up,
+                confidence.novelty > NOVEL,
             )
         with self._lock:
             for digest, days in counted.items():
@@ -93,12 +97,12 @@ class CalibrationWatch:
                 self._changed.add(digest)
 
     def enough(self, digest: str) -> bool:
-        """Whether older outcomes of a model could change nothing any more."""
+        """Return whether older outcomes of a model could no longer change its verdict."""
         with self._lock:
             return len(self._days.get(digest, ())) > SESSIONS
 
     def judge(self) -> None:
-        """Judge every model whose outcomes have changed."""
+        """Update the verdict on every model whose outcomes have changed."""
         with self._lock:
             changed = {d: [sums for _, sums in sorted(self._days[d].items())] for d in self._changed}
             self._changed.clear()
@@ -106,11 +110,11 @@ class CalibrationWatch:
             self._judged[digest] = _judge(days)
 
     def of(self, digest: str) -> Live | None:
-        """What was last judged of a model; None without an outcome."""
+        """Return the newest verdict on a model with its figures; None without an outcome."""
         return self._judged.get(digest)
 
     def state(self, digest: str) -> State:
-        """The verdict on a model."""
+        """Return the verdict on a model."""
         live = self.of(digest)
         return State.UNKNOWN if live is None else live.state
 
@@ -128,15 +132,15 @@ def _judge(days: list[Floats]) -> Live:
 
 
 def _estimates(days: Floats) -> tuple[Estimate, Estimate, Estimate]:
-    """Gap of the winning class, gap of UP, share of novel windows."""
+    """Return the gap of the winning class, the gap of UP, and the share of novel windows."""
     drawn = block_sums(days, BLOCK, DRAWS, seed=0)
     total = days.sum(axis=0)
     weights = np.array([[0, 1, -1, 0, 0, 0], [0, 0, 0, 1, -1, 0], [0, 0, 0, 0, 0, 1]])
-    found = []
+    estimates = []
     for row in weights:
         low, high = interval(drawn @ row / drawn[:, 0], LEVEL)
-        found.append(Estimate(float(total @ row / total[0]), low, high))
-    return found[0], found[1], found[2]
+        estimates.append(Estimate(float(total @ row / total[0]), low, high))
+    return estimates[0], estimates[1], estimates[2]
 
 
 def _outside(gap: Estimate) -> bool:

@@ -1,4 +1,4 @@
-"""A model that sees what the active one sees and publishes nothing: would it have said something else?"""
+"""A shadow model: it predicts the windows of the active model, publishes nothing, and is compared with it."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from glasstape_server.signals.decision import Forecaster
 log = logging.getLogger(__name__)
 
 WAITING = 65_536
-"""Windows that may wait for a shadow; older ones are given up, so that a slow one costs a bounded memory."""
+"""Windows that may be queued for a shadow; older ones are dropped, so that memory is bounded."""
 
 
 @dataclass(slots=True)
@@ -22,9 +22,9 @@ class Comparison:
     against: ModelRef
     """The active model; when another one becomes active, counting begins anew."""
     compared: int = 0
-    """Windows that both saw."""
+    """Windows that both predicted."""
     disagreed: int = 0
-    """Of these: the winning classes differed."""
+    """Of these, how many have another winning class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +35,22 @@ class _Published:
 
 
 class Shadow:
-    """Compares a shadow with what was published, in its own time: whatever it does costs no signal."""
+    """Compares a shadow with what was published, in the background: it delays no signal."""
 
     def __init__(self, model: Callable[[], Forecaster | None]) -> None:
-        """Begin.
+        """Compare nothing yet.
 
         Args:
             model: the shadow as of now; None while there is none.
         """
         self._model = model
-        self._found: dict[str, Comparison] = {}
+        self._comparisons: dict[str, Comparison] = {}
         self._waiting: deque[_Published] = deque()
-        self._trouble = ""
+        self._last_error = ""
         self._task: asyncio.Task[None] | None = None
 
     def offer(self, active: Forecaster, published: Forecasts, windows: Float32s) -> None:
-        """Windows that were just signalled."""
+        """Queue windows that were just signaled."""
         self._waiting.append(_Published(active, published, windows))
         while sum(len(item.windows) for item in self._waiting) > WAITING and len(self._waiting) > 1:
             self._waiting.popleft()
@@ -58,8 +58,8 @@ class Shadow:
             self._task = asyncio.create_task(self._work())
 
     def of(self, digest: str) -> Comparison | None:
-        """What was found of a model since the start; None if it never was a shadow."""
-        return self._found.get(digest)
+        """Return the comparison of a model since the start; None if it never was a shadow."""
+        return self._comparisons.get(digest)
 
     async def idle(self) -> None:
         """Wait until everything that was offered is compared."""
@@ -71,26 +71,26 @@ class Shadow:
             try:
                 await self._compare(self._waiting.popleft())
             except Exception as error:  # a shadow may fail in any way; the feed goes on
-                self._tell(f"shadow: {error}")
+                self._report(f"shadow: {error}")
 
     async def _compare(self, item: _Published) -> None:
         shadow = self._model()
         if shadow is None or shadow.ref == item.active.ref:
             return
         if shadow.spec.hash != item.active.spec.hash:
-            self._tell(f"shadow: {shadow.ref.name} takes other features than {item.active.ref.name}")
+            self._report(f"shadow: {shadow.ref.name} takes other features than {item.active.ref.name}")
             return
         forecasts = await shadow.forecast(item.windows)
         differs = forecasts.probabilities.argmax(axis=1) != item.forecasts.probabilities.argmax(axis=1)
-        found = self._found.get(shadow.ref.digest)
-        if found is None or found.against != item.active.ref:
-            found = self._found[shadow.ref.digest] = Comparison(item.active.ref)
-        found.compared += len(differs)
-        found.disagreed += int(differs.sum())
-        self._trouble = ""
+        comparison = self._comparisons.get(shadow.ref.digest)
+        if comparison is None or comparison.against != item.active.ref:
+            comparison = self._comparisons[shadow.ref.digest] = Comparison(item.active.ref)
+        comparison.compared += len(differs)
+        comparison.disagreed += int(differs.sum())
+        self._last_error = ""
 
-    def _tell(self, trouble: str) -> None:
-        """Once for each new trouble, not for each burst."""
-        if trouble != self._trouble:
-            log.warning("%s", trouble)
-        self._trouble = trouble
+    def _report(self, error: str) -> None:
+        """Log an error once, not for each burst."""
+        if error != self._last_error:
+            log.warning("%s", error)
+        self._last_error = error

@@ -1,4 +1,4 @@
-"""The track record: how signals turned out, against what guessing would have hit."""
+"""The track record: hit rates of signals, beside the base rate of random calls."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ BINS = 10
 
 
 class Group(IntEnum):
-    """What records may be split by. Values as on the wire."""
+    """What rows may be grouped by. Values as on the wire."""
 
     MODEL = 1
     SYMBOL = 2
@@ -26,7 +26,7 @@ class Group(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """An outcome and whose it is."""
+    """An outcome with its symbol and model."""
 
     symbol: str
     model: ModelRef
@@ -34,13 +34,13 @@ class Scored:
 
     @classmethod
     def of(cls, event: Event) -> "Scored":
-        """The outcome of an outcome event."""
+        """Return the outcome of an outcome event."""
         assert isinstance(event.body, Outcome)
         return cls(event.symbol, event.model, event.body)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class TrackRecordRow:
     """Figures of one group of outcomes."""
 
     predicted: Direction | None
@@ -61,9 +61,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a reliability diagram; without a class: of the winning one."""
+    """One point of a reliability diagram."""
 
     direction: Direction | None
+    """None: of the winning class."""
     stated: float
     realised: float
     count: int
@@ -71,9 +72,9 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """How signals turned out."""
+    """Hit rates and calibration of some outcomes."""
 
-    records: tuple[Record, ...]
+    records: tuple[TrackRecordRow, ...]
     outcomes: int
     brier_score: float
     log_loss: float
@@ -81,11 +82,11 @@ class TrackRecord:
 
 
 def track_record(scored: Sequence[Scored], group_by: Sequence[Group] = (), cost: float = 0.0) -> TrackRecord:
-    """Hit rates of UP, of DOWN and of both, in each group. FLAT calls are not scored: they cannot inflate it.
+    """Return hit rates of UP, of DOWN and of both, in each group. FLAT calls are not scored.
 
     Args:
         scored: outcomes, in any order.
-        group_by: what to split by; no group is empty, but for UP, DOWN and both of everything.
+        group_by: what to group by; groups without calls are left out, but for those of everything.
         cost: of entering or leaving a position, as a share of the price.
     """
     groups: dict[tuple[object, ...], list[Scored]] = {} if group_by else {(): list(scored)}
@@ -97,18 +98,22 @@ def track_record(scored: Sequence[Scored], group_by: Sequence[Group] = (), cost:
         for record in _records(members, dict(zip(group_by, key, strict=True)), cost)
     ]
     stated = np.array([[o.down, o.flat, o.up] for o in (item.outcome.confidence for item in scored)])
-    came = np.array([item.outcome.realised for item in scored], dtype=np.int64)
-    if not len(came):
+    classes = np.array([item.outcome.realised for item in scored], dtype=np.int64)
+    if not len(classes):
         return TrackRecord(tuple(records), 0, 0.0, 0.0, ())
-    brier = float(((stated - np.eye(3)[came]) ** 2).sum(axis=1).mean())
-    said = np.maximum(stated[np.arange(len(came)), came], 1e-12)
+    brier = float(((stated - np.eye(3)[classes]) ** 2).sum(axis=1).mean())
+    likelihood = np.maximum(stated[np.arange(len(classes)), classes], 1e-12)
     return TrackRecord(
-        tuple(records), len(came), brier, float(-np.log(said).mean()), tuple(_reliability(stated, came))
+        tuple(records),
+        len(classes),
+        brier,
+        float(-np.log(likelihood).mean()),
+        tuple(_reliability(stated, classes)),
     )
 
 
 def session(close_time: int) -> int:
-    """The session of a signal: the UTC day of its close."""
+    """Return the session of a signal: the UTC day of its close."""
     return (close_time - 1) // DAY
 
 
@@ -123,18 +128,18 @@ _KEYS: dict[Group, Callable[[Scored], object]] = {
 }
 
 
-def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -> list[Record]:
+def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -> list[TrackRecordRow]:
     outcomes = [item.outcome for item in members]
     realised = [outcome.realised for outcome in outcomes]
     share = {d: realised.count(d) / len(realised) if realised else 0.0 for d in Direction}
     band = int(str(key[Group.CONFIDENCE])) if Group.CONFIDENCE in key else None
-    found = []
+    rows = []
     for predicted in (Direction.UP, Direction.DOWN, None):
         wanted = (Direction.UP, Direction.DOWN) if predicted is None else (predicted,)
         calls = [outcome for outcome in outcomes if outcome.predicted in wanted]
         if not calls and key:
             continue
-        found.append(
+        rows.append(
             _record(
                 predicted,
                 calls,
@@ -145,7 +150,7 @@ def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -
                 (0.0, 0.0) if band is None else (band / BANDS, (band + 1) / BANDS),
             )
         )
-    return found
+    return rows
 
 
 def _record(
@@ -156,7 +161,7 @@ def _record(
     model: str,
     symbol: str,
     band: tuple[float, float],
-) -> Record:
+) -> TrackRecordRow:
     count, hits = len(calls), sum(outcome.hit for outcome in calls)
     _, day = np.unique(np.array([session(o.signal_close_time) for o in calls], np.int64), return_inverse=True)
     by_day = np.bincount(day, [outcome.hit for outcome in calls]).astype(np.int64)
@@ -165,26 +170,26 @@ def _record(
     mean = sum(signs[o.predicted] * o.realised_return for o in calls) / max(count, 1)
     # What guessing the same calls at random against these outcomes would hit.
     base = sum(share[o.predicted] for o in calls) / max(count, 1)
-    return Record(
+    return TrackRecordRow(
         predicted, count, hits, hits / max(count, 1), low, high, base, mean,
         mean + 2 * math.log1p(-cost) * bool(count), len(by_day), model, symbol, band,
     )  # fmt: skip
 
 
-def _reliability(stated: Floats, came: np.ndarray) -> list[Point]:
+def _reliability(stated: Floats, classes: np.ndarray) -> list[Point]:
     winner = stated.argmax(axis=1)
     pairs: list[tuple[Direction | None, Floats, np.ndarray]] = [
-        (None, stated.max(axis=1), winner == came),
-        *((direction, stated[:, direction], came == direction) for direction in Direction),
+        (None, stated.max(axis=1), winner == classes),
+        *((direction, stated[:, direction], classes == direction) for direction in Direction),
     ]
     return [
-        Point(direction, float(said[part].mean()), float(happened[part].mean()), len(part))
-        for direction, said, happened in pairs
-        for part in _of_equal_mass(said)
+        Point(direction, float(confidence[part].mean()), float(hit[part].mean()), len(part))
+        for direction, confidence, hit in pairs
+        for part in _equal_mass_bins(confidence)
     ]
 
 
-def _of_equal_mass(said: Floats) -> list[np.ndarray]:
-    """Numbers of the outcomes of each bin, lowest first; equal confidences share one."""
-    number = np.searchsorted(np.sort(said), said) * BINS // len(said)
+def _equal_mass_bins(confidence: Floats) -> list[np.ndarray]:
+    """Return the indices of the outcomes of each bin, lowest first; equal confidences share one."""
+    number = np.searchsorted(np.sort(confidence), confidence) * BINS // len(confidence)
     return [np.flatnonzero(number == wanted) for wanted in np.unique(number)]

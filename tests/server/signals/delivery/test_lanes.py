@@ -1,13 +1,14 @@
 from glasstape_server.domain.values import Kind
 from glasstape_server.signals.delivery.burst import Burst
 from glasstape_server.signals.delivery.lanes import Lanes
-from glasstape_server.signals.journal.log import Record
+from glasstape_server.signals.journal.records import Record
 from hypothesis import given
 from hypothesis import strategies as st
+from journals import MODEL
 
 
 def record(sequence, kind, symbol):
-    return Record(sequence, kind, symbol, "1d", "m", 0.5, 0, b"")
+    return Record(sequence, bytes(16), kind, symbol, "1d", MODEL, 0.5, 0, b"", bytes(8))
 
 
 def take(lanes):

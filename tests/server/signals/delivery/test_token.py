@@ -1,6 +1,6 @@
 import pytest
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.signals.delivery.token import Token, decode, encode
+from glasstape_server.signals.delivery.token import Token, decode, encode, is_genuine
 
 EPOCH, SECRET = b"epoch-01", b"s" * 32
 TOKEN = Token(EPOCH, 42, b"chain-42")
@@ -10,9 +10,11 @@ def test_a_token_comes_back():
     assert decode(encode(TOKEN, SECRET), EPOCH, SECRET) == TOKEN
 
 
-def test_a_token_of_another_epoch_is_read_and_not_checked():
-    other = encode(Token(b"epoch-00", 1, b"12345678"), b"x" * 32)
-    assert decode(other, EPOCH, SECRET).epoch == b"epoch-00"
+def test_a_token_of_another_epoch_is_read_and_its_tag_tells_whose_it_is():
+    ours, other = (encode(Token(b"epoch-00", 1, b"12345678"), secret) for secret in (SECRET, b"x" * 32))
+    for raw, genuine in ((ours, True), (other, False)):
+        assert decode(raw, EPOCH, SECRET).epoch == b"epoch-00"
+        assert is_genuine(raw, SECRET) is genuine
 
 
 @pytest.mark.parametrize("position", range(1, 33))

@@ -9,9 +9,9 @@ REF = ModelRef("m", "1", "d", "f")
 
 
 class Readers:
-    """The hub's reader threads."""
+    """Reader threads, and nothing to read."""
 
-    async def read(self, function, *arguments):
+    async def run(self, function, *arguments):
         return await asyncio.to_thread(function, *arguments)
 
 

@@ -1,4 +1,4 @@
-"""Predictions and models for the wire."""
+"""Models for the wire."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,63 +6,50 @@ from datetime import datetime
 
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain.values import SECOND, Confidence
+from glasstape_server.domain.values import SECOND
 from glasstape_server.explain import catalogue
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
 from glasstape_server.rpc.convert.market import timestamp
-from glasstape_server.rpc.convert.signals import (
-    ENTRIES,
-    confidence_to,
-    ref_to,
-)
-from glasstape_server.rpc.status import status_of
-from glasstape_server.serving.items import Item
+from glasstape_server.rpc.convert.signals import ENTRIES, ref_to
 from glasstape_server.signals.performance.calibration import BAND, Estimate, Live
 from glasstape_server.signals.performance.shadow import Comparison
 
 
-def prediction_to(item: Item, confidence: Confidence | None) -> pb.Prediction:
-    """One prediction; the item's error if it has one."""
-    message = pb.Prediction(symbol=item.symbol)
-    if item.model is not None:
-        message.model.CopyFrom(ref_to(item.model.ref))
-    if item.bar_close_time is not None:
-        message.bar_close_time.CopyFrom(timestamp(item.bar_close_time))
-    if item.error is not None:
-        message.error.CopyFrom(status_of(item.error))
-    elif confidence is not None:
-        message.confidence.CopyFrom(confidence_to(confidence))
-    return message
-
-
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """What is known of models since they serve, by digest; None: nothing."""
+    """Live figures of models, by digest; None: none yet."""
 
     calibration: Callable[[str], Live | None]
     shadow: Callable[[str], Comparison | None]
 
 
+def basic_model_to(model: Model, active: bool) -> pb.Model:
+    """Return a ready model in MODEL_VIEW_BASIC."""
+    return pb.Model(
+        ref=ref_to(model.ref),
+        state=pb.MODEL_STATE_ACTIVE if active else pb.MODEL_STATE_READY,
+        architecture=model.manifest.architecture.name,
+        interval=model.manifest.interval,
+        methods=[pb.Explanation.Method.ValueType(int(name)) for name in catalogue.served(model)],
+    )
+
+
 def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
-    """The description of a ready model."""
+    """Return the description of a ready model."""
     manifest, spec, rule = model.manifest, model.spec, model.label_rule
     mean, deviation = model.statistics.mean.tolist(), model.statistics.deviation.tolist()
     data = manifest.data
     live = figures.calibration(model.ref.digest)
     compared = None if active else figures.shadow(model.ref.digest)
-    return pb.Model(
-        ref=ref_to(model.ref),
-        state=pb.MODEL_STATE_ACTIVE if active else pb.MODEL_STATE_READY,
-        architecture=manifest.architecture.name,
+    full = pb.Model(
         time_steps=spec.window_bars,
         features=[
-            pb.Feature(name=name, description=text, mean=m, standard_deviation=d)
+            pb.ModelFeature(name=name, description=text, mean=m, standard_deviation=d)
             for name, text, m, d in zip(spec.names, spec.descriptions, mean, deviation, strict=True)
         ],
         min_bars=spec.min_bars,
-        interval=manifest.interval,
         horizon_bars=rule.horizon_bars,
         entry=ENTRIES[rule.entry],
         label_rule=rule.text,
@@ -71,8 +58,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
         buy_ramp_low=manifest.thresholds.buy_ramp_low,
         buy_ramp_high=manifest.thresholds.buy_ramp_high,
         alert_threshold=manifest.thresholds.alert,
-        methods=[pb.Method.ValueType(int(name)) for name in catalogue.served(model)],
-        metrics=[pb.Metric(name=name, value=value) for name, value in sorted(manifest.metrics.items())],
+        metrics=[pb.ModelMetric(name=name, value=value) for name, value in sorted(manifest.metrics.items())],
         training_data=(
             f"{', '.join(data.symbols[:20])}{' ...' if len(data.symbols) > 20 else ''}; "
             f"training {_day(data.training.first_close)} to {_day(data.training.last_close)}, "
@@ -87,15 +73,21 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
             compared=compared.compared, disagreed=compared.disagreed, against=ref_to(compared.against)
         ),
         reliability=[
-            pb.ReliabilityPoint(stated=point.stated, realised=point.realised, count=point.count)
+            pb.ReliabilityPoint(
+                stated=point.stated,
+                realized=point.realised,
+                count=point.count,
+            )
             for point in manifest.reliability
         ],
     )
+    full.MergeFrom(basic_model_to(model, active))
+    return full
 
 
 def _live_to(live: Live) -> pb.LiveCalibration:
-    def estimate(found: Estimate) -> pb.Estimate:
-        return pb.Estimate(value=found.value, low=found.low, high=found.high)
+    def estimate(value: Estimate) -> pb.IntervalEstimate:
+        return pb.IntervalEstimate(value=value.value, low=value.low, high=value.high)
 
     return pb.LiveCalibration(
         state=pb.CalibrationState.ValueType(int(live.state)),
@@ -110,7 +102,7 @@ def _live_to(live: Live) -> pb.LiveCalibration:
 
 
 def refusal_to(refusal: Refusal) -> pb.Model:
-    """The description of a refused model."""
+    """Return the description of a refused model."""
     return pb.Model(
         ref=pb.ModelRef(name=refusal.name, version=refusal.version),
         state=pb.MODEL_STATE_REFUSED,

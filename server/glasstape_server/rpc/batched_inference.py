@@ -1,0 +1,215 @@
+"""Predict and Explain of many calls at once: encoded requests in, encoded responses out, for any wire.
+
+Calls of ready windows are decoded, run and encoded by the batch and never touch the event loop. Every other
+call is one task of the event loop that runs `Inference`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from glasstape.v1 import inference_pb2 as pb
+from google.protobuf.message import Message
+
+from glasstape_server.domain.errors import GlasstapeError
+from glasstape_server.domain.values import Call
+from glasstape_server.engine.job import Job, Lane
+from glasstape_server.engine.work import Explain, Forecast
+from glasstape_server.explain.method import MethodName
+from glasstape_server.models.model import Model
+from glasstape_server.rpc.calls import Answer, ExplainResponder, PendingCall, PredictResponder, Reply
+from glasstape_server.rpc.convert.encoder import Encoder
+from glasstape_server.rpc.convert.explanations import explain_response_to
+from glasstape_server.rpc.convert.packed import PackedEncoder
+from glasstape_server.rpc.convert.predictions import predict_response_to
+from glasstape_server.rpc.convert.requests import explain_request_from, predict_request_from, windows_from
+from glasstape_server.rpc.handlers import internal_error, parsed
+from glasstape_server.serving.inference import INLINE_ITEMS, Inference, predict_lane
+from glasstape_server.serving.requests import ExplainRequest, Include, PredictRequest, QualityLevel, Windows
+from glasstape_server.serving.windows import bad_cell, check_framing, valid_rows
+
+M = TypeVar("M", bound=Message)
+T = TypeVar("T")
+
+
+class BatchMethod(Protocol):
+    """One method of the service, for a batch of calls."""
+
+    def __call__(self, incoming: Sequence[PendingCall]) -> None:
+        """Take calls; each is answered later."""
+        ...
+
+
+_Ready = tuple[PendingCall, Windows]
+"""A call of ready windows."""
+
+
+class BatchedInference:
+    """Predict and Explain for one wire."""
+
+    def __init__(self, inference: Inference, reply: Reply, encoder: Encoder | None = None) -> None:
+        """Make it on the event loop that runs calls which are not of ready windows.
+
+        Args:
+            inference: computes.
+            reply: sends answers.
+            encoder: encodes answers; default: `PackedEncoder`.
+        """
+        self._inference = inference
+        self._engine = inference.engine
+        self._reply = reply
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[PendingCall, asyncio.Task[None]] = {}
+        self._encoder = encoder or PackedEncoder()
+        self._predict_responder = PredictResponder(reply, self._encoder)
+        self._explain_responders: dict[tuple[QualityLevel, Include], ExplainResponder] = {}
+
+    def predict(self, incoming: Sequence[PendingCall]) -> None:
+        """Take Predict calls, on any thread."""
+        answers: list[Answer] = []
+        ready: dict[Model, list[_Ready]] = {}
+        for one in incoming:
+            try:
+                message = parsed(pb.PredictRequest, one.payload)
+                if message.input.WhichOneof("source") != "windows":
+                    self._start(one, self._predict, message)
+                    continue
+                model = self._inference.inputs.model(message.model)
+                windows = windows_from(message.input.windows)
+                check_framing(windows.count, len(windows.data), model)
+                self._inference.quotas.windows(one.call.principal, windows.count)
+                ready.setdefault(model, []).append((one, windows))
+            except GlasstapeError as error:
+                answers.append((one, error))
+        jobs = [
+            job
+            for model, calls in ready.items()
+            for job in _jobs(Forecast(model), calls, self._predict_responder)
+        ]
+        self._queue(jobs, answers)
+
+    def explain(self, incoming: Sequence[PendingCall]) -> None:
+        """Take Explain calls, on any thread."""
+        answers: list[Answer] = []
+        ready: dict[tuple[Explain, ExplainResponder], list[_Ready]] = {}
+        for one in incoming:
+            try:
+                message = parsed(pb.ExplainRequest, one.payload)
+                if message.input.WhichOneof("source") != "windows":
+                    self._start(one, self._explain, message)
+                    continue
+                request = explain_request_from(message)
+                if not _is_batchable(request):
+                    self._start(one, self._explain, request)
+                    continue
+                assert isinstance(request.source, Windows)
+                model, windows = self._inference.inputs.model(request.model), request.source
+                check_framing(windows.count, len(windows.data), model)
+                work = Explain(model, request.explanation)
+                self._inference.quotas.passes(one.call.principal, windows.count * work.passes)
+                ready.setdefault((work, self._explain_responder(request)), []).append((one, windows))
+            except GlasstapeError as error:
+                answers.append((one, error))
+        jobs = [job for (work, responder), calls in ready.items() for job in _jobs(work, calls, responder)]
+        self._queue(jobs, answers)
+
+    def cancel(self, incoming: PendingCall) -> None:
+        """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
+        incoming.call.cancelled = True
+        self._loop.call_soon_threadsafe(self._cancel_task, incoming)
+
+    def _explain_responder(self, request: ExplainRequest) -> ExplainResponder:
+        key = (request.quality, request.include)
+        if key not in self._explain_responders:
+            self._explain_responders[key] = ExplainResponder(self._reply, self._encoder, *key)
+        return self._explain_responders[key]
+
+    def _queue(self, jobs: Sequence[Job], answers: list[Answer]) -> None:
+        answers += [(job.tag, error) for job, error in self._engine.submit(jobs)]
+        if answers:
+            self._reply(answers)
+
+    async def _predict(self, message: pb.PredictRequest, call: Call) -> Message:
+        request: PredictRequest = await _converted(predict_request_from, message)
+        predictions = await self._inference.predict(request, call)
+        return await _encoded(predict_response_to, predictions, len(predictions.items))
+
+    async def _explain(self, message: "pb.ExplainRequest | ExplainRequest", call: Call) -> Message:
+        if isinstance(message, ExplainRequest):
+            request = message
+        else:
+            request = await _converted(explain_request_from, message)
+        explained = await self._inference.explain(request, call)
+        return await _encoded(explain_response_to, explained, len(explained.items))
+
+    def _start(
+        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._start_task, one, method, request)
+
+    def _start_task(
+        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
+    ) -> None:
+        if not one.call.cancelled:
+            task = self._tasks[one] = self._loop.create_task(self._answer(one, method, request))
+            task.add_done_callback(lambda _: self._tasks.pop(one, None))
+
+    async def _answer(
+        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
+    ) -> None:
+        answer: bytes | GlasstapeError
+        try:
+            answer = (await method(request, one.call)).SerializeToString()
+        except GlasstapeError as error:
+            answer = error
+        except Exception as error:
+            answer = internal_error(error, getattr(method, "__qualname__", "call"))
+        self._reply([(one, answer)])
+
+    def _cancel_task(self, incoming: PendingCall) -> None:
+        if incoming in self._tasks:
+            self._tasks[incoming].cancel()
+
+
+async def _converted(convert: Callable[[M], T], message: M) -> T:
+    """Convert a request; one that carries bars on a worker thread, since it may carry many."""
+    if message.input.WhichOneof("source") == "bars":  # type: ignore[attr-defined]
+        return await asyncio.to_thread(convert, message)
+    return convert(message)
+
+
+async def _encoded(convert: Callable[[T], Message], value: T, items: int) -> Message:
+    """Make a response; one of many items on a worker thread."""
+    return convert(value) if items <= INLINE_ITEMS else await asyncio.to_thread(convert, value)
+
+
+def _is_batchable(request: ExplainRequest) -> bool:
+    """Whether a call asks for gradient maps with no more than the fast checks."""
+    explanation = request.explanation
+    return (
+        explanation.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
+        and explanation.baseline is None
+        and not explanation.checked
+    )
+
+
+def _jobs(
+    work: Forecast | Explain, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
+) -> list[Job]:
+    """Return one job for each call, all of them views of one array."""
+    # Of a bytearray, because torch requires writable memory.
+    values = np.frombuffer(bytearray().join([windows.data for _, windows in calls]), dtype="<f4")
+    values = values.reshape(-1, *work.model.window_shape)
+    valid = valid_rows(values)
+    clean = values if valid.all() else np.where(valid[:, None, None], values, np.float32(0))
+    jobs, first = [], 0
+    for incoming, windows in calls:
+        end = first + windows.count
+        if clean is not values and not valid[first:end].all():
+            rows = np.flatnonzero(~valid[first:end]).tolist()
+            incoming.invalid = {row: bad_cell(row, values[first + row], work.model) for row in rows}
+        lane = Lane.EXPLAIN if isinstance(work, Explain) else predict_lane(windows.count)
+        jobs.append(Job(work, (clean[first:end],), lane, incoming.call, responder, incoming))
+        first = end
+    return jobs

@@ -1,0 +1,63 @@
+"""Predictions for the wire, and the table of models that a message carries once."""
+
+from glasstape.v1 import inference_pb2 as pb
+from google.protobuf.duration_pb2 import Duration
+
+from glasstape_server.domain.values import Confidence, ModelRef
+from glasstape_server.rpc.convert.market import timestamp
+from glasstape_server.rpc.convert.signals import confidence_to, ref_to
+from glasstape_server.rpc.status import problem_of
+from glasstape_server.serving.inference import Predictions, Timing
+from glasstape_server.serving.items import Item
+
+
+class ModelTable:
+    """The models of one message: its `models`, and the index of each."""
+
+    def __init__(self) -> None:
+        self._indices: dict[ModelRef, int] = {}
+
+    def index(self, ref: ModelRef) -> int:
+        """Return the index of a model, which is added if it is new."""
+        return self._indices.setdefault(ref, len(self._indices))
+
+    def messages(self) -> list[pb.ModelRef]:
+        """Return the table."""
+        return [ref_to(ref) for ref in self._indices]
+
+
+def predict_response_to(predictions: Predictions) -> pb.PredictResponse:
+    """Return the response of a Predict call."""
+    table = ModelTable()
+    messages = [
+        prediction_to(item, confidence, table)
+        for item, confidence in zip(predictions.items, predictions.confidences, strict=True)
+    ]
+    return pb.PredictResponse(
+        predictions=messages, models=table.messages(), timing=timing_to(predictions.timing)
+    )
+
+
+def prediction_to(item: Item, confidence: Confidence | None, table: ModelTable) -> pb.Prediction:
+    """Return one prediction; the item's problem if it failed."""
+    message = pb.Prediction(symbol=item.symbol)
+    if item.model is not None:
+        message.model_index = table.index(item.model.ref)
+    if item.bar_close_time is not None:
+        message.bar_close_time.CopyFrom(timestamp(item.bar_close_time))
+    if item.error is not None:
+        message.problem.CopyFrom(problem_of(item.error))
+    elif confidence is not None:
+        message.confidence.CopyFrom(confidence_to(confidence))
+    return message
+
+
+def timing_to(timing: Timing) -> pb.ServerTiming:
+    """Return where the time went."""
+    return pb.ServerTiming(queue_time=_duration(timing.queue), compute_time=_duration(timing.compute))
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromMicroseconds(int(seconds * 1e6))
+    return duration

@@ -1,0 +1,129 @@
+"""What the engine computes for an Explain request: checked once, before anything runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
+from glasstape_server.domain.values import Float32s
+from glasstape_server.engine.edit import FlipClass
+from glasstape_server.engine.work import Columns, Explain
+from glasstape_server.explain.catalogue import baseline_of, check_served
+from glasstape_server.explain.method import BaselineKind, MethodName
+from glasstape_server.models.model import Model
+from glasstape_server.serving.items import MAX_ITEMS, Group, Item, group_by_model
+from glasstape_server.serving.requests import ExplainRequest
+from glasstape_server.serving.windows import reference_windows
+
+MAX_BACKGROUND = 256
+"""Background windows of one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Items of one model that run as one job of the engine."""
+
+    model: Model
+    rows: Sequence[int]
+    """Positions of the items in the request."""
+    windows: Float32s  # (n, time, feature)
+    work: Explain | FlipClass
+    columns: Columns
+    """Rows of the job, as the work takes them."""
+
+    @property
+    def passes(self) -> int:
+        """Rows that the device computes."""
+        return len(self.rows) * self.work.passes
+
+
+def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -> list[Step]:
+    """Return the steps that explain the items without an error.
+
+    Args:
+        items: resolved items. An item whose own model cannot serve the method gets that as its error.
+        pinned: the model of all items; None: each has its own.
+        request: what is to be explained.
+
+    Raises:
+        FailedPrecondition: the pinned model cannot serve the method.
+        InvalidArgument: baseline or background windows that do not fit the model.
+    """
+    if pinned is not None:
+        check_served(pinned, request.explanation.method)
+    steps: list[Step] = []
+    for group in group_by_model(items):
+        if pinned is None:
+            try:
+                check_served(group.model, request.explanation.method)
+            except FailedPrecondition as error:
+                for row in group.rows:
+                    items[row].error = error
+                continue
+        steps += _steps(group, items, request)
+    if pinned is not None and not steps:
+        _references(pinned, len(items), request)
+    return steps
+
+
+def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[Step]:
+    if request.explanation.method is MethodName.COUNTERFACTUAL:
+        return _flip_steps(group, items, request)
+    windows = np.stack(group.windows)
+    columns: Columns = (windows,)
+    baseline = _references(group.model, len(items), request)
+    kind = baseline_of(request.explanation)
+    if kind is BaselineKind.PREVIOUS:
+        columns = (windows, np.stack([_previous(items[row]) for row in group.rows]))
+    elif kind is BaselineKind.CUSTOM and baseline is not None:
+        own = baseline[group.rows] if len(baseline) > 1 else np.repeat(baseline, len(windows), axis=0)
+        columns = (windows, own)
+    work = Explain(group.model, request.explanation)
+    return [Step(group.model, group.rows, windows, work, columns)]
+
+
+def _references(model: Model, count: int, request: ExplainRequest) -> Float32s | None:
+    """Check baseline and background windows against a model; return the baseline windows, if any."""
+    if request.background is not None:
+        reference_windows(request.background, model, "background", MAX_BACKGROUND)
+    if request.baseline_windows is None:
+        return None
+    baseline = reference_windows(request.baseline_windows, model, "baseline_windows", MAX_ITEMS)
+    if len(baseline) not in (1, count):
+        rule = f"must be 1 or as many as items ({count}), is {len(baseline)}"
+        raise InvalidArgument.field("baseline_windows.count", rule)
+    return baseline
+
+
+def _previous(item: Item) -> Float32s:
+    assert item.previous is not None  # an item without one has an error, and is in no group
+    return item.previous
+
+
+def _flip_steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[Step]:
+    """Search items with and without bars apart, so that neither changes the other's result."""
+    steps = []
+    for with_bars in (True, False):
+        places = [place for place, row in enumerate(group.rows) if (items[row].bars is not None) is with_bars]
+        if not places:
+            continue
+        rows = [group.rows[place] for place in places]
+        windows = np.stack([group.windows[place] for place in places])
+        work = FlipClass(group.model, request.explanation.question.foil, request.explanation.seed, with_bars)
+        columns = (windows, *_bar_columns([items[row] for row in rows], group.model.spec.min_bars))
+        steps.append(Step(group.model, rows, windows, work, columns))
+    return steps
+
+
+def _bar_columns(items: Sequence[Item], count: int) -> Columns:
+    """Return bars and exchange rules as `FlipClass` takes them; nothing for items without bars.
+
+    Bars: close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and
+    previous session close, (n, 3).
+    """
+    bars = [item.bars for item in items if item.bars is not None]
+    if not bars:
+        return ()
+    columns = np.stack([np.concatenate([b.columns, b.session[None]])[:, -count:] for b in bars])
+    return columns, np.array([(b.tick, b.price_limit, b.previous_session_close) for b in bars])

@@ -1,0 +1,66 @@
+"""What the market holds of bars that closed: windows, references and resolved signals. Runs on the market thread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glasstape_server.domain.values import INTERVALS, Bar, Float32s, Floats
+from glasstape_server.features.compute import volatility
+from glasstape_server.features.windows import latest_windows
+from glasstape_server.market.clock import Clock
+from glasstape_server.market.store import BarStore
+from glasstape_server.signals.decision import Closed, Forecaster
+from glasstape_server.signals.journal.records import SeriesKey
+from glasstape_server.signals.open_signals import OpenSignals, Resolved
+
+BarClose = tuple[SeriesKey, int]
+"""A series and the close time of one of its bars, microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is known of a burst before it is predicted."""
+
+    closed: list[Closed]
+    """Bars whose window is complete."""
+    windows: Float32s
+    """Their windows, (bar, time, feature)."""
+    resolved: list[Resolved]
+
+
+def gather(
+    store: BarStore,
+    clock: Clock,
+    interval: str,
+    forecaster: Forecaster,
+    burst: Sequence[BarClose],
+    open_signals: OpenSignals,
+) -> Gathered:
+    """Gather one bar of each of some series."""
+    spec = forecaster.spec
+    ready: list[BarClose] = []
+    bars: list[Floats] = []
+    resolved: list[Resolved] = []
+    for key, close_time in burst:
+        columns = store.until(key, close_time, spec.min_bars)
+        resolved += open_signals.resolve(key, columns, store.since)
+        if columns.shape[1] >= spec.min_bars:
+            ready.append((key, close_time))
+            bars.append(columns)
+    if not ready:
+        return Gathered([], np.empty((0, spec.window_bars, len(spec.names)), np.float32), resolved)
+    series = store.stack([key for key, _ in ready], bars)
+    windows, usable = latest_windows(spec, series)
+    thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
+    daily = INTERVALS[interval] >= INTERVALS["1d"]
+    closed = []
+    for row in usable.nonzero()[0]:
+        key, close_time = ready[row]
+        values = (series.open, series.high, series.low, series.close, series.volume)
+        open_, high, low, close, volume = (float(column[row, -1]) for column in values)
+        bar = Bar(*key, close_time, open_, high, low, close, volume)
+        previous = float(series.close[row, -2]) if daily else store.previous_session_close(key, close_time)
+        state = clock.state_of(close_time, interval)
+        closed.append(Closed(bar, previous, float(thresholds[row]), state))
+    return Gathered(closed, windows[usable], resolved)
