@@ -18,9 +18,9 @@ HEAD = """# Error reasons
 
 Generated from `proto/glasstape/v1/errors.proto` by `python docs/tools/error_reasons.py`.
 
-A call that fails carries a canonical gRPC code and one `google.rpc.ErrorInfo` (domain `glasstape`) whose `reason` is one of
-these. An item that fails carries a `Problem` with the same code and reason. Messages name field, rule and value; programs
-should read the reason.
+A call that fails carries a canonical gRPC code and one `google.rpc.ErrorInfo` (domain `glasstape`) whose
+`reason` is one of these. An item that fails carries a `Problem` with the same code and reason. Messages name
+field, rule and value; programs should read the reason.
 
 | reason | code | retry | meaning |
 |---|---|---|---|

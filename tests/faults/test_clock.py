@@ -48,7 +48,7 @@ def test_order_and_streams_do_not_hang_on_the_clock(tmp_path, spawn, monkeypatch
     chance = random.Random(10)
     bars = daily("AAA", HISTORY + 2 * JUMPS + 2, 1, LONG_AGO)
     with Client(server.address) as client:
-        client.publish_bars(bars[:HISTORY], backfill=True)
+        client.publish_bars(bars[:HISTORY], mode="backfill")
         follower = Follower(server.address, delivery="every_event", conflation_interval=0)
         follower.start()
         beats = []

@@ -22,7 +22,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_comes_twice(tmp_path, spawn):
     series = {symbol: daily(symbol, 13_000, seed, LONG_AGO) for seed, symbol in enumerate(SYMBOLS)}
     with Client(server.address) as client:
         for bars in series.values():
-            client.publish_bars(bars[:HISTORY], backfill=True)
+            client.publish_bars(bars[:HISTORY], mode="backfill")
     batches = [list(row) for row in zip(*(bars[HISTORY:] for bars in series.values()), strict=True)]
     publisher = Publisher(server.address, batches)
     everything = Follower(server.address, delivery="every_event", conflation_interval=0)

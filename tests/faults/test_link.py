@@ -35,7 +35,7 @@ def _publisher(server):
     series = {symbol: daily(symbol, 3000, seed) for seed, symbol in enumerate(SYMBOLS)}
     with Client(server.address) as client:
         for bars in series.values():
-            client.publish_bars(bars[:HISTORY], backfill=True)
+            client.publish_bars(bars[:HISTORY], mode="backfill")
     batches = [list(row) for row in zip(*(bars[HISTORY:] for bars in series.values()), strict=True)]
     return Publisher(server.address, batches, pause=0.02)
 

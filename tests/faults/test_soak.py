@@ -56,9 +56,9 @@ def test_a_server_is_after_hours_what_it_was(tmp_path, spawn, wire):
     series = [daily(symbol, 14_000, seed, LONG_AGO) for seed, symbol in enumerate(SYMBOLS)]
     with Client(server.address) as client:
         # What is kept of days is full from the beginning.
-        client.publish_bars(daily("HISTORY", 5_000, 9, LONG_AGO), backfill=True)
+        client.publish_bars(daily("HISTORY", 5_000, 9, LONG_AGO), mode="backfill")
         for bars in series:
-            client.publish_bars(bars[:100], backfill=True)
+            client.publish_bars(bars[:100], mode="backfill")
     batches = iter([list(row) for row in zip(*(bars[100:] for bars in series), strict=True)])
 
     others = [iter([[bar] for bar in daily(f"REHEARSAL{n}", 400, n, LONG_AGO)]) for n in range(4)]

@@ -52,7 +52,7 @@ def open_market(
 ) -> Market:
     market = Market(server, client, {s: daily(s, bars, seed, first) for seed, s in enumerate(SYMBOLS)})
     for history in market.bars.values():
-        assert client.publish_bars(history[:HISTORY], backfill=True).stored == HISTORY
+        assert client.publish_bars(history[:HISTORY], mode="backfill").stored == HISTORY
     return market
 
 

@@ -29,10 +29,12 @@ REQUIRED: dict[str, frozenset[Scope]] = {
     _INFERENCE + "Explain": frozenset({Scope.EXPLAIN}),
     _INFERENCE + "GetModel": ANY,
     _INFERENCE + "ListModels": ANY,
+    _INFERENCE + "GetServerInfo": ANY,
     _SIGNALS + "Signals": frozenset({Scope.SIGNALS}),
     _SIGNALS + "ListSignals": frozenset({Scope.SIGNALS}),
     _SIGNALS + "GetTrackRecord": frozenset({Scope.SIGNALS}),
     _MARKET + "PublishBars": frozenset({Scope.PUBLISH}),
+    _MARKET + "StreamBars": frozenset({Scope.PUBLISH}),
     _MARKET + "ListBars": frozenset({Scope.SIGNALS, Scope.PUBLISH}),
     _MARKET + "ListInstruments": frozenset({Scope.SIGNALS, Scope.PUBLISH}),
     _OPEN_INFERENCE + "ServerLive": OPEN,
@@ -44,6 +46,7 @@ REQUIRED: dict[str, frozenset[Scope]] = {
     "/grpc.health.v1.Health/Check": OPEN,
     "/grpc.health.v1.Health/List": OPEN,
     "/grpc.health.v1.Health/Watch": OPEN,
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": ANY,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANY,
 }
 """Scopes of which one is needed, by the method's path."""

@@ -95,7 +95,7 @@ class Explain:
         shape = self.model.window_shape
         passes = catalogue.METHODS[self.request.method].passes(self.request.samples, shape)
         if catalogue.baseline_of(self.request) is BaselineKind.BACKGROUND:
-            passes *= len(catalogue.background_of(self.model, self.request))
+            passes *= catalogue.background_count(self.model, self.request)
         passes += evidence.passes(shape) if self.request.checked else 0
         object.__setattr__(self, "_passes", passes)
 

@@ -100,6 +100,14 @@ def background_of(model: Model, request: Request) -> Tensor:
     return torch.from_numpy(own.copy())
 
 
+def background_count(model: Model, request: Request) -> int:
+    """Return the number of windows of `background_of`, without checking their bytes."""
+    if not request.background:
+        return len(model.statistics.background)
+    steps, width = model.window_shape
+    return max(1, len(request.background) // (4 * steps * width))
+
+
 def explain(model: Model, rows: Rows, request: Request) -> Attribution:
     """Run one request on a batch."""
     return METHODS[request.method].attribute(model.network, rows, request)

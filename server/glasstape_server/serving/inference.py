@@ -15,7 +15,7 @@ from glasstape_server.domain.values import Call, Confidence
 from glasstape_server.engine.edit import FlipClass
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane, Result
-from glasstape_server.engine.work import Forecast, Maps, forecasts
+from glasstape_server.engine.work import PASSES_AT_ONCE, Explain, Forecast, Maps, forecasts
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Question
 from glasstape_server.models.model import Model
@@ -114,6 +114,7 @@ class Inference:
             ResourceExhausted: the queue is full, or the caller's quota is used up.
         """
         pinned = self.inputs.pin(request.source, request.model)
+        self._charge(item_count(request.source), pinned, request, call)
         with_previous = request.explanation.baseline is BaselineKind.PREVIOUS
         items = await self.inputs.resolve(
             request.source, pinned, call, with_bars=True, with_previous=with_previous
@@ -137,19 +138,29 @@ class Inference:
         keys = [(item.symbol, item.bar_close_time, item.model and item.model.ref.digest) for item in items]
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         rows = sorted(first.values())
+        self._charge(len(rows), None, request, call)
         explained = await self._explain([items[row] for row in rows], None, request, call)
         by_row = dict(zip(rows, explained.explanations, strict=True))
         maps = [(sequence, by_row[first[key]]) for sequence, key in zip(sequences, keys, strict=True)]
         return [(sequence, explanation) for sequence, explanation in maps if explanation is not None]
+
+    def _charge(self, count: int, pinned: Model | None, request: ExplainRequest, call: Call) -> None:
+        """Charge the passes that the items would take, before anything is looked up.
+
+        Raises:
+            ResourceExhausted: the caller's quota is used up.
+            NotFound: no model is loaded.
+        """
+        searched = request.explanation.method is MethodName.COUNTERFACTUAL
+        model = pinned or self.inputs.model("")
+        passes = PASSES_AT_ONCE if searched else Explain(model, request.explanation).passes
+        self.quotas.passes(call.principal, count * passes)
 
     async def _explain(
         self, items: Sequence[Item], pinned: Model | None, request: ExplainRequest, call: Call
     ) -> Explanations:
         steps = plan(items, pinned, request)
         explained = Explanations(request, items, [None] * len(items))
-        # An item that failed costs one pass, so that no call is free.
-        failed = len(items) - sum(len(step.rows) for step in steps)
-        self.quotas.passes(call.principal, failed + sum(step.passes for step in steps))
         for step in steps:
             result = await self.engine.run(step.work, step.columns, Lane.EXPLAIN, call)
             explained.timing.add(result)

@@ -32,12 +32,6 @@ class Step:
     columns: Columns
     """Rows of the job, as the work takes them."""
 
-    @property
-    def passes(self) -> int:
-        """Rows that the device computes."""
-        return len(self.rows) * self.work.passes
-
-
 def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -> list[Step]:
     """Return the steps that explain the items without an error.
 

@@ -38,7 +38,8 @@ def _describe_v1() -> None:
     file.name, file.package = "grpc/reflection/v1/reflection.proto", V1
     for message in file.message_type:
         for field in message.field:
-            field.type_name = field.type_name.replace(old, V1)
+            if field.HasField("type_name"):
+                field.type_name = field.type_name.replace(old, V1)
     for service in file.service:
         for method in service.method:
             method.input_type = method.input_type.replace(old, V1)

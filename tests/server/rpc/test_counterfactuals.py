@@ -70,11 +70,11 @@ def test_a_counterfactual_that_is_to_reach_the_winner_is_a_bad_item_and_one_not_
     source = pb.PredictionInput(windows=windows(6))
     won = [p.confidence.direction for p in stub.Predict(pb.PredictRequest(input=source)).predictions]
     for foil in (1, 2, 3):
-        made = maps(explain(stub, source, method=pb.Explanation.METHOD_COUNTERFACTUAL, foil=foil))
-        for one, winner in zip(made, won, strict=True):
+        results = explain(stub, source, method=pb.Explanation.METHOD_COUNTERFACTUAL, foil=foil).results
+        for result, winner in zip(results, won, strict=True):
+            one = result.explanation
             if winner == foil:
-                assert "must differ from the winner" in one.prediction.error.message
-                assert not one.HasField("counterfactual")
+                assert "must differ from the winner" in result.problem.message
             else:
                 assert one.foil == foil
                 if not one.counterfactual.found:
@@ -86,7 +86,7 @@ def test_an_items_bars_do_not_depend_on_its_neighbours(stub, market):
 
     bars = daily("TICKED", 120, seed=5)
     market.client.publish_bars(
-        bars, backfill=True, instruments=[Instrument(symbol="TICKED", price_decimals=1)]
+        bars, mode="backfill", instruments=[Instrument(symbol="TICKED", price_decimals=1)]
     )
     own = market.client.explain(symbols=["TICKED"], method="counterfactual")[0].counterfactual
     carried = market.client.explain(bars=[bars], method="counterfactual")[0].counterfactual
@@ -103,7 +103,7 @@ def test_ticks_and_price_limits_bind_counterfactuals(stub, market):
     sizes = {}
     for limit in (0.02, 0.001):
         described = Instrument(symbol="LIMITED", tick_size=0.5, price_limit=limit)
-        market.client.publish_bars(bars, backfill=True, instruments=[described])
+        market.client.publish_bars(bars, mode="backfill", instruments=[described])
         assert described in market.client.instruments()
         flip = (
             explain(stub, symbols("LIMITED"), method=pb.Explanation.METHOD_COUNTERFACTUAL)

@@ -53,10 +53,10 @@ def client(folders):
             replace(bar, symbol="OLD", close_time=bar.close_time - LONG_AGO)
             for bar in daily("OLD", HISTORY + LEARNT)
         ]
-        opened.publish_bars(old[:HISTORY], backfill=True)
+        opened.publish_bars(old[:HISTORY], mode="backfill")
         opened.publish_bars(old[HISTORY:])
         for series in bars.values():
-            opened.publish_bars(series[:HISTORY], backfill=True)
+            opened.publish_bars(series[:HISTORY], mode="backfill")
         for series in bars.values():
             opened.publish_bars(series[HISTORY:])
         wait(lambda: opened.track_record().outcomes == len(SYMBOLS) * (SESSIONS - 2))
@@ -79,8 +79,8 @@ def test_a_model_says_how_its_confidences_came_true(client):
         assert gap.low <= gap.value <= gap.high
     newest = sorted(client.history(kinds=["outcome"]), key=lambda o: o.signal_bar_close_time, reverse=True)
     ours = newest[: live.outcomes]
-    said = sum(o.confidence.up for o in ours) / len(ours)
-    came = sum(o.realised is Direction.UP for o in ours) / len(ours)
+    said = sum(o.probabilities.up for o in ours) / len(ours)
+    came = sum(o.realized is Direction.UP for o in ours) / len(ours)
     assert live.up_gap.value == pytest.approx(came - said)
     assert client.model("mirror").live is None
 
@@ -96,7 +96,7 @@ def test_a_shadow_that_mirrors_the_active_model_disagrees_unless_both_say_flat(c
     shadow = client.model("mirror").shadow
     assert shadow.compared == len(SYMBOLS) * SESSIONS + LEARNT
     signalled = list(client.history(kinds=["confidence"]))
-    moved = sum(e.signal.confidence.direction is not Direction.FLAT for e in signalled)
+    moved = sum(e.signal.probabilities.direction is not Direction.FLAT for e in signalled)
     assert shadow.disagreed == moved
     assert shadow.rate == pytest.approx(moved / shadow.compared)
     assert shadow.against == client.model().ref

@@ -70,7 +70,7 @@ def test_bars_and_instruments_come_back(market):
     described = Instrument(
         symbol="LST", name="Listed", local_name="상장", exchange="XKRX", time_zone="Asia/Seoul", tick_size=0.5
     )
-    market.client.publish_bars(bars, instruments=[described], backfill=True)
+    market.client.publish_bars(bars, instruments=[described], mode="backfill")
     assert market.client.bars("LST", "1d") == bars
     assert market.client.bars("LST", "1d", start=bars[5].close_time, end=bars[9].close_time) == bars[5:10]
     assert described in market.client.instruments()

@@ -149,4 +149,4 @@ def test_more_rows_than_any_call_may_have_are_refused(channel, count):
     )
     with pytest.raises(grpc.RpcError, match="at most 16384 in a call") as caught:
         oip_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
-    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -5,6 +5,7 @@ import math
 import time
 
 import grpc
+import numpy as np
 import pytest
 from glasstape import (
     BuyEvent,
@@ -46,7 +47,7 @@ def test_every_bar_close_makes_a_confidence_and_every_up_a_buy_right_behind_it(m
     for buy in buys:
         assert buy.confidence_sequence == buy.sequence - 1
         assert confidences[buy.confidence_sequence].signal == buy.signal
-    ups = [e.sequence for e in confidences.values() if e.signal.confidence.direction is Direction.UP]
+    ups = [e.sequence for e in confidences.values() if e.signal.probabilities.direction is Direction.UP]
     assert [buy.confidence_sequence for buy in buys] == ups
 
 
@@ -71,7 +72,7 @@ def test_outcomes_are_what_the_bars_say(market):
     for outcome in outcomes:
         bars = market.bars[outcome.symbol]
         at = closes[outcome.symbol, outcome.signal_bar_close_time]
-        assert outcome.realised_return == pytest.approx(math.log(bars[at + 2].close / bars[at + 1].close))
+        assert outcome.realized_return == pytest.approx(math.log(bars[at + 2].close / bars[at + 1].close))
         assert outcome.bar_close_time == bars[at + 2].close_time
     record = market.client.track_record()
     assert record.outcomes == len(outcomes)
@@ -83,7 +84,7 @@ def test_filters_are_on_the_server(market):
         for event in market.client.history(kinds=kinds, symbols=symbols):
             assert not kinds or event.kind.value in kinds
             assert not symbols or event.symbol in symbols
-    high = max(e.signal.confidence.winning for e in market.client.history(kinds=["confidence"]))
+    high = max(e.signal.probabilities.winning for e in market.client.history(kinds=["confidence"]))
     assert len(list(market.client.history(kinds=["confidence"], min_confidence=high))) >= 1
     assert not list(market.client.history(kinds=["confidence"], min_confidence=1.0))
 
@@ -114,12 +115,14 @@ def test_heat_maps_come_with_the_feed_when_asked_for(market):
     assert message.explanations
     for sequence, explanation in message.explanations.items():
         event = delivered[sequence]
-        assert (event.symbol, event.bar_close_time) == (
-            explanation.prediction.symbol,
-            explanation.prediction.bar_close_time,
+        again = market.client.explain(signals=[sequence], method="gradient")[0]
+        assert (again.prediction.symbol, again.prediction.confidence) == (
+            event.symbol,
+            event.signal.probabilities,
         )
-        assert event.signal.confidence == explanation.prediction.confidence
-        assert explanation.heatmap.values.shape == (6, 8)
+        np.testing.assert_allclose(explanation.heatmap.values, again.heatmap.values, atol=1e-6)
+        assert explanation.score == pytest.approx(again.score, abs=1e-6)
+        assert explanation.prediction is None  # the feed's maps carry map and score alone
 
 
 def test_an_idle_stream_beats_with_its_position(market):
@@ -240,7 +243,7 @@ def test_outcomes_come_also_when_history_was_backfilled_past_them(tmp_path):
         market.close_bar()
         signalled = {e.symbol: e.sequence for e in client.history(kinds=["confidence"])}
         for bars in market.bars.values():
-            client.publish_bars(bars[market.published : market.published + 150], backfill=True)
+            client.publish_bars(bars[market.published : market.published + 150], mode="backfill")
         market.published += 150
         market.close_bar()
         outcomes = {e.symbol: e for e in client.history(kinds=["outcome"])}

@@ -108,7 +108,7 @@ async def nodes(tmp_path, log, bundled):
         folder.mkdir()
         node = Node(folder, log, bundled, **options)
         made.append(node)
-        await node.publish(0, HISTORY, backfill=True)
+        await node.publish(0, HISTORY, mode="backfill")
         if start:
             await node.pipeline.start()
         return node

@@ -184,7 +184,7 @@ def test_the_fast_wire_is_not_taken_where_it_cannot_do_what_is_asked(monkeypatch
     with pytest.raises(ValueError, match="is native: it has no TLS"):
         open_server(None, "127.0.0.1:0", Access(tls=object()), wire="native")
     tokens = TokenFile(tmp_path / "tokens")
-    with pytest.raises(ValueError, match="it cannot ask for tokens"):
+    with pytest.raises(ValueError, match="it has no authentication"):
         open_server(None, "127.0.0.1:0", Access(Gate(tokens)), wire="native")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'glasstape\[fast\]'"):

@@ -53,13 +53,13 @@ def test_a_pair_that_does_not_fit_is_told_once_in_the_log_and_the_old_one_stays(
         (warning,) = kept.warnings()
         assert warning.startswith(f"certificates were not reloaded: tls_key: {key} does not match")
     assert kept.expires == end.timestamp()
-    assert caplog.text.count("certificates were not read again") == 1
+    assert caplog.text.count("certificates were not reloaded") == 1
 
 
 def test_what_is_no_certificate_is_refused(files):
     chain, key = files(_now() + DAY)
     chain.write_text("-----BEGIN CERTIFICATE-----\nTWljZQ==\n-----END CERTIFICATE-----\n")
-    with pytest.raises(ValueError, match=f"tls_key: {key} does not fit tls_certificate {chain}: "):
+    with pytest.raises(ValueError, match=f"tls_key: {key} does not match tls_certificate {chain}: "):
         Certificates(chain, key)
 
 
@@ -68,4 +68,4 @@ def test_a_certificate_whose_end_cannot_be_read_serves_and_is_told(files):
     chain.write_text(chain.read_text().replace(" CERTIFICATE", " TRUSTED CERTIFICATE"))
     kept = Certificates(chain, key)
     assert kept.expires is None
-    assert list(kept.warnings()) == [f"tls_certificate: {chain}: when it ends cannot be read"]
+    assert list(kept.warnings()) == [f"tls_certificate: {chain}: its expiry cannot be read"]

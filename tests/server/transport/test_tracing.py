@@ -46,4 +46,4 @@ def test_calls_are_traced_to_a_collector(tmp_path, spawn):
         for attribute in span.attributes
         if attribute.key == "rpc.grpc.status_code"
     }
-    assert any("wire: grpcio (the native one: it cannot trace calls)" in line for line in server.log)
+    assert any("wire: grpcio (native: it cannot trace calls)" in line for line in server.log)
