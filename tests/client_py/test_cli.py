@@ -119,7 +119,7 @@ def test_models_and_track(command, market):
     assert "sample-conv1d@1" in command("models", "--server", market.address).stdout
     described = command("models", "sample-conv1d", "--server", market.address).stdout
     assert "close_return" in described
-    assert "passed  parameter_randomization" in described
+    assert "passed  completeness" in described
     assert "FAILED  skill" in described
     (record,) = lines(command("track", "--json", "--server", market.address))
     assert [r["predicted"] for r in record["records"]] == ["UP", "DOWN", None]
