@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from glasstape import _aio_stream, _calls
     from glasstape._aio_stream import AsyncSignalStream
-    from glasstape._convert import health
+    from glasstape._convert import health, market
     from glasstape._options import Tls
     from glasstape.types.enums import Baseline, Direction, EventKind, Include, TrackRecordGroup
     from glasstape.types.explanation import Explanation
@@ -31,6 +31,7 @@ else:
     _calls = LazyModule("glasstape._calls")
     _aio_stream = LazyModule("glasstape._aio_stream")
     health = LazyModule("glasstape._convert.health")
+    market = LazyModule("glasstape._convert.market")
 
 
 class AsyncClient:
@@ -116,7 +117,8 @@ class AsyncClient:
         mode: BarMode | str = BarMode.FINAL,
     ) -> PublishReport:
         """See `Client.publish_bars`."""
-        return await self._transport.run(_calls.publish_bars(bars, instruments, mode))
+        calls = _calls.publish_bars(bars, instruments, mode)
+        return market.merged([await self._transport.run(call) for call in calls])
 
     async def bars(
         self,

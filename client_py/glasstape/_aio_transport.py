@@ -58,20 +58,12 @@ class AsyncTransport:
         return partial(method, metadata=self._metadata)
 
     async def _retried(self, call: "Call[Any]") -> Any:
-        attempts = Attempts(self._timeout * call.messages)
+        method, attempts = self._unary(call), Attempts(self._timeout)
         while True:
             try:
-                return await self._send(call, attempts.timeout)
+                return await method(call.request, timeout=attempts.timeout, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 await asyncio.sleep(attempts.delay_after(error))
-
-    async def _send(self, call: "Call[Any]", seconds: float) -> Any:
-        if not call.streamed:
-            return await self._unary(call)(call.request, timeout=seconds, metadata=self._metadata)
-        serialize = type(call.request[0]).SerializeToString
-        method: Any = self._channel.stream_stream(call.path, serialize, call.response.FromString)
-        sent = method(iter(call.request), timeout=seconds, metadata=self._metadata)
-        return [answer async for answer in sent]
 
     def _unary(self, call: "Call[Any]") -> Any:
         serialize = type(call.request).SerializeToString

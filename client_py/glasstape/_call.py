@@ -19,17 +19,10 @@ class Call(Generic[T]):
 
     path: str
     request: Any
-    """The message; of a streamed call, the list of messages."""
     response: Any
     """Class of the answer."""
     decode: Callable[[Any], T]
-    """Convert the answer; of a streamed call, the list of answers."""
-    streamed: bool = False
-
-    @property
-    def messages(self) -> int:
-        """Return the number of messages to send."""
-        return len(self.request) if self.streamed else 1
+    """Convert the answer."""
 
     def value(self, answer: Any) -> T:
         """Return the value of an answer.

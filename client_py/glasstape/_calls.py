@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from grpc_health.v1 import health_pb2
@@ -139,20 +140,22 @@ def get_server_info() -> Call[ServerInfo]:
 @checked
 def publish_bars(
     bars: Sequence[Bar], instruments: Iterable[Instrument], mode: BarMode | str
-) -> Call[PublishReport]:
-    """Return the PublishBars call for one batch, or the StreamBars call for several."""
+) -> list[Call[PublishReport]]:
+    """Return a PublishBars call for each batch; `merged` joins their reports.
+
+    StreamBars would send the batches of a client on one stream, but grpc.aio (1.80) reports INTERNAL instead of the
+    server's status when a server ends a stream while the client still sends.
+    """
     batches = batches_to(bars, instruments, member(BarMode, mode, "mode"), MAX_ITEMS)
-    if len(batches) == 1:
-        return Call(
-            MARKET + "PublishBars", batches[0], mpb.PublishBarsResponse, lambda r: report_from([r], MAX_ITEMS)
+    return [
+        Call(
+            MARKET + "PublishBars",
+            batch,
+            mpb.PublishBarsResponse,
+            partial(report_from, first=number * MAX_ITEMS),
         )
-    return Call(
-        MARKET + "StreamBars",
-        [mpb.StreamBarsRequest(batch_id=number, batch=batch) for number, batch in enumerate(batches)],
-        mpb.StreamBarsResponse,
-        lambda answers: report_from([answer.receipt for answer in answers], MAX_ITEMS),
-        streamed=True,
-    )
+        for number, batch in enumerate(batches)
+    ]
 
 
 @checked

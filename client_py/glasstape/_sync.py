@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from glasstape import _calls, _stream
-    from glasstape._convert import health
+    from glasstape._convert import health, market
     from glasstape._options import Tls
     from glasstape._stream import SignalStream
     from glasstape.types.enums import Baseline, Direction, EventKind, Include, TrackRecordGroup
@@ -31,6 +31,7 @@ else:
     _calls = LazyModule("glasstape._calls")
     _stream = LazyModule("glasstape._stream")
     health = LazyModule("glasstape._convert.health")
+    market = LazyModule("glasstape._convert.market")
 
 
 class Client:
@@ -167,7 +168,8 @@ class Client:
             InvalidRequestError: a number of a bar is None or NaN, or a close time has no time zone.
             GlasstapeError: the call failed. A bar that was not stored is in `PublishReport.rejections`.
         """
-        return self._transport.run(_calls.publish_bars(bars, instruments, mode))
+        calls = _calls.publish_bars(bars, instruments, mode)
+        return market.merged([self._transport.run(call) for call in calls])
 
     def bars(
         self,

@@ -78,19 +78,12 @@ class Transport:
         return partial(method, metadata=self._metadata)
 
     def _retried(self, call: "Call[Any]") -> Any:
-        attempts = Attempts(self._timeout * call.messages)
+        method, attempts = self._unary(call), Attempts(self._timeout)
         while True:
             try:
-                return self._send(call, attempts.timeout)
+                return method(call.request, timeout=attempts.timeout, metadata=self._metadata)
             except grpc.RpcError as error:
                 time.sleep(attempts.delay_after(error))
-
-    def _send(self, call: "Call[Any]", timeout: float) -> Any:
-        if not call.streamed:
-            return self._unary(call)(call.request, timeout=timeout, metadata=self._metadata)
-        serialize = type(call.request[0]).SerializeToString
-        method: Any = self._channel.stream_stream(call.path, serialize, call.response.FromString)
-        return list(method(iter(call.request), timeout=timeout, metadata=self._metadata))
 
     def _unary(self, call: "Call[Any]") -> Any:
         serialize = type(call.request).SerializeToString

@@ -20,6 +20,7 @@ from typing import Any, Self
 import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
 from numpy.typing import NDArray
 
 from glasstape._fake.failures import FailureInterceptor, TokenInterceptor
@@ -168,9 +169,9 @@ class FakeServer:
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,
             market_pb2_grpc.add_MarketServiceServicer_to_server,
             signals_pb2_grpc.add_SignalServiceServicer_to_server,
-            health_pb2_grpc.add_HealthServicer_to_server,
         ):
             register(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(), self._server)
         if credentials is None:
             self._port = self._server.add_insecure_port("127.0.0.1:0")
         else:

@@ -119,7 +119,7 @@ def test_models_and_track(command, market):
     assert "sample-conv1d@1" in command("models", "--server", market.address).stdout
     described = command("models", "sample-conv1d", "--server", market.address).stdout
     assert "close_return" in described
-    assert "passed  parameter_randomisation" in described
+    assert "passed  completeness" in described
     assert "FAILED  skill" in described
     (record,) = lines(command("track", "--json", "--server", market.address))
     assert [r["predicted"] for r in record["records"]] == ["UP", "DOWN", None]
@@ -152,7 +152,7 @@ def test_publish_a_file_and_say_what_was_rejected(command, market, tmp_path):
     arguments += ["--time-zone", "America/New_York", "--server", market.address]
     result = command(*arguments, check=False)
     assert result.returncode == 1
-    assert "1 stored, 0 duplicates, 0 halted, 0 provisional, 1 rejected" in result.stdout
+    assert "1 stored, 0 duplicates, 0 halted, 0 provisional, 0 replaced, 1 rejected" in result.stdout
     assert "PUB 2024-01-03T21:00:00+00:00: high: must be >= low" in result.stderr
     (tmp_path / "PUB.csv").write_text(text.replace("-02,", "-02 00:00:00,"))
     undated = command(
@@ -173,7 +173,7 @@ def test_doctor_says_what_is_wrong(command, market, tmp_path):
     checks = ["--check-bars", str(tmp_path / "bars.csv"), "--check-model", str(tmp_path)]
     bad = command("doctor", "--server", "127.0.0.1:1", *checks, check=False)
     assert bad.returncode == 1
-    assert "127.0.0.1:1: no server" in bad.stdout
+    assert "127.0.0.1:1: unreachable" in bad.stdout
     assert "1 bars would be rejected" in bad.stdout
     assert "manifest.json: missing" in bad.stdout
 
@@ -181,7 +181,7 @@ def test_doctor_says_what_is_wrong(command, market, tmp_path):
 def test_no_server_is_one_sentence():
     result = glasstape("models", "--server", "127.0.0.1:1", check=False)
     assert result.returncode == 1
-    assert result.stderr.startswith("glasstape: no answer from 127.0.0.1:1")
+    assert result.stderr.startswith("glasstape: 127.0.0.1:1 is unavailable")
     assert "Traceback" not in result.stderr
 
 

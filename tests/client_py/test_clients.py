@@ -8,6 +8,7 @@ from glasstape import (
     Client,
     DeadlineError,
     Direction,
+    ErrorReason,
     InvalidRequestError,
     Method,
     ModelState,
@@ -88,7 +89,7 @@ def test_bad_arguments_are_found_before_anything_is_sent(arguments, field):
 def test_errors_are_of_one_tree_and_carry_reason_and_metadata(market):
     with pytest.raises(NotFoundError) as caught:
         market.client.model("nope")
-    assert (caught.value.code, caught.value.reason) == ("NOT_FOUND", "MODEL_NOT_FOUND")
+    assert (caught.value.code, caught.value.reason) == ("NOT_FOUND", ErrorReason.MODEL_NOT_FOUND)
     assert caught.value.metadata == {"model": "nope"}
     with pytest.raises(PreconditionError, match="METHOD_GRADIENT, METHOD_GRADIENT_X_INPUT"):
         market.client.explain(windows=WINDOWS, method="attention")

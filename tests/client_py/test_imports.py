@@ -1,48 +1,55 @@
-"""What is loaded, and what is public."""
+"""What is loaded, what is public, and who imports whom."""
 
 import subprocess
 import sys
+import typing
 
 import glasstape
+import grimp
 import pytest
 
-PUBLIC = """
-AsyncClient AsyncSignalStream AuthenticationError Bar BarValues Baseline BuyEvent Check Client Confidence
-ConfidenceEvent ConflictError Counterfactual DataLossError DataState DeadlineError Delivery Direction
-Disconnected Driver Entry Event EventBatch EventKind Explanation Feature Gap GlasstapeError Goodbye
-GoodbyeReason Health Heartbeat Heatmap HeatmapBatch Instrument InternalError InvalidRequestError Method Model
-ModelRef ModelState NotFoundError OpenResult Opened OutOfRangeError OutcomeEvent OverloadedError
-PermissionDeniedError PreconditionError Prediction PublishReport Quality QualityLevel Quantity Rejection
-ResetReason Score CalibrationState Estimate LabelKind LiveCalibration ReliabilityPoint ShadowRecord
-TrackRecordGroup Signal SignalStream Start StreamMessage Tls TrackRecord TrackRecords UnavailableError
-UnimplementedError Verdict Violation __version__ in_words
-"""
 
-
-def test_the_public_names_are_these():
-    assert sorted(glasstape.__all__) == sorted(PUBLIC.split())
-    for name in glasstape.__all__:
+def test_every_public_name_is_there():
+    for name in [*glasstape.__all__, "__version__"]:
         assert getattr(glasstape, name) is not None
+    assert {"Client", "AsyncClient", "Bar", "Event", "GlasstapeError", "in_words"} <= set(glasstape.__all__)
+    assert not [name for name in glasstape.__all__ if name.startswith("_")]
     with pytest.raises(AttributeError):
         glasstape.nothing  # noqa: B018
+
+
+def test_every_name_of_a_message_of_the_stream_is_public():
+    kinds = typing.get_args(glasstape.StreamMessage)
+    assert {kind.__name__ for kind in kinds} <= set(glasstape.__all__)
+
+
+def test_no_module_imports_another_in_a_circle_not_even_for_types():
+    graph = grimp.build_graph("glasstape", exclude_type_checking_imports=False)
+    for importer in graph.modules:
+        for imported in graph.find_modules_directly_imported_by(importer):
+            assert not graph.chain_exists(imported, importer), (importer, imported)
 
 
 def loaded_by(code):
     script = f"import sys\n{code}\nprint(' '.join(sys.modules))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(result.stdout.split())
+    return {name.split(".")[0] for name in result.stdout.split()}
 
 
 def test_the_sdk_pulls_neither_torch_nor_qt_nor_the_server():
-    modules = loaded_by("from glasstape import Client, AsyncClient, Bar, Explanation, Signal")
-    roots = {name.split(".")[0] for name in modules}
-    assert not roots & {"torch", "PyQt6", "glasstape_server", "glasstape_qt", "pydantic", "polars", "rich"}
+    loaded = loaded_by("from glasstape import Client, AsyncClient, Bar, Explanation, Signal")
+    assert not loaded & {"torch", "PyQt6", "glasstape_server", "glasstape_qt", "pydantic", "polars", "rich"}
+
+
+def test_naming_a_client_loads_neither_messages_nor_arrays():
+    loaded = loaded_by("from glasstape import Client, AsyncClient, Method, UnavailableError")
+    assert "grpc" in loaded
+    assert not loaded & {"numpy", "google"}
 
 
 def test_the_command_line_loads_nothing_heavy_for_its_help():
-    modules = loaded_by("from glasstape.cli import main; main(['--help'])")
-    roots = {name.split(".")[0] for name in modules}
-    assert not roots & {"torch", "grpc", "numpy", "google", "pydantic", "rich", "polars"}
+    loaded = loaded_by("from glasstape.cli import main; main(['--help'])")
+    assert not loaded & {"torch", "grpc", "numpy", "google", "pydantic", "rich", "polars"}
 
 
 def test_the_server_package_imports_without_torch():

@@ -22,6 +22,7 @@ from glasstape._session.frames import FrameWriter, Kind
 from glasstape.cli import main
 from glasstape.session import Recorder, SessionServer, read_session, write_session
 from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence_event
+from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as spb
 
 
@@ -81,11 +82,11 @@ def test_what_is_played_is_never_live(recorded):
                 break
         assert {event.signal.data_state for event in events} == {DataState.REPLAY}
         assert client.explain(signals=[events[1].sequence])[0].heatmap.values.shape == (6, 8)
-        with pytest.raises(PreconditionError, match=r"METHOD_OCCLUSION .* is not in this recording"):
+        with pytest.raises(PreconditionError, match=r"METHOD_OCCLUSION .* was not recorded"):
             client.explain(signals=[events[1].sequence], method="occlusion")
         assert client.model().ref == MODEL.ref
         assert [event.symbol for event in client.history(symbols=["OLD"])] == ["OLD"]
-        with pytest.raises(UnimplementedError, match="predicts nothing"):
+        with pytest.raises(UnimplementedError, match="does not predict"):
             client.predict(symbols=["A"])
 
 
@@ -198,8 +199,9 @@ def test_at_its_end_a_session_stays_at_its_last_moment(path):
 
 def test_what_the_contract_does_not_allow_ends_a_stream_with_an_error(tmp_path):
     odd = spb.Event(sequence=1, symbol="A", confidence=spb.Signal())  # without a direction
+    models = [ipb.ModelRef(name="m")]
     with FrameWriter(tmp_path / "odd.session", packed=False) as writer:
-        batch = spb.EventBatch(events=[odd])
+        batch = spb.EventBatch(events=[odd], models=models)
         writer.write(0.0, Kind.RESPONSE, spb.SignalsResponse(batch=batch))
     with (
         SessionServer(tmp_path / "odd.session") as server,
@@ -215,7 +217,7 @@ def test_what_the_contract_does_not_allow_ends_a_stream_with_an_error(tmp_path):
     "address", ["example.com:1", "localhost.evil.com:443", "127.evil.com:443", "10.0.0.1:1", "x"]
 )
 def test_only_this_machine_is_this_machine(address):
-    with pytest.raises(InvalidRequestError, match="token: needs tls beyond this machine"):
+    with pytest.raises(InvalidRequestError, match="token: requires tls beyond loopback"):
         Client(address, token="secret")
 
 
@@ -248,5 +250,5 @@ def test_the_command_records_what_the_desktop_plays(tmp_path, capsys):
     told = [event for _, message in read_session(target).messages for event in getattr(message, "events", ())]
     assert [event.symbol for event in told] == ["A"]
     assert main(["record", "--server", "127.0.0.1:1", "--for", "1s", str(target.with_name("y.gz"))]) == 1
-    assert "no answer from 127.0.0.1:1" in capsys.readouterr().err
+    assert "127.0.0.1:1 is unavailable" in capsys.readouterr().err
     assert not target.with_name("y.gz").exists()

@@ -2,20 +2,27 @@
 
 import asyncio
 import inspect
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import grpc
 import pytest
 from glasstape import (
     AsyncClient,
     Client,
     Disconnected,
     EventBatch,
-    Gap,
+    GapReason,
     Goodbye,
     InvalidRequestError,
     Opened,
     OpenResult,
+    QuoteBatch,
+    SequenceGap,
 )
-from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event
+from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event, make_signal
+from glasstape.v1 import signals_pb2
 
 
 @pytest.fixture
@@ -88,12 +95,12 @@ def test_a_token_from_before_the_journal_becomes_a_gap_and_all_that_is_left(fake
         fake.emit(make_buy(symbol))
     fake.forget_before(4)
     events, notices, _ = follow(2, resume_token=b"1:1", start="live")
-    (gap,) = [n for n in notices if isinstance(n, Gap)]
-    assert (gap.first_sequence, gap.last_sequence) == (2, 3)
+    (gap,) = [n for n in notices if isinstance(n, SequenceGap)]
+    assert (gap.first_sequence, gap.last_sequence, gap.reason) == (2, 3, GapReason.NOT_RETAINED)
     assert sequences(events) == [4, 5]
 
 
-def test_a_new_epoch_is_told_and_begins_with_a_snapshot(fake, follow):
+def test_a_new_epoch_is_reported_and_begins_with_a_snapshot(fake, follow):
     fake.emit(make_buy("A"))
 
     def between(events):
@@ -146,7 +153,7 @@ def test_a_malformed_filter_is_raised_not_retried(market):
     assert caught.value.violations[0].field == "symbols[0]"
 
 
-def test_a_draining_server_says_goodbye_and_the_stream_finds_it_again(tmp_path, spawn):
+def test_a_draining_server_says_goodbye_and_the_stream_resumes_there(tmp_path, spawn):
     server = spawn(tmp_path)
     with Client(server.address) as client, client.signals(start="live") as stream:
         messages = stream.messages()
@@ -163,18 +170,111 @@ def test_a_draining_server_says_goodbye_and_the_stream_finds_it_again(tmp_path, 
     server.stop()
 
 
-def test_a_silent_connection_is_given_up(fake, monkeypatch):
-    import glasstape._resume as resume
+def test_a_silent_connection_is_considered_dead(fake, follow):
+    fake.emit(make_buy("A"))
 
-    monkeypatch.setattr(resume, "SILENCE_FACTOR", -7.0)  # silence = 1 s - 7 heartbeats of 0.1 s
-    with Client(fake.address) as client, client.signals(start="live", heartbeat_interval=0.1) as stream:
-        stream._state._request.heartbeat_interval.FromMilliseconds(100)
-        messages = stream.messages()
-        monkeypatch.setattr(
-            "glasstape._fake_servicer.Servicer._due", lambda *a: __import__("time").sleep(1.5)
+    def between(events):
+        if len(events) == 1:
+            fake.freeze()
+            threading.Timer(0.6, fake.thaw).start()
+            fake.emit(make_buy("B"))
+
+    events, notices, _ = follow(
+        2, between, start="earliest", heartbeat_interval=0.1, silence_timeout=0.3, kinds=["buy"]
+    )
+    assert sequences(events) == [1, 2]
+    disconnected = [notice for notice in notices if isinstance(notice, Disconnected)]
+    assert {notice.error.reason for notice in disconnected} == {"STREAM_SILENT"}
+    assert {notice.error.code for notice in disconnected} == {"UNAVAILABLE"}
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_silence_timeout_that_never_passes_is_refused(timeout):
+    with Client("127.0.0.1:1") as client, pytest.raises(InvalidRequestError):
+        client.signals(silence_timeout=timeout)
+
+
+@pytest.fixture
+def canceling():
+    """The address of a server that cancels every stream."""
+
+    def cancel(request, context):
+        context.abort(grpc.StatusCode.CANCELLED, "canceled")
+
+    handler = grpc.unary_stream_rpc_method_handler(cancel, signals_pb2.SignalsRequest.FromString, lambda m: m)
+    server = grpc.server(ThreadPoolExecutor(4))
+    service = grpc.method_handlers_generic_handler("glasstape.v1.SignalService", {"Signals": handler})
+    server.add_generic_rpc_handlers([service])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(0).wait()
+
+
+def test_a_stream_that_its_peer_cancels_is_unavailable_on_both_clients(canceling):
+    async def aio():
+        async with AsyncClient(canceling) as client:
+            return await anext(client.signals().messages())
+
+    with Client(canceling) as client:
+        sync = next(client.signals().messages())
+    for message in (sync, asyncio.run(aio())):
+        assert (message.error.code, message.error.reason) == ("UNAVAILABLE", "")
+
+
+def test_another_task_may_close_an_asyncio_stream(fake):
+    async def main():
+        async with AsyncClient(fake.address) as client:
+            stream = client.signals(heartbeat_interval=5.0)
+            opened = asyncio.Event()
+
+            async def read():
+                async for _ in stream.messages():
+                    opened.set()
+                return "ended"
+
+            reading = asyncio.create_task(read())
+            await opened.wait()
+            stream.close()
+            return await asyncio.wait_for(reading, 5)
+
+    assert asyncio.run(main()) == "ended"
+
+
+def test_a_task_that_reads_a_stream_can_be_canceled(fake):
+    async def main():
+        async with AsyncClient(fake.address) as client:
+            reading = asyncio.create_task(anext(aiter(client.signals())))
+            await asyncio.sleep(0.1)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+
+    asyncio.run(main())
+
+
+def test_quotes_are_sent_to_who_asks(fake):
+    bar = replace(make_signal("A").bar, provisional=True)
+    with Client(fake.address) as client:
+        quoted, plain = (
+            client.signals(quotes=True).messages(),
+            client.signals(heartbeat_interval=0.1).messages(),
         )
-        told = next(m for m in messages if isinstance(m, Disconnected))
-    assert told.error.reason == "STREAM_SILENT"
+        assert isinstance(next(quoted), Opened)
+        assert isinstance(next(plain), Opened)
+        assert [next(quoted), next(plain)] == [EventBatch(events=(), conflated_count=0, snapshot=True)] * 2
+        fake.send_quotes(bar)
+        assert next(message for message in quoted if isinstance(message, QuoteBatch)).bars == (bar,)
+        assert not isinstance(next(plain), QuoteBatch)
+
+
+def test_the_events_of_two_models_keep_theirs(fake, follow):
+    buy = make_buy("A")
+    other = replace(buy, model=replace(buy.model, version="2"))
+    for event in (buy, other, buy):
+        fake.emit(event)
+    events, _, _ = follow(3, start="earliest")
+    assert [event.model.version for event in events] == ["1", "2", "1"]
 
 
 def test_both_clients_have_the_same_methods_and_arguments():

@@ -32,11 +32,11 @@ VOLUME = Driver(
 
 
 def explanation(*drivers, quantity=Quantity.CONTRIBUTION, native=(6, 8), flip=None):
-    said = Confidence(direction=Direction.UP, down=0.2, flat=0.3, up=0.5, abstained=False, novelty=0.1)
+    confidence = Confidence(direction=Direction.UP, down=0.2, flat=0.3, up=0.5, abstained=False, novelty=0.1)
     values = np.zeros((6, 8), np.float32)
     heatmap = Heatmap(values=values, quantity=quantity, native_shape=native, upsampled=native != (6, 8))
     return Explanation(
-        prediction=Prediction(model=None, confidence=said, error=None), method=Method.INTEGRATED_GRADIENTS,
+        prediction=Prediction(model=None, confidence=confidence, error=None), method=Method.INTEGRATED_GRADIENTS,
         score_kind=Score.MARGIN, baseline=None, heatmap=heatmap, score=1.0, baseline_score=0.0,
         completeness_error=0.0, samples=32, target=Direction.UP, foil=Direction.FLAT, quality=None,
         drivers=drivers, bar_close_times=TIMES, counterfactual=flip,
@@ -59,7 +59,7 @@ def test_against_below_and_usual():
     said = in_words(explanation(against, usual), zone=SEOUL)
     assert said[0].startswith("volume at 14:55 was 1.0σ below normal")
     assert said[0].endswith("against UP")
-    assert said[1].startswith("my_feature at 14:55 was as usual")
+    assert said[1].startswith("my_feature at 14:55 was normal")
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_a_counterfactual_speaks_of_prices_and_volume():
     (said,) = in_words(explanation(flip=flip))
     assert said == (
         "would turn FLAT if the last bar had close 99.25 instead of 100.5, volume 2,000,000 instead of 1,234,567 "
-        "(in all 0.51σ)"
+        "(0.51σ in total)"
     )
     assert "종가 100.5 대신 99.25" in in_words(explanation(flip=flip), "ko")[0]
     assert "hypothetical" in in_words(explanation(flip=replace(flip, bar=None, edited_bar=None)))[0]
-    assert "no edit" in in_words(explanation(flip=replace(flip, found=False)))[0]
+    assert "found no edit" in in_words(explanation(flip=replace(flip, found=False)))[0]
 
 
 def test_an_unknown_language_is_refused():
@@ -120,14 +120,14 @@ def test_native_maps_of_contributions_are_sums_and_others_means():
         np.testing.assert_allclose(heatmap.native[:, 0], factor * np.arange(6))
 
 
-def test_full_colour_is_the_largest_finite_native_cell_and_never_noise():
+def test_full_color_is_the_largest_finite_native_cell_and_never_noise():
     values = np.zeros((6, 8), np.float32)
     values[0] = 0.5
     bars = Heatmap(values=values, quantity=Quantity.CONTRIBUTION, native_shape=(6, 1), upsampled=True)
-    assert bars.full_colour == 4.0
+    assert bars.full_color == 4.0
     for noise in (np.full((6, 8), 1e-9, np.float32), np.full((6, 8), np.nan, np.float32)):
         nothing = Heatmap(values=noise, quantity=Quantity.EFFECT, native_shape=(6, 8), upsampled=False)
-        assert nothing.full_colour == 1.0
+        assert nothing.full_color == 1.0
 
 
 def test_edges_are_those_of_nearest_neighbour_upsampling():
@@ -139,13 +139,13 @@ def test_edges_are_those_of_nearest_neighbour_upsampling():
 def test_a_change_since_the_signal_before_is_said_as_such():
     since = replace(explanation(VOLUME), baseline=Baseline.PREVIOUS)
     first, second = in_words(since, zone=SEOUL)
-    assert first == "since the signal before the window has moved on by one bar, and the score by +1.000:"
+    assert first == "since the previous signal the window moved by one bar and the score by +1.000:"
     assert second.endswith("for UP")
 
 
 def test_reasons_that_all_speak_against_the_winner_are_put_in_their_place():
     against = replace(explanation(replace(VOLUME, attribution=-0.2)), score=0.035, baseline_score=0.093)
-    assert in_words(against, zone=SEOUL)[-1] == "still UP by 0.035: an ordinary window is UP by 0.093"
+    assert in_words(against, zone=SEOUL)[-1] == "still UP by 0.035; the baseline window is UP by 0.093"
 
 
 def test_what_was_sought_and_not_found_is_said():
@@ -153,4 +153,4 @@ def test_what_was_sought_and_not_found_is_said():
         found=False, hypothetical=False, direction=None, size=0.0, bar=None, edited_bar=None, confidence=None
     )
     asked = replace(explanation(flip=flip), foil=Direction.DOWN)
-    assert in_words(asked)[0].endswith("that turns it DOWN")
+    assert in_words(asked)[0].endswith("that changes the direction to DOWN")

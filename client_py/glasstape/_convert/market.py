@@ -110,18 +110,26 @@ def batches_to(
     return batches
 
 
-def report_from(receipts: Sequence[pb.PublishBarsResponse], size: int) -> PublishReport:
-    """Return one report over the receipts of all batches; rejections have positions in the whole."""
+def report_from(receipt: pb.PublishBarsResponse, first: int = 0) -> PublishReport:
+    """Return the report of a batch whose first bar is number `first` of all."""
     return PublishReport(
-        stored=sum(receipt.stored for receipt in receipts),
-        duplicates=sum(receipt.duplicates for receipt in receipts),
-        halted=sum(receipt.halted for receipt in receipts),
-        provisional=sum(receipt.provisional for receipt in receipts),
-        rejected=sum(receipt.rejected for receipt in receipts),
+        stored=receipt.stored,
+        duplicates=receipt.duplicates,
+        halted=receipt.halted,
+        provisional=receipt.provisional,
+        rejected=receipt.rejected,
         rejections=tuple(
-            Rejection(index=number * size + item.index, symbol=item.symbol, error=error_from(item.problem))
-            for number, receipt in enumerate(receipts)
+            Rejection(index=first + item.index, symbol=item.symbol, error=error_from(item.problem))
             for item in receipt.rejections
         ),
-        replaced=sum(receipt.replaced for receipt in receipts),
+        replaced=receipt.replaced,
     )
+
+
+def merged(reports: Sequence[PublishReport]) -> PublishReport:
+    """Return one report of all batches."""
+    counts = {
+        name: sum(getattr(report, name) for report in reports)
+        for name in ("stored", "duplicates", "halted", "provisional", "rejected", "replaced")
+    }
+    return PublishReport(**counts, rejections=tuple(item for report in reports for item in report.rejections))

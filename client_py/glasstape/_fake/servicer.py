@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from grpc_health.v1 import health_pb2
 from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
@@ -124,9 +123,6 @@ class Servicer:
         except GlasstapeError as error:
             abort(context, error)
 
-    def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> health_pb2.HealthCheckResponse:
-        return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
-
     def _prediction(self, symbol: str, window: Window | None) -> ipb.Prediction:
         """Return the prediction of an item, or its problem if the script raises a GlasstapeError."""
         try:
@@ -156,6 +152,9 @@ class Servicer:
             explanation.prediction.CopyFrom(prediction)
         if not request.include or ipb.ExplainRequest.INCLUDE_DRIVERS in request.include:
             explanation.drivers.append(self._driver(values))
+        carried = request.input.WhichOneof("source") == "windows"
+        if not carried and (not request.include or ipb.ExplainRequest.INCLUDE_WINDOW in request.include):
+            explanation.window.extend(np.zeros(values.size, np.float32))
         return ipb.ExplanationResult(explanation=explanation)
 
     def _driver(self, values: Window) -> ipb.Driver:

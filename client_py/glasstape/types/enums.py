@@ -266,6 +266,7 @@ class ErrorReason(StrEnum):
     BAR_INVALID = auto()
     BAR_OUT_OF_ORDER = auto()
     BAR_CONFLICT = auto()
+    BAR_NOT_FOUND = auto()
     TOO_FEW_BARS = auto()
     WINDOW_UNUSABLE = auto()
     SYMBOL_NOT_FOUND = auto()

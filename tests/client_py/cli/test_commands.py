@@ -1,0 +1,103 @@
+"""Commands against a scripted server: what they send, print and return."""
+
+import json
+
+import numpy as np
+import pytest
+from glasstape import NotFoundError, PermissionDeniedError
+from glasstape.cli import main
+from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event
+
+
+@pytest.fixture
+def fake():
+    with FakeServer() as server:
+        yield server
+
+
+@pytest.fixture
+def command(fake, capsys):
+    """Run a command; return its exit status, standard output and standard error."""
+
+    def run(*arguments):
+        status = main([*arguments, "--server", fake.address])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def only_known(symbol, window):
+    if symbol == "NOPE":
+        raise NotFoundError("no bars of 'NOPE'", reason="SYMBOL_NOT_FOUND")
+    return make_confidence()
+
+
+@pytest.mark.parametrize("name", ["predict", "explain"])
+def test_an_item_that_fails_is_printed_and_is_the_exit_status(fake, command, name):
+    fake.predict = only_known
+    status, out, _ = command(name, "AAPL", "NOPE")
+    assert status == 1
+    assert "no bars of 'NOPE'" in out
+    assert "up 50.0%" in out
+    assert command(name, "AAPL")[0] == 0
+
+
+def test_explain_compares_the_methods_of_the_model(fake, command, tmp_path):
+    fake.explain = lambda symbol, window: np.eye(6, 8, dtype=np.float32)
+    status, out, _ = command("explain", "AAPL", "--compare", "--save", str(tmp_path / "maps.svg"))
+    assert status == 0
+    assert "gradient" in out
+    assert (tmp_path / "maps.svg").stat().st_size > 1000
+    assert command("explain", "AAPL", "MSFT", "--compare")[2].startswith(
+        "glasstape: --compare: requires exactly one"
+    )
+
+
+HEADER = "symbol,date,open,high,low,close,volume\n"
+BARS = HEADER + "A,2024-01-02,1,2,1,2,5\nA,2024-01-03,2,3,2,3,5\nB,2024-01-03,2,3,2,3,5\n"
+
+
+@pytest.mark.parametrize(("mode", "batches"), [("final", 2), ("backfill", 1), ("replace", 1)])
+def test_final_bars_are_published_close_by_close_and_others_at_once(fake, command, tmp_path, mode, batches):
+    (tmp_path / "bars.csv").write_text(BARS)
+    status, out, _ = command("publish", str(tmp_path / "bars.csv"), "--close", "16:00", "--mode", mode)
+    assert (status, out.split(",")[0]) == (0, "3 stored")
+    assert fake.published_modes == [mode] * batches
+
+
+def test_watch_goes_on_without_maps_if_the_token_lacks_their_scope(fake, command):
+    fake.emit(make_confidence_event("AAPL"))
+    fake.emit(make_buy("AAPL"))
+    status, out, _ = command("watch", "--for", "0.5s", "--view", "text")
+    assert status == 0
+    assert "BUY up 50.0%, expires 2026-01-07" in out
+    fake.fail(
+        "Signals", PermissionDeniedError("no scope", reason="SCOPE_MISSING", metadata={"scope": "explain"})
+    )
+    status, _, err = command("watch", "--for", "0.5s")
+    assert "heat maps are off: the token lacks the scope `explain`" in err
+    assert status == 1
+    fake.fail(
+        "Signals", PermissionDeniedError("no scope", reason="SCOPE_MISSING", metadata={"scope": "signals"})
+    )
+    assert command("watch", "--for", "0.5s")[2].startswith("glasstape: PERMISSION_DENIED: no scope")
+
+
+def test_models_asks_for_every_field_of_what_it_prints(fake, command):
+    status, out, _ = command("models", "--json")
+    assert status == 0
+    assert json.loads(out)["abstain_threshold"] == 0.4
+    assert "abstains  below 40.0%" in command("models", "fake")[1]
+
+
+def test_doctor_reports_versions_and_an_unreachable_server(fake, command, capsys):
+    status, out, _ = command("doctor")
+    assert status == 0
+    assert "server fake, contract 1.0" in out
+    assert main(["doctor", "--server", "127.0.0.1:1"]) == 1
+    assert "127.0.0.1:1: unreachable" in capsys.readouterr().out
+
+
+def test_an_unavailable_server_is_one_sentence(capsys):
+    assert main(["models", "--server", "127.0.0.1:1"]) == 1
+    assert capsys.readouterr().err.startswith("glasstape: 127.0.0.1:1 is unavailable: ")
