@@ -130,6 +130,7 @@ class App:
         self.record = LiveRecord(readers, self.repository.seen_until, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed = self.pipeline.notify
+        self.ingest.on_quotes = self.hub.quote
         self._parts = Parts(
             self.clock,
             self.ingest,

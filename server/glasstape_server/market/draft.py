@@ -47,6 +47,8 @@ class Report:
     replaced: int = 0
     rejections: list[tuple[int, str, GlasstapeError]] = field(default_factory=list)
     """(index, symbol, why)."""
+    quotes: list[Bar] = field(default_factory=list)
+    """Provisional bars that were taken."""
     closed: list[tuple[Key, int]] = field(default_factory=list)
     """Series and close times that are to be signalled, in order."""
 
@@ -107,6 +109,7 @@ class Draft:
             if bar.close_time <= last:
                 raise _out_of_order(bar, last)
             self.forming[key] = bar
+            report.quotes.append(bar)
             report.provisional += 1
             return
         if bar.close_time <= last:

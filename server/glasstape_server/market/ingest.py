@@ -10,7 +10,7 @@ from glasstape import calendars
 
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
-from glasstape_server.domain.values import Instrument
+from glasstape_server.domain.values import Bar, Instrument
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
 from glasstape_server.market.draft import Batch, BatchMode, Key, Report
@@ -43,6 +43,8 @@ class Ingest:
         """To be used on the market thread."""
         self.on_closed: Callable[[list[tuple[Key, int]]], None] = lambda closed: None
         """Called on the event loop after bars are durable, with series and close times to signal."""
+        self.on_quotes: Callable[[Sequence[Bar]], None] = lambda bars: None
+        """Called on the event loop with provisional bars that were taken."""
         self._thread = ThreadPoolExecutor(1, "market")
         self._waiting: list[tuple[Batch, asyncio.Future[Report]]] = []
         self._waiting_bars = 0
@@ -155,6 +157,9 @@ class Ingest:
             for (_, future), report in zip(taken, reports, strict=True):
                 if not future.done():
                     future.set_result(report)
+            quotes = [bar for report in reports for bar in report.quotes]
+            if quotes:
+                self.on_quotes(quotes)
             closed = [item for report in reports for item in report.closed]
             if closed:
                 self.on_closed(closed)

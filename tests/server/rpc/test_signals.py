@@ -3,6 +3,7 @@
 import base64
 import math
 import time
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -17,12 +18,15 @@ from glasstape import (
     GlasstapeError,
     Heartbeat,
     HeatmapBatch,
+    Opened,
     OutcomeEvent,
+    QuoteBatch,
 )
 from glasstape.errors import from_rpc
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc
+from made_up import daily
 from markets import open_market
 from running import ServerProcess
 
@@ -260,3 +264,28 @@ def test_freshness_survives_a_restart(tmp_path, spawn):
         with client.signals(start="live", heartbeat_interval=0.1) as stream:
             beat = next(m for m in stream.messages() if isinstance(m, Heartbeat))
     assert beat.last_bar_close_time == market.bars["AAA"][market.published - 1].close_time
+
+
+def forming(symbol, close):
+    template = daily(symbol, 1)[0]
+    return replace(template, symbol=symbol, open=close, high=close, low=close, close=close, provisional=True)
+
+
+def test_quotes_come_to_who_asks_for_them_conflated_and_outside_the_position(market):
+    options = {"start": "live", "symbols": ["QUOTED"], "heartbeat_interval": 0.5}
+    with (
+        market.client.signals(**options, quotes=True, conflation_interval=0.2) as asked,
+        market.client.signals(**options) as other,
+    ):
+        streams = [stream.messages() for stream in (asked, other)]
+        opened = [next(messages) for messages in streams]
+        assert all(isinstance(message, Opened) for message in opened)
+        bars = [forming("QUOTED", close) for close in (10.0, 11.0, 12.0)]
+        report = market.client.publish_bars([*bars, forming("OTHER", 5.0)], mode="provisional")
+        assert report.provisional == 4
+        quotes = next(message for message in streams[0] if isinstance(message, QuoteBatch))
+        assert [(bar.symbol, bar.close, bar.provisional) for bar in quotes.bars] == [("QUOTED", 12.0, True)]
+        assert isinstance(next(streams[1]), Heartbeat)
+        assert isinstance(next(streams[0]), Heartbeat)
+        # Quotes move no position: both streams resume from the same place.
+        assert asked.resume_token == other.resume_token

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from glasstape_server.domain.values import ModelRef
 from glasstape_server.market.clock import Clock, wall_time
 from glasstape_server.rpc.convert.layout import key, prefixed, varint
-from glasstape_server.rpc.convert.market import timestamp
+from glasstape_server.rpc.convert.market import bar_to, timestamp
 from glasstape_server.rpc.convert.predictions import ModelTable
 from glasstape_server.rpc.convert.signals import ref_to
 from glasstape_server.signals.delivery import messages as feed
@@ -43,6 +43,8 @@ class StreamEncoder:
         match body:
             case feed.Opened():
                 response.opened.CopyFrom(self._opened(body))
+            case feed.Quotes():
+                response.quotes.bars.extend(bar_to(bar) for bar in body.bars)
             case feed.Heartbeat():
                 response.heartbeat.CopyFrom(self._heartbeat())
             case feed.Gap():

@@ -62,6 +62,7 @@ def subscription_from(request: pb.SignalsRequest) -> Subscription:
         every_event=request.delivery == pb.SignalsRequest.DELIVERY_EVERY_EVENT,
         conflation_seconds=conflation,
         heartbeat_seconds=heartbeat,
+        quotes=request.quotes,
     )
 
 

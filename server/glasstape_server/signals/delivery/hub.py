@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from glasstape_server.domain.errors import GlasstapeError, Unavailable
+from glasstape_server.domain.values import Bar
 from glasstape_server.signals.delivery.burst import Burst
 from glasstape_server.signals.delivery.feed import Feed, FeedLimits, FeedStats
 from glasstape_server.signals.delivery.messages import GoodbyeReason, Subscription
@@ -101,6 +102,11 @@ class Hub:
         if self._draining:
             raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
         return Subscriber(self._feed, request, self._registered)
+
+    def quote(self, bars: Sequence[Bar]) -> None:
+        """Offer bars still forming to the streams that asked for them."""
+        for subscriber in self._subscribers:
+            subscriber.quote(bars)
 
     def snapshot(self, selection: Selection) -> list[Record]:
         """Return the latest confidences and the unexpired buys that a selection admits, by sequence."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from glasstape_server.domain.values import Bar
 from glasstape_server.signals.delivery.burst import Page
 from glasstape_server.signals.journal.records import Bounds, Record, Selection
 
@@ -49,6 +50,8 @@ class Subscription:
     every_event: bool = False
     conflation_seconds: float = 0.1
     heartbeat_seconds: float = 1.0
+    quotes: bool = False
+    """Whether bars still forming are sent, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,13 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Quotes:
+    """Bars still forming; not journaled, and outside the position."""
+
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """The stream is alive; nothing matched."""
 
@@ -94,7 +104,7 @@ class Goodbye:
     reason: GoodbyeReason
 
 
-Body = Opened | Batch | Heartbeat | Gap | Goodbye
+Body = Opened | Batch | Quotes | Heartbeat | Gap | Goodbye
 
 
 @dataclass(frozen=True, slots=True)

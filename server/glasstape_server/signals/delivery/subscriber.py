@@ -5,9 +5,10 @@ is missed and none is sent twice.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from glasstape_server.domain.values import Bar
 from glasstape_server.signals.delivery.burst import Burst, Page, pages
 from glasstape_server.signals.delivery.feed import Feed
 from glasstape_server.signals.delivery.lanes import Lanes
@@ -21,6 +22,7 @@ from glasstape_server.signals.delivery.messages import (
     Message,
     Opened,
     OpenResult,
+    Quotes,
     ResetReason,
     Start,
     Subscription,
@@ -50,6 +52,8 @@ class Subscriber:
         self._request = request
         self._registered = registered
         self._lanes = Lanes(feed.limits.queue, every_event=request.every_event)
+        self._quotes: dict[tuple[str, str], Bar] = {}
+        """Newest provisional bars that wait, by symbol and interval."""
         self._wake = asyncio.Event()
         self._live = False
         self._goodbye: GoodbyeReason | None = None
@@ -79,6 +83,17 @@ class Subscriber:
             return
         self._queue(burst, position)
         if self._lanes:
+            self._wake.set()
+
+    def quote(self, bars: Sequence[Bar]) -> None:
+        """Queue bars still forming, if the stream asked for them; a newer one replaces one that waits."""
+        symbols = self.selection.symbols
+        if not (self._request.quotes and self._live):
+            return
+        self._quotes.update(
+            {(bar.symbol, bar.interval): bar for bar in bars if symbols is None or bar.symbol in symbols}
+        )
+        if self._quotes:
             self._wake.set()
 
     def fall_back(self) -> None:
@@ -125,7 +140,7 @@ class Subscriber:
                         yield message
                     if messages or clock() < beat_at:
                         continue
-                elif self._lanes and clock() >= flush_at:
+                elif self._waiting and clock() >= flush_at:
                     flushed = sent = clock()
                     for message in self._flush():
                         yield message
@@ -134,7 +149,7 @@ class Subscriber:
                     sent = clock()
                     yield self._message(Heartbeat())
                 else:
-                    await self._sleep_until(min(flush_at, beat_at) if self._lanes else beat_at)
+                    await self._sleep_until(min(flush_at, beat_at) if self._waiting else beat_at)
             for message in self._flush():
                 yield message
             yield self._message(Goodbye(self._goodbye))
@@ -195,6 +210,10 @@ class Subscriber:
             messages += self._flush()
         return messages
 
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._lanes or self._quotes)
+
     def _queue(self, burst: Burst, position: Position) -> None:
         # What was queued before this burst counts: a subscriber that keeps up may get any burst.
         if self._live and self._lanes.overflowed:
@@ -203,7 +222,7 @@ class Subscriber:
         self._offered = position
 
     def _flush(self) -> list[Message]:
-        """Return everything that is queued, in messages of at most PAGE records."""
+        """Return everything that is queued, in messages of at most PAGE records, then the quotes."""
         queued, replaced = self._lanes.take()
         self._feed.stats.conflated += replaced
         messages = []
@@ -211,6 +230,9 @@ class Subscriber:
             last = place == len(queued) - 1
             position = self._offered if last else page.records[-1].position
             messages.append(self._message(Batch(page, replaced if place == 0 else 0), position))
+        if self._quotes:
+            messages.append(self._message(Quotes(list(self._quotes.values()))))
+            self._quotes = {}
         return messages
 
     def _message(self, body: Body, position: Position | None = None) -> Message:
