@@ -71,7 +71,7 @@ class Watchman:
         """Tell what has changed."""
         if self._parts.ingest.last_error:
             await self._parts.ingest.probe_disk()
-        self._parts.gate.try_again()
+        self._parts.gate.retry_audit()
         found = tuple(self._reasons())
         self._server.explain_health(tuple(reason.text for reason in found))
         before = {name for reason in self._told for name in reason.services}
@@ -104,7 +104,7 @@ class Watchman:
             yield Reason(parts.ingest.last_error, (SERVER, _MARKET))
         if parts.pipeline.trouble:
             yield Reason(f"signals wait: {parts.pipeline.trouble}", (SERVER, _FEED))
-        for trouble in (parts.hub.log.trouble, parts.gate.trouble):
+        for trouble in (parts.hub.log.trouble, parts.gate.last_error):
             if trouble:
                 yield Reason(trouble, ())
         for warning in parts.certificates.look() if parts.certificates is not None else ():
