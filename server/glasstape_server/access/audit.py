@@ -1,7 +1,12 @@
-"""Who did what, and whether he was allowed to: one line of JSON each, chained so that none goes missing unseen.
+"""The audit log: one line of JSON for each call that was admitted, refused or ended.
 
-Never a payload, a token or a feature. A line's `chain` is SHA-256 over the line before's and its own text. A file that
-has grown large is put aside as `NAME.1`, that one as `NAME.2` and so on; the chain goes on from file to file.
+Payloads, tokens and features are never written. Each line's `chain` is SHA-256 over the chain of the line before and
+its own text, so that `verify` detects damage and gaps: lines that were lost, cut off, repeated or altered by a
+failing disk, a full disk or a careless edit. The chain has no key: whoever may write the file can compute it, so
+it is no evidence against them. Send the log to another machine where that matters.
+
+A file that has grown large is renamed to `NAME.1`, that one to `NAME.2` and so on; the chain continues from file to
+file.
 """
 
 import contextlib
@@ -16,135 +21,140 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from glasstape_server.storage.files import PRIVATE
+
 log = logging.getLogger(__name__)
 
+MAX_FILE_BYTES = 64 << 20
+"""Size from which on a new file is started."""
+MAX_LINE_BYTES = 64 << 10
 _FIRST = "0" * 64
-LARGE = 64 << 20
-"""Bytes from which on a new file is begun."""
-_LONGEST_LINE = 64 << 10
 
 
 class AuditLog:
     """An append-only file. Safe on any thread.
 
-    A full disk stops nobody: what could not be noted is counted, and the count is noted once there is room.
+    A full disk does not stop calls: lines that could not be written are counted, and the count is written once
+    there is room.
     """
 
-    def __init__(self, path: Path, keep: int = 8) -> None:
-        """Go on with a file, or begin one.
+    def __init__(self, path: Path, keep: int = 8, max_bytes: int = MAX_FILE_BYTES) -> None:
+        """Continue a file, or start one.
 
         Args:
             path: the newest file.
             keep: older files that are kept beside it.
+            max_bytes: size of a file from which on a new one is started.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._keep = keep
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._file = _opened(path)
+        self._file = _open(path)
         self._chain = _last_chain(path)
         self._lost = 0
-        self.trouble = ""
+        self.last_error = ""
         """Why lines cannot be written; empty: they can."""
 
-    def note(self, event: str, **facts: str | float) -> None:
-        """Add a line. The system writes it to the disk in its own time; `close` waits for that."""
+    def record(self, event: str, **fields: str | float) -> None:
+        """Append a line. The operating system writes it to the disk later; `close` waits for that."""
         with self._lock:
-            if not self._write_lost() or not self._append(event, facts):
+            if not self._record_lost() or not self._append(event, fields):
                 self._lost += 1
 
-    def try_again(self) -> None:
-        """Note how many lines were lost, if there is room again."""
+    def retry(self) -> None:
+        """Write how many lines were lost, if there is room again."""
         with self._lock:
-            self._write_lost()
+            self._record_lost()
 
-    def _write_lost(self) -> bool:
+    def close(self) -> None:
+        """Flush everything to the disk."""
+        with self._lock:
+            os.fsync(self._file)
+            os.close(self._file)
+
+    def _record_lost(self) -> bool:
         if self._lost and self._append("lost", {"lines": self._lost}):
             self._lost = 0
         return not self._lost
 
-    def _append(self, event: str, facts: Mapping[str, str | float]) -> bool:
+    def _append(self, event: str, fields: Mapping[str, str | float]) -> bool:
         try:
-            if os.fstat(self._file).st_size >= LARGE:
-                self._put_aside()
-            self._write(event, facts)
+            if os.fstat(self._file).st_size >= self._max_bytes:
+                self._rotate()
+            self._write(event, fields)
         except OSError as error:
-            if not self.trouble:
+            if not self.last_error:
                 log.error("audit log: %s", error)
-            self.trouble = f"the audit log cannot be written: {error.strerror}"
+            self.last_error = f"the audit log cannot be written: {error.strerror}"
             return False
-        self.trouble = ""
+        self.last_error = ""
         return True
 
-    def _put_aside(self) -> None:
+    def _rotate(self) -> None:
         draft = self._path.with_name(f"{self._path.name}.new")
-        file = _opened(draft)  # first: without one nothing is moved
+        file = _open(draft)  # first: if that fails, nothing is renamed
         for number in range(self._keep - 1, -1, -1):
             with contextlib.suppress(FileNotFoundError):
-                _older(self._path, number).replace(_older(self._path, number + 1))
+                _part(self._path, number).replace(_part(self._path, number + 1))
         draft.replace(self._path)
         os.close(self._file)
         self._file = file
         self._write("continued", {"after": self._chain})
 
-    def _write(self, event: str, facts: Mapping[str, str | float]) -> None:
-        row = {"time": round(time.time(), 3), "event": event, **facts}
+    def _write(self, event: str, fields: Mapping[str, str | float]) -> None:
+        row = {"time": round(time.time(), 3), "event": event, **fields}
         text = json.dumps(row, ensure_ascii=False, sort_keys=True)
-        chain = _linked(self._chain, text)
+        chain = _chained(self._chain, text)
         line = f"{chain} {text}\n".encode()
         size = os.fstat(self._file).st_size
         try:
             if os.write(self._file, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            os.ftruncate(self._file, size)  # half a line would be taken for a forged one
+            os.ftruncate(self._file, size)  # half a line would read as damage
             raise
         self._chain = chain
 
-    def close(self) -> None:
-        """Write everything to the disk."""
-        with self._lock:
-            os.fsync(self._file)
-            os.close(self._file)
-
 
 def verify(path: Path) -> Iterator[str]:
-    """What is wrong with an audit log: each line that was changed, removed or put in.
+    """Yield what is damaged in an audit log: each line that does not follow from the one before.
 
     Args:
-        path: the newest file; those that were put aside are looked through before it.
+        path: the newest file; the older ones beside it are checked before it.
     """
     chain = ""
     for file in reversed(parts(path)):
         with file.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
-                noted, _, text = line.rstrip("\n").partition(" ")
-                chain = _linked(chain or _chain_before(text), text)
-                if noted != chain:
-                    yield f"{file}: line {number} is not what was written, or one before it is missing"
-                    chain = noted  # what follows is judged by itself
+                written, _, text = line.rstrip("\n").partition(" ")
+                chain = _chained(chain or _chain_before(text), text)
+                if written != chain:
+                    yield f"{file}: line {number} is damaged, or a line before it is missing"
+                    chain = written  # the lines that follow are judged by themselves
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of an audit log, newest first."""
-    numbered = (_older(path, number) for number in itertools.count())
+    """Return the files of an audit log, newest first."""
+    numbered = (_part(path, number) for number in itertools.count())
     return list(itertools.takewhile(Path.exists, numbered))
 
 
-def _older(path: Path, number: int) -> Path:
+def _part(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}") if number else path
 
 
-def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE)
 
 
-def _linked(chain: str, text: str) -> str:
+def _chained(chain: str, text: str) -> str:
     return hashlib.sha256(f"{chain} {text}".encode()).hexdigest()
 
 
 def _chain_before(text: str) -> str:
-    """Chain before the oldest line that is held."""
+    """Return the chain before the oldest line that is kept."""
     with contextlib.suppress(ValueError, TypeError):
         row = json.loads(text)
         if row["event"] == "continued":
@@ -153,9 +163,9 @@ def _chain_before(text: str) -> str:
 
 
 def _last_chain(path: Path) -> str:
-    """Chain of the last whole line. A torn one, of a power cut, is closed and shows in `verify`."""
+    """Return the chain of the last whole line. A torn one, from a power cut, is ended and shows in `verify`."""
     with path.open("rb+") as file:
-        file.seek(max(0, path.stat().st_size - _LONGEST_LINE))
+        file.seek(max(0, path.stat().st_size - MAX_LINE_BYTES))
         end = file.read()
         if end and not end.endswith(b"\n"):
             file.write(b"\n")

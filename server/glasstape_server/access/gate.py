@@ -1,4 +1,4 @@
-"""The one place where a call is let in: who calls, and may he do that?"""
+"""Authentication and authorization of every call, in one place."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,16 @@ from glasstape_server.domain.errors import GlasstapeError, PermissionDenied, Una
 from glasstape_server.domain.values import ANYBODY, Principal
 
 CHECK_SECONDS = 2.0
-"""How often an open stream's grant is looked at again."""
+"""Seconds between two checks of an open stream's grant."""
 
 
 class Gate:
-    """Decides on every call. Without a token file everybody on this machine may do everything."""
+    """Decides on every call. Without a token file, callers are not authenticated and may call everything.
+
+    Args:
+        tokens: grants of the callers; None: no authentication.
+        audit: log of the decisions; None: none.
+    """
 
     def __init__(self, tokens: TokenFile | None, audit: AuditLog | None = None) -> None:
         self._tokens = tokens
@@ -21,47 +26,47 @@ class Gate:
 
     @property
     def closed(self) -> bool:
-        """Whether callers must prove who they are."""
+        """Whether callers are authenticated."""
         return self._tokens is not None
 
     @property
     def audited(self) -> bool:
-        """Whether calls are noted."""
+        """Whether decisions are written to an audit log."""
         return self._audit is not None
 
     @property
-    def trouble(self) -> str:
-        """What the operator should know: tokens that cannot be read, calls that cannot be noted; empty: nothing."""
+    def last_error(self) -> str:
+        """Why tokens cannot be read or the audit log cannot be written; empty: neither failed."""
         parts = (self._tokens, self._audit)
-        return "; ".join(part.trouble for part in parts if part is not None and part.trouble)
+        return "; ".join(part.last_error for part in parts if part is not None and part.last_error)
 
-    def try_again(self) -> None:
-        """Note what could not be noted before."""
+    def retry_audit(self) -> None:
+        """Write to the audit log what could not be written before."""
         if self._audit is not None:
-            self._audit.try_again()
+            self._audit.retry()
 
     def admit(
         self, path: str, authorization: str, certificate_names: Sequence[str] = (), peer: str = ""
     ) -> Principal:
-        """Who calls a method.
+        """Authenticate a caller and authorize a call; return the caller.
 
         Args:
             path: of the method.
             authorization: the header; empty: none.
-            certificate_names: names of the client's certificate.
-            peer: where the call comes from, for the audit log.
+            certificate_names: names (SAN) of the client's certificate.
+            peer: address of the caller, for the audit log.
 
         Raises:
-            Unauthenticated: nobody knows who calls.
-            PermissionDenied: he may not call this.
+            Unauthenticated: missing or invalid credentials.
+            PermissionDenied: the caller's scopes do not include this method.
             Unimplemented: there is no such method.
         """
         try:
             principal = self._admit(path, authorization, certificate_names)
         except GlasstapeError as error:
-            self._note("refused", path, peer, who=error.metadata.get("who", ""), reason=error.reason)
+            self._record("refused", path, peer, who=error.metadata.get("who", ""), reason=error.reason)
             raise
-        self._note("admitted", path, peer, who=principal.name, id=principal.id)
+        self._record("admitted", path, peer, who=principal.name, id=principal.id)
         return principal
 
     def _admit(self, path: str, authorization: str, certificate_names: Sequence[str]) -> Principal:
@@ -91,22 +96,22 @@ class Gate:
         return principal
 
     def check(self, principal: Principal, path: str, peer: str = "") -> None:
-        """Raise Unauthenticated once a caller who was let in to a method may no longer stay."""
+        """Raise Unauthenticated once the credentials of an open stream's caller are no longer valid."""
         if self._tokens is None or principal is ANYBODY:
             return
         try:
             self._tokens.check(principal)
         except Unauthenticated as error:
-            self._note("ended", path, peer, who=principal.name, id=principal.id, reason=error.reason)
+            self._record("ended", path, peer, who=principal.name, id=principal.id, reason=error.reason)
             raise
 
-    def _note(self, event: str, path: str, peer: str, **facts: str) -> None:
+    def _record(self, event: str, path: str, peer: str, **fields: str) -> None:
         if self._audit is not None and REQUIRED.get(path) != OPEN:
-            self._audit.note(event, method=path[:200], peer=peer, **facts)
+            self._audit.record(event, method=path[:200], peer=peer, **fields)
 
 
 def check_may_explain(principal: Principal) -> None:
-    """Raise PermissionDenied unless a caller of the feed may have its heat maps, too."""
+    """Raise PermissionDenied unless a subscriber's scopes include heat maps."""
     if principal is not ANYBODY and not principal.scopes & {Scope.EXPLAIN, Scope.ADMIN}:
         raise PermissionDenied(
             "SCOPE_MISSING",

@@ -1,18 +1,21 @@
-"""How much one caller may ask for: streams at once, windows a second, explanation passes a minute."""
+"""Quotas of each caller: streams at once, windows per second, explanation passes per minute."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.values import Principal
 
+STREAM_RETRY_SECONDS = 2.0
+"""Delay that a caller with too many streams is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of each caller; 0: none."""
+    """Of each caller; 0: no limit."""
 
     streams: int = 0
     windows_per_second: float = 0.0
@@ -21,20 +24,17 @@ class Limits:
 
 @dataclass(slots=True)
 class _Bucket:
-    """A token bucket that may go into debt for one call, so that a large one is slow and not impossible."""
+    """A token bucket that may go into debt for one call, so that a large call is slow and not impossible."""
 
     rate: float
-    """Units a second."""
+    """Units per second."""
     depth: float
-    level: float = field(init=False)
-    seen: float = field(init=False)
+    level: float
+    seen: float
+    """Time of the last change, in seconds."""
 
-    def __post_init__(self) -> None:
-        self.level, self.seen = self.depth, time.monotonic()
-
-    def take(self, units: float) -> float:
-        """Seconds to wait before trying again; 0: taken."""
-        now = time.monotonic()
+    def take(self, units: float, now: float) -> float:
+        """Take units; return the seconds to wait before a retry, 0 if they were taken."""
         self.level = min(self.depth, self.level + (now - self.seen) * self.rate)
         self.seen = now
         if self.level <= 0:
@@ -44,10 +44,16 @@ class _Bucket:
 
 
 class Quotas:
-    """Counts for every caller by itself. Safe on any thread."""
+    """Accounts for each caller separately. Safe on any thread.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        limits: of each caller.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
+        self._clock = clock
         self._lock = threading.Lock()
         self._windows: dict[str, _Bucket] = {}
         self._passes: dict[str, _Bucket] = {}
@@ -57,38 +63,38 @@ class Quotas:
         """Account for windows to predict.
 
         Raises:
-            ResourceExhausted: too many; says when to come back.
+            ResourceExhausted: the quota is exceeded; holds the delay after which to retry.
         """
         rate = self.limits.windows_per_second
         if rate:
-            self._take(self._windows, principal, rate, count, f"{rate:g} windows a second")
+            self._take(self._windows, principal, rate, count, f"{rate:g} windows per second")
 
     def passes(self, principal: Principal, count: int) -> None:
         """Account for passes of the network that an explanation takes.
 
         Raises:
-            ResourceExhausted: too many; says when to come back.
+            ResourceExhausted: the quota is exceeded; holds the delay after which to retry.
         """
         rate = self.limits.explain_passes_per_minute
         if rate:
-            self._take(self._passes, principal, rate / 60, count, f"{rate:g} passes of explanations a minute")
+            self._take(self._passes, principal, rate / 60, count, f"{rate:g} explanation passes per minute")
 
     @contextmanager
     def stream(self, principal: Principal) -> Iterator[None]:
         """Hold one stream.
 
         Raises:
-            ResourceExhausted: that would be too many.
+            ResourceExhausted: the caller holds as many as the quota allows.
         """
-        most = self.limits.streams
+        limit = self.limits.streams
         with self._lock:
             held = self._streams.get(principal.id, 0)
-            if most and held >= most:
+            if limit and held >= limit:
                 raise ResourceExhausted(
                     "QUOTA_EXCEEDED",
-                    f"{principal.name} holds {held} streams, the most allowed",
-                    metadata={"limit": str(most), "quota": "streams"},
-                    retry_after=2.0,
+                    f"{principal.name} holds {held} streams, the quota is {limit}",
+                    metadata={"limit": str(limit), "quota": "streams"},
+                    retry_after=STREAM_RETRY_SECONDS,
                 )
             self._streams[principal.id] = held + 1
         try:
@@ -100,15 +106,16 @@ class Quotas:
                     del self._streams[principal.id]
 
     def _take(
-        self, buckets: dict[str, _Bucket], principal: Principal, rate: float, count: int, rule: str
+        self, buckets: dict[str, _Bucket], principal: Principal, rate: float, count: int, quota: str
     ) -> None:
         with self._lock:
-            bucket = buckets.setdefault(principal.id, _Bucket(rate, depth=max(rate, 1.0)))
-            wait = bucket.take(count)
+            now, depth = self._clock(), max(rate, 1.0)
+            bucket = buckets.setdefault(principal.id, _Bucket(rate, depth, depth, now))
+            wait = bucket.take(count, now)
         if wait:
             raise ResourceExhausted(
                 "QUOTA_EXCEEDED",
-                f"{principal.name} may have {rule}; come back in {wait:.2f} s",
-                metadata={"limit": rule},
+                f"the quota of {principal.name} is {quota}; retry after {wait:.2f} s",
+                metadata={"limit": quota},
                 retry_after=wait,
             )

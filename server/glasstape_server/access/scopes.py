@@ -1,4 +1,4 @@
-"""What a caller must be allowed for each method. What is not listed is refused."""
+"""The scopes that each method requires. A method that is not listed is refused."""
 
 from enum import StrEnum
 
@@ -15,9 +15,9 @@ class Scope(StrEnum):
 
 
 ANY = frozenset(Scope)
-"""Whoever is allowed anything."""
+"""Any scope suffices."""
 OPEN: frozenset[Scope] = frozenset()
-"""Everybody, without a token."""
+"""No credentials are required."""
 
 _INFERENCE = "/glasstape.v1.InferenceService/"
 _SIGNALS = "/glasstape.v1.SignalService/"
@@ -49,10 +49,10 @@ REQUIRED: dict[str, frozenset[Scope]] = {
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": ANY,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANY,
 }
-"""Scopes of which one is needed, by the method's path."""
+"""Scopes of which one is required, by the method's path."""
 
 
 def allows(granted: frozenset[Scope], path: str) -> bool:
-    """Whether a method may be called with these scopes."""
+    """Return whether scopes allow a method."""
     required = REQUIRED.get(path)
     return required is not None and (not required or Scope.ADMIN in granted or bool(required & granted))

@@ -1,7 +1,7 @@
-"""Bearer tokens and client certificates: who they belong to and what they are allowed.
+"""Bearer tokens and client certificates, with their owners and scopes.
 
-A token is `glt_ID_SECRET`. The secret has 256 random bits, so a plain SHA-256 of it is kept and no more; it is
-shown once. The file is read again when it changes, so that a token that is revoked ends within seconds.
+A token is `glt_ID_SECRET`. The secret has 256 random bits, so only a plain SHA-256 of it is stored; the token is
+shown once. The file is read again when it changes, so that a revoked token is refused within seconds.
 """
 
 import hashlib
@@ -26,19 +26,19 @@ from glasstape_server.storage import files
 log = logging.getLogger(__name__)
 
 PREFIX = "glt"
-LOOK_SECONDS = 1.0
-"""Longest time for which a change of the file goes unnoticed."""
-UNREADABLE_SECONDS = 30.0
-"""Time after which a file that cannot be read any more lets nobody in: it may have been changed to say so."""
+POLL_SECONDS = 1.0
+"""Longest time until a change of the file is noticed."""
+GRACE_SECONDS = 30.0
+"""Time after which a file that can no longer be read grants nothing: it may have been changed to revoke a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One line of the file."""
+    """One entry of the file."""
 
     id: str
     name: str
-    """Whose it is, for people."""
+    """Token owner."""
     scopes: tuple[Scope, ...]
     digest: str = ""
     """SHA-256 of the secret, hex; empty for a certificate."""
@@ -46,43 +46,52 @@ class Grant:
     """A name (SAN) of a client certificate that stands for a token."""
     created: float = 0.0
     expires: float = 0.0
-    """Unix time; 0: never."""
+    """Unix time; 0: no expiry."""
 
     def principal(self) -> Principal:
-        """Who calls with it."""
+        """Return the caller that it identifies."""
         return Principal(self.id, self.name, frozenset(self.scopes), self.expires)
 
 
 class TokenFile:
     """The grants of a server, in a JSON file that only its owner may read."""
 
-    def __init__(self, path: Path) -> None:
-        """Read it; a file that is not there has no grants.
+    def __init__(
+        self, path: Path, *, poll_interval: float = POLL_SECONDS, grace: float = GRACE_SECONDS
+    ) -> None:
+        """Read the file; a missing one has no grants.
+
+        Args:
+            path: the file.
+            poll_interval: longest time until a change of the file is noticed, in seconds.
+            grace: time for which grants stay valid while the file cannot be read, in seconds.
 
         Raises:
-            ValueError: it is none, or others may read it.
+            ValueError: it is not a token file, or other users may read it.
         """
         self.path = path
+        self._poll_interval = poll_interval
+        self._grace = grace
         self._stamp: tuple[int, int] | None = None
-        self._looked = 0.0
+        self._polled = float("-inf")
         self._grants: dict[str, Grant] = {}
-        self._unread_since: float | None = None
-        self.trouble = ""
+        self._unreadable_since: float | None = None
+        self.last_error = ""
         """Why the file cannot be read; empty: it can."""
         self._read()
 
     def grants(self) -> Sequence[Grant]:
-        """All of them, oldest first."""
-        self._look()
+        """Return all grants, oldest first."""
+        self._poll()
         return sorted(self._grants.values(), key=lambda grant: grant.created)
 
     def authenticate(self, token: str) -> Principal:
-        """Who a token belongs to.
+        """Return the owner of a token.
 
         Raises:
-            Unauthenticated: nobody, or it is no longer good.
+            Unauthenticated: it is unknown or expired.
         """
-        self._look()
+        self._poll()
         prefix, _, rest = token.partition("_")
         identity, _, secret = rest.partition("_")
         grant = self._grants.get(identity)
@@ -92,33 +101,35 @@ class TokenFile:
             or grant is None
             or not hmac.compare_digest(digest.encode(), grant.digest.encode())
         ):
-            raise Unauthenticated("TOKEN_UNKNOWN", "the bearer token is not known here")
-        return self._still_good(grant)
+            raise Unauthenticated("TOKEN_UNKNOWN", "authorization: unknown bearer token")
+        return self._unexpired(grant)
 
     def by_certificate(self, names: Sequence[str]) -> Principal | None:
-        """Who a client certificate with these names belongs to; None: nobody.
+        """Return the owner of a client certificate with these names; None: no grant names it.
 
         Raises:
-            Unauthenticated: it is no longer good.
+            Unauthenticated: its grant has expired.
         """
-        self._look()
-        found = (grant for grant in self._grants.values() if grant.certificate and grant.certificate in names)
-        grant = next(found, None)
-        return None if grant is None else self._still_good(grant)
+        self._poll()
+        named = (grant for grant in self._grants.values() if grant.certificate and grant.certificate in names)
+        grant = next(named, None)
+        return None if grant is None else self._unexpired(grant)
 
     def check(self, principal: Principal) -> None:
-        """Raise Unauthenticated once a caller's grant was revoked, has expired, or was narrowed."""
-        self._look()
+        """Raise Unauthenticated once a caller's grant was revoked, has expired, or has other scopes."""
+        self._poll()
         grant = self._grants.get(principal.id)
         if grant is None:
             raise Unauthenticated("TOKEN_REVOKED", f"the token of {principal.name} was revoked")
-        if self._still_good(grant).scopes != principal.scopes:
-            raise Unauthenticated("TOKEN_CHANGED", f"the scopes of {principal.name} were changed; call again")
+        if self._unexpired(grant).scopes != principal.scopes:
+            raise Unauthenticated(
+                "TOKEN_CHANGED", f"the scopes of {principal.name} were changed; retry the call"
+            )
 
     def create(
         self, name: str, scopes: Sequence[Scope], *, expires: float = 0.0, certificate: str = ""
     ) -> tuple[Grant, str]:
-        """Add a grant; returns it with its token, which is nowhere else (empty for a certificate)."""
+        """Add a grant; return it with its token, which is stored nowhere (empty for a certificate)."""
         secret = "" if certificate else secrets.token_urlsafe(32)
         digest = hashlib.sha256(secret.encode()).hexdigest() if secret else ""
         identity = secrets.token_hex(6)
@@ -142,7 +153,7 @@ class TokenFile:
         return grant
 
     @staticmethod
-    def _still_good(grant: Grant) -> Principal:
+    def _unexpired(grant: Grant) -> Principal:
         if grant.expires and time.time() >= grant.expires:
             raise Unauthenticated(
                 "TOKEN_EXPIRED", f"the token of {grant.name} has expired", metadata={"who": grant.name}
@@ -156,21 +167,22 @@ class TokenFile:
             self._read()
             yield
 
-    def _look(self) -> None:
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+    def _poll(self) -> None:
+        now = time.monotonic()
+        if now - self._polled < self._poll_interval:
             return
-        now = self._looked = time.monotonic()
+        self._polled = now
         try:
             self._read()
         except (ValueError, OSError) as error:
-            if not self.trouble:
-                log.error("%s; what was read before stays good for %.0f s", error, UNREADABLE_SECONDS)
-            self.trouble = str(error)
-            self._unread_since = self._unread_since or now
-            if now - self._unread_since >= UNREADABLE_SECONDS:
+            if not self.last_error:
+                log.error("%s; the grants read before stay valid for %.0f s", error, self._grace)
+            self.last_error = str(error)
+            self._unreadable_since = self._unreadable_since or now
+            if now - self._unreadable_since >= self._grace:
                 self._grants = {}
         else:
-            self.trouble, self._unread_since = "", None
+            self.last_error, self._unreadable_since = "", None
 
     def _read(self) -> None:
         try:
@@ -182,14 +194,14 @@ class TokenFile:
         if stamp == self._stamp:
             return
         if found.st_mode & 0o077:
-            raise ValueError(f"{self.path}: others may read it; chmod 600 {self.path}")
+            raise ValueError(f"{self.path}: other users may read it; run chmod 600 {self.path}")
         try:
             grants = _ROWS.validate_json(self.path.read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
             rule = f"{where}: {first['msg']}" if where else first["msg"]
-            raise ValueError(f"{self.path}: is no file of tokens: {rule}") from None
+            raise ValueError(f"{self.path}: not a token file: {rule}") from None
         self._grants = {grant.id: grant for grant in grants}
         self._stamp = stamp
 

@@ -35,7 +35,7 @@ async def roll_out(repository: Repository, engine: Engine, device: Device, annou
         try:
             changed |= await asyncio.to_thread(repository.admit, model)
         except (ArtifactError, OSError) as error:
-            repository.refuse(model, f"cannot be kept: {error}", for_good=False)
+            repository.refuse(model, f"cannot be kept: {error}", permanent=False)
             continue
         await announce(model)
         log.info("model %s@%s is ready", model.ref.name, model.ref.version)

@@ -1,4 +1,4 @@
-"""What every network must beat, or be said not to."""
+"""Baselines that every network is compared with."""
 
 from typing import Protocol
 
@@ -12,23 +12,23 @@ from glasstape_server.training.batches import Normalisation
 from glasstape_server.training.dataset import Dataset
 
 RULES = ("prior", "always_up", "last_direction")
-"""Baselines that learn no more than class shares."""
+"""Baselines that learn nothing but class shares."""
 LEARNT = ("logistic_regression", "gradient_boosting")
 """Baselines that see the same windows as the networks."""
 _LAST_RETURN = "close_return"
 
 
 def stated_by_rule(name: str, test: Dataset, shares: Floats, rule: LabelRule) -> tuple[Floats, bool]:
-    """What a baseline without a model says.
+    """Return the probabilities of a baseline without a model.
 
     Args:
         name: of `RULES`.
-        test: windows to judge.
+        test: windows to predict.
         shares: class shares in training, (3,).
-        rule: whose threshold decides the class of the last bar.
+        rule: label rule, whose threshold decides the class of the last bar.
 
     Returns:
-        Probabilities (n, 3), and whether they are meant as such.
+        Probabilities (n, 3), and whether they are probabilities rather than a mere class.
 
     Raises:
         ValueError: the windows lack the feature that the baseline reads.
@@ -48,24 +48,24 @@ def stated_by_rule(name: str, test: Dataset, shares: Floats, rule: LabelRule) ->
 
 
 class Classifier(Protocol):
-    """What scikit-learn's classifiers share."""
+    """The interface of scikit-learn's classifiers."""
 
     @property
     def classes_(self) -> Ints:
-        """Labels that it has seen."""
+        """Labels of the training data."""
         ...
 
     def fit(self, X: Floats, y: Ints) -> object:
-        """Learn."""
+        """Fit to windows (n, time x feature) and labels (n,)."""
         ...
 
     def predict_proba(self, X: Floats) -> Floats:
-        """Probabilities (n, 3)."""
+        """Return probabilities (n, class)."""
         ...
 
 
 class LearntBaseline:
-    """A classifier of scikit-learn on the flattened, normalised window."""
+    """A scikit-learn classifier on the flattened, normalized window."""
 
     def __init__(self, name: str, seed: int) -> None:
         self._model: Classifier = (
@@ -78,20 +78,20 @@ class LearntBaseline:
         )
 
     def learn(self, training: Dataset, labels: Ints) -> None:
-        """Fit."""
+        """Fit to training windows and their labels, (n,)."""
         self._normalisation = Normalisation.of(training)
         self._model.fit(self._flat(training, slice(None)), labels)
 
     def logits(self, data: Dataset) -> Floats:
-        """Log probabilities (n, 3), so that a temperature can calibrate them as any network's."""
+        """Return log probabilities (n, 3), which a temperature calibrates like a network's logits."""
         parts = [self._three(data, slice(start, start + (1 << 16))) for start in range(0, len(data), 1 << 16)]
         return np.log(np.maximum(np.concatenate(parts), 1e-12))
 
     def _three(self, data: Dataset, rows: slice) -> Floats:
-        """Probabilities (n, 3), 0 for a class that training did not hold."""
-        said = self._model.predict_proba(self._flat(data, rows))
-        stated = np.zeros((len(said), 3))
-        stated[:, self._model.classes_] = said
+        """Return probabilities (n, 3), 0 for a class without training windows."""
+        predicted = self._model.predict_proba(self._flat(data, rows))
+        stated = np.zeros((len(predicted), 3))
+        stated[:, self._model.classes_] = predicted
         return stated
 
     def _flat(self, data: Dataset, rows: slice) -> Floats:

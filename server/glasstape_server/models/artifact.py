@@ -1,7 +1,7 @@
 """A trained model on disk: a folder with manifest.json and weights.safetensors.
 
-Nothing in it is code. Loading checks everything before the model may speak: size caps, digests,
-names, shapes and types of the tensors, finite values, and the golden vector.
+It holds no code. `load` checks everything before the model may serve: sizes, digests, names, shapes and
+types of the tensors, finite values, and the golden vector.
 """
 
 import hashlib
@@ -26,29 +26,27 @@ WEIGHTS = "weights.safetensors"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 29
 MAX_HEADER_BYTES = 1 << 20
-"""Of a weights file: thousands of tensors fit."""
+"""Header of a weights file: room for thousands of tensors."""
 COUNTED = ("golden.windows", "golden.logits", "background.windows")
 """Tensors that may have any number of rows, 1 .. `MAX_COUNTED`."""
 MAX_COUNTED = 1024
 GOLDEN_TOLERANCE = 1e-4
-"""Largest difference of a golden logit: room for another CPU's arithmetic, none for other weights."""
+"""Largest difference of a golden logit: allows for another CPU's arithmetic, not for other weights."""
 
 
 class ArtifactError(Exception):
-    """An artifact that must not serve; the text says why."""
+    """An artifact that must not serve; the text gives the rule that it breaks."""
 
 
 def save(folder: Path, manifest: Manifest, network: nn.Module, statistics: Statistics) -> Path:
-    """Write an artifact to `folder`/NAME/VERSION; complete or not at all.
+    """Write an artifact to `folder`/NAME/VERSION, all or nothing; return its folder.
 
-    `manifest.weights_sha256` is filled in here. Returns the artifact's folder.
+    `manifest.weights_sha256` is set here.
 
     Raises:
-        FileExistsError: that version exists.
+        FileExistsError: the version exists.
     """
     target = folder / manifest.name / manifest.version
-    if target.exists():
-        raise FileExistsError(f"{target}: this version exists")
     with creating(target) as draft:
         save_file(_tensors(network, statistics), draft / WEIGHTS)
         digest = hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest()
@@ -62,10 +60,10 @@ def load(folder: Path, *, archived: bool = False) -> Model:
 
     Args:
         folder: NAME/VERSION.
-        archived: the folder has a name of its own.
+        archived: the folder is not named after name and version.
 
     Raises:
-        ArtifactError: it is missing, damaged, or not what it says; the text names the rule.
+        ArtifactError: it is missing, damaged or inconsistent; the text names the rule.
     """
     manifest = read_manifest(folder, archived=archived)
     weights = folder / WEIGHTS
@@ -82,11 +80,11 @@ def load(folder: Path, *, archived: bool = False) -> Model:
         raise ArtifactError(f"{WEIGHTS}: SHA-256 is {digest}, manifest says {manifest.weights_sha256}")
     try:
         spec = FeatureSpec.from_dict(manifest.feature_spec)
-        asked = (manifest.architecture.name, manifest.architecture.config)
-        with torch.device("meta"):  # shapes alone: a manifest may ask for more than there is memory
-            expected = _shapes(build(*asked), spec)
+        architecture = (manifest.architecture.name, manifest.architecture.config)
+        with torch.device("meta"):  # shapes only: the manifest may describe more than fits into memory
+            expected = _shapes(build(*architecture), spec)
         tensors = _read_tensors(weights, expected)
-        network = build(*asked)
+        network = build(*architecture)
         network.load_state_dict(
             {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
         )
@@ -98,10 +96,10 @@ def load(folder: Path, *, archived: bool = False) -> Model:
 
 
 def copy(source: Path, target: Path, digest: str) -> None:
-    """Copy an artifact of a digest, complete or not at all; nothing happens if `target` exists.
+    """Copy the artifact with a digest, all or nothing; do nothing if `target` exists.
 
     Raises:
-        ArtifactError: what lies there is another one by now.
+        ArtifactError: the source has another digest.
     """
     if target.exists():
         return
@@ -109,11 +107,11 @@ def copy(source: Path, target: Path, digest: str) -> None:
         for name in (MANIFEST, WEIGHTS):
             shutil.copyfile(source / name, draft / name)
         if load(draft, archived=True).ref.digest != digest:
-            raise ArtifactError("its files were changed after they were checked")
+            raise ArtifactError("its files changed after they were checked")
 
 
 def check_golden(model: Model) -> None:
-    """Run the self-test.
+    """Compare the logits of the golden windows with the recorded ones.
 
     Raises:
         ArtifactError: a logit differs from the recorded one by more than `GOLDEN_TOLERANCE`.
@@ -126,11 +124,11 @@ def check_golden(model: Model) -> None:
 
 
 def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
-    """The manifest of an artifact; its weights are not looked at.
+    """Return the manifest of an artifact without reading its weights.
 
     Args:
         folder: NAME/VERSION.
-        archived: the folder has a name of its own.
+        archived: the folder is not named after name and version.
 
     Raises:
         ArtifactError: it is missing, damaged, or another version's.
@@ -156,17 +154,17 @@ def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
 def _read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            rows = {name: found[name][0] for name in COUNTED if found.get(name)}
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            rows = {name: shapes[name][0] for name in COUNTED if shapes.get(name)}
             rows["golden.logits"] = rows.get("golden.windows", 0)
             wanted = {
                 name: (rows.get(name, 0), *shape[1:]) if name in COUNTED else shape
                 for name, shape in expected.items()
             }
-            if found != wanted or not all(1 <= count <= MAX_COUNTED for count in rows.values()):
-                wrong = sorted(set(found.items()) ^ set(wanted.items()))
+            if shapes != wanted or not all(1 <= count <= MAX_COUNTED for count in rows.values()):
+                wrong = sorted(set(shapes.items()) ^ set(wanted.items()))
                 raise ArtifactError(f"{WEIGHTS}: tensors differ from the architecture's: {wrong[:4]}")
-            tensors = {name: file.get_tensor(name) for name in found}
+            tensors = {name: file.get_tensor(name) for name in shapes}
     except SafetensorError as error:
         raise ArtifactError(f"{WEIGHTS}: {error}") from None
     for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""The manifest of an artifact: everything about a trained model that is not a tensor."""
+"""The manifest of an artifact: all metadata of a trained model."""
 
 import hashlib
 import json
@@ -34,21 +34,21 @@ class Period(_Part):
 
 
 class TrainingData(_Part):
-    """Where the model comes from; enough to train it again bit for bit."""
+    """Data and options of the training, enough to reproduce it bit for bit."""
 
     sha256: Digest
     symbols: tuple[str, ...]
     seed: int
     training: Period
     validation: Period
-    fit: dict[str, float] = {}
-    """How it was fitted: passes, patience, batch, step size, decay. Empty for artifacts of release 0.1."""
+    fit: dict[str, float]
+    """Options of the fit: passes, patience, batch, step size, decay."""
     members: tuple[dict[str, Any], ...] = ()
-    """Of an ensemble: name, version, network and seed of each."""
+    """Of an ensemble: name, version, network and seed of each. Not written for a single network."""
 
 
 class Thresholds(_Part):
-    """Figures of the validation set that clients draw with."""
+    """Levels from the validation set for abstention, colors and alerts."""
 
     abstain: Probability
     """Winning probability below which a signal is abstained."""
@@ -61,16 +61,16 @@ class Thresholds(_Part):
 
 
 class Check(_Part):
-    """One test of the trained model that is too slow to make while serving."""
+    """Result of a test of the trained model that is too slow to run while serving."""
 
     name: str
     value: float
-    """What was measured."""
+    """Measured value."""
     limit: float
-    """What it is held against."""
+    """Value that it is compared with."""
     passed: bool
     text: str
-    """What was measured and what it means, in one sentence."""
+    """Measurement and its meaning, one sentence."""
 
 
 class Reliability(_Part):
@@ -79,7 +79,7 @@ class Reliability(_Part):
     stated: Probability
     """Mean confidence of the bin."""
     realised: Probability
-    """Share of its windows in which the winner came true."""
+    """Share of its windows whose predicted class was realized."""
     count: int = Field(ge=0)
 
 
@@ -97,27 +97,25 @@ class Manifest(_Part):
     thresholds: Thresholds
     metrics: dict[str, float]
     checks: tuple[Check, ...] = ()
-    reliability: tuple[Reliability, ...] = ()
-    """After calibration, lowest confidence first. Empty for artifacts of release 0.1."""
+    reliability: tuple[Reliability, ...] = Field(min_length=1)
+    """After calibration, lowest confidence first."""
     data: TrainingData
     weights_sha256: Digest
 
     def to_bytes(self) -> bytes:
-        """The file's content: equal manifests, equal bytes."""
+        """Return the file's content; equal manifests have equal bytes."""
         values = self.model_dump(mode="json")
-        # What release 0.1 did not know is not written while it is empty: its models keep their digests.
-        for part, name in ((values, "reliability"), (values["data"], "fit"), (values["data"], "members")):
-            if not part[name]:
-                del part[name]
+        if not self.data.members:
+            del values["data"]["members"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @property
     def beats_base_rate(self) -> bool:
-        """Whether validation accuracy is above always saying the most frequent class."""
+        """Whether validation accuracy is above that of always predicting the most frequent class."""
         accuracy, base = (self.metrics.get(f"validation/{name}", 0.0) for name in ("accuracy", "base_rate"))
         return accuracy > base
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the file: names this model version for good."""
+        """SHA-256 of the file, 64 hex digits: the permanent identity of this model version."""
         return hashlib.sha256(self.to_bytes()).hexdigest()

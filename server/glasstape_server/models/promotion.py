@@ -1,4 +1,4 @@
-"""Which version publishes, as somebody decided: one line beside the artifacts."""
+"""The promoted version, which publishes signals: one line in a file beside the artifacts."""
 
 from pathlib import Path
 
@@ -11,14 +11,16 @@ PROMOTED = "PROMOTED"
 
 
 def promote(root: Path, model: str) -> str:
-    """Make a version the one that publishes; a running server follows at its next look. Returns the one before.
+    """Promote a version; return the previous one, NAME@VERSION, or "".
+
+    A running server switches when it next polls the folder.
 
     Args:
         root: folder of artifacts.
         model: NAME@VERSION.
 
     Raises:
-        ArtifactError: there is no such version, or it must not serve.
+        ArtifactError: the version does not exist or must not serve.
     """
     name, _, version = model.partition("@")
     if not name or not version or Path(name).name != name or Path(version).name != version:
@@ -29,21 +31,23 @@ def promote(root: Path, model: str) -> str:
             for folder in root.glob("*/*")
             if (folder / artifact.MANIFEST).is_file()
         )
-        raise ArtifactError(f"model: there is no {model} in {root}; there is {', '.join(known) or 'none'}")
+        raise ArtifactError(
+            f"model: {model} does not exist in {root}; versions: {', '.join(known) or 'none'}"
+        )
     artifact.load(root / name / version)
     try:
-        before = promoted(root)
+        previous = promoted(root)
     except ArtifactError:
-        before = ""  # what cannot be read is replaced
+        previous = ""  # a file that cannot be read is replaced
     files.write(root / PROMOTED, f"{model}\n")
-    return before
+    return previous
 
 
 def promoted(root: Path) -> str:
-    """The promoted version, NAME@VERSION; empty if nobody chose one.
+    """Return the promoted version, NAME@VERSION; empty if none was promoted.
 
     Raises:
-        ArtifactError: somebody did, and it cannot be read.
+        ArtifactError: the file cannot be read.
     """
     try:
         return (root / PROMOTED).read_text().strip()[:200]

@@ -1,4 +1,4 @@
-"""The model versions on disk, which of them serve, and which one publishes signals.
+"""Model versions on disk: which of them serve, and which one publishes signals.
 
 Layout: ROOT/NAME/VERSION/{manifest.json, weights.safetensors}. Versions of one name are ordered
 naturally (2 < 10). A journal may refer to a version that was removed from ROOT later, so every
@@ -18,10 +18,10 @@ from glasstape_server.models.model import Model
 from glasstape_server.models.promotion import PROMOTED, promoted
 
 Stamp = tuple[tuple[str, int, int], ...]
-
+"""Name, size and modification time of each file of a folder."""
 
 _PROMOTION = (PROMOTED, "-")
-"""Under which a promotion that cannot be followed stands among the refusals."""
+"""Key of a promotion that cannot be followed, among the refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,20 @@ class Refusal:
 
 
 class Repository:
-    """Reads are safe from any thread; changes are made by one caller at a time."""
+    """The versions of one folder. Reads are safe on any thread; changes need one caller at a time.
+
+    Args:
+        root: folder of artifacts.
+        archive: folder of copies, by digest.
+        interval: bar interval to publish signals for; only a model for it may publish.
+        preferred: NAME or NAME@VERSION that publishes; empty: the promoted one, else the first by name.
+    """
 
     def __init__(self, root: Path, archive: Path, interval: str, preferred: str = "") -> None:
         self.root = root
         self.archive = archive
         self.interval = interval
-        """Length of the bars that are signalled; only a model for these may publish."""
+        """Bar interval to publish signals for."""
         self.preferred = preferred
         self._models: dict[tuple[str, str], Model] = {}
         self._archived: dict[str, Model] = {}
@@ -61,18 +68,18 @@ class Repository:
         return self._active
 
     def models(self) -> list[Model]:
-        """Ready versions, by name, newest version first."""
+        """Return the ready versions, by name, newest version first."""
         return [self._models[key] for key in sorted(self._models, key=_order)]
 
     def refusals(self) -> list[Refusal]:
-        """Refused versions, by name, newest version first."""
+        """Return the refused versions, by name, newest version first."""
         return [self._refusals[key] for key in sorted(self._refusals, key=_order)]
 
     def get(self, model: str) -> Model:
-        """The model of "name", "name@version" or "" (the active one).
+        """Return the model of "name", "name@version" or "" (the active one).
 
         Raises:
-            NotFound: there is none; the message lists what there is.
+            NotFound: no ready version matches; the message lists those that are ready.
         """
         if not model:
             return self.active
@@ -83,35 +90,35 @@ class Repository:
         known = ", ".join(f"{m.ref.name}@{m.ref.version}" for m in self.models()) or "none"
         raise NotFound(
             "MODEL_NOT_FOUND",
-            f"model: {model[:80]!r} is not ready here; ready: {known}",
+            f"model: {model[:80]!r} is not ready; ready: {known}",
             metadata={"model": model[:80]},
         )
 
     def by_digest(self, digest: str) -> Model:
-        """A version by its digest, from the archive if it serves no more.
+        """Return a version by its digest, from the archive if it no longer serves.
 
         Raises:
-            NotFound: it was never published here, or its archived copy is damaged.
+            NotFound: it never published on this server, or its archived copy is damaged.
         """
         for model in self._models.values():
             if model.ref.digest == digest:
                 return model
         if digest not in self._archived:
             try:
-                found = artifact.load(self.archive / digest, archived=True)
-                if found.ref.digest != digest:
-                    raise ArtifactError(f"the archived copy is of {found.ref.digest[:12]}")
+                copy = artifact.load(self.archive / digest, archived=True)
+                if copy.ref.digest != digest:
+                    raise ArtifactError(f"the archived copy has the digest {copy.ref.digest[:12]}")
             except ArtifactError as error:
                 raise NotFound(
                     "MODEL_NOT_FOUND", f"model {digest[:12]}: {error}", metadata={"digest": digest}
                 ) from None
-            self._archived[digest] = found
+            self._archived[digest] = copy
         return self._archived[digest]
 
     def seen_until(self, digest: str) -> int:
-        """Last close that the model of a digest has learnt from, microseconds; 0 if it is not known here.
+        """Return the last close in a model's training data, microseconds since 1970; 0 for an unknown digest.
 
-        Reads a manifest at most, once for each digest.
+        Reads one manifest at most, once for each digest.
         """
         if digest not in self._seen:
             known = next((m.manifest for m in self._models.values() if m.ref.digest == digest), None)
@@ -124,24 +131,24 @@ class Repository:
         return self._seen[digest]
 
     def keep(self, model: Model) -> None:
-        """Copy a version to the archive, so that its signals can be reopened for good.
+        """Copy a version to the archive, so that its past signals can always be reopened.
 
         Raises:
-            ArtifactError: its files are not what was loaded.
+            ArtifactError: its files have changed since they were loaded.
             OSError: they cannot be copied.
         """
         ref = model.ref
         artifact.copy(self.root / ref.name / ref.version, self.archive / ref.digest, ref.digest)
 
     def discover(self) -> list[Model]:
-        """Load and check every new version on disk; returns those that may serve.
+        """Load and check every new version on disk; return those that may serve.
 
-        They serve only after `admit`. Versions that fail are remembered as refused until their files
-        change. Versions whose folder is gone serve on until the process ends.
+        They serve only after `admit`. Versions that fail are refused until their files change. Versions
+        whose folder was removed keep serving until the process ends.
         """
-        found = []
+        loaded = []
         for folder in self._folders():
-            key = (_legible(folder.parent.name), _legible(folder.name))
+            key = (_printable(folder.parent.name), _printable(folder.name))
             try:
                 stamp = _stamp(folder)
             except OSError as error:
@@ -151,48 +158,48 @@ class Repository:
             if key in self._models or (refusal is not None and refusal.stamp == stamp):
                 continue
             try:
-                found.append(artifact.load(folder))
+                loaded.append(artifact.load(folder))
                 self._refusals.pop(key, None)
             except ArtifactError as error:
                 self._refusals[key] = Refusal(*key, str(error), stamp)
             except OSError as error:
                 self._refusals[key] = Refusal(*key, error.strerror or "cannot be read", stamp)
-        return found
+        return loaded
 
-    def refuse(self, model: Model, reason: str, *, for_good: bool = True) -> None:
-        """Remember that a loaded version failed later (while warming, say).
+    def refuse(self, model: Model, reason: str, *, permanent: bool = True) -> None:
+        """Refuse a version that failed after it was loaded, such as while warming up.
 
         Args:
             model: the version.
-            reason: why.
-            for_good: until its files change; else it is tried again at the next look.
+            reason: cause.
+            permanent: until its files change; else it is tried again at the next poll.
         """
         key = (model.ref.name, model.ref.version)
-        stamp = _stamp(self.root / key[0] / key[1]) if for_good else ()
+        stamp = _stamp(self.root / key[0] / key[1]) if permanent else ()
         self._refusals[key] = Refusal(*key, reason, stamp)
 
     def admit(self, model: Model) -> bool:
-        """Let a checked and warmed version serve; returns whether another version is active now."""
+        """Let a checked and warmed-up version serve; return whether the active version changed."""
         return self._elect({**self._models, (model.ref.name, model.ref.version): model})
 
     def follow_promotion(self) -> bool:
-        """Let the version publish that was promoted since; returns whether another version is active now."""
+        """Activate the version that was promoted since; return whether the active version changed."""
         return self._elect(self._models)
 
     def _elect(self, candidates: dict[tuple[str, str], Model]) -> bool:
-        """Choose who publishes: one name, the wanted one or the first; of it the newest version."""
+        """Choose the active version: the newest of the wanted name, or else of the first name."""
         usable = [candidates[key] for key in sorted(candidates, key=_order)]
         usable = [m for m in usable if m.manifest.interval == self.interval]
         name, version = self._wanted(usable)
         chosen = (m for m in usable if m.ref.name == name and version in ("", m.ref.version))
         newest = next(chosen, self._active)
         if newest is not None and newest is not self._active:
-            self.keep(newest)  # first: if it fails, the version is found again at the next look
+            self.keep(newest)  # first: if it fails, the version is found again at the next poll
         changed, self._models, self._active = newest is not self._active, candidates, newest
         return changed
 
     def _wanted(self, usable: Sequence[Model]) -> tuple[str, str]:
-        """Name and version that are to publish: the preferred one, or else the promoted one, or the first."""
+        """Return name and version to publish: the preferred one, else the promoted one, else the first."""
         first = min((m.ref.name for m in usable), default="")
         if self.preferred:
             name, _, version = self.preferred.partition("@")
@@ -200,19 +207,19 @@ class Repository:
         try:
             name, _, version = promoted(self.root).partition("@")
         except ArtifactError as error:
-            self._complain(str(error))
+            self._refuse_promotion(str(error))
             return (self._active.ref.name, self._active.ref.version) if self._active else (first, "")
         if not name:
             return first, ""
         if usable and not any((m.ref.name, m.ref.version) == (name, version) for m in usable):
             ready = ", ".join(f"{m.ref.name}@{m.ref.version}" for m in usable)
             missing = f"{name}@{version}, which is not ready for {self.interval} bars"
-            self._complain(f"{PROMOTED} names {missing}; ready: {ready}")
+            self._refuse_promotion(f"{PROMOTED} names {missing}; ready: {ready}")
             return (self._active.ref.name, self._active.ref.version) if self._active else (first, "")
         self._refusals.pop(_PROMOTION, None)
         return name, version
 
-    def _complain(self, reason: str) -> None:
+    def _refuse_promotion(self, reason: str) -> None:
         self._refusals[_PROMOTION] = Refusal(*_PROMOTION, reason, ((reason, 0, 0),))
 
     def _folders(self) -> list[Path]:
@@ -227,22 +234,20 @@ class Repository:
         ]
 
 
-def _legible(name: str) -> str:
-    """A folder's name for logs and messages, whatever bytes it has."""
+def _printable(name: str) -> str:
+    """Return a folder's name as printable text for logs and messages."""
     return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
 def _stamp(folder: Path) -> Stamp:
-    """Changes whenever a file of the folder does."""
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        status = path.stat()
-        found.append((path.name, status.st_size, status.st_mtime_ns))
-    return tuple(found)
+    """Return the stamp of a folder; it changes whenever one of its files does."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    statuses = [(path.name, path.stat()) for path in paths]
+    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in statuses)
 
 
 def _order(key: tuple[str, str]) -> tuple[str, tuple[tuple[int, int, str], ...]]:
-    """By name, then newest version first: digits count as numbers."""
+    """Return a key that sorts by name, then newest version first; digits count as numbers."""
     name, version = key
     parts = re.findall(r"[0-9]+|[^0-9]+", version)
     return name, tuple((-int(p), 0, "") if p[0] in "0123456789" else (0, 1, p) for p in parts)

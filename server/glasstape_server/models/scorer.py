@@ -1,4 +1,4 @@
-"""Normalisation and network in one, and what the network shows of its inside."""
+"""Normalization and network as one module, with its activations and attention."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ from glasstape_server.models.networks.network import Attention, Attentive, Convo
 
 
 class Scorer(nn.Module):
-    """Normalisation and network in one: windows in the features' own units -> logits."""
+    """Normalization and network as one module: windows in the features' own units -> logits."""
 
     mean: Tensor
     deviation: Tensor
@@ -17,37 +17,41 @@ class Scorer(nn.Module):
         self.network = network
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
-        self.register_buffer("_inverse", 1 / deviation)  # a product costs a quarter of a division
+        self.register_buffer("_inverse", 1 / deviation)  # a multiplication costs a quarter of a division
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Logits (batch, 3) of windows (batch, time, feature)."""
-        return self.network(self._normalised(windows))  # type: ignore[no-any-return]
+        """Return logits (batch, 3) of windows (batch, time, feature)."""
+        return self.network(self._normalized(windows))  # type: ignore[no-any-return]
 
     def convolve(self, windows: Tensor) -> Tensor:
-        """Activations of the last convolution; see `network.Convolutional`.
+        """Return the activations of the last convolution; see `network.Convolutional`.
 
         Raises:
-            TypeError: the network has none to show.
+            TypeError: the network is not convolutional.
         """
         if not isinstance(self.network, Convolutional):
-            raise TypeError(f"{type(self.network).__name__} shows no convolution")
-        return self.network.convolve(self._normalised(windows))
+            raise TypeError(f"{type(self.network).__name__} is not convolutional")
+        return self.network.convolve(self._normalized(windows))
 
     def classify(self, activations: Tensor) -> Tensor:
-        """Logits from those activations."""
+        """Return logits (batch, 3) of activations as `convolve` returns them.
+
+        Raises:
+            TypeError: the network is not convolutional.
+        """
         if not isinstance(self.network, Convolutional):
-            raise TypeError(f"{type(self.network).__name__} shows no convolution")
+            raise TypeError(f"{type(self.network).__name__} is not convolutional")
         return self.network.classify(activations)
 
     def attend(self, windows: Tensor) -> tuple[Tensor, Attention]:
-        """Logits and attention; see `network.Attentive`.
+        """Return logits (batch, 3) and attention; see `network.Attentive`.
 
         Raises:
-            TypeError: the network has none to show.
+            TypeError: the network has no attention.
         """
         if not isinstance(self.network, Attentive):
-            raise TypeError(f"{type(self.network).__name__} shows no attention")
-        return self.network.attend(self._normalised(windows))
+            raise TypeError(f"{type(self.network).__name__} has no attention")
+        return self.network.attend(self._normalized(windows))
 
-    def _normalised(self, windows: Tensor) -> Tensor:
+    def _normalized(self, windows: Tensor) -> Tensor:
         return (windows - self.mean) * self._inverse

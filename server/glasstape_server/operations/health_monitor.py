@@ -71,7 +71,7 @@ class Watchman:
         """Tell what has changed."""
         if self._parts.ingest.last_error:
             await self._parts.ingest.probe_disk()
-        self._parts.gate.try_again()
+        self._parts.gate.retry_audit()
         found = tuple(self._reasons())
         self._server.set_health_reasons(tuple(reason.text for reason in found))
         before = {name for reason in self._told for name in reason.services}
@@ -105,7 +105,7 @@ class Watchman:
         for reason in (parts.pipeline.degraded_reason, parts.hub.degraded_reason):
             if reason:
                 yield Reason(f"signals wait: {reason}", (SERVER, _FEED))
-        for trouble in (parts.hub.journal.degraded_reason, parts.gate.trouble):
+        for trouble in (parts.hub.journal.degraded_reason, parts.gate.last_error):
             if trouble:
                 yield Reason(trouble, ())
         for warning in parts.certificates.warnings() if parts.certificates is not None else ():

@@ -1,4 +1,4 @@
-"""From logits to confidences that mean what they say, and the figures that go with them."""
+"""Calibration of logits, and the metrics of calibrated probabilities."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,12 +20,22 @@ BINS = 15
 
 
 def log_loss(stated: Floats, labels: Ints) -> float:
-    """Mean negative log probability of what happened, in nats."""
+    """Return the mean negative log probability of the realized class, in nats.
+
+    Args:
+        stated: probabilities, (n, 3).
+        labels: class indices, (n,).
+    """
     return float(log_loss_of_each(stated, labels).mean())
 
 
 def log_loss_of_each(stated: Floats, labels: Ints) -> Floats:
-    """Negative log probability of what happened, (n,), in nats."""
+    """Return the negative log probability of each realized class, (n,), in nats.
+
+    Args:
+        stated: probabilities, (n, 3).
+        labels: class indices, (n,).
+    """
     return np.asarray(-np.log(np.maximum(stated[np.arange(len(labels)), labels], 1e-300)))
 
 
@@ -48,7 +58,12 @@ def fit_temperature(logits: Floats, labels: Ints) -> float:
 
 
 def thresholds(stated: Floats, labels: Ints) -> Thresholds:
-    """Abstention, colour ramp and alert level from validation probabilities (n, 3)."""
+    """Return levels for abstention, color ramp and alerts.
+
+    Args:
+        stated: validation probabilities, (n, 3).
+        labels: class indices, (n,).
+    """
     up = stated[:, 2]
     base = float((labels == 2).mean())
     return Thresholds(
@@ -60,47 +75,65 @@ def thresholds(stated: Floats, labels: Ints) -> Thresholds:
 
 
 def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[Reliability, ...]:
-    """Points of the reliability diagram: what was said against what came, in bins of equal mass.
+    """Return the points of the reliability diagram, in bins of equal mass.
 
     Args:
         stated: probabilities, (n,).
-        happened: whether it came, (n,).
+        happened: whether the event occurred, (n,).
     """
     number = equal_mass_bins(stated, BINS)
     counts = np.bincount(number, minlength=BINS)
-    said, came = (np.bincount(number, values, BINS) / np.maximum(counts, 1) for values in (stated, happened))
+    means, shares = (
+        np.bincount(number, values, BINS) / np.maximum(counts, 1) for values in (stated, happened)
+    )
     return tuple(
-        Reliability(stated=_rounded(said[i]), realised=_rounded(came[i]), count=int(counts[i]))
+        Reliability(stated=_rounded(means[i]), realised=_rounded(shares[i]), count=int(counts[i]))
         for i in counts.nonzero()[0]
     )
 
 
 def calibration_error(points: Sequence[Reliability]) -> float:
-    """ECE over equally filled bins (Naeini et al. 2015)."""
+    """Return the expected calibration error over bins of equal mass (Naeini et al. 2015)."""
     total = sum(point.count for point in points)
     return sum(abs(point.stated - point.realised) * point.count for point in points) / total
 
 
 def expected_calibration_error(stated: Floats, labels: Ints) -> float:
-    """Top-label ECE of probabilities (n, 3) (Guo et al. 2017, eq. 3)."""
+    """Return the top-label calibration error of probabilities (n, 3) (Guo et al. 2017, eq. 3).
+
+    Args:
+        stated: probabilities, (n, 3).
+        labels: class indices, (n,).
+    """
     return calibration_error(reliability(stated.max(axis=1), stated.argmax(axis=1) == labels))
 
 
 def classwise_calibration_error(stated: Floats, labels: Ints) -> float:
-    """Mean over the classes of their ECE (Kull et al. 2019, eq. 4)."""
+    """Return the mean over the classes of their calibration errors (Kull et al. 2019, eq. 4).
+
+    Args:
+        stated: probabilities, (n, 3).
+        labels: class indices, (n,).
+    """
     return float(
         np.mean([calibration_error(reliability(stated[:, c], labels == c)) for c in range(stated.shape[1])])
     )
 
 
 def metrics(stated: Floats, labels: Ints, abstain: float) -> dict[str, float]:
-    """Quality figures with the base rates they must be held against."""
+    """Return quality metrics and the base rates to compare them with.
+
+    Args:
+        stated: calibrated probabilities, (n, 3).
+        labels: class indices, (n,).
+        abstain: winning probability below which a signal is abstained.
+    """
     winner = stated.argmax(axis=1)
     correct = winner == labels
     kept: NDArray[np.bool_] = stated.max(axis=1) >= abstain
     calls = kept & (winner != Direction.FLAT)
     shares = np.bincount(labels, minlength=3) / len(labels)
-    found = {
+    values = {
         "accuracy": correct.mean(),
         "base_rate": shares.max(),
         "kept_accuracy": correct[kept].mean() if kept.any() else 0.0,
@@ -114,25 +147,29 @@ def metrics(stated: Floats, labels: Ints, abstain: float) -> dict[str, float]:
         "classwise_ece": classwise_calibration_error(stated, labels),
         "up_base_rate": shares[2],
     }
-    return {name: _rounded(value) for name, value in found.items()}
+    return {name: _rounded(value) for name, value in values.items()}
 
 
 def novelty_statistics(training: Examples, validation: Examples) -> tuple[Tensor, Tensor, Tensor]:
-    """Centre, inverse covariance and validation quantiles of the Mahalanobis distance.
+    """Return center, inverse covariance and validation quantiles of the Mahalanobis distance.
 
-    The covariance is shrunk towards its mean variance (Ledoit and Wolf 2004, eq. 14), so that it can
-    be inverted whatever the data.
+    The covariance is shrunk towards its mean variance (Ledoit and Wolf 2004, eq. 14), so that its
+    inverse always exists.
 
     Args:
-        training: normalised windows.
+        training: normalized windows.
         validation: the same of the validation part.
+
+    Returns:
+        float32 tensors: center (time x feature,), inverse covariance (time x feature, time x feature) and
+        distances at 0 .. 100 % of the validation windows (101,).
     """
     count = len(training)
-    centre = sum(part.sum(axis=0) for part in _flat(training)) / count
-    size = len(centre)
+    center = sum(part.sum(axis=0) for part in _flat(training)) / count
+    size = len(center)
     covariance, fourth = np.zeros((size, size)), 0.0
     for part in _flat(training):
-        offset = part - centre
+        offset = part - center
         covariance += offset.T @ offset / count
         fourth += float(((offset**2).sum(axis=1) ** 2).sum())
     target = np.trace(covariance) / size
@@ -140,9 +177,9 @@ def novelty_statistics(training: Examples, validation: Examples) -> tuple[Tensor
     spread = fourth / count**2 / size - (covariance**2).sum() / count / size
     shrinkage = min(1.0, max(spread / max(distance, 1e-300), 1e-6))
     precision = np.linalg.inv((1 - shrinkage) * covariance + shrinkage * max(target, 1e-12) * np.eye(size))
-    far = np.concatenate([_distance(part - centre, precision) for part in _flat(validation)])
+    far = np.concatenate([_distance(part - center, precision) for part in _flat(validation)])
     quantiles = np.maximum.accumulate(np.quantile(far, np.linspace(0, 1, 101)))
-    return tuple(torch.tensor(part, dtype=torch.float32) for part in (centre, precision, quantiles))  # type: ignore[return-value]
+    return tuple(torch.tensor(part, dtype=torch.float32) for part in (center, precision, quantiles))  # type: ignore[return-value]
 
 
 def _flat(data: Examples) -> Iterator[Floats]:

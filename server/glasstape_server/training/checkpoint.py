@@ -1,4 +1,4 @@
-"""What an interrupted training goes on from: one safetensors file, written after every pass."""
+"""Checkpoints of a training: one safetensors file, written after every pass over the data."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -15,27 +15,27 @@ STATE = "state"
 
 
 class CheckpointError(ValueError):
-    """This training cannot go on from that file; the text says why."""
+    """A checkpoint that this training cannot resume from; the text gives the cause."""
 
 
 @dataclass
 class Progress:
-    """Where a training stands after a pass."""
+    """State of a training after a pass."""
 
     epoch: int = 0
     best: float = float("inf")
     """Best validation loss so far, in nats."""
     waited: int = 0
-    """Passes since."""
+    """Passes since the best."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
 class Checkpoint:
-    """The file of one training.
+    """The checkpoint file of one training.
 
     Args:
-        path: where it lies.
-        fingerprint: of everything that decides the result; a file of another training is refused.
+        path: the file.
+        fingerprint: of everything that decides the result; a checkpoint with another one is refused.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -46,14 +46,21 @@ class Checkpoint:
         self,
         progress: Progress,
         network: nn.Module,
-        optimiser: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer,
         order: torch.Generator,
     ) -> None:
-        """Write everything, complete or not at all."""
+        """Write the state of a training, all or nothing.
+
+        Args:
+            progress: what was reached.
+            network: its weights.
+            optimizer: its moments.
+            order: generator of the order of the examples.
+        """
         tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in progress.best_weights.items()}
-        for number, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in state.items()}
+        for number, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in state.items()}
         tensors |= {"random.global": torch.get_rng_state(), "random.order": order.get_state()}
         figures = {name: value for name, value in asdict(progress).items() if name != "best_weights"}
         metadata = {STATE: json.dumps({**figures, "fingerprint": self._fingerprint})}
@@ -64,12 +71,12 @@ class Checkpoint:
             )
 
     def restore(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, order: torch.Generator
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, order: torch.Generator
     ) -> Progress | None:
-        """Set everything as it was after the last whole pass; None if there is no file.
+        """Restore the state after the last complete pass; return what was reached, None without a file.
 
         Raises:
-            CheckpointError: the file is damaged, or another training's.
+            CheckpointError: the file is damaged, or of another training.
         """
         if not self.path.is_file():
             return None
@@ -78,15 +85,17 @@ class Checkpoint:
                 state = json.loads(file.metadata()[STATE])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{self.path}: damaged ({error}); delete it to begin anew") from None
+            raise CheckpointError(f"{self.path}: damaged ({error}); delete it to start over") from None
         if state.pop("fingerprint") != self._fingerprint:
-            raise CheckpointError(f"{self.path}: is of other data or options; delete it to begin anew")
+            raise CheckpointError(
+                f"{self.path}: was made with other data or options; delete it to start over"
+            )
         network.load_state_dict(_under("network.", tensors))
-        saved = optimiser.state_dict()
-        for name, tensor in _under("optimiser.", tensors).items():
-            number, _, what = name.partition(".")
-            saved["state"].setdefault(int(number), {})[what] = tensor
-        optimiser.load_state_dict(saved)
+        saved = optimizer.state_dict()
+        for name, tensor in _under("optimizer.", tensors).items():
+            number, _, field_name = name.partition(".")
+            saved["state"].setdefault(int(number), {})[field_name] = tensor
+        optimizer.load_state_dict(saved)
         torch.set_rng_state(tensors["random.global"])
         order.set_state(tensors["random.order"])
         return Progress(**state, best_weights=_under("best.", tensors))

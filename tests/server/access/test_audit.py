@@ -2,7 +2,6 @@ import json
 import resource
 
 import pytest
-from glasstape_server.access import audit
 from glasstape_server.access.audit import AuditLog, parts, verify
 
 
@@ -10,14 +9,14 @@ from glasstape_server.access.audit import AuditLog, parts, verify
 def path(tmp_path):
     log = AuditLog(tmp_path / "audit.log")
     for number in range(5):
-        log.note("admitted", method="/x", who=f"desk {number}")
+        log.record("admitted", method="/x", who=f"desk {number}")
     log.close()
     return tmp_path / "audit.log"
 
 
 def test_lines_are_json_and_go_on_after_a_restart(path):
     log = AuditLog(path)
-    log.note("refused", method="/y", reason="TOKEN_UNKNOWN")
+    log.record("refused", method="/y", reason="TOKEN_UNKNOWN")
     log.close()
     assert list(verify(path)) == []
     last = json.loads(path.read_text().splitlines()[-1].partition(" ")[2])
@@ -36,11 +35,11 @@ def test_lines_are_json_and_go_on_after_a_restart(path):
     ],
     ids=["removed", "changed", "swapped", "beheaded", "doubled"],
 )
-def test_what_was_done_to_it_is_found(path, change):
+def test_damage_and_gaps_are_found(path, change):
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
     found = list(verify(path))
     assert found
-    assert all("is not what was written, or one before it is missing" in text for text in found)
+    assert all("is damaged, or a line before it is missing" in text for text in found)
 
 
 def test_one_broken_line_hides_no_other(path):
@@ -48,7 +47,7 @@ def test_one_broken_line_hides_no_other(path):
     lines[1] = lines[1].replace("desk 1", "desk 7")
     lines[3] = lines[3].replace("desk 3", "desk 8")
     path.write_text("\n".join(lines) + "\n")
-    assert [text.split(": ")[1].split(" is ")[0] for text in verify(path)] == ["line 2", "line 4"]
+    assert [text.split(": ")[1].split(" is damaged")[0] for text in verify(path)] == ["line 2", "line 4"]
 
 
 @pytest.fixture
@@ -64,18 +63,18 @@ def full():
 
 
 @pytest.mark.parametrize("room", [0, 20])
-def test_a_full_disk_loses_lines_says_so_and_forges_nothing(path, full, room):
+def test_a_full_disk_loses_lines_says_so_and_leaves_no_half_line(path, full, room):
     log = AuditLog(path)
     full(path.stat().st_size + room)  # none, or for half a line
     for _ in range(3):
-        log.note("admitted", method="/lost")
-    assert "the audit log cannot be written" in log.trouble
-    log.try_again()
-    assert log.trouble
+        log.record("admitted", method="/lost")
+    assert "the audit log cannot be written" in log.last_error
+    log.retry()
+    assert log.last_error
     full(resource.RLIM_INFINITY)
-    log.try_again()
-    assert not log.trouble
-    log.note("admitted", method="/z")
+    log.retry()
+    assert not log.last_error
+    log.record("admitted", method="/z")
     log.close()
     assert list(verify(path)) == []
     rows = [json.loads(line.partition(" ")[2]) for line in path.read_text().splitlines()]
@@ -83,12 +82,13 @@ def test_a_full_disk_loses_lines_says_so_and_forges_nothing(path, full, room):
     assert rows[5]["lines"] == 3
 
 
-def test_a_large_log_goes_on_in_a_new_file_and_the_oldest_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(audit, "LARGE", 500)
+def test_a_large_log_goes_on_in_a_new_file_and_the_oldest_goes(tmp_path):
     path = tmp_path / "audit.log"
     for number in range(40):
-        log = AuditLog(path, keep=3)  # opened anew each time: the chain goes on over restarts, too
-        log.note("admitted", method="/x", who=f"desk {number}")
+        log = AuditLog(
+            path, keep=3, max_bytes=500
+        )  # opened anew each time: the chain goes on over restarts, too
+        log.record("admitted", method="/x", who=f"desk {number}")
         log.close()
     files = parts(path)
     assert [file.name for file in files] == ["audit.log", "audit.log.1", "audit.log.2", "audit.log.3"]
@@ -107,7 +107,7 @@ def test_a_torn_line_of_a_power_cut_is_told_and_does_not_swallow_the_next(path):
     with path.open("a") as file:
         file.write("12ab {torn")
     log = AuditLog(path)
-    log.note("admitted", method="/z")
+    log.record("admitted", method="/z")
     log.close()
     assert json.loads(path.read_text().splitlines()[-1].partition(" ")[2])["method"] == "/z"
     assert "line 6" in next(verify(path))

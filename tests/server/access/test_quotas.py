@@ -1,9 +1,11 @@
+from contextlib import ExitStack
+
 import pytest
-from glasstape_server.access import quotas as module
 from glasstape_server.access.quotas import Limits, Quotas
 from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.values import Principal
 
+FREE = Quotas(Limits())
 A, B = Principal("a", "desk"), Principal("b", "robot")
 
 
@@ -14,11 +16,18 @@ def _refused(function, *arguments):
     return error.value.retry_after
 
 
-def test_without_limits_everything_goes():
-    quotas = Quotas(Limits())
+def test_without_limits_nothing_is_refused_where_the_same_calls_are_with_limits():
     for _ in range(1000):
-        quotas.windows(A, 10_000)
-        quotas.passes(A, 10_000)
+        FREE.windows(A, 10_000)
+        FREE.passes(A, 10_000)
+    with ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(FREE.stream(A))
+    limited = Quotas(Limits(streams=1, windows_per_second=1, explain_passes_per_minute=1))
+    limited.windows(A, 10_000)
+    limited.passes(A, 10_000)
+    for call in (limited.windows, limited.passes):
+        _refused(call, A, 1)
 
 
 def test_windows_come_back_with_time_and_each_caller_has_his_own():
@@ -29,10 +38,9 @@ def test_windows_come_back_with_time_and_each_caller_has_his_own():
     quotas.windows(B, 1)
 
 
-def test_the_wait_that_is_told_is_enough(monkeypatch):
+def test_the_wait_that_is_told_is_enough():
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    quotas = Quotas(Limits(explain_passes_per_minute=60))
+    quotas = Quotas(Limits(explain_passes_per_minute=60), clock=lambda: now[0])
     quotas.passes(A, 30)
     wait = _refused(quotas.passes, A, 1)
     now[0] += wait

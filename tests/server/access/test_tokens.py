@@ -3,20 +3,19 @@ import os
 import time
 
 import pytest
-from glasstape_server.access import tokens as module
 from glasstape_server.access.scopes import Scope
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain.errors import Unauthenticated
 
 
-@pytest.fixture(autouse=True)
-def _look_at_once(monkeypatch):
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+def opened(path, **options):
+    """A file that is looked at for every call."""
+    return TokenFile(path, poll_interval=0, **options)
 
 
 @pytest.fixture
 def file(tmp_path):
-    return TokenFile(tmp_path / "tokens.json")
+    return opened(tmp_path / "tokens.json")
 
 
 def _reason(function, *arguments):
@@ -27,7 +26,7 @@ def _reason(function, *arguments):
 
 def test_a_token_is_its_principal_and_never_stored(file):
     grant, token = file.create("desk 3", [Scope.SIGNALS, Scope.EXPLAIN])
-    principal = TokenFile(file.path).authenticate(token)
+    principal = opened(file.path).authenticate(token)
     assert (principal.name, principal.scopes) == ("desk 3", {"signals", "explain"})
     secret = token.split("_", 2)[2]
     assert len(secret) > 40
@@ -62,7 +61,7 @@ def test_an_expired_token_ends(file):
 
 def test_a_running_server_sees_what_another_process_changed(file):
     grant, token = file.create("a", [Scope.SIGNALS])
-    running = TokenFile(file.path)
+    running = opened(file.path)
     principal = running.authenticate(token)
     running.check(principal)
     _, later = file.create("b", [Scope.ADMIN])
@@ -87,8 +86,8 @@ def test_narrowed_scopes_end_what_was_let_in_before(file):
 def test_a_file_that_others_may_read_is_refused(file):
     file.create("a", [Scope.SIGNALS])
     file.path.chmod(0o644)
-    with pytest.raises(ValueError, match="others may read it; chmod 600"):
-        TokenFile(file.path)
+    with pytest.raises(ValueError, match="other users may read it; run chmod 600"):
+        opened(file.path)
 
 
 @pytest.mark.parametrize(
@@ -106,34 +105,34 @@ def test_a_file_that_others_may_read_is_refused(file):
 def test_a_broken_file_is_refused_at_the_start_and_changes_nothing_later(file, text, caplog):
     _, token = file.create("a", [Scope.SIGNALS])
     file.path.write_text(text)
-    with pytest.raises(ValueError, match="is no file of tokens"):
-        TokenFile(file.path)
+    with pytest.raises(ValueError, match="not a token file"):
+        opened(file.path)
     assert file.authenticate(token).name == "a"
-    assert "is no file of tokens" in caplog.text
+    assert "not a token file" in caplog.text
 
 
 def test_what_is_wrong_with_a_file_is_told_by_row_and_field(file):
     file.create("a", [Scope.SIGNALS])
     rows = json.loads(file.path.read_text())
     file.path.write_text(json.dumps([*rows, {**rows[0], "expires": "soon"}]))
-    with pytest.raises(ValueError, match=r"is no file of tokens: 1\.expires: .*valid number"):
-        TokenFile(file.path)
+    with pytest.raises(ValueError, match=r"not a token file: 1\.expires: .*valid number"):
+        opened(file.path)
 
 
-def test_a_file_that_stays_unreadable_lets_nobody_in(file, monkeypatch):
+def test_a_file_that_stays_unreadable_grants_nothing(file):
     _, token = file.create("a", [Scope.SIGNALS])
-    running = TokenFile(file.path)
+    running = opened(file.path, grace=0.2)
     principal = running.authenticate(token)
     file.revoke(file.create("b", [Scope.SIGNALS])[0].id)
     file.path.chmod(0o640)  # as an edit by hand might leave it
     assert running.authenticate(token).name == "a"
-    assert "others may read it" in running.trouble
-    monkeypatch.setattr(module, "UNREADABLE_SECONDS", 0.0)
+    assert "other users may read it" in running.last_error
+    time.sleep(0.25)
     assert _reason(running.check, principal) == "TOKEN_REVOKED"
     assert _reason(running.authenticate, token) == "TOKEN_UNKNOWN"
     file.path.chmod(0o600)
     assert running.authenticate(token).name == "a"
-    assert not running.trouble
+    assert not running.last_error
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

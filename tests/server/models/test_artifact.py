@@ -7,7 +7,6 @@ import pytest
 import torch
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import MANIFEST, WEIGHTS, ArtifactError
-from glasstape_server.models.manifest import Manifest
 from glasstape_server.settings import BUNDLED_MODELS
 from safetensors.torch import load_file, save_file
 
@@ -114,12 +113,20 @@ def test_novelty_grows_with_distance(bundled):
     assert bundled.novelty(centre)[0] < bundled.novelty(usual).mean() < 1.0
 
 
-def test_a_manifest_of_release_0_1_keeps_its_digest(bundled):
-    """What later releases know is not written while it is empty: the identity of a model is for good."""
-    values = json.loads(bundled.manifest.to_bytes())
-    del values["reliability"], values["data"]["fit"]
-    older = (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
-    assert Manifest.model_validate_json(older).digest == hashlib.sha256(older).hexdigest()
+def test_the_digest_is_that_of_the_file(bundled):
+    content = (SOURCE / MANIFEST).read_bytes()
+    assert bundled.manifest.digest == hashlib.sha256(content).hexdigest()
+    assert bundled.manifest.to_bytes() == content
+
+
+@pytest.mark.parametrize("missing", [("reliability",), ("data", "fit"), ("feature_spec",)])
+def test_a_manifest_without_one_of_its_parts_is_refused(folder, missing):
+    values = json.loads((folder / MANIFEST).read_bytes())
+    part = values["data"] if len(missing) == 2 else values
+    del part[missing[-1]]
+    (folder / MANIFEST).write_text(json.dumps(values))
+    with pytest.raises(ArtifactError, match=rf"{'.'.join(missing)}: Field required"):
+        artifact.load(folder)
 
 
 def test_a_header_that_claims_too_much_is_refused_before_it_is_read(folder):

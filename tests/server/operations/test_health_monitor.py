@@ -38,10 +38,10 @@ class Ingest:
 
 
 class Gate:
-    trouble = ""
+    last_error = ""
     tries = 0
 
-    def try_again(self):
+    def retry_audit(self):
         self.tries += 1
 
 
@@ -108,7 +108,7 @@ def _end(world, wrong):
 
 
 def _audit(world, wrong):
-    world.parts.gate.trouble = "the audit log cannot be written: No space left" if wrong else ""
+    world.parts.gate.last_error = "the audit log cannot be written: No space left" if wrong else ""
 
 
 def _certificate(world, wrong):

@@ -165,4 +165,4 @@ def test_a_shadow_that_is_not_there_is_refused_at_the_start(folders, tmp_path):
         [*command, flag, models, "--shadow", "nobody"], capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 1
-    assert "shadow: model: 'nobody' is not ready here" in done.stderr
+    assert "shadow: model: 'nobody' is not ready" in done.stderr

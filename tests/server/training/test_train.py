@@ -105,7 +105,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, material):
 
     with pytest.raises(Interrupted):
         train(material, plan(), stop, tmp_path)
-    with pytest.raises(CheckpointError, match="of other data or options"):
+    with pytest.raises(CheckpointError, match="made with other data or options"):
         train(material, plan(fit=FitOptions(seed=9, epochs=3)), checkpoints=tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(b"x" * 100)
