@@ -2,13 +2,24 @@
 
 from pathlib import Path
 
+import glasstape
 import pytest
-from glasstape.types import enums
-from glasstape.v1 import inference_pb2, market_pb2, signals_pb2
+from glasstape.v1 import errors_pb2, inference_pb2, market_pb2, signals_pb2
 from google.protobuf import descriptor_pb2
 
 PROTO = Path(__file__).resolve().parents[2] / "proto"
-FILES = (inference_pb2, market_pb2, signals_pb2)
+FILES = (errors_pb2, inference_pb2, market_pb2, signals_pb2)
+NOT_IN_THE_SDK = {"Include"}  # of which the SDK has a set of names
+ENUMS = {
+    enum.name: enum
+    for file in FILES
+    for scope in (
+        file.DESCRIPTOR.enum_types_by_name,
+        *(m.enum_types_by_name for m in file.DESCRIPTOR.message_types_by_name.values()),
+    )
+    for enum in scope.values()
+}
+"""Every enum of the contract, nested ones too."""
 
 
 def test_the_services_have_the_designed_methods():
@@ -18,8 +29,8 @@ def test_the_services_have_the_designed_methods():
         for service in file.DESCRIPTOR.services_by_name.values()
     }
     assert methods == {
-        "InferenceService": ["Predict", "Explain", "GetModel", "ListModels"],
-        "MarketService": ["PublishBars", "ListBars", "ListInstruments"],
+        "InferenceService": ["Predict", "Explain", "GetModel", "ListModels", "GetServerInfo"],
+        "MarketService": ["PublishBars", "StreamBars", "ListBars", "ListInstruments"],
         "SignalService": ["Signals", "ListSignals", "GetTrackRecord"],
     }
 
@@ -31,14 +42,17 @@ def test_the_baseline_is_a_descriptor_image_of_this_package():
     }
 
 
-@pytest.mark.parametrize("name", sorted({e for f in FILES for e in f.DESCRIPTOR.enum_types_by_name}))
-def test_every_enum_starts_unspecified_and_the_sdk_has_all_its_members(name):
-    wire = next(
-        f.DESCRIPTOR.enum_types_by_name[name] for f in FILES if name in f.DESCRIPTOR.enum_types_by_name
-    )
+@pytest.mark.parametrize("name", sorted(ENUMS))
+def test_every_enum_starts_unspecified_and_its_values_carry_its_name(name):
     prefix = "".join(f"_{c}" if c.isupper() else c for c in name).upper().lstrip("_") + "_"
-    members = [value.name.removeprefix(prefix) for value in wire.values]
-    assert members[0] == "UNSPECIFIED"
-    assert wire.values[0].number == 0
-    ours = [m.name for m in getattr(enums, name) if m.name != "UNSPECIFIED"]
+    assert all(value.name.startswith(prefix) for value in ENUMS[name].values)
+    assert ENUMS[name].values[0].name == f"{prefix}UNSPECIFIED"
+    assert ENUMS[name].values[0].number == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(ENUMS) - NOT_IN_THE_SDK))
+def test_the_sdk_has_all_members_of_every_enum(name):
+    prefix = "".join(f"_{c}" if c.isupper() else c for c in name).upper().lstrip("_") + "_"
+    members = [value.name.removeprefix(prefix) for value in ENUMS[name].values]
+    ours = [m.name for m in getattr(glasstape, name) if m.name != "UNSPECIFIED"]
     assert ours == members[1:]

@@ -12,25 +12,29 @@ from glasstape_server.engine.job import Lane
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity
 from glasstape_server.explain.scores import Score
 from glasstape_server.explain.verdict import Verdict
+from glasstape_server.market.draft import BatchMode
 from glasstape_server.rpc.convert import signals as convert
+from glasstape_server.serving.requests import QualityLevel
 from glasstape_server.signals.delivery.messages import GoodbyeReason, OpenResult, ResetReason, Start
 from glasstape_server.signals.performance.calibration import State as CalibrationState
 from glasstape_server.signals.performance.track_record import Group
 
 WIRE = {
-    BaselineKind: (inference_pb2.Baseline, "BASELINE_"),
+    BatchMode: (market_pb2.BarMode, "BAR_MODE_"),
+    BaselineKind: (inference_pb2.Explanation.Baseline, "BASELINE_"),
     CalibrationState: (inference_pb2.CalibrationState, "CALIBRATION_STATE_"),
     DataState: (market_pb2.DataState, "DATA_STATE_"),
     GoodbyeReason: (signals_pb2.GoodbyeReason, "GOODBYE_REASON_"),
     Group: (signals_pb2.TrackRecordGroup, "TRACK_RECORD_GROUP_"),
     Kind: (signals_pb2.EventKind, "EVENT_KIND_"),
-    MethodName: (inference_pb2.Method, "METHOD_"),
+    MethodName: (inference_pb2.Explanation.Method, "METHOD_"),
     OpenResult: (signals_pb2.OpenResult, "OPEN_RESULT_"),
-    Quantity: (inference_pb2.Quantity, "QUANTITY_"),
+    QualityLevel: (inference_pb2.QualityLevel, "QUALITY_LEVEL_"),
+    Quantity: (inference_pb2.Heatmap.Quantity, "QUANTITY_"),
     ResetReason: (signals_pb2.ResetReason, "RESET_REASON_"),
-    Score: (inference_pb2.Score, "SCORE_"),
-    Start: (signals_pb2.Start, "START_"),
-    Verdict: (inference_pb2.Verdict, "VERDICT_"),
+    Score: (inference_pb2.Explanation.Score, "SCORE_"),
+    Start: (signals_pb2.SignalsRequest.Start, "START_"),
+    Verdict: (inference_pb2.Quality.Verdict, "VERDICT_"),
 }
 """The wire's enum of each of ours, and what its names begin with."""
 OTHERS = {Direction, Entry, Lane}
@@ -65,8 +69,8 @@ def test_directions_entries_and_label_kinds_are_translated_by_name():
         assert inference_pb2.Direction.Name(number) == f"DIRECTION_{direction.name}"
         assert convert.direction_from(number) is direction
     assert convert.direction_from(inference_pb2.DIRECTION_UNSPECIFIED) is None
-    assert {entry: inference_pb2.Entry.Name(number) for entry, number in convert.ENTRIES.items()} == {
-        entry: f"ENTRY_{entry.name}" for entry in Entry
+    assert {entry: inference_pb2.EntryPrice.Name(number) for entry, number in convert.ENTRIES.items()} == {
+        entry: f"ENTRY_PRICE_{entry.name}" for entry in Entry
     }
     kinds = {f"LABEL_KIND_{kind.upper()}": number for kind, number in convert.LABEL_KINDS.items()}
     assert {**kinds, "LABEL_KIND_UNSPECIFIED": 0} == dict(signals_pb2.LabelKind.items())

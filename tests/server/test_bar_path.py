@@ -54,7 +54,7 @@ async def _files_of_one_bar(recorder, folder):
     await app.start()
     try:
         async with AsyncClient(f"127.0.0.1:{app.server.port}") as client:
-            await client.publish_bars(bars[:HISTORY], backfill=True)
+            await client.publish_bars(bars[:HISTORY], mode="backfill")
             stream = client.signals(start="live", heartbeat_interval=60)
             messages = aiter(stream.messages())
             await _publish(client, messages, bars[HISTORY])

@@ -21,7 +21,7 @@ def authority():
         ({"tokens": "tokens.json"}, "has no tokens; create one with `glasstape tokens create`"),
         ({"tls": True, "open_key": True}, "tls_key: others may read"),
         ({"tls": True, "no_pem": True}, "tls_certificate: .* must be PEM"),
-        ({"tls": True, "other_key": True}, "tls_key: .* does not fit tls_certificate"),
+        ({"tls": True, "other_key": True}, "tls_key: .* does not match tls_certificate"),
         ({"tls": True, "no_key": True}, "tls_key: .*: No such file"),
     ],
 )

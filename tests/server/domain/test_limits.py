@@ -21,10 +21,13 @@ PROTO = Path(__file__).resolve().parents[3] / "proto/glasstape/v1"
         ("inference", f"Symbols to predict, 1-{limits.MAX_ITEMS:,}."),
         ("market", f"Bars to store, at most {limits.MAX_BATCH_BARS:,}."),
         ("market", f"in order of index: the first {limits.MAX_REJECTIONS:,} of them"),
-        ("market", f"Name in English, up to {limits.MAX_TEXT} characters."),
-        ("market", f"Bars per page, 1-{limits.MAX_PAGE_SIZE:,}. Default: {limits.DEFAULT_PAGE_SIZE:,}."),
-        ("signals", f"At most {limits.MAX_TOKEN_BYTES} bytes."),
-        ("signals", f"Events per page, 1-{limits.MAX_PAGE_SIZE:,}. Default: {limits.DEFAULT_PAGE_SIZE:,}."),
+        ("market", f"Name in English, up to {limits.MAX_TEXT['name']} characters."),
+        (
+            "market",
+            f"at most {limits.MAX_PAGE_SIZE:,} (more is taken as that). Default: {limits.DEFAULT_PAGE_SIZE:,}.",
+        ),
+        ("signals", f"At most {limits.MAX_TOKEN_BYTES:,} bytes."),
+        ("signals", f"Events per page, at most {limits.MAX_PAGE_SIZE:,} (more is taken as that)."),
     ],
 )
 def test_the_contract_states_the_servers_limits(file, text):

@@ -5,7 +5,7 @@ import pytest
 from glasstape import calendars
 from glasstape_server.domain.values import DAY, SECOND, Bar, Instrument
 from glasstape_server.market.calendars import MarketCalendars
-from glasstape_server.market.draft import Batch
+from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -38,7 +38,7 @@ def five_minutes(symbol, last, days):
 
 def publish(store, bars, **instrument):
     instruments = [Instrument(bars[0].symbol, time_zone="Asia/Seoul", **instrument)]
-    store.publish([Batch(bars, instruments, backfill=True)])
+    store.publish([Batch(bars, instruments, mode=BatchMode.BACKFILL)])
 
 
 def test_bars_are_due_by_the_exchange_an_instrument_names(store):
@@ -75,7 +75,7 @@ def test_before_its_calendar_begins_an_exchange_is_learned_from_bars(store):
 
 def test_a_market_that_never_closes_is_named_or_learned(store):
     days = [Bar("B", "1d", day * DAY, 10.0, 11.0, 9.0, 10.0, 5.0) for day in range(19_000, 19_030)]
-    store.publish([Batch(days, [Instrument("B")], backfill=True)])
+    store.publish([Batch(days, [Instrument("B")], mode=BatchMode.BACKFILL)])
     store.publish(
         [
             Batch(
@@ -96,7 +96,7 @@ def test_history_that_is_added_later_is_learned_from_after_all(store):
     found = MarketCalendars(store)
     assert found.bars_later(("B", "1d"), friday, 1) == (friday + 3 * DAY,)
     days = [Bar("B", "1d", friday - day * DAY, 10.0, 11.0, 9.0, 10.0, 5.0) for day in range(1, 30)]
-    store.publish([Batch(days[::-1], backfill=True)])
+    store.publish([Batch(days[::-1], mode=BatchMode.BACKFILL)])
     found.forget([("B", "1d")])
     assert found.bars_later(("B", "1d"), friday, 1) == (friday + DAY,)
 

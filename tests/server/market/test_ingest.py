@@ -8,7 +8,7 @@ import pytest
 from glasstape import calendars
 from glasstape_server.domain.values import DAY, SECOND, Bar, DataState, Instrument
 from glasstape_server.market.clock import Clock, wall_time
-from glasstape_server.market.draft import Batch
+from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
 
@@ -73,7 +73,7 @@ async def test_minute_bars_are_stale_two_bars_after_they_were_due_and_not_while_
     minute = 60 * SECOND
     history = [bar("A", last - day * DAY - n * minute) for day in range(25) for n in range(5)]
     assert (
-        await ingest.publish(Batch(history[::-1], [Instrument("A", time_zone=noon)], backfill=True))
+        await ingest.publish(Batch(history[::-1], [Instrument("A", time_zone=noon)], mode=BatchMode.BACKFILL))
     ).stored == len(history)
     assert ingest.clock.state() is DataState.STALE, "no live bar yet"
     assert (await ingest.publish(Batch([bar("A", last + 1)]))).stored == 1

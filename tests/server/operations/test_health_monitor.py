@@ -67,7 +67,7 @@ class World:
             pipeline=SimpleNamespace(degraded_reason=""),
             device_failed=lambda: self.device_broken,
             gate=Gate(),
-            certificates=SimpleNamespace(look=lambda: iter(self.certificates)),
+            certificates=SimpleNamespace(warnings=lambda: iter(self.certificates)),
             hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
             repository=SimpleNamespace(models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))]),
         )
@@ -112,11 +112,11 @@ def _audit(world, wrong):
 
 
 def _certificate(world, wrong):
-    world.certificates = ["tls_certificate: ends on 2030-01-01"] if wrong else []
+    world.certificates = ["tls_certificate: expires on 2030-01-01"] if wrong else []
 
 
 TROUBLES = [
-    (_certificate, set(), "ends on 2030-01-01"),
+    (_certificate, set(), "expires on 2030-01-01"),
     (_audit, set(), "the audit log cannot be written"),
     (_end, set(), "the journal's end cannot be noted"),
     (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET, "net"}, "the device failed"),

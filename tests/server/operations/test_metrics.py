@@ -62,7 +62,7 @@ def test_metrics_count_what_was_done(tmp_path, spawn, wire):
     assert found["glasstape_call_seconds_count", predict] == 2
     assert found["glasstape_call_seconds_bucket", "+Inf", explain] == 2
     assert 0 < found["glasstape_call_seconds_sum", explain] < 60
-    assert ("glasstape_call_seconds_count", "/glasstape.v1.MarketService/PublishBars") not in found
+    assert ("glasstape_call_seconds_count", "/glasstape.v1.SignalService/Signals") not in found
     assert found["glasstape_engine_batch_rows_sum", "forecast", "interactive"] >= 5
     assert found["glasstape_engine_batch_rows_sum", "explain", "explain"] >= 2
     assert found["glasstape_feed_head_sequence",] == head

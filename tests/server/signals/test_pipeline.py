@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from glasstape_server.domain.values import DAY, Bar, Buy, Forecasts, Outcome, Signal
 from glasstape_server.market.clock import Clock
-from glasstape_server.market.draft import Batch
+from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
@@ -73,10 +73,10 @@ class Node:
         )
         self.ingest.on_closed = self.pipeline.notify
 
-    async def publish(self, first, last, backfill=False):
+    async def publish(self, first, last, mode=BatchMode.FINAL):
         for number in range(first, last):
             bars = [bar for symbol in SYMBOLS for bar in bars_of(symbol, number, number + 1)]
-            await self.ingest.publish(Batch(bars, backfill=backfill))
+            await self.ingest.publish(Batch(bars, mode=mode))
 
     async def close(self):
         await self.pipeline.stop(5)
@@ -108,7 +108,7 @@ async def nodes(tmp_path, log, bundled):
         folder.mkdir()
         node = Node(folder, log, bundled, **options)
         made.append(node)
-        await node.publish(0, HISTORY, mode="backfill")
+        await node.publish(0, HISTORY, mode=BatchMode.BACKFILL)
         if start:
             await node.pipeline.start()
         return node
