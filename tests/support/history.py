@@ -12,10 +12,10 @@ from glasstape import (
     ConfidenceEvent,
     Disconnected,
     EventBatch,
-    Gap,
     GlasstapeError,
     Opened,
     OutcomeEvent,
+    SequenceGap,
 )
 
 
@@ -179,7 +179,7 @@ def _nothing_invented(events, journal, wanted):
 
 
 def _gaps_only_when_due(notices, due):
-    assert due or not [notice for notice in notices if isinstance(notice, Gap)]
+    assert due or not [notice for notice in notices if isinstance(notice, SequenceGap)]
     results = {notice.result.name for notice in notices if isinstance(notice, Opened)}
     assert results <= {"STARTED", "RESUMED"}
 

@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import replace
 
 import grpc
-from glasstape import Disconnected, EventBatch, Gap, Method, Opened
+from glasstape import Disconnected, EventBatch, Method, Opened, SequenceGap
 from glasstape._resume import StreamState
 from glasstape.errors import from_rpc
 from glasstape.v1 import signals_pb2 as pb
@@ -100,7 +100,7 @@ class Reader:
     def refused(self, error):
         """The stream was ended with an error."""
         told = self.state.failed(from_rpc(ToldError(error)))
-        if isinstance(told, Gap):
+        if isinstance(told, SequenceGap):
             assert self.through + 1 == told.first_sequence <= told.last_sequence
             self.known_lost = max(self.known_lost, told.last_sequence)
         else:
@@ -123,7 +123,7 @@ class Reader:
                 if message.result.name == "STARTED":
                     before = message.head_sequence if self.live_alone else message.earliest_sequence - 1
                     self.known_lost = max(self.known_lost, before)
-            case Gap():
+            case SequenceGap():
                 self.known_lost = max(self.known_lost, message.last_sequence)
             case EventBatch():
                 self._take_batch(message, response.through_sequence)

@@ -20,7 +20,7 @@ BARS = daily("AAA", 90)
 def _publish(address, first, last):
     """Publish bars and wait for their signals; returns the newest sequence."""
     with Client(address) as client:
-        client.publish_bars(BARS[first:last], backfill=first == 0)
+        client.publish_bars(BARS[first:last], mode="final" if first else "backfill")
         if first == 0:
             return 0
         end = time.monotonic() + 20
