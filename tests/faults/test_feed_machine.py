@@ -32,7 +32,7 @@ def _encode(event):
     """The bytes of an event."""
     message = pb.Event(sequence=event.sequence, symbol=event.symbol, interval="1d")
     signal = pb.Signal()
-    signal.confidence.direction = inference_pb2.DIRECTION_UP
+    signal.probabilities.direction = inference_pb2.DIRECTION_UP
     if event.kind is Kind.BUY:
         message.buy.signal.CopyFrom(signal)
     else:
