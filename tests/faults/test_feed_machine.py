@@ -7,6 +7,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pytest
 from effort import effort
 from glasstape import BuyEvent
 from glasstape.v1 import inference_pb2
@@ -16,6 +17,7 @@ from glasstape_server.domain.values import Kind
 from glasstape_server.signals.delivery.feed import FeedLimits
 from glasstape_server.signals.delivery.hub import Hub
 from glasstape_server.signals.journal.history import HistoryReaders
+from glasstape_server.signals.journal.journal import Fenced
 from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -51,6 +53,8 @@ class Feed(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         self.truth = {}
+        self.newest = None
+        """The newest batch and the head behind which it was appended, while the journal holds all of it."""
         self.earliest = 1
         self._open()
 
@@ -88,6 +92,23 @@ class Feed(RuleBasedStateMachine):
         batch = make_batch(*((kind.name, symbol, 0.5) for kind, symbol in described), encode=_encode)
         self.loop.run_until_complete(self._append(batch, head))
         self.truth.update({r.sequence: r for r in self.journal.history.read(head, len(batch))})
+        self.newest = (batch, head)
+
+    @precondition(lambda self: self.newest is not None)
+    @rule()
+    def append_again(self):
+        """As after an acknowledgment that never came."""
+        before = self.journal.bounds
+        end = self.loop.run_until_complete(self.journal.append(*self.newest))
+        assert end == self.journal.bounds.end
+        assert self.journal.bounds == before
+
+    @precondition(lambda self: self.truth)
+    @rule(behind=st.integers(1, 3))
+    def append_behind_another_head(self, behind):
+        head = max(0, self.journal.bounds.head - behind)
+        with pytest.raises(Fenced):
+            self.loop.run_until_complete(self.journal.append(make_batch(("BUY", "A", 0.5)), head))
 
     async def _append(self, batch, head):
         await self.journal.append(batch, head)
@@ -163,6 +184,8 @@ class Feed(RuleBasedStateMachine):
     def compact(self, keep):
         self.loop.run_until_complete(self.journal.compact(max(1, self.journal.bounds.head - keep)))
         self.earliest = self.journal.bounds.earliest
+        if self.newest is not None and self.newest[1] + 1 < self.earliest:
+            self.newest = None
 
     @rule()
     def crash_and_reopen(self):
@@ -178,6 +201,7 @@ class Feed(RuleBasedStateMachine):
         self._shut()
         cut(self.path, head - 1)
         del self.truth[head]
+        self.newest = None
         self._open()
 
     @rule()
