@@ -1,6 +1,6 @@
-"""Every setting of the server, validated in one place: flags over environment over TOML file.
+"""The settings of the server: flags override environment variables, which override a TOML file.
 
-A flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_dir`.
+The flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_dir`.
 """
 
 import tomllib
@@ -24,7 +24,7 @@ BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 
 
 class Settings(BaseSettings):
-    """The server's settings. Each field's text is its help, with unit and range."""
+    """The server's settings. The text of each field is its help: what it sets, its unit and its default."""
 
     model_config = SettingsConfigDict(
         env_prefix="GLASSTAPE_",
@@ -36,101 +36,101 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on. Beyond loopback it needs certificates and tokens, or `insecure`."""
+    """Address to listen on; one beyond loopback requires certificates and tokens, or `insecure`"""
     port: int = Field(default=50551, ge=0, le=65535)
-    """TCP port; 0 takes a free one and prints it."""
+    """TCP port; 0 selects a free one, which is printed"""
     insecure: bool = False
-    """Allow an address beyond loopback without certificates or without tokens."""
+    """Allow an address beyond loopback without certificates or tokens"""
     tls_certificate: Path | None = None
-    """PEM file of the server's certificate and its chain. Read again when it changes."""
+    """PEM file of the server's certificate chain; reloaded when it changes"""
     tls_key: Path | None = None
-    """PEM file of its key, which nobody else may read."""
+    """PEM file of the certificate's key, readable by its owner only; reloaded when it changes"""
     tls_client_authorities: Path | None = None
-    """PEM file of authorities: clients must show a certificate of theirs."""
+    """PEM file of certificate authorities; clients must present a certificate issued by one of them"""
     tokens: Path | None = None
-    """File of tokens, made by `glasstape tokens`: callers must prove who they are and what they may do."""
+    """Token file, created by `glasstape tokens`; callers are authenticated and authorized"""
     audit_log: Path | None = None
-    """File of who called what. Default: audit.log in the data folder where `tokens` is given, else none."""
+    """File of admitted and refused calls (default: audit.log in the data folder if `tokens` is set, else none)"""
     audit_keep: int = Field(default=8, ge=1, le=1000)
-    """Older files of the audit log that are kept beside it, of 64 MiB each."""
+    """Number of older audit log files to keep, 64 MiB each"""
     quota_streams: int = Field(default=0, ge=0)
-    """Streams that one caller may hold at once. 0: any number."""
+    """Maximum concurrent streams per caller; 0: no limit"""
     quota_windows: float = Field(default=0, ge=0)
-    """Windows that one caller may have predicted in a second. 0: any number."""
+    """Maximum windows to predict per caller and second; 0: no limit"""
     quota_explain: float = Field(default=0, ge=0)
-    """Passes of the network that explanations of one caller may take in a minute. 0: any number."""
+    """Maximum network passes of explanations per caller and minute; 0: no limit"""
     wire: Literal["auto", "grpcio", "native"] = "auto"
-    """What carries gRPC: `grpcio`, or `native` (extra `fast`, plaintext only), several times faster. `auto`: native
-    where it is installed and can do all that is asked."""
+    """gRPC implementation: `grpcio`, or `native` (extra `fast`, plaintext only, several times faster); `auto` selects
+    native if it is installed and supports the other settings"""
     production: bool = False
-    """Turn reflection off."""
+    """Disable server reflection"""
     data_dir: Path = Path("glasstape-data")
-    """Folder of bars and journal. One server per folder."""
+    """Folder of bars and journal; one server per folder"""
     models_dir: Path = BUNDLED_MODELS
-    """Folder of artifacts: NAME/VERSION/manifest.json. Watched for new versions."""
+    """Folder of artifacts, NAME/VERSION/manifest.json; polled for new versions"""
     model: str = ""
-    """Model that publishes signals: NAME (its newest version) or NAME@VERSION, which pins it. Default: the
-    promoted one (`glasstape models promote`), or else the first by name."""
+    """Model that publishes signals: NAME (its newest version) or NAME@VERSION (default: the promoted version, see
+    `glasstape models promote`, else the first model by name)"""
     shadow: str = ""
-    """Model that sees every live window, too, and is compared with the active one: NAME or NAME@VERSION, of the same
-    feature spec. What it says is counted, never published."""
+    """Model to compare with the active one on live windows without publishing: NAME or NAME@VERSION, with the same
+    feature spec"""
     models_poll_interval: float = Field(default=1.0, gt=0, le=3600)
-    """Seconds between two looks into the model folder."""
+    """Seconds between two polls of the model folder"""
     interval: str = "1d"
-    """Bar length that is signalled. Bars of other lengths are stored only."""
+    """Bar interval to publish signals for; bars of other intervals are stored only"""
     replay: str = ""
-    """Replay instead of live bars: "sample" or a CSV or Parquet file."""
+    """Replay history instead of live bars: `sample`, or a CSV or Parquet file"""
     replay_from: str = ""
-    """First day to signal in a replay, YYYY-MM-DD; earlier bars are history. Default: the first."""
+    """First day of a replay with signals, YYYY-MM-DD; earlier bars are history (default: the first day)"""
     replay_to: str = ""
-    """Last day of a replay, YYYY-MM-DD. Default: the last."""
+    """Last day of a replay, YYYY-MM-DD (default: the last day)"""
     replay_step: float = Field(default=0.5, ge=0, le=3600)
-    """Wall seconds from one bar close of a replay to the next (bar by bar). 0: as fast as it goes."""
+    """Wall seconds between two bar closes of a replay; 0: no delay"""
     replay_speed: float = Field(default=0.0, ge=0)
-    """Market seconds per wall second. Above 0 it replaces `replay_step`."""
+    """Market seconds per wall second of a replay; above 0 it replaces `replay_step`"""
     replay_time_zone: str = "America/New_York"
-    """IANA zone of dates without a time in a replayed file."""
+    """IANA time zone of replayed times without an offset"""
     replay_close: str = "16:00"
-    """Local closing time of daily bars in a replayed file, HH:MM."""
+    """Local closing time of replayed daily bars, HH:MM"""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
-    """Where networks compute: `cpu`, `cuda`, `cuda:N`, or `auto`: a CUDA device where there is one."""
+    """Device of the networks: `cpu`, `cuda` or `cuda:N`; `auto` selects a CUDA device if there is one"""
     torch_threads: int = Field(default=1, ge=1, le=256)
-    """Threads that torch may use for one operation."""
+    """Number of threads of one torch operation"""
     queue_windows: int = Field(default=262_144, ge=1024)
-    """Windows that may wait for the device; beyond it calls answer RESOURCE_EXHAUSTED."""
+    """Maximum windows waiting for the device; calls beyond it fail with RESOURCE_EXHAUSTED"""
     subscriber_queue: int = Field(default=10_000, ge=16)
-    """Buys and outcomes that may wait for one reader before it is disconnected with its token."""
+    """Maximum buys and outcomes waiting for one subscriber, which is disconnected with its token beyond it"""
     subscriber_patience: float = Field(default=30.0, gt=0, le=3600)
-    """Seconds that a reader may leave a message unread before it is disconnected with its token."""
+    """Seconds after which a subscriber that reads no message is disconnected with its token"""
     journal_keep: int = Field(default=0, ge=0)
-    """Events to keep; older ones are removed, and their tokens answer OUT_OF_RANGE. 0: all."""
+    """Number of events to keep; older ones are removed, and their tokens fail with OUT_OF_RANGE; 0: all"""
     drain_seconds: float = Field(default=5.0, ge=0, le=600)
-    """Seconds that work in flight has to finish after SIGTERM."""
+    """Seconds for calls in progress to finish after SIGTERM"""
     journal_max_age: float = Field(default=0, ge=0)
-    """Days that events are kept after they were published; older ones are removed as by `journal_keep`. 0: for ever."""
+    """Days to keep events after they were published; older ones are removed as by `journal_keep`; 0: no limit"""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port of /metrics for Prometheus; 0 takes a free one and prints it. Default: none."""
+    """Port of /metrics for Prometheus; 0 selects a free one, which is printed (default: no metrics)"""
     metrics_host: str = "127.0.0.1"
-    """Address of /metrics. It asks nobody who he is, and tells no symbol and no signal."""
+    """Address of /metrics, which does not authenticate callers and names no symbol and no signal"""
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
-    """Collector of traces that takes OTLP over gRPC: http://HOST:PORT (extra `tracing`). Default: none."""
+    """OTLP collector of traces over gRPC, http://HOST:PORT (extra `tracing`; default: no traces)"""
     log_format: Literal["text", "json"] = "text"
-    """How lines of the log are written: for people, or an object a line."""
+    """Format of log lines"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severity that is logged."""
+    """Lowest severity to log"""
 
     @field_validator("tls_key")
     @classmethod
     def _certificate_with_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if "tls_certificate" in info.data and (info.data["tls_certificate"] is None) != (value is None):
-            raise ValueError("tls_certificate and tls_key need each other")
+            raise ValueError("tls_certificate and tls_key must be set together")
         return value
 
     @field_validator("tls_client_authorities")
     @classmethod
     def _authorities_with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("tls_certificate") is None:
-            raise ValueError("needs tls_certificate and tls_key")
+            raise ValueError("requires tls_certificate and tls_key")
         return value
 
     @field_validator("interval")
@@ -167,13 +167,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags (given as keywords), then environment, then the file that `load` names."""
+        """Return the sources by precedence: flags (keywords), environment, the file of `load`."""
         toml = TomlConfigSettingsSource(settings_cls, toml_file=cls.model_config.get("toml_file"))
         return (init_settings, env_settings, toml)
 
 
 def load(flags: dict[str, object], config: Path | None = None) -> Settings:
-    """Build the settings.
+    """Return validated settings.
+
+    Args:
+        flags: values set on the command line, by setting.
+        config: TOML file.
 
     Raises:
         ValueError: a value breaks its rule; the text names each field, rule and value.
@@ -188,13 +192,13 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
     try:
         return FromFile(**flags)  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
-        raise ValueError("settings: " + "; ".join(map(_in_words, error.errors()))) from None
+        raise ValueError("settings: " + "; ".join(map(_described, error.errors()))) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {config}: {error}") from None
     except RecursionError:
         raise ValueError(f"--config {config}: values are nested too deeply") from None
 
 
-def _in_words(item: ErrorDetails) -> str:
+def _described(item: ErrorDetails) -> str:
     field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
     return f"{field}: {rule} (value: {item['input']!r})"

@@ -47,5 +47,5 @@ def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_pa
 
 
 def test_half_of_a_certificate_is_refused():
-    with pytest.raises(ValueError, match=r"^settings: tls_key: .* need each other \(value: .*x'\)$"):
+    with pytest.raises(ValueError, match=r"^settings: tls_key: .* must be set together \(value: .*x'\)$"):
         load({"tls_key": "x"})
