@@ -1,4 +1,4 @@
-"""What the cells of a file of bars mean: numbers as spreadsheets write them, and times in many spellings."""
+"""Cells of bar files: numbers as spreadsheets write them, and dates and times in several formats."""
 
 import re
 from collections.abc import Iterator
@@ -12,30 +12,30 @@ import polars as pl
 from glasstape_server.domain.values import INTERVALS
 
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
-"""At the end of a time that says its offset from UTC."""
+"""Offset from UTC, at the end of a time."""
 
 
 class FileError(ValueError):
-    """A file that bars cannot be read from; the text names file, column and rule."""
+    """A file from which bars cannot be read; the text names file, column and rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """What a file does not say itself."""
+    """Properties of a file that it does not state."""
 
     time_zone: str = "UTC"
     """IANA zone of times without an offset."""
     close: time = time(0, 0)
-    """Local closing time of bars that carry a date alone."""
+    """Local closing time of bars that have a date only."""
     symbol: str = ""
     """Symbol of files without a symbol column. Default: the file's name."""
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Whatever polars says of a file becomes a FileError, one line long.
+    """Turn errors of polars into a FileError of one line.
 
-    A damaged Parquet file may even make it panic, and a panic is no `Exception`.
+    A damaged Parquet file may make polars panic, and its PanicException is not an `Exception`.
     """
     try:
         yield
@@ -46,40 +46,55 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def numbers(frame: pl.DataFrame, names: list[str], path: Path) -> pl.DataFrame:
-    """Columns of prices and volumes as numbers: spreadsheets write 71,000.
+    """Parse columns of prices and volumes; digits may be grouped (71,000).
+
+    Args:
+        frame: rows of a file, with the column `_row`.
+        names: columns to parse.
+        path: the file, for messages.
 
     Raises:
-        FileError: a cell is no number.
+        FileError: a cell is not a number.
     """
     for name in names:
         if frame.schema[name] != pl.String:
             continue
         plain = frame[name].str.strip_chars()
         grouped = plain.str.contains(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
-        made = plain.str.replace_all(",", "").cast(pl.Float64, strict=False).alias(name)
-        wrong = (made.is_null() & plain.is_not_null()) | (plain.str.contains(",") & ~grouped)
+        parsed = plain.str.replace_all(",", "").cast(pl.Float64, strict=False).alias(name)
+        wrong = (parsed.is_null() & plain.is_not_null()) | (plain.str.contains(",") & ~grouped)
         row = wrong.arg_max()
         if wrong.any() and row is not None:
-            found = f"row {frame['_row'][row]}: {name} must be a number, is {frame[name][row]!r}"
-            raise FileError(f"{path}: {found}")
-        frame = frame.with_columns(made)
+            rule = f"{name} must be a number, is {frame[name][row]!r}"
+            raise FileError(f"{path}: row {frame['_row'][row]}: {rule}")
+        frame = frame.with_columns(parsed)
     return frame
 
 
 def close_times(frame: pl.DataFrame, name: str, interval: str, form: FileFormat, path: Path) -> pl.Series:
-    """Close times of a column, in microseconds UTC; null where there is none, or where clocks skip it.
+    """Parse a column of close times.
+
+    Args:
+        frame: rows of a file, with the column `_row`.
+        name: column to parse.
+        interval: length of the bars, a key of `INTERVALS`.
+        form: time zone and closing time.
+        path: the file, for messages.
+
+    Returns:
+        Microseconds UTC; null for an empty cell and for a local time that clocks skip.
 
     Raises:
-        FileError: a cell is no time.
+        FileError: a cell is not a time.
     """
     column = frame[name]
     if column.dtype == pl.String:
-        column = _spelled(frame, name, path)
+        column = _parse_text(frame, name, path)
     elif column.dtype.is_integer():
-        # Nothing says what other numbers count, and a wrong guess would be a wrong time.
+        # The unit of other numbers is unknown, and a wrong guess would be a wrong time.
         if not column.drop_nulls().is_between(19_000_101, 21_001_231).all():
             raise FileError(f"{path}: column {name}: numbers must be days as YYYYMMDD")
-        column = _told(column.cast(pl.String).str.to_date("%Y%m%d", strict=False), frame, name, path)
+        column = _parsed(column.cast(pl.String).str.to_date("%Y%m%d", strict=False), frame, name, path)
     kind = column.dtype
     if kind != pl.Date and not isinstance(kind, pl.Datetime):
         raise FileError(f"{path}: column {name}: must hold dates or times, holds {kind}")
@@ -87,7 +102,7 @@ def close_times(frame: pl.DataFrame, name: str, interval: str, form: FileFormat,
         return column.dt.convert_time_zone("UTC").dt.epoch("us")
     daily = INTERVALS[interval] >= INTERVALS["1d"]
     if daily and kind != pl.Date and (column.drop_nulls().dt.time() == time(0, 0)).all():
-        # Daily bars at midnight are dates in disguise; taken as times they would close before their day.
+        # Daily bars at midnight are dates; taken as times they would close before their day.
         column = column.dt.date()
     if column.dtype == pl.Date:
         column = column.dt.combine(form.close, time_unit="us")
@@ -98,28 +113,29 @@ def close_times(frame: pl.DataFrame, name: str, interval: str, form: FileFormat,
         return local.dt.convert_time_zone("UTC").dt.epoch("us")
 
 
-def _spelled(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
-    """A column of texts as dates or times, all spelled as the first is."""
+def _parse_text(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
+    """Parse a text column as dates or times, all in the format of the first."""
     texts = frame[name].str.strip_chars()
     sample = next(iter(texts.drop_nulls()), "")
     try:
         if len(sample) > 10 and _OFFSET.search(sample):
-            made = texts.str.replace(" ", "T").str.to_datetime(
+            parsed = texts.str.replace(" ", "T").str.to_datetime(
                 "%+", time_unit="us", time_zone="UTC", strict=False
             )
         elif len(sample) <= 10:
-            made = texts.str.to_date(strict=False)
+            parsed = texts.str.to_date(strict=False)
         else:
-            made = texts.str.to_datetime(time_unit="us", strict=False)
-    except pl.exceptions.PolarsError:  # it found no spelling that fits
+            parsed = texts.str.to_datetime(time_unit="us", strict=False)
+    except pl.exceptions.PolarsError:  # no format fits
         raise FileError(f"{path}: column {name}: must hold dates or times, holds {sample[:40]!r}") from None
-    return _told(made, frame, name, path)
+    return _parsed(parsed, frame, name, path)
 
 
-def _told(made: pl.Series, frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
-    wrong = made.is_null() & frame[name].is_not_null()
+def _parsed(parsed: pl.Series, frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
+    """Return a parsed column; raise FileError for the first cell that did not parse."""
+    wrong = parsed.is_null() & frame[name].is_not_null()
     row = wrong.arg_max()
     if wrong.any() and row is not None:
-        told = f"{name} must be a date or time as those before it, is {str(frame[name][row])[:40]!r}"
-        raise FileError(f"{path}: row {frame['_row'][row]}: {told}")
-    return made
+        rule = f"{name} must be a date or time in the format of the first, is {str(frame[name][row])[:40]!r}"
+        raise FileError(f"{path}: row {frame['_row'][row]}: {rule}")
+    return parsed

@@ -1,4 +1,4 @@
-"""Batches of bars, checked bar by bar against what is stored, before anything is written."""
+"""Batches of bars, checked bar by bar against the stored ones before anything is written."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -38,7 +38,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a batch."""
+    """Result of a batch."""
 
     stored: int = 0
     duplicates: int = 0
@@ -46,15 +46,15 @@ class Report:
     provisional: int = 0
     replaced: int = 0
     rejections: list[tuple[int, str, GlasstapeError]] = field(default_factory=list)
-    """(index, symbol, why)."""
+    """(index, symbol, cause)."""
     quotes: list[Bar] = field(default_factory=list)
     """Provisional bars that were taken."""
     closed: list[tuple[Key, int]] = field(default_factory=list)
-    """Series and close times that are to be signalled, in order."""
+    """Series and close times of bars that need a signal, in order."""
 
 
 class Stored(Protocol):
-    """What a draft asks of the store."""
+    """The part of the store that a draft reads."""
 
     interval: str
 
@@ -65,7 +65,12 @@ class Stored(Protocol):
 
 
 class Draft:
-    """Batches checked against what is stored, not yet written."""
+    """Batches that are checked against the store and not yet written.
+
+    Args:
+        stored: the store.
+        now: market time, in microseconds; see `rules.check_not_future`.
+    """
 
     def __init__(self, stored: Stored, now: int) -> None:
         self._stored_bars = stored
@@ -82,7 +87,7 @@ class Draft:
         self._last: dict[Key, int] = {}
 
     def take(self, batch: Batch) -> Report:
-        """Check a batch bar by bar."""
+        """Check a batch bar by bar; return which bars are to be stored."""
         report = Report()
         self.instruments.update({item.symbol: item for item in batch.instruments})
         for index, bar in enumerate(batch.bars):
@@ -98,7 +103,7 @@ class Draft:
         return report
 
     def instrument_rows(self) -> Iterable[tuple[object, ...]]:
-        """Rows of the instruments table."""
+        """Return the rows of the instruments table."""
         return [tuple(asdict(item).values()) for item in self.instruments.values()]
 
     def _take(self, bar: Bar, backfill: bool, report: Report) -> None:
@@ -120,7 +125,7 @@ class Draft:
             if stored is not None:
                 raise AlreadyExists(
                     "BAR_CONFLICT",
-                    f"a final bar with other values is stored: {stored}, sent {bar.values}",
+                    f"a final bar with other values is stored: {stored}, received {bar.values}",
                     metadata={"symbol": bar.symbol},
                 )
             if not backfill:
@@ -133,8 +138,8 @@ class Draft:
             self._last[key] = bar.close_time
             if self._to_signal(bar, backfill):
                 report.closed.append((key, bar.close_time))
-        signalled = int(self._to_signal(bar, backfill))
-        self.rows.append((bar.symbol, bar.interval, bar.close_time, *bar.values, signalled))
+        signaled = int(self._to_signal(bar, backfill))
+        self.rows.append((bar.symbol, bar.interval, bar.close_time, *bar.values, signaled))
         self._written[key, bar.close_time] = bar.values
         report.stored += 1
         report.halted += bar.halted
@@ -161,7 +166,10 @@ class Draft:
         report.replaced += 1
 
     def _check_day(self, key: Key, bar: Bar, last: int) -> None:
-        """A trading day has one daily bar: a second one, stamped otherwise, would double it in every window."""
+        """Raise AlreadyExists if the trading day has a daily bar with another stamp.
+
+        A second one would count the day twice in every window.
+        """
         if bar.interval != "1d":
             return
         zone = self._stored_bars.time_zone(bar.symbol)
@@ -174,7 +182,7 @@ class Draft:
         if other is not None:
             stored = datetime.fromtimestamp(other / SECOND, UTC).isoformat()
             sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-            rule = f"its trading day in {zone} has a bar already ({stored}), is {sent}"
+            rule = f"the trading day in {zone} already has a bar ({stored}), is {sent}"
             raise AlreadyExists(
                 "BAR_CONFLICT", f"close_time: {rule}", violations=(Violation("close_time", rule),)
             )

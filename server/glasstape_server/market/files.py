@@ -1,4 +1,4 @@
-"""Bars from CSV and Parquet files, whatever their columns are called."""
+"""Bars from CSV and Parquet files with various column names."""
 
 import codecs
 import shutil
@@ -31,31 +31,31 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 
 PARSED_ONCE = 5_000_000
-"""Bars beyond which a CSV is parsed once, since it is read some symbols at a time."""
+"""Number of bars from which on a CSV is converted to Parquet once, since it is read some symbols at a time."""
 _NUMBERS = ("open", "high", "low", "close", "volume", "adjusted")
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One file and which of its columns is what."""
+    """One file and the roles of its columns."""
 
     path: Path
     stored: Path
-    """Where it is read from: a large CSV is parsed once and kept as Parquet."""
+    """File to read from: a large CSV is converted to Parquet once."""
     columns: dict[str, str]
     counts: dict[str, int]
     """Bars of each symbol."""
 
 
 class BarFiles:
-    """Bars of one or more files, read some symbols at a time: they need not fit into memory together.
+    """Bars of one or more files, read some symbols at a time, so that they need not fit into memory.
 
-    Prices are multiplied by adjusted close / close where a file has an adjusted close: splits and
+    Where a file has an adjusted close, prices are multiplied by adjusted close / close: splits and
     dividends then leave no jump.
     """
 
     def __init__(self, paths: Sequence[Path], interval: str, form: FileFormat) -> None:
-        """Look at the files' columns and symbols.
+        """Read the files' columns and symbols.
 
         Args:
             paths: .csv, .csv.gz or .parquet.
@@ -72,16 +72,16 @@ class BarFiles:
         except (KeyError, ValueError, OSError):
             raise FileError(f"{paths[0]}: time zone must be an IANA zone, is {form.time_zone!r}") from None
         self._interval, self._form = interval, form
-        self._kept: Path | None = None
+        self._converted: Path | None = None
         parquet.check([path for path in paths if path.suffix == ".parquet" and path.is_file()])
-        self._sources = [_look(path, form, self._keep) for path in paths]
+        self._sources = [_inspect(path, form, self._conversion_folder) for path in paths]
 
-    def _keep(self) -> Path:
-        """A folder that lives as long as this."""
-        if self._kept is None:
-            self._kept = temporary.create_folder("files")
-            weakref.finalize(self, shutil.rmtree, self._kept, True)
-        return self._kept
+    def _conversion_folder(self) -> Path:
+        """Return a folder that is removed with this object."""
+        if self._converted is None:
+            self._converted = temporary.create_folder("files")
+            weakref.finalize(self, shutil.rmtree, self._converted, True)
+        return self._converted
 
     @property
     def paths(self) -> list[Path]:
@@ -95,14 +95,14 @@ class BarFiles:
 
     @property
     def guesses(self) -> list[str]:
-        """A sentence for each file: which column was taken for what."""
+        """Roles of the columns, one line for each file."""
         return [
             f"{source.path}: " + ", ".join(f"{key} = {name}" for key, name in source.columns.items())
             for source in self._sources
         ]
 
     def read(self, symbols: Collection[str] | None = None) -> pl.DataFrame:
-        """Bars of some symbols, or of all.
+        """Return the bars of some symbols, or of all.
 
         Returns:
             Columns symbol, close_time (microseconds UTC), open, high, low, close, volume, file and row
@@ -114,7 +114,7 @@ class BarFiles:
         return self._read(symbols).sort("close_time", "symbol", maintain_order=True)
 
     def chunks(self, bars: int) -> Iterator[pl.DataFrame]:
-        """Everything, whole symbols by name, about `bars` bars at a time, each in order of symbol and time."""
+        """Yield all bars, whole symbols by name, about `bars` bars at a time, ordered by symbol and time."""
         counts: Counter[str] = Counter()
         for source in self._sources:
             counts.update(source.counts)
@@ -140,22 +140,22 @@ class BarFiles:
 
 
 def read_bars(path: Path, interval: str, form: FileFormat) -> pl.DataFrame:
-    """All bars of one file; see `BarFiles.read`."""
+    """Return all bars of one file; see `BarFiles.read`."""
     return BarFiles([path], interval, form).read().drop("file", "row")
 
 
 def to_bars(frame: pl.DataFrame, interval: str) -> list[Bar]:
-    """The rows of `read_bars` as bars."""
+    """Return the rows of `read_bars` as bars."""
     return [Bar(row[0], interval, *row[1:]) for row in frame.iter_rows()]
 
 
-def _look(path: Path, form: FileFormat, kept: Callable[[], Path]) -> _Source:
+def _inspect(path: Path, form: FileFormat, conversion_folder: Callable[[], Path]) -> _Source:
     names = _columns(path)
-    found = {key: _find(path, names, spellings) for key, spellings in _NAMES.items()}
-    missing = [key for key in ("time", "open", "high", "low", "close", "volume") if found[key] is None]
+    roles = {key: _find(path, names, synonyms) for key, synonyms in _NAMES.items()}
+    missing = [key for key in ("time", "open", "high", "low", "close", "volume") if roles[key] is None]
     if missing:
         raise FileError(f"{path}: no column for {', '.join(missing)}; has {', '.join(names)}")
-    columns = {key: name for key, name in found.items() if name is not None}
+    columns = {key: name for key, name in roles.items() if name is not None}
     symbol = _symbol(columns, path, form).alias("symbol")
     counted = _collect(_scan(path).group_by(symbol).len(), path)
     row = counted.filter(pl.col("symbol").is_null())
@@ -163,11 +163,11 @@ def _look(path: Path, form: FileFormat, kept: Callable[[], Path]) -> _Source:
         at = _collect(_scan(path).select(symbol.is_null().arg_max()), path).item()
         raise FileError(f"{path}: row {at + 1} has no symbol")
     if not counted.height:
-        raise FileError(f"{path}: there are no bars")
+        raise FileError(f"{path}: has no bars")
     counts = dict(zip(counted["symbol"], counted["len"], strict=True))
     stored = path
     if path.suffix != ".parquet" and sum(counts.values()) > PARSED_ONCE:
-        stored = kept() / f"{len(list(kept().iterdir()))}.parquet"
+        stored = conversion_folder() / f"{len(list(conversion_folder().iterdir()))}.parquet"
         with reading(path):
             _scan(path).sink_parquet(stored)
     return _Source(path, stored, columns, counts)
@@ -185,7 +185,7 @@ def _bars(source: _Source, interval: str, form: FileFormat, symbols: Collection[
     scan = _scan(source.stored).with_row_index("_row", offset=1)
     if symbols is not None and not source.counts.keys() <= set(symbols):
         scan = scan.filter(symbol.is_in(list(symbols)))
-    # What is no part of a bar is never read.
+    # Other columns are never read.
     frame = _collect(scan.select("_row", *dict.fromkeys(columns.values())), path)
     frame = numbers(frame, [columns[key] for key in _NUMBERS if key in columns], path)
     close = pl.col(columns["close"]).cast(pl.Float64)
@@ -205,23 +205,23 @@ def _bars(source: _Source, interval: str, form: FileFormat, symbols: Collection[
     missing = bars["close_time"].is_null() & frame[columns["time"]].is_not_null()
     at = missing.arg_max()
     if missing.any() and at is not None:
-        told = f"row {bars['row'][at]}: there is no {frame[columns['time']][at]} in {form.time_zone}, clocks skip it"
-        raise FileError(f"{path}: {told}; give the zone that the times are in (--time-zone)")
+        skipped = f"{frame[columns['time']][at]} does not exist in {form.time_zone}, whose clocks skip it"
+        raise FileError(f"{path}: row {bars['row'][at]}: {skipped}; set the times' zone with --time-zone")
     for name in bars.columns:
         at = bars[name].is_null().arg_max()
         if bars[name].null_count() and at is not None:
-            raise FileError(f"{path}: row {bars['row'][at]} has no {name}; fill it in, or leave the row out")
+            raise FileError(f"{path}: row {bars['row'][at]} has no {name}; add it or remove the row")
     return bars
 
 
 def _columns(path: Path) -> list[str]:
-    """Titles of the columns.
+    """Return the column names of a file.
 
     Raises:
-        FileError: it is no such file.
+        FileError: it is not a readable CSV or Parquet file.
     """
     if path.is_dir():
-        raise FileError(f"{path}: is a folder; name its files")
+        raise FileError(f"{path}: is a folder; list its files")
     try:
         with reading(path):
             if path.suffix == ".csv":
@@ -229,9 +229,9 @@ def _columns(path: Path) -> list[str]:
                     codecs.getincrementaldecoder("utf-8")().decode(file.read(1 << 16))
             names = _scan(path).collect_schema().names()
     except UnicodeDecodeError:
-        raise FileError(f"{path}: is not UTF-8 text; save it as CSV UTF-8") from None
+        raise FileError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     if len(names) == 1 and ";" in names[0]:
-        raise FileError(f"{path}: columns are parted by ';'; save it with commas")
+        raise FileError(f"{path}: columns are separated by ';'; save it with commas")
     return names
 
 
@@ -239,7 +239,7 @@ def _scan(path: Path) -> pl.LazyFrame:
     with reading(path):
         if path.suffix == ".parquet":
             return pl.scan_parquet(path, glob=False)
-        # Codes such as 005930 must stay text, so nothing is guessed for the first columns.
+        # Symbols such as 005930 must stay text, so their type is not inferred.
         names = pl.read_csv(path, n_rows=0, glob=False).columns
         texts = {name: pl.String for name in names if name.strip().lower() in _NAMES["symbol"]}
         return pl.scan_csv(path, schema_overrides=texts, infer_schema_length=10_000, glob=False)
@@ -255,7 +255,7 @@ def _find(path: Path, columns: Sequence[str], names: tuple[str, ...]) -> str | N
         found = [column for column in columns if column.strip().lower() == name]
         if len(found) > 1:
             raise FileError(
-                f"{path}: columns {' and '.join(map(repr, found))} are both called {name}; remove one"
+                f"{path}: columns {' and '.join(map(repr, found))} are both named {name}; remove one"
             )
         if found:
             return found[0]
@@ -263,10 +263,10 @@ def _find(path: Path, columns: Sequence[str], names: tuple[str, ...]) -> str | N
 
 
 def day_start(day: str, time_zone: str, name: str = "day") -> int:
-    """Midnight of a local day YYYY-MM-DD, in microseconds UTC.
+    """Return the midnight of a local day YYYY-MM-DD, in microseconds UTC.
 
     Raises:
-        ValueError: not such a day; the text calls it `name`.
+        ValueError: not such a day; the text begins with `name`.
     """
     try:
         local = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(time_zone))

@@ -1,8 +1,7 @@
-"""Whether Parquet files can be read without harm.
+"""Check of Parquet files in a child process.
 
-Damage inside a page makes polars ask for any amount of memory, and that ends the process: no `except` is
-of help (found by fuzzing, polars 2.1.0). So they are read through in a process of its own, once, before
-this one opens them.
+A damaged page can make polars allocate any amount of memory, which ends the process and cannot be caught (found
+by fuzzing, polars 2.1.0). So a child process reads the files through, once, before this process opens them.
 """
 
 import signal
@@ -22,14 +21,14 @@ for number, path in enumerate(sys.stdin.buffer.read().decode("utf-8", "surrogate
     with contextlib.suppress(OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
         pl.scan_parquet(path, glob=False).select(pl.all().null_count()).collect(engine="streaming")
 """
-"""Every page is decoded, little is kept. What can be caught is left to the one who reads in earnest."""
+"""Decodes every page and keeps little. Errors that can be caught are raised by the later, real read."""
 
 
 def check(paths: Sequence[Path]) -> None:
-    """Read files through in another process.
+    """Read files through in a child process.
 
     Raises:
-        FileError: that process was ended by one of them.
+        FileError: a file ended the process.
     """
     if not paths:
         return
@@ -40,9 +39,7 @@ def check(paths: Sequence[Path]) -> None:
     if done.returncode < 0:
         path = paths[int(done.stdout.split()[-1])] if done.stdout.split() else paths[0]
         ended = signal.Signals(-done.returncode).name
-        raise FileError(
-            f"{path}: cannot be read: its pages are damaged, and end the process that reads them ({ended})"
-        )
+        raise FileError(f"{path}: cannot be read: damaged pages ended the process that read them ({ended})")
     if done.returncode:
-        last = (done.stderr.decode(errors="replace").splitlines() or ["it says nothing"])[-1]
-        raise FileError(f"{paths[0]}: cannot be read: the process that reads it first failed: {last[:200]}")
+        last = (done.stderr.decode(errors="replace").splitlines() or ["no error output"])[-1]
+        raise FileError(f"{paths[0]}: cannot be read: the check in a child process failed: {last[:200]}")

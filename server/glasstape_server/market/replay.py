@@ -1,4 +1,4 @@
-"""Historical bars on a simulated clock, bar close by bar close."""
+"""Replay of historical bars on a simulated clock, one bar close after the other."""
 
 import asyncio
 import logging
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is replayed."""
+    """The bars of a replay."""
 
     interval: str
     history: pl.DataFrame
-    """Bars before the first signal, as `files.read_bars` gives them."""
+    """Bars before the first signal, as `files.read_bars` returns them."""
     bars: pl.DataFrame
-    """Bars that are signalled."""
+    """Bars with signals."""
     instruments: Sequence[Instrument] = ()
 
     @property
     def first_close(self) -> int:
-        """Close time of the first bar that is signalled, microseconds."""
+        """Close time of the first bar with a signal, in microseconds."""
         return int(self.bars["close_time"][0])
 
 
@@ -50,13 +50,13 @@ def load(
     Args:
         source: "sample", or a CSV or Parquet file.
         interval: length of the bars.
-        first: first day that is signalled, YYYY-MM-DD; "" for the first.
+        first: first day with signals, YYYY-MM-DD; "" for the first.
         last: last day, YYYY-MM-DD; "" for the last.
         time_zone: IANA zone of times without an offset.
         close: local closing time of bars that carry a date alone, HH:MM.
 
     Raises:
-        ValueError: unreadable file, malformed day, or nothing left to replay.
+        ValueError: unreadable file, malformed day, or no bars to replay.
     """
     instruments: Sequence[Instrument] = ()
     if source == "sample":
@@ -70,16 +70,16 @@ def load(
     history = frame.filter(pl.col("close_time") < begin)
     shown = frame.filter(pl.col("close_time").is_between(begin, end, closed="left"))
     if shown.is_empty():
-        raise ValueError(f"replay: {source} has no bar from {first or 'the start'} to {last or 'the end'}")
+        raise ValueError(f"replay: {source} has no bars from {first or 'the start'} to {last or 'the end'}")
     return Recording(interval, history, shown, instruments)
 
 
 async def play(recording: Recording, ingest: Ingest, *, step: float, speed: float) -> None:
-    """Publish the history at once, then each close in its time; returns after the last.
+    """Publish the history at once, then each close at its time; return after the last.
 
     Args:
-        recording: what to play.
-        ingest: where bars go.
+        recording: bars.
+        ingest: destination.
         step: wall seconds between two closes, used when `speed` is 0.
         speed: market seconds per wall second.
     """
@@ -99,7 +99,7 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
             await asyncio.sleep(wait)
         clock.advance(close_time, speed)
         _report(await ingest.publish(Batch(to_bars(part, recording.interval), instruments)))
-    log.info("the replay has ended")
+    log.info("replay finished")
 
 
 def _report(report: Report) -> None:

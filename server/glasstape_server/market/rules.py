@@ -1,4 +1,4 @@
-"""Which bars are accepted, said one by one."""
+"""Rules for bars and instruments."""
 
 import math
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from glasstape_server.domain.values import INTERVALS, SECOND, SYMBOL_RULE, Bar, 
 
 
 def check_bar(bar: Bar) -> None:
-    """Check one bar by itself.
+    """Check the fields of one bar.
 
     Raises:
         InvalidArgument: it breaks rules; the violations name each field, rule and value.
@@ -37,20 +37,26 @@ def check_bar(bar: Bar) -> None:
 
 
 def check_not_future(bar: Bar, now: int) -> None:
-    """Check that a bar closes no later than the next close after market time `now`, in microseconds.
+    """Check that a bar closes no later than one interval after market time.
+
+    A mistyped year would make every later bar too old.
+
+    Args:
+        bar: the bar.
+        now: market time, in microseconds since 1970, UTC.
 
     Raises:
-        InvalidArgument: it does: a mistyped year would make every true bar after it too old.
+        InvalidArgument: it closes later.
     """
     if bar.close_time > now + INTERVALS[bar.interval]:
         latest = datetime.fromtimestamp(now / SECOND, UTC).isoformat(timespec="seconds")
         sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-        rule = f"must not lie more than one interval after market time ({latest}), is {sent}"
+        rule = f"must be at most one interval after market time ({latest}), is {sent}"
         raise InvalidArgument.field("close_time", rule, "BAR_INVALID")
 
 
 def check_instrument(instrument: Instrument) -> None:
-    """Check one instrument.
+    """Check the fields of one instrument.
 
     Raises:
         InvalidArgument: it breaks a rule.

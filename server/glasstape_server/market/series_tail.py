@@ -1,4 +1,4 @@
-"""The last bars of one symbol and interval, in memory."""
+"""The newest bars of one symbol and interval, in memory."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ CAPACITY = 128
 
 
 class SeriesTail:
-    """A growing window over the newest bars: columns close time, open, high, low, close, volume.
+    """The newest bars as columns: close time, open, high, low, close, volume.
 
-    Prices fit a float64 exactly as they came; close times are whole microseconds below 2^53.
+    float64 holds prices exactly as received, and close times, which are microseconds below 2^53.
     """
 
     __slots__ = ("_buffer", "_end", "complete", "last_close_time", "last_values")
@@ -20,13 +20,13 @@ class SeriesTail:
         self._buffer = np.empty((6, 2 * CAPACITY))
         self._end = 0
         self.complete = True
-        """Whether there is nothing older on disk than what is here."""
+        """Whether no older bar is on disk."""
         self.last_close_time = 0
         """Close time of the newest final bar, halted ones included; 0: none."""
         self.last_values: tuple[float, ...] = ()
 
     def append(self, bar: Bar) -> None:
-        """Take the next final bar. Halted bars move the time on and are not kept."""
+        """Append the next final bar. Halted bars advance the time and are not kept."""
         self.last_close_time, self.last_values = bar.close_time, bar.values
         if bar.halted:
             return
@@ -38,11 +38,11 @@ class SeriesTail:
         self._end += 1
 
     def columns(self) -> Floats:
-        """All bars in memory, (6, bar), oldest first. A view: do not keep it."""
+        """Return all bars in memory, float64 (6, bar), oldest first. A view: do not keep it."""
         return self._buffer[:, : self._end]
 
     def until(self, close_time: int, count: int) -> Floats | None:
-        """The last `count` bars up to `close_time`, (6, <= count); None if memory does not reach back."""
+        """Return the last `count` bars up to `close_time`, (6, <= count); None if older ones are on disk only."""
         columns = self.columns()
         end = int(columns[0].searchsorted(close_time, side="right"))
         if end < count and not self.complete:

@@ -1,6 +1,6 @@
-"""Where bars are kept: SQLite on disk, the newest in memory.
+"""The bar store: SQLite on disk, the newest bars in memory.
 
-All methods run on one thread (the market thread): publishing and reading never meet. A batch is in
+All methods run on one thread (the market thread), so that publishing and reading need no lock. A batch is in
 memory only after its transaction is on disk.
 """
 
@@ -23,7 +23,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bars (
     symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL,
     open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL,
-    signalled INTEGER NOT NULL, PRIMARY KEY (symbol, interval, close_time)
+    signaled INTEGER NOT NULL, PRIMARY KEY (symbol, interval, close_time)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS instruments (
     symbol TEXT PRIMARY KEY, name TEXT NOT NULL, local_name TEXT NOT NULL, exchange TEXT NOT NULL,
@@ -39,11 +39,16 @@ _COLUMNS = "symbol, interval, close_time, open, high, low, close, volume"
 
 
 class BarStore:
-    """Bars by symbol, interval and close time."""
+    """Bars by symbol, interval and close time.
+
+    Args:
+        path: database; created if necessary.
+        interval: bar interval to publish signals for.
+    """
 
     def __init__(self, path: Path, interval: str = "1d") -> None:
         self.interval = interval
-        """Length of the bars that are to be signalled."""
+        """Bar interval to publish signals for."""
         self._db = connect(path)
         self._db.executescript(_SCHEMA)
         self._tails: dict[Key, SeriesTail] = {}
@@ -67,7 +72,8 @@ class BarStore:
             now: market time in microseconds; bars that close later than the next close are rejected.
 
         Raises:
-            ResourceExhausted: the disk refused; nothing of these batches was stored.
+            ResourceExhausted: the disk rejected the write; nothing of these batches was stored.
+            DataLoss: the database is damaged.
         """
         draft = Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
@@ -78,12 +84,12 @@ class BarStore:
                     draft.instrument_rows(),
                 )
                 self._db.executemany(
-                    f"INSERT INTO bars ({_COLUMNS}, signalled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
+                    f"INSERT INTO bars ({_COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                     draft.rows,
                 )
                 self._correct(draft.corrections, now)
         except sqlite3.DatabaseError as error:
-            raise _refused(error) from None
+            raise _storage_error(error) from None
         self._apply(draft)
         return reports
 
@@ -91,25 +97,25 @@ class BarStore:
         """Commit a write that changes nothing.
 
         Raises:
-            ResourceExhausted: the disk refuses.
-            DataLoss: the file is damaged.
+            ResourceExhausted: the disk rejects writes.
+            DataLoss: the database is damaged.
         """
         try:
             probe_write(self._db)
         except sqlite3.DatabaseError as error:
-            raise _refused(error) from None
+            raise _storage_error(error) from None
 
     def tail(self, key: Key) -> SeriesTail | None:
-        """The newest bars of a series; None: no bar."""
+        """Return the newest bars of a series; None: no bar."""
         return self._tails.get(key)
 
     def time_zone(self, symbol: str) -> str:
-        """IANA zone that decides a symbol's trading days."""
+        """Return the IANA zone that decides a symbol's trading days."""
         instrument = self.instruments.get(symbol)
         return "UTC" if instrument is None else instrument.time_zone
 
     def close_between(self, key: Key, start: int, end: int) -> int | None:
-        """Close time of a stored bar with start <= close < end; None: there is none."""
+        """Return the close time of a stored bar with start <= close < end; None: there is none."""
         row = self._db.execute(
             "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time >= ? AND close_time < ?",
             (*key, start, end),
@@ -117,7 +123,7 @@ class BarStore:
         return None if row is None else int(row[0])
 
     def values_at(self, key: Key, close_time: int) -> tuple[float, ...] | None:
-        """Open, high, low, close and volume of a stored bar; None: there is none."""
+        """Return open, high, low, close and volume of a stored bar; None: there is none."""
         tail = self._tails.get(key)
         if tail is not None and tail.last_close_time == close_time:
             return tail.last_values
@@ -128,21 +134,25 @@ class BarStore:
         return None if row is None else tuple(row)
 
     def symbols(self) -> list[str]:
-        """Known symbols in order."""
+        """Return the known symbols in order."""
         return sorted(self.instruments)
 
     def series_keys(self, interval: str) -> list[Key]:
-        """Every series of one interval that has bars."""
+        """Return the keys of all series of one interval that have bars."""
         return [key for key in self._tails if key[1] == interval]
 
     def last_close(self, key: Key) -> int | None:
-        """Close time of the newest final bar that is not halted; None: no bar."""
+        """Return the close time of the newest final bar that is not halted; None: no bar."""
         tail = self._tails.get(key)
         columns = tail.columns() if tail else None
         return int(columns[0, -1]) if columns is not None and columns.shape[1] else None
 
     def until(self, key: Key, close_time: int, count: int) -> Floats:
-        """The last `count` bars, halted ones left out, up to `close_time`: (6, <= count)."""
+        """Return the last `count` bars up to `close_time`, without halted ones.
+
+        Returns:
+            float64 (6, <= count), oldest first: close time (microseconds), open, high, low, close, volume.
+        """
         tail = self._tails.get(key)
         if tail is None:
             return np.empty((6, 0))
@@ -157,7 +167,7 @@ class BarStore:
         return columns
 
     def since(self, key: Key, close_time: int, count: int) -> Floats:
-        """The first `count` bars from `close_time` on, halted ones left out: (6, <= count)."""
+        """Return the first `count` bars from `close_time` on, without halted ones, as `until` does."""
         rows = self._db.execute(
             "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"
             " AND close_time >= ? AND open > 0 ORDER BY close_time LIMIT ?",
@@ -188,17 +198,17 @@ class BarStore:
             closes += (row[0], first)
             until = midnight
 
-    def unsignalled(self, key: Key, after: int) -> list[int]:
-        """Close times of bars after `after` that are to be signalled, oldest first."""
+    def unsignaled(self, key: Key, after: int) -> list[int]:
+        """Return the close times of bars after `after` that need a signal, oldest first."""
         rows = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND signalled = 1"
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND signaled = 1"
             " AND open > 0 ORDER BY close_time",
             (*key, after),
         )
         return [row[0] for row in rows]
 
     def previous_session_close(self, key: Key, close_time: int) -> float | None:
-        """The last close of an earlier trading day; None: unknown."""
+        """Return the last close of an earlier trading day; None: unknown."""
         interval = INTERVALS[key[1]]
         start = close_time  # a daily bar is a session of its own
         if interval < INTERVALS["1d"]:
@@ -211,7 +221,14 @@ class BarStore:
         return None if row is None else float(row[0])
 
     def list_bars(self, key: Key, start: int, end: int, count: int) -> list[Bar]:
-        """Final bars in a range of close times, oldest first, then the forming one if it fits."""
+        """Return final bars in a range of close times, oldest first, then the forming one if it fits.
+
+        Args:
+            key: series.
+            start: first close time, in microseconds.
+            end: last close time.
+            count: bars at most.
+        """
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"  # noqa: S608
             " ORDER BY close_time LIMIT ?",
@@ -224,7 +241,15 @@ class BarStore:
         return bars
 
     def stack(self, keys: Sequence[Key], bars: Sequence[Floats]) -> Series:
-        """Bars of several series of one interval, (6, bar) each and equally many, as one series (series, bar)."""
+        """Stack bars of several series of one interval.
+
+        Args:
+            keys: series.
+            bars: columns of each, (6, bar) as `until` returns them; equally many bars each.
+
+        Returns:
+            One series of shape (series, bar).
+        """
         columns = np.stack(bars)
         close_time = columns[:, 0].astype(np.int64)
         session = np.empty_like(close_time)
@@ -282,8 +307,8 @@ class BarStore:
         return tail
 
 
-def _refused(error: sqlite3.DatabaseError) -> GlasstapeError:
-    """What a publisher is told when SQLite does not store his bars."""
+def _storage_error(error: sqlite3.DatabaseError) -> GlasstapeError:
+    """Return the publisher's error for one of SQLite."""
     if isinstance(error, sqlite3.OperationalError):
         return ResourceExhausted("STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0)
     return DataLoss("BARS_DAMAGED", f"bars cannot be stored: {error}")

@@ -117,7 +117,7 @@ class Pipeline:
         backlog = 0
         for key in self._ingest.store.series_keys(self._interval):
             after = self._progress.get(key, 0)
-            times = await self._ingest.read(self._ingest.store.unsignalled, key, after)
+            times = await self._ingest.read(self._ingest.store.unsignaled, key, after)
             # A bar that was published meanwhile may be known from both sides.
             merged = sorted({*times, *self._pending.get(key, ())})
             backlog += len(merged)

@@ -42,7 +42,7 @@ def test_an_older_bar_needs_backfill_and_makes_no_signal(store):
     assert (index, symbol, error.reason) == (0, "A", "BAR_OUT_OF_ORDER")
     report = publish(store, bar(3), bar(6), mode=BatchMode.BACKFILL)
     assert (report.stored, report.closed) == (2, [])
-    assert store.unsignalled(KEY, 0) == [5 * DAY]
+    assert store.unsignaled(KEY, 0) == [5 * DAY]
     np.testing.assert_array_equal(store.until(KEY, 9 * DAY, 10)[0], np.array([3, 5, 6]) * DAY)
 
 
@@ -131,7 +131,7 @@ def test_only_the_signalled_interval_is_ever_signalled(tmp_path):
     assert publish(store, bar(1)).closed == []
     hourly = replace(bar(1), interval="1h")
     assert publish(store, hourly).closed == [(("A", "1h"), DAY)]
-    assert store.unsignalled(KEY, 0) == []
+    assert store.unsignaled(KEY, 0) == []
     store.close()
 
 

@@ -36,5 +36,5 @@ INSTRUMENTS = tuple(
 
 
 def read() -> pl.DataFrame:
-    """The sample's bars, as `files.read_bars` gives them."""
+    """Return the sample's bars, as `files.read_bars` does."""
     return read_bars(PATH, INTERVAL, FORMAT)
