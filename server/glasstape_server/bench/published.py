@@ -16,7 +16,7 @@ import numpy as np
 
 from glasstape_server.domain.statistics import block_sums, interval
 from glasstape_server.domain.values import DAY, Direction, Entry, Floats, Ints
-from glasstape_server.evaluation.baselines import LEARNT, LearntBaseline
+from glasstape_server.evaluation.baselines import LEARNED, LearnedBaseline
 from glasstape_server.evaluation.figures import Estimate, mcc
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
@@ -95,8 +95,8 @@ def run(name: str, path: Path, architectures: list[str], seeds: int, epochs: int
         "always up": np.full(len(test.labels), int(Direction.UP)),
         "most frequent": np.full(len(test.labels), int(shares.argmax())),
     }
-    for baseline in LEARNT:
-        model = LearntBaseline(baseline, 0)
+    for baseline in LEARNED:
+        model = LearnedBaseline(baseline, 0)
         model.learn(training.data, training.labels // 2)  # two classes: 0 and 1
         said[baseline.replace("_", " ")] = 2 * model.logits(test.data).argmax(axis=1)
     for architecture in architectures:

@@ -1,19 +1,19 @@
-"""What can go wrong, in the server's own words; the rpc room turns these into gRPC statuses.
+"""Errors that callers may see; `rpc` turns them into gRPC statuses.
 
 GlasstapeError
-├── InvalidArgument      the request breaks a rule, whatever the server's state
-├── FailedPrecondition   right request, wrong state: the model has no such method, ...
+├── InvalidArgument      the request breaks a rule, in any state of the server
+├── FailedPrecondition   the request is valid, but not in this state: the model lacks the method, ...
 ├── OutOfRange           a position outside the journal
-├── NotFound             no such model, symbol or signal
-├── Unauthenticated      nobody knows who calls
-├── PermissionDenied     the caller may not do this
-├── Unimplemented        there is no such method
-├── AlreadyExists        a bar with other values is stored already
-├── ResourceExhausted    too much at once; may say when to come back
-├── DeadlineExceeded     the caller's deadline passed before the work began
-├── Unavailable          not now: starting, draining
+├── NotFound             unknown model, symbol or signal
+├── Unauthenticated      missing or invalid credentials
+├── PermissionDenied     the caller's scopes do not include the method
+├── Unimplemented        unknown method
+├── AlreadyExists        a bar with other values is stored
+├── ResourceExhausted    a limit or quota is exceeded; may state a retry delay
+├── DeadlineExceeded     the call was canceled or its deadline exceeded before the work began
+├── Unavailable          starting or draining
 ├── DataLoss             the journal is damaged
-└── Internal             a bug: the log has it
+└── Internal             a bug; see the server's log
 """
 
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule: `field` is the path in the request, `rule` says what and with which value."""
+    """One broken rule: `field` is its path in the request, `rule` states the rule and the value."""
 
     field: str
     rule: str
 
 
 class GlasstapeError(Exception):
-    """Base of every error that a caller may see.
+    """Base of all errors that a caller may see.
 
-    `reason` is UPPER_SNAKE and stable; `metadata` holds every value that the message mentions.
+    `reason` is UPPER_SNAKE and stable; `metadata` holds the values in the message.
     """
 
     def __init__(
@@ -49,20 +49,20 @@ class GlasstapeError(Exception):
         self.violations = violations
         self.metadata = dict(metadata or {})
         self.retry_after = retry_after
-        """Seconds after which the same request may succeed; None: not by waiting."""
+        """Seconds after which a retry may succeed; None: a retry does not help."""
 
 
 class InvalidArgument(GlasstapeError):
-    """The request breaks a rule, whatever the server's state."""
+    """The request breaks a rule, in any state of the server."""
 
     @classmethod
     def field(cls, field: str, rule: str, reason: str = "INVALID_FIELD") -> "InvalidArgument":
-        """One broken rule of one field."""
+        """Return the error of one broken rule of one field."""
         return cls(reason, f"{field}: {rule}", violations=(Violation(field, rule),))
 
 
 class FailedPrecondition(GlasstapeError):
-    """The request is right and the state is not."""
+    """The request is valid, but not in the current state."""
 
 
 class OutOfRange(GlasstapeError):
@@ -70,35 +70,35 @@ class OutOfRange(GlasstapeError):
 
 
 class NotFound(GlasstapeError):
-    """There is no such thing here."""
+    """An unknown model, symbol or signal."""
 
 
 class AlreadyExists(GlasstapeError):
-    """Something else is stored under that key."""
+    """Other values are stored under the same key."""
 
 
 class ResourceExhausted(GlasstapeError):
-    """Too much at once."""
+    """A limit or quota is exceeded."""
 
 
 class DeadlineExceeded(GlasstapeError):
-    """The caller's deadline passed before the work began."""
+    """The call was canceled or its deadline exceeded before the work began."""
 
 
 class Unavailable(GlasstapeError):
-    """Not now."""
+    """The server is starting or draining."""
 
 
 class Unauthenticated(GlasstapeError):
-    """Nobody knows who calls."""
+    """Missing or invalid credentials."""
 
 
 class PermissionDenied(GlasstapeError):
-    """The caller may not do this."""
+    """The caller's scopes do not include the method."""
 
 
 class Unimplemented(GlasstapeError):
-    """There is no such method."""
+    """An unknown method."""
 
 
 class DataLoss(GlasstapeError):

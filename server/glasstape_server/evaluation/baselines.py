@@ -13,7 +13,7 @@ from glasstape_server.training.dataset import Dataset
 
 RULES = ("prior", "always_up", "last_direction")
 """Baselines that learn nothing but class shares."""
-LEARNT = ("logistic_regression", "gradient_boosting")
+LEARNED = ("logistic_regression", "gradient_boosting")
 """Baselines that see the same windows as the networks."""
 _LAST_RETURN = "close_return"
 
@@ -64,7 +64,7 @@ class Classifier(Protocol):
         ...
 
 
-class LearntBaseline:
+class LearnedBaseline:
     """A scikit-learn classifier on the flattened, normalized window."""
 
     def __init__(self, name: str, seed: int) -> None:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Direction, Float32s, Floats, Ints
-from glasstape_server.evaluation.baselines import LEARNT, RULES, LearntBaseline, stated_by_rule
+from glasstape_server.evaluation.baselines import LEARNED, RULES, LearnedBaseline, stated_by_rule
 from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
@@ -42,7 +42,7 @@ class Plan:
     rule: LabelRule = field(default_factory=LabelRule)
 
     def __post_init__(self) -> None:
-        known = {*ARCHITECTURES, *RULES, *LEARNT}
+        known = {*ARCHITECTURES, *RULES, *LEARNED}
         unknown = [name for name in self.candidates if name.removeprefix(SHUFFLED) not in known]
         if unknown:
             raise ValueError(f"candidates: must be of {', '.join(sorted(known))}, has {', '.join(unknown)}")
@@ -178,8 +178,8 @@ def _learnt(
         random = np.random.default_rng(job.seed)
         training = training[0], random.permutation(training[1])
         validation = validation[0], random.permutation(validation[1])
-    if name in LEARNT:
-        baseline = LearntBaseline(name, job.seed)
+    if name in LEARNED:
+        baseline = LearnedBaseline(name, job.seed)
         baseline.learn(*training)
         return baseline.logits(validation[0]), baseline.logits(test)
     normalisation = Normalisation.of(training[0])

@@ -11,7 +11,7 @@ from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.evaluation import alarms, candidates
 from glasstape_server.evaluation.alarms import Alarm
-from glasstape_server.evaluation.baselines import LEARNT, RULES
+from glasstape_server.evaluation.baselines import LEARNED, RULES
 from glasstape_server.evaluation.candidates import SHUFFLED, Answer, Plan
 from glasstape_server.evaluation.conformal import Coverage, coverages
 from glasstape_server.evaluation.costs import Earned, earned, positions
@@ -29,7 +29,7 @@ from glasstape_server.training.dataset import Dataset
 
 KEPT_SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
 """Shares of the surest windows at which a coverage curve is told."""
-BASELINES = (*RULES, *LEARNT)
+BASELINES = (*RULES, *LEARNED)
 
 
 @dataclass(frozen=True, slots=True)

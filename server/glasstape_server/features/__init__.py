@@ -1,1 +1,1 @@
-"""From bars to the model's input: feature spec, windows and labels, in numpy alone."""
+"""The model's input: features, windows and labels of bars. Depends on NumPy only."""

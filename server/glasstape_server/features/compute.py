@@ -1,4 +1,4 @@
-"""The one implementation of windows' rows, for training and for serving."""
+"""Feature rows of bars, the same for training and serving."""
 
 import numpy as np
 

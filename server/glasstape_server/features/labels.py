@@ -1,4 +1,4 @@
-"""What really happened: the class of each bar, relative to its volatility."""
+"""Labels: the realized class of each bar, relative to its volatility."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -14,27 +14,27 @@ from glasstape_server.features.spec import FeatureSpec
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRule:
-    """DOWN, FLAT or UP by the path of log returns over the horizon against k x volatility x sqrt(horizon)."""
+    """DOWN, FLAT or UP: log returns over the horizon against k x volatility x sqrt(horizon)."""
 
     kind: LabelKind = "horizon"
     """horizon: the return at the horizon's end decides. triple_barrier: the first close beyond the threshold
-    does, and FLAT is what never went there (Lopez de Prado 2018, "Advances in financial machine learning",
-    section 3.4); closes alone, since nobody knows which of a bar's high and low came first."""
+    decides, FLAT without one (Lopez de Prado 2018, "Advances in financial machine learning", section 3.4).
+    Closes only, because the order of a bar's high and low is unknown."""
     horizon_bars: int = 1
     """Bars over which the return is measured."""
     entry: Entry = Entry.NEXT_CLOSE
-    """Where the return starts: nobody can trade at the close that made the signal."""
+    """Where the return starts. The close that made the signal cannot be traded any more."""
     k: float = 0.43
     """Threshold in units of volatility; fitted on training data so that classes are about a third each."""
 
     @property
     def bars_ahead(self) -> int:
-        """Bars after the signal's own at which its outcome is known."""
+        """Bars after the signal's own until its outcome is known."""
         return int(self.entry) + self.horizon_bars
 
     @property
     def text(self) -> str:
-        """The rule in words."""
+        """Description of the rule."""
         start = "the next close" if self.entry is Entry.NEXT_CLOSE else "this close"
         band = f"{self.k:.4f} x trailing volatility x sqrt({self.horizon_bars})"
         if self.kind == "triple_barrier":
@@ -42,19 +42,19 @@ class LabelRule:
         return f"log return over {self.horizon_bars} bar(s) from {start}; FLAT within +-{band}"
 
     def threshold(self, sigma: Floats) -> Floats:
-        """Largest |log return| that counts as FLAT, from the volatility at the signal's bar."""
+        """Return the largest |log return| that is FLAT, of the shape of `sigma`: the volatility at the signal's bar."""
         return sigma * (self.k * math.sqrt(self.horizon_bars))
 
     def to_dict(self) -> dict[str, Any]:
-        """The rule as JSON values."""
+        """Return the rule as JSON values."""
         return {**asdict(self), "entry": self.entry.name}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LabelRule":
-        """The inverse of `to_dict`.
+        """Return the rule of JSON values, as `to_dict` gives them.
 
         Raises:
-            ValueError: no such kind of rule.
+            ValueError: unknown kind.
         """
         rule = cls(**{**values, "entry": Entry[values["entry"]]})
         if rule.kind not in ("horizon", "triple_barrier"):
@@ -62,8 +62,8 @@ class LabelRule:
         return rule
 
 
-def realised(kind: LabelKind, paths: Floats, threshold: Floats) -> tuple[Ints, Floats]:
-    """What came of each path.
+def realized(kind: LabelKind, paths: Floats, threshold: Floats) -> tuple[Ints, Floats]:
+    """Return the class of each path.
 
     Args:
         kind: of the rule.
@@ -71,7 +71,7 @@ def realised(kind: LabelKind, paths: Floats, threshold: Floats) -> tuple[Ints, F
         threshold: largest |log return| that counts as FLAT, (n,).
 
     Returns:
-        Class indices (n,), and the log returns (n,) from the entry to the close that decided.
+        Class indices (n,), and the log returns (n,) from the entry to the close that decides.
     """
     deciding = np.full(len(paths), paths.shape[1] - 1)
     if kind == "triple_barrier":
@@ -82,10 +82,15 @@ def realised(kind: LabelKind, paths: Floats, threshold: Floats) -> tuple[Ints, F
 
 
 def future_paths(spec: FeatureSpec, rule: LabelRule, series: Series) -> Floats:
-    """Log returns from the entry of each bar to each close of its horizon, (bar, horizon).
+    """Return the log returns from the entry of each bar to each close of its horizon.
 
-    NaN where the future is not known. With `session_gap = split` the whole horizon must lie in the bar's
-    own session.
+    Args:
+        spec: `session_gap`; with `split` the whole horizon must lie in the bar's own session.
+        rule: entry and horizon.
+        series: bars of one symbol, shape (bar,).
+
+    Returns:
+        float64 (bar, horizon); NaN where the future is unknown.
     """
     paths = np.full((len(series), rule.horizon_bars), np.nan)
     end = len(series) - rule.bars_ahead

@@ -19,13 +19,13 @@ class Series:
     close: Floats
     volume: Floats
     session: Ints
-    """Trading day of each bar; equal numbers, same day."""
+    """Trading day of each bar: bars of one day have equal numbers."""
 
     def __len__(self) -> int:
         return int(self.close.shape[-1])
 
     def tail(self, bars: int) -> "Series":
-        """The last `bars` bars."""
+        """Return the last `bars` bars."""
         return Series(
             self.close_time[..., -bars:],
             self.open[..., -bars:],
@@ -38,7 +38,13 @@ class Series:
 
 
 def from_columns(close_time: Ints, prices: Floats, session: Ints) -> Series:
-    """A series from open, high, low, close and volume stacked along the first axis, (5, ..., bar)."""
+    """Return a series of stacked columns.
+
+    Args:
+        close_time: microseconds since 1970, UTC, (..., bar).
+        prices: open, high, low, close and volume, (5, ..., bar).
+        session: trading day of each bar, (..., bar).
+    """
     return Series(close_time, prices[0], prices[1], prices[2], prices[3], prices[4], session)
 
 
@@ -53,7 +59,7 @@ def sessions(close_time: Ints, interval: str, time_zone: str) -> Ints:
         time_zone: IANA name.
 
     Returns:
-        int64 of the same shape; equal numbers, same day.
+        int64 of the same shape; bars of one day have equal numbers.
     """
     if INTERVALS[interval] >= INTERVALS["1d"]:
         return close_time

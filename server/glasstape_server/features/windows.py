@@ -1,4 +1,4 @@
-"""Windows: the last bars of each moment, as the model takes them."""
+"""Windows: the model's input, the feature rows of the last bars."""
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,7 +11,7 @@ from glasstape_server.features.spec import FeatureSpec
 
 
 def all_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, Ints]:
-    """Every complete window of one symbol.
+    """Return every complete window of one symbol.
 
     Args:
         spec: parameters.
@@ -30,7 +30,7 @@ def all_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, Ints]:
 
 
 def usable_ends(spec: FeatureSpec, series: Series, rows: Float32s) -> Ints:
-    """The index of the last bar of every window that is complete.
+    """Return the index of the last bar of every complete window, (window,).
 
     Args:
         spec: parameters.
@@ -48,7 +48,7 @@ def usable_ends(spec: FeatureSpec, series: Series, rows: Float32s) -> Ints:
 
 
 def latest_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, NDArray[np.bool_]]:
-    """The newest window of each of many symbols.
+    """Return the newest window of each of many symbols.
 
     Args:
         spec: parameters.

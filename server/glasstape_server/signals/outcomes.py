@@ -3,7 +3,7 @@
 import numpy as np
 
 from glasstape_server.domain.values import Direction, Event, Floats, Outcome, Signal
-from glasstape_server.features.labels import realised
+from glasstape_server.features.labels import realized
 
 
 def resolve(event: Event, columns: Floats) -> Outcome | None:
@@ -24,7 +24,7 @@ def resolve(event: Event, columns: Floats) -> Outcome | None:
         return None
     closes = np.log(columns[4, start + int(signal.entry) : end + 1])
     paths, threshold = (closes[1:] - closes[0])[None], np.array([signal.flat_threshold])
-    (class_index,), (log_return,) = realised(signal.label_kind, paths, threshold)
+    (class_index,), (log_return,) = realized(signal.label_kind, paths, threshold)
     return Outcome(
         confidence_sequence=event.sequence,
         signal_close_time=event.bar_close_time,

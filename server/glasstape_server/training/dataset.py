@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from glasstape_server.domain.values import Float32s, Floats, Ints
 from glasstape_server.features.compute import features, volatility
-from glasstape_server.features.labels import LabelRule, future_paths, realised
+from glasstape_server.features.labels import LabelRule, future_paths, realized
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import usable_ends
@@ -69,7 +69,7 @@ class Dataset:
 
     def outcomes(self, rule: LabelRule) -> tuple[Ints, Floats]:
         """Class index of each window, (n,), and the log return that decided, (n,)."""
-        return realised(rule.kind, self._paths(rule), rule.threshold(self.sigma))
+        return realized(rule.kind, self._paths(rule), rule.threshold(self.sigma))
 
     def labels(self, rule: LabelRule) -> Ints:
         """Class index of each window, (n,)."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from glasstape_server.domain.values import Entry
-from glasstape_server.features.labels import LabelRule, future_paths, realised
+from glasstape_server.features.labels import LabelRule, future_paths, realized
 from glasstape_server.features.spec import FeatureSpec
 from made_up import series
 
@@ -33,7 +33,7 @@ PATHS = np.array([[0.01, 0.03, -0.05], [0.01, -0.01, 0.0], [-0.03, 0.05, 0.06]])
     [("horizon", [0, 1, 2], [-0.05, 0.0, 0.06]), ("triple_barrier", [2, 1, 0], [0.03, 0.0, -0.03])],
 )
 def test_the_end_decides_or_the_first_close_beyond_the_threshold(kind, classes, returns):
-    found = realised(kind, PATHS, np.full(3, 0.02))
+    found = realized(kind, PATHS, np.full(3, 0.02))
     assert found[0].tolist() == classes
     assert found[1].tolist() == returns
 
@@ -42,7 +42,7 @@ def test_over_one_bar_both_rules_are_one():
     paths = np.random.default_rng(0).normal(0, 0.02, (100, 1))
     threshold = np.full(100, 0.01)
     for ours, theirs in zip(
-        realised("horizon", paths, threshold), realised("triple_barrier", paths, threshold), strict=True
+        realized("horizon", paths, threshold), realized("triple_barrier", paths, threshold), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
 
