@@ -117,6 +117,8 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     stuck.add_argument("--closes", type=positive, default=40, help="of one round (default: %(default)s)")
     sdk = what.add_parser("sdk", help="how many events of the feed one process reads in a second")
     sdk.add_argument("--events", type=positive, default=300_000, help="default: %(default)s")
+    sizes = what.add_parser("bytes", help="bytes of an event, a prediction and an explanation on the wire")
+    sizes.add_argument("--events", type=positive, default=3000, help="default: %(default)s")
     start = what.add_parser("start", help="how long until the server is ready, and what it holds idle")
     parsers = (
         *(what.choices[name] for name in calls),
@@ -127,6 +129,7 @@ def _add_speed(what: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         feed,
         stuck,
         sdk,
+        sizes,
         start,
     )
     for parser in parsers:
@@ -180,6 +183,7 @@ def _measured(options: argparse.Namespace) -> "Report":
         engine_speed,
         fanout,
         gpu,
+        message_bytes,
         open_loop,
         reading,
         starting,
@@ -194,6 +198,8 @@ def _measured(options: argparse.Namespace) -> "Report":
             return gpu.run(options.device, rounds, quick=quick)
         case "sdk":
             return reading.run(2000 if quick else options.events, rounds)
+        case "bytes":
+            return message_bytes.run(200 if quick else options.events)
         case "start":
             return starting.run(rounds)
         case "arrivals":
@@ -290,6 +296,7 @@ _SPEED = (
     "feed",
     "stuck",
     "sdk",
+    "bytes",
     "start",
 )
 _RUNS = {

@@ -42,6 +42,15 @@ def test_a_gpus_check_needs_only_torch_numpy_and_safetensors():
     assert made.returncode == 0, made.stderr
 
 
+def test_messages_are_as_small_as_their_budgets(tmp_path):
+    found = tmp_path / "bytes.json"
+    assert main(["bench", "bytes", "--quick", "--json", str(found)]) == 0
+    sizes = {figure["what"]: figure["values"][0] for figure in json.loads(found.read_text())["figures"]}
+    assert sizes["event, mean"] <= 170
+    assert sizes["explanation in the feed"] <= 350
+    assert sizes["prediction of a window"] <= 50
+
+
 def test_the_feed_is_measured_to_many_subscribers(capsys):
     assert main(["bench", "feed", "--quick"]) == 0
     assert "closes back to back: events delivered" in capsys.readouterr().out

@@ -115,6 +115,8 @@ def test_the_record_is_split_by_symbol_and_confidence_and_pays_its_costs(client)
     assert both.net_return == pytest.approx(both.mean_return - 0.004, abs=1e-5)
     assert both.sessions <= SESSIONS
     assert sum(p.count for p in whole.reliability if p.direction is None) == whole.outcomes
+    assert all(p.realized_low <= p.realized <= p.realized_high for p in whole.reliability)
+    assert any(p.realized_high - p.realized_low < 1 for p in whole.reliability)
     assert whole.left_out == LEARNT - 2
     assert "OLD" not in {r.symbol for r in split.records}
 

@@ -12,6 +12,7 @@ from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
 from glasstape_server.rpc.convert.market import timestamp
+from glasstape_server.rpc.convert.reliability import reliability_point_to
 from glasstape_server.rpc.convert.signals import ENTRIES, ref_to
 from glasstape_server.signals.performance.calibration import BAND, Estimate, Live
 from glasstape_server.signals.performance.shadow import Comparison
@@ -73,12 +74,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
             compared=compared.compared, disagreed=compared.disagreed, against=ref_to(compared.against)
         ),
         reliability=[
-            pb.ReliabilityPoint(
-                stated=point.stated,
-                realized=point.realised,
-                count=point.count,
-            )
-            for point in manifest.reliability
+            reliability_point_to(point.stated, point.realised, point.count) for point in manifest.reliability
         ],
     )
     full.MergeFrom(basic_model_to(model, active))

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_COST
-from glasstape_server.domain.values import Direction
-from glasstape_server.rpc.convert.signals import DIRECTIONS
+from glasstape_server.rpc.convert.reliability import direction_to, reliability_point_to
 from glasstape_server.signals.performance.track_record import Group, TrackRecord
 
 
@@ -44,7 +42,7 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
     return pb.GetTrackRecordResponse(
         records=[
             pb.TrackRecord(
-                predicted=_direction_to(r.predicted),
+                predicted=direction_to(r.predicted),
                 count=r.count,
                 hits=r.hits,
                 hit_rate=r.hit_rate if r.count else None,
@@ -65,17 +63,8 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
         brier_score=track.brier_score,
         log_loss=track.log_loss,
         reliability=[
-            ipb.ReliabilityPoint(
-                direction=_direction_to(point.direction),
-                stated=point.stated,
-                realized=point.realised,
-                count=point.count,
-            )
+            reliability_point_to(point.stated, point.realised, point.count, point.direction)
             for point in track.reliability
         ],
         left_out=left_out,
     )
-
-
-def _direction_to(direction: Direction | None) -> ipb.Direction.ValueType:
-    return ipb.DIRECTION_UNSPECIFIED if direction is None else DIRECTIONS[direction]
