@@ -24,7 +24,11 @@ class StartError(Exception):
 
 
 def check_address(settings: Settings) -> None:
-    """Raise StartError if the server would be reachable from other machines without TLS or authentication."""
+    """Check that other machines reach the server only with TLS and authentication, unless `insecure` is set.
+
+    Raises:
+        StartError: they would reach it without.
+    """
     host = settings.host
     if settings.insecure or (settings.tls_certificate and settings.tokens):
         return
@@ -119,7 +123,11 @@ def lock_data_folder(folder: Path, history: Path) -> FileLock:
 
 
 def _check_restore_finished(history: Path) -> None:
-    """Raise ValueError if a restore was interrupted before the new history had its name."""
+    """Check that no restore was interrupted before the new history had its name.
+
+    Raises:
+        ValueError: one was; the text says what to do.
+    """
     draft = restore_draft(history)
     if history.exists() or not draft.exists():
         return

@@ -2,7 +2,7 @@
 
 Payloads, tokens and features are never written. Each line's `chain` is SHA-256 over the chain of the line before and
 its own text, so that `verify` detects damage and gaps: lines that were lost, cut off, repeated or altered by a
-failing disk, a full disk or a careless edit. The chain has no key: whoever may write the file can compute it, so
+failing disk, a full disk or a careless edit. The chain has no key: anyone who may write the file can compute it, so
 it is no evidence against them. Send the log to another machine where that matters.
 
 A file that has grown large is renamed to `NAME.1`, that one to `NAME.2` and so on; the chain continues from file to
@@ -35,7 +35,7 @@ class AuditLog:
     """An append-only file. Safe on any thread.
 
     A full disk does not stop calls: lines that could not be written are counted, and the count is written once
-    there is room.
+    there is space.
     """
 
     def __init__(self, path: Path, keep: int = 8, max_bytes: int = MAX_FILE_BYTES) -> None:
@@ -64,7 +64,7 @@ class AuditLog:
                 self._lost += 1
 
     def retry(self) -> None:
-        """Write how many lines were lost, if there is room again."""
+        """Write how many lines were lost, if there is space again."""
         with self._lock:
             self._record_lost()
 

@@ -96,7 +96,16 @@ class Gate:
         return principal
 
     def check(self, principal: Principal, path: str, peer: str = "") -> None:
-        """Raise Unauthenticated once the credentials of an open stream's caller are no longer valid."""
+        """Check that the credentials of an open stream's caller are still valid.
+
+        Args:
+            principal: caller, as `admit` returned it.
+            path: of the method.
+            peer: address of the caller, for the audit log.
+
+        Raises:
+            Unauthenticated: they are not.
+        """
         if self._tokens is None or principal is ANYBODY:
             return
         try:
@@ -111,7 +120,11 @@ class Gate:
 
 
 def check_may_explain(principal: Principal) -> None:
-    """Raise PermissionDenied unless a subscriber's scopes include heat maps."""
+    """Check that a subscriber may receive heat maps.
+
+    Raises:
+        PermissionDenied: its scopes do not include them.
+    """
     if principal is not ANYBODY and not principal.scopes & {Scope.EXPLAIN, Scope.ADMIN}:
         raise PermissionDenied(
             "SCOPE_MISSING",

@@ -10,7 +10,7 @@ from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.values import Principal
 
 STREAM_RETRY_SECONDS = 2.0
-"""Delay that a caller with too many streams is told."""
+"""Retry delay of a caller with too many streams."""
 
 
 @dataclass(frozen=True, slots=True)

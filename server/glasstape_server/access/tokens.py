@@ -116,7 +116,11 @@ class TokenFile:
         return None if grant is None else self._unexpired(grant)
 
     def check(self, principal: Principal) -> None:
-        """Raise Unauthenticated once a caller's grant was revoked, has expired, or has other scopes."""
+        """Check that a caller's grant is unchanged.
+
+        Raises:
+            Unauthenticated: it was revoked, has expired, or has other scopes.
+        """
         self._poll()
         grant = self._grants.get(principal.id)
         if grant is None:

@@ -23,7 +23,15 @@ class Parameter:
     description: str
 
     def check(self, name: str, value: object) -> None:
-        """Raise ValueError unless `value` is in range and of the default's kind; the text begins with `name`."""
+        """Check a value.
+
+        Args:
+            name: what the error's text begins with.
+            value: the value.
+
+        Raises:
+            ValueError: it is out of range, or not a number of the default's kind.
+        """
         whole = isinstance(self.default, int)
         fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not fits or not self.least <= value <= self.most:  # type: ignore[operator]

@@ -73,7 +73,7 @@ class MarketCalendars:
         return self.newest((key, close) for key, close in closes if close is not None)
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Learn anew from stored bars: history was added."""
+        """Forget what was learned about series; it is learned again from the stored bars."""
         for key in keys:
             self._learners.pop(key, None)
 

@@ -36,6 +36,9 @@ def reading(path: Path) -> Iterator[None]:
     """Turn errors of polars into a FileError of one line.
 
     A damaged Parquet file may make polars panic, and its PanicException is not an `Exception`.
+
+    Raises:
+        FileError: polars failed.
     """
     try:
         yield
@@ -114,7 +117,11 @@ def close_times(frame: pl.DataFrame, name: str, interval: str, form: FileFormat,
 
 
 def _parse_text(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
-    """Parse a text column as dates or times, all in the format of the first."""
+    """Parse a text column as dates or times, all in the format of the first.
+
+    Raises:
+        FileError: a cell has another format.
+    """
     texts = frame[name].str.strip_chars()
     sample = next(iter(texts.drop_nulls()), "")
     try:
@@ -132,7 +139,11 @@ def _parse_text(frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
 
 
 def _parsed(parsed: pl.Series, frame: pl.DataFrame, name: str, path: Path) -> pl.Series:
-    """Return a parsed column; raise FileError for the first cell that did not parse."""
+    """Return a parsed column.
+
+    Raises:
+        FileError: a cell did not parse; the text names the first.
+    """
     wrong = parsed.is_null() & frame[name].is_not_null()
     row = wrong.arg_max()
     if wrong.any() and row is not None:

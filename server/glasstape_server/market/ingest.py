@@ -71,6 +71,7 @@ class Ingest:
         Raises:
             InvalidArgument: too many bars, or an instrument that breaks a rule; nothing was stored.
             ResourceExhausted: too many bars wait, or the disk is full; nothing was stored.
+            Unavailable: the server is draining.
         """
         if len(batch.bars) > MAX_BATCH_BARS:
             raise InvalidArgument.field("bars", f"at most {MAX_BATCH_BARS} in a batch, has {len(batch.bars)}")
@@ -113,7 +114,7 @@ class Ingest:
             await asyncio.shield(self._reading)
 
     async def probe_disk(self) -> None:
-        """Check whether a full disk has room again, without waiting for the next batch.
+        """Check whether a full disk has free space again, without waiting for the next batch.
 
         Any other error is cleared when bars are stored again.
         """

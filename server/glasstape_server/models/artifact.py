@@ -26,7 +26,7 @@ WEIGHTS = "weights.safetensors"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 29
 MAX_HEADER_BYTES = 1 << 20
-"""Header of a weights file: room for thousands of tensors."""
+"""Header of a weights file: enough for thousands of tensors."""
 COUNTED = ("golden.windows", "golden.logits", "background.windows")
 """Tensors that may have any number of rows, 1 .. `MAX_COUNTED`."""
 MAX_COUNTED = 1024

@@ -105,14 +105,11 @@ class Repository:
                 return model
         if digest not in self._archived:
             try:
-                copy = artifact.load(self.archive / digest, archived=True)
-                if copy.ref.digest != digest:
-                    raise ArtifactError(f"the archived copy has the digest {copy.ref.digest[:12]}")
+                self._archived[digest] = _load_archived(self.archive, digest)
             except ArtifactError as error:
                 raise NotFound(
                     "MODEL_NOT_FOUND", f"model {digest[:12]}: {error}", metadata={"digest": digest}
                 ) from None
-            self._archived[digest] = copy
         return self._archived[digest]
 
     def seen_until(self, digest: str) -> int:
@@ -232,6 +229,18 @@ class Repository:
             for version in sorted(name.iterdir())
             if version.is_dir() and not version.name.startswith(".")
         ]
+
+
+def _load_archived(archive: Path, digest: str) -> Model:
+    """Load the archived copy of a version.
+
+    Raises:
+        ArtifactError: it is missing or damaged, or has another digest.
+    """
+    model = artifact.load(archive / digest, archived=True)
+    if model.ref.digest != digest:
+        raise ArtifactError(f"the archived copy has the digest {model.ref.digest[:12]}")
+    return model
 
 
 def _printable(name: str) -> str:

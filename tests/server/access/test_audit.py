@@ -62,10 +62,10 @@ def full():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("room", [0, 20])
-def test_a_full_disk_loses_lines_says_so_and_leaves_no_half_line(path, full, room):
+@pytest.mark.parametrize("space", [0, 20])
+def test_a_full_disk_loses_lines_says_so_and_leaves_no_half_line(path, full, space):
     log = AuditLog(path)
-    full(path.stat().st_size + room)  # none, or for half a line
+    full(path.stat().st_size + space)  # none, or for half a line
     for _ in range(3):
         log.record("admitted", method="/lost")
     assert "the audit log cannot be written" in log.last_error
@@ -87,7 +87,7 @@ def test_a_large_log_goes_on_in_a_new_file_and_the_oldest_goes(tmp_path):
     for number in range(40):
         log = AuditLog(
             path, keep=3, max_bytes=500
-        )  # opened anew each time: the chain goes on over restarts, too
+        )  # opened again each time: the chain goes on over restarts, too
         log.record("admitted", method="/x", who=f"desk {number}")
         log.close()
     files = parts(path)

@@ -37,7 +37,7 @@ def test_what_cannot_show_its_spread_is_worth_its_clusters():
     assert clustered_wilson(np.array([0]), np.array([0])) == (0.0, 1.0)
 
 
-def test_resampled_days_keep_what_neighbours_share():
+def test_resampled_days_keep_what_neighbors_share():
     random = np.random.default_rng(0)
     alone = random.normal(size=400)
     shared = np.repeat(random.normal(size=40), 10)

@@ -15,7 +15,7 @@ BUNDLED = next(path.parent for path in BUNDLED_MODELS.glob("*/*/manifest.json"))
 
 @pytest.fixture(scope="module")
 def ninth():
-    """A feature of somebody's own: the close's place in the range of the bars before."""
+    """A feature of a user: the close's place in the range of the bars before."""
 
     def compute(inputs):
         length = inputs.bars("range_bars")

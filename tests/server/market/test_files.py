@@ -55,7 +55,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
         read_bars(tmp_path / "b.csv", "2d", FileFormat())
 
 
-def test_a_recording_parts_history_from_what_is_signalled():
+def test_a_recording_parts_history_from_what_is_signaled():
     recording = replay.load("sample", "1d", first="2012-01-01", last="2012-01-31")
     assert recording.history["close_time"].max() < recording.first_close == recording.bars["close_time"].min()
     assert recording.bars["close_time"].n_unique() == 20

@@ -68,7 +68,7 @@ def test_a_halted_day_is_kept_and_never_fed(store):
     assert [b.halted for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [False, True, False]
 
 
-def test_provisional_bars_are_replaced_forgotten_and_never_signalled(store, tmp_path):
+def test_provisional_bars_are_replaced_forgotten_and_never_signaled(store, tmp_path):
     publish(store, bar(1))
     for close in (10.0, 12.0):
         report = publish(store, bar(2, close, provisional=True))
@@ -126,7 +126,7 @@ def test_a_bar_of_the_future_is_rejected(store):
     assert "one interval after market time" in report.rejections[0][2].violations[0].rule
 
 
-def test_only_the_signalled_interval_is_ever_signalled(tmp_path):
+def test_only_the_signaled_interval_is_ever_signaled(tmp_path):
     store = BarStore(tmp_path / "b", "1h")
     assert publish(store, bar(1)).closed == []
     hourly = replace(bar(1), interval="1h")
