@@ -25,7 +25,6 @@ from .types.enums import DataState as DataState
 from .types.enums import Delivery as Delivery
 from .types.enums import Direction as Direction
 from .types.enums import EntryPrice as EntryPrice
-from .types.enums import ErrorReason as ErrorReason
 from .types.enums import EventKind as EventKind
 from .types.enums import GapReason as GapReason
 from .types.enums import GoodbyeReason as GoodbyeReason
@@ -66,6 +65,7 @@ from .types.market import Bar as Bar
 from .types.market import Instrument as Instrument
 from .types.market import PublishReport as PublishReport
 from .types.market import Rejection as Rejection
+from .types.reasons import ErrorReason as ErrorReason
 from .types.signals import BuyEvent as BuyEvent
 from .types.signals import ConfidenceEvent as ConfidenceEvent
 from .types.signals import Disconnected as Disconnected

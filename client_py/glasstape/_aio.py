@@ -9,7 +9,6 @@ import grpc
 
 from glasstape._aio_transport import AsyncTransport
 from glasstape._lazy import LazyModule
-from glasstape.errors import from_rpc
 from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
 
 if TYPE_CHECKING:
@@ -201,6 +200,4 @@ class AsyncClient:
         try:
             return health.health_from(*await self._transport.once(_calls.check_health(service)))
         except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return health.unreachable()
-            raise from_rpc(error) from None
+            return health.health_of_failure(error)

@@ -9,7 +9,6 @@ import grpc
 
 from glasstape._lazy import LazyModule
 from glasstape._transport import Transport
-from glasstape.errors import from_rpc
 from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Client:
             model: "name" or "name@version"; "": the active model. Not with `signals`.
 
         Raises:
-            GlasstapeError: the call failed. An item that failed is returned with `Prediction.error`.
+            GlasstapeError: the call failed. An item that failed has `Prediction.error`.
         """
         return self._transport.run(_calls.predict(windows, bars, symbols, signals, model))
 
@@ -161,8 +160,7 @@ class Client:
         Args:
             bars: any symbols and intervals; bars that close together belong into one call.
             instruments: descriptions of symbols.
-            mode: FINAL: closed bars to store and signal; BACKFILL: history, never signaled; REPLACE:
-                corrections of stored bars; PROVISIONAL: bars still forming.
+            mode: what the bars are; see `BarMode`.
 
         Raises:
             InvalidRequestError: a number of a bar is None or NaN, or a close time has no time zone.
@@ -204,7 +202,7 @@ class Client:
     ) -> SignalStream:
         """Follow the feed: iterate the events, or `messages()` for every message.
 
-        After failures the stream reconnects and continues behind the last event, without gaps or repetitions.
+        After failures the stream continues behind the last event, without gaps or repetitions.
 
         Args:
             symbols: only these; empty: all.
@@ -296,6 +294,4 @@ class Client:
         try:
             return health.health_from(*self._transport.once(_calls.check_health(service)))
         except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
-                return health.unreachable()
-            raise from_rpc(error) from None
+            return health.health_of_failure(error)

@@ -19,7 +19,7 @@ GlasstapeError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from glasstape.types.enums import ErrorReason
+from glasstape.types.reasons import ErrorReason
 
 if TYPE_CHECKING:
     import grpc

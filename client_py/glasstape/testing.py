@@ -226,7 +226,7 @@ class FakeServer:
         return self._feed.emit(event)
 
     def send_quotes(self, *bars: Bar) -> None:
-        """Send provisional bars to every stream that asked for quotes."""
+        """Send provisional bars to every stream that requested quotes."""
         self._feed.send_quotes(bars)
 
     def fail(self, method: str, error: GlasstapeError | None) -> None:

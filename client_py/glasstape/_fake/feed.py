@@ -44,7 +44,7 @@ class FakeFeed:
             return sequence
 
     def send_quotes(self, bars: Iterable[Bar]) -> None:
-        """Send provisional bars to every stream that asked for quotes."""
+        """Send provisional bars to every stream that requested quotes."""
         with self._changed:
             self._quotes += bars_to(list(bars))
             self._changed.notify_all()

@@ -181,15 +181,15 @@ class _Servicer:
         response, table = ipb.ExplainResponse(method=method, score=score), ModelTable()
         for sequence in request.input.signals.sequences:
             recorded = self._tape.explanations.get(self._recorded(sequence), [])
-            found = next((item for item in recorded if (item.method, item.score) == (method, score)), None)
-            if found is None:
+            answer = next((item for item in recorded if (item.method, item.score) == (method, score)), None)
+            if answer is None:
                 names = f"{ipb.Explanation.Method.Name(method)} of {ipb.Explanation.Score.Name(score)}"
                 context.abort(
                     grpc.StatusCode.FAILED_PRECONDITION, f"{names} for signal {sequence} was not recorded"
                 )
             else:
-                response.results.append(_reindexed(found, table))
-                response.baseline = found.baseline
+                response.results.append(_reindexed(answer, table))
+                response.baseline = answer.baseline
         response.models.extend(table.models)
         return response
 

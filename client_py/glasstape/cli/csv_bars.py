@@ -57,17 +57,17 @@ def read_bars(
 
 def _columns(header: object, path: Path, has_symbol: bool) -> dict[str, str]:
     names = {str(name).strip().lower(): str(name) for name in header}  # type: ignore[attr-defined]
-    found = {
+    columns = {
         key: next(names[option] for option in options if option in names)
         for key, options in _NAMES.items()
         if any(option in names for option in options)
     }
-    missing = [key for key in _NAMES if key not in found and not (key == "symbol" and has_symbol)]
+    missing = [key for key in _NAMES if key not in columns and not (key == "symbol" and has_symbol)]
     if missing:
         raise InvalidRequestError.field(
             str(path), f"must have a column for {', '.join(missing)}, has {', '.join(names)}"
         )
-    return found
+    return columns
 
 
 def _number(row: dict[str, str], column: str, where: str) -> float:
