@@ -87,7 +87,8 @@ class Load:
             stream.close()
 
     def _refused(self, client, chance):
-        unknown = pb.PredictRequest(model="no such model").SerializeToString()
+        source = pb.PredictionInput(symbols=pb.Symbols(symbols=["AAA"]))
+        unknown = pb.PredictRequest(model="no such model", input=source).SerializeToString()
         with _connection(self.address) as channel:
             for request, code in ((b"\xff\xff\xff", "INVALID_ARGUMENT"), (unknown, "NOT_FOUND")):
                 with pytest.raises(grpc.RpcError) as refused:

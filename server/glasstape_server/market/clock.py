@@ -1,7 +1,7 @@
 """Market time: the wall clock when live, a simulated one in a replay; and how fresh market data is."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from glasstape_server.domain.values import DAY, SECOND, DataState
@@ -34,9 +34,14 @@ class Due:
 
 
 class Clock:
-    """The market's clock. `advance` makes it a simulated one, permanently."""
+    """The market's clock. `advance` makes it a simulated one, permanently.
 
-    def __init__(self) -> None:
+    Args:
+        wall: current time in microseconds since 1970, UTC.
+    """
+
+    def __init__(self, wall: Callable[[], int] = wall_time) -> None:
+        self._wall = wall
         self._simulated: int | None = None
         self._since = 0.0
         self._speed = 0.0
@@ -66,7 +71,7 @@ class Clock:
     def now(self) -> int:
         """Return market time in microseconds, UTC."""
         if self._simulated is None:
-            return wall_time()
+            return self._wall()
         return self._simulated + int((time.monotonic() - self._since) * self._speed * SECOND)
 
     def state_until(self, next_close: int) -> DataState:

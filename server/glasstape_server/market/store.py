@@ -10,32 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.time_zones import day_of
 from glasstape_server.domain.values import DAY, INTERVALS, Bar, Floats, Instrument
 from glasstape_server.features.series import Series, from_columns, sessions
+from glasstape_server.market.database import COLUMNS, open_bars, replace_bars, replaced_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Key, Report
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
-from glasstape_server.storage.sqlite import connect, probe_write, transaction
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS bars (
-    symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL,
-    open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL,
-    signaled INTEGER NOT NULL, PRIMARY KEY (symbol, interval, close_time)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS instruments (
-    symbol TEXT PRIMARY KEY, name TEXT NOT NULL, local_name TEXT NOT NULL, exchange TEXT NOT NULL,
-    time_zone TEXT NOT NULL, currency TEXT NOT NULL, tick_size REAL, price_decimals INTEGER,
-    price_limit REAL, sector TEXT NOT NULL DEFAULT '', industry TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS corrections (
-    symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL, corrected_time INTEGER NOT NULL,
-    open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL
-);
-"""
-_COLUMNS = "symbol, interval, close_time, open, high, low, close, volume"
+from glasstape_server.storage.sqlite import probe_write, transaction
 
 
 class BarStore:
@@ -44,13 +26,16 @@ class BarStore:
     Args:
         path: database; created if necessary.
         interval: bar interval to publish signals for.
+
+    Raises:
+        DataLoss: another version made the database.
+        sqlite3.DatabaseError: it is no database, or a badly damaged one.
     """
 
     def __init__(self, path: Path, interval: str = "1d") -> None:
         self.interval = interval
         """Bar interval to publish signals for."""
-        self._db = connect(path)
-        self._db.executescript(_SCHEMA)
+        self._db = open_bars(path)
         self._tails: dict[Key, SeriesTail] = {}
         self._forming: dict[Key, Bar] = {}
         self.instruments: dict[str, Instrument] = {}
@@ -84,12 +69,12 @@ class BarStore:
                     draft.instrument_rows(),
                 )
                 self._db.executemany(
-                    f"INSERT INTO bars ({_COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
+                    f"INSERT INTO bars ({COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                     draft.rows,
                 )
-                self._correct(draft.corrections, now)
+                replace_bars(self._db, draft.corrections, now)
         except sqlite3.DatabaseError as error:
-            raise _storage_error(error) from None
+            raise storage_error(error) from None
         self._apply(draft)
         return reports
 
@@ -103,7 +88,7 @@ class BarStore:
         try:
             probe_write(self._db)
         except sqlite3.DatabaseError as error:
-            raise _storage_error(error) from None
+            raise storage_error(error) from None
 
     def tail(self, key: Key) -> SeriesTail | None:
         """Return the newest bars of a series; None: no bar."""
@@ -230,7 +215,7 @@ class BarStore:
             count: bars at most.
         """
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"  # noqa: S608
+            f"SELECT {COLUMNS} FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"  # noqa: S608
             " ORDER BY close_time LIMIT ?",
             (*key, start, end, count),
         )
@@ -259,26 +244,9 @@ class BarStore:
             session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
         return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
 
-    def _correct(self, corrections: Sequence[tuple[object, ...]], now: int) -> None:
-        """Replace values, and keep the replaced ones with the time of the correction."""
-        self._db.executemany(
-            "INSERT INTO corrections VALUES (?,?,?,?,?,?,?,?,?)",
-            [(*row[:3], now, *row[3:8]) for row in corrections],
-        )
-        self._db.executemany(
-            "UPDATE bars SET open = ?, high = ?, low = ?, close = ?, volume = ?"
-            " WHERE symbol = ? AND interval = ? AND close_time = ?",
-            [(*row[8:], *row[:3]) for row in corrections],
-        )
-
     def corrections(self, key: Key) -> list[tuple[int, Bar]]:
         """Return the replaced bars of a series, each with the market time of its correction, oldest first."""
-        rows = self._db.execute(
-            "SELECT corrected_time, symbol, interval, close_time, open, high, low, close, volume FROM corrections"
-            " WHERE symbol = ? AND interval = ? ORDER BY rowid",
-            key,
-        )
-        return [(row[0], Bar(*row[1:])) for row in rows]
+        return replaced_bars(self._db, key)
 
     def _apply(self, draft: Draft) -> None:
         self.instruments.update(draft.instruments)
@@ -297,7 +265,7 @@ class BarStore:
 
     def _load_tail(self, key: Key) -> SeriesTail:
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
+            f"SELECT {COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
             (*key, CAPACITY + 1),
         ).fetchall()
         tail = SeriesTail()
@@ -305,10 +273,3 @@ class BarStore:
         for row in reversed(rows[:CAPACITY]):
             tail.append(Bar(*row))
         return tail
-
-
-def _storage_error(error: sqlite3.DatabaseError) -> GlasstapeError:
-    """Return the publisher's error for one of SQLite."""
-    if isinstance(error, sqlite3.OperationalError):
-        return ResourceExhausted("STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0)
-    return DataLoss("BARS_DAMAGED", f"bars cannot be stored: {error}")

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 from glasstape_server.domain.values import DAY, SECOND, DataState
-from glasstape_server.market.clock import Clock, Due, wall_time
+from glasstape_server.market.clock import Clock, Due
 
 MINUTE = 60 * SECOND
 
@@ -11,9 +11,16 @@ def micros(*moment):
     return int(datetime(*moment, tzinfo=UTC).timestamp()) * SECOND
 
 
+NOW = micros(2026, 6, 1, 15)
+
+
+def live_clock():
+    return Clock(wall=lambda: NOW)
+
+
 def due(age, next_after=MINUTE, second_after=2 * MINUTE, interval=MINUTE):
     """A minute bar that closed so long ago."""
-    close = wall_time() - age
+    close = NOW - age
     return Due(close, close + next_after, close + second_after, interval)
 
 
@@ -22,7 +29,7 @@ CLOSED = due(200 * SECOND, 60 * MINUTE, 61 * MINUTE)
 
 
 def test_live_data_ages_from_live_over_delayed_to_stale():
-    clock = Clock()
+    clock = live_clock()
     assert clock.state() is DataState.STALE
     assert clock.last_close is None
     for bar, state in (
@@ -52,7 +59,7 @@ def test_live_data_ages_from_live_over_delayed_to_stale():
     ],
 )
 def test_a_closed_market_is_not_overdue_and_hides_none_that_is(bars, state):
-    clock = Clock()
+    clock = live_clock()
     clock.saw_bars(bars)
     assert clock.state() is state
 

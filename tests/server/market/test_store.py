@@ -1,8 +1,10 @@
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape_server.domain.errors import AlreadyExists, InvalidArgument, ResourceExhausted
+from glasstape_server.domain.errors import AlreadyExists, DataLoss, InvalidArgument, ResourceExhausted
 from glasstape_server.domain.values import DAY, Bar, Instrument
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
@@ -93,6 +95,16 @@ def test_everything_reported_as_stored_is_there_after_reopening(tmp_path):
     store.close()
 
 
+def test_a_store_of_another_version_is_refused_and_left_as_it_is(tmp_path):
+    BarStore(tmp_path / "bars.sqlite").close()
+    with closing(sqlite3.connect(tmp_path / "bars.sqlite")) as db:
+        db.execute("PRAGMA user_version = 9")
+    with pytest.raises(DataLoss, match=r"bars\.sqlite: format 9, expected 1"):
+        BarStore(tmp_path / "bars.sqlite")
+    with closing(sqlite3.connect(tmp_path / "bars.sqlite")) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (9,)
+
+
 def test_windows_reach_from_memory_to_disk(tmp_path):
     store = BarStore(tmp_path / "bars.sqlite")
     publish(store, *(bar(day, 10 + day / 100) for day in range(1, 601)))
@@ -181,9 +193,9 @@ def test_a_correction_replaces_the_values_and_keeps_the_old_ones(tmp_path):
 
 def test_a_bar_that_waits_for_its_signal_still_waits_after_a_correction(store):
     publish(store, bar(1), bar(2))
-    before = store.unsignalled(KEY, 0)
+    before = store.unsignaled(KEY, 0)
     replace_bars(store, bar(2, 11.0))
-    assert store.unsignalled(KEY, 0) == before == [1 * DAY, 2 * DAY]
+    assert store.unsignaled(KEY, 0) == before == [1 * DAY, 2 * DAY]
 
 
 def test_corrections_of_nothing_of_provisional_bars_and_of_equal_values(store):
