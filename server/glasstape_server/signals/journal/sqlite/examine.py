@@ -9,7 +9,7 @@ from glasstape_server.domain.errors import DataLoss
 from glasstape_server.signals.journal.sqlite.damaged_reader import DamagedReader
 from glasstape_server.signals.journal.sqlite.file import FORMAT, format_of
 from glasstape_server.signals.journal.sqlite.head_note import HeadNote, note_path
-from glasstape_server.signals.journal.sqlite.rows import blob, checksum
+from glasstape_server.signals.journal.sqlite.rows import blob, progress_checksum, window_checksum
 from glasstape_server.storage.sqlite import UNREADABLE, connect
 
 Finding = tuple[str, str]
@@ -48,10 +48,10 @@ def _findings(path: Path, db: sqlite3.Connection) -> Iterator[Finding]:
     ).fetchone()
     yield from _events(path, db, first, head)
     for check, sequence, data in db.execute("SELECT checksum, sequence, data FROM windows"):
-        if check != checksum(sequence, data):
+        if check != window_checksum(sequence, data):
             yield "problem", f"{path}: the window of event {sequence} is damaged"
     for check, *columns in db.execute("SELECT checksum, symbol, interval, close_time FROM progress"):
-        if check != checksum(*columns):
+        if check != progress_checksum(*columns):
             yield "problem", f"{path}: the progress of {columns[0]} is damaged"
     yield from _end(path, db, first, head)
 

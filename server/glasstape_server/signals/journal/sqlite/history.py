@@ -14,9 +14,10 @@ from glasstape_server.signals.journal.sqlite.rows import (
     EVENT_COLUMNS,
     ModelTable,
     blob,
-    check_row,
     damaged,
+    progress_checksum,
     record_of,
+    window_checksum,
 )
 from glasstape_server.storage.sqlite import UNREADABLE, connect, is_transient
 
@@ -112,8 +113,9 @@ class SqliteHistory:
         if not rows:
             return None
         data, check = rows[0]
-        check_row(check, f"the window of event {own}", own, data)
-        return blob(data, f"the window of event {own}")
+        if check != window_checksum(own, data):
+            raise damaged(f"the window of event {own} is not what was written")
+        return bytes(data)
 
     def latest(self, now: int) -> list[Record]:
         """See `History.latest`."""
@@ -125,7 +127,8 @@ class SqliteHistory:
         for symbol, interval, close_time, check in self._rows(
             "SELECT symbol, interval, close_time, checksum FROM progress", ()
         ):
-            check_row(check, f"the progress of {symbol}", symbol, interval, close_time)
+            if check != progress_checksum(symbol, interval, close_time):
+                raise damaged(f"the progress of {symbol} is not what was written")
             progress[symbol, interval] = close_time
         return progress
 

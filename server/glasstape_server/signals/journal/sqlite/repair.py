@@ -10,7 +10,12 @@ from glasstape_server.signals.journal.records import Record, SeriesKey
 from glasstape_server.signals.journal.sqlite.damaged_reader import DamagedReader
 from glasstape_server.signals.journal.sqlite.examine import Finding
 from glasstape_server.signals.journal.sqlite.file import begin_epoch, meta, open_journal, set_meta
-from glasstape_server.signals.journal.sqlite.rows import checksum, insert_progress, insert_records
+from glasstape_server.signals.journal.sqlite.rows import (
+    insert_progress,
+    insert_records,
+    progress_checksum,
+    window_checksum,
+)
 from glasstape_server.storage.files import install, sync
 from glasstape_server.storage.sqlite import UNREADABLE, connect, transaction
 
@@ -111,7 +116,7 @@ def _copy_windows(old: sqlite3.Connection, new: sqlite3.Connection, sequences: r
     for sequence in sequences:
         with suppress(*UNREADABLE):
             row = old.execute(statement, (sequence,)).fetchone()
-            if row is not None and row[3] == checksum(*row[:2]):
+            if row is not None and row[3] == window_checksum(*row[:2]):
                 new.execute("INSERT INTO windows VALUES (?,?,?,?)", row)
 
 
@@ -122,7 +127,7 @@ def _copy_progress(old: sqlite3.Connection, new: sqlite3.Connection, closes: dic
         for check, symbol, interval, time in old.execute(
             "SELECT checksum, symbol, interval, close_time FROM progress"
         ):
-            if check == checksum(symbol, interval, time):
+            if check == progress_checksum(symbol, interval, time):
                 progress[symbol, interval] = time
     for key, close in closes.items():
         progress[key] = max(progress.get(key, 0), close)
