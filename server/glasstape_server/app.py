@@ -111,6 +111,7 @@ class App:
         inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval, decode_event)
         quotas = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
         self.inference = Inference(inputs, self.engine, Quotas(quotas))
+        keep, days = settings.journal_keep, settings.journal_max_age
         self.pipeline = Pipeline(
             ingest=self.ingest,
             journal=self.journal,
@@ -118,13 +119,7 @@ class App:
             interval=settings.interval,
             active=lambda: PinnedForecaster(self.repository.active, self.engine),
             codec=Codec(encode_event, decode_event),
-            retention=Retention(
-                self.journal,
-                readers,
-                decode_event,
-                keep=settings.journal_keep,
-                days=settings.journal_max_age,
-            ),
+            retention=Retention(self.journal, readers, decode_event, keep=keep, days=days),
             on_signaled=self._count,
         )
         self.record = LiveRecord(readers, self.repository.seen_until, decode_event)

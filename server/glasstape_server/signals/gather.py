@@ -11,7 +11,7 @@ from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.signals.decision import Closed, Forecaster
 from glasstape_server.signals.journal.records import SeriesKey
-from glasstape_server.signals.open_signals import OpenSignals, Resolved
+from glasstape_server.signals.outcomes import OpenSignals, Resolved
 
 BarClose = tuple[SeriesKey, int]
 """A series and the close time of one of its bars, microseconds."""

@@ -22,7 +22,7 @@ from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
 from glasstape_server.signals.journal.records import SeriesKey
 from glasstape_server.signals.journal.retention import Retention
-from glasstape_server.signals.open_signals import OpenSignals, Resolved
+from glasstape_server.signals.outcomes import OpenSignals, Resolved
 
 log = logging.getLogger(__name__)
 
