@@ -189,7 +189,7 @@ class Pipeline:
                     prepared = await self._prepare(burst)
                 end = await self._journal.append(prepared.batch, prepared.expected)
             except Fenced as error:
-                # Another writer appended: what it signaled is done, the rest is decided anew.
+                # Another writer appended: what it signaled is done, the rest is decided again.
                 self._report(str(error), len(burst))
                 prepared = None
                 await self._load()

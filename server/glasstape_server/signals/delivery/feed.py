@@ -38,7 +38,7 @@ class FeedLimits:
     queue: int = 10_000
     """Lossless events that may be queued for one subscriber."""
     patience: float = 30.0
-    """Seconds that a message may wait until the subscriber has room for it."""
+    """Seconds that a message may wait until the connection takes it."""
     page: int = PAGE
     """Records that a subscriber behind the newest event reads at once."""
     catch_up_seconds: float = CATCH_UP_SECONDS

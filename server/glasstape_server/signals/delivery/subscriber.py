@@ -70,7 +70,7 @@ class Subscriber:
 
     @property
     def patience(self) -> float:
-        """Seconds that a message may wait until the subscriber has room for it."""
+        """Seconds that a message may wait until the connection takes it."""
         return self._feed.limits.patience
 
     def lag(self, head: int) -> int:

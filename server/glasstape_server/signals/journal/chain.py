@@ -31,7 +31,8 @@ def link(
     """Return the chain hash at a record: BLAKE2b-64 over the hash before it and every column.
 
     Raises:
-        ValueError, TypeError, AttributeError, struct.error: a column holds a value that it cannot have.
+        ValueError: `event_id` has another length.
+        TypeError, AttributeError, struct.error: a column holds a value of another type.
     """
     if len(event_id) != EVENT_ID_BYTES:
         raise ValueError(f"event_id: {len(event_id)} bytes, expected {EVENT_ID_BYTES}")

@@ -24,7 +24,7 @@ class Record:
 
     sequence: int
     event_id: bytes
-    """16 bytes; the same for the same decision, whoever makes it and however often."""
+    """16 bytes, of what was decided: the same on every server and at every attempt."""
     kind: Kind
     symbol: str
     interval: str

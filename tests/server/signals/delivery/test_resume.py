@@ -1,4 +1,4 @@
-"""Where a stream goes on from its token, and what it is told if it cannot."""
+"""Where a stream goes on from its token, and how it begins if it cannot."""
 
 import asyncio
 

@@ -78,7 +78,7 @@ def _end(path: Path, db: sqlite3.Connection, first: int, head: int) -> Iterator[
     with closing(HeadNote(note)) as head_note:
         noted = head_note.read()
     if noted is None:
-        yield "warning", f"{note}: illegible; the next start writes it anew"
+        yield "warning", f"{note}: illegible; the next start rewrites it"
     elif noted.sequence > head:
         yield (
             "problem",

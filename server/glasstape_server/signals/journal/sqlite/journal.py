@@ -56,7 +56,8 @@ class SqliteJournal:
 
         Raises:
             DataLoss: it is damaged, or of another format.
-            OSError, sqlite3.OperationalError: it cannot be opened now.
+            OSError: the note of its end cannot be opened.
+            sqlite3.OperationalError: it cannot be opened now.
         """
         self.degraded_reason = ""
         self.history = SqliteHistory(path)
@@ -150,7 +151,11 @@ class SqliteJournal:
             db.executemany("UPDATE windows SET resolved = 1 WHERE sequence = ?", resolved)
 
     def _appended(self, batch: EventBatch, expected: int) -> Position:
-        """Return the end of a batch that was appended before; raise Fenced if it was not."""
+        """Return the end of a batch that was appended before.
+
+        Raises:
+            Fenced: it was not.
+        """
         statement = (
             "SELECT event_id, sequence, chain FROM events WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
         )
