@@ -7,6 +7,7 @@ from .errors import AuthenticationError as AuthenticationError
 from .errors import ConflictError as ConflictError
 from .errors import DataLossError as DataLossError
 from .errors import DeadlineError as DeadlineError
+from .errors import ErrorReason as ErrorReason
 from .errors import GlasstapeError as GlasstapeError
 from .errors import InternalError as InternalError
 from .errors import InvalidRequestError as InvalidRequestError
@@ -65,7 +66,6 @@ from .types.market import Bar as Bar
 from .types.market import Instrument as Instrument
 from .types.market import PublishReport as PublishReport
 from .types.market import Rejection as Rejection
-from .types.reasons import ErrorReason as ErrorReason
 from .types.signals import BuyEvent as BuyEvent
 from .types.signals import ConfidenceEvent as ConfidenceEvent
 from .types.signals import Disconnected as Disconnected

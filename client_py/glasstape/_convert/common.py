@@ -11,8 +11,14 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2
 
-from glasstape.errors import DataLossError, GlasstapeError, InvalidRequestError, Violation, error_of
-from glasstape.types.reasons import ErrorReason
+from glasstape.errors import (
+    DataLossError,
+    ErrorReason,
+    GlasstapeError,
+    InvalidRequestError,
+    Violation,
+    error_of,
+)
 from glasstape.v1 import errors_pb2 as pb
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,12 +1,15 @@
 """Values that need a rule: times, enums, tables of models, errors of items, numbers of bars."""
 
 import math
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
 from glasstape import (
+    INTERVALS,
     BarMode,
     ConflictError,
     DataLossError,
@@ -34,6 +37,7 @@ from glasstape._convert.explanation import heatmap_from
 from glasstape._convert.market import batches_to, merged, report_from
 from glasstape.types.enums import CalibrationState
 from glasstape.v1 import errors_pb2, inference_pb2, market_pb2, signals_pb2
+from glasstape_server.domain.values import INTERVALS as SERVER_INTERVALS
 from requests_of import BAR, INSTRUMENT, NOON
 
 SEOUL = timezone(timedelta(hours=9))
@@ -198,3 +202,12 @@ def test_a_message_of_a_newer_contract_is_skipped():
 
     unknown = signals_pb2.SignalsResponse.FromString(bytes([0x9A, 0x06, 0x02, 0x08, 0x01]))
     assert message_from(unknown, Method.GRADIENT) is None
+
+
+def test_the_intervals_are_those_of_the_contract_and_the_server():
+    text = (Path(__file__).parents[3] / "proto/glasstape/v1/market.proto").read_text()
+    (listed,) = re.findall(r"// Length: one of ([\w ]+)\.", text)
+    assert list(INTERVALS) == listed.split()
+    assert {
+        name: length / timedelta(microseconds=1) for name, length in INTERVALS.items()
+    } == SERVER_INTERVALS

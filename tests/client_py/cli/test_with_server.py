@@ -9,7 +9,6 @@ import sys
 import polars as pl
 import pytest
 from glasstape.cli import main
-from running import refusal
 
 
 def glasstape(*arguments, check=True, **options):
@@ -183,58 +182,6 @@ def test_no_server_is_one_sentence():
     assert result.returncode == 1
     assert result.stderr.startswith("glasstape: 127.0.0.1:1 is unavailable")
     assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("flag", "value", "text"),
-    [
-        ("--port", "99999", "port"),
-        ("--interval", "2d", "interval"),
-        ("--host", "0.0.0.0", "--insecure"),
-        ("--config", "none.toml", "no such file"),
-        ("--replay-speed", "inf", "replay_speed"),
-        ("--replay-time-zone", "Mars/Base", "replay_time_zone"),
-    ],
-)
-def test_serve_refuses_settings_that_break_a_rule(tmp_path, flag, value, text):
-    status, said = refusal(tmp_path, flag, value)
-    assert status in (1, 2)
-    assert text in said
-
-
-@pytest.mark.parametrize(
-    ("flag", "value", "text"),
-    [
-        ("--models-dir", "empty", "no usable model"),
-        ("--replay", "no.csv", "no.csv"),
-        ("--model", "nope", "none named 'nope'"),
-    ],
-)
-def test_serve_refuses_what_it_cannot_do(tmp_path, flag, value, text):
-    given = str(tmp_path / value) if flag != "--model" else value
-    status, said = refusal(tmp_path / "data", flag, given)
-    assert status == 1
-    assert text in said
-
-
-def test_a_refusal_to_serve_ends_the_command_in_words(tmp_path):
-    result = glasstape("serve", "--data-dir", str(tmp_path), "--port", "0", "--model", "nope", check=False)
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("glasstape serve: no usable model for 1d bars")
-    assert "Traceback" not in result.stderr
-
-
-def test_settings_come_from_flags_over_environment_over_file(tmp_path, monkeypatch):
-    from glasstape_server.settings import load
-
-    (tmp_path / "server.toml").write_text('port = 1\nhost = "::1"\nlog_level = "error"\n')
-    monkeypatch.setenv("GLASSTAPE_PORT", "2")
-    monkeypatch.setenv("GLASSTAPE_LOG_LEVEL", "warning")
-    made = load({"port": 3}, tmp_path / "server.toml")
-    assert (made.port, made.log_level, made.host) == (3, "warning", "::1")
-    (tmp_path / "server.toml").write_text("prot = 1\n")
-    with pytest.raises(ValueError, match="prot"):
-        load({}, tmp_path / "server.toml")
 
 
 def test_the_demo_shows_signals_and_a_map_and_leaves_nothing_running(tmp_path):

@@ -1,0 +1,60 @@
+"""`glasstape serve`: what it refuses, and where its settings come from."""
+
+import subprocess
+import sys
+
+import pytest
+from running import refusal
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "text"),
+    [
+        ("--port", "99999", "port"),
+        ("--interval", "2d", "interval"),
+        ("--host", "0.0.0.0", "--insecure"),
+        ("--config", "none.toml", "no such file"),
+        ("--replay-speed", "inf", "replay_speed"),
+        ("--replay-time-zone", "Mars/Base", "replay_time_zone"),
+    ],
+)
+def test_serve_refuses_settings_that_break_a_rule(tmp_path, flag, value, text):
+    status, said = refusal(tmp_path, flag, value)
+    assert status in (1, 2)
+    assert text in said
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "text"),
+    [
+        ("--models-dir", "empty", "no usable model"),
+        ("--replay", "no.csv", "no.csv"),
+        ("--model", "nope", "none named 'nope'"),
+    ],
+)
+def test_serve_refuses_what_it_cannot_do(tmp_path, flag, value, text):
+    given = str(tmp_path / value) if flag != "--model" else value
+    status, said = refusal(tmp_path / "data", flag, given)
+    assert status == 1
+    assert text in said
+
+
+def test_a_refusal_to_serve_ends_the_command_in_words(tmp_path):
+    command = [sys.executable, "-m", "glasstape.cli", "serve", "--data-dir", str(tmp_path), "--port", "0"]
+    result = subprocess.run([*command, "--model", "nope"], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("glasstape serve: no usable model for 1d bars")
+    assert "Traceback" not in result.stderr
+
+
+def test_settings_come_from_flags_over_environment_over_file(tmp_path, monkeypatch):
+    from glasstape_server.settings import load
+
+    (tmp_path / "server.toml").write_text('port = 1\nhost = "::1"\nlog_level = "error"\n')
+    monkeypatch.setenv("GLASSTAPE_PORT", "2")
+    monkeypatch.setenv("GLASSTAPE_LOG_LEVEL", "warning")
+    made = load({"port": 3}, tmp_path / "server.toml")
+    assert (made.port, made.log_level, made.host) == (3, "warning", "::1")
+    (tmp_path / "server.toml").write_text("prot = 1\n")
+    with pytest.raises(ValueError, match="prot"):
+        load({}, tmp_path / "server.toml")
