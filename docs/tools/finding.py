@@ -14,9 +14,9 @@ from glasstape import Score as SdkScore
 from glasstape.cli.picture import Picture, save
 from glasstape.testing import MODEL
 from glasstape_server.bench import known_truth
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import Attribution, MethodName, Request, Rows
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training.batches import InMemory
@@ -52,7 +52,7 @@ def main() -> None:
     pictures = []
     for title, network, method, score in SHOWN:
         made = METHODS[method].attribute(
-            networks[network], _rows(example.window), Request(method, Question(score))
+            networks[network], _rows(example.window), Request(method, ScoreSpec(score))
         )
         explanation = _explanation(made, method, METHODS[method].quantity.name)
         pictures.append(Picture(title, explanation, MODEL, outlined=example.cells))

@@ -12,7 +12,7 @@ from glasstape_server.bench.method_speed import model_of
 from glasstape_server.bench.report import Figure, Report, ratios
 from glasstape_server.engine.work import Explain, Forecast
 from glasstape_server.explain.method import MethodName, Request, forward_and_gradient
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.networks.architectures import ARCHITECTURES
 
 BATCHES = (1, 8, 64, 256, 4096)
@@ -38,8 +38,8 @@ def run(networks: Sequence[str], rounds: int, largest: int = 4096) -> Report:
 def _network(name: str, batch: int, rounds: int) -> list[Figure]:
     model = model_of(name)
     windows = np.random.default_rng(0).normal(size=(batch, 6, 8)).astype(np.float32)
-    tensor, question = torch.from_numpy(windows), Question()
-    forecast, explain = Forecast(model), Explain(model, Request(MethodName.GRADIENT, question))
+    tensor, score_spec = torch.from_numpy(windows), ScoreSpec()
+    forecast, explain = Forecast(model), Explain(model, Request(MethodName.GRADIENT, score_spec))
 
     @torch.no_grad()
     def eager() -> object:
@@ -49,7 +49,7 @@ def _network(name: str, batch: int, rounds: int) -> list[Figure]:
         "predict": lambda: forecast.run((windows,)),
         "predict, eager": eager,
         "map": lambda: explain.run((windows,)),
-        "map, eager": lambda: forward_and_gradient(model.scorer, tensor, question),
+        "map, eager": lambda: forward_and_gradient(model.scorer, tensor, score_spec),
     }
     if name == "conv1d":
         runs["products alone, forwards"] = _products(batch, both=False)

@@ -17,10 +17,10 @@ from glasstape_server.bench import known_truth
 from glasstape_server.bench.known_truth import Truth
 from glasstape_server.bench.ranking import average_precision, random_level, time_only_ceiling
 from glasstape_server.domain.values import Floats
-from glasstape_server.explain.catalogue import METHODS
-from glasstape_server.explain.evidence import hold_against
+from glasstape_server.explain.catalog import METHODS
+from glasstape_server.explain.evidence import measure
 from glasstape_server.explain.method import Attribution, MethodName, Quantity, Request, Rows
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.explain.verdict import MapFacts, Verdict, judge_fully
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
@@ -234,7 +234,7 @@ def _scores(scorer: Scorer, test: Truth, background: Tensor, checks: tuple[Check
         method = METHODS[name]
         if not method.serves(scorer, rows.shape):
             continue
-        request = Request(name, Question(score), samples=SAMPLES.get(name, 0))
+        request = Request(name, ScoreSpec(score), samples=SAMPLES.get(name, 0))
         made = method.attribute(scorer, rows, request)
         judged = (float("nan"), float("nan"))
         if (name, score) in JUDGED:
@@ -285,7 +285,7 @@ def _reliable(
     scorer: Scorer, rows: Rows, made: Attribution, request: Request, checks: tuple[Check, ...]
 ) -> tuple[float, float]:
     quantity = METHODS[request.method].quantity
-    seen = hold_against(scorer, rows, torch.zeros(rows.shape[1]), made, request)
+    seen = measure(scorer, rows, torch.zeros(rows.shape[1]), made, request)
     judged: list[list[bool]] = []
     for row in range(len(rows)):
         difference = error = None

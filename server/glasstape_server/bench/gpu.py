@@ -21,9 +21,9 @@ from torch import Tensor
 from glasstape_server.bench.report import Figure, Report, ratios
 from glasstape_server.domain.values import Direction
 from glasstape_server.explain.method import forward_and_gradient
-from glasstape_server.explain.scores import OF_THE_WINNER, Question, Score
+from glasstape_server.explain.scores import PREDICTED_CLASS_SCORES, Score, ScoreSpec
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
-from glasstape_server.models.runtime.cuda_graph import BUCKETS, Graphed
+from glasstape_server.models.runtime.graphed_scorer import BUCKETS, GraphedScorer
 from glasstape_server.models.scorer import Scorer
 
 WINDOW = (6, 8)
@@ -85,16 +85,16 @@ def _where(device: str) -> str:
 
 
 def _equal(name: str, device: str, buckets: Sequence[int], sizes: Sequence[int]) -> str:
-    """Logits, scores and gradients of every kind of question, of all sizes, held against the CPU's."""
+    """Logits, scores and gradients of every kind of score_spec, of all sizes, held against the CPU's."""
     scorer = scorer_of(name)
-    ours = Graphed(scorer, *WINDOW, device, OF_THE_WINNER, buckets)
-    questions = [*OF_THE_WINNER, Question(Score.LOGIT, Direction.DOWN)]
+    ours = GraphedScorer(scorer, *WINDOW, device, PREDICTED_CLASS_SCORES, buckets)
+    score_specs = [*PREDICTED_CLASS_SCORES, ScoreSpec(Score.LOGIT, Direction.DOWN)]
     worst = 0.0
     for rows in sizes:
         windows = _windows(rows)
-        for question in questions:
-            logits, frozen, scores, gradient = forward_and_gradient(ours, windows, question)
-            logits_, frozen_, scores_, gradient_ = forward_and_gradient(scorer, windows, question)
+        for score_spec in score_specs:
+            logits, frozen, scores, gradient = forward_and_gradient(ours, windows, score_spec)
+            logits_, frozen_, scores_, gradient_ = forward_and_gradient(scorer, windows, score_spec)
             same = frozen.target == frozen_.target  # equal logits may be told apart differently
             pairs = ((logits, logits_), (scores, scores_), (gradient, gradient_))
             worst = max(worst, *(_difference(one[same], other[same]) for one, other in pairs))
@@ -116,14 +116,14 @@ def _out_of_memory(device: str) -> str:
     scorer, windows = scorer_of("conv1d"), _windows(5000)
     buckets = (8, 64, 4096)
     if device == "cpu":
-        ours = Graphed(scorer, *WINDOW, device, (), buckets)
+        ours = GraphedScorer(scorer, *WINDOW, device, (), buckets)
     else:
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.empty_cache()
         used = torch.cuda.memory_reserved(device)
         torch.cuda.set_per_process_memory_fraction((used + 96 * 2**20) / total, device)
         try:
-            ours = Graphed(scorer, *WINDOW, device, (), buckets)
+            ours = GraphedScorer(scorer, *WINDOW, device, (), buckets)
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0, device)
     if _difference(ours(windows), scorer(windows)) > TOLERANCE:
@@ -134,10 +134,10 @@ def _out_of_memory(device: str) -> str:
 _BREAK = """
 import torch
 from glasstape_server.bench.gpu import WINDOW, scorer_of
-from glasstape_server.models.runtime.compiled import compiled
-from glasstape_server.models.runtime.cuda_graph import Graphed
+from glasstape_server.models.runtime.compiled_scorer import compile_scorer
+from glasstape_server.models.runtime.graphed_scorer import GraphedScorer
 scorer = scorer_of("conv1d")
-ours, windows = Graphed(scorer, *WINDOW, "cuda", (), (8,)), torch.zeros(3, *WINDOW)
+ours, windows = GraphedScorer(scorer, *WINDOW, "cuda", (), (8,)), torch.zeros(3, *WINDOW)
 ours(windows)
 try:
     torch.zeros(3, device="cuda")[torch.tensor([99], device="cuda")].cpu()
@@ -147,7 +147,7 @@ try:
     ours(windows)
     raise SystemExit("the device works after an assertion failed on it")
 except torch.AcceleratorError:
-    torch.testing.assert_close(compiled(scorer, *WINDOW)(windows), scorer(windows))
+    torch.testing.assert_close(compile_scorer(scorer, *WINDOW)(windows), scorer(windows))
     print("ok")
 """
 
@@ -162,7 +162,7 @@ def _lost_device() -> str:
 
 def _speed(name: str, device: str, buckets: Sequence[int], sizes: Sequence[int], rounds: int) -> list[Figure]:
     scorer = scorer_of(name)
-    ours = Graphed(scorer, *WINDOW, device, OF_THE_WINNER, buckets)
+    ours = GraphedScorer(scorer, *WINDOW, device, PREDICTED_CLASS_SCORES, buckets)
     on_device = scorer_of(name).to(device)
     figures = []
     for rows in sizes:
@@ -177,18 +177,20 @@ def _speed(name: str, device: str, buckets: Sequence[int], sizes: Sequence[int],
     return figures
 
 
-def _ways(ours: Graphed, on_device: Scorer, windows: Tensor, device: str) -> dict[str, Callable[[], object]]:
-    question = Question()
+def _ways(
+    ours: GraphedScorer, on_device: Scorer, windows: Tensor, device: str
+) -> dict[str, Callable[[], object]]:
+    score_spec = ScoreSpec()
 
     def eager() -> object:
         leaf = windows.to(device).requires_grad_(True)
         logits = on_device(leaf)
-        slope = question.freeze(logits.detach()).slope(logits)
+        slope = score_spec.freeze(logits.detach()).slope(logits)
         return torch.autograd.grad((logits * slope).sum(), leaf)[0].cpu()
 
     ways: dict[str, Callable[[], object]] = {
         "predicted": lambda: ours(windows),
-        "predicted and explained": lambda: ours.both(windows, question),
+        "predicted and explained": lambda: ours.forward_and_gradient(windows, score_spec),
         "eager": eager,
         "copies alone": lambda: windows.to(device).cpu(),
     }
@@ -212,13 +214,13 @@ def _captum(network: Scorer, windows: Tensor, device: str) -> Callable[[], objec
 
 
 def _bulk(device: str, buckets: Sequence[int], rows: int, rounds: int) -> list[Figure]:
-    ours = Graphed(scorer_of("conv1d"), *WINDOW, device, OF_THE_WINNER, buckets)
+    ours = GraphedScorer(scorer_of("conv1d"), *WINDOW, device, PREDICTED_CLASS_SCORES, buckets)
     windows = _windows(rows)
     given = {"from ordinary memory": windows}
     if device != "cpu":
         given["from pinned memory"] = windows.pin_memory()
     runs: dict[str, Callable[[], object]] = {
-        what: partial(ours.both, source, Question()) for what, source in given.items()
+        what: partial(ours.forward_and_gradient, source, ScoreSpec()) for what, source in given.items()
     }
     times = _in_turns(runs, rounds, 3)
     return [

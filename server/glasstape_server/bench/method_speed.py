@@ -16,9 +16,9 @@ from glasstape_server.domain.values import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Explain, Forecast, Work
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import Architecture
 from glasstape_server.models.model import Model
@@ -81,7 +81,7 @@ def model_of(name: str) -> Model:
 async def _gradients(models: dict[str, Model], repeats: int) -> list[Ratio]:
     engine = Engine()
     found = []
-    request = Request(MethodName.GRADIENT, Question())
+    request = Request(MethodName.GRADIENT, ScoreSpec())
     for name, model in models.items():
         for batch in BATCHES:
             windows = _windows(batch)
@@ -108,7 +108,7 @@ def _against_captum(name: str, model: Model, repeats: int) -> list[Ratio]:
     occlusion = {"sliding_window_shapes": (1, 1), "baselines": 0.0, "target": target}
 
     def ours(method: MethodName, samples: int = 0) -> Callable[[], object]:
-        request = Request(method, Question(Score.LOGIT), samples=samples)
+        request = Request(method, ScoreSpec(Score.LOGIT), samples=samples)
         return lambda: METHODS[method].attribute(model.network, rows, request)
 
     cells = windows[0].numel()

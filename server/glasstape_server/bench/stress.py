@@ -13,9 +13,9 @@ from glasstape.v1 import inference_pb2_grpc as pb_grpc
 from glasstape_server.bench.serving import server
 from glasstape_server.domain.values import Float32s
 from glasstape_server.engine.work import forecasts
-from glasstape_server.explain import catalogue
+from glasstape_server.explain import catalog
 from glasstape_server.explain.method import Request
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.models import artifact
 from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
@@ -63,7 +63,7 @@ def run(requests: int, in_flight: int, seed: int = 0) -> tuple[str, bool]:
 
 
 def _tasks(model: Model, random: np.random.Generator) -> list[Task]:
-    methods = [name for name in catalogue.METHODS if name in catalogue.served(model)]
+    methods = [name for name in catalog.METHODS if name in catalog.served(model)]
     made = []
     for kind in range(KINDS):
         windows = random.normal(size=(int(random.integers(1, 9)), *model.window_shape)).astype("<f4")
@@ -76,9 +76,9 @@ def _tasks(model: Model, random: np.random.Generator) -> list[Task]:
             continue
         method = methods[kind % (len(methods) + 1)]
         score = Score(int(random.integers(1, 5)))
-        request = Request(method, Question(score), seed=kind)
-        rows = catalogue.rows_of(model, torch.from_numpy(windows), None, request)
-        values = catalogue.explain(model, rows, request).values.numpy()
+        request = Request(method, ScoreSpec(score), seed=kind)
+        rows = catalog.rows_of(model, torch.from_numpy(windows), None, request)
+        values = catalog.explain(model, rows, request).values.numpy()
         asked = pb.ExplainRequest(
             input=source,
             method=pb.Method.ValueType(int(method)),

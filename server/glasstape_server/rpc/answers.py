@@ -11,7 +11,7 @@ from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.values import Call, Float32s
 from glasstape_server.engine.job import Job
 from glasstape_server.engine.work import Columns, Explain, Maps, forecasts
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.inference import prediction_to
@@ -44,8 +44,8 @@ class Predicted:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
 
-    def finished(self, jobs: Sequence[Job], rows: Columns, columns: Columns) -> None:
-        """See `Owner.finished`."""
+    def finished(self, jobs: Sequence[Job[Incoming]], rows: Columns, columns: Columns) -> None:
+        """See `JobCallback.finished`."""
         model = jobs[0].work.model  # type: ignore[attr-defined]  # its jobs are all `Forecast`
         encoded = packed.predictions(model, forecasts(model, rows[0], columns[0]))
         size, data, first, answers = encoded.shape[1], encoded.tobytes(), 0, []
@@ -58,8 +58,8 @@ class Predicted:
             first += len(job)
         self._reply(answers)
 
-    def failed(self, jobs: Sequence[Job], error: Exception) -> None:
-        """See `Owner.failed`."""
+    def failed(self, jobs: Sequence[Job[Incoming]], error: Exception) -> None:
+        """See `JobCallback.failed`."""
         _fail(self._reply, jobs, error, "Predict")
 
     @staticmethod
@@ -81,8 +81,8 @@ class Explained:
         self._reply = reply
         self._quality = quality
 
-    def finished(self, jobs: Sequence[Job], rows: Columns, columns: Columns) -> None:
-        """See `Owner.finished`."""
+    def finished(self, jobs: Sequence[Job[Incoming]], rows: Columns, columns: Columns) -> None:
+        """See `JobCallback.finished`."""
         work: Explain = jobs[0].work  # type: ignore[assignment]  # its jobs are all `Explain`
         model, method = work.model, METHODS[work.request.method]
         windows, maps = rows[0], Maps.of(columns)
@@ -108,8 +108,8 @@ class Explained:
             first = end
         self._reply(answers)
 
-    def failed(self, jobs: Sequence[Job], error: Exception) -> None:
-        """See `Owner.failed`."""
+    def failed(self, jobs: Sequence[Job[Incoming]], error: Exception) -> None:
+        """See `JobCallback.failed`."""
         _fail(self._reply, jobs, error, "Explain")
 
     def _apart(
@@ -130,12 +130,12 @@ class Explained:
         baseline = METHODS[work.request.method].default_baseline
         about = pb.ExplainResponse(
             method=pb.Method.ValueType(int(work.request.method)),
-            score=pb.Score.ValueType(int(work.request.question.score)),
+            score=pb.Score.ValueType(int(work.request.score_spec.score)),
             baseline=pb.Baseline.ValueType(int(baseline)) if baseline else pb.BASELINE_UNSPECIFIED,
         )
         return about.SerializeToString()
 
 
-def _fail(reply: Reply, jobs: Sequence[Job], error: Exception, what: str) -> None:
+def _fail(reply: Reply, jobs: Sequence[Job[Incoming]], error: Exception, what: str) -> None:
     told = error if isinstance(error, GlasstapeError) else unexpected(error, what)
     reply([(job.tag, told) for job in jobs])

@@ -68,7 +68,7 @@ class Batched:
                     continue
                 model = self._inference.inputs.model(message.model)
                 check_framing(windows.count, len(windows.data), model)
-                self._inference.quotas.windows(one.call.principal, windows.count)
+                self._inference.quotas.charge_windows(one.call.principal, windows.count)
                 asked.setdefault(model, []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
@@ -97,7 +97,7 @@ class Batched:
                 windows = message.input.windows
                 check_framing(windows.count, len(windows.data), model)
                 work = Explain(model, request)
-                self._inference.quotas.passes(one.call.principal, windows.count * work.passes)
+                self._inference.quotas.charge_passes(one.call.principal, windows.count * work.passes)
                 asked.setdefault((work, owner), []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
@@ -109,7 +109,7 @@ class Batched:
         incoming.call.cancelled = True
         self._loop.call_soon_threadsafe(self._cancel_task, incoming)
 
-    def _queue(self, jobs: Sequence[Job], answers: list[Answer]) -> None:
+    def _queue(self, jobs: Sequence[Job[Incoming]], answers: list[Answer]) -> None:
         answers += [(job.tag, error) for job, error in self._engine.submit(jobs)]
         if answers:
             self._reply(answers)
@@ -147,7 +147,9 @@ def _is_plain(message: pb.ExplainRequest, request: Request) -> bool:
     )
 
 
-def _jobs(work: Forecast | Explain, asked: Sequence[_Given], owner: "Predicted | Explained") -> list[Job]:
+def _jobs(
+    work: Forecast | Explain, asked: Sequence[_Given], owner: "Predicted | Explained"
+) -> list[Job[Incoming]]:
     """One job for each call, all of them views of one array."""
     # Of a bytearray, because torch wants to be able to write.
     windows = np.frombuffer(bytearray().join([given.data for _, given in asked]), dtype="<f4")

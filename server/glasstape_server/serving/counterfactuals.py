@@ -5,13 +5,13 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.values import Call, Direction, Float32s
-from glasstape_server.engine.edit import FlipClass, Flips
 from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.flip_class import FlipClass, Flips
 from glasstape_server.engine.job import Lane, Result
 from glasstape_server.engine.work import Columns, forecasts
-from glasstape_server.explain.edits import LARGEST
+from glasstape_server.explain.edits import MAX_EDIT
 from glasstape_server.explain.method import Quantity, Request
-from glasstape_server.explain.verdict import Judgement, Verdict, failure
+from glasstape_server.explain.verdict import Judgment, Verdict, failure
 from glasstape_server.rpc.convert.explanations import (
     bar_values_to,
     direction_to,
@@ -42,9 +42,9 @@ async def flip_class(
         part = Group(group.model, [group.rows[p] for p in places], [group.windows[p] for p in places])
         windows = np.stack(part.windows)
         columns = _columns([items[row].bars for row in part.rows], group.model.spec.min_bars)
-        work = FlipClass(group.model, request.question.foil, request.seed, with_bars)
+        work = FlipClass(group.model, request.score_spec.foil, request.seed, with_bars)
         result = await engine.run(work, (windows, *columns), Lane.EXPLAIN, call)
-        _fill(made, items, part, windows, Flips(*result.columns), request.question.foil, quality)
+        _fill(made, items, part, windows, Flips(*result.columns), request.score_spec.foil, quality)
         results.append(result)
     return results
 
@@ -92,12 +92,12 @@ def _fill(
 
 def _judge(
     flip: pb.Counterfactual, group: Group, quality: pb.QualityLevel.ValueType, foil: Direction | None
-) -> Judgement:
+) -> Judgment:
     """A flip was verified by a forward pass; what remains is whether it could happen, and to whom."""
     if not flip.found:
         what = "flips the class" if foil is None else f"leads to {foil.name}"
-        reason = f"no edit of the last bar within {LARGEST:g} standard deviations was found that {what}"
-        return Judgement(Verdict.DEGENERATE, (reason,))
+        reason = f"no edit of the last bar within {MAX_EDIT:g} standard deviations was found that {what}"
+        return Judgment(Verdict.DEGENERATE, (reason,))
     reasons = (
         ["hypothetical: features were edited, no real bar need look like it"] if flip.hypothetical else []
     )
@@ -105,7 +105,7 @@ def _judge(
         reasons += [failure(check) for check in group.model.manifest.checks if not check.passed]
     else:
         reasons.append("the model's own checks were not asked for (quality FAST)")
-    return Judgement(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))
+    return Judgment(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))
 
 
 def _columns(bars: list[Bars | None], count: int) -> Columns:

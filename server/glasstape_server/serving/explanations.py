@@ -12,10 +12,10 @@ from glasstape_server.domain.values import Call, Confidence, Float32s
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane, Result
 from glasstape_server.engine.work import Explain, Maps, forecasts
-from glasstape_server.explain import catalogue
+from glasstape_server.explain import catalog
 from glasstape_server.explain.drivers import drivers
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity, Request
-from glasstape_server.explain.verdict import Judgement, MapFacts, Verdict, judge_fast, judge_fully
+from glasstape_server.explain.verdict import Judgment, MapFacts, Verdict, judge_fast, judge_fully
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.explanations import (
     direction_to,
@@ -75,7 +75,7 @@ async def explanations(
 
 def _check_served(items: list[Item], group: Group, method: MethodName) -> None:
     try:
-        catalogue.check_served(group.model, method)
+        catalog.check_served(group.model, method)
     except FailedPrecondition as error:
         for row in group.rows:
             items[row].error = error
@@ -96,7 +96,7 @@ async def _explain(
 ) -> Result:
     windows = np.stack(group.windows)
     rows: tuple[Float32s, ...] = (windows,)
-    kind = catalogue.baseline_of(wanted.request)
+    kind = catalog.baseline_of(wanted.request)
     if kind is BaselineKind.PREVIOUS:
         rows = (windows, np.stack([_known(items[row].previous) for row in group.rows]))
     elif kind is BaselineKind.CUSTOM and wanted.baseline_windows is not None:
@@ -123,7 +123,7 @@ def explained(
     item: Item, model: Model, window: Float32s, confidence: Confidence, maps: Maps, wanted: Wanted
 ) -> pb.Explanation:
     """The explanation of one item from its map, a batch of one."""
-    quantity = catalogue.METHODS[wanted.request.method].quantity
+    quantity = catalog.METHODS[wanted.request.method].quantity
     mean, deviation = model.statistics.mean.numpy(), model.statistics.deviation.numpy()
     native = (int(maps.native_shape[0, 0]), int(maps.native_shape[0, 1]))
     values = maps.values[0]
@@ -157,7 +157,7 @@ def _facts(message: pb.Explanation, maps: Maps, quantity: Quantity) -> MapFacts:
     return MapFacts(maps.values[0], quantity, difference, completeness)
 
 
-def _judge(facts: MapFacts, maps: Maps, model: Model, wanted: Wanted) -> Judgement:
+def _judge(facts: MapFacts, maps: Maps, model: Model, wanted: Wanted) -> Judgment:
     if (
         not wanted.request.checked
         or maps.sign_agreement is None

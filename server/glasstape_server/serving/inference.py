@@ -13,9 +13,9 @@ from glasstape_server.domain.values import Call, Float32s, Forecasts
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import PASSES_AT_ONCE, Explain, Forecast, forecasts
-from glasstape_server.explain.catalogue import baseline_of, check_served
+from glasstape_server.explain.catalog import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.explanations import request_from
 from glasstape_server.rpc.convert.inference import prediction_to
@@ -38,7 +38,7 @@ class Inference:
 
     async def predict(self, request: pb.PredictRequest, call: Call) -> pb.PredictResponse:
         """Answer one Predict call. Past signals get their journalled confidences, bit for bit."""
-        self.quotas.windows(call.principal, asked_for(request.input))
+        self.quotas.charge_windows(call.principal, asked_for(request.input))
         items = await self.inputs.resolve(request.input, request.model, call)
         response = pb.PredictResponse()
         answers: dict[int, tuple[Forecasts, int]] = {}
@@ -91,7 +91,7 @@ class Inference:
         baseline = baseline_of(request)
         response = pb.ExplainResponse(
             method=pb.Method.ValueType(int(request.method)),
-            score=pb.Score.ValueType(int(request.question.score)),
+            score=pb.Score.ValueType(int(request.score_spec.score)),
             baseline=pb.Baseline.ValueType(int(baseline)) if baseline else pb.BASELINE_UNSPECIFIED,
         )
         made, results = await explanations(self.engine, items, wanted, call)
@@ -103,7 +103,7 @@ class Inference:
     def _count(self, count: int, model: Model, request: Request, call: Call) -> None:
         searched = request.method is MethodName.COUNTERFACTUAL
         each = PASSES_AT_ONCE if searched else Explain(model, request).passes
-        self.quotas.passes(call.principal, count * each)
+        self.quotas.charge_passes(call.principal, count * each)
 
     async def explain_signals(
         self, sequences: list[int], method: MethodName, call: Call
@@ -119,7 +119,7 @@ class Inference:
         keys = [(i.symbol, i.bar_close_time, i.model and i.model.ref.digest, i.error) for i in items]
         first = {key: row for row, key in reversed(list(enumerate(keys)))}
         rows = sorted(first.values())
-        wanted = Wanted(Request(method, Question()))
+        wanted = Wanted(Request(method, ScoreSpec()))
         self._count(len(rows), self.inputs.model(""), wanted.request, call)
         made, _ = await explanations(self.engine, [items[row] for row in rows], wanted, call)
         by_row = dict(zip(rows, made, strict=True))

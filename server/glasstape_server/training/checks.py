@@ -9,7 +9,7 @@ from glasstape_server.explain.evidence import spearman
 from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
 from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
 from glasstape_server.explain.path import completeness_limit
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.networks.architectures import build
 from glasstape_server.models.scorer import Scorer
@@ -107,7 +107,7 @@ def completeness(scorer: Scorer, windows: Tensor) -> Check:
     made = IntegratedGradients().attribute(
         scorer,
         Rows(windows, baseline, scorer.deviation),
-        Request(MethodName.INTEGRATED_GRADIENTS, Question()),
+        Request(MethodName.INTEGRATED_GRADIENTS, ScoreSpec()),
     )
     if made.completeness_error is None or made.baseline_score is None:
         raise TypeError("integrated gradients state their completeness")
@@ -119,5 +119,5 @@ def completeness(scorer: Scorer, windows: Tensor) -> Check:
 
 def _strength(scorer: Scorer, windows: Tensor) -> Tensor:
     """|gradient of the margin| per standard deviation of each feature, (n, cell)."""
-    gradient = forward_and_gradient(scorer, windows, Question())[3]
+    gradient = forward_and_gradient(scorer, windows, ScoreSpec())[3]
     return (gradient * scorer.deviation).abs().flatten(1)

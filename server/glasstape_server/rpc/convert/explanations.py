@@ -7,11 +7,11 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.values import Direction, Float32s, Floats
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity, Request, Shape
-from glasstape_server.explain.scores import Question, Score
-from glasstape_server.explain.verdict import Judgement
+from glasstape_server.explain.scores import Score, ScoreSpec
+from glasstape_server.explain.verdict import Judgment
 from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
@@ -31,14 +31,14 @@ def request_from(message: pb.ExplainRequest) -> Request:
     enum_from("quality", message.quality, 3)
     if message.seed > MAX_SEED:
         raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {message.seed}")
-    question = Question(
+    score_spec = ScoreSpec(
         Score(enum_from("score", message.score, len(Score)) or Score.MARGIN),
         direction_from(enum_from("target", message.target, 3)),
         direction_from(enum_from("foil", message.foil, 3)),
     )
     request = Request(
         name,
-        question,
+        score_spec,
         _baseline_from(message),
         message.samples,
         message.seed,
@@ -48,7 +48,7 @@ def request_from(message: pb.ExplainRequest) -> Request:
     _check_samples(request)
     _check_baseline(request, message)
     if name is MethodName.COUNTERFACTUAL:
-        _check_counterfactual(question)
+        _check_counterfactual(score_spec)
     return request
 
 
@@ -105,13 +105,13 @@ def _check_baseline(request: Request, message: pb.ExplainRequest) -> None:
         raise InvalidArgument.field("background", rule)
 
 
-def _check_counterfactual(question: Question) -> None:
-    if question.score is not Score.MARGIN:
-        rule = f"must be SCORE_MARGIN with METHOD_COUNTERFACTUAL, is SCORE_{question.score.name}"
+def _check_counterfactual(score_spec: ScoreSpec) -> None:
+    if score_spec.score is not Score.MARGIN:
+        rule = f"must be SCORE_MARGIN with METHOD_COUNTERFACTUAL, is SCORE_{score_spec.score.name}"
         raise InvalidArgument.field("score", rule)
-    if question.target is not None:
+    if score_spec.target is not None:
         rule = "must be unset with METHOD_COUNTERFACTUAL, which starts from each row's own winner"
-        raise InvalidArgument.field("target", f"{rule}; is DIRECTION_{question.target.name}")
+        raise InvalidArgument.field("target", f"{rule}; is DIRECTION_{score_spec.target.name}")
 
 
 def heatmap_to(
@@ -134,7 +134,7 @@ def direction_to(class_index: int) -> pb.Direction.ValueType:
     return DIRECTIONS[Direction(class_index)] if class_index >= 0 else pb.DIRECTION_UNSPECIFIED
 
 
-def quality_to(judgement: Judgement, level: pb.QualityLevel.ValueType) -> pb.Quality:
+def quality_to(judgement: Judgment, level: pb.QualityLevel.ValueType) -> pb.Quality:
     """A verdict."""
     return pb.Quality(
         level=level,

@@ -7,7 +7,7 @@ from datetime import datetime
 from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.values import SECOND, Confidence
-from glasstape_server.explain import catalogue
+from glasstape_server.explain import catalog
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
@@ -71,7 +71,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
         buy_ramp_low=manifest.thresholds.buy_ramp_low,
         buy_ramp_high=manifest.thresholds.buy_ramp_high,
         alert_threshold=manifest.thresholds.alert,
-        methods=[pb.Method.ValueType(int(name)) for name in catalogue.served(model)],
+        methods=[pb.Method.ValueType(int(name)) for name in catalog.served(model)],
         metrics=[pb.Metric(name=name, value=value) for name, value in sorted(manifest.metrics.items())],
         training_data=(
             f"{', '.join(data.symbols[:20])}{' ...' if len(data.symbols) > 20 else ''}; "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glasstape_server.domain.values import Float32s, Forecasts, Ints
 from glasstape_server.engine.work import Maps
 from glasstape_server.explain.method import Quantity
-from glasstape_server.explain.verdict import SMALLEST, MapFacts, judge_fast
+from glasstape_server.explain.verdict import MIN_PEAK, MapFacts, judge_fast
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.explanations import quality_to
 from glasstape_server.rpc.convert.layout import Bytes, Layout, key, prefixed, varint
@@ -85,7 +85,7 @@ class Explanations:
     def ordinary(maps: Maps) -> NDArray[np.bool_]:
         """Which rows can be encoded here, (n,): the others are degenerate, or have cells that are zero."""
         strength = np.abs(maps.values.reshape(len(maps.values), -1))
-        finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= SMALLEST
+        finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= MIN_PEAK
         return np.asarray(finite & peak & ((strength > 0).sum(axis=1) >= DRIVERS))
 
     def encode(self, windows: Float32s, made: Forecasts, maps: Maps) -> tuple[bytes, Ints]:
