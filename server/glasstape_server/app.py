@@ -22,9 +22,11 @@ from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.operations import metrics
-from glasstape_server.operations.components import Parts
-from glasstape_server.operations.counters import EngineFigures, TrafficFigures
-from glasstape_server.operations.health_monitor import Watchman
+from glasstape_server.operations.call_metrics import CallMetrics
+from glasstape_server.operations.components import Components
+from glasstape_server.operations.engine_metrics import EngineMetrics
+from glasstape_server.operations.health_monitor import HealthMonitor
+from glasstape_server.operations.server_collector import ServerCollector
 from glasstape_server.rpc.convert.inference import LiveFigures
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
@@ -72,9 +74,9 @@ class App:
                 self.access = replace(self.access, tracers=(interceptor,))
                 self._end.callback(provider.shutdown)
             self.device = Device(settings.device)
-        self.registry = metrics.registry()
-        self.figures = EngineFigures(self.registry)
-        self.traffic = TrafficFigures(self.registry)
+        self.registry = metrics.create_registry()
+        self.engine_metrics = EngineMetrics(self.registry)
+        self.call_metrics = CallMetrics(self.registry)
         self.metrics_port: int | None = None
         self._device_failed = False
         self.clock = Clock()
@@ -92,9 +94,9 @@ class App:
         self.engine = Engine(
             torch_threads=settings.torch_threads,
             queue_windows=settings.queue_windows,
-            rows_at_once=self.device.rows_at_once,
-            restart=self._restart_device,
-            observer=self.figures,
+            max_batch_rows=self.device.max_batch_rows,
+            restart_device=self._restart_device,
+            observer=self.engine_metrics,
         )
         self.repository = Repository(
             settings.models_dir, settings.data_dir / "artifacts", settings.interval, settings.model
@@ -116,7 +118,7 @@ class App:
         self.record = LiveRecord(self.hub, self.repository.seen_until, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed = self.pipeline.notify
-        self._parts = Parts(
+        self._components = Components(
             self.clock,
             settings.interval,
             self.ingest,
@@ -126,7 +128,7 @@ class App:
             self.repository,
             self.record.watch.of,
             lambda: self._device_failed,
-            self.access.gate,
+            self.access.authorizer,
             self.access.tls,
         )
         self._ready = asyncio.Event()
@@ -141,7 +143,7 @@ class App:
         self._loop = asyncio.get_running_loop()
         self._serve_metrics()
         self.server = self._server()
-        self.watchman = Watchman(self._parts, self.figures, self.server, SERVICES)
+        self.health_monitor = HealthMonitor(self._components, self.engine_metrics, self.server, SERVICES)
         await self.server.start()
         await roll_out(self.repository, self.engine, self.device, self._announce)
         try:
@@ -158,7 +160,7 @@ class App:
         await self.pipeline.start()
         await self.server.set_ready(True)
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
-        self._spawn(self.watchman.run())
+        self._spawn(self.health_monitor.run())
         self._spawn(self.record.read_journal(head))
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
@@ -232,7 +234,7 @@ class App:
                 f"{host}:{settings.port}",
                 self.access,
                 wire=settings.wire,
-                traffic=self.traffic,
+                traffic=self.call_metrics,
             )
         except RuntimeError as error:
             raise StartError(f"port: cannot listen on {host}:{settings.port}: {error}") from None
@@ -267,14 +269,14 @@ class App:
 
     def _say_device_failed(self, failed: bool) -> None:
         self._device_failed = failed
-        asyncio.run_coroutine_threadsafe(self.watchman.look(), self._loop)
+        asyncio.run_coroutine_threadsafe(self.health_monitor.check(), self._loop)
 
     def _serve_metrics(self) -> None:
         """Answer Prometheus, if that is wanted."""
         settings = self.settings
         if settings.metrics_port is None:
             return
-        self.registry.register(metrics.Metrics(self._parts, self._loop))
+        self.registry.register(ServerCollector(self._components, self._loop))
         try:
             self.metrics_port, server = metrics.serve(
                 self.registry, settings.metrics_host, settings.metrics_port

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from glasstape_server.access.audit import AuditLog
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.market import replay
@@ -55,7 +55,7 @@ def access_of(settings: Settings) -> tuple[Access, AuditLog | None]:
             raise ValueError(f"tokens: {settings.tokens} lets nobody in; `glasstape tokens create` makes one")
     path = settings.audit_log or (settings.data_dir / "audit.log" if tokens is not None else None)
     audit = AuditLog(path, settings.audit_keep) if path is not None else None
-    return Access(Gate(tokens, audit), tls, with_reflection=not settings.production), audit
+    return Access(Authorizer(tokens, audit), tls, with_reflection=not settings.production), audit
 
 
 def recording_of(settings: Settings) -> replay.Recording | None:

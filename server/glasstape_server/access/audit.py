@@ -1,7 +1,8 @@
-"""Who did what, and whether he was allowed to: one line of JSON each, chained so that none goes missing unseen.
+"""Audit log: one line of JSON per call, linked by a hash chain that reveals damaged and missing lines.
 
-Never a payload, a token or a feature. A line's `chain` is SHA-256 over the line before's and its own text. A file that
-has grown large is put aside as `NAME.1`, that one as `NAME.2` and so on; the chain goes on from file to file.
+It holds no payload, token or feature. A line is `CHAIN JSON`; CHAIN is the SHA-256 of the previous line's chain and the
+line's own JSON. The chain has no key, so it does not protect against an editor who recomputes it. A full file is
+rotated to `NAME.1`, that one to `NAME.2` and so on; the chain continues across files.
 """
 
 import contextlib
@@ -18,43 +19,46 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_FIRST = "0" * 64
-LARGE = 64 << 20
-"""Bytes from which on a new file is begun."""
-_LONGEST_LINE = 64 << 10
+_INITIAL_CHAIN = "0" * 64
+MAX_FILE_BYTES = 64 << 20
+"""Default size at which a file is rotated."""
+_MAX_LINE_BYTES = 64 << 10
 
 
 class AuditLog:
-    """An append-only file. Safe on any thread.
+    """Append-only file of audit records. Safe on any thread.
 
-    A full disk stops nobody: what could not be noted is counted, and the count is noted once there is room.
+    A full disk rejects no call: records that cannot be written are counted, and the count is written once
+    there is space.
     """
 
-    def __init__(self, path: Path, keep: int = 8) -> None:
-        """Go on with a file, or begin one.
+    def __init__(self, path: Path, keep: int = 8, max_file_bytes: int = MAX_FILE_BYTES) -> None:
+        """Open a log for appending, or create it.
 
         Args:
-            path: the newest file.
-            keep: older files that are kept beside it.
+            path: of the current file.
+            keep: number of rotated files to keep.
+            max_file_bytes: size at which the file is rotated.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._keep = keep
+        self._max_file_bytes = max_file_bytes
         self._lock = threading.Lock()
-        self._file = _opened(path)
+        self._file = _open(path)
         self._chain = _last_chain(path)
         self._lost = 0
-        self.trouble = ""
-        """Why lines cannot be written; empty: they can."""
+        self.last_error = ""
+        """Why records cannot be written; empty while they can."""
 
-    def note(self, event: str, **facts: str | float) -> None:
-        """Add a line. The system writes it to the disk in its own time; `close` waits for that."""
+    def record(self, event: str, **fields: str | float) -> None:
+        """Append a record. It is not synced to disk before `close`."""
         with self._lock:
-            if not self._write_lost() or not self._append(event, facts):
+            if not self._write_lost() or not self._append(event, fields):
                 self._lost += 1
 
-    def try_again(self) -> None:
-        """Note how many lines were lost, if there is room again."""
+    def retry(self) -> None:
+        """Write the number of lost records, if there is space again."""
         with self._lock:
             self._write_lost()
 
@@ -63,101 +67,101 @@ class AuditLog:
             self._lost = 0
         return not self._lost
 
-    def _append(self, event: str, facts: Mapping[str, str | float]) -> bool:
+    def _append(self, event: str, fields: Mapping[str, str | float]) -> bool:
         try:
-            if os.fstat(self._file).st_size >= LARGE:
-                self._put_aside()
-            self._write(event, facts)
+            if os.fstat(self._file).st_size >= self._max_file_bytes:
+                self._rotate()
+            self._write(event, fields)
         except OSError as error:
-            if not self.trouble:
+            if not self.last_error:
                 log.error("audit log: %s", error)
-            self.trouble = f"the audit log cannot be written: {error.strerror}"
+            self.last_error = f"the audit log cannot be written: {error.strerror}"
             return False
-        self.trouble = ""
+        self.last_error = ""
         return True
 
-    def _put_aside(self) -> None:
+    def _rotate(self) -> None:
         draft = self._path.with_name(f"{self._path.name}.new")
-        file = _opened(draft)  # first: without one nothing is moved
+        file = _open(draft)  # before any rename, in case it fails
         for number in range(self._keep - 1, -1, -1):
             with contextlib.suppress(FileNotFoundError):
-                _older(self._path, number).replace(_older(self._path, number + 1))
+                _rotated(self._path, number).replace(_rotated(self._path, number + 1))
         draft.replace(self._path)
         os.close(self._file)
         self._file = file
         self._write("continued", {"after": self._chain})
 
-    def _write(self, event: str, facts: Mapping[str, str | float]) -> None:
-        row = {"time": round(time.time(), 3), "event": event, **facts}
+    def _write(self, event: str, fields: Mapping[str, str | float]) -> None:
+        row = {"time": round(time.time(), 3), "event": event, **fields}
         text = json.dumps(row, ensure_ascii=False, sort_keys=True)
-        chain = _linked(self._chain, text)
+        chain = _next_chain(self._chain, text)
         line = f"{chain} {text}\n".encode()
         size = os.fstat(self._file).st_size
         try:
             if os.write(self._file, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            os.ftruncate(self._file, size)  # half a line would be taken for a forged one
+            os.ftruncate(self._file, size)  # `verify` would report half a line as modified
             raise
         self._chain = chain
 
     def close(self) -> None:
-        """Write everything to the disk."""
+        """Sync the file to disk and close it."""
         with self._lock:
             os.fsync(self._file)
             os.close(self._file)
 
 
 def verify(path: Path) -> Iterator[str]:
-    """What is wrong with an audit log: each line that was changed, removed or put in.
+    """Yield an error for each line that breaks the chain: modified, inserted, or after a removed one.
 
     Args:
-        path: the newest file; those that were put aside are looked through before it.
+        path: of the current file; rotated files are checked before it.
     """
     chain = ""
-    for file in reversed(parts(path)):
+    for file in reversed(audit_files(path)):
         with file.open(encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(lines, 1):
-                noted, _, text = line.rstrip("\n").partition(" ")
-                chain = _linked(chain or _chain_before(text), text)
-                if noted != chain:
-                    yield f"{file}: line {number} is not what was written, or one before it is missing"
-                    chain = noted  # what follows is judged by itself
+                stored, _, text = line.rstrip("\n").partition(" ")
+                chain = _next_chain(chain or _chain_before(text), text)
+                if stored != chain:
+                    yield f"{file}: line {number} was modified, or a line before it is missing"
+                    chain = stored  # report later lines only for errors of their own
 
 
-def parts(path: Path) -> list[Path]:
-    """The files of an audit log, newest first."""
-    numbered = (_older(path, number) for number in itertools.count())
+def audit_files(path: Path) -> list[Path]:
+    """Return the existing files of an audit log, newest first."""
+    numbered = (_rotated(path, number) for number in itertools.count())
     return list(itertools.takewhile(Path.exists, numbered))
 
 
-def _older(path: Path, number: int) -> Path:
+def _rotated(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}") if number else path
 
 
-def _opened(path: Path) -> int:
+def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
 
 
-def _linked(chain: str, text: str) -> str:
+def _next_chain(chain: str, text: str) -> str:
     return hashlib.sha256(f"{chain} {text}".encode()).hexdigest()
 
 
 def _chain_before(text: str) -> str:
-    """Chain before the oldest line that is held."""
+    """Return the chain before the oldest line that is kept."""
     with contextlib.suppress(ValueError, TypeError):
         row = json.loads(text)
         if row["event"] == "continued":
             return str(row["after"])
-    return _FIRST
+    return _INITIAL_CHAIN
 
 
 def _last_chain(path: Path) -> str:
-    """Chain of the last whole line. A torn one, of a power cut, is closed and shows in `verify`."""
+    """Return the chain of the last line. A line torn by a power cut is terminated; `verify` reports it."""
     with path.open("rb+") as file:
-        file.seek(max(0, path.stat().st_size - _LONGEST_LINE))
+        file.seek(max(0, path.stat().st_size - _MAX_LINE_BYTES))
         end = file.read()
         if end and not end.endswith(b"\n"):
             file.write(b"\n")
     lines = end.splitlines()
-    return lines[-1].partition(b" ")[0].decode("utf-8", "replace") if lines else _FIRST
+    return lines[-1].partition(b" ")[0].decode("utf-8", "replace") if lines else _INITIAL_CHAIN

@@ -1,8 +1,8 @@
-"""How much one caller may ask for: streams at once, windows a second, explanation passes a minute."""
+"""Quotas per caller: concurrent streams, windows per second, explanation passes per minute."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from glasstape_server.domain.values import Principal
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of each caller; 0: none."""
+    """Limits per caller; 0 means no limit."""
 
     streams: int = 0
     windows_per_second: float = 0.0
@@ -21,22 +21,22 @@ class Limits:
 
 @dataclass(slots=True)
 class _Bucket:
-    """A token bucket that may go into debt for one call, so that a large one is slow and not impossible."""
+    """Token bucket that one call may overdraw, so that a call larger than the bucket is delayed, not impossible."""
 
     rate: float
-    """Units a second."""
+    """Units per second."""
     depth: float
+    refilled: float
+    """Time of the last refill, seconds."""
     level: float = field(init=False)
-    seen: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.level, self.seen = self.depth, time.monotonic()
+        self.level = self.depth
 
-    def take(self, units: float) -> float:
-        """Seconds to wait before trying again; 0: taken."""
-        now = time.monotonic()
-        self.level = min(self.depth, self.level + (now - self.seen) * self.rate)
-        self.seen = now
+    def take(self, units: float, now: float) -> float:
+        """Take units and return 0.0, or return the seconds until a retry can succeed."""
+        self.level = min(self.depth, self.level + (now - self.refilled) * self.rate)
+        self.refilled = now
         if self.level <= 0:
             return -self.level / self.rate + 1 / self.rate
         self.level -= units
@@ -44,53 +44,60 @@ class _Bucket:
 
 
 class Quotas:
-    """Counts for every caller by itself. Safe on any thread."""
+    """Quotas of all callers. Safe on any thread."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with full quotas.
+
+        Args:
+            limits: per caller.
+            clock: returns the time, seconds.
+        """
         self.limits = limits
+        self._clock = clock
         self._lock = threading.Lock()
         self._windows: dict[str, _Bucket] = {}
         self._passes: dict[str, _Bucket] = {}
         self._streams: dict[str, int] = {}
 
-    def windows(self, principal: Principal, count: int) -> None:
-        """Account for windows to predict.
+    def charge_windows(self, principal: Principal, count: int) -> None:
+        """Charge a caller for windows to predict.
 
         Raises:
-            ResourceExhausted: too many; says when to come back.
+            ResourceExhausted: the quota is used up; has `retry_after`.
         """
         rate = self.limits.windows_per_second
         if rate:
-            self._take(self._windows, principal, rate, count, f"{rate:g} windows a second")
+            self._take(self._windows, principal, rate, count, f"{rate:g} windows per second")
 
-    def passes(self, principal: Principal, count: int) -> None:
-        """Account for passes of the network that an explanation takes.
+    def charge_passes(self, principal: Principal, count: int) -> None:
+        """Charge a caller for network passes of an explanation.
 
         Raises:
-            ResourceExhausted: too many; says when to come back.
+            ResourceExhausted: the quota is used up; has `retry_after`.
         """
         rate = self.limits.explain_passes_per_minute
         if rate:
-            self._take(self._passes, principal, rate / 60, count, f"{rate:g} passes of explanations a minute")
+            self._take(self._passes, principal, rate / 60, count, f"{rate:g} explanation passes per minute")
 
     @contextmanager
     def stream(self, principal: Principal) -> Iterator[None]:
-        """Hold one stream.
+        """Count one open stream of a caller while the context is entered.
 
         Raises:
-            ResourceExhausted: that would be too many.
+            ResourceExhausted: the caller has as many open streams as the limit allows.
         """
-        most = self.limits.streams
+        limit = self.limits.streams
         with self._lock:
-            held = self._streams.get(principal.id, 0)
-            if most and held >= most:
+            count = self._streams.get(principal.id, 0)
+            if limit and count >= limit:
                 raise ResourceExhausted(
                     "QUOTA_EXCEEDED",
-                    f"{principal.name} holds {held} streams, the most allowed",
-                    metadata={"limit": str(most), "quota": "streams"},
+                    f"{principal.name} has {count} open streams, at most {limit} are allowed",
+                    metadata={"limit": str(limit), "quota": "streams"},
                     retry_after=2.0,
                 )
-            self._streams[principal.id] = held + 1
+            self._streams[principal.id] = count + 1
         try:
             yield
         finally:
@@ -103,12 +110,13 @@ class Quotas:
         self, buckets: dict[str, _Bucket], principal: Principal, rate: float, count: int, rule: str
     ) -> None:
         with self._lock:
-            bucket = buckets.setdefault(principal.id, _Bucket(rate, depth=max(rate, 1.0)))
-            wait = bucket.take(count)
+            now = self._clock()
+            bucket = buckets.setdefault(principal.id, _Bucket(rate, depth=max(rate, 1.0), refilled=now))
+            wait = bucket.take(count, now)
         if wait:
             raise ResourceExhausted(
                 "QUOTA_EXCEEDED",
-                f"{principal.name} may have {rule}; come back in {wait:.2f} s",
+                f"{principal.name} may use {rule}; retry after {wait:.2f} s",
                 metadata={"limit": rule},
                 retry_after=wait,
             )

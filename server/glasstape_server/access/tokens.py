@@ -1,7 +1,7 @@
-"""Bearer tokens and client certificates: who they belong to and what they are allowed.
+"""Grants of bearer tokens and client certificates, in a file.
 
-A token is `glt_ID_SECRET`. The secret has 256 random bits, so a plain SHA-256 of it is kept and no more; it is
-shown once. The file is read again when it changes, so that a token that is revoked ends within seconds.
+A token is `glt_ID_SECRET`. Only the SHA-256 of the secret is stored, unsalted because the secret has 256 random bits.
+The file is reloaded when it changes, so that a revoked token stops working within seconds.
 """
 
 import hashlib
@@ -28,63 +28,77 @@ from glasstape_server.storage.files import sync
 log = logging.getLogger(__name__)
 
 PREFIX = "glt"
-LOOK_SECONDS = 1.0
-"""Longest time for which a change of the file goes unnoticed."""
-UNREADABLE_SECONDS = 30.0
-"""Time after which a file that cannot be read any more lets nobody in: it may have been changed to say so."""
+POLL_INTERVAL_S = 1.0
+"""Time within which a change of the file takes effect."""
+UNREADABLE_LIMIT_S = 30.0
+"""Time after which all grants of an unreadable file are void: the change may have revoked them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One line of the file."""
+    """Row of the file."""
 
     id: str
     name: str
-    """Whose it is, for people."""
+    """Owner of the token or certificate."""
     scopes: tuple[Scope, ...]
     digest: str = ""
     """SHA-256 of the secret, hex; empty for a certificate."""
     certificate: str = ""
-    """A name (SAN) of a client certificate that stands for a token."""
+    """Name (SAN) of a client certificate that is accepted instead of a token."""
     created: float = 0.0
+    """Unix time."""
     expires: float = 0.0
-    """Unix time; 0: never."""
+    """Unix time; 0 means no expiry."""
 
     def principal(self) -> Principal:
-        """Who calls with it."""
+        """Return the caller that the grant identifies."""
         return Principal(self.id, self.name, frozenset(self.scopes), self.expires)
 
 
 class TokenFile:
-    """The grants of a server, in a JSON file that only its owner may read."""
+    """Grants of a server, in a JSON file that only its owner may read."""
 
-    def __init__(self, path: Path) -> None:
-        """Read it; a file that is not there has no grants.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        poll_interval: float = POLL_INTERVAL_S,
+        unreadable_limit: float = UNREADABLE_LIMIT_S,
+    ) -> None:
+        """Load a file; a missing file has no grants.
+
+        Args:
+            path: of the file.
+            poll_interval: seconds between checks for changes.
+            unreadable_limit: seconds after which the grants of an unreadable file are void.
 
         Raises:
-            ValueError: it is none, or others may read it.
+            ValueError: the file is invalid, or other users may read it.
         """
         self.path = path
+        self._poll_interval = poll_interval
+        self._unreadable_limit = unreadable_limit
         self._stamp: tuple[int, int] | None = None
-        self._looked = 0.0
+        self._polled = float("-inf")
         self._grants: dict[str, Grant] = {}
-        self._unread_since: float | None = None
-        self.trouble = ""
-        """Why the file cannot be read; empty: it can."""
+        self._unreadable_since: float | None = None
+        self.last_error = ""
+        """Why the file cannot be read; empty while it can."""
         self._read()
 
     def grants(self) -> Sequence[Grant]:
-        """All of them, oldest first."""
-        self._look()
+        """Return all grants, oldest first."""
+        self._poll()
         return sorted(self._grants.values(), key=lambda grant: grant.created)
 
     def authenticate(self, token: str) -> Principal:
-        """Who a token belongs to.
+        """Return the owner of a token.
 
         Raises:
-            Unauthenticated: nobody, or it is no longer good.
+            Unauthenticated: the token is unknown or has expired.
         """
-        self._look()
+        self._poll()
         prefix, _, rest = token.partition("_")
         identity, _, secret = rest.partition("_")
         grant = self._grants.get(identity)
@@ -94,33 +108,50 @@ class TokenFile:
             or grant is None
             or not hmac.compare_digest(digest.encode(), grant.digest.encode())
         ):
-            raise Unauthenticated("TOKEN_UNKNOWN", "the bearer token is not known here")
-        return self._still_good(grant)
+            raise Unauthenticated("TOKEN_UNKNOWN", "authorization: the bearer token is unknown")
+        return self._unexpired(grant)
 
-    def by_certificate(self, names: Sequence[str]) -> Principal | None:
-        """Who a client certificate with these names belongs to; None: nobody.
+    def authenticate_certificate(self, names: Sequence[str]) -> Principal | None:
+        """Return the owner of a client certificate with these names; None if no grant has one of them.
 
         Raises:
-            Unauthenticated: it is no longer good.
+            Unauthenticated: the grant has expired.
         """
-        self._look()
-        found = (grant for grant in self._grants.values() if grant.certificate and grant.certificate in names)
-        grant = next(found, None)
-        return None if grant is None else self._still_good(grant)
+        self._poll()
+        matches = (
+            grant for grant in self._grants.values() if grant.certificate and grant.certificate in names
+        )
+        grant = next(matches, None)
+        return None if grant is None else self._unexpired(grant)
 
     def check(self, principal: Principal) -> None:
-        """Raise Unauthenticated once a caller's grant was revoked, has expired, or was narrowed."""
-        self._look()
+        """Check that a caller's grant is still valid.
+
+        Raises:
+            Unauthenticated: it was revoked or changed, or has expired.
+        """
+        self._poll()
         grant = self._grants.get(principal.id)
         if grant is None:
             raise Unauthenticated("TOKEN_REVOKED", f"the token of {principal.name} was revoked")
-        if self._still_good(grant).scopes != principal.scopes:
-            raise Unauthenticated("TOKEN_CHANGED", f"the scopes of {principal.name} were changed; call again")
+        if self._unexpired(grant).scopes != principal.scopes:
+            raise Unauthenticated("TOKEN_CHANGED", f"the scopes of {principal.name} were changed; reconnect")
 
     def create(
         self, name: str, scopes: Sequence[Scope], *, expires: float = 0.0, certificate: str = ""
     ) -> tuple[Grant, str]:
-        """Add a grant; returns it with its token, which is nowhere else (empty for a certificate)."""
+        """Add a grant; return it with its token, which is not stored (empty for a certificate).
+
+        Args:
+            name: of the owner.
+            scopes: to grant.
+            expires: Unix time; 0 means no expiry.
+            certificate: name (SAN) of a client certificate to accept instead of a token.
+
+        Raises:
+            ValueError: the file is invalid, or other users may read it.
+            OSError: the file cannot be written.
+        """
         secret = "" if certificate else secrets.token_urlsafe(32)
         digest = hashlib.sha256(secret.encode()).hexdigest() if secret else ""
         identity = secrets.token_hex(6)
@@ -130,7 +161,7 @@ class TokenFile:
         return grant, f"{PREFIX}_{grant.id}_{secret}" if secret else ""
 
     def revoke(self, identity: str) -> Grant:
-        """Remove a grant.
+        """Remove a grant, given by its id, and return it.
 
         Raises:
             ValueError: there is no such grant.
@@ -144,7 +175,7 @@ class TokenFile:
         return grant
 
     @staticmethod
-    def _still_good(grant: Grant) -> Principal:
+    def _unexpired(grant: Grant) -> Principal:
         if grant.expires and time.time() >= grant.expires:
             raise Unauthenticated(
                 "TOKEN_EXPIRED", f"the token of {grant.name} has expired", metadata={"who": grant.name}
@@ -158,49 +189,49 @@ class TokenFile:
             self._read()
             yield
 
-    def _look(self) -> None:
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+    def _poll(self) -> None:
+        if time.monotonic() - self._polled < self._poll_interval:
             return
-        now = self._looked = time.monotonic()
+        now = self._polled = time.monotonic()
         try:
             self._read()
         except (ValueError, OSError) as error:
-            if not self.trouble:
-                log.error("%s; what was read before stays good for %.0f s", error, UNREADABLE_SECONDS)
-            self.trouble = str(error)
-            self._unread_since = self._unread_since or now
-            if now - self._unread_since >= UNREADABLE_SECONDS:
+            if not self.last_error:
+                log.error("%s; the grants loaded before stay valid for %.0f s", error, self._unreadable_limit)
+            self.last_error = str(error)
+            self._unreadable_since = self._unreadable_since or now
+            if now - self._unreadable_since >= self._unreadable_limit:
                 self._grants = {}
         else:
-            self.trouble, self._unread_since = "", None
+            self.last_error, self._unreadable_since = "", None
 
     def _read(self) -> None:
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             self._stamp, self._grants = None, {}
             return
-        stamp = (found.st_mtime_ns, found.st_ino)
+        stamp = (status.st_mtime_ns, status.st_ino)
         if stamp == self._stamp:
             return
-        if found.st_mode & 0o077:
-            raise ValueError(f"{self.path}: others may read it; chmod 600 {self.path}")
+        if status.st_mode & 0o077:
+            raise ValueError(f"{self.path}: readable by other users; run chmod 600 {self.path}")
         try:
             grants = _ROWS.validate_json(self.path.read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
             rule = f"{where}: {first['msg']}" if where else first["msg"]
-            raise ValueError(f"{self.path}: is no file of tokens: {rule}") from None
+            raise ValueError(f"{self.path}: invalid token file: {rule}") from None
         self._grants = {grant.id: grant for grant in grants}
         self._stamp = stamp
 
     def _write(self, grants: dict[str, Grant]) -> None:
         handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
         try:
-            with os.fdopen(handle, "w") as file:  # made with mode 600
+            with os.fdopen(handle, "w") as file:  # mkstemp creates it with mode 600
                 if self.path.exists() and (owner := self.path.stat()).st_uid != os.geteuid():
-                    os.fchown(handle, owner.st_uid, owner.st_gid)  # the server's, also where root changes it
+                    os.fchown(handle, owner.st_uid, owner.st_gid)  # the server must still read it after root
                 json.dump([asdict(grant) for grant in grants.values()], file, indent=1)
                 file.flush()
                 os.fsync(handle)

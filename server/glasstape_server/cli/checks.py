@@ -51,7 +51,7 @@ def _model(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _audit(path: Path) -> Iterator[tuple[str, str]]:
-    from glasstape_server.access.audit import parts, verify
+    from glasstape_server.access.audit import audit_files, verify
 
     if not path.is_file():
         yield "problem", f"{path}: there is no such audit log"
@@ -59,7 +59,7 @@ def _audit(path: Path) -> Iterator[tuple[str, str]]:
     wrong = list(verify(path))
     yield from (("problem", text) for text in wrong)
     if not wrong:
-        yield "ok", f"{path}: {len(parts(path))} files hold what was written"
+        yield "ok", f"{path}: {len(audit_files(path))} files hold what was written"
 
 
 def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:

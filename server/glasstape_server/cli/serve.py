@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve; returns the exit status."""
-    from glasstape_server.operations.logs import set_up
+    from glasstape_server.operations.logs import configure_logging
     from glasstape_server.settings import Settings, load
 
     flags = {name: getattr(options, name) for name in Settings.model_fields}
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     except (ValueError, FileNotFoundError) as error:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
-    set_up(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format)
     os.umask(0o077)  # bars, journal and its key are the owner's alone
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))

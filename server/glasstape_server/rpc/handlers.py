@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 
 from glasstape_server.domain.errors import GlasstapeError, Internal, InvalidArgument
 from glasstape_server.domain.values import ANYBODY, Call, Principal
-from glasstape_server.operations.traffic import id_of, request_id
+from glasstape_server.operations.request_id import request_id, request_id_or_new
 from glasstape_server.rpc.status import code_of, trailing_metadata
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ async def abort_unexpected(context: Context, error: Exception, what: str) -> NoR
 
 def unexpected(error: Exception, what: str) -> Internal:
     """What a caller is told of an error that nobody foresaw; the log gets the whole of it, under the call's id."""
-    named = id_of(request_id.get())
+    named = request_id_or_new(request_id.get())
     log.error("%s failed, request %s", what, named, exc_info=error)
     return Internal(
         "INTERNAL", f"internal error; the server's log has it under {named}", metadata={"request": named}

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unauthenticated
 from glasstape_server.domain.values import ANYBODY, Principal
-from glasstape_server.operations.traffic import REQUEST_ID, Traffic, id_of, request_id
+from glasstape_server.operations.call_observer import CallObserver
+from glasstape_server.operations.request_id import REQUEST_ID, request_id, request_id_or_new
 from glasstape_server.rpc.handlers import Context, abort, caller
 
 if TYPE_CHECKING:  # it takes no parameters when it runs
@@ -26,8 +27,8 @@ log = logging.getLogger(__name__)
 class Guard(grpc.aio.ServerInterceptor):
     """Wraps every method: it runs for an admitted caller, and a stream only as long as he stays admitted."""
 
-    def __init__(self, gate: Gate, check_seconds: float, traffic: Traffic) -> None:
-        self._gate = gate
+    def __init__(self, authorizer: Authorizer, check_seconds: float, traffic: CallObserver) -> None:
+        self._authorizer = authorizer
         self._traffic = traffic
         self._check_seconds = check_seconds
 
@@ -50,8 +51,8 @@ class Guard(grpc.aio.ServerInterceptor):
                 if len(given) > 1:
                     rule = f"authorization: must be given once, is given {len(given)} times"
                     raise Unauthenticated("TOKEN_MALFORMED", rule)
-                names = _names(context) if self._gate.closed else ()
-                return self._gate.admit(path, authorization, names, context.peer())
+                names = _names(context) if self._authorizer.requires_credentials else ()
+                return self._authorizer.authorize(path, authorization, names, context.peer())
             except GlasstapeError as error:
                 await abort(context, error)
 
@@ -134,7 +135,7 @@ class Guard(grpc.aio.ServerInterceptor):
         while not work.done():
             await asyncio.wait([work], timeout=self._check_seconds)
             if not work.done():
-                self._gate.check(principal, path, peer)
+                self._authorizer.recheck(principal, path, peer)
         await work
 
 
@@ -167,10 +168,10 @@ async def _read_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> Asyn
 class _Noted:
     """What is counted and logged of one call."""
 
-    def __init__(self, traffic: Traffic, path: str, headers: Mapping[str, Any]) -> None:
+    def __init__(self, traffic: CallObserver, path: str, headers: Mapping[str, Any]) -> None:
         self.path = path
         self._traffic = traffic
-        self._id = id_of(str(headers.get(REQUEST_ID, "")))
+        self._id = request_id_or_new(str(headers.get(REQUEST_ID, "")))
 
     @contextlib.contextmanager
     def call(self, context: Context, *, timed: bool = False) -> Iterator[None]:
@@ -185,10 +186,9 @@ class _Noted:
             raise
         finally:
             code, seconds = _given_up(context) if given_up else _code(context), time.monotonic() - begun
-            if code is not grpc.StatusCode.OK and (timed or not given_up):
-                self._traffic.failed(self.path, code.name)
+            self._traffic.handled(self.path, code.name)
             if timed:
-                self._traffic.ended(self.path, [seconds])
+                self._traffic.observe_latency(self.path, [seconds])
             log.debug("%s from %s: %s after %.4f s", self.path, context.peer(), code.name, seconds)
 
 

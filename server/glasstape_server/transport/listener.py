@@ -3,14 +3,14 @@
 import importlib.util
 import logging
 
-from glasstape_server.operations.traffic import Traffic, Uncounted
+from glasstape_server.operations.call_observer import CallObserver, NullCallObserver
 from glasstape_server.transport.grpcio_server import Access, Server, Servicers, WireServer
 
 log = logging.getLogger(__name__)
 
 
 def open_server(
-    servicers: Servicers, address: str, access: Access, *, wire: str, traffic: Traffic | None = None
+    servicers: Servicers, address: str, access: Access, *, wire: str, traffic: CallObserver | None = None
 ) -> WireServer:
     """Bind a server.
 
@@ -26,7 +26,7 @@ def open_server(
         ValueError: the wire that was asked for cannot serve.
     """
     missing = _missing(access)
-    traffic = traffic or Uncounted()
+    traffic = traffic or NullCallObserver()
     if wire == "native" and missing:
         raise ValueError(f"must be grpcio or auto here, is native: {missing}")
     if wire != "grpcio" and not missing:

@@ -17,7 +17,7 @@ from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
 from glasstape_server.domain.errors import GlasstapeError, ResourceExhausted, Unavailable
 from glasstape_server.domain.values import Call
-from glasstape_server.operations.traffic import Traffic
+from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.rpc.answers import Answer, Incoming
 from glasstape_server.rpc.batched import Batched
 from glasstape_server.rpc.status import code_of, trailing_metadata
@@ -49,7 +49,7 @@ _PREDICT, _EXPLAIN, _SIGNALS = range(3)
 class NativeServer:
     """As `Server`, on the fast wire."""
 
-    def __init__(self, servicers: Servicers, address: str, access: Access, traffic: Traffic) -> None:
+    def __init__(self, servicers: Servicers, address: str, access: Access, traffic: CallObserver) -> None:
         """Bind.
 
         Raises:
@@ -158,8 +158,8 @@ class NativeServer:
             _, path, came = what.tag
             now = time.monotonic()
             late = what.call.deadline is not None and now >= what.call.deadline
-            self._traffic.failed(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
-            self._traffic.ended(path, [now - came])
+            self._traffic.handled(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
+            self._traffic.observe_latency(path, [now - came])
         elif what is not None:
             what.cancelled = True
             self._loop.call_soon_threadsafe(self._end_stream, number)
@@ -172,6 +172,7 @@ class NativeServer:
     def _reply(self, answers: Sequence[Answer]) -> None:
         now = time.monotonic()
         took: dict[str, list[float]] = {path: [] for path in _PATHS}
+        succeeded = dict.fromkeys(_PATHS, 0)
         for incoming, answer in answers:
             number, path, came = incoming.tag
             if self._open.pop(number, None) is None:
@@ -181,31 +182,42 @@ class NativeServer:
                 too_large = _too_large(answer)
                 if too_large is None:
                     self._front.respond(number, answer)
+                    succeeded[path] += 1
                     continue
                 answer = too_large
             self._fail(number, path, answer)
         for path, seconds in took.items():
+            if succeeded[path]:
+                self._traffic.handled(path, "OK", succeeded[path])
             if seconds:
-                self._traffic.ended(path, seconds)
+                self._traffic.observe_latency(path, seconds)
 
     def _fail(self, number: int, path: str, error: GlasstapeError) -> None:
-        self._traffic.failed(path, code_of(error).name)
+        self._traffic.handled(path, code_of(error).name)
         self._front.fail(number, code_of(error).value[0], error.message, trailing_metadata(error))
 
     def _start_stream(self, number: int, payload: bytes, call: Call) -> None:
-        if not call.cancelled:
-            task = self._streams[number] = self._loop.create_task(self._stream(number, payload, call))
-            task.add_done_callback(lambda _: self._streams.pop(number, None))
+        if call.cancelled:
+            self._traffic.handled(SIGNALS, "CANCELLED")
+            return
+        task = self._streams[number] = self._loop.create_task(self._stream(number, payload, call))
+        task.add_done_callback(lambda task: self._forget_stream(number, task))
+
+    def _forget_stream(self, number: int, task: "asyncio.Task[None]") -> None:
+        self._streams.pop(number, None)
+        if task.cancelled():
+            self._traffic.handled(SIGNALS, "CANCELLED")
 
     def _end_stream(self, number: int) -> None:
         if number in self._streams:
             self._streams[number].cancel()
 
     async def _stream(self, number: int, payload: bytes, call: Call) -> None:
-        context = _Stream(self._front, number, call, lambda code: self._traffic.failed(SIGNALS, code))
+        context = _Stream(self._front, number, call, lambda code: self._traffic.handled(SIGNALS, code))
         try:
             await self._signals.Signals(payload, context)  # type: ignore[arg-type]
             self._front.stream_end(number)
+            self._traffic.handled(SIGNALS, "OK")
         except GlasstapeError as error:
             self._fail(number, SIGNALS, error)
         except grpc.aio.AbortError:
