@@ -19,7 +19,7 @@ class RecordingWork:
     started: threading.Event = field(default_factory=threading.Event)
     """Set when the first batch is on the device."""
     release: threading.Event = field(default_factory=threading.Event)
-    """Batches block until this is set."""
+    """DatasetExamples block until this is set."""
     fail: bool = False
 
     @classmethod

@@ -26,8 +26,8 @@ from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
-from glasstape_server.training.batches import InMemory
-from glasstape_server.training.checks import parameter_randomisation, skill
+from glasstape_server.training.checks import parameter_randomization, skill
+from glasstape_server.training.examples import TensorExamples
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
 ASKED: tuple[tuple[MethodName, Score], ...] = (
@@ -198,7 +198,8 @@ def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[
     made = [known_truth.make(job.kind, n, job.steps, job.features, random) for n in (job.windows, 2000)]
     labels = [random.permutation(t.labels) if job.permuted else t.labels for t in made]
     parts = [
-        InMemory(torch.from_numpy(t.windows), torch.from_numpy(y)) for t, y in zip(made, labels, strict=True)
+        TensorExamples(torch.from_numpy(t.windows), torch.from_numpy(y))
+        for t, y in zip(made, labels, strict=True)
     ]
     config = default_config(job.architecture, job.steps, job.features)
     network = fit(
@@ -217,7 +218,7 @@ def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[
             np.arange(len(logits)),
             np.bincount(labels[0], minlength=3) / len(labels[0]),
         ),
-        parameter_randomisation(
+        parameter_randomization(
             scorer,
             Architecture(name=job.architecture, config=config),
             torch.from_numpy(made[1].windows[:128]),

@@ -58,7 +58,7 @@ def run(device: str, rounds: int, *, quick: bool = False) -> Report:
 
 
 def scorer_of(name: str) -> Scorer:
-    """An untrained network with a made-up normalisation."""
+    """An untrained network with a made-up normalization."""
     torch.manual_seed(0)
     network = build(name, default_config(name, *WINDOW))
     return (

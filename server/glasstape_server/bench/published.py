@@ -16,15 +16,15 @@ import numpy as np
 
 from glasstape_server.domain.statistics import block_sums, interval
 from glasstape_server.domain.values import DAY, Direction, Entry, Floats, Ints
-from glasstape_server.evaluation.baselines import LEARNT, LearntBaseline
-from glasstape_server.evaluation.figures import Estimate, mcc
+from glasstape_server.evaluation.baselines import CLASSIFIERS, ClassifierBaseline
+from glasstape_server.evaluation.metrics import IntervalEstimate, mcc
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, FileFormat, day_start
 from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.training import dataset
-from glasstape_server.training.batches import Batches, Normalisation
 from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.examples import DatasetExamples, Normalization
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
 INTERVAL, ZONE = "1d", "America/New_York"
@@ -75,9 +75,9 @@ class Scored:
     """One candidate on the test windows."""
 
     name: str
-    accuracy: Estimate
-    correlation: Estimate
-    beyond_up: Estimate
+    accuracy: IntervalEstimate
+    correlation: IntervalEstimate
+    beyond_up: IntervalEstimate
     """Accuracy beyond that of always saying UP."""
 
 
@@ -95,9 +95,9 @@ def run(name: str, path: Path, architectures: list[str], seeds: int, epochs: int
         "always up": np.full(len(test.labels), int(Direction.UP)),
         "most frequent": np.full(len(test.labels), int(shares.argmax())),
     }
-    for baseline in LEARNT:
-        model = LearntBaseline(baseline, 0)
-        model.learn(training.data, training.labels // 2)  # two classes: 0 and 1
+    for baseline in CLASSIFIERS:
+        model = ClassifierBaseline(baseline, 0)
+        model.fit(training.data, training.labels // 2)  # two classes: 0 and 1
         said[baseline.replace("_", " ")] = 2 * model.logits(test.data).argmax(axis=1)
     for architecture in architectures:
         made = [_logits(architecture, training, validation, test, seed, epochs) for seed in range(seeds)]
@@ -134,15 +134,17 @@ def _parts(path: Path, published: Published) -> tuple[Part, Part, Part]:
             raise ValueError(
                 f"{path}: {len(rows)} windows from {first} to {last}: this is not the set's file"
             )
-        parts.append(Part(everything.chosen(rows), labels[rows]))
+        parts.append(Part(everything.select(rows), labels[rows]))
     return parts[0], parts[1], parts[2]
 
 
 def _logits(
     architecture: str, training: Part, validation: Part, test: Part, seed: int, epochs: int
 ) -> Floats:
-    normalisation = Normalisation.of(training.data)
-    batches = [Batches(part.data, part.labels, normalisation) for part in (training, validation, test)]
+    normalization = Normalization.of(training.data)
+    batches = [
+        DatasetExamples(part.data, part.labels, normalization) for part in (training, validation, test)
+    ]
     make = partial(build, architecture, default_config(architecture, *training.data.window_shape))
     options = FitOptions(seed=seed, epochs=epochs, patience=4)
     return logits_of(fit(make, batches[0], batches[1], options), batches[2])
@@ -167,8 +169,8 @@ def _score(name: str, winner: Ints, test: Part) -> Scored:
     def beyond(s: Floats) -> Floats:
         return np.asarray(hits(s) - s[:, 9] / s[:, :9].sum(axis=1))
 
-    def estimate(figure: Callable[[Floats], Floats]) -> Estimate:
-        return Estimate(float(figure(total)[0]), *interval(figure(drawn)))
+    def estimate(figure: Callable[[Floats], Floats]) -> IntervalEstimate:
+        return IntervalEstimate(float(figure(total)[0]), *interval(figure(drawn)))
 
     return Scored(name, estimate(hits), estimate(mcc), estimate(beyond))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glasstape_server.domain.values import DAY, Floats
-from glasstape_server.evaluation.figures import Estimate, Figures, Predicted
+from glasstape_server.evaluation.metrics import IntervalEstimate, LabeledPredictions, MetricEstimates
 from glasstape_server.evaluation.synthetic import (
     FIRST_CLOSE,
     INTERVAL,
@@ -22,9 +22,10 @@ from glasstape_server.evaluation.synthetic import (
 )
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.training import calibrate, dataset
-from glasstape_server.training.batches import Batches
+from glasstape_server.training.examples import DatasetExamples
 from glasstape_server.training.fit import FitOptions, logits_of
-from glasstape_server.training.train import Material, Plan, Setting, train
+from glasstape_server.training.train import TrainingPlan, train
+from glasstape_server.training.training_split import TrainingSettings, TrainingSplit
 
 LEARNT = 0.5
 VALIDATED = 0.6
@@ -40,14 +41,14 @@ class Found:
     tested: int
     bayes: float
     """Accuracy of the true probabilities on the very same test windows."""
-    short: Estimate
+    short: IntervalEstimate
     """Accuracy that the network lacks to that."""
-    gained: Estimate
+    gained: IntervalEstimate
     """Log loss saved against the class prior."""
-    accuracy: Estimate
-    beyond: Estimate
+    accuracy: IntervalEstimate
+    beyond: IntervalEstimate
     """Accuracy beyond the base rate."""
-    ece: Estimate
+    ece: IntervalEstimate
 
 
 def run(architecture: str, symbols: int, bars: int, epochs: int, seed: int) -> list[Found]:
@@ -69,31 +70,35 @@ def _run(
     frame, spec = market(signal, symbols, bars, seed), FeatureSpec()
     usable = bars - spec.min_bars
     until, end = (FIRST_CLOSE + int(spec.min_bars + usable * part) * DAY for part in (LEARNT, VALIDATED))
-    material = Material(frame, Setting(interval=INTERVAL, train_until=until, validate_until=end, rule=RULE))
+    data = TrainingSplit(
+        frame, TrainingSettings(interval=INTERVAL, train_until=until, validate_until=end, rule=RULE)
+    )
     fit = FitOptions(seed=seed, epochs=epochs, patience=4, batch=512)
-    trained = train(material, Plan(name="synthetic", version="1", architecture=architecture, fit=fit))
+    trained = train(data, TrainingPlan(name="synthetic", version="1", architecture=architecture, fit=fit))
     everything = dataset.build(frame, INTERVAL, spec, RULE)
     test = everything.between(end, FIRST_CLOSE + bars * DAY)
-    labels = test.labels(material.rule)
-    validation_logits = logits_of(trained.network, material.batches[1])
-    temperature = calibrate.fit_temperature(validation_logits, material.labels[1])
-    logits = logits_of(trained.network, Batches(test, labels, material.normalisation))
-    shares = np.bincount(material.labels[0], minlength=3) / len(material.labels[0])
+    labels = test.labels(data.rule)
+    validation_logits = logits_of(trained.network, data.examples[1])
+    temperature = calibrate.fit_temperature(validation_logits, data.labels[1])
+    logits = logits_of(trained.network, DatasetExamples(test, labels, data.normalization))
+    shares = np.bincount(data.labels[0], minlength=3) / len(data.labels[0])
 
-    def figures(stated: Floats) -> Figures:
-        return Figures(Predicted(stated, labels, test.close_time, np.tile(shares, (len(test), 1))))
+    def figures(stated: Floats) -> MetricEstimates:
+        return MetricEstimates(
+            LabeledPredictions(stated, labels, test.close_time, np.tile(shares, (len(test), 1)))
+        )
 
     ours = figures(calibrate.probabilities(logits, temperature))
-    truth = figures(probabilities(signal, test.windows(), material.rule.k))
+    truth = figures(probabilities(signal, test.windows(), data.rule.k))
     return Found(
         name,
-        len(material.training),
+        len(data.training),
         len(test),
         truth.estimates["accuracy"].value,
-        truth.beyond(ours, "accuracy"),
-        ours.estimates["log_loss_gained"],
+        truth.difference(ours, "accuracy"),
+        ours.estimates["log_loss_gain"],
         ours.estimates["accuracy"],
-        ours.estimates["accuracy_gained"],
+        ours.estimates["accuracy_gain"],
         ours.estimates["ece"],
     )
 
@@ -118,5 +123,5 @@ def to_text(found: list[Found], architecture: str) -> str:
     )
 
 
-def _points(e: Estimate) -> str:
+def _points(e: IntervalEstimate) -> str:
     return f"{100 * e.value:+.2f} ({100 * e.low:+.2f} … {100 * e.high:+.2f})"

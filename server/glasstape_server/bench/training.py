@@ -1,6 +1,6 @@
 """`glasstape bench training`: is a network ever kept waiting for its windows?
 
-One core throughout. Reading: from a Parquet file to normalised batches in order. A pass: what `fit` does with a
+One core throughout. Reading: from a Parquet file to normalized batches in order. A pass: what `fit` does with a
 data set, against nothing but forward and backward of the same network on tensors that are in memory already.
 """
 
@@ -20,8 +20,8 @@ from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, FileFormat
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.training import dataset
-from glasstape_server.training.batches import Batches, Normalisation, in_order
-from glasstape_server.training.fit import FitOptions, train_once
+from glasstape_server.training.examples import DatasetExamples, Normalization, batches_of
+from glasstape_server.training.fit import FitOptions, train_epoch
 
 BATCH = FitOptions().batch
 SHAPE = (FeatureSpec().window_bars, len(FeatureSpec().names))
@@ -81,20 +81,20 @@ def _bars(symbols: int, bars: int) -> pl.DataFrame:
     )
 
 
-def _reading(path: Path, rounds: int) -> tuple[list[float], Batches]:
+def _reading(path: Path, rounds: int) -> tuple[list[float], DatasetExamples]:
     speeds = []
     for _ in range(rounds):
         start = time.process_time()  # of all threads: polars reads with several
         frames = BarFiles([path], "1d", FileFormat()).chunks(1_000_000)
         data = dataset.build(frames, "1d", FeatureSpec(), LabelRule())
-        examples = Batches(data, data.labels(LabelRule()), Normalisation.of(data))
-        for _windows, _labels in in_order(examples):
+        examples = DatasetExamples(data, data.labels(LabelRule()), Normalization.of(data))
+        for _windows, _labels in batches_of(examples):
             pass
         speeds.append(len(data) / (time.process_time() - start))
     return speeds, examples
 
 
-def _gathering(examples: Batches) -> float:
+def _gathering(examples: DatasetExamples) -> float:
     order = torch.randperm(len(examples))
     start = time.perf_counter()
     for numbers in torch.split(order, BATCH):
@@ -102,15 +102,15 @@ def _gathering(examples: Batches) -> float:
     return len(order) / (time.perf_counter() - start)
 
 
-def _pass(name: str, examples: Batches, rounds: int) -> tuple[float, float]:
+def _pass(name: str, examples: DatasetExamples, rounds: int) -> tuple[float, float]:
     """Least seconds of a pass of `STEPS` batches: ours, and bare."""
     network = build(name, default_config(name, *SHAPE)).train()
     windows, labels = examples.take(torch.arange(BATCH))
     order = torch.randperm(len(examples))[: STEPS * BATCH]
-    optimiser = FitOptions().optimiser(network)
+    optimizer = FitOptions().optimizer(network)
 
     def ours() -> None:
-        train_once(network, examples, optimiser, order, BATCH)
+        train_epoch(network, examples, optimizer, order, BATCH)
 
     def bare() -> None:
         for _ in range(STEPS):

@@ -1,4 +1,4 @@
-"""What every network must beat, or be said not to."""
+"""Baselines that every network is compared with."""
 
 from typing import Protocol
 
@@ -9,86 +9,87 @@ from sklearn.linear_model import LogisticRegression
 from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.training.batches import Normalisation
 from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.examples import Normalization
 
 RULES = ("prior", "always_up", "last_direction")
-"""Baselines that learn no more than class shares."""
-LEARNT = ("logistic_regression", "gradient_boosting")
-"""Baselines that see the same windows as the networks."""
+"""Baselines that use nothing of the training windows but their class shares."""
+CLASSIFIERS = ("logistic_regression", "gradient_boosting")
+"""Baselines that are fitted on the same windows as the networks."""
 
 
-def stated_by_rule(name: str, test: Dataset, shares: Floats, rule: LabelRule) -> tuple[Floats, bool]:
-    """What a baseline without a model says.
+def rule_probabilities(name: str, test: Dataset, shares: Floats, rule: LabelRule) -> tuple[Floats, bool]:
+    """Predict with a baseline that has no model.
 
     Args:
-        name: of `RULES`.
-        test: windows to judge.
+        name: one of `RULES`.
+        test: windows to predict.
         shares: class shares in training, (3,).
-        rule: whose threshold decides the class of the last bar.
+        rule: label rule, whose threshold classifies the last bar's return.
 
     Returns:
-        Probabilities (n, 3), and whether they are meant as such.
+        Probabilities (n, 3), and whether they are more than an encoding of the predicted class.
     """
     if name == "prior":
         return np.tile(shares, (len(test), 1)), True
     winner = np.full(len(test), int(Direction.UP))
     if name == "last_direction":
-        # The last bar's return in units of volatility is a feature, and the threshold is k of it.
+        # close_return is the last bar's return in units of volatility; the threshold k has the same unit.
         column = FeatureSpec().names.index("close_return")
-        moved = test.features[test.last, column]
-        winner = (moved > rule.k).astype(np.int64) - (moved < -rule.k) + int(Direction.FLAT)
+        returns = test.features[test.last, column]
+        winner = (returns > rule.k).astype(np.int64) - (returns < -rule.k) + int(Direction.FLAT)
     return np.eye(3)[winner], False
 
 
 class Classifier(Protocol):
-    """What scikit-learn's classifiers share."""
+    """Interface of scikit-learn's classifiers."""
 
     @property
     def classes_(self) -> Ints:
-        """Labels that it has seen."""
+        """Class indices that occur in the training data, (class,)."""
         ...
 
     def fit(self, X: Floats, y: Ints) -> object:
-        """Learn."""
+        """Fit on windows X (n, cell) and class indices y (n,)."""
         ...
 
     def predict_proba(self, X: Floats) -> Floats:
-        """Probabilities (n, 3)."""
+        """Return the probabilities (n, class) of windows X (n, cell)."""
         ...
 
 
-class LearntBaseline:
-    """A classifier of scikit-learn on the flattened, normalised window."""
+class ClassifierBaseline:
+    """Classifier of scikit-learn on the flattened, normalized window."""
 
     def __init__(self, name: str, seed: int) -> None:
         self._model: Classifier = (
             LogisticRegression(max_iter=200)
             if name == "logistic_regression"
-            # No early stopping: its validation set would be drawn at random out of the training windows.
+            # Without early stopping, whose validation set would be drawn at random from the training windows.
             else HistGradientBoostingClassifier(
                 max_iter=100, learning_rate=0.05, max_leaf_nodes=15, early_stopping=False, random_state=seed
             )
         )
 
-    def learn(self, training: Dataset, labels: Ints) -> None:
-        """Fit."""
-        self._normalisation = Normalisation.of(training)
+    def fit(self, training: Dataset, labels: Ints) -> None:
+        """Fit on training windows and their class indices (n,)."""
+        self._normalization = Normalization.of(training)
         self._model.fit(self._flat(training, slice(None)), labels)
 
     def logits(self, data: Dataset) -> Floats:
-        """Log probabilities (n, 3), so that a temperature can calibrate them as any network's."""
-        parts = [self._three(data, slice(start, start + (1 << 16))) for start in range(0, len(data), 1 << 16)]
-        return np.log(np.maximum(np.concatenate(parts), 1e-12))
+        """Return log probabilities, (n, 3), which a temperature can calibrate like a network's logits."""
+        blocks = (slice(start, start + (1 << 16)) for start in range(0, len(data), 1 << 16))
+        probabilities = np.concatenate([self._probabilities(data, rows) for rows in blocks])
+        return np.asarray(np.log(np.maximum(probabilities, 1e-12)))
 
-    def _three(self, data: Dataset, rows: slice) -> Floats:
-        """Probabilities (n, 3), 0 for a class that training did not hold."""
-        said = self._model.predict_proba(self._flat(data, rows))
-        stated = np.zeros((len(said), 3))
-        stated[:, self._model.classes_] = said
-        return stated
+    def _probabilities(self, data: Dataset, rows: slice) -> Floats:
+        """Return probabilities (n, 3); 0 for a class without training windows."""
+        of_known = self._model.predict_proba(self._flat(data, rows))
+        probabilities = np.zeros((len(of_known), 3))
+        probabilities[:, self._model.classes_] = of_known
+        return probabilities
 
     def _flat(self, data: Dataset, rows: slice) -> Floats:
-        mean, deviation = self._normalisation.mean.numpy(), self._normalisation.deviation.numpy()
+        mean, deviation = self._normalization.mean.numpy(), self._normalization.deviation.numpy()
         windows = (data.windows(rows) - mean) / deviation
         return np.asarray(windows.reshape(len(windows), -1))

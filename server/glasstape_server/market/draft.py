@@ -1,4 +1,4 @@
-"""Batches of bars, checked bar by bar against what is stored, before anything is written."""
+"""DatasetExamples of bars, checked bar by bar against what is stored, before anything is written."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -49,7 +49,7 @@ class Stored(Protocol):
 
 
 class Draft:
-    """Batches checked against what is stored, not yet written."""
+    """DatasetExamples checked against what is stored, not yet written."""
 
     def __init__(self, stored: Stored, now: int) -> None:
         self._stored_bars = stored
