@@ -1,7 +1,7 @@
-"""`glasstape bench training`: is a network ever kept waiting for its windows?
+"""`glasstape bench training`: speed of reading bars into batches, and of training epochs.
 
-One core throughout. Reading: from a Parquet file to normalized batches in order. A pass: what `fit` does with a
-data set, against nothing but forward and backward of the same network on tensors that are in memory already.
+All on one core. Reading: from a Parquet file to normalized batches in order. Epoch: one training epoch of `fit`,
+relative to bare forward and backward passes of the same network on tensors in memory.
 """
 
 import tempfile
@@ -27,14 +27,20 @@ BATCH = FitOptions().batch
 SHAPE = (FeatureSpec().window_bars, len(FeatureSpec().names))
 """(time, feature)."""
 STEPS = 200
-"""Batches of a measured pass."""
+"""Batches per measured epoch."""
 
 
 def run(symbols: int, bars: int, networks: list[str], rounds: int) -> str:
-    """Measure; returns a Markdown table.
+    """Measure reading and epochs; return a Markdown table.
+
+    Args:
+        symbols: number of symbols.
+        bars: per symbol.
+        networks: names of architectures; empty for all.
+        rounds: of each measurement.
 
     Raises:
-        ValueError: no such network.
+        ValueError: an architecture is unknown.
     """
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):
         raise ValueError(f"networks: must be of {', '.join(ARCHITECTURES)}, is {', '.join(unknown)}")
@@ -46,17 +52,17 @@ def run(symbols: int, bars: int, networks: list[str], rounds: int) -> str:
             _bars(symbols, bars).write_parquet(path)
             speeds, examples = _reading(path, rounds)
         lines = [
-            f"{symbols} symbols x {bars:,} bars, one core. From file to batches: {np.median(speeds) / 1e6:.2f} M "
-            f"windows/s of CPU time ({min(speeds) / 1e6:.2f} … {max(speeds) / 1e6:.2f}); gathering batches alone: "
+            f"{symbols} symbols x {bars:,} bars, one core. File to batches: {np.median(speeds) / 1e6:.2f} M "
+            f"windows/s of CPU time ({min(speeds) / 1e6:.2f} … {max(speeds) / 1e6:.2f}); gathering batches only: "
             f"{_gathering(examples) / 1e6:.2f} M windows/s.",
             "",
-            "| network | a pass, windows/s | bare forward + backward, windows/s | pass / bare |",
+            "| network | epoch, windows/s | bare forward + backward, windows/s | epoch time / bare time |",
             "|---|---:|---:|---:|",
         ]
         for name in networks or ARCHITECTURES:
-            ours, bare = _pass(name, examples, rounds)
+            epoch, bare = _epoch(name, examples, rounds)
             size = STEPS * BATCH
-            lines.append(f"| {name} | {size / ours:,.0f} | {size / bare:,.0f} | {ours / bare:.2f} |")
+            lines.append(f"| {name} | {size / epoch:,.0f} | {size / bare:,.0f} | {epoch / bare:.2f} |")
         return "\n".join(lines)
     finally:
         torch.set_num_threads(threads)
@@ -84,7 +90,7 @@ def _bars(symbols: int, bars: int) -> pl.DataFrame:
 def _reading(path: Path, rounds: int) -> tuple[list[float], DatasetExamples]:
     speeds = []
     for _ in range(rounds):
-        start = time.process_time()  # of all threads: polars reads with several
+        start = time.process_time()  # over all threads of polars
         frames = BarFiles([path], "1d", FileFormat()).chunks(1_000_000)
         data = dataset.build(frames, "1d", FeatureSpec(), LabelRule())
         examples = DatasetExamples(data, data.labels(LabelRule()), Normalization.of(data))
@@ -102,14 +108,14 @@ def _gathering(examples: DatasetExamples) -> float:
     return len(order) / (time.perf_counter() - start)
 
 
-def _pass(name: str, examples: DatasetExamples, rounds: int) -> tuple[float, float]:
-    """Least seconds of a pass of `STEPS` batches: ours, and bare."""
+def _epoch(name: str, examples: DatasetExamples, rounds: int) -> tuple[float, float]:
+    """Return the least seconds of an epoch of `STEPS` batches, and of bare passes."""
     network = build(name, default_config(name, *SHAPE)).train()
     windows, labels = examples.take(torch.arange(BATCH))
     order = torch.randperm(len(examples))[: STEPS * BATCH]
     optimizer = FitOptions().optimizer(network)
 
-    def ours() -> None:
+    def epoch() -> None:
         train_epoch(network, examples, optimizer, order, BATCH)
 
     def bare() -> None:
@@ -117,8 +123,8 @@ def _pass(name: str, examples: DatasetExamples, rounds: int) -> tuple[float, flo
             network.zero_grad()
             functional.cross_entropy(network(windows), labels).backward()  # type: ignore[no-untyped-call]
 
-    # By turns, so that what else this machine does disturbs both alike.
-    pairs = [(_seconds(ours), _seconds(bare)) for _ in range(rounds)]
+    # Alternating, so that noise affects both.
+    pairs = [(_seconds(epoch), _seconds(bare)) for _ in range(rounds)]
     return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
 
 

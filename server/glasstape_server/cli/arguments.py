@@ -1,6 +1,15 @@
 """Argument types shared by several commands."""
 
 import argparse
+from typing import Protocol
+
+
+class Subparsers(Protocol):
+    """Result of `ArgumentParser.add_subparsers`."""
+
+    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:
+        """Add the parser of a subcommand."""
+        ...
 
 
 def positive(text: str) -> int:
