@@ -1,4 +1,4 @@
-"""What is shipped beside the code is at least well-formed; nothing is built here."""
+"""Files of deploy/: the unit, the container and the alerts refer to existing flags and metrics. Nothing is built."""
 
 import configparser
 import re
@@ -28,30 +28,30 @@ def _flags(words):
     return {word.removeprefix("--").replace("-", "_") for word in words if word.startswith("--")}
 
 
-def test_the_unit_starts_the_server_with_flags_that_it_has():
+def test_the_unit_starts_the_server_with_existing_flags():
     words = _service()["ExecStart"].split()
     assert words[1] == "serve"
     assert _flags(words) - {"config"} <= set(Settings.model_fields)
     assert int(_service()["TimeoutStopSec"].rstrip("s")) > Settings.model_fields["drain_seconds"].default
 
 
-def test_the_container_starts_the_server_with_flags_that_it_has():
+def test_the_container_starts_the_server_with_existing_flags():
     entry = next(line for line in (DEPLOY / "Containerfile").read_text().splitlines() if "ENTRYPOINT" in line)
     words = entry.removeprefix("ENTRYPOINT ").strip("[]").replace('"', "").split(", ")
     assert words[:2] == ["glasstape", "serve"]
     assert _flags(words) <= set(Settings.model_fields)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
-def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_verifies_the_unit(tmp_path):
     text = (DEPLOY / "glasstape.service").read_text()
     unit = tmp_path / "glasstape.service"
-    unit.write_text(text.replace("/opt/glasstape/bin/glasstape", "/bin/true"))  # it is not installed here
+    unit.write_text(text.replace("/opt/glasstape/bin/glasstape", "/bin/true"))  # which exists
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_alerts_ask_for_figures_that_a_server_has(tmp_path, spawn):
+def test_alerts_refer_to_existing_metrics(tmp_path, spawn):
     server = spawn(tmp_path, "--metrics-port", "0")
     where = server.process.stdout.readline().removeprefix("metrics on ").strip()
     with Client(server.address) as client:
@@ -60,21 +60,22 @@ def test_alerts_ask_for_figures_that_a_server_has(tmp_path, spawn):
     with urllib.request.urlopen(f"http://{where}/metrics") as response:
         families = list(text_string_to_metric_families(response.read().decode()))
     suffixes = {"counter": ["_total"], "histogram": ["_bucket"], "gauge": [""]}
-    there = {family.name + suffix for family in families for suffix in suffixes.get(family.type, ())}
-    there.add("glasstape_tls_certificate_expires_timestamp_seconds")  # of a server with TLS
+    existing = {family.name + suffix for family in families for suffix in suffixes.get(family.type, ())}
+    existing.add("glasstape_tls_certificate_expiry_timestamp_seconds")  # absent without TLS
     groups = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert rules
     samples = [sample for family in families for sample in family.samples]
     for rule in rules:
-        asked = set(re.findall(r"\bglasstape_\w+", rule["expr"]))
-        assert asked <= there, rule
-        for name, selected in re.findall(r"\b(glasstape_\w+)\{([^}]*)\}", rule["expr"]):
-            wanted = re.findall(r'(\w+)=~?"([^"]*)"', selected)
-            assert wanted
+        names = set(re.findall(r"\b(?:glasstape|grpc_server)_\w+", rule["expr"]))
+        assert names or rule["alert"] == "GlasstapeDown"
+        assert names <= existing, rule
+        for name, selector in re.findall(r"\b((?:glasstape|grpc_server)_\w+)\{([^}]*)\}", rule["expr"]):
+            matchers = [m for m in re.findall(r'(\w+)=~?"([^"]*)"', selector) if m[0] != "job"]
+            assert matchers
             assert any(
                 sample.name == name
-                and all(re.fullmatch(value, sample.labels.get(label, "")) for label, value in wanted)
+                and all(re.fullmatch(value, sample.labels.get(label, "")) for label, value in matchers)
                 for sample in samples
             ), rule
         assert rule["annotations"]["summary"], rule

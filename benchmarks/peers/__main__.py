@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glasstape_server.bench import page
-from glasstape_server.bench.report import Report
+from glasstape_server.bench.report import BenchmarkReport
 from glasstape_server.cli.arguments import names, positive
 
 from benchmarks.peers import compare
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check(options)
         if options.page:
-            print("updated: " + "; ".join(page.remake(options.page, ["peers"], _table, mark=MARK)))
+            print("updated: " + "; ".join(page.update_tables(options.page, ["peers"], _table, mark=MARK)))
             return 0
         report = _measured(options)
         if options.json:
@@ -67,7 +67,7 @@ def _table(command: Sequence[str]) -> str:
     return _measured(_parser().parse_args(command[1:])).to_markdown()
 
 
-def _measured(options: argparse.Namespace) -> Report:
+def _measured(options: argparse.Namespace) -> BenchmarkReport:
     rounds, seconds = (1, 1) if options.quick else (options.rounds, options.seconds)
     return compare.run(options.only, options.environments.resolve(), rounds, seconds, quick=options.quick)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from glasstape_server.bench.calls import CASES, request_of, servers
-from glasstape_server.bench.load import Answered, Load, call, post
-from glasstape_server.bench.report import Figure, Report, ratios
+from glasstape_server.bench.load import Load, LoadResult, call, post
+from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.kinds import PEERS, Endpoint, Peer
@@ -22,7 +22,7 @@ from benchmarks.peers.running import ask, known_windows, running
 PREDICT, EXPLAIN = "Predict", "Explain (GRADIENT)"
 OURS = ("native", "grpcio")
 
-Measured = dict[tuple[str, str, str], list[Answered]]
+Measured = dict[tuple[str, str, str], list[LoadResult]]
 """By call, case and server: one result per round. Those of Glasstape hold the rounds of every peer, in order."""
 
 
@@ -38,7 +38,7 @@ class Called:
     answers: Mapping[int, int] = field(default_factory=dict)
     """Response sizes in bytes, by the number of windows; HTTP only."""
 
-    def load(self, case: str, seconds: float) -> Answered:
+    def load(self, case: str, seconds: float) -> LoadResult:
         """Make calls of one case."""
         windows, connections, in_flight = CASES[case]
         message = self.messages[windows]
@@ -48,7 +48,9 @@ class Called:
         return call(self.address, self.path, message, Load(connections, in_flight, seconds))
 
 
-def run(names: Collection[str], folder: Path, rounds: int, seconds: float, *, quick: bool = False) -> Report:
+def run(
+    names: Collection[str], folder: Path, rounds: int, seconds: float, *, quick: bool = False
+) -> BenchmarkReport:
     """Install, start, check and measure every chosen peer.
 
     Args:
@@ -121,7 +123,7 @@ def _report(
     cases: Collection[str],
     rounds: int,
     seconds: float,
-) -> Report:
+) -> BenchmarkReport:
     figures = []
     for what in (PREDICT, EXPLAIN):
         peers = [peer.name for peer in chosen if any((what, case, peer.name) in measured for case in cases)]
@@ -130,7 +132,7 @@ def _report(
             unit = "ms" if alone else "/s"
             head = f"{what}, {case}, {'p50' if alone else 'calls'}"
             theirs = {name: _values(measured[what, case, name], alone=alone) for name in peers}
-            figures += [Figure(f"{head}: {name}", unit, values) for name, values in theirs.items()]
+            figures += [Measurement(f"{head}: {name}", unit, values) for name, values in theirs.items()]
             for name in ours:
                 values = _values(measured[what, case, name], alone=alone)
                 shares = np.array_split(np.array(values), len(peers))
@@ -138,14 +140,14 @@ def _report(
                     peer: ratios(share.tolist(), theirs[peer])
                     for peer, share in zip(peers, shares, strict=True)
                 }
-                figures.append(Figure(f"{head}: **glasstape, {name}**", unit, values, of_each))
+                figures.append(Measurement(f"{head}: **glasstape, {name}**", unit, values, of_each))
     how = (
         f"{rounds} rounds of {seconds:g} s, one peer at a time in turns with ours, the same network behind each, "
         "servers and h2load on one machine, plaintext; litserve and ray over HTTP/1.1, as TorchServe explains. "
         f"Peers: {', '.join(requirement for peer in chosen for requirement in peer.requirements[:1])}."
     )
-    return Report("Peers", how, figures)
+    return BenchmarkReport("Peers", how, figures)
 
 
-def _values(answers: Collection[Answered], *, alone: bool) -> list[float]:
+def _values(answers: Collection[LoadResult], *, alone: bool) -> list[float]:
     return [1e3 * found.p50 if alone else found.per_second for found in answers]

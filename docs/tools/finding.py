@@ -14,12 +14,12 @@ from glasstape import Score as SdkScore
 from glasstape.cli.picture import Picture, save
 from glasstape.testing import MODEL
 from glasstape_server.bench import known_truth
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import Attribution, MethodName, Request, Rows
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.models.scorer import Scorer
-from glasstape_server.training.batches import InMemory
+from glasstape_server.training.examples import TensorExamples
 from glasstape_server.training.fit import FitOptions, fit
 
 KIND, WINDOWS, SEED = "moving", 128_000, 0
@@ -52,7 +52,7 @@ def main() -> None:
     pictures = []
     for title, network, method, score in SHOWN:
         made = METHODS[method].attribute(
-            networks[network], _rows(example.window), Request(method, Question(score))
+            networks[network], _rows(example.window), Request(method, ScoreSpec(score))
         )
         explanation = _explanation(made, method, METHODS[method].quantity.name)
         pictures.append(Picture(title, explanation, MODEL, outlined=example.cells))
@@ -69,7 +69,9 @@ def main() -> None:
 def _train(name: str) -> Scorer:
     random = np.random.default_rng(SEED)
     made = [known_truth.make(KIND, n, 6, 8, random) for n in (WINDOWS, 2000)]
-    parts = [InMemory(torch.from_numpy(truth.windows), torch.from_numpy(truth.labels)) for truth in made]
+    parts = [
+        TensorExamples(torch.from_numpy(truth.windows), torch.from_numpy(truth.labels)) for truth in made
+    ]
     options = FitOptions(seed=SEED, epochs=2)
     network = fit(partial(build, name, default_config(name, 6, 8)), parts[0], parts[1], options)
     return Scorer(network, torch.zeros(8), torch.ones(8)).eval().requires_grad_(False)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from glasstape_server.access.quotas import Limits, Quotas
-from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.values import ModelRef
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
@@ -22,9 +21,11 @@ from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.operations import metrics
-from glasstape_server.operations.components import Parts
-from glasstape_server.operations.counters import EngineFigures, TrafficFigures
-from glasstape_server.operations.health_monitor import Watchman
+from glasstape_server.operations.call_metrics import CallMetrics
+from glasstape_server.operations.components import Components
+from glasstape_server.operations.engine_metrics import EngineMetrics
+from glasstape_server.operations.health_monitor import HealthMonitor
+from glasstape_server.operations.server_collector import ServerCollector
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.convert.info import server_info_to
 from glasstape_server.rpc.convert.models import LiveFigures
@@ -48,11 +49,15 @@ from glasstape_server.signals.performance.shadow import Shadow
 from glasstape_server.signals.pipeline import Codec, Pipeline, Signaled
 from glasstape_server.startup import (
     StartError,
+    active_model,
     build_access,
     check_address,
+    check_shadow,
     load_recording,
     lock_data_folder,
+    optional_features,
     release_on_failure,
+    serve_metrics,
 )
 from glasstape_server.transport.call_batcher import CallBatcher, replies_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
@@ -84,9 +89,9 @@ class App:
                 self.access = replace(self.access, tracers=(interceptor,))
                 self._end.callback(provider.shutdown)
             self.device = Device(settings.device)
-        self.registry = metrics.registry()
-        self.figures = EngineFigures(self.registry)
-        self.traffic = TrafficFigures(self.registry)
+        self.registry = metrics.create_registry()
+        self.engine_metrics = EngineMetrics(self.registry)
+        self.call_metrics = CallMetrics(self.registry)
         self.metrics_port: int | None = None
         self._device_failed = False
         self.clock = Clock()
@@ -101,9 +106,9 @@ class App:
         self.engine = Engine(
             torch_threads=settings.torch_threads,
             queue_windows=settings.queue_windows,
-            rows_at_once=self.device.rows_at_once,
-            restart=self._restart_device,
-            observer=self.figures,
+            max_batch_rows=self.device.max_batch_rows,
+            restart_device=self._restart_device,
+            observer=self.engine_metrics,
         )
         self.repository = Repository(
             settings.models_dir, settings.data_dir / "artifacts", settings.interval, settings.model
@@ -126,7 +131,7 @@ class App:
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed = self.pipeline.notify
         self.ingest.on_quotes = self.hub.quote
-        self._parts = Parts(
+        self._components = Components(
             self.clock,
             self.ingest,
             self.engine,
@@ -135,7 +140,7 @@ class App:
             self.repository,
             self.record.watch.of,
             lambda: self._device_failed,
-            self.access.gate,
+            self.access.authorizer,
             self.access.tls,
         )
         self._ready = asyncio.Event()
@@ -150,26 +155,19 @@ class App:
         self._loop = asyncio.get_running_loop()
         self._serve_metrics()
         self.server = self._server()
-        self.watchman = Watchman(self._parts, self.figures, self.server, SERVICES)
+        self.health_monitor = HealthMonitor(self._components, self.engine_metrics, self.server, SERVICES)
         await self.hub.start()
         await self.server.start()
         self.ingest.load_calendars()
         await roll_out(self.repository, self.engine, self.device, self._announce)
-        try:
-            ref = self.repository.active.ref
-        except GlasstapeError as error:
-            wanted = f", none named {self.settings.model!r}" if self.settings.model else ""
-            reasons = "; ".join(f"{r.name}@{r.version}: {r.reason}" for r in self.repository.refusals())
-            raise StartError(
-                f"{error}{wanted} ({self.settings.models_dir}){': ' + reasons if reasons else ''}"
-            ) from None
+        ref = active_model(self.settings, self.repository).ref
         head = self.hub.bounds.head
-        self._check_shadow()
+        check_shadow(self.settings, self.repository)
         self._ready.set()
         await self.pipeline.start()
         await self.server.set_ready(True)
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
-        self._spawn(self.watchman.run())
+        self._spawn(self.health_monitor.run())
         self._spawn(self.record.read_journal(head))
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
@@ -229,7 +227,7 @@ class App:
                 CallBatcher(batched.explain, batched.cancel),
                 repository,
                 LiveFigures(self.record.watch.of, self.shadow.of),
-                lambda: server_info_to(self.server.wires, self._features()),
+                lambda: server_info_to(self.server.wires, optional_features(settings, self.access)),
             ),
             market=MarketServicer(self.ingest, self.inference.quotas),
             signals=SignalServicer(
@@ -249,31 +247,12 @@ class App:
                 f"{host}:{settings.port}",
                 self.access,
                 wire=settings.wire,
-                traffic=self.traffic,
+                observer=self.call_metrics,
             )
         except RuntimeError as error:
             raise StartError(f"port: cannot listen on {host}:{settings.port}: {error}") from None
         except ValueError as error:
             raise StartError(f"wire: {error}") from None
-
-    def _features(self) -> list[str]:
-        """Optional features that are served, by name."""
-        optional = {
-            "open-inference": True,
-            "reflection": self.access.with_reflection,
-            "replay": self._recording is not None,
-            "shadow": bool(self.settings.shadow),
-        }
-        return [name for name, served in optional.items() if served]
-
-    def _check_shadow(self) -> None:
-        """Raise StartError unless the shadow that was asked for is there; later it may come and go."""
-        if self.settings.shadow:
-            try:
-                shadow = self.repository.get(self.settings.shadow)
-            except GlasstapeError as error:
-                raise StartError(f"shadow: {error}") from None
-            log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
 
     def _count(self, burst: Signaled) -> None:
         """Keep the live figures of a burst that was published."""
@@ -294,24 +273,14 @@ class App:
 
     def _say_device_failed(self, failed: bool) -> None:
         self._device_failed = failed
-        asyncio.run_coroutine_threadsafe(self.watchman.look(), self._loop)
+        asyncio.run_coroutine_threadsafe(self.health_monitor.check(), self._loop)
 
     def _serve_metrics(self) -> None:
-        """Answer Prometheus, if that is wanted."""
-        settings = self.settings
-        if settings.metrics_port is None:
+        if self.settings.metrics_port is None:
             return
-        self.registry.register(metrics.Metrics(self._parts, self._loop))
-        try:
-            self.metrics_port, server = metrics.serve(
-                self.registry, settings.metrics_host, settings.metrics_port
-            )
-        except OSError as error:
-            raise StartError(
-                f"metrics_port: cannot listen on {settings.metrics_host}:{settings.metrics_port}: {error}"
-            ) from None
-        self._end.callback(server.server_close)
-        self._end.callback(server.shutdown)
+        self.registry.register(ServerCollector(self._components, self._loop))
+        self.metrics_port, stop = serve_metrics(self.settings, self.registry)
+        self._end.callback(stop)
 
     async def _announce(self, model: Model) -> None:
         await self.server.set_serving(model.ref.name, True)

@@ -1,22 +1,29 @@
 """Checks and resources that come before a server's components: addresses, credentials, the data folder."""
 
 import ipaddress
+import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from prometheus_client import CollectorRegistry
 
 from glasstape_server.access.audit import AuditLog
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.market import replay
+from glasstape_server.models.model import Model
+from glasstape_server.models.repository import Repository
+from glasstape_server.operations import metrics
 from glasstape_server.settings import Settings
 from glasstape_server.storage.files import restore_draft
 from glasstape_server.transport.grpcio_server import Access
 from glasstape_server.transport.tls import Certificates
+
+log = logging.getLogger(__name__)
 
 
 class StartError(Exception):
@@ -61,7 +68,67 @@ def build_access(settings: Settings) -> tuple[Access, AuditLog | None]:
             )
     path = settings.audit_log or (settings.data_dir / "audit.log" if tokens is not None else None)
     audit = AuditLog(path, settings.audit_keep) if path is not None else None
-    return Access(Gate(tokens, audit), tls, with_reflection=not settings.production), audit
+    return Access(Authorizer(tokens, audit), tls, with_reflection=not settings.production), audit
+
+
+def active_model(settings: Settings, repository: Repository) -> Model:
+    """Return the model that serves.
+
+    Raises:
+        StartError: no model may serve; the text gives the reason of each.
+    """
+    try:
+        return repository.active
+    except GlasstapeError as error:
+        wanted = f", none named {settings.model!r}" if settings.model else ""
+        reasons = "; ".join(f"{r.name}@{r.version}: {r.reason}" for r in repository.refusals())
+        details = f": {reasons}" if reasons else ""
+        raise StartError(f"{error}{wanted} ({settings.models_dir}){details}") from None
+
+
+def check_shadow(settings: Settings, repository: Repository) -> None:
+    """Check that the shadow model, if one is set, is loaded; later it may be unloaded and loaded again.
+
+    Raises:
+        StartError: it is not.
+    """
+    if not settings.shadow:
+        return
+    try:
+        shadow = repository.get(settings.shadow)
+    except GlasstapeError as error:
+        raise StartError(f"shadow: {error}") from None
+    log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
+
+
+def serve_metrics(settings: Settings, registry: CollectorRegistry) -> tuple[int, Callable[[], None]]:
+    """Serve Prometheus' metrics; return the port, and what stops it.
+
+    Raises:
+        StartError: the address is in use.
+    """
+    host, port = settings.metrics_host, settings.metrics_port or 0
+    try:
+        port, server = metrics.serve(registry, host, port)
+    except OSError as error:
+        raise StartError(f"metrics_port: cannot listen on {host}:{port}: {error}") from None
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return port, stop
+
+
+def optional_features(settings: Settings, access: Access) -> list[str]:
+    """Return the optional features that are served, by name."""
+    optional = {
+        "open-inference": True,
+        "reflection": access.with_reflection,
+        "replay": bool(settings.replay),
+        "shadow": bool(settings.shadow),
+    }
+    return [name for name, served in optional.items() if served]
 
 
 def load_recording(settings: Settings) -> replay.Recording | None:

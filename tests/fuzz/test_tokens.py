@@ -5,7 +5,7 @@ import json
 
 import pytest
 from damage import TRIES, broken
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain.errors import InvalidArgument, Unauthenticated
 from glasstape_server.signals.delivery import token as tokens
@@ -36,9 +36,9 @@ def test_every_resume_token_is_whole_or_refused(data):
     | st.builds("Bearer glt_a_{}".format, st.text(max_size=80))
 )
 def test_every_authorization_is_somebodys_or_refused(scratch, header):
-    gate = Gate(_tokens(scratch))
+    authorizer = Authorizer(_tokens(scratch))
     with pytest.raises(Unauthenticated):
-        gate.admit("/glasstape.v1.InferenceService/Predict", header)
+        authorizer.authorize("/glasstape.v1.InferenceService/Predict", header)
 
 
 _GRANT = {
@@ -76,4 +76,4 @@ def test_every_token_file_is_read_or_refused(scratch, data):
         with contextlib.suppress(Unauthenticated):
             read.check(grant.principal())
         with contextlib.suppress(Unauthenticated):
-            read.by_certificate([grant.certificate])
+            read.authenticate_certificate([grant.certificate])

@@ -1,9 +1,9 @@
-"""Networks with weights as drawn, and methods run on them without a model around."""
+"""Networks with random weights, and explanations of them."""
 
 import torch
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.models.scorer import Scorer
 
@@ -20,14 +20,14 @@ def make_scorer(architecture, steps=6, features=8):
 
 
 def rows_of(windows, baseline=None, background=None):
-    nothing = torch.zeros_like(windows)
+    baseline = torch.zeros_like(windows) if baseline is None else baseline
     background = torch.zeros(0) if background is None else background
-    return Rows(windows, nothing if baseline is None else baseline, DEVIATION, background)
+    return Rows(windows, baseline, DEVIATION, background)
 
 
-def attribute(scorer, rows, method, *, samples=0, seed=0, **question):
+def attribute(scorer, rows, method, *, samples=0, seed=0, **score_spec):
     name = MethodName[method]
-    return METHODS[name].attribute(scorer, rows, Request(name, Question(**question), None, samples, seed))
+    return METHODS[name].attribute(scorer, rows, Request(name, ScoreSpec(**score_spec), None, samples, seed))
 
 
 def served(scorer):

@@ -1,1 +1,1 @@
-"""Who may do what, how much of it, and what is noted of it. Free of any wire."""
+"""Authentication, authorization, quotas and audit log, independent of the transport."""

@@ -1,4 +1,4 @@
-"""Quotas of each caller: streams at once, windows per second, explanation passes per minute."""
+"""Quotas per caller: concurrent streams, windows per second, explanation passes per minute."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ STREAM_RETRY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of each caller; 0: no limit."""
+    """Limits per caller; 0 means no limit."""
 
     streams: int = 0
     windows_per_second: float = 0.0
@@ -24,19 +24,19 @@ class Limits:
 
 @dataclass(slots=True)
 class _Bucket:
-    """A token bucket that may go into debt for one call, so that a large call is slow and not impossible."""
+    """Token bucket that one call may overdraw, so that a call larger than the bucket is delayed, not impossible."""
 
     rate: float
     """Units per second."""
     depth: float
     level: float
-    seen: float
-    """Time of the last change, in seconds."""
+    refilled: float
+    """Time of the last refill, seconds."""
 
     def take(self, units: float, now: float) -> float:
-        """Take units; return the seconds to wait before a retry, 0 if they were taken."""
-        self.level = min(self.depth, self.level + (now - self.seen) * self.rate)
-        self.seen = now
+        """Take units and return 0.0, or return the seconds until a retry can succeed."""
+        self.level = min(self.depth, self.level + (now - self.refilled) * self.rate)
+        self.refilled = now
         if self.level <= 0:
             return -self.level / self.rate + 1 / self.rate
         self.level -= units
@@ -44,14 +44,15 @@ class _Bucket:
 
 
 class Quotas:
-    """Accounts for each caller separately. Safe on any thread.
-
-    Args:
-        limits: of each caller.
-        clock: seconds that never go back.
-    """
+    """Quotas of all callers. Safe on any thread."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with full quotas.
+
+        Args:
+            limits: per caller.
+            clock: returns the time, seconds.
+        """
         self.limits = limits
         self._clock = clock
         self._lock = threading.Lock()
@@ -59,21 +60,21 @@ class Quotas:
         self._passes: dict[str, _Bucket] = {}
         self._streams: dict[str, int] = {}
 
-    def windows(self, principal: Principal, count: int) -> None:
-        """Account for windows to predict.
+    def charge_windows(self, principal: Principal, count: int) -> None:
+        """Charge a caller for windows to predict.
 
         Raises:
-            ResourceExhausted: the quota is exceeded; holds the delay after which to retry.
+            ResourceExhausted: the quota is used up; has `retry_after`.
         """
         rate = self.limits.windows_per_second
         if rate:
             self._take(self._windows, principal, rate, count, f"{rate:g} windows per second")
 
-    def passes(self, principal: Principal, count: int) -> None:
-        """Account for passes of the network that an explanation takes.
+    def charge_passes(self, principal: Principal, count: int) -> None:
+        """Charge a caller for network passes of an explanation.
 
         Raises:
-            ResourceExhausted: the quota is exceeded; holds the delay after which to retry.
+            ResourceExhausted: the quota is used up; has `retry_after`.
         """
         rate = self.limits.explain_passes_per_minute
         if rate:
@@ -81,22 +82,22 @@ class Quotas:
 
     @contextmanager
     def stream(self, principal: Principal) -> Iterator[None]:
-        """Hold one stream.
+        """Count one open stream of a caller while the context is entered.
 
         Raises:
-            ResourceExhausted: the caller holds as many as the quota allows.
+            ResourceExhausted: the caller has as many open streams as the limit allows.
         """
         limit = self.limits.streams
         with self._lock:
-            held = self._streams.get(principal.id, 0)
-            if limit and held >= limit:
+            count = self._streams.get(principal.id, 0)
+            if limit and count >= limit:
                 raise ResourceExhausted(
                     "QUOTA_EXCEEDED",
-                    f"{principal.name} holds {held} streams, the quota is {limit}",
+                    f"{principal.name} has {count} open streams, at most {limit} are allowed",
                     metadata={"limit": str(limit), "quota": "streams"},
                     retry_after=STREAM_RETRY_SECONDS,
                 )
-            self._streams[principal.id] = held + 1
+            self._streams[principal.id] = count + 1
         try:
             yield
         finally:
@@ -110,12 +111,12 @@ class Quotas:
     ) -> None:
         with self._lock:
             now, depth = self._clock(), max(rate, 1.0)
-            bucket = buckets.setdefault(principal.id, _Bucket(rate, depth, depth, now))
+            bucket = buckets.setdefault(principal.id, _Bucket(rate, depth, level=depth, refilled=now))
             wait = bucket.take(count, now)
         if wait:
             raise ResourceExhausted(
                 "QUOTA_EXCEEDED",
-                f"the quota of {principal.name} is {quota}; retry after {wait:.2f} s",
+                f"{principal.name} may use {quota}; retry after {wait:.2f} s",
                 metadata={"limit": quota},
                 retry_after=wait,
             )

@@ -1,23 +1,23 @@
-"""The scopes that each method requires. A method that is not listed is refused."""
+"""Scopes required by each method. Methods that are not listed are rejected."""
 
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """A permission of a token."""
+    """Permission that a token grants."""
 
     PREDICT = "predict"
     EXPLAIN = "explain"
     SIGNALS = "signals"
     PUBLISH = "publish"
     ADMIN = "admin"
-    """Everything."""
+    """All methods."""
 
 
 ANY = frozenset(Scope)
 """Any scope suffices."""
 OPEN: frozenset[Scope] = frozenset()
-"""No credentials are required."""
+"""No token is required."""
 
 _INFERENCE = "/glasstape.v1.InferenceService/"
 _SIGNALS = "/glasstape.v1.SignalService/"
@@ -49,10 +49,10 @@ REQUIRED: dict[str, frozenset[Scope]] = {
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": ANY,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ANY,
 }
-"""Scopes of which one is required, by the method's path."""
+"""Method path -> scopes, one of which is required."""
 
 
 def allows(granted: frozenset[Scope], path: str) -> bool:
-    """Return whether scopes allow a method."""
+    """Return whether scopes permit calling a method, given by its path."""
     required = REQUIRED.get(path)
     return required is not None and (not required or Scope.ADMIN in granted or bool(required & granted))

@@ -1,7 +1,7 @@
-"""Bearer tokens and client certificates, with their owners and scopes.
+"""Grants of bearer tokens and client certificates, in a file.
 
-A token is `glt_ID_SECRET`. The secret has 256 random bits, so only a plain SHA-256 of it is stored; the token is
-shown once. The file is read again when it changes, so that a revoked token is refused within seconds.
+A token is `glt_ID_SECRET`. Only the SHA-256 of the secret is stored, unsalted because the secret has 256 random bits.
+The file is reloaded when it changes, so that a revoked token stops working within seconds.
 """
 
 import hashlib
@@ -26,58 +26,63 @@ from glasstape_server.storage import files
 log = logging.getLogger(__name__)
 
 PREFIX = "glt"
-POLL_SECONDS = 1.0
-"""Longest time until a change of the file is noticed."""
-GRACE_SECONDS = 30.0
-"""Time after which a file that can no longer be read grants nothing: it may have been changed to revoke a token."""
+POLL_INTERVAL_S = 1.0
+"""Time within which a change of the file takes effect."""
+UNREADABLE_LIMIT_S = 30.0
+"""Time after which all grants of an unreadable file are void: the change may have revoked them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One entry of the file."""
+    """Row of the file."""
 
     id: str
     name: str
-    """Token owner."""
+    """Owner of the token or certificate."""
     scopes: tuple[Scope, ...]
     digest: str = ""
     """SHA-256 of the secret, hex; empty for a certificate."""
     certificate: str = ""
-    """A name (SAN) of a client certificate that stands for a token."""
+    """Name (SAN) of a client certificate that is accepted instead of a token."""
     created: float = 0.0
+    """Unix time."""
     expires: float = 0.0
-    """Unix time; 0: no expiry."""
+    """Unix time; 0 means no expiry."""
 
     def principal(self) -> Principal:
-        """Return the caller that it identifies."""
+        """Return the caller that the grant identifies."""
         return Principal(self.id, self.name, frozenset(self.scopes), self.expires)
 
 
 class TokenFile:
-    """The grants of a server, in a JSON file that only its owner may read."""
+    """Grants of a server, in a JSON file that only its owner may read."""
 
     def __init__(
-        self, path: Path, *, poll_interval: float = POLL_SECONDS, grace: float = GRACE_SECONDS
+        self,
+        path: Path,
+        *,
+        poll_interval: float = POLL_INTERVAL_S,
+        unreadable_limit: float = UNREADABLE_LIMIT_S,
     ) -> None:
-        """Read the file; a missing one has no grants.
+        """Load a file; a missing file has no grants.
 
         Args:
-            path: the file.
-            poll_interval: longest time until a change of the file is noticed, in seconds.
-            grace: time for which grants stay valid while the file cannot be read, in seconds.
+            path: of the file.
+            poll_interval: seconds between checks for changes.
+            unreadable_limit: seconds after which the grants of an unreadable file are void.
 
         Raises:
-            ValueError: it is not a token file, or other users may read it.
+            ValueError: the file is invalid, or other users may read it.
         """
         self.path = path
         self._poll_interval = poll_interval
-        self._grace = grace
+        self._unreadable_limit = unreadable_limit
         self._stamp: tuple[int, int] | None = None
         self._polled = float("-inf")
         self._grants: dict[str, Grant] = {}
         self._unreadable_since: float | None = None
         self.last_error = ""
-        """Why the file cannot be read; empty: it can."""
+        """Why the file cannot be read; empty while it can."""
         self._read()
 
     def grants(self) -> Sequence[Grant]:
@@ -89,7 +94,7 @@ class TokenFile:
         """Return the owner of a token.
 
         Raises:
-            Unauthenticated: it is unknown or expired.
+            Unauthenticated: the token is unknown or has expired.
         """
         self._poll()
         prefix, _, rest = token.partition("_")
@@ -101,39 +106,50 @@ class TokenFile:
             or grant is None
             or not hmac.compare_digest(digest.encode(), grant.digest.encode())
         ):
-            raise Unauthenticated("TOKEN_UNKNOWN", "authorization: unknown bearer token")
+            raise Unauthenticated("TOKEN_UNKNOWN", "authorization: the bearer token is unknown")
         return self._unexpired(grant)
 
-    def by_certificate(self, names: Sequence[str]) -> Principal | None:
-        """Return the owner of a client certificate with these names; None: no grant names it.
+    def authenticate_certificate(self, names: Sequence[str]) -> Principal | None:
+        """Return the owner of a client certificate with these names; None if no grant has one of them.
 
         Raises:
-            Unauthenticated: its grant has expired.
+            Unauthenticated: the grant has expired.
         """
         self._poll()
-        named = (grant for grant in self._grants.values() if grant.certificate and grant.certificate in names)
-        grant = next(named, None)
+        matches = (
+            grant for grant in self._grants.values() if grant.certificate and grant.certificate in names
+        )
+        grant = next(matches, None)
         return None if grant is None else self._unexpired(grant)
 
     def check(self, principal: Principal) -> None:
-        """Check that a caller's grant is unchanged.
+        """Check that a caller's grant is still valid.
 
         Raises:
-            Unauthenticated: it was revoked, has expired, or has other scopes.
+            Unauthenticated: it was revoked or changed, or has expired.
         """
         self._poll()
         grant = self._grants.get(principal.id)
         if grant is None:
             raise Unauthenticated("TOKEN_REVOKED", f"the token of {principal.name} was revoked")
         if self._unexpired(grant).scopes != principal.scopes:
-            raise Unauthenticated(
-                "TOKEN_CHANGED", f"the scopes of {principal.name} were changed; retry the call"
-            )
+            raise Unauthenticated("TOKEN_CHANGED", f"the scopes of {principal.name} were changed; reconnect")
 
     def create(
         self, name: str, scopes: Sequence[Scope], *, expires: float = 0.0, certificate: str = ""
     ) -> tuple[Grant, str]:
-        """Add a grant; return it with its token, which is stored nowhere (empty for a certificate)."""
+        """Add a grant; return it with its token, which is not stored (empty for a certificate).
+
+        Args:
+            name: of the owner.
+            scopes: to grant.
+            expires: Unix time; 0 means no expiry.
+            certificate: name (SAN) of a client certificate to accept instead of a token.
+
+        Raises:
+            ValueError: the file is invalid, or other users may read it.
+            OSError: the file cannot be written.
+        """
         secret = "" if certificate else secrets.token_urlsafe(32)
         digest = hashlib.sha256(secret.encode()).hexdigest() if secret else ""
         identity = secrets.token_hex(6)
@@ -143,7 +159,7 @@ class TokenFile:
         return grant, f"{PREFIX}_{grant.id}_{secret}" if secret else ""
 
     def revoke(self, identity: str) -> Grant:
-        """Remove a grant.
+        """Remove a grant, given by its id, and return it.
 
         Raises:
             ValueError: there is no such grant.
@@ -180,32 +196,32 @@ class TokenFile:
             self._read()
         except (ValueError, OSError) as error:
             if not self.last_error:
-                log.error("%s; the grants read before stay valid for %.0f s", error, self._grace)
+                log.error("%s; the grants loaded before stay valid for %.0f s", error, self._unreadable_limit)
             self.last_error = str(error)
             self._unreadable_since = self._unreadable_since or now
-            if now - self._unreadable_since >= self._grace:
+            if now - self._unreadable_since >= self._unreadable_limit:
                 self._grants = {}
         else:
             self.last_error, self._unreadable_since = "", None
 
     def _read(self) -> None:
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             self._stamp, self._grants = None, {}
             return
-        stamp = (found.st_mtime_ns, found.st_ino)
+        stamp = (status.st_mtime_ns, status.st_ino)
         if stamp == self._stamp:
             return
-        if found.st_mode & 0o077:
-            raise ValueError(f"{self.path}: other users may read it; run chmod 600 {self.path}")
+        if status.st_mode & 0o077:
+            raise ValueError(f"{self.path}: readable by other users; run chmod 600 {self.path}")
         try:
             grants = _ROWS.validate_json(self.path.read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
             rule = f"{where}: {first['msg']}" if where else first["msg"]
-            raise ValueError(f"{self.path}: not a token file: {rule}") from None
+            raise ValueError(f"{self.path}: invalid token file: {rule}") from None
         self._grants = {grant.id: grant for grant in grants}
         self._stamp = stamp
 

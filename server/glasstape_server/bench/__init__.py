@@ -1,1 +1,1 @@
-"""What `glasstape bench` measures. Figures are for ratios within one run: machines are noisy."""
+"""Benchmarks of `glasstape bench`. Ratios within one run are meaningful; absolute values depend on the machine."""

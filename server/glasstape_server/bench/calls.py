@@ -1,7 +1,7 @@
-"""`glasstape bench predict` and `bench explain`: calls per second and their latency, on both wires.
+"""`glasstape bench predict` and `bench explain`: throughput and latency of calls on both wires.
 
-Beside a bare grpc.aio server that gives back what it gets: whatever Python's own gRPC costs, nothing in Python
-can be faster on it. All servers run at once, and the load goes round them in turns.
+The reference is a bare grpc.aio server that echoes its requests: the upper bound for any gRPC server in Python. All
+servers run at once, and rounds alternate between them.
 """
 
 import contextlib
@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.bench.load import Answered, Load, call
-from glasstape_server.bench.report import Figure, Report, ratios
+from glasstape_server.bench.load import Load, LoadResult, call
+from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 from glasstape_server.bench.serving import process, server
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
@@ -23,41 +23,47 @@ CASES: dict[str, tuple[int, int, int]] = {
     "256 windows, 64 in flight": (256, 4, 16),
     "256 windows, 1 in flight": (256, 1, 1),
 }
-"""Windows of a call, connections, calls in flight on each."""
+"""Name -> windows per call, connections, calls in flight per connection."""
 
 
-def run(explain: bool, rounds: int, seconds: float, *, quick: bool = False) -> Report:
-    """Measure; quickly: the first case, once and cold.
+def run(explain: bool, rounds: int, seconds: float, *, quick: bool = False) -> BenchmarkReport:
+    """Measure all cases.
+
+    Args:
+        explain: measure Explain instead of Predict.
+        rounds: of each case.
+        seconds: of each measurement.
+        quick: run the first case once, without warm-up, to see whether it works.
 
     Raises:
-        ValueError: h2load is not there, or calls failed.
+        ValueError: h2load is not installed, or a call failed.
     """
-    with servers() as running:
-        measured: dict[tuple[str, str], list[Answered]] = {}
+    with servers() as addresses:
+        results: dict[tuple[str, str], list[LoadResult]] = {}
         for lap in range(1 if quick else 0, rounds + 1):
             for case, (windows, connections, in_flight) in list(CASES.items())[: 1 if quick else None]:
                 load = Load(connections, in_flight, max(1, seconds))
-                for name, address in running.items():
+                for name, address in addresses.items():
                     path, message = request_of(explain=explain, count=windows)
-                    answered = call(address, path, message, load)
-                    if lap:  # the first lap warms
-                        measured.setdefault((case, name), []).append(answered)
-    return _report(explain, rounds, seconds, measured, list(running))
+                    result = call(address, path, message, load)
+                    if lap:  # lap 0 is the warm-up
+                        results.setdefault((case, name), []).append(result)
+    return _report(explain, rounds, seconds, results, list(addresses))
 
 
 @contextlib.contextmanager
 def servers() -> Iterator[dict[str, str]]:
-    """Addresses of a bare echo and of ours on each wire, by name."""
+    """Run a bare echo server and a server on each wire; yield their addresses by name."""
     with contextlib.ExitStack() as stack:
-        found = {"echo": stack.enter_context(process("glasstape_server.bench.echo")).address}
-        found["grpcio"] = stack.enter_context(server("--wire", "grpcio")).address
+        addresses = {"echo": stack.enter_context(process("glasstape_server.bench.echo")).address}
+        addresses["grpcio"] = stack.enter_context(server("--wire", "grpcio")).address
         if importlib.util.find_spec("pygrpc_native") is not None:
-            found["native"] = stack.enter_context(server("--wire", "native")).address
-        yield found
+            addresses["native"] = stack.enter_context(server("--wire", "native")).address
+        yield addresses
 
 
 def request_of(*, explain: bool, count: int) -> tuple[str, bytes]:
-    """Path and message of a call with so many windows."""
+    """Return the path and the encoded request of a call with `count` windows."""
     data = np.random.default_rng(0).normal(size=(count, *FeatureSpec().window_shape)).astype("<f4").tobytes()
     source = pb.PredictionInput(windows=pb.Windows(count=count, data=data))
     if explain:
@@ -69,19 +75,19 @@ def _report(
     explain: bool,
     rounds: int,
     seconds: float,
-    measured: dict[tuple[str, str], list[Answered]],
+    results: dict[tuple[str, str], list[LoadResult]],
     names: Sequence[str],
-) -> Report:
-    figures = []
-    for case in dict.fromkeys(case for case, _ in measured):
-        alone = CASES[case][2] == 1
+) -> BenchmarkReport:
+    measurements = []
+    for case in dict.fromkeys(case for case, _ in results):
+        latency = CASES[case][2] == 1
         by_name = {
-            name: [1e3 * found.p50 if alone else found.per_second for found in measured[case, name]]
+            name: [1e3 * each.p50 if latency else each.per_second for each in results[case, name]]
             for name in names
         }
         for name, values in by_name.items():
-            of_echo = {} if name == "echo" else {"echo": ratios(values, by_name["echo"])}
-            what = "p50" if alone else "calls"
-            figures.append(Figure(f"{case}, {what}: {name}", "ms" if alone else "/s", values, of_echo))
-    how = f"{rounds} rounds of {seconds:g} s in turns, servers and h2load on one machine, plaintext."
-    return Report("Explain (GRADIENT)" if explain else "Predict", how, figures)
+            to_echo = {} if name == "echo" else {"echo": ratios(values, by_name["echo"])}
+            label = f"{case}, {'p50' if latency else 'calls'}: {name}"
+            measurements.append(Measurement(label, "ms" if latency else "/s", values, to_echo))
+    setup = f"{rounds} alternating rounds of {seconds:g} s, servers and h2load on one machine, plaintext."
+    return BenchmarkReport("Explain (GRADIENT)" if explain else "Predict", setup, measurements)

@@ -1,4 +1,4 @@
-"""A bare grpc.aio server that gives back what it gets: the most that Python's own gRPC can do."""
+"""Bare grpc.aio server that echoes its requests: the upper bound for a gRPC server in Python."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
 
 
 async def serve() -> None:
-    """Serve on a free port, which is printed as the server prints its own."""
+    """Serve on a free port, and print it as `glasstape serve` does."""
 
     async def echo(message: bytes, context: object) -> bytes:
         return message

@@ -1,4 +1,4 @@
-"""`glasstape bench engine`: one thread's predictions and gradient maps, beside the matrix products alone."""
+"""`glasstape bench engine`: predictions and gradient maps on one thread, relative to their matrix products."""
 
 import statistics
 import time
@@ -9,37 +9,42 @@ import numpy as np
 import torch
 
 from glasstape_server.bench.method_speed import model_of
-from glasstape_server.bench.report import Figure, Report, ratios
+from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 from glasstape_server.engine.work import Explain, Forecast
 from glasstape_server.explain.method import MethodName, Request, forward_and_gradient
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.networks.architectures import ARCHITECTURES
 
 BATCHES = (1, 8, 64, 256, 4096)
 BLOCK = 512
 
 
-def run(networks: Sequence[str], rounds: int, largest: int = 4096) -> Report:
-    """Measure.
+def run(networks: Sequence[str], rounds: int, largest: int = 4096) -> BenchmarkReport:
+    """Measure networks at several batch sizes.
+
+    Args:
+        networks: names of architectures.
+        rounds: of each measurement.
+        largest: batch size to measure.
 
     Raises:
-        ValueError: no such network.
+        ValueError: an architecture is unknown.
     """
     unknown = sorted(set(networks) - set(ARCHITECTURES))
     if unknown:
         raise ValueError(f"networks: must be of {', '.join(ARCHITECTURES)}, is {', '.join(unknown)}")
     torch.set_num_threads(1)
     batches = [batch for batch in BATCHES if batch <= largest]
-    figures = [figure for name in networks for batch in batches for figure in _network(name, batch, rounds)]
-    how = f"One thread, {rounds} rounds in turns; eager is the same network uncompiled, under autograd for maps."
-    return Report("Engine", how, figures)
+    measurements = [each for name in networks for batch in batches for each in _network(name, batch, rounds)]
+    setup = f"One thread, {rounds} alternating rounds; eager is the same network uncompiled, with autograd for maps."
+    return BenchmarkReport("Engine", setup, measurements)
 
 
-def _network(name: str, batch: int, rounds: int) -> list[Figure]:
+def _network(name: str, batch: int, rounds: int) -> list[Measurement]:
     model = model_of(name)
     windows = np.random.default_rng(0).normal(size=(batch, *model.window_shape)).astype(np.float32)
-    tensor, question = torch.from_numpy(windows), Question()
-    forecast, explain = Forecast(model), Explain(model, Request(MethodName.GRADIENT, question))
+    tensor, score_spec = torch.from_numpy(windows), ScoreSpec()
+    forecast, explain = Forecast(model), Explain(model, Request(MethodName.GRADIENT, score_spec))
 
     @torch.no_grad()
     def eager() -> object:
@@ -49,28 +54,29 @@ def _network(name: str, batch: int, rounds: int) -> list[Figure]:
         "predict": lambda: forecast.run((windows,)),
         "predict, eager": eager,
         "map": lambda: explain.run((windows,)),
-        "map, eager": lambda: forward_and_gradient(model.scorer, tensor, question),
+        "map, eager": lambda: forward_and_gradient(model.scorer, tensor, score_spec),
     }
     if name == "conv1d":
-        runs["products alone, forwards"] = _products(batch, both=False)
-        runs["products alone, both ways"] = _products(batch, both=True)
-    times = _in_turns(runs, rounds, max(3, 2000 // (batch + 20)))
-    figures = []
-    for what, values in times.items():
-        of: dict[str, Sequence[float]] = {}
-        if what in ("predict", "map"):
-            of["eager"] = ratios(values, times[f"{what}, eager"])
-            products = f"products alone, {'forwards' if what == 'predict' else 'both ways'}"
+        runs["matrix products, forward"] = _products(batch, backward=False)
+        runs["matrix products, forward and backward"] = _products(batch, backward=True)
+    times = _alternating(runs, rounds, max(3, 2000 // (batch + 20)))
+    measurements = []
+    for kind, values in times.items():
+        to: dict[str, Sequence[float]] = {}
+        if kind in ("predict", "map"):
+            to["eager"] = ratios(values, times[f"{kind}, eager"])
+            products = f"matrix products, {'forward' if kind == 'predict' else 'forward and backward'}"
             if products in times:
-                of["products alone"] = ratios(values, times[products])
-        if what == "map":
-            of["predict"] = ratios(values, times["predict"])
-        figures.append(Figure(f"{name}, {batch}: {what}", "µs", [1e6 * value for value in values], of))
-    return figures
+                to["matrix products"] = ratios(values, times[products])
+        if kind == "map":
+            to["predict"] = ratios(values, times["predict"])
+        microseconds = [1e6 * value for value in values]
+        measurements.append(Measurement(f"{name}, {batch}: {kind}", "µs", microseconds, to))
+    return measurements
 
 
-def _products(batch: int, *, both: bool) -> Callable[[], object]:
-    """The matrix products of the conv1d network and nothing else, in the engine's blocks."""
+def _products(batch: int, *, backward: bool) -> Callable[[], object]:
+    """Return the matrix products of the conv1d network, in the engine's blocks."""
     sizes = (48, 192, 384, 3)
     weights = [torch.randn(a, b) for a, b in pairwise(sizes)]
     inputs = torch.randn(min(batch, BLOCK), sizes[0])
@@ -82,22 +88,22 @@ def _products(batch: int, *, both: bool) -> Callable[[], object]:
             x = inputs
             for weight in weights:
                 x = x @ weight
-            for weight in reversed(weights) if both else ():
+            for weight in reversed(weights) if backward else ():
                 x = x @ weight.T
 
     return multiply
 
 
-def _in_turns(runs: dict[str, Callable[[], object]], rounds: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of one run of each: the median within a round."""
-    found: dict[str, list[float]] = {name: [] for name in runs}
+def _alternating(runs: dict[str, Callable[[], object]], rounds: int, repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of one run of each, by round: the median of `repeats` runs."""
+    medians: dict[str, list[float]] = {name: [] for name in runs}
     for lap in range(rounds + 1):
-        for name, once in runs.items():
+        for name, run_once in runs.items():
             seconds = []
             for _ in range(repeats):
                 begun = time.perf_counter()
-                once()
+                run_once()
                 seconds.append(time.perf_counter() - begun)
-            if lap:  # the first lap warms
-                found[name].append(statistics.median(seconds))
-    return found
+            if lap:  # lap 0 is the warm-up
+                medians[name].append(statistics.median(seconds))
+    return medians

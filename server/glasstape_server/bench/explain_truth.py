@@ -1,7 +1,7 @@
-"""`glasstape bench truth`: do the maps find the cells that are known to carry the class?
+"""`glasstape bench truth`: how well the maps of each method find cells that are known to be salient.
 
-Trains every network on every known-truth set with several seeds, explains windows that it classifies
-correctly (and that are not FLAT: those have no cells to find), and scores every method's map.
+Every network is trained on every known-truth set with several seeds. Windows that it classifies correctly and that are
+not FLAT, which have no salient cells, are explained with every method, and the maps are scored.
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -11,60 +11,30 @@ from multiprocessing import get_context
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from glasstape_server.bench import known_truth
-from glasstape_server.bench.known_truth import Truth
-from glasstape_server.bench.ranking import average_precision, random_level, time_only_ceiling
+from glasstape_server.bench.known_truth import KnownTruth
+from glasstape_server.bench.map_score import MapScore, map_scores
+from glasstape_server.bench.ranking import random_level, time_only_ceiling
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.values import Floats
-from glasstape_server.explain.catalogue import METHODS
-from glasstape_server.explain.evidence import hold_against
-from glasstape_server.explain.method import Attribution, MethodName, Quantity, Request, Rows
-from glasstape_server.explain.scores import Question, Score
-from glasstape_server.explain.verdict import MapFacts, Verdict, judge_fully
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
-from glasstape_server.training.batches import InMemory
-from glasstape_server.training.checks import parameter_randomisation, skill
+from glasstape_server.training.checks import parameter_randomization, skill
+from glasstape_server.training.examples import TensorExamples
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
-ASKED: tuple[tuple[MethodName, Score], ...] = (
-    (MethodName.OCCLUSION, Score.LOG_PROBABILITY),
-    (MethodName.OCCLUSION, Score.MARGIN),
-    (MethodName.GRADIENT, Score.LOGIT),
-    (MethodName.GRADIENT, Score.MARGIN),
-    (MethodName.GRADIENT, Score.LOG_PROBABILITY),
-    (MethodName.GRADIENT_X_INPUT, Score.MARGIN),
-    (MethodName.SMOOTHGRAD, Score.MARGIN),
-    (MethodName.INTEGRATED_GRADIENTS, Score.MARGIN),
-    (MethodName.EXPECTED_GRADIENTS, Score.MARGIN),
-    (MethodName.SHAPLEY_BARS, Score.MARGIN),
-    (MethodName.SHAPLEY_FEATURES, Score.MARGIN),
-    (MethodName.GRAD_CAM, Score.LOGIT),
-    (MethodName.GRAD_CAM_X_GRADIENT, Score.MARGIN),
-    (MethodName.ATTENTION, Score.LOGIT),
-    (MethodName.ATTENTION_X_GRADIENT, Score.MARGIN),
-)
-"""Every method with the scores that are worth telling apart."""
-JUDGED = {(MethodName.GRADIENT, Score.MARGIN), (MethodName.INTEGRATED_GRADIENTS, Score.MARGIN),
-          (MethodName.OCCLUSION, Score.MARGIN)}  # fmt: skip
-"""Maps whose quality FULL is counted, too."""
-SAMPLES = {MethodName.INTEGRATED_GRADIENTS: 32, MethodName.EXPECTED_GRADIENTS: 4}
-DEAREST = {"axial": 1}
-"""Passes over the training windows at most: a step of this network costs as much as ten of another."""
+MAX_EPOCHS = {"axial": 1}
+"""Limit of epochs for expensive networks."""
 SHUFFLED = "moving"
-"""The set whose labels are shuffled for the label randomisation check (Adebayo et al. 2018, section 3.2): its cells
-move, so that no fixed weight can happen to lie on them."""
-CURVE = 12
-"""Points of a deletion curve."""
+"""Set for the label randomization check (Adebayo et al. 2018, section 3.2). Its salient cells move, so that no fixed
+weights can coincide with them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """One network, trained once."""
+class TruthTask:
+    """One network, trained once on one set."""
 
     architecture: str
     kind: str
@@ -77,39 +47,25 @@ class Job:
     test: int = 400
     """Windows of which the correctly classified ones are explained."""
     permuted: bool = False
-    """Train on labels that were shuffled: nothing can be learnt, and maps must show it."""
+    """Whether to train on shuffled labels, for the label randomization check."""
 
 
 @dataclass(frozen=True)
-class MapScore:
-    """One method on one trained network."""
+class TruthResult:
+    """Result of one task."""
 
-    method: str
-    score: str
-    precision: float
-    """Mean per-sample average precision of |map|; NaN where no cells are known."""
-    sign: float
-    """Share of known cells whose sign is right: for contributions, effects and sensitivities."""
-    deletion: list[float]
-    """Mean probability of the explained class when the map's strongest cells are filled with 0: none of them
-    first, all of them last. The faster it falls, the better the map found what mattered."""
-    reliable: float = float("nan")
-    """Share of maps that quality FULL calls reliable."""
-    agreed: float = float("nan")
-    """The same without asking whether the model has any skill."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one job."""
-
-    job: Job
+    task: TruthTask
     accuracy: float
     explained: int
+    """Number of explained windows."""
     random: float
+    """Mean average precision of random maps."""
     ceiling: float
+    """Highest mean average precision of maps that are constant across features."""
     skill: float
-    randomisation: float
+    """Value of the check of that name."""
+    parameter_randomization: float
+    """Value of the check of that name."""
     scores: list[MapScore] = field(default_factory=list)
 
 
@@ -122,20 +78,29 @@ def plan(
     windows: int,
     epochs: int,
     test: int,
-) -> list[Job]:
-    """Every combination, and each network once on shuffled labels. Empty lists: all there are.
+) -> list[TruthTask]:
+    """Return the tasks of every combination, and of each network once with shuffled labels.
+
+    Args:
+        networks: names of architectures; empty for all.
+        kinds: names of known-truth sets; empty for all.
+        shapes: of the windows, such as "6x8".
+        seeds: per network and set.
+        windows: number of training windows.
+        epochs: of training.
+        test: number of test windows.
 
     Raises:
-        ValueError: a name that there is not, or a shape that is none.
+        ValueError: a name is unknown, or a shape is invalid.
     """
-    for field_name, asked, known in (
+    for field_name, names, known in (
         ("networks", networks, ARCHITECTURES),
         ("kinds", kinds, known_truth.KINDS),
     ):
-        unknown = sorted(set(asked) - set(known))
+        unknown = sorted(set(names) - set(known))
         if unknown:
             raise ValueError(f"{field_name}: must be of {', '.join(known)}, is {', '.join(unknown)}")
-    jobs = []
+    tasks = []
     for shape in shapes:
         sides = shape.split("x")
         if len(sides) != 2 or not all(side.isdigit() for side in sides):
@@ -144,163 +109,85 @@ def plan(
         for seed in range(seeds):
             for kind in kinds or known_truth.KINDS:
                 for network in networks or ARCHITECTURES:
-                    job = Job(
+                    task = TruthTask(
                         architecture=network,
                         kind=kind,
                         steps=steps,
                         features=features,
                         seed=seed,
                         windows=windows,
-                        epochs=min(epochs, DEAREST.get(network, epochs)),
+                        epochs=min(epochs, MAX_EPOCHS.get(network, epochs)),
                         test=test,
                     )
-                    jobs.append(job)
+                    tasks.append(task)
                     if seed == 0 and kind == SHUFFLED:
-                        jobs.append(replace(job, permuted=True))
-    return jobs
+                        tasks.append(replace(task, permuted=True))
+    return tasks
 
 
-def run(jobs: list[Job], processes: int) -> list[Outcome]:
-    """Run all jobs, in their order."""
+def run(tasks: list[TruthTask], processes: int) -> list[TruthResult]:
+    """Run tasks in `processes` processes; return the results in their order."""
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        return list(pool.map(run_job, jobs))
+        return list(pool.map(run_task, tasks))
 
 
-def run_job(job: Job) -> Outcome:
-    """Train, explain, score."""
+def run_task(task: TruthTask) -> TruthResult:
+    """Train a network, explain test windows, and score the maps."""
     torch.set_num_threads(1)
-    random = np.random.default_rng([job.seed, sorted(known_truth.KINDS).index(job.kind)])
-    scorer, validation, checks = _train(job, random)
-    test = known_truth.make(job.kind, job.test, job.steps, job.features, random)
+    random = np.random.default_rng([task.seed, sorted(known_truth.KINDS).index(task.kind)])
+    scorer, validation, checks = _train(task, random)
+    test = known_truth.make(task.kind, task.test, task.steps, task.features, random)
     with torch.no_grad():
         predicted = scorer(torch.from_numpy(test.windows)).argmax(1).numpy()
-    told = bool(test.cells.any())
-    chosen = test.labels != 1 if told else np.ones(len(test), dtype=bool)
-    if told and not job.permuted:
+    has_cells = bool(test.cells.any())
+    chosen = test.labels != 1 if has_cells else np.ones(len(test), dtype=bool)
+    if has_cells and not task.permuted:
         chosen &= predicted == test.labels
     explained = test.rows(chosen)
     flat = explained.cells.reshape(len(explained), -1)
-    usable = told and len(explained) > 0
-    return Outcome(
-        job,
+    usable = has_cells and len(explained) > 0
+    return TruthResult(
+        task,
         accuracy=float((predicted == test.labels).mean()),
         explained=len(explained),
         random=random_level(flat, random) if usable else float("nan"),
         ceiling=time_only_ceiling(explained.cells) if usable else float("nan"),
         skill=checks[0].value,
-        randomisation=checks[1].value,
-        scores=_scores(scorer, explained, torch.from_numpy(validation.windows[:16]), checks)
+        parameter_randomization=checks[1].value,
+        scores=map_scores(scorer, explained, torch.from_numpy(validation.windows[:16]), checks)
         if len(explained)
         else [],
     )
 
 
-def _train(job: Job, random: np.random.Generator) -> tuple[Scorer, Truth, tuple[Check, ...]]:
-    made = [known_truth.make(job.kind, n, job.steps, job.features, random) for n in (job.windows, 2000)]
-    labels = [random.permutation(t.labels) if job.permuted else t.labels for t in made]
-    parts = [
-        InMemory(torch.from_numpy(t.windows), torch.from_numpy(y)) for t, y in zip(made, labels, strict=True)
+def _train(task: TruthTask, random: np.random.Generator) -> tuple[Scorer, KnownTruth, tuple[Check, ...]]:
+    sets = [known_truth.make(task.kind, n, task.steps, task.features, random) for n in (task.windows, 2000)]
+    labels = [random.permutation(t.labels) if task.permuted else t.labels for t in sets]
+    examples = [
+        TensorExamples(torch.from_numpy(t.windows), torch.from_numpy(y))
+        for t, y in zip(sets, labels, strict=True)
     ]
-    config = default_config(job.architecture, job.steps, job.features)
+    config = default_config(task.architecture, task.steps, task.features)
     network = fit(
-        partial(build, job.architecture, config),
-        parts[0],
-        parts[1],
-        FitOptions(seed=job.seed, epochs=job.epochs, patience=job.epochs),
+        partial(build, task.architecture, config),
+        examples[0],
+        examples[1],
+        FitOptions(seed=task.seed, epochs=task.epochs, patience=task.epochs),
     ).requires_grad_(False)
-    scorer = Scorer(network, torch.zeros(job.features), torch.ones(job.features)).eval()
-    logits = logits_of(network, parts[1])
-    stated = softmax(logits, calibrate.fit_temperature(logits, labels[1]))
+    scorer = Scorer(network, torch.zeros(task.features), torch.ones(task.features)).eval()
+    logits = logits_of(network, examples[1])
+    probabilities = softmax(logits, calibrate.fit_temperature(logits, labels[1]))
     checks = (
         skill(
-            stated,
+            probabilities,
             labels[1],
             np.arange(len(logits)),
             np.bincount(labels[0], minlength=3) / len(labels[0]),
         ),
-        parameter_randomisation(
+        parameter_randomization(
             scorer,
-            Architecture(name=job.architecture, config=config),
-            torch.from_numpy(made[1].windows[:128]),
+            Architecture(name=task.architecture, config=config),
+            torch.from_numpy(sets[1].windows[:128]),
         ),
     )
-    return scorer, made[1], checks
-
-
-def _scores(scorer: Scorer, test: Truth, background: Tensor, checks: tuple[Check, ...]) -> list[MapScore]:
-    windows = torch.from_numpy(test.windows)
-    rows = Rows(windows, torch.zeros_like(windows), torch.ones(windows.shape[2]), background)
-    found = []
-    for name, score in ASKED:
-        method = METHODS[name]
-        if not method.serves(scorer, rows.shape):
-            continue
-        request = Request(name, Question(score), samples=SAMPLES.get(name, 0))
-        made = method.attribute(scorer, rows, request)
-        judged = (float("nan"), float("nan"))
-        if (name, score) in JUDGED:
-            judged = _reliable(scorer, rows, made, request, checks)
-        found.append(
-            MapScore(
-                name.name,
-                score.name,
-                _precision(made, test),
-                _sign(made, test, method.quantity),
-                _deletion(scorer, rows, made),
-                *judged,
-            )
-        )
-    return found
-
-
-def _precision(made: Attribution, test: Truth) -> float:
-    if not test.cells.any():
-        return float("nan")
-    strength = made.values.abs().double().flatten(1).numpy()
-    return float(average_precision(strength, test.cells.reshape(len(test), -1)).mean())
-
-
-def _sign(made: Attribution, test: Truth, quantity: Quantity) -> float:
-    """A cell that carries the class was shifted towards it: it supports it, and raising it raises UP."""
-    if quantity is Quantity.RELEVANCE or not test.cells.any():
-        return float("nan")
-    expected = np.ones(len(test)) if quantity is not Quantity.SENSITIVITY else test.labels - 1.0
-    right = made.values.numpy() * expected[:, None, None] > 0
-    return float(right[test.cells].mean())
-
-
-@torch.no_grad()
-def _deletion(scorer: Scorer, rows: Rows, made: Attribution) -> list[float]:
-    cells = rows.shape[0] * rows.shape[1]
-    order = made.values.abs().flatten(1).argsort(dim=1, descending=True, stable=True)
-    rank = order.argsort(dim=1).view_as(rows.windows)
-    left = []
-    for removed in np.linspace(0, cells, CURVE + 1).round():
-        kept = torch.where(rank < removed, rows.baseline, rows.windows)
-        probability = torch.softmax(scorer(kept), 1).gather(1, made.frozen.target[:, None])
-        left.append(round(float(probability.mean()), 4))
-    return left
-
-
-def _reliable(
-    scorer: Scorer, rows: Rows, made: Attribution, request: Request, checks: tuple[Check, ...]
-) -> tuple[float, float]:
-    quantity = METHODS[request.method].quantity
-    seen = hold_against(scorer, rows, torch.zeros(rows.shape[1]), made, request)
-    judged: list[list[bool]] = []
-    for row in range(len(rows)):
-        difference = error = None
-        if made.baseline_score is not None and made.completeness_error is not None:
-            difference = float(made.score[row] - made.baseline_score[row])
-            error = float(made.completeness_error[row])
-        facts = MapFacts(made.values[row].numpy(), quantity, difference, error)
-        measured: tuple[float, float, Floats, Floats] = (
-            float(seen.sign_agreement[row]),
-            float(seen.occlusion_correlation[row]),
-            seen.deletion[row].double().numpy(),
-            seen.random_deletion[row].double().numpy(),
-        )
-        verdicts = [judge_fully(facts, *measured, of_model).verdict for of_model in (checks, ())]
-        judged.append([verdict is Verdict.RELIABLE for verdict in verdicts])
-    reliable, agreed = np.mean(judged, axis=0)
-    return float(reliable), float(agreed)
+    return scorer, sets[1], checks

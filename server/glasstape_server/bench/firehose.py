@@ -1,4 +1,4 @@
-"""A server that sends a feed as fast as it is read, from memory: what reads it is what is measured."""
+"""Server that sends a prepared feed as fast as it is read, to measure readers."""
 
 import asyncio
 import sys
@@ -12,39 +12,39 @@ from glasstape_server.market.clock import wall_time
 from glasstape_server.rpc.convert.signals import encode_event, event_message, ref_to
 from glasstape_server.transport.grpcio_server import SIGNALS
 
-IN_A_MESSAGE = 64
+EVENTS_PER_MESSAGE = 64
 SYMBOLS = 3000
 
 
 def messages(events: int) -> list[bytes]:
-    """An opened message and batches of events with rising sequences."""
+    """Return encoded messages: an opened message, and batches of `events` events."""
     now, ref = wall_time(), ModelRef("sample-conv1d", "1", "a" * 64, "b" * 64)
-    made, batch = [], pb.EventBatch()
+    encoded, batch = [], pb.EventBatch()
     opened = pb.Opened(result=pb.OPEN_RESULT_STARTED, epoch="00" * 8, contract_version="1.0")
-    made.append(pb.SignalsResponse(resume_token=b"0", opened=opened).SerializeToString())
+    encoded.append(pb.SignalsResponse(resume_token=b"0", opened=opened).SerializeToString())
     for sequence in range(1, events + 1):
         symbol = f"S{sequence % SYMBOLS:05d}"
         bar = Bar(symbol, "1d", now // DAY * DAY, 100.0, 101.0, 99.0, 100.5, 1000.0)
-        said = Confidence(0.2, 0.3, 0.5, False, 0.25)
-        signal = Signal(said, bar, 100.0, 1, Entry.NEXT_CLOSE, now + DAY, DataState.LIVE, 0.01)
+        confidence = Confidence(0.2, 0.3, 0.5, False, 0.25)
+        signal = Signal(confidence, bar, 100.0, 1, Entry.NEXT_CLOSE, now + DAY, DataState.LIVE, 0.01)
         event = Event(sequence, symbol, "1d", bar.close_time, now, ref, signal)
         batch.events.append(event_message(encode_event(event), 0))
-        if len(batch.events) == IN_A_MESSAGE or sequence == events:
+        if len(batch.events) == EVENTS_PER_MESSAGE or sequence == events:
             batch.models.append(ref_to(ref))
             response = pb.SignalsResponse(
                 resume_token=str(sequence).encode(), through_sequence=sequence, batch=batch
             )
-            made.append(response.SerializeToString())
+            encoded.append(response.SerializeToString())
             batch = pb.EventBatch()
-    return made
+    return encoded
 
 
 async def serve(events: int) -> None:
-    """Serve on a free port, which is printed as the server prints its own."""
-    ready = messages(events)
+    """Serve on a free port, and print it as `glasstape serve` does."""
+    prepared = messages(events)
 
     async def signals(request: bytes, context: Any) -> None:
-        for message in ready:
+        for message in prepared:
             await context.write(message)
         await asyncio.sleep(3600)
 

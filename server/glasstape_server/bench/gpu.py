@@ -1,6 +1,6 @@
-"""`glasstape bench gpu`: is a GPU's every answer the CPU's, and how fast is it? One call, a few minutes.
+"""`glasstape bench gpu`: check a GPU's results against the CPU, and measure its speed. Takes a few minutes.
 
-Runs from a plain source checkout, too, where only torch, numpy and safetensors are installed:
+Also runs from a source checkout with only torch, numpy and safetensors installed:
 `PYTHONPATH=server python -m glasstape_server.bench.gpu`.
 """
 
@@ -18,34 +18,44 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from glasstape_server.bench.report import Figure, Report, ratios
+from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 from glasstape_server.domain.values import Direction
 from glasstape_server.explain.method import forward_and_gradient
-from glasstape_server.explain.scores import OF_THE_WINNER, Question, Score
+from glasstape_server.explain.scores import PREDICTED_CLASS_SCORES, Score, ScoreSpec
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
-from glasstape_server.models.runtime.cuda_graph import BUCKETS, Graphed
+from glasstape_server.models.runtime.graphed_scorer import BUCKETS, GraphedScorer
 from glasstape_server.models.scorer import Scorer
 
 WINDOW = FeatureSpec().window_shape
 """(time, feature)."""
 SIZES = (1, 64, 512, 10_000)
+"""Batch sizes that are measured."""
 CHECKED = (1, 7, 64, 513, 10_000, 25_000)
+"""Batch sizes that are checked."""
 BULK = 1_000_000
+"""Windows of the bulk measurement."""
 TOLERANCE = 1e-4
-"""Of a logit or a gradient, by the largest of its kind: float32 summed in another order."""
+"""Largest difference relative to the largest value: float32 sums depend on their order."""
 
 
-def run(device: str, rounds: int, *, quick: bool = False) -> Report:
-    """Check everything, then measure.
+def run(device: str, rounds: int, *, quick: bool = False) -> BenchmarkReport:
+    """Check results, then measure.
+
+    Args:
+        device: cpu, cuda or cuda:N.
+        rounds: of each measurement.
+        quick: run few sizes, to see whether it works.
 
     Raises:
-        ValueError: there is no such device, or an answer differs from the CPU's.
+        ValueError: the device is not available, or a result differs from the CPU's.
     """
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise ValueError(f"device: must be cpu, cuda or cuda:N, is {device}")
     if device != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"device: {device} is not here (torch {torch.__version__} finds no CUDA device)")
+        raise ValueError(
+            f"device: {device} is not available (torch {torch.__version__} finds no CUDA device)"
+        )
     buckets = BUCKETS[:2] if quick else BUCKETS
     sizes = SIZES[:1] if quick else SIZES
     checked = CHECKED[:3] if quick else CHECKED
@@ -54,13 +64,13 @@ def run(device: str, rounds: int, *, quick: bool = False) -> Report:
     checks.append(_out_of_memory(device))
     if device != "cpu":
         checks.append(_lost_device())
-    figures = [figure for name in timed for figure in _speed(name, device, buckets, sizes, rounds)]
-    figures += _bulk(device, buckets, 5000 if quick else BULK, rounds)
-    return Report("GPU", f"{_where(device)} " + " ".join(checks), figures)
+    measurements = [each for name in timed for each in _speed(name, device, buckets, sizes, rounds)]
+    measurements += _bulk(device, buckets, 5000 if quick else BULK, rounds)
+    return BenchmarkReport("GPU", f"{_environment(device)} " + " ".join(checks), measurements)
 
 
 def scorer_of(name: str) -> Scorer:
-    """An untrained network with a made-up normalisation."""
+    """Return an untrained network with a fixed normalization."""
     torch.manual_seed(0)
     network = build(name, default_config(name, *WINDOW))
     return (
@@ -74,9 +84,9 @@ def _windows(rows: int) -> Tensor:
     return torch.randn(rows, *WINDOW, generator=torch.Generator().manual_seed(rows))
 
 
-def _where(device: str) -> str:
+def _environment(device: str) -> str:
     if device == "cpu":
-        return "On the CPU, uncaptured (nothing here says how fast a GPU is)."
+        return "On the CPU, uncaptured (not a measurement of a GPU)."
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         driver = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
@@ -87,115 +97,122 @@ def _where(device: str) -> str:
 
 
 def _equal(name: str, device: str, buckets: Sequence[int], sizes: Sequence[int]) -> str:
-    """Logits, scores and gradients of every kind of question, of all sizes, held against the CPU's."""
+    """Check logits, scores and gradients of every kind of score, at all sizes, against the CPU's."""
     scorer = scorer_of(name)
-    ours = Graphed(scorer, *WINDOW, device, OF_THE_WINNER, buckets)
-    questions = [*OF_THE_WINNER, Question(Score.LOGIT, Direction.DOWN)]
-    worst = 0.0
+    graphed = GraphedScorer(scorer, *WINDOW, device, PREDICTED_CLASS_SCORES, buckets)
+    score_specs = [*PREDICTED_CLASS_SCORES, ScoreSpec(Score.LOGIT, Direction.DOWN)]
+    largest = 0.0
     for rows in sizes:
         windows = _windows(rows)
-        for question in questions:
-            logits, frozen, scores, gradient = forward_and_gradient(ours, windows, question)
-            logits_, frozen_, scores_, gradient_ = forward_and_gradient(scorer, windows, question)
-            same = frozen.target == frozen_.target  # equal logits may be told apart differently
+        for score_spec in score_specs:
+            logits, frozen, scores, gradient = forward_and_gradient(graphed, windows, score_spec)
+            logits_, frozen_, scores_, gradient_ = forward_and_gradient(scorer, windows, score_spec)
+            same = frozen.target == frozen_.target  # ties may be resolved differently
             pairs = ((logits, logits_), (scores, scores_), (gradient, gradient_))
-            worst = max(worst, *(_difference(one[same], other[same]) for one, other in pairs))
+            largest = max(largest, *(_difference(one[same], other[same]) for one, other in pairs))
             if same.float().mean() < 0.999:
                 raise ValueError(
-                    f"{name}, {rows} windows: {int((~same).sum())} winners differ from the CPU's"
+                    f"{name}, {rows} windows: {int((~same).sum())} predicted classes differ from the CPU's"
                 )
-    if not worst <= TOLERANCE:
-        raise ValueError(f"{name}: differs from the CPU by {worst:.1e}, at most {TOLERANCE:.0e} allowed")
-    return f"{name} equals the CPU within {worst:.1e}."
+    if not largest <= TOLERANCE:
+        raise ValueError(f"{name}: differs from the CPU by {largest:.1e}, at most {TOLERANCE:.0e} is allowed")
+    return f"{name} equals the CPU within {largest:.1e}."
 
 
-def _difference(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).abs().max() / theirs.abs().max().clamp_min(1e-12)) if len(theirs) else 0.0
+def _difference(actual: Tensor, expected: Tensor) -> float:
+    if not len(expected):
+        return 0.0
+    return float((actual - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
 
 
 def _out_of_memory(device: str) -> str:
-    """A device with hardly any memory left still answers, in smaller pieces."""
+    """Check that a device with little memory computes in smaller batches."""
     scorer, windows = scorer_of("conv1d"), _windows(5000)
     buckets = (8, 64, 4096)
     if device == "cpu":
-        ours = Graphed(scorer, *WINDOW, device, (), buckets)
+        graphed = GraphedScorer(scorer, *WINDOW, device, (), buckets)
     else:
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.empty_cache()
         used = torch.cuda.memory_reserved(device)
         torch.cuda.set_per_process_memory_fraction((used + 96 * 2**20) / total, device)
         try:
-            ours = Graphed(scorer, *WINDOW, device, (), buckets)
+            graphed = GraphedScorer(scorer, *WINDOW, device, (), buckets)
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0, device)
-    if _difference(ours(windows), scorer(windows)) > TOLERANCE:
+    if _difference(graphed(windows), scorer(windows)) > TOLERANCE:
         raise ValueError("with little memory: differs from the CPU")
-    return f"With little memory: graphs of {', '.join(map(str, ours.buckets))} rows, equal."
+    return f"With little memory: graphs of {', '.join(map(str, graphed.buckets))} rows, equal."
 
 
-_BREAK = """
+_FAIL_DEVICE = """
 import torch
 from glasstape_server.bench.gpu import WINDOW, scorer_of
-from glasstape_server.models.runtime.compiled import compiled
-from glasstape_server.models.runtime.cuda_graph import Graphed
+from glasstape_server.models.runtime.compiled_scorer import compile_scorer
+from glasstape_server.models.runtime.graphed_scorer import GraphedScorer
 scorer = scorer_of("conv1d")
-ours, windows = Graphed(scorer, *WINDOW, "cuda", (), (8,)), torch.zeros(3, *WINDOW)
-ours(windows)
+graphed, windows = GraphedScorer(scorer, *WINDOW, "cuda", (), (8,)), torch.zeros(3, *WINDOW)
+graphed(windows)
 try:
     torch.zeros(3, device="cuda")[torch.tensor([99], device="cuda")].cpu()
 except torch.AcceleratorError:
     pass
 try:
-    ours(windows)
+    graphed(windows)
     raise SystemExit("the device works after an assertion failed on it")
 except torch.AcceleratorError:
-    torch.testing.assert_close(compiled(scorer, *WINDOW)(windows), scorer(windows))
+    torch.testing.assert_close(compile_scorer(scorer, *WINDOW)(windows), scorer(windows))
     print("ok")
 """
 
 
 def _lost_device() -> str:
-    """In a process of its own: a broken device raises what the engine restarts for, and the CPU goes on."""
-    made = subprocess.run([sys.executable, "-c", _BREAK], capture_output=True, text=True)
-    if made.stdout.strip() != "ok":
-        raise ValueError(f"a lost device: {(made.stdout + made.stderr)[-800:]}")
-    return "A lost device raises AcceleratorError, and the CPU answers in its place."
+    """Check in a separate process that a failed device raises AcceleratorError and the CPU still works."""
+    done = subprocess.run([sys.executable, "-c", _FAIL_DEVICE], capture_output=True, text=True)
+    if done.stdout.strip() != "ok":
+        raise ValueError(f"a lost device: {(done.stdout + done.stderr)[-800:]}")
+    return "A lost device raises AcceleratorError, and the CPU takes over."
 
 
-def _speed(name: str, device: str, buckets: Sequence[int], sizes: Sequence[int], rounds: int) -> list[Figure]:
+def _speed(
+    name: str, device: str, buckets: Sequence[int], sizes: Sequence[int], rounds: int
+) -> list[Measurement]:
     scorer = scorer_of(name)
-    ours = Graphed(scorer, *WINDOW, device, OF_THE_WINNER, buckets)
+    graphed = GraphedScorer(scorer, *WINDOW, device, PREDICTED_CLASS_SCORES, buckets)
     on_device = scorer_of(name).to(device)
-    figures = []
+    measurements = []
     for rows in sizes:
-        runs = _ways(ours, on_device, _windows(rows), device)
-        times = _in_turns(runs, rounds, max(5, 200_000 // (rows + 2000)))
-        for what, values in times.items():
-            of = {}
-            if what == "predicted and explained":
-                others = [other for other in times if other not in ("predicted", what)]
-                of = {other: ratios(values, times[other]) for other in others}
-            figures.append(Figure(f"{name}, {rows}: {what}", "µs", [1e6 * value for value in values], of))
-    return figures
+        runs = _variants(graphed, on_device, _windows(rows), device)
+        times = _alternating(runs, rounds, max(5, 200_000 // (rows + 2000)))
+        for variant, values in times.items():
+            to = {}
+            if variant == "predict and explain":
+                others = [other for other in times if other not in ("predict", variant)]
+                to = {other: ratios(values, times[other]) for other in others}
+            microseconds = [1e6 * value for value in values]
+            measurements.append(Measurement(f"{name}, {rows}: {variant}", "µs", microseconds, to))
+    return measurements
 
 
-def _ways(ours: Graphed, on_device: Scorer, windows: Tensor, device: str) -> dict[str, Callable[[], object]]:
-    question = Question()
+def _variants(
+    graphed: GraphedScorer, on_device: Scorer, windows: Tensor, device: str
+) -> dict[str, Callable[[], object]]:
+    score_spec = ScoreSpec()
 
     def eager() -> object:
         leaf = windows.to(device).requires_grad_(True)
         logits = on_device(leaf)
-        slope = question.freeze(logits.detach()).slope(logits)
+        slope = score_spec.freeze(logits.detach()).slope(logits)
         return torch.autograd.grad((logits * slope).sum(), leaf)[0].cpu()
 
-    ways: dict[str, Callable[[], object]] = {
-        "predicted": lambda: ours(windows),
-        "predicted and explained": lambda: ours.both(windows, question),
+    variants: dict[str, Callable[[], object]] = {
+        "predict": lambda: graphed(windows),
+        "predict and explain": lambda: graphed.forward_and_gradient(windows, score_spec),
         "eager": eager,
-        "copies alone": lambda: windows.to(device).cpu(),
+        "copies only": lambda: windows.to(device).cpu(),
     }
     captum = _captum(on_device, windows, device)
-    return {**ways, "eager Captum": captum} if captum else ways
+    return {**variants, "eager Captum": captum} if captum else variants
 
 
 def _captum(network: Scorer, windows: Tensor, device: str) -> Callable[[], object] | None:
@@ -205,47 +222,50 @@ def _captum(network: Scorer, windows: Tensor, device: str) -> Callable[[], objec
         return None
     saliency = Saliency(network)
 
-    def once() -> object:
-        given = windows.to(device).requires_grad_(True)
-        target = network(given).argmax(1)
-        return saliency.attribute(given, target=target, abs=False).cpu()
+    def run_once() -> object:
+        inputs = windows.to(device).requires_grad_(True)
+        target = network(inputs).argmax(1)
+        return saliency.attribute(inputs, target=target, abs=False).cpu()
 
-    return once
+    return run_once
 
 
-def _bulk(device: str, buckets: Sequence[int], rows: int, rounds: int) -> list[Figure]:
-    ours = Graphed(scorer_of("conv1d"), *WINDOW, device, OF_THE_WINNER, buckets)
+def _bulk(device: str, buckets: Sequence[int], rows: int, rounds: int) -> list[Measurement]:
+    graphed = GraphedScorer(scorer_of("conv1d"), *WINDOW, device, PREDICTED_CLASS_SCORES, buckets)
     windows = _windows(rows)
-    given = {"from ordinary memory": windows}
+    sources = {"from pageable memory": windows}
     if device != "cpu":
-        given["from pinned memory"] = windows.pin_memory()
+        sources["from pinned memory"] = windows.pin_memory()
     runs: dict[str, Callable[[], object]] = {
-        what: partial(ours.both, source, Question()) for what, source in given.items()
+        memory: partial(graphed.forward_and_gradient, source, ScoreSpec())
+        for memory, source in sources.items()
     }
-    times = _in_turns(runs, rounds, 3)
+    times = _alternating(runs, rounds, 3)
     return [
-        Figure(f"conv1d, {rows:,} in bulk, {what}", "windows explained/s", [rows / value for value in values])
-        for what, values in times.items()
+        Measurement(
+            f"conv1d, {rows:,} in bulk, {memory}", "windows explained/s", [rows / value for value in values]
+        )
+        for memory, values in times.items()
     ]
 
 
-def _in_turns(runs: dict[str, Callable[[], object]], rounds: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of one run of each: the median within a round. The first round warms."""
-    found: dict[str, list[float]] = {name: [] for name in runs}
+def _alternating(runs: dict[str, Callable[[], object]], rounds: int, repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of one run of each, by round: the median of `repeats` runs, after a warm-up round."""
+    medians: dict[str, list[float]] = {name: [] for name in runs}
     for lap in range(rounds + 1):
-        for name, once in runs.items():
+        for name, run_once in runs.items():
             seconds = []
             for _ in range(repeats):
                 begun = time.perf_counter()
-                once()
+                run_once()
                 seconds.append(time.perf_counter() - begun)
             if lap:
-                found[name].append(statistics.median(seconds))
-    return found
+                medians[name].append(statistics.median(seconds))
+    return medians
 
 
 def main() -> int:
-    """The command of a plain checkout."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--rounds", type=int, default=5)

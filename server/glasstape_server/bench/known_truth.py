@@ -1,6 +1,6 @@
-"""Windows whose reasons are known: noise in which chosen cells, and no others, carry the class.
+"""Synthetic windows with known salient cells: noise in which only these cells carry the class.
 
-Re-implemented from the formulas of Ismail et al. (2020), "Benchmarking deep learning
+Implemented from the formulas of Ismail et al. (2020), "Benchmarking deep learning
 interpretability in time series predictions" (boxes in noise, with a mean shift large enough for a few
 dozen cells), Tonekaboni et al. (2020), "What went wrong and when?" (switch, state) and Crabbe and van der
 Schaar (2021), "Explaining time series predictions with dynamic masks" (white box).
@@ -19,27 +19,30 @@ from glasstape_server.domain.values import Float32s, Ints
 Bools = NDArray[np.bool_]
 Random = np.random.Generator
 SHIFT = 2.0
-"""Mean shift of a cell that carries the class, in standard deviations of the noise."""
+"""Mean shift of a salient cell, standard deviations of the noise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """Windows, their classes and the cells that made them."""
+class KnownTruth:
+    """Windows with their classes and salient cells."""
 
-    windows: Float32s  # (n, time, feature)
-    labels: Ints  # (n,) class index
-    cells: Bools  # (n, time, feature)
+    windows: Float32s
+    """(n, time, feature)."""
+    labels: Ints
+    """Class indices, (n,)."""
+    cells: Bools
+    """Whether a cell is salient, (n, time, feature)."""
 
     def __len__(self) -> int:
         return len(self.windows)
 
-    def rows(self, chosen: Bools) -> "Truth":
-        """Some of the windows."""
-        return Truth(self.windows[chosen], self.labels[chosen], self.cells[chosen])
+    def rows(self, chosen: Bools) -> "KnownTruth":
+        """Return windows by a mask (n,)."""
+        return KnownTruth(self.windows[chosen], self.labels[chosen], self.cells[chosen])
 
 
 def _box(kind: str, steps: int, features: int) -> tuple[int, int]:
-    """Rows and columns of the block that carries the class."""
+    """Return (time, feature) of the block of salient cells."""
     large = steps >= 40 and features >= 40  # the sizes of Ismail et al., table 1
     sizes = {
         "fixed": (14, 14) if large else (steps // 3, 3),
@@ -50,8 +53,8 @@ def _box(kind: str, steps: int, features: int) -> tuple[int, int]:
     return sizes[kind]
 
 
-def _boxed(kind: str) -> Callable[[int, int, int, Random], Truth]:
-    def make(n: int, steps: int, features: int, random: Random) -> Truth:
+def _boxed(kind: str) -> Callable[[int, int, int, Random], KnownTruth]:
+    def make(n: int, steps: int, features: int, random: Random) -> KnownTruth:
         x, y = random.normal(size=(n, steps, features)), random.integers(0, 3, n)
         high, wide = _box(kind, steps, features)
         if kind == "fixed":
@@ -64,34 +67,34 @@ def _boxed(kind: str) -> Callable[[int, int, int, Random], Truth]:
         in_feature = (feature >= left[:, None]) & (feature < left[:, None] + wide)
         cells = in_time[:, :, None] & in_feature[:, None, :]
         x += cells * (SHIFT * (y - 1))[:, None, None]
-        return Truth(x.astype(np.float32), y, cells)
+        return KnownTruth(x.astype(np.float32), y, cells)
 
     return make
 
 
-def _switch(n: int, steps: int, features: int, random: Random) -> Truth:
-    """Feature 0 of the last two bars says whether feature 2 or feature 5 carries the class."""
+def _switch(n: int, steps: int, features: int, random: Random) -> KnownTruth:
+    """Generate windows in which feature 0 of the last two bars selects feature 2 or 5 as salient."""
     x, y = random.normal(size=(n, steps, features)), random.integers(0, 3, n)
     distractor = random.integers(0, 3, n)
     gate = random.choice([-1, 1], n)
     x[:, -2:, 0] = 2 * gate[:, None] + 0.3 * random.normal(size=(n, 2))
-    speaks, other = np.where(gate > 0, 2, 5), np.where(gate > 0, 5, 2)
+    salient, other = np.where(gate > 0, 2, 5), np.where(gate > 0, 5, 2)
     rows = np.arange(n)
     half = steps // 2
     cells = np.zeros((n, steps, features), dtype=bool)
     for time in range(steps - half, steps):
-        x[rows, time, speaks] += SHIFT * (y - 1)
+        x[rows, time, salient] += SHIFT * (y - 1)
         x[rows, time, other] += SHIFT * (distractor - 1)
-        cells[rows, time, speaks] = True
+        cells[rows, time, salient] = True
     cells[:, -2:, 0] = True
-    return Truth(x.astype(np.float32), y, cells)
+    return KnownTruth(x.astype(np.float32), y, cells)
 
 
-def _state(n: int, steps: int, features: int, random: Random) -> Truth:
-    """A hidden state with three values says which feature of the last bar carries the class.
+def _state(n: int, steps: int, features: int, random: Random) -> KnownTruth:
+    """Generate windows in which a hidden state selects one of the first three features of the last bar as salient.
 
-    The state shows in the means of the first three features; transitions and means as in the
-    switch-feature set of Tonekaboni et al., the label from the last bar alone.
+    The state determines the means of these features. Transitions and means are those of the switch-feature set of
+    Tonekaboni et al.; the label depends on the last bar only.
     """
     change = np.array([[0.95, 0.02, 0.03], [0.02, 0.95, 0.03], [0.03, 0.02, 0.95]])
     means = 2 * np.array([[0.8, -0.5, -0.2], [0.0, -1.0, 0.0], [-0.2, -0.2, 0.8]])
@@ -105,29 +108,36 @@ def _state(n: int, steps: int, features: int, random: Random) -> Truth:
     x[rows, -1, state] += SHIFT * (y - 1)
     cells = np.zeros((n, steps, features), dtype=bool)
     cells[rows, -1, state] = True
-    return Truth(x.astype(np.float32), y, cells)
+    return KnownTruth(x.astype(np.float32), y, cells)
 
 
-def _null(n: int, steps: int, features: int, random: Random) -> Truth:
-    """Nothing carries the class: every map of it is about noise."""
+def _null(n: int, steps: int, features: int, random: Random) -> KnownTruth:
+    """Generate windows without salient cells."""
     x, y = random.normal(size=(n, steps, features)), random.integers(0, 3, n)
-    return Truth(x.astype(np.float32), y, np.zeros((n, steps, features), dtype=bool))
+    return KnownTruth(x.astype(np.float32), y, np.zeros((n, steps, features), dtype=bool))
 
 
-KINDS: dict[str, Callable[[int, int, int, Random], Truth]] = {
+KINDS: dict[str, Callable[[int, int, int, Random], KnownTruth]] = {
     **{kind: _boxed(kind) for kind in ("fixed", "moving", "rare-time", "rare-feature")},
     "switch": _switch,
     "state3": _state,
     "null": _null,
 }
-"""Every generator: (windows, bars, features, random) -> Truth."""
+"""Generator by name: (windows, bars, features, random) -> KnownTruth."""
 
 
-def make(kind: str, n: int, steps: int, features: int, random: Random) -> Truth:
-    """Draw `n` windows of (steps, features).
+def make(kind: str, n: int, steps: int, features: int, random: Random) -> KnownTruth:
+    """Generate windows.
+
+    Args:
+        kind: one of `KINDS`.
+        n: number of windows.
+        steps: bars of a window.
+        features: features of a bar.
+        random: generator.
 
     Raises:
-        ValueError: no such kind, or a window too small for it (6 x 8 is enough for all).
+        ValueError: the kind is unknown, or the shape smaller than 4 x 6.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: must be one of {', '.join(KINDS)}, is {kind!r}")
@@ -137,9 +147,9 @@ def make(kind: str, n: int, steps: int, features: int, random: Random) -> Truth:
 
 
 class WhiteBox(nn.Module):
-    """A model whose reason is its formula: the sum of squares of some cells, as UP against DOWN.
+    """Model with known salient cells: the sum q of their squares is the logit of UP, -q that of DOWN.
 
-    Crabbe and van der Schaar (2021), section 4.1, with a head for each class: +q, 0, -q.
+    Crabbe and van der Schaar (2021), section 4.1.
     """
 
     cells: Tensor
@@ -149,6 +159,6 @@ class WhiteBox(nn.Module):
         self.register_buffer("cells", cells.float())
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Logits (batch, 3)."""
+        """Compute the logits (batch, 3) of windows (batch, time, feature)."""
         total = (windows**2 * self.cells).sum(dim=(1, 2))
         return torch.stack([-total, torch.zeros_like(total), total], dim=1)

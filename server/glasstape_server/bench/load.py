@@ -1,4 +1,4 @@
-"""Closed-loop load by h2load (of nghttp2): a Python client would be what is measured."""
+"""Closed-loop load by h2load of nghttp2, because a Python client would be the bottleneck."""
 
 import re
 import shutil
@@ -12,65 +12,77 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Load:
-    """How calls are made."""
+    """Concurrency and duration of a load."""
 
     connections: int
     in_flight: int
-    """On each connection."""
+    """Calls in flight per connection."""
     seconds: float
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What came of it."""
+class LoadResult:
+    """Throughput and latency under a load."""
 
     per_second: float
+    """Completed calls per second."""
     p50: float
-    """Seconds."""
+    """Median latency, seconds."""
     p99: float
+    """99th percentile of the latency, seconds."""
 
 
-def call(address: str, path: str, message: bytes, load: Load) -> Answered:
-    """Make gRPC calls of one method, all alike.
+def call(address: str, path: str, message: bytes, load: Load) -> LoadResult:
+    """Make gRPC calls of one method with the same message.
 
     Raises:
-        ValueError: h2load is not there, or a call failed.
+        ValueError: h2load is not installed, or a call failed.
     """
     frame = b"\0" + struct.pack(">I", len(message)) + message
     return _h2load(address, path, frame, load, "-H", "content-type: application/grpc", "-H", "te: trailers")
 
 
-def post(address: str, path: str, body: bytes, content_type: str, answer: int, load: Load) -> Answered:
-    """Make HTTP/1.1 calls, all alike; of a load with one call in flight on each connection.
+def post(
+    address: str, path: str, body: bytes, content_type: str, response_bytes: int, load: Load
+) -> LoadResult:
+    """Make HTTP/1.1 POST requests with the same body; the load must have one request in flight per connection.
 
     Args:
-        answer: bytes of a right answer's body. h2load learns no status from an answer without a reason phrase,
-            which TorchServe gives: there, failures are told by their short answers.
+        address: host:port.
+        path: of the URL.
+        body: of the request.
+        content_type: of the body.
+        response_bytes: size of the body of a successful response. h2load reads no status from a response without a
+            reason phrase, as TorchServe sends; failures are then detected by their shorter bodies.
+        load: concurrency and duration.
 
     Raises:
-        ValueError: h2load is not there, or a call failed.
+        ValueError: h2load is not installed, or a request failed.
     """
-    return _h2load(address, path, body, load, "--h1", "-H", f"content-type: {content_type}", answer=answer)
+    header = f"content-type: {content_type}"
+    return _h2load(address, path, body, load, "--h1", "-H", header, response_bytes=response_bytes)
 
 
-def _h2load(address: str, path: str, body: bytes, load: Load, *flags: str, answer: int = 0) -> Answered:
+def _h2load(
+    address: str, path: str, body: bytes, load: Load, *flags: str, response_bytes: int = 0
+) -> LoadResult:
     tool = shutil.which("h2load")
     if tool is None:
-        raise ValueError("h2load is not installed: it is in Debian's package nghttp2-client")
+        raise ValueError("h2load is not installed; Debian's package is nghttp2-client")
     with tempfile.TemporaryDirectory(prefix="glasstape-bench-") as folder:
         data, log = Path(folder) / "data", Path(folder) / "log"
         data.write_bytes(body)
         command = [tool, "-c", str(load.connections), "-m", str(load.in_flight), "-t", "1"]
         command += ["-D", str(load.seconds), "-d", str(data), f"--log-file={log}", *flags]
         command.append(f"http://{address}{path}")
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows = [line.split() for line in log.read_text().splitlines()]
     statuses = {status for _, status, _ in rows}
-    received = re.search(r"\((\d+)\) data", said)
-    silent = statuses == {"0"} and received and int(received[1]) >= len(rows) * answer > 0
-    if statuses != {"200"} and not silent:
-        failed = ", ".join(sorted(statuses - {"200"})) or "none was answered"
+    received = re.search(r"\((\d+)\) data", output)
+    without_status = statuses == {"0"} and received and int(received[1]) >= len(rows) * response_bytes > 0
+    if statuses != {"200"} and not without_status:
+        failed = ", ".join(sorted(statuses - {"200"})) or "no response"
         raise ValueError(f"{path}: calls failed under load: {failed}")
     times = sorted(int(micros) / 1e6 for _, _, micros in rows)
-    took = (max(int(s) + int(d) for s, _, d in rows) - min(int(s) for s, _, _ in rows)) / 1e6
-    return Answered(len(rows) / took, statistics.median(times), times[int(0.99 * (len(times) - 1))])
+    duration = (max(int(s) + int(d) for s, _, d in rows) - min(int(s) for s, _, _ in rows)) / 1e6
+    return LoadResult(len(rows) / duration, statistics.median(times), times[int(0.99 * (len(times) - 1))])

@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 from glasstape.v1 import inference_pb2, inference_pb2_grpc, signals_pb2, signals_pb2_grpc
 
-from glasstape_server.bench.report import Figure, Report
+from glasstape_server.bench.report import BenchmarkReport, Measurement
 from glasstape_server.bench.serving import server
 
 OPTIONS = (("grpc.max_receive_message_length", 16 << 20), ("grpc.max_send_message_length", 16 << 20))
@@ -16,19 +16,19 @@ WINDOWS = 4096
 KINDS = ("confidence", "buy", "outcome")
 
 
-def run(events: int) -> Report:
+def run(events: int) -> BenchmarkReport:
     """Replay the bundled market and measure its first events; predict and explain random windows."""
     flags = ("--replay", "sample", "--replay-step", "0.01")
     with server(*flags) as running, grpc.insecure_channel(running.address, OPTIONS) as channel:
-        figures = [*_feed(channel, events), *_answers(channel)]
-    how = (
+        measurements = [*_feed(channel, events), *_answers(channel)]
+    setup = (
         f"{events:,} events of the bundled market, EVERY_EVENT, GRADIENT maps; {WINDOWS:,} windows of one call. "
         f"Means; a message's model table is counted with its elements."
     )
-    return Report("Bytes on the wire", how, figures)
+    return BenchmarkReport("Bytes on the wire", setup, measurements)
 
 
-def _feed(channel: grpc.Channel, events: int) -> Iterator[Figure]:
+def _feed(channel: grpc.Channel, events: int) -> Iterator[Measurement]:
     sizes: dict[str, list[int]] = {kind: [] for kind in KINDS}
     batches: list[float] = []
     maps: list[float] = []
@@ -49,23 +49,23 @@ def _feed(channel: grpc.Channel, events: int) -> Iterator[Figure]:
         if sum(map(len, sizes.values())) >= events and maps:
             break
     call.cancel()
-    yield Figure("event, mean", "bytes", [fmean(size for kind in sizes.values() for size in kind)])
+    yield Measurement("event, mean", "bytes", [fmean(size for kind in sizes.values() for size in kind)])
     for kind, kind_sizes in sizes.items():
         if kind_sizes:
-            yield Figure(f"event: {kind}", "bytes", [fmean(kind_sizes)])
-    yield Figure("batch, per event", "bytes", [fmean(batches)])
-    yield Figure("explanation in the feed", "bytes", [fmean(maps)])
+            yield Measurement(f"event: {kind}", "bytes", [fmean(kind_sizes)])
+    yield Measurement("batch, per event", "bytes", [fmean(batches)])
+    yield Measurement("explanation in the feed", "bytes", [fmean(maps)])
 
 
-def _answers(channel: grpc.Channel) -> Iterator[Figure]:
+def _answers(channel: grpc.Channel) -> Iterator[Measurement]:
     stub = inference_pb2_grpc.InferenceServiceStub(channel)
     model = stub.GetModel(inference_pb2.GetModelRequest()).model
     shape = (WINDOWS, model.time_steps, len(model.features))
     data = np.random.default_rng(0).normal(size=shape).astype("<f4").tobytes()
     source = inference_pb2.PredictionInput(windows=inference_pb2.Windows(count=WINDOWS, data=data))
     predicted = stub.Predict(inference_pb2.PredictRequest(input=source))
-    yield Figure("prediction of a window", "bytes", [predicted.ByteSize() / WINDOWS])
+    yield Measurement("prediction of a window", "bytes", [predicted.ByteSize() / WINDOWS])
     include = [inference_pb2.ExplainRequest.INCLUDE_NONE]
     for name, options in (("", {}), (", map and score alone", {"include": include, "quality": 1})):
         explained = stub.Explain(inference_pb2.ExplainRequest(input=source, **options))  # type: ignore[arg-type]
-        yield Figure(f"explanation of a window{name}", "bytes", [explained.ByteSize() / WINDOWS])
+        yield Measurement(f"explanation of a window{name}", "bytes", [explained.ByteSize() / WINDOWS])

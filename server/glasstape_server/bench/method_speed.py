@@ -1,6 +1,6 @@
-"""`glasstape bench methods`: what an explanation costs beside a prediction, and beside Captum.
+"""`glasstape bench methods`: time of an explanation relative to a prediction, and to Captum.
 
-Everything is compared within one run, in turns: absolute times of one machine mean little to another.
+Measurements alternate within one run; absolute times depend on the machine.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from glasstape_server.domain.values import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Explain, Forecast, Work
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import Architecture
 from glasstape_server.models.model import Model
@@ -29,25 +29,31 @@ BATCHES = (1, 64, 4096)
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """One figure: what we take, what the reference takes."""
+class TimeRatio:
+    """Time of Glasstape and of a reference."""
 
     network: str
-    what: str
-    ours: float  # seconds
-    reference: float  # seconds
+    column: str
+    ours: float
+    """Seconds."""
+    reference: float
+    """Seconds."""
 
     @property
     def value(self) -> float:
-        """Ours by theirs."""
+        """Time relative to the reference."""
         return self.ours / self.reference
 
 
 def run(networks: list[str], repeats: int) -> str:
-    """Measure; returns Markdown tables.
+    """Measure networks; return Markdown tables.
+
+    Args:
+        networks: names of architectures; empty for all.
+        repeats: measurements of each.
 
     Raises:
-        ValueError: no such network.
+        ValueError: an architecture is unknown.
     """
     unknown = sorted(set(networks) - set(ARCHITECTURES))
     if unknown:
@@ -55,19 +61,19 @@ def run(networks: list[str], repeats: int) -> str:
     models = {name: model_of(name) for name in networks or ARCHITECTURES}
     gradients = asyncio.run(_gradients(models, repeats))
     parts = [
-        "Gradient Explain (quality NONE) by Predict, same batch, through the engine:\n",
-        _table(gradients, "batch {}", _slower),
+        "Explain (GRADIENT, quality NONE) relative to Predict, same batch, through the engine:\n",
+        _table(gradients, "batch {}", _relative),
     ]
-    against = [ratio for name, model in models.items() for ratio in _against_captum(name, model, repeats)]
-    if against:
-        parts += ["\nCaptum by ours, one window, one thread:\n", _table(against, "{}", _faster)]
+    captum = [ratio for name, model in models.items() for ratio in _captum(name, model, repeats)]
+    if captum:
+        parts += ["\nSpeed-up over Captum, one window, one thread:\n", _table(captum, "{}", _speed_up)]
     else:
-        parts.append("\nCaptum is not installed (it comes with glasstape[dev]): no comparison with it.")
+        parts.append("\nNo comparison with Captum, which is not installed: pip install captum")
     return "\n".join(parts)
 
 
 def model_of(name: str) -> Model:
-    """A compiled model of an untrained network with the bundled model's features."""
+    """Return a compiled model of an untrained network with the features of the bundled model."""
     bundled = artifact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
     config = default_config(name, *bundled.window_shape)
     torch.manual_seed(0)
@@ -78,25 +84,27 @@ def model_of(name: str) -> Model:
     return model
 
 
-async def _gradients(models: dict[str, Model], repeats: int) -> list[Ratio]:
+async def _gradients(models: dict[str, Model], repeats: int) -> list[TimeRatio]:
     engine = Engine()
-    found = []
-    request = Request(MethodName.GRADIENT, Question())
+    ratios = []
+    request = Request(MethodName.GRADIENT, ScoreSpec())
     for name, model in models.items():
         for batch in BATCHES:
             windows = _windows(model, batch)
             times = max(5, repeats // (1 + batch // 256))
 
-            def once(work: Work, windows: np.ndarray = windows) -> Callable[[], Awaitable[object]]:
+            def run_once(work: Work, windows: np.ndarray = windows) -> Callable[[], Awaitable[object]]:
                 return lambda: engine.run(work, windows, Lane.INTERACTIVE, Call())
 
-            explain, predict = await _in_turns([once(Explain(model, request)), once(Forecast(model))], times)
-            found.append(Ratio(name, str(batch), explain, predict))
+            explain, predict = await _alternating(
+                [run_once(Explain(model, request)), run_once(Forecast(model))], times
+            )
+            ratios.append(TimeRatio(name, str(batch), explain, predict))
     engine.stop()
-    return found
+    return ratios
 
 
-def _against_captum(name: str, model: Model, repeats: int) -> list[Ratio]:
+def _captum(name: str, model: Model, repeats: int) -> list[TimeRatio]:
     try:
         from captum.attr import IntegratedGradients, Occlusion, Saliency
     except ImportError:
@@ -108,7 +116,7 @@ def _against_captum(name: str, model: Model, repeats: int) -> list[Ratio]:
     occlusion = {"sliding_window_shapes": (1, 1), "baselines": 0.0, "target": target}
 
     def ours(method: MethodName, samples: int = 0) -> Callable[[], object]:
-        request = Request(method, Question(Score.LOGIT), samples=samples)
+        request = Request(method, ScoreSpec(Score.LOGIT), samples=samples)
         return lambda: METHODS[method].attribute(model.network, rows, request)
 
     cells = windows[0].numel()
@@ -134,22 +142,23 @@ def _against_captum(name: str, model: Model, repeats: int) -> list[Ratio]:
             lambda: Occlusion(scorer).attribute(windows, perturbations_per_eval=cells, **occlusion),
         ),
     ]
-    found = []
-    for what, own, theirs in pairs:
-        mine, captums = asyncio.run(_in_turns([_awaited(own), _awaited(theirs)], max(5, repeats // 4)))
-        found.append(Ratio(name, what, mine, captums))
-    return found
+    ratios = []
+    for column, own, reference in pairs:
+        calls = [_awaitable(own), _awaitable(reference)]
+        seconds = asyncio.run(_alternating(calls, max(5, repeats // 4)))
+        ratios.append(TimeRatio(name, column, *seconds))
+    return ratios
 
 
-def _awaited(function: Callable[[], object]) -> Callable[[], Awaitable[object]]:
-    async def run_it() -> object:
+def _awaitable(function: Callable[[], object]) -> Callable[[], Awaitable[object]]:
+    async def call() -> object:
         return function()
 
-    return run_it
+    return call
 
 
-async def _in_turns(calls: list[Callable[[], Awaitable[object]]], times: int) -> list[float]:
-    """Median seconds of each call; the calls take turns, so that noise meets them alike."""
+async def _alternating(calls: list[Callable[[], Awaitable[object]]], times: int) -> list[float]:
+    """Return the median seconds of each call. Calls alternate, so that noise affects all of them."""
     for call in calls:
         await call()
         await call()
@@ -166,8 +175,8 @@ def _windows(model: Model, batch: int) -> np.ndarray[tuple[int, ...], np.dtype[n
     return np.random.default_rng(0).normal(size=(batch, *model.window_shape)).astype(np.float32)
 
 
-def _table(ratios: list[Ratio], columns: str, cell: Callable[[Ratio], str]) -> str:
-    names = list(dict.fromkeys(ratio.what for ratio in ratios))
+def _table(ratios: list[TimeRatio], columns: str, cell: Callable[[TimeRatio], str]) -> str:
+    names = list(dict.fromkeys(ratio.column for ratio in ratios))
     heads = " | ".join(columns.format(name) for name in names)
     lines = [f"| network | {heads} |", "|---|" + "---:|" * len(names)]
     for network in dict.fromkeys(ratio.network for ratio in ratios):
@@ -176,9 +185,9 @@ def _table(ratios: list[Ratio], columns: str, cell: Callable[[Ratio], str]) -> s
     return "\n".join(lines)
 
 
-def _slower(ratio: Ratio) -> str:
+def _relative(ratio: TimeRatio) -> str:
     return f"{ratio.value:.2f} ({ratio.ours * 1e3:.2f} : {ratio.reference * 1e3:.2f} ms)"
 
 
-def _faster(ratio: Ratio) -> str:
+def _speed_up(ratio: TimeRatio) -> str:
     return f"{1 / ratio.value:.1f} × ({ratio.reference * 1e3:.2f} : {ratio.ours * 1e3:.2f} ms)"

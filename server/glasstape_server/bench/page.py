@@ -1,6 +1,6 @@
-"""`glasstape bench page FILE`: make a document's tables anew, each by the command that it names.
+"""`glasstape bench page FILE`: update the tables of a document by rerunning the command that each names.
 
-A table stands between `<!-- bench WHAT --flags -->` and `<!-- end -->`; what is written around it stays.
+A table is enclosed by `<!-- bench BENCHMARK --flags -->` and `<!-- end -->`; other text is kept.
 """
 
 import re
@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 
 
-def remake(
+def update_tables(
     page: Path, only: Collection[str], measure: Callable[[Sequence[str]], str], *, mark: str = "bench"
 ) -> list[str]:
-    """Replace the tables of a document, one after the other, so that a failure loses none that were made.
+    """Update the tables of a document one by one, so that a failure keeps earlier updates.
 
     Args:
         page: the document.
-        only: names of benchmarks; empty: all.
-        measure: gives the Markdown of a command line.
+        only: names of benchmarks; empty for all.
+        measure: returns the Markdown table of a command line.
         mark: first word of the comments that enclose the tables.
 
     Returns:
@@ -25,21 +25,20 @@ def remake(
 
     Raises:
         OSError: the document cannot be read or written.
-        ValueError: it names no such benchmark.
+        ValueError: the document has no table of such a benchmark.
     """
     enclosed = re.compile(rf"(<!-- {mark} (?P<command>[^\n]*?) -->\n)(?P<table>.*?)(<!-- end -->)", re.DOTALL)
     commands = [match["command"] for match in enclosed.finditer(page.read_text())]
     unknown = sorted(set(only) - {command.split()[0] for command in commands})
     if unknown or not commands:
-        known = ", ".join(dict.fromkeys(command.split()[0] for command in commands)) or "none at all"
-        raise ValueError(
-            f"only: {page} has tables of {known}, none of {', '.join(unknown) or 'any benchmark'}"
-        )
-    wanted = [command for command in commands if not only or command.split()[0] in only]
-    for command in wanted:
+        known = ", ".join(dict.fromkeys(command.split()[0] for command in commands)) or "no benchmark"
+        missing = ", ".join(unknown) or "any benchmark"
+        raise ValueError(f"only: {page} has tables of {known}, none of {missing}")
+    selected = [command for command in commands if not only or command.split()[0] in only]
+    for command in selected:
         table = measure(command.split())
         page.write_text(enclosed.sub(partial(_replaced, command, table), page.read_text()))
-    return wanted
+    return selected
 
 
 def _replaced(command: str, table: str, match: re.Match[str]) -> str:

@@ -1,9 +1,9 @@
-"""`glasstape bench published`: two classes, daily, on the splits that papers report.
+"""`glasstape bench published`: two daily classes on the data splits of published papers.
 
 StockNet (Xu and Cohen 2018, "ACL18") and KDD17 (Zhang, Aggarwal and Qi 2017), as set up by Feng et al. (2019),
 "Enhancing stock movement prediction with adversarial training": windows of five days, the next day's adjusted
-return, UP from +0.55 %, DOWN from -0.5 %, and what lies between left out. That selection looks ahead: live
-accuracy is lower. Figures of papers are printed as they were published and were not run again here.
+return, UP from +0.55 %, DOWN from -0.5 %, and windows between are excluded. This selection looks ahead, so that live
+accuracy is lower. Results of papers are printed as published.
 """
 
 import itertools
@@ -16,107 +16,117 @@ import numpy as np
 
 from glasstape_server.domain.statistics import block_sums, interval
 from glasstape_server.domain.values import DAY, Direction, Entry, Floats, Ints
-from glasstape_server.evaluation.baselines import LEARNED, LearnedBaseline
-from glasstape_server.evaluation.figures import Estimate, mcc
+from glasstape_server.evaluation.baselines import CLASSIFIERS, ClassifierBaseline
+from glasstape_server.evaluation.metrics import IntervalEstimate, mcc
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, FileFormat, day_start
 from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.training import dataset
-from glasstape_server.training.batches import Batches, Normalisation
 from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.examples import DatasetExamples, Normalization
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
 INTERVAL, ZONE = "1d", "America/New_York"
 UP_FROM, DOWN_FROM = 0.0055, -0.005
-"""Relative returns of the next day."""
+"""Thresholds of the next day's relative return."""
 BLOCK = 5
-"""Days that are drawn together: a test has but 63 or 252."""
+"""Days per bootstrap block; the test parts have 63 and 252 days."""
 DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A split, and what was reported on it: accuracy and Matthews correlation."""
+class PublishedSplit:
+    """Data split with published results."""
 
     train_from: str
     train_until: str
     validate_until: str
     test_until: str
     reported: dict[str, tuple[float, float]]
+    """Model -> accuracy in percent, Matthews correlation."""
 
 
 SETS = {
-    "acl18": Published(
+    "acl18": PublishedSplit(
         "2014-01-01", "2015-08-01", "2015-10-01", "2016-01-01",
         {"LSTM": (53.18, 0.0674), "ALSTM": (54.90, 0.1043), "Adv-ALSTM": (57.20, 0.1483),
          "Adv-ALSTM, replicated": (56.45, 0.1310)},
     ),
-    "kdd17": Published(
+    "kdd17": PublishedSplit(
         "2007-01-01", "2015-01-01", "2016-01-01", "2017-01-01",
         {"LSTM": (51.62, 0.0183), "ALSTM": (51.94, 0.0261), "Adv-ALSTM": (53.05, 0.0523),
          "Adv-ALSTM, replicated": (52.01, 0.0245)},
     ),
 }  # fmt: skip
-"""By the name that papers use; figures as Feng et al. report them, and a public replication's."""
+"""Splits by name; results as reported by Feng et al., and by a public replication."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Windows whose next day moved enough."""
+class LabeledWindows:
+    """Windows of one part, with a return beyond the thresholds."""
 
     data: Dataset
     labels: Ints
-    """DOWN or UP."""
+    """Class indices of DOWN or UP, (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """One candidate on the test windows."""
+class CandidateScore:
+    """Result of one candidate on the test windows."""
 
     name: str
-    accuracy: Estimate
-    correlation: Estimate
-    beyond_up: Estimate
-    """Accuracy beyond that of always saying UP."""
+    accuracy: IntervalEstimate
+    correlation: IntervalEstimate
+    gain_over_up: IntervalEstimate
+    """Accuracy minus that of always predicting UP."""
 
 
-def run(name: str, path: Path, architectures: list[str], seeds: int, epochs: int) -> tuple[list[Scored], int]:
-    """Train and test; returns the candidates and the number of test windows.
+def run(
+    name: str, path: Path, architectures: list[str], seeds: int, epochs: int
+) -> tuple[list[CandidateScore], int]:
+    """Train and test; return the results and the number of test windows.
+
+    Args:
+        name: of the split.
+        path: CSV or Parquet file of its bars.
+        architectures: names of networks.
+        seeds: per network.
+        epochs: largest number of epochs.
 
     Raises:
-        ValueError: no such set, or the file does not hold it.
+        ValueError: the split is unknown, or the file does not contain its bars.
     """
     if name not in SETS:
         raise ValueError(f"set: must be one of {', '.join(SETS)}, is {name!r}")
     training, validation, test = _parts(path, SETS[name])
     shares = np.bincount(training.labels, minlength=3) / len(training.labels)
-    said: dict[str, Ints] = {
+    predicted: dict[str, Ints] = {
         "always up": np.full(len(test.labels), int(Direction.UP)),
         "most frequent": np.full(len(test.labels), int(shares.argmax())),
     }
-    for baseline in LEARNED:
-        model = LearnedBaseline(baseline, 0)
-        model.learn(training.data, training.labels // 2)  # two classes: 0 and 1
-        said[baseline.replace("_", " ")] = 2 * model.logits(test.data).argmax(axis=1)
+    for baseline in CLASSIFIERS:
+        model = ClassifierBaseline(baseline, 0)
+        model.fit(training.data, training.labels // 2)  # two classes: 0 and 1
+        predicted[baseline.replace("_", " ")] = 2 * model.logits(test.data).argmax(axis=1)
     for architecture in architectures:
-        made = [_logits(architecture, training, validation, test, seed, epochs) for seed in range(seeds)]
-        for seed, logits in enumerate(made):
-            said[f"{architecture}, seed {seed}"] = _winner(logits)
+        by_seed = [_logits(architecture, training, validation, test, seed, epochs) for seed in range(seeds)]
+        for seed, logits in enumerate(by_seed):
+            predicted[f"{architecture}, seed {seed}"] = _winner(logits)
         if seeds > 1:
-            said[f"{architecture}, {seeds} averaged"] = _winner(np.mean(made, axis=0))
-    return [_score(who, winner, test) for who, winner in said.items()], len(test.labels)
+            predicted[f"{architecture}, ensemble of {seeds}"] = _winner(np.mean(by_seed, axis=0))
+    return [_score(candidate, winner, test) for candidate, winner in predicted.items()], len(test.labels)
 
 
-def _parts(path: Path, published: Published) -> tuple[Part, Part, Part]:
+def _parts(path: Path, published: PublishedSplit) -> tuple[LabeledWindows, LabeledWindows, LabeledWindows]:
     files = BarFiles([path], INTERVAL, FileFormat(time_zone=ZONE))
     rule = LabelRule(entry=Entry.CURRENT_CLOSE)
-    everything = dataset.build(files.read(), INTERVAL, FeatureSpec(window_bars=5), rule, ZONE)
-    closes = np.unique(everything.close_time)
-    # The day that is predicted decides which part a window belongs to.
-    target = np.append(closes, closes[-1] + DAY)[np.searchsorted(closes, everything.close_time) + 1]
-    returns = np.expm1(everything.log_close[everything.last + 1] - everything.log_close[everything.last])
-    moved = (returns >= UP_FROM) | (returns <= DOWN_FROM)
+    data = dataset.build(files.read(), INTERVAL, FeatureSpec(window_bars=5), rule, ZONE)
+    closes = np.unique(data.close_time)
+    # The predicted day determines the part of a window.
+    target = np.append(closes, closes[-1] + DAY)[np.searchsorted(closes, data.close_time) + 1]
+    returns = np.expm1(data.log_close[data.last + 1] - data.log_close[data.last])
+    beyond = (returns >= UP_FROM) | (returns <= DOWN_FROM)
     labels = np.where(returns >= UP_FROM, int(Direction.UP), int(Direction.DOWN))
     days = [
         day_start(day, ZONE)
@@ -129,31 +139,38 @@ def _parts(path: Path, published: Published) -> tuple[Part, Part, Part]:
     ]
     parts = []
     for first, last in itertools.pairwise(days):
-        rows = np.flatnonzero(moved & (target >= first) & (target < last))
+        rows = np.flatnonzero(beyond & (target >= first) & (target < last))
         if len(rows) < 100:
             raise ValueError(
-                f"{path}: {len(rows)} windows from {first} to {last}: this is not the set's file"
+                f"{path}: {len(rows)} windows from {first} to {last}, at least 100 are required; is it the right file?"
             )
-        parts.append(Part(everything.chosen(rows), labels[rows]))
+        parts.append(LabeledWindows(data.select(rows), labels[rows]))
     return parts[0], parts[1], parts[2]
 
 
 def _logits(
-    architecture: str, training: Part, validation: Part, test: Part, seed: int, epochs: int
+    architecture: str,
+    training: LabeledWindows,
+    validation: LabeledWindows,
+    test: LabeledWindows,
+    seed: int,
+    epochs: int,
 ) -> Floats:
-    normalisation = Normalisation.of(training.data)
-    batches = [Batches(part.data, part.labels, normalisation) for part in (training, validation, test)]
+    normalization = Normalization.of(training.data)
+    batches = [
+        DatasetExamples(part.data, part.labels, normalization) for part in (training, validation, test)
+    ]
     make = partial(build, architecture, default_config(architecture, *training.data.window_shape))
     options = FitOptions(seed=seed, epochs=epochs, patience=4)
     return logits_of(fit(make, batches[0], batches[1], options), batches[2])
 
 
 def _winner(logits: Floats) -> Ints:
-    """DOWN or UP: what a network says of FLAT, which it never saw, is not asked."""
+    """Return DOWN or UP, (n,), of logits (n, 3); FLAT does not occur in training."""
     return np.where(logits[:, 2] > logits[:, 0], int(Direction.UP), int(Direction.DOWN))
 
 
-def _score(name: str, winner: Ints, test: Part) -> Scored:
+def _score(name: str, winner: Ints, test: LabeledWindows) -> CandidateScore:
     _, day = np.unique(test.data.close_time // DAY, return_inverse=True)
     days = int(day.max()) + 1
     cells = np.bincount(day * 9 + test.labels * 3 + winner, minlength=9 * days).reshape(days, 9)
@@ -164,32 +181,32 @@ def _score(name: str, winner: Ints, test: Part) -> Scored:
     def hits(s: Floats) -> Floats:
         return np.asarray((s[:, 0] + s[:, 4] + s[:, 8]) / s[:, :9].sum(axis=1))
 
-    def beyond(s: Floats) -> Floats:
+    def gain(s: Floats) -> Floats:
         return np.asarray(hits(s) - s[:, 9] / s[:, :9].sum(axis=1))
 
-    def estimate(figure: Callable[[Floats], Floats]) -> Estimate:
-        return Estimate(float(figure(total)[0]), *interval(figure(drawn)))
+    def estimate(metric: Callable[[Floats], Floats]) -> IntervalEstimate:
+        return IntervalEstimate(float(metric(total)[0]), *interval(metric(drawn)))
 
-    return Scored(name, estimate(hits), estimate(mcc), estimate(beyond))
+    return CandidateScore(name, estimate(hits), estimate(mcc), estimate(gain))
 
 
-def to_text(name: str, scored: list[Scored], windows: int) -> str:
-    """A table in Markdown, with the published figures below ours."""
+def to_text(name: str, scores: list[CandidateScore], windows: int) -> str:
+    """Return a table in Markdown, followed by the published results."""
     lines = [
-        f"{name}: {windows:,} test windows that moved enough; intervals: 95 %, bootstrap of blocks of {BLOCK} days.",
+        f"{name}: {windows:,} test windows; confidence intervals: 95 %, block bootstrap over {BLOCK} days.",
         "",
-        "| candidate | accuracy | MCC | beyond always up (points) |",
+        "| candidate | accuracy | MCC | gain over always up (points) |",
         "|---|---:|---:|---:|",
     ]
-    for s in scored:
-        accuracy, beyond = (
+    for s in scores:
+        accuracy, gain = (
             f"{100 * e.value:{sign}.2f} ({100 * e.low:{sign}.2f} … {100 * e.high:{sign}.2f})"
-            for e, sign in ((s.accuracy, ""), (s.beyond_up, "+"))
+            for e, sign in ((s.accuracy, ""), (s.gain_over_up, "+"))
         )
         correlation = f"{s.correlation.value:.4f} ({s.correlation.low:.3f} … {s.correlation.high:.3f})"
-        lines.append(f"| {s.name} | {accuracy} | {correlation} | {beyond} |")
-    up = 100 * next(s.accuracy.value for s in scored if s.name == "always up")
-    for who, (accuracy_reported, mcc_reported) in SETS[name].reported.items():
-        row = f"| {who} (published) | {accuracy_reported:.2f} | {mcc_reported:.4f} | {accuracy_reported - up:+.2f} |"
+        lines.append(f"| {s.name} | {accuracy} | {correlation} | {gain} |")
+    up = 100 * next(s.accuracy.value for s in scores if s.name == "always up")
+    for model, (accuracy_reported, mcc_reported) in SETS[name].reported.items():
+        row = f"| {model} (published) | {accuracy_reported:.2f} | {mcc_reported:.4f} | {accuracy_reported - up:+.2f} |"
         lines.append(row)
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""How well a map finds the cells that are known to matter."""
+"""Ranking metrics of maps against the cells that are known to matter."""
 
 import numpy as np
 
@@ -7,23 +7,20 @@ from glasstape_server.domain.values import Floats
 
 
 def average_precision(strength: Floats, cells: Bools) -> Floats:
-    """Area under the precision-recall curve of each map, as a step function, 0-1.
+    """Return the average precision of each map, 0-1, (n,): the area under its stepped precision-recall curve.
 
-    Equal strengths enter together, so a map that cannot tell cells apart gains nothing by their order.
+    Cells of equal strength are ranked together, so that their order has no effect.
 
     Args:
         strength: (n, cell), larger is more important.
-        cells: (n, cell), which of them matter; at least one in each row.
-
-    Returns:
-        (n,).
+        cells: (n, cell), whether a cell matters; at least one in each row.
     """
     order = np.argsort(-strength, axis=1, kind="stable")
     ranked = np.take_along_axis(strength, order, axis=1)
     hit = np.take_along_axis(cells, order, axis=1)
-    found = hit.cumsum(axis=1)
-    precision = found / np.arange(1, strength.shape[1] + 1)
-    # Every cell of a tie gets the precision at the tie's end.
+    hits = hit.cumsum(axis=1)
+    precision = hits / np.arange(1, strength.shape[1] + 1)
+    # Every cell of a tie gets the precision at its end.
     last = np.ones(strength.shape, dtype=bool)
     last[:, :-1] = ranked[:, :-1] != ranked[:, 1:]
     end = np.where(last, np.arange(strength.shape[1]), strength.shape[1])
@@ -33,16 +30,22 @@ def average_precision(strength: Floats, cells: Bools) -> Floats:
 
 
 def random_level(cells: Bools, random: np.random.Generator, draws: int = 20) -> float:
-    """Mean average precision of maps of noise: above the share of cells that matter."""
+    """Return the mean average precision of random maps, which exceeds the share of cells that matter.
+
+    Args:
+        cells: (n, cell), whether a cell matters.
+        random: generator of the maps.
+        draws: maps per row.
+    """
     scores = [average_precision(random.random(cells.shape), cells).mean() for _ in range(draws)]
     return float(np.mean(scores))
 
 
 def time_only_ceiling(cells: Bools) -> float:
-    """The best mean average precision of any map that is equal across features.
+    """Return the highest mean average precision of any map that is constant across features.
 
     Args:
-        cells: (n, time, feature).
+        cells: (n, time, feature), whether a cell matters.
     """
     best = cells.sum(axis=2, keepdims=True).repeat(cells.shape[2], axis=2).astype(np.float64)
     flat = cells.reshape(len(cells), -1)

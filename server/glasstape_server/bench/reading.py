@@ -1,4 +1,4 @@
-"""`glasstape bench sdk`: how many events of the feed one process reads in a second."""
+"""`glasstape bench sdk`: events of the feed that one process reads per second."""
 
 import asyncio
 import time
@@ -7,39 +7,49 @@ from typing import Any
 import grpc
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.bench.firehose import IN_A_MESSAGE
-from glasstape_server.bench.report import Figure, Report, ratios
+from glasstape_server.bench.firehose import EVENTS_PER_MESSAGE
+from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 from glasstape_server.bench.serving import process
 from glasstape_server.transport.grpcio_server import SIGNALS
 
+REFERENCE = "grpc.aio, parsed"
 
-def run(events: int, rounds: int) -> Report:
-    """Measure."""
-    import glasstape
 
-    found: dict[str, list[float]] = {"Client": [], "AsyncClient": [], "grpc.aio, parsed": []}
+def run(events: int, rounds: int) -> BenchmarkReport:
+    """Measure the SDK's clients, and grpc.aio with parsed messages as the reference."""
+    rates: dict[str, list[float]] = {"Client": [], "AsyncClient": [], REFERENCE: []}
     with process("glasstape_server.bench.firehose", str(events)) as running:
         for _ in range(rounds):
-            with glasstape.Client(running.address) as client, client.signals(resume_token=b"-") as stream:
-                begun = time.perf_counter()
-                for count, _ in enumerate(stream, 1):
-                    if count == events:
-                        break
-                found["Client"].append(events / (time.perf_counter() - begun))
-            found["AsyncClient"].append(events / asyncio.run(_read_async(running.address, events)))
-            found["grpc.aio, parsed"].append(events / asyncio.run(_read_bare(running.address, events)))
-    bare = found["grpc.aio, parsed"]
-    figures = [
-        Figure(
-            f"events read: {name}", "/s", values, {} if values is bare else {"grpc.aio": ratios(values, bare)}
+            rates["Client"].append(events / _read(running.address, events))
+            rates["AsyncClient"].append(events / asyncio.run(_read_async(running.address, events)))
+            rates[REFERENCE].append(events / asyncio.run(_read_messages(running.address, events)))
+    measurements = [
+        Measurement(
+            f"events read: {name}",
+            "/s",
+            values,
+            {} if name == REFERENCE else {"grpc.aio": ratios(values, rates[REFERENCE])},
         )
-        for name, values in found.items()
+        for name, values in rates.items()
     ]
-    how = f"{rounds} rounds of {events:,} confidences, {IN_A_MESSAGE} in a message."
-    return Report("Reading the feed", how, figures)
+    setup = f"{rounds} rounds of {events:,} confidences, {EVENTS_PER_MESSAGE} per message."
+    return BenchmarkReport("Reading the feed", setup, measurements)
+
+
+def _read(address: str, events: int) -> float:
+    """Return the seconds that `Client` takes."""
+    import glasstape
+
+    with glasstape.Client(address) as client, client.signals(resume_token=b"-") as stream:
+        begun = time.perf_counter()
+        for count, _ in enumerate(stream, 1):
+            if count == events:
+                break
+        return time.perf_counter() - begun
 
 
 async def _read_async(address: str, events: int) -> float:
+    """Return the seconds that `AsyncClient` takes."""
     import glasstape
 
     async with glasstape.AsyncClient(address) as client, client.signals(resume_token=b"-") as stream:
@@ -51,8 +61,8 @@ async def _read_async(address: str, events: int) -> float:
         return time.perf_counter() - begun
 
 
-async def _read_bare(address: str, events: int) -> float:
-    """Messages parsed, nothing made of them."""
+async def _read_messages(address: str, events: int) -> float:
+    """Return the seconds that grpc.aio takes with messages that are parsed and discarded."""
     async with grpc.aio.insecure_channel(address) as channel:
         begun = time.perf_counter()
         call: Any = channel.unary_stream(SIGNALS)

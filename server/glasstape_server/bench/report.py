@@ -1,6 +1,7 @@
-"""What a benchmark found, as Markdown and as JSON, with the machine and versions it was found on."""
+"""Result of a benchmark as Markdown and JSON, with the machine and versions it ran on."""
 
 import json
+import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,71 +13,70 @@ PACKAGES = ("grpcio", "pygrpc-native", "protobuf", "numpy", "torch")
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One quantity, measured several times; ratios hold within one run alone."""
+class Measurement:
+    """A quantity, measured in several rounds."""
 
-    what: str
+    label: str
     unit: str
     values: Sequence[float]
+    """By round."""
     ratios: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """Each measurement by that of the same round of something else, by its name."""
+    """Reference -> ratio to it in each round. Ratios are comparable within one run only."""
 
     @property
     def median(self) -> float:
-        """The middle of the values."""
+        """Median of the values."""
         return statistics.median(self.values)
 
 
 @dataclass(frozen=True)
-class Report:
-    """The figures of one run."""
+class BenchmarkReport:
+    """Measurements of one run."""
 
     title: str
-    how: str
-    """What was done, in a sentence."""
-    figures: Sequence[Figure]
+    setup: str
+    """One sentence on how it was measured."""
+    measurements: Sequence[Measurement]
 
     def to_markdown(self) -> str:
-        """A table of medians with ranges."""
-        names = list(dict.fromkeys(name for figure in self.figures for name in figure.ratios))
-        heads = "".join(f" by {name} |" for name in names)
-        lines = [f"### {self.title}", "", f"{self.how} {machine()}", "", f"| what | median (range) |{heads}"]
-        lines.append("|---|---:|" + "---:|" * len(names))
-        for figure in self.figures:
+        """Return a table of medians with ranges."""
+        names = list(dict.fromkeys(name for each in self.measurements for name in each.ratios))
+        heads = "".join(f" / {name} |" for name in names)
+        lines = [f"### {self.title}", "", f"{self.setup} {machine()}", ""]
+        lines += [f"| measurement | median (range) |{heads}", "|---|---:|" + "---:|" * len(names)]
+        for each in self.measurements:
             cells = "".join(
-                f" {_spread(figure.ratios[name], '')} |" if name in figure.ratios else " |" for name in names
+                f" {_spread(each.ratios[name], '')} |" if name in each.ratios else " |" for name in names
             )
-            lines.append(f"| {figure.what} | {_spread(figure.values, figure.unit)} |{cells}")
+            lines.append(f"| {each.label} | {_spread(each.values, each.unit)} |{cells}")
         return "\n".join(lines)
 
     def save(self, path: Path) -> None:
-        """Write everything as JSON."""
-        found = {"title": self.title, "how": self.how, "machine": machine()}
-        path.write_text(
-            json.dumps({**found, "figures": [asdict(figure) for figure in self.figures]}, indent=1)
-        )
+        """Write all measurements as JSON.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        content = {"title": self.title, "setup": self.setup, "machine": machine()}
+        measurements = [asdict(each) for each in self.measurements]
+        path.write_text(json.dumps({**content, "measurements": measurements}, indent=1))
 
 
 def machine() -> str:
-    """The processor, its cores and the versions that count."""
-    import os
-
+    """Return the processor, its cores, and the versions of the relevant packages."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        names = [
-            line.partition(":")[2].strip()
-            for line in cpuinfo.read_text().splitlines()
-            if "model name" in line
-        ]
+        lines = cpuinfo.read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
         model = names[0] if names else model
-    versions = [f"{name} {found}" for name in PACKAGES if (found := _version(name))]
+    versions = [f"{name} {number}" for name in PACKAGES if (number := _version(name))]
     return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}, {', '.join(versions)}."
 
 
-def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """Each of ours by theirs of the same round."""
-    return [one / other for one, other in zip(ours, theirs, strict=True)]
+def ratios(values: Sequence[float], reference: Sequence[float]) -> list[float]:
+    """Return the ratio of a value to the reference of the same round, for each round."""
+    return [one / other for one, other in zip(values, reference, strict=True)]
 
 
 def _version(name: str) -> str:

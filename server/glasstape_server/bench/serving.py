@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Running:
-    """A server process."""
+class BenchmarkServer:
+    """A running server process."""
 
     address: str
     pid: int
 
 
 @contextmanager
-def server(*flags: str) -> Iterator[Running]:
-    """Run a server with a data folder of its own.
+def server(*flags: str) -> Iterator[BenchmarkServer]:
+    """Run `glasstape serve` with flags and a temporary data folder.
 
     Raises:
-        RuntimeError: it did not start; its own words are on stderr.
+        RuntimeError: it did not start; its output is on stderr.
     """
     with tempfile.TemporaryDirectory(prefix="glasstape-bench-") as folder:
         command = ["glasstape.cli", "serve", "--port", "0", "--data-dir", folder, "--log-level", "error"]
@@ -30,11 +30,11 @@ def server(*flags: str) -> Iterator[Running]:
 
 
 @contextmanager
-def process(module: str, *arguments: str) -> Iterator[Running]:
+def process(module: str, *arguments: str) -> Iterator[BenchmarkServer]:
     """Run a module that prints "serving on ADDRESS".
 
     Raises:
-        RuntimeError: it did not start; its own words are on stderr.
+        RuntimeError: it did not start; its output is on stderr.
     """
     command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
@@ -42,7 +42,7 @@ def process(module: str, *arguments: str) -> Iterator[Running]:
             line = running.stdout.readline() if running.stdout else ""
             if not line:
                 raise RuntimeError(f"{module} did not start")
-            yield Running(line.removeprefix("serving on ").strip(), running.pid)
+            yield BenchmarkServer(line.removeprefix("serving on ").strip(), running.pid)
         finally:
             running.terminate()
             running.wait(timeout=30)

@@ -1,42 +1,43 @@
-"""`glasstape bench start`: how long until the server is ready, what it holds idle, and what importing the SDK costs."""
+"""`glasstape bench start`: time until the server is ready, its idle memory, and import time of the SDK."""
 
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from glasstape_server.bench.report import Figure, Report, ratios
+from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 from glasstape_server.bench.serving import server
 
 
-def run(rounds: int) -> Report:
-    """Measure."""
-    found: dict[str, list[float]] = {}
+def run(rounds: int) -> BenchmarkReport:
+    """Measure, with a new process for each value."""
+    values: dict[str, list[float]] = {}
 
-    def note(what: str, value: float) -> None:
-        found.setdefault(what, []).append(value)
+    def add(name: str, value: float) -> None:
+        values.setdefault(name, []).append(value)
 
     for _ in range(rounds):
-        note("python", _seconds(""))
-        note("torch", _seconds("import torch"))
-        note("grpc", _seconds("import grpc, numpy"))
-        note("sdk", _seconds("import glasstape; glasstape.Client"))
+        add("python", _seconds(""))
+        add("torch", _seconds("import torch"))
+        add("grpc", _seconds("import grpc, numpy"))
+        add("sdk", _seconds("import glasstape; glasstape.Client"))
         begun = time.perf_counter()
         with server() as running:
-            note("ready", time.perf_counter() - begun)
+            add("ready", time.perf_counter() - begun)
             time.sleep(1)
-            note("resident", _resident(running.pid))
-    by_grpc = {"import grpc, numpy": ratios(found["sdk"], found["grpc"])}
-    figures = [
-        Figure("server ready", "s", found["ready"], {"import torch": ratios(found["ready"], found["torch"])}),
-        Figure("import torch", "s", found["torch"]),
-        Figure("SDK imported, with its client", "s", found["sdk"], by_grpc),
-        Figure("import grpc, numpy", "s", found["grpc"]),
-        Figure("Python alone", "s", found["python"]),
+            add("resident", _resident_mib(running.pid))
+    to_torch = {"import torch": ratios(values["ready"], values["torch"])}
+    to_grpc = {"import grpc, numpy": ratios(values["sdk"], values["grpc"])}
+    measurements = [
+        Measurement("server ready", "s", values["ready"], to_torch),
+        Measurement("import torch", "s", values["torch"]),
+        Measurement("import of the SDK and its client", "s", values["sdk"], to_grpc),
+        Measurement("import grpc, numpy", "s", values["grpc"]),
+        Measurement("start of Python", "s", values["python"]),
     ]
-    if any(found["resident"]):
-        figures.append(Figure("server idle, resident", "MiB", found["resident"]))
-    return Report("Start", f"{rounds} rounds, a process each.", figures)
+    if any(values["resident"]):
+        measurements.append(Measurement("resident memory of the idle server", "MiB", values["resident"]))
+    return BenchmarkReport("Start", f"{rounds} rounds, one process each.", measurements)
 
 
 def _seconds(code: str) -> float:
@@ -45,8 +46,8 @@ def _seconds(code: str) -> float:
     return time.perf_counter() - begun
 
 
-def _resident(pid: int) -> float:
-    """MiB that a process holds; 0 where the system does not tell."""
+def _resident_mib(pid: int) -> float:
+    """Return the resident memory of a process, MiB; 0 on systems without /proc."""
     status = Path(f"/proc/{pid}/status")
     if not status.is_file():
         return 0.0

@@ -1,4 +1,4 @@
-"""`glasstape bench stress`: many concurrent mixed calls, every answer compared with the one computed alone."""
+"""`glasstape bench stress`: many concurrent mixed calls, each response compared with one computed in isolation."""
 
 import asyncio
 import time
@@ -13,113 +13,118 @@ from glasstape.v1 import inference_pb2_grpc as pb_grpc
 from glasstape_server.bench.serving import server
 from glasstape_server.domain.values import Float32s
 from glasstape_server.engine.work import forecasts
-from glasstape_server.explain import catalogue
+from glasstape_server.explain import catalog
 from glasstape_server.explain.method import Request
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.models import artifact
 from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
 
 TOLERANCE = 1e-5
-"""Largest difference of a right answer: another batch may round otherwise."""
-KINDS = 96
-"""Different calls, drawn once."""
+"""Largest difference of a correct value: rounding depends on the batch."""
+DISTINCT_CALLS = 96
+"""Number of distinct calls, drawn once."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """A call with the answer that it must get."""
+class ExpectedCall:
+    """A request with its expected values."""
 
     request: pb.PredictRequest | pb.ExplainRequest
     expected: Float32s
+    """Probabilities (n, 3) of a Predict call, maps (n, time, feature) of an Explain call."""
 
 
 @dataclass
-class Tally:
-    """What came of all calls."""
+class StressResult:
+    """Counts of all calls."""
 
-    answered: int = 0
+    completed: int = 0
     wrong: int = 0
     failed: int = 0
-    worst: float = 0.0
+    max_difference: float = 0.0
     first_errors: list[str] = field(default_factory=list)
 
 
 def run(requests: int, in_flight: int, seed: int = 0) -> tuple[str, bool]:
-    """Call; returns a report, and whether every answer was right."""
+    """Make calls; return a report, and whether every response was correct."""
     model = artifact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
     torch.set_num_threads(1)
-    tasks = _tasks(model, np.random.default_rng(seed))
+    calls = _calls(model, np.random.default_rng(seed))
     with server() as running:
         begun = time.perf_counter()
-        tally = asyncio.run(_call(running.address, tasks, requests, in_flight, seed))
+        result = asyncio.run(_run_calls(running.address, calls, requests, in_flight, seed))
         seconds = time.perf_counter() - begun
     report = (
-        f"{tally.answered} mixed calls ({KINDS} kinds, 1-8 windows each), {in_flight} in flight, "
-        f"{seconds:.0f} s: {tally.wrong} wrong, {tally.failed} failed; largest difference {tally.worst:.1e} "
-        f"(allowed {TOLERANCE:g})"
+        f"{result.completed} mixed calls ({DISTINCT_CALLS} distinct, 1-8 windows each), {in_flight} in flight, "
+        f"{seconds:.0f} s: {result.wrong} wrong, {result.failed} failed; largest difference "
+        f"{result.max_difference:.1e} (at most {TOLERANCE:g})"
     )
-    return "\n".join([report, *tally.first_errors]), tally.wrong == 0 and tally.failed == 0
+    return "\n".join([report, *result.first_errors]), result.wrong == 0 and result.failed == 0
 
 
-def _tasks(model: Model, random: np.random.Generator) -> list[Task]:
-    methods = [name for name in catalogue.METHODS if name in catalogue.served(model)]
-    made = []
-    for kind in range(KINDS):
+def _calls(model: Model, random: np.random.Generator) -> list[ExpectedCall]:
+    methods = [name for name in catalog.METHODS if name in catalog.served(model)]
+    calls = []
+    for number in range(DISTINCT_CALLS):
         windows = random.normal(size=(int(random.integers(1, 9)), *model.window_shape)).astype("<f4")
         source = pb.PredictionInput(windows=pb.Windows(count=len(windows), data=windows.tobytes()))
-        if kind % (len(methods) + 1) == len(methods):
+        if number % (len(methods) + 1) == len(methods):
             with torch.no_grad():
                 logits = model.scorer(torch.from_numpy(windows)).numpy()
             expected = forecasts(model, windows, logits).probabilities
-            made.append(Task(pb.PredictRequest(input=source), expected.astype(np.float32)))
+            calls.append(ExpectedCall(pb.PredictRequest(input=source), expected.astype(np.float32)))
             continue
-        method = methods[kind % (len(methods) + 1)]
+        method = methods[number % (len(methods) + 1)]
         score = Score(int(random.integers(1, 5)))
-        request = Request(method, Question(score), seed=kind)
-        rows = catalogue.rows_of(model, torch.from_numpy(windows), None, request)
-        values = catalogue.explain(model, rows, request).values.numpy()
-        asked = pb.ExplainRequest(
+        request = Request(method, ScoreSpec(score), seed=number)
+        rows = catalog.rows_of(model, torch.from_numpy(windows), None, request)
+        values = catalog.explain(model, rows, request).values.numpy()
+        explain = pb.ExplainRequest(
             input=source,
             method=pb.Explanation.Method.ValueType(int(method)),
             score=pb.Explanation.Score.ValueType(int(score)),
-            seed=kind,
+            seed=number,
         )
-        made.append(Task(asked, values))
-    return made
+        calls.append(ExpectedCall(explain, values))
+    return calls
 
 
-async def _call(address: str, tasks: list[Task], requests: int, in_flight: int, seed: int) -> Tally:
-    tally = Tally()
-    order = iter(np.random.default_rng(seed).integers(0, len(tasks), requests).tolist())
+async def _run_calls(
+    address: str, calls: list[ExpectedCall], requests: int, in_flight: int, seed: int
+) -> StressResult:
+    result = StressResult()
+    order = iter(np.random.default_rng(seed).integers(0, len(calls), requests).tolist())
     async with grpc.aio.insecure_channel(address) as channel:
         stub: pb_grpc.InferenceServiceAsyncStub = pb_grpc.InferenceServiceStub(channel)
 
-        async def work() -> None:
+        async def worker() -> None:
             for number in order:
-                await _one(stub, tasks[number], tally)
+                await _run_call(stub, calls[number], result)
 
-        await asyncio.gather(*(work() for _ in range(in_flight)))
-    return tally
+        await asyncio.gather(*(worker() for _ in range(in_flight)))
+    return result
 
 
-async def _one(stub: "pb_grpc.InferenceServiceAsyncStub", task: Task, tally: Tally) -> None:
+async def _run_call(
+    stub: "pb_grpc.InferenceServiceAsyncStub", call: ExpectedCall, result: StressResult
+) -> None:
     try:
-        if isinstance(task.request, pb.PredictRequest):
-            predicted = await stub.Predict(task.request)
-            got = np.array(
+        if isinstance(call.request, pb.PredictRequest):
+            predicted = await stub.Predict(call.request)
+            values = np.array(
                 [(p.confidence.down, p.confidence.flat, p.confidence.up) for p in predicted.predictions]
             )
         else:
-            explained = await stub.Explain(task.request)
-            maps = [np.array(one.explanation.heatmap.values, np.float32) for one in explained.results]
-            got = np.stack(maps).reshape(task.expected.shape)
+            explained = await stub.Explain(call.request)
+            maps = [np.array(each.explanation.heatmap.values, np.float32) for each in explained.results]
+            values = np.stack(maps).reshape(call.expected.shape)
     except (grpc.RpcError, ValueError) as error:
-        tally.failed += 1
-        if len(tally.first_errors) < 5:
-            tally.first_errors.append(str(error)[:200])
+        result.failed += 1
+        if len(result.first_errors) < 5:
+            result.first_errors.append(str(error)[:200])
         return
-    difference = float(np.abs(got - task.expected).max())
-    tally.answered += 1
-    tally.worst = max(tally.worst, difference)
-    tally.wrong += not difference <= TOLERANCE
+    difference = float(np.abs(values - call.expected).max())
+    result.completed += 1
+    result.max_difference = max(result.max_difference, difference)
+    result.wrong += not difference <= TOLERANCE

@@ -1,7 +1,7 @@
-"""`glasstape bench training`: is a network ever kept waiting for its windows?
+"""`glasstape bench training`: speed of reading bars into batches, and of training epochs.
 
-One core throughout. Reading: from a Parquet file to normalised batches in order. A pass: what `fit` does with a
-data set, against nothing but forward and backward of the same network on tensors that are in memory already.
+All on one core. Reading: from a Parquet file to normalized batches in order. Epoch: one training epoch of `fit`,
+relative to bare forward and backward passes of the same network on tensors in memory.
 """
 
 import tempfile
@@ -20,21 +20,27 @@ from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, FileFormat
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.training import dataset
-from glasstape_server.training.batches import Batches, Normalisation, in_order
-from glasstape_server.training.fit import FitOptions, train_once
+from glasstape_server.training.examples import DatasetExamples, Normalization, batches_of
+from glasstape_server.training.fit import FitOptions, train_epoch
 
 BATCH = FitOptions().batch
 SHAPE = FeatureSpec().window_shape
 """(time, feature)."""
 STEPS = 200
-"""Batches of a measured pass."""
+"""Batches per measured epoch."""
 
 
 def run(symbols: int, bars: int, networks: list[str], rounds: int) -> str:
-    """Measure; returns a Markdown table.
+    """Measure reading and epochs; return a Markdown table.
+
+    Args:
+        symbols: number of symbols.
+        bars: per symbol.
+        networks: names of architectures; empty for all.
+        rounds: of each measurement.
 
     Raises:
-        ValueError: no such network.
+        ValueError: an architecture is unknown.
     """
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):
         raise ValueError(f"networks: must be of {', '.join(ARCHITECTURES)}, is {', '.join(unknown)}")
@@ -46,17 +52,17 @@ def run(symbols: int, bars: int, networks: list[str], rounds: int) -> str:
             _bars(symbols, bars).write_parquet(path)
             speeds, examples = _reading(path, rounds)
         lines = [
-            f"{symbols} symbols x {bars:,} bars, one core. From file to batches: {np.median(speeds) / 1e6:.2f} M "
-            f"windows/s of CPU time ({min(speeds) / 1e6:.2f} … {max(speeds) / 1e6:.2f}); gathering batches alone: "
+            f"{symbols} symbols x {bars:,} bars, one core. File to batches: {np.median(speeds) / 1e6:.2f} M "
+            f"windows/s of CPU time ({min(speeds) / 1e6:.2f} … {max(speeds) / 1e6:.2f}); gathering batches only: "
             f"{_gathering(examples) / 1e6:.2f} M windows/s.",
             "",
-            "| network | a pass, windows/s | bare forward + backward, windows/s | pass / bare |",
+            "| network | epoch, windows/s | bare forward + backward, windows/s | epoch time / bare time |",
             "|---|---:|---:|---:|",
         ]
         for name in networks or ARCHITECTURES:
-            ours, bare = _pass(name, examples, rounds)
+            epoch, bare = _epoch(name, examples, rounds)
             size = STEPS * BATCH
-            lines.append(f"| {name} | {size / ours:,.0f} | {size / bare:,.0f} | {ours / bare:.2f} |")
+            lines.append(f"| {name} | {size / epoch:,.0f} | {size / bare:,.0f} | {epoch / bare:.2f} |")
         return "\n".join(lines)
     finally:
         torch.set_num_threads(threads)
@@ -81,20 +87,20 @@ def _bars(symbols: int, bars: int) -> pl.DataFrame:
     )
 
 
-def _reading(path: Path, rounds: int) -> tuple[list[float], Batches]:
+def _reading(path: Path, rounds: int) -> tuple[list[float], DatasetExamples]:
     speeds = []
     for _ in range(rounds):
-        start = time.process_time()  # of all threads: polars reads with several
+        start = time.process_time()  # over all threads of polars
         frames = BarFiles([path], "1d", FileFormat()).chunks(1_000_000)
         data = dataset.build(frames, "1d", FeatureSpec(), LabelRule())
-        examples = Batches(data, data.labels(LabelRule()), Normalisation.of(data))
-        for _windows, _labels in in_order(examples):
+        examples = DatasetExamples(data, data.labels(LabelRule()), Normalization.of(data))
+        for _windows, _labels in batches_of(examples):
             pass
         speeds.append(len(data) / (time.process_time() - start))
     return speeds, examples
 
 
-def _gathering(examples: Batches) -> float:
+def _gathering(examples: DatasetExamples) -> float:
     order = torch.randperm(len(examples))
     start = time.perf_counter()
     for numbers in torch.split(order, BATCH):
@@ -102,23 +108,23 @@ def _gathering(examples: Batches) -> float:
     return len(order) / (time.perf_counter() - start)
 
 
-def _pass(name: str, examples: Batches, rounds: int) -> tuple[float, float]:
-    """Least seconds of a pass of `STEPS` batches: ours, and bare."""
+def _epoch(name: str, examples: DatasetExamples, rounds: int) -> tuple[float, float]:
+    """Return the least seconds of an epoch of `STEPS` batches, and of bare passes."""
     network = build(name, default_config(name, *SHAPE)).train()
     windows, labels = examples.take(torch.arange(BATCH))
     order = torch.randperm(len(examples))[: STEPS * BATCH]
-    optimiser = FitOptions().optimiser(network)
+    optimizer = FitOptions().optimizer(network)
 
-    def ours() -> None:
-        train_once(network, examples, optimiser, order, BATCH)
+    def epoch() -> None:
+        train_epoch(network, examples, optimizer, order, BATCH)
 
     def bare() -> None:
         for _ in range(STEPS):
             network.zero_grad()
             functional.cross_entropy(network(windows), labels).backward()  # type: ignore[no-untyped-call]
 
-    # By turns, so that what else this machine does disturbs both alike.
-    pairs = [(_seconds(ours), _seconds(bare)) for _ in range(rounds)]
+    # Alternating, so that noise affects both.
+    pairs = [(_seconds(epoch), _seconds(bare)) for _ in range(rounds)]
     return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
 
 

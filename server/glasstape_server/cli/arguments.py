@@ -1,10 +1,23 @@
-"""Types of arguments that several commands share."""
+"""Argument types shared by several commands."""
 
 import argparse
+from typing import Protocol
+
+
+class Subparsers(Protocol):
+    """Result of `ArgumentParser.add_subparsers`."""
+
+    def add_parser(self, name: str, *, help: str) -> argparse.ArgumentParser:
+        """Add the parser of a subcommand."""
+        ...
 
 
 def positive(text: str) -> int:
-    """A whole number, 1 or more."""
+    """Parse an integer, 1 or more.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is anything else.
+    """
     value = int(text) if text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, is {text!r}")
@@ -12,5 +25,5 @@ def positive(text: str) -> int:
 
 
 def names(text: str) -> list[str]:
-    """Names between commas."""
+    """Parse comma-separated names."""
     return [name.strip() for name in text.split(",") if name.strip()]

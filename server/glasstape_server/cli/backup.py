@@ -1,4 +1,4 @@
-"""`glasstape backup`: copy a server's bars, journal and artifacts while it runs."""
+"""`glasstape backup`: copy bars, journal and artifacts of a server, which may be running."""
 
 import argparse
 import shutil
@@ -6,37 +6,42 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from glasstape_server.cli.data_folder import ARTEFACTS, DATABASES, LIVE
+from glasstape_server.cli.data_folder import ARTIFACTS, DATABASES, LIVE
 from glasstape_server.storage.files import creating
 
-HELP = "copy a server's data folder, which may be in use"
+HELP = "Back up a server's data folder, also while the server runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
-    parser.add_argument("--data-dir", type=Path, default=Path("glasstape-data"), help="default: %(default)s")
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="a new folder for the copy")
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path("glasstape-data"),
+        help="data folder of the server (default: %(default)s)",
+    )
+    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="new folder for the backup")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Copy and check the copy; a copy that fails leaves no folder. Returns the exit status."""
+    """Copy and verify; return the exit status. A failed backup leaves no folder."""
     source, target = options.data_dir, options.to
     if not (source / LIVE / DATABASES[0]).is_file():
-        print(f"glasstape backup: --data-dir: {source} holds no live journal", file=sys.stderr)
+        print(f"glasstape backup: --data-dir: {source} has no live journal", file=sys.stderr)
         return 1
     if target.exists():
-        print(f"glasstape backup: --to: {target} is there already; name a new folder", file=sys.stderr)
+        print(f"glasstape backup: --to: {target} exists; pass a new folder", file=sys.stderr)
         return 1
     try:
         with creating(target) as draft:
             _copy(source, draft)
-    except (Damaged, OSError, sqlite3.DatabaseError) as error:
+    except (DamagedBackupError, OSError, sqlite3.DatabaseError) as error:
         print(f"glasstape backup: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-class Damaged(Exception):
+class DamagedBackupError(Exception):
     """The copy's journal is damaged; the text lists the problems."""
 
 
@@ -44,7 +49,7 @@ def _copy(source: Path, draft: Path) -> None:
     """Copy databases and artifacts into `draft`.
 
     Raises:
-        Damaged: the copied journal is damaged.
+        DamagedBackupError: the copied journal is damaged.
     """
     from glasstape_server.signals.journal.sqlite.examine import examine
     from glasstape_server.storage.sqlite import copy
@@ -52,13 +57,13 @@ def _copy(source: Path, draft: Path) -> None:
     (draft / LIVE).mkdir(parents=True)
     for name in DATABASES:
         copy(source / LIVE / name, draft / LIVE / name)
-    # Last: a model is archived before its first signal, so no signal of the copy lacks its model.
-    if (source / ARTEFACTS).is_dir():
-        shutil.copytree(source / ARTEFACTS, draft / ARTEFACTS)
+    # Last, because a model is archived before its first signal: every signal in the backup has its model.
+    if (source / ARTIFACTS).is_dir():
+        shutil.copytree(source / ARTIFACTS, draft / ARTIFACTS)
     findings = list(examine(draft / LIVE / DATABASES[0]))
     for kind, text in findings:
         if kind != "problem":
             print(text.replace(str(draft), str(source), 1))
     problems = [text for kind, text in findings if kind == "problem"]
     if problems:
-        raise Damaged("; ".join(problems))
+        raise DamagedBackupError("; ".join(problems))

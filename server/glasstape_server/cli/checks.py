@@ -1,4 +1,4 @@
-"""What `glasstape doctor` checks with the server's code: models and bar files."""
+"""Checks of `glasstape doctor` for models, bar files, journals and audit logs."""
 
 import argparse
 from collections.abc import Iterator
@@ -6,25 +6,23 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the checks."""
-    parser.add_argument("--check-model", type=Path, metavar="FOLDER", help="an artifact: NAME/VERSION")
-    parser.add_argument("--check-bars", type=Path, metavar="FILE", help="bars in CSV or Parquet")
-    parser.add_argument(
-        "--journal", type=Path, metavar="FOLDER", help="the journal of a server's data folder"
-    )
+    """Add the arguments of the checks."""
+    parser.add_argument("--check-model", type=Path, metavar="FOLDER", help="check an artifact, NAME/VERSION")
+    parser.add_argument("--check-bars", type=Path, metavar="FILE", help="check a CSV or Parquet file of bars")
+    parser.add_argument("--journal", type=Path, metavar="FOLDER", help="check the journal of a data folder")
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="with --journal: save what can be saved; no server may run on it",
+        help="with --journal, keep the newest intact events of a damaged journal; stop the server first",
     )
+    parser.add_argument("--audit", type=Path, metavar="FILE", help="check an audit log and its rotated files")
     parser.add_argument(
-        "--audit", type=Path, metavar="FILE", help="an audit log, and its older files beside it"
+        "--interval", default="1d", help="interval of the bars of --check-bars (default: %(default)s)"
     )
-    parser.add_argument("--interval", default="1d", help="length of those bars (default: %(default)s)")
 
 
 def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Check what was asked for."""
+    """Yield (ok, warning or problem, text) for each requested check."""
     if options.check_model is not None:
         yield from _model(options.check_model)
     if options.check_bars is not None:
@@ -34,7 +32,7 @@ def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     if options.journal is not None:
         yield from _journal(options.journal, repair=options.repair)
     elif options.repair:
-        yield "problem", "--repair: says what to do with --journal FOLDER, which is not given"
+        yield "problem", "--repair: requires --journal FOLDER"
 
 
 def _model(folder: Path) -> Iterator[tuple[str, str]]:
@@ -45,25 +43,25 @@ def _model(folder: Path) -> Iterator[tuple[str, str]]:
     except ArtifactError as error:
         yield "problem", f"{folder}: {error}"
         return
-    yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} is complete and undamaged"
+    yield "ok", f"{folder}: {model.ref.name}@{model.ref.version} is complete and intact"
     if not model.manifest.beats_base_rate:
-        yield "warning", f"{folder}: its validation accuracy is not above the base rate"
+        yield "warning", f"{folder}: the validation accuracy is not above the base rate"
 
 
 def _audit(path: Path) -> Iterator[tuple[str, str]]:
-    from glasstape_server.access.audit import parts, verify
+    from glasstape_server.access.audit import audit_files, verify
 
     if not path.is_file():
-        yield "problem", f"{path}: there is no such audit log"
+        yield "problem", f"{path}: file does not exist"
         return
-    wrong = list(verify(path))
-    yield from (("problem", text) for text in wrong)
-    if not wrong:
-        yield "ok", f"{path}: {len(parts(path))} files hold what was written"
+    errors = list(verify(path))
+    yield from (("problem", text) for text in errors)
+    if not errors:
+        yield "ok", f"{path}: {len(audit_files(path))} files, the chain is intact"
 
 
 def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
-    from glasstape_server.cli.data_folder import Held, held, journal_of
+    from glasstape_server.cli.data_folder import FolderInUseError, journal_of, lock_folder
     from glasstape_server.domain.errors import DataLoss
     from glasstape_server.rpc.convert.signals import decode_event
     from glasstape_server.signals.journal.records import Record
@@ -85,9 +83,9 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
     if not path.is_file():
         return
     try:
-        with held(folder):
+        with lock_folder(folder):
             yield from repair_journal(path, close_time_of)
-    except (Held, OSError, *UNREADABLE, DataLoss) as error:
+    except (FolderInUseError, OSError, *UNREADABLE, DataLoss) as error:
         yield "problem", f"--repair: {error}"
         return
     yield from examine(path)
@@ -104,19 +102,19 @@ def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:
         yield "problem", str(error)
         return
     yield "ok", f"{path}: {len(frame)} bars of {frame['symbol'].n_unique()} symbols"
-    doubled = len(frame) - frame.select("symbol", "close_time").n_unique()
-    if doubled:
-        yield "problem", f"{path}: {doubled} bars share symbol and close time with another"
-    broken = halted = 0
+    duplicates = len(frame) - frame.select("symbol", "close_time").n_unique()
+    if duplicates:
+        yield "problem", f"{path}: {duplicates} bars have the symbol and close time of another"
+    invalid = halted = 0
     first = ""
     for bar in to_bars(frame, interval):
         halted += bar.halted
         try:
             check_bar(bar)
         except InvalidArgument as error:
-            broken += 1
+            invalid += 1
             first = first or f"{bar.symbol}: {error}"
-    if broken:
-        yield "problem", f"{path}: {broken} bars would be rejected; the first: {first}"
+    if invalid:
+        yield "problem", f"{path}: {invalid} bars would be rejected; first: {first}"
     if halted:
-        yield "ok", f"{path}: {halted} halted bars will not be fed"
+        yield "ok", f"{path}: {halted} halted bars will be ignored"

@@ -1,4 +1,4 @@
-"""The data arguments that training, evaluation and benchmarks share."""
+"""Arguments for data and labels, shared by training and evaluation."""
 
 import argparse
 import sys
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 SAMPLE = "sample"
 CHUNK = 2_000_000
-"""Bars that are in memory at once."""
+"""Bars in memory at once."""
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Which bars, and what their files do not say themselves."""
+    """Add the arguments that select and describe the bars."""
     parser.add_argument(
         "--data",
         nargs="+",
         default=[SAMPLE],
         metavar="PATH",
-        help="CSV or Parquet files, or 'sample' (default: the bundled sample)",
+        help="CSV or Parquet files, or 'sample' (default: sample)",
     )
-    parser.add_argument("--interval", default="1d", help="length of the bars (default: %(default)s)")
+    parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
     parser.add_argument(
         "--time-zone",
         default="America/New_York",
-        help="zone of dates in the files, and of trading days (default: %(default)s)",
+        help="time zone of dates in the files and of trading days (default: %(default)s)",
     )
     parser.add_argument(
         "--close", default="16:00", help="closing time of daily bars, HH:MM (default: %(default)s)"
@@ -38,26 +38,33 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--accept",
         default="",
         metavar="KIND,…",
-        help="go on although the data report refuses these kinds of findings",
+        help="continue despite these kinds of findings in the data report",
     )
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
-    """What is predicted."""
+    """Add the arguments that define labels and windows."""
     parser.add_argument(
         "--labels",
         choices=("horizon", "triple_barrier"),
         default="horizon",
-        help="what decides the class: the return at the horizon's end, or the first close beyond a barrier",
+        help="label rule: return at the end of the horizon, or first close beyond a barrier (default: %(default)s)",
     )
-    parser.add_argument("--horizon", type=int, default=1, help="bars to look ahead (default: %(default)s)")
+    parser.add_argument("--horizon", type=int, default=1, help="horizon in bars (default: %(default)s)")
     parser.add_argument(
-        "--session-gap", choices=("span", "split"), default="span", help="may windows span a night?"
+        "--session-gap",
+        choices=("span", "split"),
+        default="span",
+        help="whether windows span or split at session gaps (default: %(default)s)",
     )
 
 
 def label_rule(options: argparse.Namespace) -> "LabelRule":
-    """The rule that was asked for; k is fitted later."""
+    """Return the label rule of the options; its k is fitted later.
+
+    Raises:
+        ValueError: the horizon is not positive.
+    """
     from glasstape_server.features.labels import LabelRule
 
     if options.horizon < 1:
@@ -66,59 +73,60 @@ def label_rule(options: argparse.Namespace) -> "LabelRule":
 
 
 def feature_spec(options: argparse.Namespace) -> "FeatureSpec":
-    """The features that were asked for."""
+    """Return the feature spec of the options."""
     from glasstape_server.features.spec import FeatureSpec
 
     return FeatureSpec(session_gap=options.session_gap)
 
 
-class Source:
-    """The bars that were asked for, some symbols at a time."""
+class DataSource:
+    """Bars of the options, read in chunks of whole symbols."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        """Look at the files' columns, and say how they were understood.
+        """Open the files and print how their columns were interpreted.
 
         Raises:
-            ValueError: an argument or a file is wrong.
+            ValueError: an argument or a file is invalid.
         """
         from glasstape_server.market import sample
         from glasstape_server.market.files import BarFiles
-        from glasstape_server.training.data_report import KINDS, Inspection
+        from glasstape_server.training.data_inspection import DataInspection
+        from glasstape_server.training.data_report import KINDS
 
         self.accepted = frozenset(name for name in options.accept.split(",") if name)
         if unknown := self.accepted - set(KINDS):
             raise ValueError(f"--accept: must be of {', '.join(KINDS)}, has {', '.join(sorted(unknown))}")
         self.is_sample = options.data == [SAMPLE]
-        paths, form = [Path(path) for path in options.data], _form(options)
+        paths, file_format = [Path(path) for path in options.data], _file_format(options)
         if self.is_sample:
             if options.interval != sample.INTERVAL:
-                raise ValueError(f"--interval: the sample has bars of 1d, asked for {options.interval!r}")
-            paths, form = [sample.PATH], sample.FORMAT
-        self.files = BarFiles(paths, options.interval, form)
+                raise ValueError(f"--interval: must be 1d for the sample, is {options.interval!r}")
+            paths, file_format = [sample.PATH], sample.FORMAT
+        self.files = BarFiles(paths, options.interval, file_format)
         if not self.is_sample:
             print("\n".join(self.files.guesses), file=sys.stderr)
-        least = feature_spec(options).min_bars + label_rule(options).bars_ahead
-        self._inspection = Inspection(options.interval, least)
+        min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
+        self._inspection = DataInspection(options.interval, min_bars)
 
     @property
     def name(self) -> str:
-        """Of the first file."""
+        """Name of the first file, without suffix."""
         return SAMPLE if self.is_sample else self.files.paths[0].name.split(".")[0]
 
     def inspect(self) -> bool:
-        """Pass all bars once, print the data report; whether nothing stands in the way of learning."""
+        """Read all bars once and print the data report; return whether the data is acceptable."""
         for frame in self.files.chunks(CHUNK):
-            self._inspection.look(frame)
+            self._inspection.add(frame)
         report = self._inspection.report()
         print(report.to_text(), file=sys.stderr)
-        refused = report.refused(self.accepted)
-        if refused:
-            kinds = ",".join(found.kind for found in refused)
-            print(f"the data would teach what is not there; mend it, or --accept {kinds}", file=sys.stderr)
-        return not refused
+        rejected = report.rejected(self.accepted)
+        if rejected:
+            kinds = ",".join(finding.kind for finding in rejected)
+            print(f"the data is rejected: correct it, or pass --accept {kinds}", file=sys.stderr)
+        return not rejected
 
 
-def _form(options: argparse.Namespace) -> "FileFormat":
+def _file_format(options: argparse.Namespace) -> "FileFormat":
     from glasstape_server.market.files import FileFormat
 
     try:

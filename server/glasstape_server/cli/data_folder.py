@@ -1,4 +1,4 @@
-"""A server's data folder, as commands beside the server see it."""
+"""Layout and lock of a server's data folder, for commands other than serve."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,25 +6,25 @@ from pathlib import Path
 
 LIVE = "live"
 DATABASES = ("journal.sqlite", "bars.sqlite")
-"""The journal first: a copy of it never knows of bars that the copy of the bars does not have."""
-ARTEFACTS = "artifacts"
+"""Databases in the order of copying: the journal first, so that its copy refers only to bars that are copied too."""
+ARTIFACTS = "artifacts"
 
 
-class Held(Exception):
-    """A server runs on the folder."""
+class FolderInUseError(Exception):
+    """A server is running on the folder."""
 
 
 def journal_of(folder: Path) -> Path:
-    """The live journal."""
+    """Return the path of the live journal."""
     return folder / LIVE / DATABASES[0]
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keep servers off a folder.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Lock a data folder while the context is entered, so that no server starts on it.
 
     Raises:
-        Held: one is on it.
+        FolderInUseError: a server is running on it.
     """
     from filelock import FileLock, Timeout
 
@@ -32,7 +32,7 @@ def held(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Held(f"{folder} is in use by a server; stop it first") from None
+        raise FolderInUseError(f"{folder} is in use by a server; stop it first") from None
     try:
         yield
     finally:

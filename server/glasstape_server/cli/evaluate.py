@@ -1,4 +1,4 @@
-"""`glasstape evaluate`: what would models trained on these bars have been worth?"""
+"""`glasstape evaluate`: evaluate networks and baselines by walk-forward."""
 
 import argparse
 import sys
@@ -7,48 +7,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import names, positive
-from glasstape_server.cli.data import CHUNK, Source, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.data import CHUNK, DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
-    from glasstape_server.evaluation.alarms import Alarm
-    from glasstape_server.evaluation.candidates import Plan
+    from glasstape_server.evaluation.candidates import EvaluationPlan
+    from glasstape_server.evaluation.leak_checks import LeakCheck
 
-HELP = "walk forward through bars: networks against baselines, with intervals, costs and leak alarms"
+HELP = "Evaluate networks and baselines by walk-forward, with confidence intervals, costs and leak checks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     add_data(parser)
     add_labels(parser)
     parser.add_argument(
         "--arch", type=names, default=["conv1d"], metavar="A,B", help="networks, or 'all' (default: conv1d)"
     )
-    parser.add_argument("--folds", type=positive, default=5, help="steps forward (default: %(default)s)")
-    parser.add_argument("--seeds", type=positive, default=1, help="trainings of each network (default: 1)")
-    parser.add_argument("--epochs", type=positive, default=10, help="passes at most (default: %(default)s)")
+    parser.add_argument("--folds", type=positive, default=5, help="number of folds (default: %(default)s)")
+    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds per network (default: 1)")
+    parser.add_argument(
+        "--epochs", type=positive, default=10, help="largest number of epochs (default: %(default)s)"
+    )
     parser.add_argument(
         "--windows",
         type=positive,
         default=200_000,
-        help="training windows of a fit at most (default: 200000)",
+        help="largest number of training windows per fit (default: 200000)",
     )
     parser.add_argument(
         "--cost",
         type=float,
         default=0.001,
-        help="of every change of a position, as a share of the price (default: %(default)s)",
+        help="cost of a change of position, as a share of the price, 0-0.1 (default: %(default)s)",
     )
-    parser.add_argument("--processes", type=positive, default=2, help="fits at once (default: %(default)s)")
+    parser.add_argument(
+        "--processes", type=positive, default=2, help="number of fits at once (default: %(default)s)"
+    )
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("evaluation"),
-        help="folder of report.html and metrics.json (default: evaluation)",
+        help="output folder of report.html and metrics.json (default: evaluation)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Evaluate; returns the exit status."""
+    """Run the command; return the exit status: 1 if a leak check fails."""
     from concurrent.futures.process import BrokenProcessPool
 
     from rich.console import Console
@@ -56,51 +60,50 @@ def run(options: argparse.Namespace) -> int:
 
     from glasstape_server.evaluation import report
     from glasstape_server.evaluation.evaluate import evaluate
-    from glasstape_server.evaluation.figures import block_days
+    from glasstape_server.evaluation.metrics import block_days
     from glasstape_server.training import dataset
 
     try:
         plan = _plan(options)
         if not 0 <= options.cost <= 0.1:
             raise ValueError(f"--cost: must be 0-0.1, is {options.cost:g}")
-        source = Source(options)
+        source = DataSource(options)
         if not source.inspect():
             print("glasstape evaluate: nothing was evaluated", file=sys.stderr)
             return 1
         spec = feature_spec(options)
-        everything = dataset.build(
-            source.files.chunks(CHUNK), options.interval, spec, plan.rule, options.time_zone
-        )
+        data = dataset.build(source.files.chunks(CHUNK), options.interval, spec, plan.rule, options.time_zone)
         block = block_days(plan.rule.bars_ahead, options.interval)
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("fits", total=None)
 
-            def progress(done: int, of: int) -> None:
-                bar.update(task, completed=done, total=of)
+            def on_progress(done: int, total: int) -> None:
+                bar.update(task, completed=done, total=total)
 
-            found = evaluate(everything, plan, options.cost, options.processes, block, progress)
-        found = replace(found, alarms=(_perturbed(source, options), *found.alarms))
-        written = report.write(found, _about(options, plan), options.out)
+            evaluation = evaluate(data, plan, options.cost, options.processes, block, on_progress)
+        checks = (_future_perturbation(source, options), *evaluation.leak_checks)
+        evaluation = replace(evaluation, leak_checks=checks)
+        path = report.write(evaluation, _about(options, plan), options.out)
     except KeyboardInterrupt:
         print("glasstape evaluate: interrupted; nothing was written", file=sys.stderr)
         return 130
     except (ValueError, OSError, ArithmeticError, BrokenProcessPool) as error:
         print(f"glasstape evaluate: {error}", file=sys.stderr)
         return 1
-    print(report.to_text(found))
-    print(written, file=sys.stderr)
-    return 1 if any(alarm.rang for alarm in found.alarms) else 0
+    print(report.to_text(evaluation))
+    print(path, file=sys.stderr)
+    return 1 if any(check.failed for check in evaluation.leak_checks) else 0
 
 
-def _plan(options: argparse.Namespace) -> "Plan":
-    from glasstape_server.evaluation.candidates import SHUFFLED, Plan
+def _plan(options: argparse.Namespace) -> "EvaluationPlan":
+    from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
     from glasstape_server.evaluation.evaluate import BASELINES
     from glasstape_server.models.networks.architectures import ARCHITECTURES
 
     networks = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):
         raise ValueError(f"--arch: must be of {', '.join(ARCHITECTURES)} or all, has {', '.join(unknown)}")
-    return Plan(
+    return EvaluationPlan(
         candidates=(*BASELINES, *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
         folds=options.folds,
         seeds=options.seeds,
@@ -110,8 +113,8 @@ def _plan(options: argparse.Namespace) -> "Plan":
     )
 
 
-def _perturbed(source: Source, options: argparse.Namespace) -> "Alarm":
-    from glasstape_server.evaluation.alarms import future_perturbation
+def _future_perturbation(source: DataSource, options: argparse.Namespace) -> "LeakCheck":
+    from glasstape_server.evaluation.leak_checks import future_perturbation
 
     frame = next(iter(source.files.chunks(200_000)))
     return future_perturbation(
@@ -119,12 +122,14 @@ def _perturbed(source: Source, options: argparse.Namespace) -> "Alarm":
     )
 
 
-def _about(options: argparse.Namespace, plan: "Plan") -> dict[str, str]:
+def _about(options: argparse.Namespace, plan: "EvaluationPlan") -> dict[str, str]:
+    rule = plan.rule.text.replace(f"{plan.rule.k:.4f}", "k")
+    windows = f"windows {options.session_gap} at session gaps"
     return {
         "data": ", ".join(Path(path).name for path in options.data),
-        "bars": f"{options.interval}, days of {options.time_zone}, windows {options.session_gap} nights",
-        "labels": f"{plan.rule.text.replace(f'{plan.rule.k:.4f}', 'k')} (k: FLAT is a third of each training part)",
-        "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} passes over at most {plan.windows:,} "
+        "bars": f"{options.interval}, trading days in {options.time_zone}, {windows}",
+        "labels": f"{rule} (k is fitted so that a third of each training part is FLAT)",
+        "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} epochs of at most {plan.windows:,} "
         "training windows",
-        "cost": f"{1e4 * options.cost:g} basis points for every change of a position",
+        "cost": f"{1e4 * options.cost:g} basis points per change of position",
     }

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from glasstape_server.settings import Settings
 
-HELP = "run the server"
+HELP = "Run the server"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Every setting is a flag; only flags that are given reach the settings."""
+    """Add a flag for every setting; flags that are absent leave file and environment in force."""
     from glasstape_server.settings import Settings
 
-    parser.add_argument("--config", type=Path, help="TOML file with settings")
+    parser.add_argument("--config", type=Path, help="TOML file of settings")
     for name, field in Settings.model_fields.items():
         flag = "--" + name.replace("_", "-")
         text = (field.description or "").replace("%", "%%")
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve; returns the exit status."""
-    from glasstape_server.operations.logs import set_up
+    """Run the command; return the exit status."""
+    from glasstape_server.operations.logs import configure_logging
     from glasstape_server.settings import Settings, load
 
     flags = {name: getattr(options, name) for name in Settings.model_fields}
@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> int:
     except (ValueError, FileNotFoundError) as error:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
-    set_up(settings.log_level, settings.log_format)
-    os.umask(0o077)  # bars, journal and its key are the owner's alone
+    configure_logging(settings.log_level, settings.log_format)
+    os.umask(0o077)  # bars, journal and its key are readable by their owner only
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))
 
@@ -58,7 +58,7 @@ async def _serve(settings: "Settings") -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, stopping.set)
-        except NotImplementedError:  # Windows loops have none; Ctrl-C raises KeyboardInterrupt there
+        except NotImplementedError:  # on Windows, where Ctrl-C raises KeyboardInterrupt
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stopping.set))
     try:
         app = App(settings)

@@ -1,4 +1,4 @@
-"""`glasstape tokens`: who may call a server, and what he may do."""
+"""`glasstape tokens`: manage the token file of a server."""
 
 import argparse
 import sys
@@ -10,41 +10,45 @@ from glasstape.cli.connect import add_json, print_json
 
 from glasstape_server.cli.arguments import names
 
-HELP = "make, list and revoke the tokens that a server asks for"
+HELP = "Create, list and revoke tokens of a server"
 DAY = 86_400.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
-    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
-    create = what.add_parser("create", help="make a token; it is shown once", allow_abbrev=False)
-    create.add_argument("--name", required=True, help="whose it is")
+    """Add the arguments of the command."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="create a token and print it, once", allow_abbrev=False)
+    create.add_argument("--name", required=True, help="token owner")
     create.add_argument(
-        "--scopes", type=names, required=True, metavar="A,B", help="predict, explain, signals, publish, admin"
+        "--scopes",
+        type=names,
+        required=True,
+        metavar="A,B",
+        help="of predict, explain, signals, publish, admin",
     )
     create.add_argument(
-        "--days", type=float, default=90.0, help="until it expires; 0: never (default: %(default)g)"
+        "--days", type=float, default=90.0, help="lifetime in days, 0 = no expiry (default: %(default)g)"
     )
     create.add_argument(
         "--certificate",
         default="",
         metavar="NAME",
-        help="no token: a client certificate with this name (SAN)",
+        help="grant the scopes to client certificates with this name (SAN) instead of a token",
     )
-    revoke = what.add_parser("revoke", help="end a token; streams opened with it end within seconds")
-    revoke.add_argument("id", help="as `glasstape tokens list` shows it")
-    shown = what.add_parser("list", help="every token but its secret")
-    for each in (create, revoke, shown):
+    revoke = actions.add_parser("revoke", help="revoke a token; its streams end within seconds")
+    revoke.add_argument("id", help="id of the token, as printed by `glasstape tokens list`")
+    listing = actions.add_parser("list", help="list tokens without their secrets")
+    for each in (create, revoke, listing):
         each.add_argument(
-            "--tokens", type=Path, required=True, metavar="FILE", help="the server's file of tokens"
+            "--tokens", type=Path, required=True, metavar="FILE", help="token file of the server"
         )
         add_json(each)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do it; returns the exit status."""
+    """Run the command; return the exit status."""
     try:
-        {"create": _create, "revoke": _revoke, "list": _list}[options.what](options)
+        {"create": _create, "revoke": _revoke, "list": _list}[options.action](options)
     except (ValueError, OSError) as error:
         print(f"glasstape tokens: {error}", file=sys.stderr)
         return 1
@@ -71,7 +75,7 @@ def _create(options: argparse.Namespace) -> None:
         print_json({"id": grant.id, "token": token})
     elif token:
         print(f"{token}\n", end="")
-        print(f"id {grant.id}; it is not kept anywhere and cannot be shown again", file=sys.stderr)
+        print(f"id {grant.id}; the token is not stored and cannot be shown again", file=sys.stderr)
     else:
         print(f"id {grant.id}: certificates with the name {grant.certificate}")
 
@@ -87,7 +91,7 @@ def _list(options: argparse.Namespace) -> None:
     from glasstape_server.access.tokens import TokenFile
 
     if not options.tokens.is_file():
-        raise ValueError(f"tokens: there is no file {options.tokens}; `glasstape tokens create` makes one")
+        raise ValueError(f"tokens: {options.tokens} does not exist; create it with `glasstape tokens create`")
     for grant in TokenFile(options.tokens).grants():
         row = {
             "id": grant.id,

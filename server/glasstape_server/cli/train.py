@@ -1,4 +1,4 @@
-"""`glasstape train`: bars in, artifacts out."""
+"""`glasstape train`: train models."""
 
 import argparse
 import sys
@@ -7,91 +7,93 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import names, positive
-from glasstape_server.cli.data import CHUNK, Source, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.data import CHUNK, DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
     from glasstape_server.models.manifest import Manifest
-    from glasstape_server.training.fit import Report
-    from glasstape_server.training.many import Run
-    from glasstape_server.training.train import Plan, Setting
+    from glasstape_server.training.fit import EpochCallback
+    from glasstape_server.training.train import TrainingPlan
+    from glasstape_server.training.training_run import TrainingRun
+    from glasstape_server.training.training_split import TrainingSettings
 
-HELP = "train models on CSV or Parquet files, or on the bundled sample"
+HELP = "Train models on CSV or Parquet files, or on the bundled sample"
 SAMPLE_SPLIT = ("2011-01-01", "2012-01-01")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     add_data(parser)
     add_labels(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("models"), help="folder of artifacts (default: models)"
+        "--out", type=Path, default=Path("models"), help="output folder of artifacts (default: models)"
     )
-    parser.add_argument("--name", help="name of the model (default: the data's name and the network's)")
+    parser.add_argument("--name", help="name of the model (default: names of data and network)")
     parser.add_argument("--version", default="1", help="version of the model (default: %(default)s)")
     parser.add_argument(
         "--arch", type=names, default=["conv1d"], metavar="A,B", help="networks, or 'all' (default: conv1d)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="seed: equal seeds, equal weights (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        help="random seed; equal seeds give equal weights (default: %(default)s)",
     )
+    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds per network (default: 1)")
     parser.add_argument(
-        "--seeds", type=positive, default=1, help="train each network with so many seeds (default: 1)"
-    )
-    parser.add_argument(
-        "--ensemble", action="store_true", help="save the average of all that was trained, too"
+        "--ensemble", action="store_true", help="also save the ensemble of all trained networks"
     )
     parser.add_argument(
         "--train-until",
         default="",
-        help="first day after training (default: behind 70 %% of the closes; sample: 2011-01-01)",
+        help="first day after training data (default: after 70 %% of the closes; sample: 2011-01-01)",
     )
     parser.add_argument(
         "--validate-until",
         default="",
-        help="first day after validation (default: behind 85 %% of the closes; sample: 2012-01-01)",
+        help="first day after validation data (default: after 85 %% of the closes; sample: 2012-01-01)",
     )
-    parser.add_argument("--epochs", type=positive, default=40, help="passes at most (default: %(default)s)")
     parser.add_argument(
-        "--batch", type=positive, default=256, help="windows of a step (default: %(default)s)"
+        "--epochs", type=positive, default=40, help="largest number of epochs (default: %(default)s)"
     )
-    parser.add_argument("--report", action="store_true", help="look at the data and stop")
-    parser.add_argument("--resume", action="store_true", help="go on where an interrupted training stopped")
+    parser.add_argument("--batch", type=positive, default=256, help="windows per step (default: %(default)s)")
+    parser.add_argument("--report", action="store_true", help="print the data report and exit")
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train; returns the exit status."""
+    """Run the command; return the exit status."""
     from safetensors import SafetensorError
 
     from glasstape_server.models.artifact import ArtifactError, load
-    from glasstape_server.training.many import train_all
-    from glasstape_server.training.train import Material
+    from glasstape_server.training.training_run import train_all
+    from glasstape_server.training.training_split import TrainingSplit
 
     try:
-        source = Source(options)
-        wanted = _wanted(options, source.name)
+        source = DataSource(options)
+        training_run = _training_run(options, source.name)
         if not source.inspect():
             print("glasstape train: nothing was trained", file=sys.stderr)
             return 1
         if options.report:
             return 0
-        material = Material(source.files.chunks(CHUNK), _setting(options, source))
-        with _Bars(options.epochs) as bars:
-            folders = train_all(material, wanted, options.out, bars.of, resume=options.resume)
+        data = TrainingSplit(source.files.chunks(CHUNK), _settings(options, source))
+        with _ProgressBars(options.epochs) as bars:
+            folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("glasstape train: interrupted; --resume goes on after the last whole pass", file=sys.stderr)
+        print("glasstape train: interrupted; --resume continues after the last epoch", file=sys.stderr)
         return 130
-    _tell([load(folder).manifest for folder in folders], options.out)
+    _print_summary([load(folder).manifest for folder in folders], options.out)
     print("\n".join(map(str, folders)))
     return 0
 
 
-def _wanted(options: argparse.Namespace, source: str) -> "Run":
+def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
     from glasstape_server.models.networks.architectures import ARCHITECTURES
     from glasstape_server.training.fit import FitOptions
-    from glasstape_server.training.many import Run
+    from glasstape_server.training.training_run import TrainingRun
 
     architectures = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
     unknown = sorted(set(architectures) - set(ARCHITECTURES))
@@ -99,7 +101,7 @@ def _wanted(options: argparse.Namespace, source: str) -> "Run":
         rule = f"must be of {', '.join(ARCHITECTURES)} or all"
         raise ValueError(f"--arch: {rule}, is {', '.join(unknown) or 'empty'}")
     several = len(architectures) > 1
-    return Run(
+    return TrainingRun(
         name=options.name or (source if several else f"{source}-{architectures[0]}"),
         version=options.version,
         architectures=tuple(architectures),
@@ -109,27 +111,27 @@ def _wanted(options: argparse.Namespace, source: str) -> "Run":
     )
 
 
-def _setting(options: argparse.Namespace, source: Source) -> "Setting":
+def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSettings":
     import numpy as np
 
     from glasstape_server.market.files import day_start
     from glasstape_server.training.dataset import split_by_days
-    from glasstape_server.training.train import Setting
+    from glasstape_server.training.training_split import TrainingSettings
 
     sample_split = SAMPLE_SPLIT if source.is_sample else ("", "")
-    given = {
+    days = {
         "--train-until": options.train_until or sample_split[0],
         "--validate-until": options.validate_until or sample_split[1],
     }
-    behind = (0, 0)
-    if not all(given.values()):
+    defaults = (0, 0)
+    if not all(days.values()):
         closes = [frame["close_time"].unique().to_numpy() for frame in source.files.chunks(CHUNK)]
-        behind = split_by_days(np.concatenate(closes))
+        defaults = split_by_days(np.concatenate(closes))
     train_until, validate_until = (
-        day_start(day, options.time_zone, name) if day else moment
-        for (name, day), moment in zip(given.items(), behind, strict=True)
+        day_start(day, options.time_zone, name) if day else default
+        for (name, day), default in zip(days.items(), defaults, strict=True)
     )
-    return Setting(
+    return TrainingSettings(
         interval=options.interval,
         train_until=train_until,
         validate_until=validate_until,
@@ -139,8 +141,8 @@ def _setting(options: argparse.Namespace, source: Source) -> "Setting":
     )
 
 
-class _Bars:
-    """A progress bar for each training."""
+class _ProgressBars:
+    """Progress bar of each training."""
 
     def __init__(self, epochs: int) -> None:
         from rich.console import Console
@@ -149,37 +151,37 @@ class _Bars:
         self._epochs = epochs
         self._progress = Progress(console=Console(stderr=True))
 
-    def __enter__(self) -> "_Bars":
+    def __enter__(self) -> "_ProgressBars":
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def of(self, plan: "Plan") -> "Report":
-        """The bar of one training."""
+    def callback(self, plan: "TrainingPlan") -> "EpochCallback":
+        """Return the callback that updates the bar of one training."""
         name = f"{plan.name}@{plan.version}"
         task = self._progress.add_task(name, total=self._epochs)
 
-        def report(epoch: int, training: float, validation: float) -> None:
+        def on_epoch(epoch: int, training: float, validation: float) -> None:
             text = f"{name} loss {training:.4f}, validation {validation:.4f}"
             self._progress.update(task, completed=epoch, description=text)
 
-        return report
+        return on_epoch
 
 
-def _tell(manifests: "Sequence[Manifest]", folder: Path) -> None:
-    from glasstape_server.training.many import compared
+def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
+    from glasstape_server.training.training_run import comparison_table
 
-    print(compared(manifests), file=sys.stderr)
-    for found in manifests:
-        name = f"{found.name}@{found.version}"
-        if not found.beats_base_rate:
-            print(f"{name} does not beat always saying the most frequent class", file=sys.stderr)
-        for check in found.checks:
+    print(comparison_table(manifests), file=sys.stderr)
+    for manifest in manifests:
+        name = f"{manifest.name}@{manifest.version}"
+        if not manifest.beats_base_rate:
+            print(f"{name} is not more accurate than the most frequent class", file=sys.stderr)
+        for check in manifest.checks:
             if not check.passed:
-                text = f"{name} failed {check.name}: {check.text}; its maps will not be called reliable"
+                text = f"{name} failed {check.name}: {check.text}; its maps cannot be RELIABLE"
                 print(text, file=sys.stderr)
     if len(manifests) > 1:
         hint = f"glasstape models promote NAME@VERSION --models {folder}"
-        print(f"publish with one of them: {hint}", file=sys.stderr)
+        print(f"to publish with one of them: {hint}", file=sys.stderr)

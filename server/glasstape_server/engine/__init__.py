@@ -1,1 +1,1 @@
-"""The device: one thread that owns torch, and the queue in front of it."""
+"""The compute device: its queue, its thread, and the work it runs."""

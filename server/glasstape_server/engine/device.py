@@ -1,11 +1,11 @@
-"""Where networks compute: an accelerator where there is one, and the CPU when it fails for good."""
+"""Compute device of the models: an accelerator if available, the CPU otherwise or after it failed."""
 
 import logging
 from collections.abc import Iterable
 
 import torch
 
-from glasstape_server.explain.scores import OF_THE_WINNER
+from glasstape_server.explain.scores import PREDICTED_CLASS_SCORES
 from glasstape_server.models.model import Model
 
 log = logging.getLogger(__name__)
@@ -14,55 +14,56 @@ CPU = "cpu"
 
 
 class Device:
-    """The device of all models. Safe to use from any one thread at a time."""
+    """Device of all models. Not safe to use from several threads at once."""
 
-    def __init__(self, wanted: str = "auto") -> None:
-        """Choose.
+    def __init__(self, requested: str = "auto") -> None:
+        """Select a device.
 
         Args:
-            wanted: "auto", "cpu", "cuda" or "cuda:N".
+            requested: "auto", "cpu", "cuda" or "cuda:N".
 
         Raises:
-            ValueError: there is no such device here.
+            ValueError: the device is not available.
         """
-        count = torch.cuda.device_count() if wanted != CPU else 0
-        if wanted == "auto":
-            wanted = "cuda" if count else CPU
-        elif wanted != CPU and count <= (torch.device(wanted).index or 0):
-            raise ValueError(f"device: {wanted} is not here; CUDA devices found: {count}")
-        self.name = wanted
-        """Where models are prepared from now on."""
+        count = torch.cuda.device_count() if requested != CPU else 0
+        if requested == "auto":
+            requested = "cuda" if count else CPU
+        elif requested != CPU and count <= (torch.device(requested).index or 0):
+            raise ValueError(f"device: {requested} is not available; CUDA devices: {count}")
+        self.name = requested
+        """Device that models are prepared for."""
 
     @property
-    def rows_at_once(self) -> int:
-        """Rows that the device computes in one go."""
+    def max_batch_rows(self) -> int:
+        """Rows that the device computes at once."""
         return 4096 if self.name == CPU else 20_480
 
     def prepare(self, model: Model) -> None:
-        """Compile a model for the device; one that does not fit its memory runs on the CPU.
+        """Compile a model for the device; fall back to the CPU if the device has too little memory.
 
         Raises:
-            torch.AcceleratorError: the device is out of order.
+            torch.AcceleratorError: the device failed.
         """
         if self.name != CPU:
             try:
-                model.capture(self.name, OF_THE_WINNER)
+                model.capture(self.name, PREDICTED_CLASS_SCORES)
                 return
             except torch.OutOfMemoryError as error:
-                log.warning("model %s runs on the CPU: %s", model.ref.name, str(error).partition("\n")[0])
+                reason = str(error).partition("\n")[0]
+                log.warning("model %s falls back to the CPU: %s", model.ref.name, reason)
         model.compile()
 
     def restart(self, models: Iterable[Model]) -> None:
-        """Prepare all models anew after the device failed; on the CPU if it cannot be had again.
+        """Prepare all models again after the device failed; fall back to the CPU if it fails again.
 
-        An error of CUDA stays with its process: what can be had back is the work, not the device.
+        A CUDA error persists for the life of the process, so that the fallback is the usual outcome.
         """
         models = list(models)
         try:
             for model in models:
                 self.prepare(model)
         except torch.AcceleratorError as error:
-            log.error("%s is out of order, computing on the CPU: %s", self.name, error)
+            log.error("%s failed; falling back to CPU: %s", self.name, error)
             self.name = CPU
             for model in models:
                 model.compile()

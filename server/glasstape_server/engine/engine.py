@@ -1,8 +1,8 @@
-"""Batch while busy: whatever queued while the device worked is its next batch.
+"""Dynamic batching: rows that queue while the device is busy form its next batch.
 
-One thread owns torch; the event loop never computes. There is no artificial delay: an idle device
-starts at once. Lanes are strict: a waiting interactive call goes before everything else. Work whose
-caller went away or whose deadline passed is dropped before it reaches the device.
+One thread owns torch; the event loop never computes. There is no batching delay: an idle device starts at once.
+Lanes have strict priority: an interactive job runs before all others. A job whose call was canceled or whose
+deadline was exceeded is dropped before it reaches the device.
 """
 
 import asyncio
@@ -11,76 +11,95 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from glasstape_server.domain.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
 from glasstape_server.domain.values import Call, Float32s
-from glasstape_server.engine.job import Job, Lane, Observer, OnLoop, Owner, Result, joined
+from glasstape_server.engine.job import (
+    EngineObserver,
+    Job,
+    JobCallback,
+    Lane,
+    LoopCallback,
+    Result,
+    Tag,
+    concatenated,
+)
 from glasstape_server.engine.work import Columns, Explain, Forecast, Work
 from glasstape_server.explain.method import PASSES_AT_ONCE, MethodName, Request
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
 
 log = logging.getLogger(__name__)
 
+_Slice = tuple[Job[Any], int, int]
+"""Rows of a job that are in a batch: (job, first, end)."""
+
 
 class Engine:
-    """The queue and its thread. Results of `run` come back on the event loop, of `submit` on the thread itself."""
+    """Queue and thread of the device. Results of `run` arrive on the event loop, of `submit` on the thread."""
 
     def __init__(
         self,
         *,
         torch_threads: int = 1,
         queue_windows: int = 262_144,
-        rows_at_once: int = PASSES_AT_ONCE,
-        restart: Callable[[], None] | None = None,
-        observer: Observer | None = None,
+        max_batch_rows: int = PASSES_AT_ONCE,
+        restart_device: Callable[[], None] | None = None,
+        observer: EngineObserver | None = None,
     ) -> None:
         """Start the thread.
 
         Args:
-            torch_threads: that one operation may use.
-            queue_windows: that may wait.
-            rows_at_once: that the device computes in one go.
-            restart: called on the thread when the device failed; what failed is tried once more after it.
-            observer: keeps figures.
+            torch_threads: threads per torch operation.
+            queue_windows: capacity of the queue.
+            max_batch_rows: rows that the device computes at once.
+            restart_device: called on the thread after the device failed; the failed batch is then retried once.
+            observer: receives the metrics.
         """
-        self._limit = queue_windows
-        self._rows_at_once = rows_at_once
-        self._restart = restart
+        self._capacity = queue_windows
+        self._max_batch_rows = max_batch_rows
+        self._restart_device = restart_device
         self._torch_threads = torch_threads
         self._observer = observer
-        self._lanes: list[dict[Work, deque[Job]]] = [{} for _ in Lane]
-        self._waiting = [0] * len(Lane)
-        """Rows by lane."""
-        self._rate = 100_000.0
+        self._lanes: list[dict[Work, deque[Job[Any]]]] = [{} for _ in Lane]
+        self._queued = [0] * len(Lane)
+        """Queued rows by lane, times the passes of each."""
+        self._throughput = 100_000.0
+        """Moving average, rows per second."""
         self._stopped = False
-        self._loops: dict[asyncio.AbstractEventLoop, OnLoop] = {}
+        self._loops: dict[asyncio.AbstractEventLoop, LoopCallback] = {}
         self._ready = threading.Condition()
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
         self._thread.start()
 
     @property
-    def waiting(self) -> dict[str, int]:
-        """Windows that wait, by lane; an explanation counts once for each of its passes."""
-        return {lane.name.lower(): self._waiting[lane] for lane in Lane}
+    def queued_windows(self) -> dict[str, int]:
+        """Queued windows by lane; an explanation counts once for each of its passes."""
+        return {lane.name.lower(): self._queued[lane] for lane in Lane}
 
     async def run(self, work: Work, rows: Columns | Float32s, lane: Lane, call: Call) -> Result:
-        """Queue rows, as the work takes them (an array alone: windows), and wait for the result.
+        """Queue rows and wait for their result.
+
+        Args:
+            work: to do.
+            rows: input columns of the work, each (n, ...); an array alone stands for the one column of windows.
+            lane: priority.
+            call: the caller's deadline and cancellation.
 
         Raises:
-            ResourceExhausted: the queue is full; says when to come back.
+            ResourceExhausted: the queue is full; has `retry_after`.
             DeadlineExceeded: the deadline passed before the device began.
             Unavailable: the engine has stopped.
         """
         loop = asyncio.get_running_loop()
-        owner = self._loops.setdefault(loop, OnLoop(loop))
-        given = rows if isinstance(rows, tuple) else (rows,)
-        columns = tuple(np.ascontiguousarray(column) for column in given)
+        callback = self._loops.setdefault(loop, LoopCallback(loop))
+        columns = tuple(np.ascontiguousarray(c) for c in (rows if isinstance(rows, tuple) else (rows,)))
         future: asyncio.Future[Result] = loop.create_future()
-        for _, error in self.submit([Job(work, columns, lane, call, owner, future)]):
+        for _, error in self.submit([Job(work, columns, lane, call, callback, future)]):
             raise error
         try:
             return await future
@@ -88,44 +107,44 @@ class Engine:
             call.cancelled = True
             raise
 
-    def submit(self, jobs: Sequence[Job]) -> list[tuple[Job, GlasstapeError]]:
-        """Queue jobs of any thread; returns those that are refused, and why: see `run`."""
+    def submit(self, jobs: Sequence[Job[Tag]]) -> list[tuple[Job[Tag], GlasstapeError]]:
+        """Queue jobs; return the rejected ones with their errors (see `run`). Safe on any thread."""
         with self._ready:
-            refused = [(job, error) for job in jobs if (error := self._queue(job)) is not None]
-            if len(refused) < len(jobs):
+            rejected = [(job, error) for job in jobs if (error := self._queue(job)) is not None]
+            if len(rejected) < len(jobs):
                 self._ready.notify()
-        return refused
+        return rejected
 
-    def _queue(self, job: Job) -> GlasstapeError | None:
+    def _queue(self, job: Job[Any]) -> GlasstapeError | None:
         if self._stopped:
             return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
         cost = len(job) * job.work.passes
-        ahead = sum(self._waiting[: job.lane + 1])
-        if ahead and ahead + cost > self._limit * job.lane.share:
-            wait = max(0.05, ahead / self._rate)
+        ahead = sum(self._queued[: job.lane + 1])
+        if ahead and ahead + cost > self._capacity * job.lane.share:
+            wait = max(0.05, ahead / self._throughput)
             if self._observer:
-                self._observer.refused(job.lane)
+                self._observer.rejected(job.lane)
             return ResourceExhausted(
                 "QUEUE_FULL",
-                f"{ahead} windows are waiting for the device; come back in {wait:.2f} s",
+                f"the engine queue is full: {ahead} windows queued; retry after {wait:.2f} s",
                 metadata={"waiting": str(ahead)},
                 retry_after=wait,
             )
-        self._waiting[job.lane] += cost
+        self._queued[job.lane] += cost
         self._lanes[job.lane].setdefault(job.work, deque()).append(job)
         return None
 
     async def warm(self, model: Model) -> None:
-        """Run the model's golden windows forwards and backwards, so that no request is its first."""
+        """Run forward and backward passes of a model, so that its first request is not slower than others."""
         golden = model.statistics.golden_windows.numpy()
-        explain = Explain(model, Request(MethodName.GRADIENT, Question()))
+        explain = Explain(model, Request(MethodName.GRADIENT, ScoreSpec()))
         for rows in (1, 8, 64, 512):
             windows = np.resize(golden, (rows, *golden.shape[1:]))
             await self.run(Forecast(model), windows, Lane.INTERACTIVE, Call())
             await self.run(explain, windows, Lane.INTERACTIVE, Call())
 
     def stop(self) -> None:
-        """Finish the batch on the device, fail what is queued, and join the thread."""
+        """Finish the current batch, fail queued jobs with Unavailable, and join the thread."""
         with self._ready:
             self._stopped = True
             self._ready.notify()
@@ -138,53 +157,53 @@ class Engine:
                 while not self._stopped and not any(self._lanes):
                     self._ready.wait()
                 if self._stopped:
-                    self._abandon()
+                    self._fail_queued()
                     return
                 batch = self._next_batch()
             if batch:
                 self._compute(batch)
 
-    def _next_batch(self) -> list[tuple[Job, int, int]]:
-        """Take (job, first row, end row) of equal works from the most urgent lane."""
+    def _next_batch(self) -> list[_Slice]:
+        """Take rows of equal works from the most urgent lane."""
         lane = next(lane for lane in Lane if self._lanes[lane])
         works = self._lanes[lane]
         work, jobs = next(iter(works.items()))
-        room = max(1, self._rows_at_once // work.passes)
+        capacity = max(1, self._max_batch_rows // work.passes)
         batch = []
-        while jobs and room:
+        while jobs and capacity:
             job = jobs[0]
-            if self._dropped(job):
+            if self._is_dropped(job):
                 jobs.popleft()
                 if self._observer:
                     self._observer.dropped(lane)
-                self._waiting[lane] -= (len(job) - job.taken) * work.passes
+                self._queued[lane] -= (len(job) - job.taken) * work.passes
                 continue
-            end = min(len(job), job.taken + room)
+            end = min(len(job), job.taken + capacity)
             batch.append((job, job.taken, end))
-            room -= end - job.taken
-            self._waiting[lane] -= (end - job.taken) * work.passes
+            capacity -= end - job.taken
+            self._queued[lane] -= (end - job.taken) * work.passes
             job.taken = end
             if end == len(job):
                 jobs.popleft()
-        # Another work of this lane goes next, so that one caller's long job starves nobody.
+        # Round robin over the works of the lane, so that a long job does not starve other callers.
         del works[work]
         if jobs:
             works[work] = jobs
         return batch
 
-    def _dropped(self, job: Job) -> bool:
+    def _is_dropped(self, job: Job[Any]) -> bool:
         if job.call.cancelled:
             return True
         if job.call.deadline is not None and time.monotonic() >= job.call.deadline:
             error = DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the device was free")
-            job.owner.failed([job], error)
+            job.callback.failed([job], error)
             return True
         return False
 
-    def _compute(self, batch: list[tuple[Job, int, int]]) -> None:
+    def _compute(self, batch: list[_Slice]) -> None:
         begun = time.monotonic()
         work = batch[0][0].work
-        rows = joined([_slice(job.rows, first, end) for job, first, end in batch])
+        rows = concatenated([_slice(job.rows, first, end) for job, first, end in batch])
         for job, _, _ in batch:
             job.begun = job.begun or begun
         try:
@@ -192,15 +211,15 @@ class Engine:
         except Exception as error:
             log.exception("a batch of %d rows failed", len(rows[0]))
             for job, _, _ in batch:
-                job.call.cancelled = True  # its other parts would be in vain
-                job.owner.failed([job], error)
+                job.call.cancelled = True  # drop its remaining rows
+                job.callback.failed([job], error)
             return
         seconds = time.monotonic() - begun
         if self._observer:
-            waited = begun - min(job.queued for job, _, _ in batch)
-            what = type(work).__name__.lower()
-            self._observer.computed(batch[0][0].lane, what, len(rows[0]), waited, seconds)
-        self._rate += 0.2 * (len(rows[0]) * work.passes / max(seconds, 1e-6) - self._rate)
+            queue_seconds = begun - min(job.queued for job, _, _ in batch)
+            name = type(work).__name__.lower()
+            self._observer.computed(batch[0][0].lane, name, len(rows[0]), queue_seconds, seconds)
+        self._throughput += 0.2 * (len(rows[0]) * work.passes / max(seconds, 1e-6) - self._throughput)
         for job, _, _ in batch:
             job.compute_seconds += seconds
         self._deliver(batch, rows, columns)
@@ -209,35 +228,35 @@ class Engine:
         try:
             return work.run(rows)
         except torch.AcceleratorError:
-            if self._restart is None:
+            if self._restart_device is None:
                 raise
             log.exception("the device failed")
-            self._restart()
+            self._restart_device()
             return work.run(rows)
 
-    def _deliver(self, batch: Sequence[tuple[Job, int, int]], rows: Columns, columns: Columns) -> None:
-        """Tell owners of what is done; they get the batch's own arrays where it is all theirs and whole."""
-        owner = batch[0][0].owner
-        if all(job.owner is owner and end - first == len(job) for job, first, end in batch):
-            _tell(owner, [job for job, _, _ in batch], rows, columns)
+    def _deliver(self, batch: Sequence[_Slice], rows: Columns, columns: Columns) -> None:
+        """Call back for finished jobs, without copies if one callback owns the batch and all its jobs are whole."""
+        callback = batch[0][0].callback
+        if all(job.callback is callback and end - first == len(job) for job, first, end in batch):
+            _call_back(callback, [job for job, _, _ in batch], rows, columns)
             return
         position = 0
-        done: dict[Owner, list[Job]] = {}
+        done: dict[JobCallback[Any], list[Job[Any]]] = {}
         for job, first, end in batch:
             job.parts = (*job.parts, _slice(columns, position, position + end - first))
             position += end - first
             if end == len(job):
-                done.setdefault(job.owner, []).append(job)
-        for owner, jobs in done.items():
-            results = joined([part for job in jobs for part in job.parts])
-            _tell(owner, jobs, joined([job.rows for job in jobs]), results)
+                done.setdefault(job.callback, []).append(job)
+        for callback, jobs in done.items():
+            results = concatenated([part for job in jobs for part in job.parts])
+            _call_back(callback, jobs, concatenated([job.rows for job in jobs]), results)
 
-    def _abandon(self) -> None:
+    def _fail_queued(self) -> None:
         error = Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
         for works in self._lanes:
             for jobs in works.values():
                 for job in jobs:
-                    job.owner.failed([job], error)
+                    job.callback.failed([job], error)
             works.clear()
 
 
@@ -246,9 +265,9 @@ def _slice(columns: Columns, first: int, end: int) -> Columns:
     return columns if whole else tuple(column[first:end] for column in columns)
 
 
-def _tell(owner: Owner, jobs: Sequence[Job], rows: Columns, columns: Columns) -> None:
+def _call_back(callback: JobCallback[Any], jobs: Sequence[Job[Any]], rows: Columns, columns: Columns) -> None:
     try:
-        owner.finished(jobs, rows, columns)
-    except Exception as error:  # one caller's failure must not end everybody's device
-        log.exception("%d jobs could not be answered", len(jobs))
-        owner.failed(jobs, error)
+        callback.finished(jobs, rows, columns)
+    except Exception as error:  # a failing callback must not end the device thread
+        log.exception("callback of %d jobs failed", len(jobs))
+        callback.failed(jobs, error)

@@ -1,4 +1,4 @@
-"""A model as the feed uses it: the same one from the first window of a burst to its last signal."""
+"""Forecaster pinned to one model version, so that all signals of a burst come from it."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,32 @@ from glasstape_server.models.model import Model
 
 @dataclass(frozen=True, slots=True)
 class PinnedForecaster:
-    """The active model of one burst, as the feed uses it."""
+    """One model version on the engine's feed lane."""
 
     model: Model
     engine: Engine
 
     @property
     def ref(self) -> ModelRef:
-        """Identity."""
+        """Identity of the model."""
         return self.model.ref
 
     @property
     def spec(self) -> FeatureSpec:
-        """Features it takes."""
+        """Feature spec of the model."""
         return self.model.spec
 
     @property
     def label_rule(self) -> LabelRule:
-        """What its classes mean."""
+        """Label rule that defines its classes."""
         return self.model.label_rule
 
     async def forecast(self, windows: Float32s) -> Forecasts:
-        """Predict on the feed lane."""
+        """Predict windows (n, time, feature), float32.
+
+        Raises:
+            ResourceExhausted: the engine queue is full; has `retry_after`.
+            Unavailable: the engine has stopped.
+        """
         result = await self.engine.run(Forecast(self.model), windows, Lane.FEED, Call())
         return forecasts(self.model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)

@@ -1,20 +1,22 @@
-"""Rows that somebody wants worked on, and what comes back to him."""
+"""Unit of work in the engine's queue, and the callbacks that receive its result."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from glasstape_server.domain.values import Call
 from glasstape_server.engine.work import Columns, Work
 
+Tag = TypeVar("Tag")
+
 
 class Lane(IntEnum):
-    """Who goes first, and how much of the queue a lane may fill."""
+    """Priority class; lower values run first."""
 
     INTERACTIVE = 0
     FEED = 1
@@ -23,55 +25,67 @@ class Lane(IntEnum):
 
     @property
     def share(self) -> float:
-        """Part of the queue that work of this lane and of more urgent ones may fill before it is refused."""
+        """Share of the queue, 0-1, that this lane and more urgent ones may fill before jobs are rejected."""
         return 0.5 if self in (Lane.EXPLAIN, Lane.BULK) else 1.0
 
 
-class Observer(Protocol):
-    """Keeps the engine's figures. Called on any thread, and must be quick."""
+class EngineObserver(Protocol):
+    """Observer of the engine. Called on any thread; must not block."""
 
-    def computed(self, lane: Lane, what: str, rows: int, waited: float, seconds: float) -> None:
-        """A batch of so many rows; the oldest had waited so long."""
+    def computed(
+        self, lane: Lane, work: str, rows: int, queue_seconds: float, compute_seconds: float
+    ) -> None:
+        """Record a batch.
+
+        Args:
+            lane: of the batch.
+            work: name of the kind of work.
+            rows: rows of the batch.
+            queue_seconds: queue time of its oldest job.
+            compute_seconds: time on the device.
+        """
         ...
 
-    def refused(self, lane: Lane) -> None:
-        """A job that found the queue full."""
+    def rejected(self, lane: Lane) -> None:
+        """Count a job rejected because the queue was full."""
         ...
 
     def dropped(self, lane: Lane) -> None:
-        """A job whose caller went away, or whose deadline passed, before it began."""
+        """Count a queued job whose call was canceled or whose deadline was exceeded."""
         ...
 
 
-class Owner(Protocol):
-    """Whoever queued jobs; told on the device thread what became of them, and must be quick there."""
+class JobCallback(Protocol[Tag]):
+    """Receiver of finished jobs. Called on the device thread; must not block."""
 
-    def finished(self, jobs: "Sequence[Job]", rows: Columns, columns: Columns) -> None:
-        """Jobs of one work that are done, with their rows and results, one job after the other."""
+    def finished(self, jobs: "Sequence[Job[Tag]]", rows: Columns, columns: Columns) -> None:
+        """Receive finished jobs of one work, with their concatenated rows and results."""
         ...
 
-    def failed(self, jobs: "Sequence[Job]", error: Exception) -> None:
-        """Jobs that will not be done."""
+    def failed(self, jobs: "Sequence[Job[Tag]]", error: Exception) -> None:
+        """Receive failed jobs."""
         ...
 
 
 @dataclass(slots=True, eq=False)
-class Job:
-    """Rows that somebody wants worked on. A cancelled one is dropped without a word."""
+class Job(Generic[Tag]):
+    """Rows to compute. A job whose call is canceled is dropped without a callback."""
 
     work: Work
     rows: Columns
     lane: Lane
     call: Call
-    owner: Owner
-    tag: Any = None
-    """The owner's own."""
+    callback: JobCallback[Tag]
+    tag: Tag
+    """Data of the callback."""
     queued: float = field(default_factory=time.monotonic)
+    """Time of queueing, by `time.monotonic`."""
     begun: float = 0.0
+    """Time at which the first batch began, by `time.monotonic`."""
     taken: int = 0
-    """Rows that went to the device."""
+    """Rows that were batched so far."""
     parts: tuple[Columns, ...] = ()
-    """Results so far of a job that takes several batches."""
+    """Results so far of a job that spans several batches."""
     compute_seconds: float = 0.0
 
     def __len__(self) -> int:
@@ -79,42 +93,44 @@ class Job:
 
     @property
     def queue_seconds(self) -> float:
-        """From queued to begun."""
+        """Time in the queue before the first batch."""
         return self.begun - self.queued
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a job."""
+    """Result of a job."""
 
     columns: Columns
     queue_seconds: float
     compute_seconds: float
 
 
-class OnLoop:
-    """Owner of jobs whose tags are futures of one event loop: all that finish together wake it once."""
+class LoopCallback:
+    """Callback that resolves futures of one event loop, waking it once for all jobs that finish together."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def finished(self, jobs: Sequence[Job], rows: Columns, columns: Columns) -> None:
-        """See `Owner.finished`."""
-        self._loop.call_soon_threadsafe(_finish, jobs, columns)
+    def finished(
+        self, jobs: "Sequence[Job[asyncio.Future[Result]]]", rows: Columns, columns: Columns
+    ) -> None:
+        """See `JobCallback.finished`."""
+        self._loop.call_soon_threadsafe(_set_results, jobs, columns)
 
-    def failed(self, jobs: Sequence[Job], error: Exception) -> None:
-        """See `Owner.failed`."""
-        self._loop.call_soon_threadsafe(_fail, jobs, error)
+    def failed(self, jobs: "Sequence[Job[asyncio.Future[Result]]]", error: Exception) -> None:
+        """See `JobCallback.failed`."""
+        self._loop.call_soon_threadsafe(_set_exceptions, jobs, error)
 
 
-def joined(parts: Sequence[Columns]) -> Columns:
-    """Columns one after the other."""
+def concatenated(parts: Sequence[Columns]) -> Columns:
+    """Concatenate columns along the batch axis."""
     if len(parts) == 1:
         return parts[0]
     return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
 
-def _finish(jobs: Sequence[Job], columns: Columns) -> None:
+def _set_results(jobs: "Sequence[Job[asyncio.Future[Result]]]", columns: Columns) -> None:
     first = 0
     for job in jobs:
         if not job.tag.done():
@@ -123,7 +139,7 @@ def _finish(jobs: Sequence[Job], columns: Columns) -> None:
         first += len(job)
 
 
-def _fail(jobs: Sequence[Job], error: Exception) -> None:
+def _set_exceptions(jobs: "Sequence[Job[asyncio.Future[Result]]]", error: Exception) -> None:
     for job in jobs:
         if not job.tag.done():
             job.tag.set_exception(error)

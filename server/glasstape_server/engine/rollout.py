@@ -1,4 +1,4 @@
-"""New versions in the model folder: checked, warmed, then swapped in between two batches."""
+"""Roll-out of new model versions: load, check, warm up, and swap in between two batches."""
 
 import asyncio
 import logging
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 
 Announce = Callable[[Model], Awaitable[None]]
-"""Told of every version that may serve from now on."""
+"""Called with each version that starts to serve."""
 
 
 async def roll_out(repository: Repository, engine: Engine, device: Device, announce: Announce) -> bool:
-    """Look into the model folder once; returns whether another version became active.
+    """Poll the model folder once; return whether another version became active.
 
-    A version that fails its checks or its warm-up is refused with the reason, and what served before
-    goes on serving.
+    A version that fails its checks or its warm-up is rejected with the reason; the versions that served before
+    continue to serve.
     """
     before = {(r.name, r.version, r.stamp) for r in repository.refusals()}
     changed = False
@@ -29,30 +29,30 @@ async def roll_out(repository: Repository, engine: Engine, device: Device, annou
         try:
             await asyncio.to_thread(device.prepare, model)
             await engine.warm(model)
-        except Exception as error:  # any failure of foreign weights refuses them, none may stop the server
+        except Exception as error:  # a faulty artifact must not stop the server
             repository.refuse(model, f"warm-up failed: {error}")
             continue
         try:
             changed |= await asyncio.to_thread(repository.admit, model)
         except (ArtifactError, OSError) as error:
-            repository.refuse(model, f"cannot be kept: {error}", permanent=False)
+            repository.refuse(model, f"cannot be archived: {error}", permanent=False)
             continue
         await announce(model)
         log.info("model %s@%s is ready", model.ref.name, model.ref.version)
     changed |= await asyncio.to_thread(repository.follow_promotion)
     if changed:
-        _tell_active(repository.active)
+        _log_active(repository.active)
     for refusal in repository.refusals():
         if (refusal.name, refusal.version, refusal.stamp) not in before:
-            log.warning("model %s@%s refused: %s", refusal.name, refusal.version, refusal.reason)
+            log.warning("model %s@%s rejected: %s", refusal.name, refusal.version, refusal.reason)
     return changed
 
 
-def _tell_active(model: Model) -> None:
+def _log_active(model: Model) -> None:
     name = f"{model.ref.name}@{model.ref.version}"
     log.info("model %s is active", name)
     if not model.manifest.beats_base_rate:
-        log.warning("model %s did not beat its base rate", name)
+        log.warning("model %s is not better than its base rate", name)
     for check in model.manifest.checks:
         if not check.passed:
             log.warning("model %s failed %s: %s", name, check.name, check.text)
@@ -61,10 +61,10 @@ def _tell_active(model: Model) -> None:
 async def watch(
     repository: Repository, engine: Engine, device: Device, interval: float, announce: Announce
 ) -> None:
-    """Roll out for ever, every `interval` seconds."""
+    """Poll the model folder every `interval` seconds until canceled."""
     while True:
         await asyncio.sleep(interval)
         try:
             await roll_out(repository, engine, device, announce)
-        except Exception:  # whatever lies in the folder, the next look may find better
-            log.exception("the model folder could not be looked through")
+        except Exception:  # the next poll may find the folder repaired
+            log.exception("polling the model folder failed")

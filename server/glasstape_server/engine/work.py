@@ -1,4 +1,4 @@
-"""What the device can be asked to do with a batch of windows. Equal works share a batch."""
+"""Kinds of work that the device runs on a batch of windows. Equal works share a batch."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Float32s, Forecasts
-from glasstape_server.explain import catalogue, evidence
+from glasstape_server.explain import catalog, evidence
 from glasstape_server.explain.method import Attribution, BaselineKind, Request
 from glasstape_server.models.model import Model
 
@@ -18,7 +18,7 @@ Columns = tuple[NDArray[Any], ...]
 
 
 class Work(Protocol):
-    """Something to do with rows. Hashable; equal works may be run as one batch."""
+    """Computation on rows. Hashable; equal works may run as one batch."""
 
     @property
     def passes(self) -> int:
@@ -26,30 +26,33 @@ class Work(Protocol):
         ...
 
     def run(self, rows: Columns) -> Columns:
-        """Do it, on the device thread."""
+        """Compute the output columns of input columns, each (n, ...). Called on the device thread."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Predict with one pinned model version. Rows: windows. Columns: logits."""
+    """Predict with one pinned model version.
+
+    Input: windows (n, time, feature), float32. Output: logits (n, 3), float32.
+    """
 
     model: Model
 
     @property
     def passes(self) -> int:
-        """One forward."""
+        """One forward pass."""
         return 1
 
     @torch.no_grad()
     def run(self, rows: Columns) -> Columns:
-        """Logits of the windows."""
+        """Compute the logits; see `Work.run`."""
         return (self.model.network(torch.from_numpy(rows[0])).numpy(),)
 
 
 @dataclass(frozen=True, slots=True)
 class Maps:
-    """What came of explaining a batch; rows as they were asked for. NaN and -1 stand for "not defined"."""
+    """Explanations of a batch, in the order of the request. NaN and -1 mean undefined."""
 
     logits: Float32s  # (n, 3)
     values: Float32s  # (n, time, feature)
@@ -68,11 +71,11 @@ class Maps:
 
     @classmethod
     def of(cls, columns: Columns) -> "Maps":
-        """Name the columns that `Explain` gave."""
+        """Return the output columns of `Explain` by name."""
         return cls(*columns)
 
     def row(self, row: int) -> "Maps":
-        """The map of one row, as a batch of its own."""
+        """Return one row as a batch of one."""
         columns: list[Any] = [getattr(self, field.name) for field in fields(self)]
         rows: list[Any] = [None if column is None else column[row : row + 1] for column in columns]
         return Maps(*rows)
@@ -82,7 +85,7 @@ class Maps:
 class Explain:
     """Predict and explain with one pinned model version.
 
-    Rows: windows and, where each brings its own, baselines. Columns: the fields of `Maps`.
+    Input: windows and optionally baselines, both (n, time, feature), float32. Output: the fields of `Maps`.
     """
 
     model: Model
@@ -91,51 +94,57 @@ class Explain:
 
     def __post_init__(self) -> None:
         shape = self.model.window_shape
-        passes = catalogue.METHODS[self.request.method].passes(self.request.samples, shape)
-        if catalogue.baseline_of(self.request) is BaselineKind.BACKGROUND:
-            passes *= catalogue.background_count(self.model, self.request)
+        passes = catalog.METHODS[self.request.method].passes(self.request.samples, shape)
+        if catalog.baseline_of(self.request) is BaselineKind.BACKGROUND:
+            passes *= catalog.background_count(self.model, self.request)
         passes += evidence.passes(shape) if self.request.checked else 0
         object.__setattr__(self, "_passes", passes)
 
     @property
     def passes(self) -> int:
-        """As the method and its checks say."""
+        """Passes of the method and its checks."""
         return self._passes
 
     def run(self, rows: Columns) -> Columns:
-        """Explain the windows."""
+        """Explain the windows; see `Work.run`."""
         windows = torch.from_numpy(rows[0])
         baseline = torch.from_numpy(rows[1]) if len(rows) > 1 else None
-        asked = catalogue.rows_of(self.model, windows, baseline, self.request)
-        made = catalogue.explain(self.model, asked, self.request)
-        columns = _plain(made)
+        inputs = catalog.rows_of(self.model, windows, baseline, self.request)
+        attribution = catalog.explain(self.model, inputs, self.request)
+        columns = _columns(attribution)
+        stability = attribution.sign_stability
         if self.request.checked:
             mean = self.model.statistics.mean
-            found = evidence.hold_against(self.model.network, asked, mean, made, self.request)
+            checks = evidence.measure(self.model.network, inputs, mean, attribution, self.request)
             checked = (
-                found.sign_stability if made.sign_stability is None else made.sign_stability,
-                found.sign_agreement,
-                found.occlusion_correlation,
-                found.deletion,
-                found.random_deletion,
+                checks.sign_stability if stability is None else stability,
+                checks.sign_agreement,
+                checks.occlusion_correlation,
+                checks.deletion,
+                checks.random_deletion,
             )
             return (*columns, *(column.numpy() for column in checked))
-        return columns if made.sign_stability is None else (*columns, made.sign_stability.numpy())
+        return columns if stability is None else (*columns, stability.numpy())
 
 
-def _plain(made: Attribution) -> Columns:
-    rows = len(made.values)
-    nothing = np.full(rows, np.nan, np.float32)
-    native = made.native_shape or made.values.shape[1:]
+def _columns(attribution: Attribution) -> Columns:
+    rows = len(attribution.values)
+    undefined = np.full(rows, np.nan, np.float32)
+    foil, baseline, error = (
+        attribution.frozen.foil,
+        attribution.baseline_score,
+        attribution.completeness_error,
+    )
+    native = attribution.native_shape or attribution.values.shape[1:]
     return (
-        made.logits.numpy(),
-        made.values.numpy(),
-        made.frozen.target.numpy(),
-        np.full(rows, -1) if made.frozen.foil is None else made.frozen.foil.numpy(),
-        made.score.numpy(),
-        nothing if made.baseline_score is None else made.baseline_score.numpy(),
-        nothing if made.completeness_error is None else made.completeness_error.numpy(),
-        np.zeros(rows, np.int64) if made.samples is None else made.samples.numpy(),
+        attribution.logits.numpy(),
+        attribution.values.numpy(),
+        attribution.frozen.target.numpy(),
+        np.full(rows, -1) if foil is None else foil.numpy(),
+        attribution.score.numpy(),
+        undefined if baseline is None else baseline.numpy(),
+        undefined if error is None else error.numpy(),
+        np.zeros(rows, np.int64) if attribution.samples is None else attribution.samples.numpy(),
         np.full((rows, 2), native),
     )
 
@@ -147,7 +156,15 @@ def forecasts(
     queue_seconds: float = 0.0,
     compute_seconds: float = 0.0,
 ) -> Forecasts:
-    """Calibrate logits: probabilities, abstention and novelty. Numpy alone; any thread."""
+    """Calibrate logits into probabilities, with abstention and novelty. Safe on any thread.
+
+    Args:
+        model: that computed the logits.
+        windows: (n, time, feature), float32.
+        logits: (n, 3), float32.
+        queue_seconds: time in the queue.
+        compute_seconds: time on the device.
+    """
     probabilities = softmax(logits.astype(np.float64), model.manifest.temperature)
     return Forecasts(
         model=model.ref,

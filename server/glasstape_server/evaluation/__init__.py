@@ -1,1 +1,1 @@
-"""What a model is worth, as a sceptic would ask: walking forward, against baselines, with intervals."""
+"""Walk-forward evaluation with baselines, confidence intervals, returns and leak checks."""

@@ -1,4 +1,4 @@
-"""Candidates on folds: each learns, is calibrated on validation alone, and speaks about the test."""
+"""Training and calibration of every candidate on every fold, and its predictions for the test windows."""
 
 import signal
 from collections.abc import Callable, Iterable
@@ -14,178 +14,185 @@ from threadpoolctl import threadpool_limits
 
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Direction, Float32s, Floats, Ints
-from glasstape_server.evaluation.baselines import LEARNED, RULES, LearnedBaseline, stated_by_rule
+from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
 from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.training import calibrate
-from glasstape_server.training.batches import Batches, Normalisation
 from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.examples import DatasetExamples, Normalization
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
 SHUFFLED = "shuffled:"
-"""Prefix of a candidate that learns from labels in random order: an alarm, no candidate."""
+"""Prefix of a candidate that trains on shuffled labels, for a leak check."""
 PATIENCE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to walk forward."""
+class EvaluationPlan:
+    """Candidates and folds of an evaluation."""
 
     candidates: tuple[str, ...]
-    """Networks and baselines; `shuffled:NETWORK` learns from labels in random order."""
+    """Networks and baselines; `shuffled:NETWORK` trains on shuffled labels."""
     folds: int = 5
     seeds: int = 1
     epochs: int = 10
     windows: int = 200_000
-    """Training windows of one fit, drawn at random out of the fold's; validation has as many at most."""
+    """Largest number of training windows per fit, drawn at random from the fold's; likewise of validation windows."""
     rule: LabelRule = field(default_factory=LabelRule)
 
     def __post_init__(self) -> None:
-        known = {*ARCHITECTURES, *RULES, *LEARNED}
+        known = {*ARCHITECTURES, *RULES, *CLASSIFIERS}
         unknown = [name for name in self.candidates if name.removeprefix(SHUFFLED) not in known]
         if unknown:
             raise ValueError(f"candidates: must be of {', '.join(sorted(known))}, has {', '.join(unknown)}")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One candidate on one fold."""
+class FoldTask:
+    """One candidate on one fold with one seed."""
 
     folder: Path
-    plan: Plan
+    """Of the saved data set."""
+    plan: EvaluationPlan
     candidate: str
     fold: int
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What one candidate said on one fold."""
+class FoldResult:
+    """Predictions of one candidate on one fold."""
 
-    job: Job
-    stated: Float32s
-    """(n, 3) calibrated probabilities of the test windows."""
+    task: FoldTask
+    probabilities: Float32s
+    """Calibrated probabilities of the test windows, (n, 3)."""
     probabilistic: bool
-    validation: Float32s
-    """(m, 3) the same of the validation windows."""
+    """Whether the candidate predicts probabilities, not only classes."""
+    validation_probabilities: Float32s
+    """Calibrated probabilities of the validation windows, (m, 3)."""
     validation_labels: Ints
-    """(m,)"""
+    """Class indices of the validation windows, (m,)."""
     labels: Ints
-    """(n,) of the test windows."""
+    """Class indices of the test windows, (n,)."""
     returns: Floats
-    """(n,) log returns that decided them."""
+    """Log returns that determined them, (n,)."""
     shares: Floats
-    """(3,) class shares in training."""
+    """Class shares in training, (3,)."""
     k: float
-    """Threshold of the label rule, fitted on training."""
+    """Threshold of the label rule, fitted on training windows."""
     temperature: float
     threshold: float
-    """Confidence below which the candidate abstains, from validation."""
+    """Confidence below which the candidate abstains, fitted on validation windows."""
 
 
-Progress = Callable[[int, int], None]
-"""Told how many fits are done, of how many."""
+ProgressCallback = Callable[[int, int], None]
+"""Called with the number of finished fits and of all fits."""
 
 
 def run(
-    everything: Dataset,
-    plan: Plan,
+    data: Dataset,
+    plan: EvaluationPlan,
     folder: Path,
     processes: int,
-    progress: Progress = lambda done, of: None,
-) -> list[Answer]:
-    """Let every candidate learn and speak on every fold.
+    on_progress: ProgressCallback = lambda done, total: None,
+) -> list[FoldResult]:
+    """Fit and test every candidate on every fold.
 
     Args:
-        everything: labelled windows.
-        plan: what to do.
-        folder: an empty one, for what the processes share.
-        processes: fits at once; 1: in this process.
-        progress: told after each fit.
+        data: labeled windows.
+        plan: candidates and folds.
+        folder: empty folder for data shared between processes.
+        processes: fits at once; 1 for no further process.
+        on_progress: called after each fit.
 
     Raises:
         ValueError: too little data.
     """
-    list(folds(everything, plan.folds, plan.rule.bars_ahead))  # refuses before anything is written
-    everything.save(folder)
-    jobs = [
-        Job(folder, plan, candidate, fold, seed)
+    list(folds(data, plan.folds, plan.rule.bars_ahead))  # raises before anything is written
+    data.save(folder)
+    tasks = [
+        FoldTask(folder, plan, candidate, fold, seed)
         for fold in range(plan.folds)
         for candidate in plan.candidates
         for seed in range(1 if candidate in RULES else plan.seeds)
     ]
     if processes == 1:
-        return _told(map(answer, jobs), len(jobs), progress)
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_alone) as pool:
-        return _told(pool.map(answer, jobs), len(jobs), progress)
+        return _collect(map(run_task, tasks), len(tasks), on_progress)
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_initialize_process) as pool:
+        return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
 
 
-def _told(answers: Iterable[Answer], count: int, progress: Progress) -> list[Answer]:
-    done = []
-    for found in answers:
-        done.append(found)
-        progress(len(done), count)
-    return done
+def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCallback) -> list[FoldResult]:
+    collected = []
+    for result in results:
+        collected.append(result)
+        on_progress(len(collected), count)
+    return collected
 
 
-def _alone() -> None:
-    """Each process uses one core: linear algebra would take all of them in every process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, too, and says so
+def _initialize_process() -> None:
+    """Restrict a worker to one core, and leave SIGINT to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
     torch.set_num_threads(1)
 
 
-def answer(job: Job) -> Answer:
-    """Learn, calibrate, speak."""
-    plan = job.plan
-    everything = Dataset.open(job.folder)
-    fold = list(folds(everything, plan.folds, plan.rule.bars_ahead))[job.fold]
-    training = fold.training.sampled(plan.windows, job.seed)
+def run_task(task: FoldTask) -> FoldResult:
+    """Fit one candidate on one fold, calibrate it, and predict the test windows.
+
+    Raises:
+        ValueError: a class has no training window.
+    """
+    plan = task.plan
+    data = Dataset.open(task.folder)
+    fold = list(folds(data, plan.folds, plan.rule.bars_ahead))[task.fold]
+    training = fold.training.sampled(plan.windows, task.seed)
     rule = fold.training.fitted(plan.rule)
     labels, (test_labels, returns) = training.labels(rule), fold.test.outcomes(rule)
-    validation = fold.validation.sampled(plan.windows, job.seed)
+    validation = fold.validation.sampled(plan.windows, task.seed)
     validation_labels = validation.labels(rule)
     shares = np.bincount(labels, minlength=3) / len(labels)
     if not shares.all():
         missing = ", ".join(d.name for d in Direction if not shares[d])
         raise ValueError(
-            f"fold {job.fold + 1}: no training window is {missing}; use more data or fewer folds"
+            f"fold {task.fold + 1}: no training window is {missing}; use more data or fewer folds"
         )
     temperature, probabilistic = 1.0, True
-    if job.candidate in RULES:
-        said, probabilistic = stated_by_rule(job.candidate, fold.test, shares, rule)
-        validated, _ = stated_by_rule(job.candidate, validation, shares, rule)
+    if task.candidate in RULES:
+        tested, probabilistic = rule_probabilities(task.candidate, fold.test, shares, rule)
+        validated, _ = rule_probabilities(task.candidate, validation, shares, rule)
     else:
-        validation_logits, logits = _learnt(
-            job, (training, labels), (validation, validation_labels), fold.test
+        validation_logits, test_logits = _fit_logits(
+            task, (training, labels), (validation, validation_labels), fold.test
         )
         temperature = calibrate.fit_temperature(validation_logits, validation_labels)
-        validated, said = (softmax(part, temperature) for part in (validation_logits, logits))
+        validated = softmax(validation_logits, temperature)
+        tested = softmax(test_logits, temperature)
     threshold = calibrate.thresholds(validated, validation_labels).abstain
-    return Answer(
-        job, said.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,
+    return FoldResult(
+        task, tested.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,
         test_labels, returns, shares, rule.k, temperature, threshold,
     )  # fmt: skip
 
 
-def _learnt(
-    job: Job, training: tuple[Dataset, Ints], validation: tuple[Dataset, Ints], test: Dataset
+def _fit_logits(
+    task: FoldTask, training: tuple[Dataset, Ints], validation: tuple[Dataset, Ints], test: Dataset
 ) -> tuple[Floats, Floats]:
-    """Logits of validation and test."""
-    name = job.candidate.removeprefix(SHUFFLED)
-    if name != job.candidate:
-        random = np.random.default_rng(job.seed)
+    """Fit a candidate; return its logits of validation and test windows, (n, 3) each."""
+    name = task.candidate.removeprefix(SHUFFLED)
+    if name != task.candidate:
+        random = np.random.default_rng(task.seed)
         training = training[0], random.permutation(training[1])
         validation = validation[0], random.permutation(validation[1])
-    if name in LEARNED:
-        baseline = LearnedBaseline(name, job.seed)
-        baseline.learn(*training)
+    if name in CLASSIFIERS:
+        baseline = ClassifierBaseline(name, task.seed)
+        baseline.fit(*training)
         return baseline.logits(validation[0]), baseline.logits(test)
-    normalisation = Normalisation.of(training[0])
-    examples = Batches(*training, normalisation), Batches(*validation, normalisation)
+    normalization = Normalization.of(training[0])
+    examples = DatasetExamples(*training, normalization), DatasetExamples(*validation, normalization)
     make = partial(build, name, default_config(name, *test.window_shape))
-    options = FitOptions(seed=job.seed, epochs=job.plan.epochs, patience=PATIENCE)
+    options = FitOptions(seed=task.seed, epochs=task.plan.epochs, patience=PATIENCE)
     network = fit(make, *examples, options)
-    unlabelled = Batches(test, np.zeros(len(test), dtype=np.int64), normalisation)
-    return logits_of(network, examples[1]), logits_of(network, unlabelled)
+    unlabeled = DatasetExamples(test, np.zeros(len(test), dtype=np.int64), normalization)
+    return logits_of(network, examples[1]), logits_of(network, unlabeled)

@@ -1,9 +1,8 @@
-"""Prediction sets, and how often they really held what came.
+"""Conformal prediction sets and their realized coverage.
 
-Split conformal prediction (Vovk, Gammerman and Shafer 2005; Sadinle, Lei and Wasserman 2019 for the least
-ambiguous sets): thresholds from validation, so that sets would hold the truth with the wanted probability if
-tomorrow were like yesterday. Markets do not promise that, so nothing is guaranteed here: the table says what was
-realised. Near chance almost every set holds every class.
+Split conformal prediction (Vovk, Gammerman and Shafer 2005; Sadinle, Lei and Wasserman 2019 for the least ambiguous
+sets), with thresholds fitted on validation windows. Coverage is guaranteed for exchangeable data only, which market
+data is not. Near chance level almost every set contains all classes.
 """
 
 from collections.abc import Sequence
@@ -11,46 +10,47 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.evaluation.candidates import Answer
+from glasstape_server.evaluation.candidates import FoldResult
 
-WANTED = (0.5, 0.8, 0.9)
+NOMINAL = (0.5, 0.8, 0.9)
+"""Nominal coverages, 0-1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
-    """Sets of one wanted probability."""
+class SetCoverage:
+    """Prediction sets of one nominal coverage."""
 
-    wanted: float
-    realised: float
-    """Share of sets that held what came."""
+    nominal: float
+    realized: float
+    """Share of sets that contain the realized class."""
     size: float
-    """Classes in a set, on average."""
+    """Mean number of classes in a set."""
     full: float
-    """Share of sets that hold all three."""
+    """Share of sets with all three classes."""
     empty: float
+    """Share of empty sets."""
 
 
-def coverages(answers: Sequence[Answer]) -> tuple[Coverage, ...]:
-    """Sets of all test windows, each with the threshold of its own fold's validation."""
-    return tuple(_coverage(answers, wanted) for wanted in WANTED)
+def coverages(results: Sequence[FoldResult]) -> tuple[SetCoverage, ...]:
+    """Return the coverage of sets of all test windows, each with the threshold of its fold."""
+    return tuple(_coverage(results, nominal) for nominal in NOMINAL)
 
 
-def _coverage(answers: Sequence[Answer], wanted: float) -> Coverage:
-    sets = [answer.stated >= _threshold(answer, wanted) for answer in answers]
-    held = [made[np.arange(len(made)), a.labels] for made, a in zip(sets, answers, strict=True)]
+def _coverage(results: Sequence[FoldResult], nominal: float) -> SetCoverage:
+    sets = [result.probabilities >= _threshold(result, nominal) for result in results]
+    contains = [each[np.arange(len(each)), r.labels] for each, r in zip(sets, results, strict=True)]
     size = np.concatenate(sets).sum(axis=1)
-    return Coverage(
-        wanted,
-        float(np.concatenate(held).mean()),
+    return SetCoverage(
+        nominal,
+        float(np.concatenate(contains).mean()),
         float(size.mean()),
         float((size == 3).mean()),
         float((size == 0).mean()),
     )
 
 
-def _threshold(answer: Answer, wanted: float) -> float:
-    said = np.sort(answer.validation[np.arange(len(answer.validation_labels)), answer.validation_labels])[
-        ::-1
-    ]
-    place = min(len(said), int(np.ceil((len(said) + 1) * wanted)))
-    return float(said[place - 1])
+def _threshold(result: FoldResult, nominal: float) -> float:
+    rows = np.arange(len(result.validation_labels))
+    scores = np.sort(result.validation_probabilities[rows, result.validation_labels])[::-1]
+    rank = min(len(scores), int(np.ceil((len(scores) + 1) * nominal)))
+    return float(scores[rank - 1])

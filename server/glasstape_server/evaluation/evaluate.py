@@ -1,24 +1,28 @@
-"""One evaluation: every candidate on every fold, judged, compared, and tried for leaks."""
+"""Evaluation: metrics, returns and leak checks of every candidate over all folds."""
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.values import Direction, Floats, Ints
-from glasstape_server.evaluation import alarms, candidates
-from glasstape_server.evaluation.alarms import Alarm
-from glasstape_server.evaluation.baselines import LEARNED, RULES
-from glasstape_server.evaluation.candidates import SHUFFLED, Answer, Plan
-from glasstape_server.evaluation.conformal import Coverage, coverages
-from glasstape_server.evaluation.costs import Earned, earned, positions
-from glasstape_server.evaluation.figures import BLOCK, Estimate, Figures, Predicted, TooFewDays
-from glasstape_server.evaluation.simulated import calibrated_ece
+from glasstape_server.evaluation import candidates, leak_checks
+from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES
+from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan, FoldResult
+from glasstape_server.evaluation.conformal import coverages
+from glasstape_server.evaluation.evaluation_result import CandidateResult, Evaluation, SelectivePoint
+from glasstape_server.evaluation.metrics import (
+    BLOCK,
+    IntervalEstimate,
+    LabeledPredictions,
+    MetricEstimates,
+    TooFewDaysError,
+)
+from glasstape_server.evaluation.simulated import ece_if_calibrated
+from glasstape_server.evaluation.strategy_returns import positions, strategy_returns
 from glasstape_server.evaluation.walk_forward import folds
-from glasstape_server.models.manifest import Reliability
 from glasstape_server.storage import temporary
 from glasstape_server.training.calibrate import (
     classwise_calibration_error,
@@ -27,255 +31,196 @@ from glasstape_server.training.calibrate import (
 )
 from glasstape_server.training.dataset import Dataset
 
-KEPT_SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
-"""Shares of the surest windows at which a coverage curve is told."""
-BASELINES = (*RULES, *LEARNED)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The surest windows: how many, and how often they were right."""
-
-    confidence: float
-    """Least confidence among them."""
-    coverage: float
-    """Share of all windows."""
-    accuracy: float
-    hit_rate: float
-    """Of those that say UP or DOWN; 0 if none does."""
-    calls: int
-    """How many say so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One candidate."""
-
-    name: str
-    figures: dict[str, Estimate]
-    """On symbols that were trained on."""
-    held_out: dict[str, Estimate]
-    """On symbols that never were; empty where there are too few days or none is held out."""
-    beyond: dict[str, dict[str, Estimate]]
-    """Baseline -> figure -> how much better: accuracy, and where both state probabilities log loss saved."""
-    beaten: dict[str, bool]
-    """Baseline -> whether the whole interval says so, in log loss, or else in accuracy."""
-    kept: tuple[Kept, ...]
-    abstaining: Kept
-    """What is left above the thresholds that validation chose."""
-    reliability: tuple[Reliability, ...]
-    ece_before: float
-    """Top-label, of the same logits at temperature 1."""
-    classwise_ece_before: float
-    classwise_ece: float
-    ece_if_calibrated: Estimate | None
-    """Of perfectly calibrated outcomes with the same clusters of days."""
-    conformal: tuple[Coverage, ...]
-    earned: Earned
-    temperatures: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """All of it."""
-
-    windows: int
-    tested: int
-    """Test windows of symbols that were trained on."""
-    tested_held_out: int
-    symbols: int
-    held_out: tuple[str, ...]
-    days: int
-    class_shares: tuple[float, float, float]
-    """Of the test windows."""
-    thresholds: tuple[float, ...]
-    """k of each fold."""
-    judged: tuple[Judged, ...]
-    alarms: tuple[Alarm, ...]
+COVERAGES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02)
+"""Shares of the windows of highest confidence at which accuracy is reported."""
+BASELINES = (*RULES, *CLASSIFIERS)
 
 
 def evaluate(
-    everything: Dataset,
-    plan: Plan,
+    data: Dataset,
+    plan: EvaluationPlan,
     cost: float,
     processes: int = 1,
     block: int = BLOCK,
-    progress: candidates.Progress = lambda done, of: None,
+    on_progress: candidates.ProgressCallback = lambda done, total: None,
 ) -> Evaluation:
-    """Walk forward.
+    """Evaluate candidates by walk-forward.
 
     Args:
-        everything: labelled windows.
+        data: labeled windows.
         plan: candidates and folds.
-        cost: of every change of a position, as a share of the price.
+        cost: of a change of position, as a share of the price.
         processes: fits at once.
-        block: days that are drawn together, at least as many as a label looks ahead.
-        progress: told after each fit.
+        block: days per bootstrap block, at least as many as a label looks ahead.
+        on_progress: called after each fit.
 
     Raises:
         ValueError: too little data.
     """
     folder = temporary.create_folder("evaluation")
     try:
-        answers = candidates.run(everything, plan, folder, processes, progress)
+        results = candidates.run(data, plan, folder, processes, on_progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    bench = _Bench(everything, plan, cost, block)
-    by_name = {name: [a for a in answers if a.job.candidate == name] for name in plan.candidates}
-    figures = {name: bench.figures(found) for name, found in by_name.items()}
-    judged = [
-        bench.judge(name, found, figures) for name, found in by_name.items() if not name.startswith(SHUFFLED)
-    ]
-    honest = {name: found for name, found in figures.items() if not name.startswith(SHUFFLED)}
-    rang = [alarms.too_good(honest)]
-    rang += [
-        alarms.shuffled(name.removeprefix(SHUFFLED), found)
-        for name, found in figures.items()
-        if name not in honest
+    evaluator = _Evaluator(data, plan, cost, block)
+    by_name = {name: [r for r in results if r.task.candidate == name] for name in plan.candidates}
+    metrics = {name: evaluator.metrics(own) for name, own in by_name.items()}
+    unshuffled = {name: own for name, own in metrics.items() if not name.startswith(SHUFFLED)}
+    judged = [evaluator.candidate(name, by_name[name], metrics) for name in unshuffled]
+    checks = [leak_checks.implausible_accuracy(unshuffled)]
+    checks += [
+        leak_checks.shuffled_labels(name.removeprefix(SHUFFLED), own)
+        for name, own in metrics.items()
+        if name not in unshuffled
     ]
     return Evaluation(
-        len(everything),
-        bench.tested,
-        bench.tested_held_out,
-        len(everything.symbols),
-        tuple(s for number, s in enumerate(everything.symbols) if number in bench.never),
-        figures[judged[0].name].days,
-        bench.class_shares(answers),
-        tuple(round(next(a.k for a in answers if a.job.fold == n), 6) for n in range(plan.folds)),
+        len(data),
+        evaluator.tested,
+        evaluator.tested_held_out,
+        len(data.symbols),
+        tuple(s for number, s in enumerate(data.symbols) if number in evaluator.held_out_symbols),
+        metrics[judged[0].name].days,
+        evaluator.class_shares(results),
+        tuple(round(next(r.k for r in results if r.task.fold == n), 6) for n in range(plan.folds)),
         tuple(judged),
-        tuple(rang),
+        tuple(checks),
     )
 
 
-class _Bench:
-    """What all candidates of an evaluation share: test windows, and which symbols were never trained on."""
+class _Evaluator:
+    """Test windows of all folds, and the metrics of candidates on them."""
 
-    def __init__(self, everything: Dataset, plan: Plan, cost: float, block: int) -> None:
+    def __init__(self, data: Dataset, plan: EvaluationPlan, cost: float, block: int) -> None:
         self._plan, self._cost, self._block = plan, cost, block
-        tests = [fold.test for fold in folds(everything, plan.folds, plan.rule.bars_ahead)]
-        self._never = [test.never_trained() for test in tests]
-        self._time = [test.close_time for test in tests]
+        tests = [fold.test for fold in folds(data, plan.folds, plan.rule.bars_ahead)]
+        self._held_out = [test.held_out_mask() for test in tests]
+        self._close_time = [test.close_time for test in tests]
         self._symbol = [test.symbol for test in tests]
-        self.never = set(np.concatenate(self._symbol)[np.concatenate(self._never)].tolist())
-        self.tested_held_out = int(sum(mask.sum() for mask in self._never))
+        symbols = np.concatenate(self._symbol)[np.concatenate(self._held_out)]
+        self.held_out_symbols = set(symbols.tolist())
+        """Numbers of the held-out symbols."""
+        self.tested_held_out = int(sum(mask.sum() for mask in self._held_out))
         self.tested = sum(map(len, tests)) - self.tested_held_out
 
-    def class_shares(self, answers: Sequence[Answer]) -> tuple[float, float, float]:
-        """Of the test windows of all folds."""
-        first = {a.job.fold: a.labels for a in answers}
-        down, flat, up = np.bincount(np.concatenate(list(first.values())), minlength=3) / sum(
-            map(len, first.values())
-        )
+    def class_shares(self, results: Sequence[FoldResult]) -> tuple[float, float, float]:
+        """Return the class shares of the test windows of all folds."""
+        by_fold = {r.task.fold: r.labels for r in results}
+        labels = np.concatenate(list(by_fold.values()))
+        down, flat, up = np.bincount(labels, minlength=3) / len(labels)
         return round(float(down), 6), round(float(flat), 6), round(float(up), 6)
 
-    def figures(self, answers: Sequence[Answer], *, held_out: bool = False) -> Figures:
-        """Of one candidate."""
-        return Figures(self._predicted(answers, held_out), self._block)
+    def metrics(self, results: Sequence[FoldResult], *, held_out: bool = False) -> MetricEstimates:
+        """Return the metrics of one candidate."""
+        return MetricEstimates(self._predictions(results, held_out), self._block)
 
-    def judge(self, name: str, answers: Sequence[Answer], figures: dict[str, Figures]) -> Judged:
-        """Everything that is said of one candidate."""
-        own, predicted = figures[name], self._predicted(answers, False)
-        beyond = {
-            baseline: _beyond(own, figures[baseline])
+    def candidate(
+        self, name: str, results: Sequence[FoldResult], metrics: dict[str, MetricEstimates]
+    ) -> CandidateResult:
+        """Return the result of one candidate, given the metrics of all."""
+        own, predicted = metrics[name], self._predictions(results, False)
+        differences = {
+            baseline: _differences(own, metrics[baseline])
             for baseline in BASELINES
-            if baseline in figures and baseline != name
+            if baseline in metrics and baseline != name
         }
-        thresholds = self._concatenated(answers, [np.full(len(a.labels), a.threshold) for a in answers])
-        sure = predicted.stated.max(axis=1)
-        levels = [float(np.quantile(sure, 1 - share)) if share < 1 else 0.0 for share in KEPT_SHARES]
-        return Judged(
+        significant = {
+            baseline: each.get("log_loss_gain", each["accuracy"]).low > 0
+            for baseline, each in differences.items()
+        }
+        thresholds = self._concatenated(results, [np.full(len(r.labels), r.threshold) for r in results])
+        confidence = predicted.probabilities.max(axis=1)
+        levels = [float(np.quantile(confidence, 1 - share)) if share < 1 else 0.0 for share in COVERAGES]
+        has = own.probabilistic
+        return CandidateResult(
             name,
             own.estimates,
-            self._held_out(answers),
-            beyond,
-            {
-                baseline: found.get("log_loss_saved", found["accuracy"]).low > 0
-                for baseline, found in beyond.items()
-            },
-            tuple(_kept(predicted, sure >= level, level) for level in levels) if own.probabilistic else (),
-            _kept(predicted, sure >= thresholds, float(np.mean([a.threshold for a in answers]))),
-            reliability(sure, predicted.winner == predicted.labels) if own.probabilistic else (),
-            *self._errors_before(answers, predicted),
-            classwise_calibration_error(predicted.stated, predicted.labels) if own.probabilistic else 0.0,
-            self._yardstick(answers) if own.probabilistic else None,
-            coverages(answers) if own.probabilistic else (),
-            earned(
-                positions(predicted.stated, thresholds),
-                self._concatenated(answers, [a.returns for a in answers]),
+            self._held_out_metrics(results),
+            differences,
+            significant,
+            tuple(_selective(predicted, confidence >= level, level) for level in levels) if has else (),
+            _selective(predicted, confidence >= thresholds, float(np.mean([r.threshold for r in results]))),
+            reliability(confidence, predicted.winner == predicted.labels) if has else (),
+            *self._uncalibrated_errors(results, predicted),
+            classwise_calibration_error(predicted.probabilities, predicted.labels) if has else 0.0,
+            self._ece_if_calibrated(results) if has else None,
+            coverages(results) if has else (),
+            strategy_returns(
+                positions(predicted.probabilities, thresholds),
+                self._concatenated(results, [r.returns for r in results]),
                 predicted.close_time,
-                self._series(answers),
+                self._series(results),
                 self._plan.rule,
                 self._cost,
                 self._block,
             ),
-            tuple(round(a.temperature, 4) for a in answers),
+            tuple(round(r.temperature, 4) for r in results),
         )
 
-    def _errors_before(self, answers: Sequence[Answer], predicted: Predicted) -> tuple[float, float]:
-        """Top-label and classwise ECE without temperatures."""
+    def _uncalibrated_errors(
+        self, results: Sequence[FoldResult], predicted: LabeledPredictions
+    ) -> tuple[float, float]:
+        """Return top-label and classwise ECE at temperature 1."""
         if not predicted.probabilistic:
             return 0.0, 0.0
-        # Of softmax(logits / T), T times the logarithm is the logits again, but for a constant.
-        logits = [np.log(np.maximum(a.stated.astype(np.float64), 1e-12)) * a.temperature for a in answers]
-        before = self._concatenated(answers, [softmax(part, 1.0) for part in logits])
+        # T log(softmax(logits / T)) equals the logits up to a constant.
+        logits = [
+            np.log(np.maximum(r.probabilities.astype(np.float64), 1e-12)) * r.temperature for r in results
+        ]
+        uncalibrated = self._concatenated(results, [softmax(part, 1.0) for part in logits])
         return (
-            expected_calibration_error(before, predicted.labels),
-            classwise_calibration_error(before, predicted.labels),
+            expected_calibration_error(uncalibrated, predicted.labels),
+            classwise_calibration_error(uncalibrated, predicted.labels),
         )
 
-    def _yardstick(self, answers: Sequence[Answer]) -> Estimate:
-        """ECE of perfectly calibrated outcomes; of one seed, because all seeds share their outcomes."""
-        first = [answer for answer in answers if answer.job.seed == 0]
-        predicted = self._predicted(first, False)
-        return calibrated_ece(predicted, Figures(predicted, self._block).day)
+    def _ece_if_calibrated(self, results: Sequence[FoldResult]) -> IntervalEstimate:
+        """Simulate with one seed, because all seeds share their outcomes."""
+        predicted = self._predictions([r for r in results if r.task.seed == 0], False)
+        return ece_if_calibrated(predicted, MetricEstimates(predicted, self._block).day)
 
-    def _held_out(self, answers: Sequence[Answer]) -> dict[str, Estimate]:
-        if not self.never:
+    def _held_out_metrics(self, results: Sequence[FoldResult]) -> dict[str, IntervalEstimate]:
+        if not self.held_out_symbols:
             return {}
         try:
-            return self.figures(answers, held_out=True).estimates
-        except TooFewDays:  # nothing is said without an interval
+            return self.metrics(results, held_out=True).estimates
+        except TooFewDaysError:  # no metric is reported without an interval
             return {}
 
-    def _predicted(self, answers: Sequence[Answer], held_out: bool) -> Predicted:
+    def _predictions(self, results: Sequence[FoldResult], held_out: bool) -> LabeledPredictions:
         def of(parts: list[np.ndarray]) -> np.ndarray:
-            return self._concatenated(answers, parts, held_out)
+            return self._concatenated(results, parts, held_out)
 
-        return Predicted(
-            of([a.stated.astype(np.float64) for a in answers]),
-            of([a.labels for a in answers]),
-            of([self._time[a.job.fold] for a in answers]),
-            of([np.tile(a.shares, (len(a.labels), 1)) for a in answers]),
-            answers[0].probabilistic,
+        return LabeledPredictions(
+            of([r.probabilities.astype(np.float64) for r in results]),
+            of([r.labels for r in results]),
+            of([self._close_time[r.task.fold] for r in results]),
+            of([np.tile(r.shares, (len(r.labels), 1)) for r in results]),
+            results[0].probabilistic,
         )
 
     def _concatenated(
-        self, answers: Sequence[Answer], parts: Sequence[np.ndarray], held_out: bool = False
+        self, results: Sequence[FoldResult], parts: Sequence[np.ndarray], held_out: bool = False
     ) -> np.ndarray:
-        masks = [self._never[a.job.fold] == held_out for a in answers]
+        masks = [self._held_out[r.task.fold] == held_out for r in results]
         return np.concatenate([part[mask] for part, mask in zip(parts, masks, strict=True)])
 
-    def _series(self, answers: Sequence[Answer]) -> Ints:
-        """A number for each symbol, seed and fold: a position is not carried from one to another."""
+    def _series(self, results: Sequence[FoldResult]) -> Ints:
+        """Return a number for each symbol, seed and fold, between which no position is carried over, (n,)."""
         size = max(int(part.max()) for part in self._symbol) + 1
-        return self._concatenated(
-            answers,
-            [
-                (a.job.fold * self._plan.seeds + a.job.seed) * size
-                + self._symbol[a.job.fold].astype(np.int64)
-                for a in answers
-            ],
-        )
+        numbers = [
+            (r.task.fold * self._plan.seeds + r.task.seed) * size + self._symbol[r.task.fold].astype(np.int64)
+            for r in results
+        ]
+        return self._concatenated(results, numbers)
 
 
-def _beyond(own: Figures, other: Figures) -> dict[str, Estimate]:
-    found = {"accuracy": own.beyond(other, "accuracy")}
-    if own.probabilistic and other.probabilistic:
-        found["log_loss_saved"] = own.beyond(other, "log_loss_gained")
-    return found
+def _differences(own: MetricEstimates, baseline: MetricEstimates) -> dict[str, IntervalEstimate]:
+    differences = {"accuracy": own.difference(baseline, "accuracy")}
+    if own.probabilistic and baseline.probabilistic:
+        differences["log_loss_gain"] = own.difference(baseline, "log_loss_gain")
+    return differences
 
 
-def _kept(predicted: Predicted, chosen: NDArray[np.bool_], level: float) -> Kept:
+def _selective(predicted: LabeledPredictions, chosen: NDArray[np.bool_], level: float) -> SelectivePoint:
     winner, labels = predicted.winner[chosen], predicted.labels[chosen]
     calls = winner != Direction.FLAT
     hit = winner == labels
@@ -283,4 +228,4 @@ def _kept(predicted: Predicted, chosen: NDArray[np.bool_], level: float) -> Kept
     def share(of: Floats | NDArray[np.bool_]) -> float:
         return float(of.mean()) if len(of) else 0.0
 
-    return Kept(level, float(chosen.mean()), share(hit), share(hit[calls]), int(calls.sum()))
+    return SelectivePoint(level, float(chosen.mean()), share(hit), share(hit[calls]), int(calls.sum()))

@@ -1,4 +1,4 @@
-"""An evaluation on paper: metrics.json for programs, report.html for people."""
+"""Reports of an evaluation: metrics.json, report.html, and a table in Markdown."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glasstape_server.evaluation import plots
-from glasstape_server.evaluation.evaluate import Evaluation
-from glasstape_server.evaluation.figures import Estimate
+from glasstape_server.evaluation.evaluation_result import Evaluation
+from glasstape_server.evaluation.metrics import IntervalEstimate
 from glasstape_server.models.manifest import Reliability
 from glasstape_server.storage import files
 
@@ -19,12 +19,15 @@ REPORT = "report.html"
 
 
 def write(evaluation: Evaluation, about: Mapping[str, str], folder: Path) -> Path:
-    """Write both files to `folder`, each whole; return the path of the report.
+    """Write metrics.json and report.html, each whole or not at all; return the path of the report.
 
     Args:
-        evaluation: what was found.
-        about: data and plan in words, by title.
-        folder: made if it is not there; an earlier report in it is replaced.
+        evaluation: to report.
+        about: description of data and plan, by title.
+        folder: created if missing; an earlier report in it is replaced.
+
+    Raises:
+        OSError: the files cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     contents = {METRICS: to_json(evaluation, about), REPORT: to_html(evaluation, about)}
@@ -34,76 +37,77 @@ def write(evaluation: Evaluation, about: Mapping[str, str], folder: Path) -> Pat
 
 
 def to_json(evaluation: Evaluation, about: Mapping[str, str]) -> str:
-    """Everything, for programs."""
+    """Return the evaluation as JSON."""
     everything = {"about": dict(about), **asdict(evaluation)}
-    return json.dumps(everything, indent=1, ensure_ascii=False, default=_plain) + "\n"
+    return json.dumps(everything, indent=1, ensure_ascii=False, default=_json_value) + "\n"
 
 
 def to_html(evaluation: Evaluation, about: Mapping[str, str]) -> str:
-    """One page with tables and plots, without scripts and without anything from elsewhere."""
+    """Return a self-contained HTML page with tables and plots, without scripts."""
     environment = Environment(
         loader=PackageLoader("glasstape_server.evaluation", ""), autoescape=True, undefined=StrictUndefined
     )
     environment.filters.update(percent=_percent, number=_number, points=_points)
-    pictures = {
+    plot = {
         "reliability": plots.reliability(evaluation),
         "coverage": plots.coverage(evaluation),
-        "gained": plots.gained(evaluation),
+        "log_loss_gain": plots.log_loss_gain(evaluation),
     }
-    return environment.get_template("report.html.j2").render(e=evaluation, about=about, pictures=pictures)
+    return environment.get_template("report.html.j2").render(e=evaluation, about=about, plots=plot)
 
 
 def to_text(evaluation: Evaluation) -> str:
-    """The main table in Markdown."""
+    """Return the main table in Markdown."""
     lines = [
-        "| candidate | accuracy | base rate | macro-F1 | MCC | log loss saved against prior | Brier | ECE | ECE if "
-        "calibrated | not beaten |",
+        "| candidate | accuracy | base rate | macro-F1 | MCC | log loss gain | Brier | ECE | ECE if calibrated | "
+        "not significantly better than |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for judged in evaluation.judged:
-        f: dict[str, Any] = dict(judged.figures)
+    for candidate in evaluation.candidates:
+        f: dict[str, Any] = dict(candidate.metrics)
         cells = [
-            judged.name,
+            candidate.name,
             _percent(f["accuracy"]),
             f"{f['base_rate'].value:.2%}",
             _number(f["macro_f1"], 3),
             _number(f["mcc"], 3),
-            _number(f.get("log_loss_gained")),
+            _number(f.get("log_loss_gain")),
             _number(f.get("brier")),
             _number(f.get("ece")),
-            _number(judged.ece_if_calibrated),
-            ", ".join(name for name, beaten in judged.beaten.items() if not beaten) or "–",
+            _number(candidate.ece_if_calibrated),
+            ", ".join(name for name, better in candidate.significant.items() if not better) or "–",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    held = f"{evaluation.tested_held_out:,} windows of {len(evaluation.held_out)} held-out symbols: see the report"
+    held_out = f"{evaluation.tested_held_out:,} windows of {len(evaluation.held_out)} held-out symbols: see the report"
     if not evaluation.held_out:
-        held = f"none of these {evaluation.symbols} symbols is one of the tenth that is held out"
-    lines += ["", held]
+        held_out = f"no held-out symbols among these {evaluation.symbols}"
+    lines += ["", held_out]
+    checks = evaluation.leak_checks
     lines += [
         "",
-        *(f"{'ALARM' if alarm.rang else 'quiet'} {alarm.name}: {alarm.text}" for alarm in evaluation.alarms),
+        *(f"{'FAILED' if check.failed else 'passed'} {check.name}: {check.text}" for check in checks),
     ]
     return "\n".join(lines)
 
 
-def _plain(value: object) -> object:
+def _json_value(value: object) -> object:
     if isinstance(value, Reliability):
         return value.model_dump()
-    raise TypeError(f"no JSON for {type(value).__name__}")
+    raise TypeError(f"cannot serialize {type(value).__name__}")
 
 
-def _percent(found: Estimate | None) -> str:
-    return "–" if found is None else f"{found.value:.2%} ({found.low:.2%} … {found.high:.2%})"
+def _percent(value: IntervalEstimate | None) -> str:
+    return "–" if value is None else f"{value.value:.2%} ({value.low:.2%} … {value.high:.2%})"
 
 
-def _number(found: Estimate | None, digits: int = 4) -> str:
-    if found is None:
+def _number(value: IntervalEstimate | None, digits: int = 4) -> str:
+    if value is None:
         return "–"
-    return f"{found.value:.{digits}f} ({found.low:.{digits}f} … {found.high:.{digits}f})"
+    return f"{value.value:.{digits}f} ({value.low:.{digits}f} … {value.high:.{digits}f})"
 
 
-def _points(found: Estimate | None) -> str:
-    """Basis points."""
-    return (
-        "–" if found is None else f"{1e4 * found.value:.2f} ({1e4 * found.low:.2f} … {1e4 * found.high:.2f})"
-    )
+def _points(value: IntervalEstimate | None) -> str:
+    """Format in basis points."""
+    if value is None:
+        return "–"
+    return f"{1e4 * value.value:.2f} ({1e4 * value.low:.2f} … {1e4 * value.high:.2f})"

@@ -1,8 +1,9 @@
-"""How large an ECE looks although the confidences are perfectly calibrated.
+"""Simulated ECE of perfectly calibrated predictions.
 
-Symbols of one day move together, so that even true probabilities miss in clusters. Labels are drawn from the
-stated probabilities themselves, with the day's common factor that the real outcomes show (a one-factor
-Gaussian copula, Li 2000, "On default correlation"); the ECE of these is the yardstick for the real one.
+Outcomes of one day are clustered (non-independent), so that the ECE of even true probabilities is well above 0.
+Outcomes are simulated from the predicted probabilities, with the common factor per day that the real outcomes have (a
+one-factor Gaussian copula, Li 2000, "On default correlation"). A real ECE within the range of the simulated ones is no
+evidence of miscalibration.
 """
 
 import numpy as np
@@ -10,59 +11,64 @@ from scipy.special import ndtr, ndtri
 
 from glasstape_server.domain.statistics import equal_mass_bins
 from glasstape_server.domain.values import Floats, Ints
-from glasstape_server.evaluation.figures import Estimate, Predicted
+from glasstape_server.evaluation.metrics import IntervalEstimate, LabeledPredictions
 from glasstape_server.training.calibrate import BINS
 
 SIMULATIONS = 100
-TRIED = 0.2
-"""Correlation that outcomes are given to see how much of it shows."""
+REFERENCE_FACTOR = 0.2
+"""Known correlation of simulated outcomes, from which the attenuation by the classes is estimated."""
 
 
-def calibrated_ece(predicted: Predicted, day: Ints, seed: int = 0) -> Estimate:
-    """Mean ECE of perfectly calibrated outcomes, and where 95 % of its simulations lie.
+def ece_if_calibrated(predicted: LabeledPredictions, day: Ints, seed: int = 0) -> IntervalEstimate:
+    """Return the mean ECE of simulated, perfectly calibrated outcomes, with its 95 % range.
 
     Args:
-        predicted: probabilities, and the outcomes that show how much a day hangs together.
+        predicted: probabilities, and the realized classes, from which the clustering by day is estimated.
         day: number of each window's day, (n,).
-        seed: of the draws.
+        seed: of the simulation.
     """
     random = np.random.default_rng(seed)
     factor = common_factor(predicted, day, random)
-    winner, confidence = predicted.winner, predicted.stated.max(axis=1)
+    winner, confidence = predicted.winner, predicted.probabilities.max(axis=1)
     number = equal_mass_bins(confidence, BINS)
-    said = np.bincount(number, confidence, BINS)
+    expected = np.bincount(number, confidence, BINS)
     errors = []
     for _ in range(SIMULATIONS):
-        drawn = _outcomes(predicted.stated, day, factor, random)
-        errors.append(np.abs(said - np.bincount(number, drawn == winner, BINS)).sum() / len(day))
+        drawn = _outcomes(predicted.probabilities, day, factor, random)
+        errors.append(np.abs(expected - np.bincount(number, drawn == winner, BINS)).sum() / len(day))
     low, high = np.quantile(errors, [0.025, 0.975])
-    return Estimate(float(np.mean(errors)), float(low), float(high))
+    return IntervalEstimate(float(np.mean(errors)), float(low), float(high))
 
 
-def common_factor(predicted: Predicted, day: Ints, random: np.random.Generator) -> float:
-    """Correlation of two windows of one day, 0-0.99, of the normal scores behind their outcomes.
+def common_factor(predicted: LabeledPredictions, day: Ints, random: np.random.Generator) -> float:
+    """Estimate the correlation of the latent normal scores of two windows of one day, 0-0.99.
 
-    Classes show a score coarsely, so that what can be seen of the correlation is less than it is: outcomes of a
-    known correlation say how much less.
+    Classes are a coarse observation of the scores, which attenuates the correlation. The attenuation is estimated from
+    outcomes with a known correlation.
+
+    Args:
+        predicted: probabilities and realized classes.
+        day: number of each window's day, (n,).
+        random: generator of the simulation.
     """
-    seen = _seen(predicted.stated, predicted.labels, day, random)
-    tried = _outcomes(predicted.stated, day, TRIED, random)
-    kept = _seen(predicted.stated, tried, day, random) / TRIED
-    return float(np.clip(seen / kept, 0, 0.99)) if kept > 0 else 0.0
+    observed = _correlation(predicted.probabilities, predicted.labels, day, random)
+    simulated = _outcomes(predicted.probabilities, day, REFERENCE_FACTOR, random)
+    attenuation = _correlation(predicted.probabilities, simulated, day, random) / REFERENCE_FACTOR
+    return float(np.clip(observed / attenuation, 0, 0.99)) if attenuation > 0 else 0.0
 
 
-def _outcomes(stated: Floats, day: Ints, factor: float, random: np.random.Generator) -> Ints:
-    """Classes (n,) that keep every stated probability and share a factor of their day."""
+def _outcomes(probabilities: Floats, day: Ints, factor: float, random: np.random.Generator) -> Ints:
+    """Draw classes (n,) with the given probabilities (n, 3) and a common factor per day."""
     shared = random.standard_normal(day.max() + 1)[day]
     uniform = ndtr(np.sqrt(factor) * shared + np.sqrt(1 - factor) * random.standard_normal(len(day)))
-    return np.asarray((uniform[:, None] > np.cumsum(stated, axis=1)[:, :2]).sum(axis=1))
+    return np.asarray((uniform[:, None] > np.cumsum(probabilities, axis=1)[:, :2]).sum(axis=1))
 
 
-def _seen(stated: Floats, labels: Ints, day: Ints, random: np.random.Generator) -> float:
-    """Correlation of two windows of one day of their randomised normal scores."""
+def _correlation(probabilities: Floats, labels: Ints, day: Ints, random: np.random.Generator) -> float:
+    """Return the correlation of the randomized normal scores of two windows of one day."""
     rows = np.arange(len(day))
-    upper = np.cumsum(stated, axis=1)[rows, labels]
-    lower = upper - stated[rows, labels]
+    upper = np.cumsum(probabilities, axis=1)[rows, labels]
+    lower = upper - probabilities[rows, labels]
     uniform = lower + random.random(len(day)) * (upper - lower)
     score = ndtri(np.clip(uniform, 1e-6, 1 - 1e-6))
     score = (score - score.mean()) / score.std()

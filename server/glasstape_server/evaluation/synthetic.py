@@ -1,9 +1,9 @@
-"""A market with a known signal: what the pipeline must find, to the last percentage point.
+"""Synthetic market with a known signal, to verify the whole pipeline against the Bayes accuracy.
 
-Bar by bar, through the real feature code, r[t+1] = sigma[t] * (g(window[t]) + e), e ~ N(0, 1 - g^2): sigma[t] is
-the very volatility that labels are measured in, so a return has unit variance in it whatever g says. Labels look
-one bar ahead from the current close, so P(UP | window) = 1 - Phi((k - g) / sqrt(1 - g^2)) exactly, and with it the
-accuracy that no classifier can beat (the Bayes accuracy).
+Returns are generated bar by bar with the real feature code: r[t+1] = sigma[t] * (g(window[t]) + e), e ~ N(0, 1 - g^2).
+sigma[t] is the volatility of the label rule, so that returns have unit variance in it for any g. Labels look one bar
+ahead from the current close, so that P(UP | window) = 1 - Phi((k - g) / sqrt(1 - g^2)) exactly, which gives the Bayes
+accuracy: the highest that any classifier can reach.
 """
 
 from collections.abc import Callable
@@ -24,18 +24,18 @@ SPEC = FeatureSpec()
 """Features whose windows the signals are functions of."""
 FIRST_CLOSE = 18_000 * DAY
 RULE = LabelRule(entry=Entry.CURRENT_CLOSE)
-"""The current close, because that is where the known return starts."""
+"""Enters at the current close, where the generated return starts."""
 STRENGTH = 0.8
 """Largest |g|."""
 START = 0.01
-"""Volatility of the first bars, which have no window yet."""
+"""Volatility of the first bars, which have too little history for a window."""
 
 Signal = Callable[[Float32s], Floats]
-"""g of windows (n, time, feature), (n,), within -1 .. 1."""
+"""Windows (n, time, feature), float32 -> g, -1 to 1, (n,)."""
 
 
 def known_signal(windows: Float32s) -> Floats:
-    """A signal of several cells that no single one shows: last return against its volume, and the bars before."""
+    """Return a signal of several interacting cells: last return times volume, and the preceding bars, (n,)."""
     column = SPEC.names.index
     last = windows[:, -1, column("close_return")] * np.tanh(windows[:, -1, column("relative_volume")] * 2)
     before = windows[:, -3:, column("rsi")].mean(axis=1)
@@ -43,18 +43,18 @@ def known_signal(windows: Float32s) -> Floats:
 
 
 def no_signal(windows: Float32s) -> Floats:
-    """Nothing: returns are noise."""
+    """Return 0 for all windows (n,): returns are noise."""
     return np.zeros(len(windows))
 
 
 def market(signal: Signal, symbols: int, bars: int, seed: int) -> pl.DataFrame:
-    """Bars of a made-up market, as `market.files.read_bars` gives them.
+    """Generate the bars of a market, as `market.files.read_bars` returns them.
 
     Args:
         signal: g.
-        symbols: symbols of the market, all of which close together.
-        bars: bars of each.
-        seed: of everything that is drawn.
+        symbols: number of symbols; all have the same close times.
+        bars: number of bars per symbol.
+        seed: of the random numbers.
     """
     random, spec = np.random.default_rng(seed), SPEC
     close_time = FIRST_CLOSE + DAY * np.arange(bars)
@@ -63,7 +63,7 @@ def market(signal: Signal, symbols: int, bars: int, seed: int) -> pl.DataFrame:
     for bar in range(bars):
         sigma, g = np.full(symbols, START), np.zeros(symbols)
         if bar >= spec.min_bars:
-            # The oldest features need one bar more than they are made of, so a few more are given.
+            # `latest_windows` needs more bars than the look-back alone.
             recent = slice(max(0, bar - spec.min_bars), bar)
             times = np.broadcast_to(close_time[recent], (symbols, recent.stop - recent.start))
             past = from_columns(times, columns[:, :, recent], times)
@@ -94,7 +94,13 @@ def market(signal: Signal, symbols: int, bars: int, seed: int) -> pl.DataFrame:
 
 
 def probabilities(signal: Signal, windows: Float32s, k: float) -> Floats:
-    """The true probabilities of DOWN, FLAT and UP of windows, (n, 3)."""
+    """Return the true probabilities of DOWN, FLAT and UP, (n, 3).
+
+    Args:
+        signal: g.
+        windows: (n, time, feature), float32.
+        k: threshold of the label rule.
+    """
     g = signal(windows)
     spread = np.sqrt(1 - g**2)
     down, up = ndtr((-k - g) / spread), 1 - ndtr((k - g) / spread)

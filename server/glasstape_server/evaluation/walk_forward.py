@@ -1,8 +1,7 @@
-"""Walk-forward splits: a model is tested on what came after everything it learnt from.
+"""Walk-forward splits: test windows are later than all training and validation windows.
 
-Lopez de Prado (2018), "Advances in financial machine learning", chapter 7: of what is learnt from, every outcome
-is known before the next part begins, by the symbol's own bars. On bars without gaps that leaves a gap as long as
-a label looks ahead.
+Lopez de Prado (2018), "Advances in financial machine learning", chapter 7: every outcome of a part is known before the
+next part begins, by the bars of its own symbol. On bars without gaps this leaves a gap as long as a label looks ahead.
 """
 
 import itertools
@@ -16,42 +15,42 @@ from glasstape_server.training.dataset import Dataset
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One step forward in time. Symbols that are held out are in the test alone."""
+    """One step forward in time. Held-out symbols are only in the test windows."""
 
     training: Dataset
     validation: Dataset
-    """The last part before the test: decides when training stops, temperature and abstention."""
+    """Windows between training and test, for early stopping, temperature and abstention threshold."""
     test: Dataset
 
 
 def folds(
-    everything: Dataset, count: int, bars_ahead: int, tested: float = 0.5, validated: float = 0.15
+    data: Dataset, count: int, bars_ahead: int, test_share: float = 0.5, validation_share: float = 0.15
 ) -> Iterator[Fold]:
-    """Split windows into `count` folds, each learning from all that lies before its test.
+    """Split windows into folds, each with all earlier windows for training and validation.
 
     Args:
-        everything: windows in order of time.
-        count: folds, 1 or more.
+        data: labeled windows.
+        count: number of folds, 1 or more.
         bars_ahead: bars that a label looks ahead.
-        tested: last part of the closes, in equal blocks, that is tested.
-        validated: last part of what lies before a test that is not trained on.
+        test_share: last share of the closes, which is split into the test parts of all folds, 0-1.
+        validation_share: last share of the closes before a test part, which is for validation, 0-1.
 
     Raises:
-        ValueError: too few closes for so many folds, or every symbol is held out.
+        ValueError: too few closes for the number of folds, or every symbol is held out.
     """
-    closes = np.unique(everything.close_time)
-    first = int(len(closes) * (1 - tested))
+    closes = np.unique(data.close_time)
+    first = int(len(closes) * (1 - test_share))
     edges = np.linspace(first, len(closes), count + 1).astype(int)
-    if count < 1 or np.diff(edges).min() <= bars_ahead or first * validated <= 2 * bars_ahead:
+    if count < 1 or np.diff(edges).min() <= bars_ahead or first * validation_share <= 2 * bars_ahead:
         raise ValueError(f"folds: {len(closes)} closes are too few for {count} folds")
-    learnt = everything.chosen(~everything.never_trained())
-    if not len(learnt):
-        raise ValueError(f"data: {', '.join(everything.symbols[:5])}: every symbol is one that is held out")
+    trainable = data.select(~data.held_out_mask())
+    if not len(trainable):
+        raise ValueError(f"data: all symbols are held out ({', '.join(data.symbols[:5])}); add more")
     for start, end in itertools.pairwise(edges):
-        held = int(start * (1 - validated))
+        held = int(start * (1 - validation_share))
         after = int(closes[end]) if end < len(closes) else int(closes[-1]) + 1
         yield Fold(
-            learnt.known_between(0, int(closes[held])),
-            learnt.known_between(int(closes[held]), int(closes[start])),
-            everything.between(int(closes[start]), after),
+            trainable.known_between(0, int(closes[held])),
+            trainable.known_between(int(closes[held]), int(closes[start])),
+            data.between(int(closes[start]), after),
         )

@@ -1,4 +1,4 @@
-"""What mattered most, as data: the strongest cells of a map at its native resolution."""
+"""Drivers: the strongest cells of a map at its native resolution."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,20 @@ from glasstape_server.explain.method import Quantity, Shape
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One cell of a map with what stood there."""
+    """Native cell of a map, with the value of the window there."""
 
     feature_index: int
     time_index: int
     span: Shape
-    """Bars and features that it covers, from there on."""
+    """(time, feature) cells that it covers, beginning at its indices."""
     value: float | None
-    """None: it covers more than one cell."""
+    """Value of the window; None if it covers several cells."""
     z_score: float | None
+    """Value in standard deviations from the training mean; None if it covers several cells."""
     attribution: float
+    """Value of the map."""
     share: float | None
+    """|attribution| / sum of |attributions|, 0-1; None unless the map is complete."""
 
 
 def drivers(
@@ -32,10 +35,16 @@ def drivers(
     native_shape: Shape | None = None,
     count: int = 5,
 ) -> list[Driver]:
-    """The `count` strongest cells of one map, strongest first; none of a degenerate map.
+    """Return the strongest native cells of one map, strongest first; none for a degenerate map.
 
-    A share is given for complete maps only: of other maps the cells do not add up to anything. A map
-    coarser than the window has coarser drivers: it cannot tell the features of a bar apart.
+    Args:
+        window: (time, feature), float32.
+        values: the map, (time, feature), float32.
+        mean: training mean of each feature, (feature,).
+        deviation: training standard deviation of each feature, (feature,).
+        quantity: meaning of the map.
+        native_shape: resolution of the map before upsampling; None: that of the window.
+        count: number of cells.
     """
     native = native_shape or (values.shape[0], values.shape[1])
     complete = quantity is Quantity.CONTRIBUTION
@@ -48,7 +57,7 @@ def drivers(
     if not np.isfinite(total) or total == 0:
         return []
     order = np.argsort(-strength, axis=None, kind="stable")[:count]
-    found = []
+    strongest = []
     for block_row, block_column in zip(*np.unravel_index(order, blocks.shape), strict=True):
         amount = float(blocks[block_row, block_column])
         if amount == 0:
@@ -56,7 +65,7 @@ def drivers(
         time, feature = int(rows[block_row]), int(columns[block_column])
         span = (int(rows[block_row + 1]) - time, int(columns[block_column + 1]) - feature)
         single = span == (1, 1)
-        found.append(
+        strongest.append(
             Driver(
                 feature_index=feature,
                 time_index=time,
@@ -67,11 +76,11 @@ def drivers(
                 share=abs(amount) / total if complete else None,
             )
         )
-    return found
+    return strongest
 
 
 def _edges(size: int, coarse: int) -> Ints:
-    """Where the blocks of a nearest-neighbour upsampling from `coarse` to `size` begin, and the end."""
+    """Return the first index of each block of a nearest-neighbor upsampling from `coarse` to `size`, and `size`."""
     block = np.arange(size) * coarse // size
     return np.append(np.flatnonzero(np.diff(block, prepend=-1)), size)
 

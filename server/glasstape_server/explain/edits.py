@@ -1,7 +1,7 @@
-"""What may be edited for a counterfactual, and what the window looks like afterwards.
+"""Edits of a counterfactual search, and the windows that result.
 
-With bars: open, high, low, close and volume of the last bar, as a bar that could have traded. Without
-bars: the features of the last bar themselves, which no real bar may have: hypothetical.
+With bars, open, high, low, close and volume of the last bar are edited, so that the result could have traded. Without
+bars, the features of the last bar are edited; such a result is hypothetical, because no real bar may have them.
 """
 
 from dataclasses import dataclass
@@ -14,84 +14,100 @@ from glasstape_server.features.compute import features, volatility
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 
-LARGEST = 3.0
+MAX_EDIT = 3.0
 """Largest edit of each value, in standard deviations."""
 
 
 class Editor(Protocol):
-    """Turns edits, in standard deviations, into windows."""
+    """Converts edits, in standard deviations, into windows."""
 
     @property
     def dimensions(self) -> int:
-        """Values that can be edited."""
+        """Number of values that can be edited."""
         ...
 
     @property
-    def together(self) -> Floats:
-        """Edits that belong together, (n, dimension): tried beside single values."""
+    def joint_directions(self) -> Floats:
+        """Directions that edit several values at once, (n, dimension), searched besides single values."""
         ...
 
     def windows(self, edits: Floats) -> Float32s:
-        """Windows (n, time, feature) of edits (n, dimension)."""
+        """Return the windows (n, time, feature) that edits (n, dimension) result in."""
         ...
 
     def rounded(self, edit: Floats) -> tuple[Floats, Float32s, Floats | None]:
-        """One edit as it could really be: what remains of it, its window and its bar, if there is one."""
+        """Round an edit to valid values.
+
+        Args:
+            edit: (dimension,), standard deviations.
+
+        Returns:
+            The rounded edit (dimension,), its window (time, feature), and its bar (5,) or None.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureEditor:
-    """Edits the last bar's features in training standard deviations: hypothetical."""
+    """Editor of the last bar's features, in training standard deviations; its results are hypothetical."""
 
-    window: Float32s  # (time, feature)
-    deviation: Float32s  # (feature,)
+    window: Float32s
+    """(time, feature)."""
+    deviation: Float32s
+    """(feature,)."""
 
     @property
     def dimensions(self) -> int:
-        """One for each feature."""
+        """Number of features."""
         return int(self.window.shape[1])
 
     @property
-    def together(self) -> Floats:
-        """Nothing belongs together."""
+    def joint_directions(self) -> Floats:
+        """None, (0, feature)."""
         return np.empty((0, self.dimensions))
 
     def windows(self, edits: Floats) -> Float32s:
-        """Add the edits to the last row."""
-        made = np.repeat(self.window[None], len(edits), axis=0)
-        made[:, -1] += (edits * self.deviation).astype(np.float32)
-        return made
+        """Add edits (n, feature) to the last row; return windows (n, time, feature)."""
+        edited = np.repeat(self.window[None], len(edits), axis=0)
+        edited[:, -1] += (edits * self.deviation).astype(np.float32)
+        return edited
 
     def rounded(self, edit: Floats) -> tuple[Floats, Float32s, Floats | None]:
-        """As it is."""
+        """Return the edit unchanged; see `Editor.rounded`."""
         return edit, self.windows(edit[None])[0], None
 
 
 @dataclass(frozen=True, slots=True)
 class BarRules:
-    """What an exchange allows."""
+    """Trading rules of an instrument."""
 
     tick: float = 0.0
-    """Smallest price step; 0: unknown."""
+    """Smallest price step; 0 if unknown."""
     price_limit: float = 0.0
-    """Largest move from the previous session's close, as a share of it; 0: none known."""
+    """Largest move from the previous session's close, as a share of it; 0 if there is none."""
     previous_session_close: float = 0.0
-    """What the limit is measured from; 0: unknown."""
+    """Price that the limit refers to; 0 if unknown."""
 
 
 class BarEditor:
-    """Edits the last bar: prices in units of the volatility before it, volume in its training deviation.
+    """Editor of the last bar: prices in units of the preceding volatility, volume in its training deviation.
 
-    Every edit makes a valid bar: low <= open, close <= high, all above 0 and within the price limit.
+    Every edit results in a valid bar: low <= open, close <= high, all above 0 and within the price limit.
     """
 
     dimensions = 5
-    together = np.array([[1.0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 0, 1, 1, 0], [0, 1, 1, 1, 0]])
-    """The whole bar, or its close with the high, with the low, with both."""
+    joint_directions = np.array([[1.0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 0, 1, 1, 0], [0, 1, 1, 1, 0]])
+    """All prices; close and high; close and low; close, high and low. (4, 5)."""
 
     def __init__(self, spec: FeatureSpec, series: Series, volume_deviation: float, rules: BarRules) -> None:
-        """Edit the last of `series`, (bar,), at least `spec.min_bars` of them."""
+        """Edit the last bar of a series.
+
+        Args:
+            spec: of the features.
+            series: (bar,), at least `spec.min_bars` bars.
+            volume_deviation: training standard deviation of the feature relative_volume.
+            rules: that the edited bar must comply with.
+        """
         self.spec = spec
         self.series = series.tail(spec.min_bars)
         self.rules = rules
@@ -107,18 +123,18 @@ class BarEditor:
 
     @property
     def window(self) -> Float32s:
-        """The unedited window."""
+        """The unedited window, (time, feature)."""
         return np.asarray(self._windows_of(self._original[None])[0])
 
     def windows(self, edits: Floats) -> Float32s:
-        """Windows of the edited bars."""
+        """Return the windows (n, time, feature) that edits (n, 5) result in."""
         return self._windows_of(self._bars(edits))
 
     def rounded(self, edit: Floats) -> tuple[Floats, Float32s, Floats | None]:
-        """The edit on whole ticks and shares."""
+        """Round an edit (5,) to whole ticks and shares; see `Editor.rounded`."""
         bar = self._bars(edit[None])[0]
         tick, limits = self.rules.tick, self._limits()
-        # Only what was edited is rounded: an unedited price is what was traded.
+        # Unedited prices were traded and stay as they are.
         moved = np.abs(bar - self._original) > 1e-9 * np.abs(self._original)
         prices = _to_tick(bar[:4], tick) if tick > 0 else _to_digits(bar[:4], self._original[3])
         if limits is not None:
@@ -132,7 +148,7 @@ class BarEditor:
         return self._edit_of(bar), self._windows_of(bar[None])[0], bar
 
     def _bars(self, edits: Floats) -> Floats:
-        """Valid bars (n, 5) of edits (n, 5)."""
+        """Return the valid bars (n, 5) that edits (n, 5) result in."""
         moved = np.append(self._original[:4], self._original[4] + 1) * np.exp(edits * self._scale)
         moved[:, 4] = np.maximum(moved[:, 4] - 1, 0)
         limits = self._limits()
@@ -141,7 +157,7 @@ class BarEditor:
         return _valid(moved)
 
     def _edit_of(self, bar: Floats) -> Floats:
-        """The inverse of `_bars`."""
+        """Return the edit (5,) that results in a bar (5,): the inverse of `_bars`."""
         change = np.log(bar[:4] / self._original[:4])
         volume = np.log((bar[4] + 1) / (self._original[4] + 1))
         return np.asarray(np.append(change, volume) / self._scale)
@@ -150,13 +166,13 @@ class BarEditor:
         rules = self.rules
         if not rules.price_limit or not rules.previous_session_close:
             return None
-        # An unedited bar beyond the limit (a first day, a split) is not narrowed by it.
+        # Never tighter than the unedited bar, which may exceed the limit on a first day or after a split.
         low = min(rules.previous_session_close * (1 - rules.price_limit), float(self._original[2]))
         high = max(rules.previous_session_close * (1 + rules.price_limit), float(self._original[1]))
         return low, high
 
     def _windows_of(self, bars: Floats) -> Float32s:
-        """Windows (n, time, feature) whose last bar is one of `bars` (n, 5). Only the last row differs."""
+        """Return the windows (n, time, feature) of several last bars (n, 5). Only their last rows differ."""
         count = len(bars)
         columns = {}
         for index, name in enumerate(_NAMES):
@@ -169,20 +185,20 @@ class BarEditor:
         }
         edited = Series(**columns, **times)
         before = features(self.spec, self.series)[-self.spec.window_bars :].astype(np.float32)
-        made = np.repeat(before[None], count, axis=0)
-        made[:, -1] = features(self.spec, edited.tail(self.spec.look_back + 1))[:, -1].astype(np.float32)
-        return made
+        windows = np.repeat(before[None], count, axis=0)
+        windows[:, -1] = features(self.spec, edited.tail(self.spec.look_back + 1))[:, -1].astype(np.float32)
+        return windows
 
 
 _NAMES = ("open", "high", "low", "close", "volume")
 
 
 def _valid(bars: Floats) -> Floats:
-    """Widen high and low so that they hold open and close; (n, 5)."""
-    made = bars.copy()
-    made[:, 1] = made[:, [0, 1, 3]].max(axis=1)
-    made[:, 2] = made[:, [0, 2, 3]].min(axis=1)
-    return made
+    """Return bars (n, 5) with high and low widened to enclose open and close."""
+    valid = bars.copy()
+    valid[:, 1] = valid[:, [0, 1, 3]].max(axis=1)
+    valid[:, 2] = valid[:, [0, 2, 3]].min(axis=1)
+    return valid
 
 
 def _to_tick(prices: Floats, tick: float) -> Floats:
@@ -190,5 +206,5 @@ def _to_tick(prices: Floats, tick: float) -> Floats:
 
 
 def _to_digits(prices: Floats, like: float) -> Floats:
-    """Six significant digits of a price of this size."""
+    """Round prices to six significant digits of a price of the size of `like`."""
     return np.asarray(np.round(prices, max(0, 5 - int(np.floor(np.log10(like))))))

@@ -1,10 +1,10 @@
-"""What quality FULL measures of a batch of maps, on the device, beside the maps themselves.
+"""Measurements of quality FULL: three independent checks of a batch of maps, computed on the device.
 
-Three independent questions: do the gradients around the window keep their signs where the map is
-strong (SmoothGrad), does measuring agree with the map (occlusion), and does the score really change more
-when the map's strongest cells are removed, one after the other, than when any cells are: the cumulative
-prediction difference of Jang, Kim and Yang (2025), "TIMING: temporality-aware integrated gradients for time
-series explanation", whose signs do not cancel, here of the score and under two fills.
+Sign stability: whether gradients around the window keep their signs on the map's strongest cells (SmoothGrad).
+Correlation: whether the map agrees with occlusion. Deletion: whether removing the map's strongest cells one after the
+other changes the score more than removing random cells. Deletion is the cumulative prediction difference of Jang, Kim
+and Yang (2025), "TIMING: temporality-aware integrated gradients for time series explanation", whose signs do not
+cancel, here of the score and with two fills.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from glasstape_server.explain.path import integrate
 from glasstape_server.explain.scores import FrozenScore
 
 TOP = 5
-"""Cells that count as the map's strongest."""
+"""Number of a map's strongest cells."""
 STEPS = 32
-"""Steps of the integrated gradients that an occlusion is compared with."""
+"""Steps of the integrated gradients that an occlusion map is compared with."""
 RANDOM_SETS = 8
-"""Random sets of as many cells that a deletion is compared with."""
+"""Random sets of cells that a deletion is compared with."""
 FILLS = 2
-"""Background windows that a resampled deletion is averaged over."""
+"""Background windows that the resampled deletion is averaged over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,70 +41,72 @@ class Evidence:
     """Measurements of a batch of maps."""
 
     sign_stability: Tensor
-    """(batch, time, feature): share of noisy copies whose gradient has the mean gradient's sign, 0-1."""
+    """Share of noisy copies whose gradient has the mean gradient's sign, 0-1, (batch, time, feature)."""
     sign_agreement: Tensor
-    """(batch,): that share, averaged over the map's strongest cells: five, or as many as make whole native cells."""
+    """Mean sign stability of the map's strongest cells, 0-1, (batch,): five, or whole native cells of at least five."""
     occlusion_correlation: Tensor
-    """(batch,): Spearman's rank correlation of |map| and |occlusion| (of an occlusion: |integrated gradients|),
-    at the map's native shape."""
+    """Spearman correlation of |map| and |occlusion| at native shape, -1 to 1, (batch,).
+
+    An occlusion map is compared with integrated gradients instead."""
     deletion: Tensor
-    """(batch, 2): sum of |score changes| as the strongest cells are removed, filled by mean and by real windows."""
+    """Sum of |score changes| as the strongest cells are removed, filled with means and real windows, (batch, 2)."""
     random_deletion: Tensor
-    """(batch, 2): the same of random cells, on average."""
+    """The same for random cells, averaged over the sets, (batch, 2)."""
 
 
 def passes(shape: Shape) -> int:
-    """Rows that the device computes for the evidence of one map."""
+    """Return the rows that the device computes to measure one map."""
     return 2 * DRAWS + shape[0] * shape[1] + TOP * (1 + RANDOM_SETS) * (1 + FILLS)
 
 
-def hold_against(network: Network, rows: Rows, mean: Tensor, made: Attribution, request: Request) -> Evidence:
+def measure(
+    network: Network, rows: Rows, mean: Tensor, attribution: Attribution, request: Request
+) -> Evidence:
     """Measure a batch of maps.
 
     Args:
-        network: what was explained.
-        rows: what it was asked for.
-        mean: (feature,), the fill of the first deletion.
-        made: the maps.
-        request: how they were asked for; its seed draws the noise and the random cells, equally for a row
-            in any batch.
+        network: that was explained.
+        rows: that were explained.
+        mean: fill of the first deletion, (feature,).
+        attribution: the maps.
+        request: their parameters. The noise and the random cells depend on its seed alone, not on the batch.
     """
-    _, stability = noisy_gradients(network, rows, made.frozen, DRAWS, request.seed)
-    blocks = _blocks(rows.shape, made.native_shape or rows.shape)
-    summed = made.completeness_error is not None
-    strength = _by_block(made.values.nan_to_num(), blocks, summed)
-    top = strength.topk(_count(blocks), dim=1).indices
-    if request.method is MethodName.OCCLUSION:  # not against itself
-        measured = integrate(network, rows.windows, rows.baseline, made.frozen, STEPS)
+    _, stability = noisy_gradients(network, rows, attribution.frozen, DRAWS, request.seed)
+    blocks = _blocks(rows.shape, attribution.native_shape or rows.shape)
+    complete = attribution.completeness_error is not None
+    strength = _by_block(attribution.values.nan_to_num(), blocks, complete)
+    top = strength.topk(_top_count(blocks), dim=1).indices
+    if request.method is MethodName.OCCLUSION:
+        reference = integrate(network, rows.windows, rows.baseline, attribution.frozen, STEPS)
     else:
-        measured = occlude(network, rows, made.frozen, made.score)
-    deletion, random = _deletions(network, rows, mean, made, blocks, top, request.seed)
+        reference = occlude(network, rows, attribution.frozen, attribution.score)
+    deletion, random = _deletions(network, rows, mean, attribution, blocks, top, request.seed)
     chosen = blocks[top].any(dim=1).to(stability.dtype)
     return Evidence(
         stability,
         (stability * chosen).sum(dim=(1, 2)) / chosen.sum(dim=(1, 2)),
-        spearman(strength, _by_block(measured, blocks, summed)),
+        spearman(strength, _by_block(reference, blocks, complete)),
         deletion,
         random,
     )
 
 
 def spearman(left: Tensor, right: Tensor) -> Tensor:
-    """Rank correlation of each row, -1 .. 1; 0 where all of a row are equal.
+    """Return the rank correlation of each row, -1 to 1, (batch,); 0 for rows whose values are all equal.
 
     Args:
         left: (batch, n).
-        right: the same.
+        right: (batch, n).
     """
     ranks = [_ranks(part) for part in (left, right)]
-    centred = [part - part.mean(dim=1, keepdim=True) for part in ranks]
-    norm = centred[0].norm(dim=1) * centred[1].norm(dim=1)
-    product = (centred[0] * centred[1]).sum(dim=1)
+    centered = [part - part.mean(dim=1, keepdim=True) for part in ranks]
+    norm = centered[0].norm(dim=1) * centered[1].norm(dim=1)
+    product = (centered[0] * centered[1]).sum(dim=1)
     return torch.where(norm > 0, product / norm.clamp_min(1e-300), 0.0)
 
 
 def _ranks(values: Tensor) -> Tensor:
-    """Mean ranks from 0, ties shared."""
+    """Return ranks from 0, (batch, n); ties have their mean rank."""
     ordered = values.sort(dim=1).values
     before = torch.searchsorted(ordered, values.contiguous(), right=False)
     through = torch.searchsorted(ordered, values.contiguous(), right=True)
@@ -112,24 +114,24 @@ def _ranks(values: Tensor) -> Tensor:
 
 
 def _blocks(shape: Shape, native: Shape) -> Tensor:
-    """Cells of each native cell of a nearest-neighbour upsampling, (block, time, feature)."""
+    """Return a mask of the cells of each native cell of a nearest-neighbor upsampling, (block, time, feature)."""
     row = torch.arange(shape[0]) * native[0] // shape[0]
     column = torch.arange(shape[1]) * native[1] // shape[1]
     number = row[:, None] * native[1] + column[None, :]
     return number[None] == torch.arange(native[0] * native[1])[:, None, None]
 
 
-def _by_block(values: Tensor, blocks: Tensor, summed: bool) -> Tensor:
-    """Strength of each native cell, (batch, block).
+def _by_block(values: Tensor, blocks: Tensor, complete: bool) -> Tensor:
+    """Return the strength of each native cell, (batch, block).
 
-    What a complete map says of a whole bar is a sum, in which signs cancel; any other map ranks strengths.
+    Cells of a complete map add up, so their signs may cancel; cells of other maps add up by magnitude.
     """
-    values = values if summed else values.abs()
+    values = values if complete else values.abs()
     return (values.flatten(1) @ blocks.flatten(1).T.to(values.dtype)).abs()
 
 
-def _count(blocks: Tensor) -> int:
-    """How many of the strongest native cells make `TOP` cells of the window, at least."""
+def _top_count(blocks: Tensor) -> int:
+    """Return the number of native cells that cover at least `TOP` cells of the window."""
     return min(len(blocks), -(-TOP * len(blocks) // blocks[0].numel()))
 
 
@@ -138,7 +140,7 @@ def _deletions(
     network: Network,
     rows: Rows,
     mean: Tensor,
-    made: Attribution,
+    attribution: Attribution,
     blocks: Tensor,
     top: Tensor,
     seed: int,
@@ -151,20 +153,20 @@ def _deletions(
     chosen = torch.randperm(len(rows.background), generator=generator)[:FILLS]
     fills = torch.cat([mean.expand(1, *rows.shape), rows.background[chosen]])
     orders = torch.cat([top[:, None], drawn.expand(len(rows), -1, -1)], dim=1)  # (batch, set, block)
-    # The k-th of `removed` has the first k blocks of an order removed.
+    # Mask k of an order removes its first k blocks.
     removed = blocks[orders].cumsum(dim=2).bool().flatten(1, 2)
     change = torch.empty(len(rows), 1 + RANDOM_SETS, len(fills))
     for part in chunks(len(rows), removed.shape[1] * len(fills)):
-        left = _left(network, rows.windows[part], fills, removed[part], made.frozen.rows(part))
-        left = left.view(-1, 1 + RANDOM_SETS, count, len(fills))
-        before = made.score[part][:, None, None, None].expand(-1, 1 + RANDOM_SETS, 1, len(fills))
-        change[part] = torch.cat([before, left], dim=2).diff(dim=2).abs().sum(dim=2).to(change.dtype)
+        scores = _scores(network, rows.windows[part], fills, removed[part], attribution.frozen.rows(part))
+        scores = scores.view(-1, 1 + RANDOM_SETS, count, len(fills))
+        before = attribution.score[part][:, None, None, None].expand(-1, 1 + RANDOM_SETS, 1, len(fills))
+        change[part] = torch.cat([before, scores], dim=2).diff(dim=2).abs().sum(dim=2).to(change.dtype)
     by_fill = torch.stack([change[:, :, 0], change[:, :, 1:].mean(dim=2)], dim=2)  # (batch, set, 2)
     return by_fill[:, 0], by_fill[:, 1:].mean(dim=1)
 
 
-def _left(network: Network, windows: Tensor, fills: Tensor, removed: Tensor, frozen: FrozenScore) -> Tensor:
-    """Scores without the removed cells, (batch, set, fill)."""
+def _scores(network: Network, windows: Tensor, fills: Tensor, removed: Tensor, frozen: FrozenScore) -> Tensor:
+    """Return the scores without the removed cells, (batch, mask, fill)."""
     filled = torch.where(removed[:, :, None], fills, windows[:, None, None])
     each = removed.shape[1] * len(fills)
     return frozen.of(network(filled.flatten(0, 2)), each).view(len(windows), -1, len(fills))

@@ -1,4 +1,4 @@
-"""What every method takes and gives, and the one forward-and-gradient that they share."""
+"""Inputs and results of explanation methods, and the forward and backward passes they share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from glasstape_server.explain.scores import FrozenScore, Question
-from glasstape_server.models.runtime.compiled import Compiled, Pullback
-from glasstape_server.models.runtime.cuda_graph import Graphed
+from glasstape_server.explain.scores import FrozenScore, ScoreSpec
+from glasstape_server.models.runtime.compiled_scorer import CompiledScorer, Pullback
+from glasstape_server.models.runtime.graphed_scorer import GraphedScorer
 from glasstape_server.models.scorer import Scorer
 
 Network = Callable[[Tensor], Tensor]
@@ -19,11 +19,11 @@ Network = Callable[[Tensor], Tensor]
 Shape = tuple[int, int]
 """(time, feature)."""
 PASSES_AT_ONCE = 4096
-"""Rows of one device run: enough to fill the cores, few enough for the cache, and what a more urgent lane waits for."""
+"""Rows computed at once: enough to occupy the cores, few enough to fit the cache."""
 
 
 class MethodName(IntEnum):
-    """Every method of the contract. Values as on the wire."""
+    """Explanation methods. Values as on the wire."""
 
     GRADIENT = 1
     GRADIENT_X_INPUT = 2
@@ -41,7 +41,7 @@ class MethodName(IntEnum):
 
 
 class Quantity(IntEnum):
-    """What the numbers of a map are. Values as on the wire."""
+    """Meaning of the values of a map. Values as on the wire."""
 
     SENSITIVITY = 1
     CONTRIBUTION = 2
@@ -51,7 +51,7 @@ class Quantity(IntEnum):
 
 
 class BaselineKind(IntEnum):
-    """Reference inputs. Values as on the wire."""
+    """Baseline inputs. Values as on the wire."""
 
     MEAN = 1
     ZERO = 2
@@ -61,35 +61,39 @@ class BaselineKind(IntEnum):
 
     @property
     def from_caller(self) -> bool:
-        """Whether each row brings its own baseline along."""
+        """Whether each row has a baseline of its own."""
         return self in (BaselineKind.PREVIOUS, BaselineKind.CUSTOM)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """How a batch is to be explained. Equal requests may share a batch."""
+    """Parameters of an explanation. Equal requests may share a batch."""
 
     method: MethodName
-    question: Question
+    score_spec: ScoreSpec
     baseline: BaselineKind | None = None
-    """None: the method's own."""
+    """None selects the method's default."""
     samples: int = 0
-    """Steps or draws of a method that takes several; 0: its own number."""
+    """Steps or draws of a sampling method; 0 selects its default."""
     seed: int = 0
     background: bytes = b""
-    """Background windows of the caller's own, float32 (n, time, feature); empty: the model's."""
+    """Background windows (n, time, feature), float32; empty selects the model's."""
     checked: bool = False
-    """Whether the map is to be held against other methods (quality FULL)."""
+    """Whether to compare the map with other methods (quality FULL)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """A batch to explain."""
 
-    windows: Tensor  # (batch, time, feature)
-    baseline: Tensor  # (batch, time, feature); unused by methods without a baseline
-    deviation: Tensor  # (feature,) size of an ordinary change of each feature
-    background: Tensor = field(default_factory=lambda: torch.zeros(0))  # (n, time, feature)
+    windows: Tensor
+    """(batch, time, feature)."""
+    baseline: Tensor
+    """(batch, time, feature); ignored by methods without a baseline."""
+    deviation: Tensor
+    """Standard deviation of each feature, (feature,)."""
+    background: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """Background windows, (n, time, feature)."""
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -102,44 +106,51 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """A batch of maps with the forward pass that they belong to."""
+    """Maps of a batch, with the forward pass they belong to."""
 
-    logits: Tensor  # (batch, 3) of the unperturbed rows
-    values: Tensor  # (batch, time, feature)
+    logits: Tensor
+    """Of the unperturbed rows, (batch, 3)."""
+    values: Tensor
+    """The maps, (batch, time, feature)."""
     frozen: FrozenScore
-    score: Tensor  # (batch,)
-    baseline_score: Tensor | None = None  # (batch,)
-    completeness_error: Tensor | None = None  # (batch,)
-    samples: Tensor | None = None  # (batch,) steps taken
-    sign_stability: Tensor | None = None  # (batch, time, feature) share of draws with the map's sign
+    score: Tensor
+    """(batch,)."""
+    baseline_score: Tensor | None = None
+    """(batch,); None for methods without a baseline score."""
+    completeness_error: Tensor | None = None
+    """|sum of cells - (score - baseline score)|, (batch,); None for methods that are not complete."""
+    samples: Tensor | None = None
+    """Steps or draws taken, (batch,); None for methods that take none."""
+    sign_stability: Tensor | None = None
+    """Share of draws with the map's sign, 0-1, (batch, time, feature)."""
     native_shape: Shape | None = None
-    """The resolution at which the method really spoke; None: every cell."""
+    """Resolution of the method before upsampling; None: that of the window."""
 
 
 class Method(Protocol):
-    """One way to explain. Stateless."""
+    """Explanation method. Stateless."""
 
     @property
     def quantity(self) -> Quantity:
-        """What its numbers are."""
+        """Meaning of its values."""
         ...
 
     @property
     def default_baseline(self) -> BaselineKind | None:
-        """None: the method has no baseline."""
+        """None for methods without a baseline."""
         ...
 
     @property
     def max_samples(self) -> int:
-        """Largest `samples`; 0: the method takes none."""
+        """Largest `samples`; 0 for methods that take none."""
         ...
 
     def serves(self, network: object, shape: Shape) -> bool:
-        """Whether it can explain a network of these windows."""
+        """Return whether it can explain a network of windows of this shape."""
         ...
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """Rows that the device usually computes for one explained row (of each background window)."""
+        """Return the rows that the device computes per explained row, and per background window if it uses them."""
         ...
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
@@ -147,59 +158,71 @@ class Method(Protocol):
         ...
 
 
-class Everywhere:
-    """The common case: a method for any network, without a baseline, that draws no samples."""
+class AnyNetworkMethod:
+    """Base of methods that explain any network, without a baseline and without samples."""
 
     default_baseline: BaselineKind | None = None
     max_samples = 0
 
     def serves(self, network: object, shape: Shape) -> bool:
-        """Any network."""
+        """Return True."""
         return True
 
 
 def scorer_of(network: object) -> Scorer:
-    """The network as one that can show its activations.
+    """Return the scorer of a network, which exposes its activations.
 
     Raises:
-        TypeError: it is a bare function of windows.
+        TypeError: the network is a plain function of windows.
     """
-    if isinstance(network, Compiled | Graphed):
+    if isinstance(network, CompiledScorer | GraphedScorer):
         return network.scorer
     if not isinstance(network, Scorer):
-        raise TypeError(f"{type(network).__name__} shows no activations")
+        raise TypeError(f"{type(network).__name__} does not expose activations")
     return network
 
 
 def forward_and_gradient(
-    network: Network, windows: Tensor, question: Question
+    network: Network, windows: Tensor, score_spec: ScoreSpec
 ) -> tuple[Tensor, FrozenScore, Tensor, Tensor]:
-    """One forward and one backward for the whole batch, each row with its own target.
+    """Run one forward and one backward pass for a batch, each row with its own target.
 
-    Rows do not interact in eval mode, so one backward from all rows' scores stacks their gradients.
+    Rows do not interact in eval mode, so one backward pass from all scores gives the gradient of each row.
+
+    Args:
+        network: to differentiate.
+        windows: (batch, time, feature).
+        score_spec: which score.
 
     Returns:
         logits (batch, 3), the frozen score, scores (batch,), d score / d input (batch, time, feature).
     """
-    if isinstance(network, Graphed) and network.answers(question):
-        logits, gradient, answer = network.both(windows, question)
-        frozen = question.frozen(*answer)
+    if isinstance(network, GraphedScorer) and network.has_head(score_spec):
+        logits, gradient, state = network.forward_and_gradient(windows, score_spec)
+        frozen = score_spec.restore(*state)
         return logits, frozen, frozen.of(logits), gradient
-    logits, pullback = pull(network, windows)
-    frozen = question.freeze(logits)
+    logits, pullback = vjp(network, windows)
+    frozen = score_spec.freeze(logits)
     return logits, frozen, frozen.of(logits), pullback(frozen.slope(logits))
 
 
 def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: int) -> Tensor:
-    """d score / d input at points (batch x repeat, time, feature) of rows frozen before."""
-    logits, pullback = pull(network, points)
+    """Return d score / d input at several points of each row, (batch x repeat, time, feature).
+
+    Args:
+        network: to differentiate.
+        points: `repeat` successive points of each row, (batch x repeat, time, feature).
+        frozen: score of the rows, (batch).
+        repeat: points per row.
+    """
+    logits, pullback = vjp(network, points)
     return pullback(frozen.slope(logits, repeat))
 
 
-def pull(network: Network, windows: Tensor) -> tuple[Tensor, Pullback]:
-    """Logits, and what takes a slope at the logits back to the windows, once."""
-    if isinstance(network, Compiled | Graphed):
-        return network.pull(windows)
+def vjp(network: Network, windows: Tensor) -> tuple[Tensor, Pullback]:
+    """Return the logits (batch, 3) of windows (batch, time, feature), and their pullback, to be called once."""
+    if isinstance(network, CompiledScorer | GraphedScorer):
+        return network.vjp(windows)
     leaf = windows.detach().requires_grad_(True)
     with torch.enable_grad():
         logits = network(leaf)
@@ -207,13 +230,13 @@ def pull(network: Network, windows: Tensor) -> tuple[Tensor, Pullback]:
 
 
 def upsampled(coarse: Tensor, shape: Shape) -> Tensor:
-    """Nearest-neighbour upsampling of (batch, time', feature') to (batch, *shape)."""
+    """Return maps (batch, time', feature') at the resolution `shape`, by nearest-neighbor upsampling."""
     if coarse.shape[1:] == shape:
         return coarse
     return functional.interpolate(coarse[:, None], shape, mode="nearest")[:, 0]
 
 
 def chunks(rows: int, passes: int) -> list[slice]:
-    """Rows in pieces of about `PASSES_AT_ONCE` passes."""
+    """Split rows into slices of about `PASSES_AT_ONCE` passes."""
     size = max(1, PASSES_AT_ONCE // passes)
     return [slice(first, min(first + size, rows)) for first in range(0, rows, size)]

@@ -1,4 +1,4 @@
-"""How far a map can be trusted, with the reason: from the map itself, and from evidence where asked for."""
+"""Verdicts on the reliability of a map, with reasons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ import numpy as np
 
 from glasstape_server.domain.values import Float32s, Floats
 from glasstape_server.explain.method import Quantity
-from glasstape_server.explain.path import LEAST_DIFFERENCE, TOLERANCE
+from glasstape_server.explain.path import MIN_DIFFERENCE, TOLERANCE
 from glasstape_server.models.manifest import Check
 
-SMALLEST = 1e-8
-"""A map whose largest cell is below this shows nothing."""
+MIN_PEAK = 1e-8
+"""A map whose largest |cell| is below this is degenerate."""
 SIGN_AGREEMENT = 0.8
 CORRELATION = 0.5
 
@@ -26,8 +26,8 @@ class Verdict(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict with its reasons and what was measured for it."""
+class Judgment:
+    """Verdict with its reasons and the checks behind it."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -36,32 +36,33 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class MapFacts:
-    """What is known of one map without further forward passes."""
+    """Properties of one map that take no further forward passes."""
 
-    values: Float32s  # (time, feature)
+    values: Float32s
+    """The map, (time, feature)."""
     quantity: Quantity
     difference: float | None = None
-    """Score minus baseline score, where defined."""
+    """Score minus baseline score, if defined."""
     completeness_error: float | None = None
-    """How far the cells' sum is from that difference, where defined."""
+    """|sum of cells - difference|, if defined."""
 
 
 def degenerate(values: Float32s) -> str:
-    """Why a map shows nothing; empty if it shows something."""
+    """Return why a map (time, feature) is degenerate; empty if it is not."""
     if not np.isfinite(values).all():
         return "the map is not finite"
     peak = float(np.abs(values).max())
-    return f"no cell exceeds {SMALLEST:g} (largest: {peak:.3g})" if peak < SMALLEST else ""
+    return f"no cell exceeds {MIN_PEAK:g} (largest: {peak:.3g})" if peak < MIN_PEAK else ""
 
 
-def judge_fast(facts: MapFacts) -> Judgement:
-    """Judge one map by itself. Never says RELIABLE."""
-    nothing = degenerate(facts.values)
-    if nothing:
-        return Judgement(Verdict.DEGENERATE, (nothing,))
+def judge_fast(facts: MapFacts) -> Judgment:
+    """Judge one map without further passes: DEGENERATE or CAUTION, never RELIABLE."""
+    reason = degenerate(facts.values)
+    if reason:
+        return Judgment(Verdict.DEGENERATE, (reason,))
     checks = _completeness(facts)
     reasons = [failure(check) for check in checks if not check.passed]
-    return Judgement(
+    return Judgment(
         Verdict.CAUTION, (*reasons, "not compared with other methods (quality FAST)"), tuple(checks)
     )
 
@@ -75,44 +76,44 @@ def judge_fully(
     of_model: Sequence[Check],
     *,
     of_occlusion: bool = False,
-) -> Judgement:
+) -> Judgment:
     """Judge one map with its evidence (see `evidence.Evidence`): RELIABLE if every check passes.
 
     Args:
-        facts: the map.
+        facts: of the map.
         sign_agreement: 0-1.
-        occlusion_correlation: -1 .. 1.
-        deletion: (2,), for both fills.
-        random_deletion: (2,), for both fills.
-        of_model: checks of the model itself, from its manifest.
-        of_occlusion: whether the map is an occlusion itself, and was compared with integrated gradients.
+        occlusion_correlation: -1 to 1.
+        deletion: with both fills, (2,).
+        random_deletion: with both fills, (2,).
+        of_model: checks of the model, from its manifest.
+        of_occlusion: whether the map is an occlusion map, which is compared with integrated gradients.
     """
-    nothing = degenerate(facts.values)
-    if nothing:
-        return Judgement(Verdict.DEGENERATE, (nothing,))
+    reason = degenerate(facts.values)
+    if reason:
+        return Judgment(Verdict.DEGENERATE, (reason,))
     checks = _completeness(facts)
     checks.append(
         _at_least(
             "sign_agreement",
             sign_agreement,
             SIGN_AGREEMENT,
-            "gradients around the window keep their sign on the strongest cells",
+            "share of gradients around the window with a stable sign on the strongest cells",
         )
     )
-    what = f"rank correlation with {'integrated gradients' if of_occlusion else 'occlusion'}"
-    checks.append(_at_least("occlusion_correlation", occlusion_correlation, CORRELATION, what))
-    for name, changed, usual in zip(("mean", "resampled"), deletion, random_deletion, strict=True):
+    label = f"rank correlation with {'integrated gradients' if of_occlusion else 'occlusion'}"
+    checks.append(_at_least("occlusion_correlation", occlusion_correlation, CORRELATION, label))
+    for name, change, random in zip(("mean", "resampled"), deletion, random_deletion, strict=True):
         text = (
-            f"removing the strongest cells in turn ({name} fill) moves the score by {changed:.3g}, "
-            f"random ones by {usual:.3g}"
+            f"removing the strongest cells in turn ({name} fill) changes the score by {change:.3g}, "
+            f"random cells by {random:.3g}"
         )
-        checks.append(_check(f"deletion_{name}", changed, usual, bool(changed > usual), text))
+        checks.append(_check(f"deletion_{name}", change, random, bool(change > random), text))
     reasons = [failure(check) for check in (*checks, *of_model) if not check.passed]
-    return Judgement(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), tuple(checks))
+    return Judgment(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), tuple(checks))
 
 
 def failure(check: Check) -> str:
-    """A failed check as a reason."""
+    """Return the reason that a failed check is."""
     return f"{check.name.replace('_', ' ')} failed: {check.text}"
 
 
@@ -121,14 +122,14 @@ def _completeness(facts: MapFacts) -> list[Check]:
         return []
     if facts.difference is None or facts.completeness_error is None:
         return []
-    limit = TOLERANCE * max(abs(facts.difference), LEAST_DIFFERENCE)
+    limit = TOLERANCE * max(abs(facts.difference), MIN_DIFFERENCE)
     error = facts.completeness_error
     text = f"completeness error {error:.3g}, at most {limit:.3g}"
     return [_check("completeness", error, limit, bool(error <= limit), text)]
 
 
-def _at_least(name: str, value: float, limit: float, what: str) -> Check:
-    return _check(name, value, limit, bool(value >= limit), f"{what}: {value:.2f}, at least {limit:g}")
+def _at_least(name: str, value: float, limit: float, label: str) -> Check:
+    return _check(name, value, limit, bool(value >= limit), f"{label}: {value:.2f}, at least {limit:g}")
 
 
 def _check(name: str, value: float, limit: float, passed: bool, text: str) -> Check:
@@ -136,5 +137,5 @@ def _check(name: str, value: float, limit: float, passed: bool, text: str) -> Ch
 
 
 def _finite(value: float) -> float:
-    """A number that a manifest may hold: what is not finite failed anyway."""
+    """Return a finite number, as a manifest requires; the check of a value that is not finite has failed anyway."""
     return float(np.nan_to_num(value))

@@ -1,6 +1,6 @@
-"""A loaded model: normalisation, network, and what it knows of ordinary windows."""
+"""A loaded model: normalization, network, novelty statistics and background windows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,35 +11,35 @@ from glasstape_server.domain.values import Float32s, Floats, ModelRef
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.manifest import Manifest
-from glasstape_server.models.runtime.compiled import Compiled, compiled
-from glasstape_server.models.runtime.cuda_graph import Graphed, Head
+from glasstape_server.models.runtime.compiled_scorer import CompiledScorer, compile_scorer
+from glasstape_server.models.runtime.graphed_scorer import BUCKETS, GraphedScorer, ScoreHead
 from glasstape_server.models.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Arrays of an artifact beside the network's own."""
+    """Arrays of an artifact besides the weights, float32."""
 
     mean: Tensor
     """Mean of each feature over the training windows, (feature,)."""
     deviation: Tensor
     """Standard deviation of each feature, (feature,)."""
     novelty_centre: Tensor
-    """Mean normalised training window, (time x feature,)."""
+    """Mean normalized training window, (time x feature,)."""
     novelty_precision: Tensor
-    """Inverse shrunk covariance of normalised windows, square in time x feature."""
+    """Inverse shrunk covariance of normalized windows, (time x feature, time x feature)."""
     novelty_quantiles: Tensor
-    """Mahalanobis distances of validation windows at 0 .. 100 %, (101,)."""
+    """Quantiles of the Mahalanobis distance of validation windows, 0-100 %, (101,)."""
     golden_windows: Tensor
     """Windows of the self-test, (n, time, feature)."""
     golden_logits: Tensor
-    """What the trained model said of them, (n, 3)."""
+    """Their logits after training, (n, 3)."""
     background: Tensor
-    """Ordinary windows from the training data, (n, time, feature)."""
+    """Background windows from the training data, (n, time, feature)."""
 
 
 class Model:
-    """A loaded, checked model version. Immutable; safe to share between threads."""
+    """A loaded and verified model version. Immutable; safe to share between threads."""
 
     def __init__(self, manifest: Manifest, network: nn.Module, statistics: Statistics) -> None:
         self.manifest = manifest
@@ -48,33 +48,38 @@ class Model:
         self.label_rule = LabelRule.from_dict(manifest.label_rule)
         self.scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
         self.scorer.requires_grad_(False)
-        self._fast: Compiled | Graphed | None = None
+        self._optimized: CompiledScorer | GraphedScorer | None = None
 
     def compile(self) -> None:
-        """Make `network` fast on the CPU; takes a fraction of a second, or a few of a large network.
+        """Compile `network` for the CPU; takes up to a second, a few seconds for a large network.
 
-        Safe while it serves.
+        Safe while the model serves.
         """
-        if not isinstance(self._fast, Compiled):
-            self._fast = compiled(self.scorer, *self.window_shape)
+        if not isinstance(self._optimized, CompiledScorer):
+            self._optimized = compile_scorer(self.scorer, *self.window_shape)
 
-    def capture(self, device: str, heads: Iterable[Head]) -> None:
-        """Have `network` on an accelerator, with questions that it answers in one go. Safe while it serves.
+    def capture(self, device: str, heads: Iterable[ScoreHead], buckets: Sequence[int] = BUCKETS) -> None:
+        """Capture `network` as graphs on an accelerator; takes seconds. Safe while the model serves.
+
+        Args:
+            device: "cuda" or "cuda:N".
+            heads: scores to capture with their gradients.
+            buckets: batch sizes to capture, ascending.
 
         Raises:
-            torch.OutOfMemoryError: it does not fit there.
-            torch.AcceleratorError: the device is out of order.
+            torch.OutOfMemoryError: the device has too little memory.
+            torch.AcceleratorError: the device failed.
         """
-        self._fast = Graphed(self.scorer, *self.window_shape, device, heads)
+        self._optimized = GraphedScorer(self.scorer, *self.window_shape, device, heads, buckets)
 
     @property
-    def network(self) -> Compiled | Graphed | Scorer:
-        """The scorer, compiled or captured if it was."""
-        return self._fast or self.scorer
+    def network(self) -> CompiledScorer | GraphedScorer | Scorer:
+        """The scorer: captured, compiled, or as loaded."""
+        return self._optimized or self.scorer
 
     @cached_property
     def ref(self) -> ModelRef:
-        """The model's identity."""
+        """Identity of the model."""
         manifest = self.manifest
         return ModelRef(manifest.name, manifest.version, manifest.digest, self.spec.hash)
 
@@ -85,14 +90,14 @@ class Model:
 
     @cached_property
     def _whitening(self) -> tuple[Float32s, Float32s]:
-        """Weight (time x feature, time x feature) and offset that make the Mahalanobis distance a plain one."""
+        """Weight (cell, cell) and offset (cell,) that whiten windows: the Mahalanobis distance is the norm then."""
         s = self.statistics
-        parts = (s.mean, s.deviation, s.novelty_centre, s.novelty_precision)
-        mean, deviation, centre, precision = (part.numpy().astype(np.float64) for part in parts)
+        arrays = (s.mean, s.deviation, s.novelty_centre, s.novelty_precision)
+        mean, deviation, center, precision = (array.numpy().astype(np.float64) for array in arrays)
         steps = self.window_shape[0]
         root = np.linalg.cholesky(precision)
         weight = root / np.tile(deviation, steps)[:, None]
-        offset = (np.tile(mean / deviation, steps) + centre) @ root
+        offset = (np.tile(mean / deviation, steps) + center) @ root
         return weight.astype(np.float32), offset.astype(np.float32)
 
     @cached_property
@@ -101,9 +106,12 @@ class Model:
         return distances, np.linspace(0, 1, len(distances))
 
     def novelty(self, windows: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Floats:
-        """Share of validation windows nearer to the training mean, (batch,), 0-1.
+        """Return the share of validation windows nearer to the training mean, 0-1, (n,).
 
-        Distance: Mahalanobis, with a shrunk covariance (Ledoit and Wolf 2004).
+        The distance is Mahalanobis, with a shrunk covariance (Ledoit and Wolf 2004).
+
+        Args:
+            windows: (n, time, feature), float32.
         """
         weight, offset = self._whitening
         white = windows.reshape(len(windows), -1) @ weight - offset

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from glasstape_server.models.networks.network import Attention, Attentive, Convolutional
+from glasstape_server.models.networks.network import AttentionWeights, Attentive, Convolutional
 
 
 class Scorer(nn.Module):
@@ -43,7 +43,7 @@ class Scorer(nn.Module):
             raise TypeError(f"{type(self.network).__name__} is not convolutional")
         return self.network.classify(activations)
 
-    def attend(self, windows: Tensor) -> tuple[Tensor, Attention]:
+    def attend(self, windows: Tensor) -> tuple[Tensor, AttentionWeights]:
         """Return logits (batch, 3) and attention; see `network.Attentive`.
 
         Raises:

@@ -1,10 +1,10 @@
-"""What is looked at to tell how a server is doing."""
+"""Components of a server that the metrics and the health monitor read."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.engine.engine import Engine
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.ingest import Ingest
@@ -15,19 +15,19 @@ from glasstape_server.signals.pipeline import Pipeline
 
 
 class CertificateFiles(Protocol):
-    """TLS files of the server."""
+    """TLS files of a server."""
 
     expires: float | None
-    """Unix time at which the server's own certificate expires; None: unknown."""
+    """Unix time at which the server's own certificate expires; None if it is unknown."""
 
     def warnings(self) -> Iterable[str]:
-        """Reload changed files; warnings for the operator."""
+        """Reload changed files and return warnings for the operator."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of one server."""
+class Components:
+    """Components of one server."""
 
     clock: Clock
     ingest: Ingest
@@ -36,7 +36,9 @@ class Parts:
     pipeline: Pipeline
     repository: Repository
     live: Callable[[str], Live | None]
-    """What came of the signals of a model, by its digest."""
+    """Return the live calibration of a model, by its digest."""
     device_failed: Callable[[], bool]
-    gate: Gate
+    """Return whether the device is being restarted."""
+    authorizer: Authorizer
     certificates: CertificateFiles | None
+    """None without TLS."""

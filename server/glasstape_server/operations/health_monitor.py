@@ -1,4 +1,4 @@
-"""Health that means something: it falls when bars are stale, the device fails, a queue is full or a disk is."""
+"""Health of the server: stale bars, a failed device, a full queue or a full disk make it NOT_SERVING."""
 
 import asyncio
 import logging
@@ -8,32 +8,32 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from glasstape_server.domain.values import DataState
-from glasstape_server.operations.components import Parts
-from glasstape_server.operations.counters import EngineFigures
+from glasstape_server.operations.components import Components
+from glasstape_server.operations.engine_metrics import EngineMetrics
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
-FULL_SECONDS = 5.0
-"""How long after a refusal the queue counts as full."""
+POLL_INTERVAL_S = 1.0
+QUEUE_FULL_HOLD_S = 5.0
+"""Time after a rejection for which the queue counts as full."""
 
 SERVER = ""
-"""The server as a whole, as health names it."""
+"""Name of the whole server in `grpc.health.v1`."""
 _FEED = "glasstape.v1.SignalService"
 _MARKET = "glasstape.v1.MarketService"
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Something that is wrong."""
+    """A problem that health reports."""
 
     text: str
     services: tuple[str, ...]
-    """Which do not serve because of it; none: it is told and no more."""
+    """Services that do not serve because of it; empty for a warning."""
 
 
 class HealthReporter(Protocol):
-    """Publishes `grpc.health.v1` states."""
+    """Publisher of `grpc.health.v1` states."""
 
     async def set_serving(self, service: str, serving: bool) -> None:
         """Set the health of one service or model."""
@@ -44,71 +44,74 @@ class HealthReporter(Protocol):
         ...
 
 
-class Watchman:
-    """Looks every second and tells health. A server without any bar is not stale: nobody has fed it yet."""
+class HealthMonitor:
+    """Polls the components and publishes their health. A server without any bar is not stale."""
 
     def __init__(
-        self, parts: Parts, figures: EngineFigures, server: HealthReporter, services: tuple[str, ...]
+        self,
+        components: Components,
+        engine_metrics: EngineMetrics,
+        reporter: HealthReporter,
+        services: tuple[str, ...],
     ) -> None:
-        self._parts = parts
-        self._figures = figures
-        self._server = server
+        self._components = components
+        self._engine_metrics = engine_metrics
+        self._reporter = reporter
         self._services = services
         self._inference = tuple(name for name in services if "Inference" in name)
-        self._told: tuple[Reason, ...] = ()
+        self._reasons: tuple[Reason, ...] = ()
+        """As last published."""
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check every `POLL_INTERVAL_S` until canceled."""
         while True:
             try:
-                await self.look()
+                await self.check()
             except Exception:
-                log.exception("health could not be looked at")
-                self._server.set_health_reasons(("health could not be looked at; the log says why",))
-            await asyncio.sleep(LOOK_SECONDS)
+                log.exception("health check failed")
+                self._reporter.set_health_reasons(("the health check failed; see the server log",))
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    async def look(self) -> None:
-        """Tell what has changed."""
-        if self._parts.ingest.last_error:
-            await self._parts.ingest.probe_disk()
-        self._parts.gate.retry_audit()
-        found = tuple(self._reasons())
-        self._server.set_health_reasons(tuple(reason.text for reason in found))
-        before = {name for reason in self._told for name in reason.services}
-        now = {name for reason in found for name in reason.services}
-        for name in sorted(now - before):
-            await self._server.set_serving(name, False)
-        for name in sorted(before - now):
-            await self._server.set_serving(name, True)
-        known = {(), *(reason.services for reason in self._told)}
-        for reason in found:
-            if reason.services not in known:
+    async def check(self) -> None:
+        """Retry failed writes, then publish what changed."""
+        if self._components.ingest.last_error:
+            await self._components.ingest.probe_disk()
+        self._components.authorizer.retry()
+        current = tuple(self._current_reasons())
+        self._reporter.set_health_reasons(tuple(reason.text for reason in current))
+        was_down = {name for reason in self._reasons for name in reason.services}
+        is_down = {name for reason in current for name in reason.services}
+        for name in sorted(is_down - was_down):
+            await self._reporter.set_serving(name, False)
+        for name in sorted(was_down - is_down):
+            await self._reporter.set_serving(name, True)
+        logged = {(), *(reason.services for reason in self._reasons)}
+        for reason in current:
+            if reason.services not in logged:
                 log.warning("not serving %s: %s", ", ".join(filter(None, reason.services)), reason.text)
-        if before and not now:
+        if was_down and not is_down:
             log.info("serving again")
-        self._told = found
+        self._reasons = current
 
-    def _reasons(self) -> Iterator[Reason]:
-        parts = self._parts
-        if parts.device_failed():
-            models = {model.ref.name for model in parts.repository.models()}
+    def _current_reasons(self) -> Iterator[Reason]:
+        components = self._components
+        if components.device_failed():
+            models = {model.ref.name for model in components.repository.models()}
             yield Reason(
-                "the device failed and is being started anew", (SERVER, *self._services, *sorted(models))
+                "the device failed and is being restarted", (SERVER, *self._services, *sorted(models))
             )
-        if time.monotonic() - self._figures.last_refusal < FULL_SECONDS:
-            waiting = sum(parts.engine.waiting.values())
-            yield Reason(
-                f"the queue of the device is full: {waiting} windows wait", (SERVER, *self._inference)
-            )
-        if parts.ingest.last_error:
-            yield Reason(parts.ingest.last_error, (SERVER, _MARKET))
-        for reason in (parts.pipeline.degraded_reason, parts.hub.degraded_reason):
+        if time.monotonic() - self._engine_metrics.last_rejection < QUEUE_FULL_HOLD_S:
+            queued = sum(components.engine.queued_windows.values())
+            yield Reason(f"the engine queue is full: {queued} windows queued", (SERVER, *self._inference))
+        if components.ingest.last_error:
+            yield Reason(components.ingest.last_error, (SERVER, _MARKET))
+        for reason in (components.pipeline.degraded_reason, components.hub.degraded_reason):
             if reason:
-                yield Reason(f"signals wait: {reason}", (SERVER, _FEED))
-        for trouble in (parts.hub.journal.degraded_reason, parts.gate.last_error):
-            if trouble:
-                yield Reason(trouble, ())
-        for warning in parts.certificates.warnings() if parts.certificates is not None else ():
+                yield Reason(f"signals are delayed: {reason}", (SERVER, _FEED))
+        for warning in (components.hub.journal.degraded_reason, components.authorizer.last_error):
+            if warning:
+                yield Reason(warning, ())
+        for warning in components.certificates.warnings() if components.certificates is not None else ():
             yield Reason(warning, ())
-        if parts.clock.last_close is not None and parts.clock.state() is DataState.STALE:
-            yield Reason("market data is stale: the last two bars that were due did not come", (_FEED,))
+        if components.clock.last_close is not None and components.clock.state() is DataState.STALE:
+            yield Reason("market data is stale: the last two due bars did not arrive", (_FEED,))

@@ -1,4 +1,4 @@
-"""Logs on standard error, for people or, as JSON, for machines; each line names the call that it is about."""
+"""Logs on standard error, as text or JSON; each line carries the id of its call."""
 
 import logging
 import os
@@ -8,36 +8,37 @@ from typing import Literal
 
 from pythonjsonlogger.json import JsonFormatter
 
-from glasstape_server.operations.traffic import request_id
+from glasstape_server.operations.request_id import request_id
 
 LogFormat = Literal["text", "json"]
 
 
-def set_up(level: str, how: LogFormat) -> None:
-    """Log everything from a level on.
+def configure_logging(level: str, log_format: LogFormat) -> None:
+    """Send all log records of a level and above to standard error.
 
     Args:
         level: debug, info, warning or error.
-        how: "text", or "json": an object a line with time, level, logger, message, request and exc_info.
+        log_format: "text", or "json": one object per line with time, level, logger, message, request and
+            exc_info.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_with_request)
-    handler.setFormatter(_JSON if how == "json" else _TEXT)
+    handler.addFilter(_add_request_id)
+    handler.setFormatter(_JSON if log_format == "json" else _TEXT)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
-    if how == "json":
-        # grpc's own library writes plain lines, one for each handshake of a port scanner.
+    if log_format == "json":
+        # The gRPC core logs plain text, one line for each failed handshake.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-def _with_request(record: logging.LogRecord) -> bool:
-    named = request_id.get()
-    record.request = named
-    record.about = f" [{named}]" if named else ""
+def _add_request_id(record: logging.LogRecord) -> bool:
+    current = request_id.get()
+    record.request = current
+    record.bracketed_request = f" [{current}]" if current else ""
     return True
 
 
-_TEXT = logging.Formatter("%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s")
+_TEXT = logging.Formatter("%(asctime)s %(levelname)s %(name)s%(bracketed_request)s: %(message)s")
 _JSON = JsonFormatter(
     "{asctime}{levelname}{name}{message}{request}",
     style="{",

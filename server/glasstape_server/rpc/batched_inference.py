@@ -78,7 +78,7 @@ class BatchedInference:
                 model = self._inference.inputs.model(message.model)
                 windows = windows_from(message.input.windows)
                 check_framing(windows.count, len(windows.data), model)
-                self._inference.quotas.windows(one.call.principal, windows.count)
+                self._inference.quotas.charge_windows(one.call.principal, windows.count)
                 ready.setdefault(model, []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
@@ -107,7 +107,7 @@ class BatchedInference:
                 model, windows = self._inference.inputs.model(request.model), request.source
                 check_framing(windows.count, len(windows.data), model)
                 work = Explain(model, request.explanation)
-                self._inference.quotas.passes(one.call.principal, windows.count * work.passes)
+                self._inference.quotas.charge_passes(one.call.principal, windows.count * work.passes)
                 ready.setdefault((work, self._explain_responder(request)), []).append((one, windows))
             except GlasstapeError as error:
                 answers.append((one, error))
@@ -125,7 +125,7 @@ class BatchedInference:
             self._explain_responders[key] = ExplainResponder(self._reply, self._encoder, *key)
         return self._explain_responders[key]
 
-    def _queue(self, jobs: Sequence[Job], answers: list[Answer]) -> None:
+    def _queue(self, jobs: Sequence[Job[PendingCall]], answers: list[Answer]) -> None:
         answers += [(job.tag, error) for job, error in self._engine.submit(jobs)]
         if answers:
             self._reply(answers)
@@ -196,7 +196,7 @@ def _is_batchable(request: ExplainRequest) -> bool:
 
 def _jobs(
     work: Forecast | Explain, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
-) -> list[Job]:
+) -> list[Job[PendingCall]]:
     """Return one job for each call, all of them views of one array."""
     # Of a bytearray, because torch requires writable memory.
     values = np.frombuffer(bytearray().join([windows.data for _, windows in calls]), dtype="<f4")

@@ -40,14 +40,14 @@ Reply = Callable[[Sequence[Answer]], None]
 
 
 class PredictResponder:
-    """Owner of Predict jobs: encodes their answers on the device thread."""
+    """Callback of Predict jobs: encodes their answers on the device thread."""
 
     def __init__(self, reply: Reply, encoder: Encoder) -> None:
         self._reply = reply
         self._encoder = encoder
 
-    def finished(self, jobs: Sequence[Job], rows: Columns, columns: Columns) -> None:
-        """See `Owner.finished`."""
+    def finished(self, jobs: Sequence[Job[PendingCall]], rows: Columns, columns: Columns) -> None:
+        """See `JobCallback.finished`."""
         work: Forecast = jobs[0].work  # type: ignore[assignment]  # its jobs are all `Forecast`
         encoded = self._encoder.predictions(work.model, forecasts(work.model, rows[0], columns[0]))
         about = pb.PredictResponse(models=[ref_to(work.model.ref)]).SerializeToString()
@@ -59,13 +59,13 @@ class PredictResponder:
             first += len(job)
         self._reply(answers)
 
-    def failed(self, jobs: Sequence[Job], error: Exception) -> None:
-        """See `Owner.failed`."""
+    def failed(self, jobs: Sequence[Job[PendingCall]], error: Exception) -> None:
+        """See `JobCallback.failed`."""
         _fail(self._reply, jobs, error, "Predict")
 
 
 class ExplainResponder:
-    """Owner of Explain jobs of one quality level and include: encodes their answers on the device thread."""
+    """Callback of Explain jobs of one quality level and include: encodes their answers on the device thread."""
 
     def __init__(self, reply: Reply, encoder: Encoder, quality: QualityLevel, include: Include) -> None:
         self._reply = reply
@@ -73,8 +73,8 @@ class ExplainResponder:
         self._quality = quality
         self._include = include
 
-    def finished(self, jobs: Sequence[Job], rows: Columns, columns: Columns) -> None:
-        """See `Owner.finished`."""
+    def finished(self, jobs: Sequence[Job[PendingCall]], rows: Columns, columns: Columns) -> None:
+        """See `JobCallback.finished`."""
         work: Explain = jobs[0].work  # type: ignore[assignment]  # its jobs are all `Explain`
         windows, maps = rows[0], Maps.of(columns)
         stated = forecasts(work.model, windows, maps.logits)
@@ -91,8 +91,8 @@ class ExplainResponder:
             first += len(job)
         self._reply(answers)
 
-    def failed(self, jobs: Sequence[Job], error: Exception) -> None:
-        """See `Owner.failed`."""
+    def failed(self, jobs: Sequence[Job[PendingCall]], error: Exception) -> None:
+        """See `JobCallback.failed`."""
         _fail(self._reply, jobs, error, "Explain")
 
 
@@ -122,6 +122,6 @@ def _explanation_problem(error: GlasstapeError) -> bytes:
     return pb.ExplainResponse(results=[failure_to(Item(error=error))]).SerializeToString()
 
 
-def _fail(reply: Reply, jobs: Sequence[Job], error: Exception, method: str) -> None:
+def _fail(reply: Reply, jobs: Sequence[Job[PendingCall]], error: Exception, method: str) -> None:
     reported = error if isinstance(error, GlasstapeError) else internal_error(error, method)
     reply([(job.tag, reported) for job in jobs])

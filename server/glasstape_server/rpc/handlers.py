@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from glasstape_server.domain.errors import GlasstapeError, Internal, InvalidArgument
 from glasstape_server.domain.limits import DEFAULT_PAGE_SIZE, MAX_MESSAGE_BYTES, MAX_PAGE_SIZE
 from glasstape_server.domain.values import ANYBODY, Call, Principal
-from glasstape_server.operations.traffic import id_of, request_id
+from glasstape_server.operations.request_id import request_id, request_id_or_new
 from glasstape_server.rpc.status import code_of, trailing_metadata
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ async def abort_internal(context: Context, error: Exception, method: str) -> NoR
 
 def internal_error(error: Exception, method: str) -> Internal:
     """Return the error that a caller gets for an unexpected exception, which is logged under the request's id."""
-    request = id_of(request_id.get())
+    request = request_id_or_new(request_id.get())
     log.error("%s failed, request %s", method, request, exc_info=error)
     return Internal(
         "INTERNAL",

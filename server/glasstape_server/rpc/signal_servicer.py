@@ -8,10 +8,10 @@ import grpc
 from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc as pb_grpc
 
-from glasstape_server.access.gate import check_may_explain
+from glasstape_server.access.authorizer import check_may_explain
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_SEQUENCE
-from glasstape_server.explain.catalogue import check_served
+from glasstape_server.explain.catalog import check_served
 from glasstape_server.explain.method import MethodName
 from glasstape_server.rpc.convert.predictions import ModelTable
 from glasstape_server.rpc.convert.requests import method_from

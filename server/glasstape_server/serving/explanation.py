@@ -7,10 +7,10 @@ import numpy as np
 
 from glasstape_server.domain.values import Confidence, Direction, Float32s, Floats, Forecasts
 from glasstape_server.engine.work import Explain, Maps
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.drivers import Driver, drivers
 from glasstape_server.explain.method import MethodName, Quantity, Shape
-from glasstape_server.explain.verdict import Judgement, MapFacts, degenerate, judge_fast, judge_fully
+from glasstape_server.explain.verdict import Judgment, MapFacts, degenerate, judge_fast, judge_fully
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Item
 from glasstape_server.serving.requests import Include, QualityLevel
@@ -53,7 +53,7 @@ class Explanation:
     completeness_error: float | None = None
     samples: int = 0
     sign_stability: Float32s | None = None  # (time, feature)
-    quality: Judgement | None = None
+    quality: Judgment | None = None
     """None: not requested."""
     drivers: tuple[Driver, ...] = ()
     counterfactual: Counterfactual | None = None
@@ -115,7 +115,7 @@ class MapBatch:
             drivers=self._drivers(row, native) if self.include.drivers else (),
         )
 
-    def _judge(self, facts: MapFacts, row: int) -> Judgement:
+    def _judge(self, facts: MapFacts, row: int) -> Judgment:
         maps, request = self.maps, self.work.request
         if (
             not request.checked

@@ -12,12 +12,12 @@ import numpy as np
 
 from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain.values import Call, Confidence
-from glasstape_server.engine.edit import FlipClass
 from glasstape_server.engine.engine import Engine
+from glasstape_server.engine.flip_class import FlipClass
 from glasstape_server.engine.job import Lane, Result
 from glasstape_server.engine.work import Explain, Forecast, Maps, forecasts
 from glasstape_server.explain.method import PASSES_AT_ONCE, BaselineKind, MethodName, Request
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
 from glasstape_server.serving.counterfactuals import flip_explanations
 from glasstape_server.serving.explanation import Explanation, MapBatch
@@ -89,7 +89,7 @@ class Inference:
             NotFound: no such model.
             ResourceExhausted: the queue is full, or the caller's quota is used up.
         """
-        self.quotas.windows(call.principal, item_count(request.source))
+        self.quotas.charge_windows(call.principal, item_count(request.source))
         pinned = self.inputs.pin(request.source, request.model)
         items = await self.inputs.resolve(request.source, pinned, call)
         predictions = Predictions(items, [item.journaled for item in items])
@@ -131,7 +131,7 @@ class Inference:
         """
         source = SignalRefs(sequences)
         request = ExplainRequest(
-            source, Request(method, Question()), quality=QualityLevel.NONE, include=MAP_ONLY
+            source, Request(method, ScoreSpec()), quality=QualityLevel.NONE, include=MAP_ONLY
         )
         items = await self.inputs.resolve(source, None, call, with_bars=method is MethodName.COUNTERFACTUAL)
         # A buy and its confidence are one window, which is explained once.
@@ -154,7 +154,7 @@ class Inference:
         searched = request.explanation.method is MethodName.COUNTERFACTUAL
         model = pinned or self.inputs.model("")
         passes = PASSES_AT_ONCE if searched else Explain(model, request.explanation).passes
-        self.quotas.passes(call.principal, count * passes)
+        self.quotas.charge_passes(call.principal, count * passes)
 
     async def _explain(
         self, items: Sequence[Item], pinned: Model | None, request: ExplainRequest, call: Call

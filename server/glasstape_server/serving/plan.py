@@ -8,9 +8,9 @@ import numpy as np
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
 from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS, MAX_ITEMS
 from glasstape_server.domain.values import Float32s
-from glasstape_server.engine.edit import FlipClass
+from glasstape_server.engine.flip_class import FlipClass
 from glasstape_server.engine.work import Columns, Explain
-from glasstape_server.explain.catalogue import baseline_of, check_served
+from glasstape_server.explain.catalog import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Group, Item, group_by_model
@@ -103,7 +103,9 @@ def _flip_steps(group: Group, items: Sequence[Item], request: ExplainRequest) ->
             continue
         rows = [group.rows[place] for place in places]
         windows = np.stack([group.windows[place] for place in places])
-        work = FlipClass(group.model, request.explanation.question.foil, request.explanation.seed, with_bars)
+        work = FlipClass(
+            group.model, request.explanation.score_spec.foil, request.explanation.seed, with_bars
+        )
         columns = (windows, *_bar_columns([items[row] for row in rows], group.model.spec.min_bars))
         steps.append(Step(group.model, rows, windows, work, columns))
     return steps

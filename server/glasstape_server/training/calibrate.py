@@ -11,7 +11,7 @@ from torch import Tensor
 from glasstape_server.domain.statistics import equal_mass_bins, softmax
 from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.models.manifest import Reliability, Thresholds
-from glasstape_server.training.batches import Examples, in_order
+from glasstape_server.training.examples import Examples, batches_of
 
 KEPT = 0.2
 """Share of validation signals that are not abstained."""
@@ -183,7 +183,7 @@ def novelty_statistics(training: Examples, validation: Examples) -> tuple[Tensor
 
 
 def _flat(data: Examples) -> Iterator[Floats]:
-    return (windows.flatten(1).double().numpy() for windows, _ in in_order(data, 1 << 15))
+    return (windows.flatten(1).double().numpy() for windows, _ in batches_of(data, 1 << 15))
 
 
 def _distance(offset: Floats, precision: Floats) -> Floats:

@@ -1,8 +1,8 @@
-"""Labelled windows of many symbols, in order of time.
+"""Labeled windows of many symbols, ordered by time.
 
-Feature rows lie in files that are mapped into memory: a window is a few of them, gathered when it is used. So
-a data set of eight features takes 40 bytes a bar on disk and 36 a window in memory, other processes open it
-by its folder, and what does not fit into memory is read from disk.
+Feature rows are memory-mapped files; a window is gathered from its rows when it is used. A data set of eight
+features takes 40 bytes per bar on disk and 36 bytes per window in memory, may exceed the memory, and is shared between
+processes by its folder.
 """
 
 import hashlib
@@ -26,28 +26,28 @@ from glasstape_server.features.windows import usable_ends
 from glasstape_server.storage import temporary
 
 HELD_OUT = 10
-"""One symbol in so many is never trained on, by the hash of its name."""
+"""One symbol of this many is held out of training, by the hash of its name."""
 _ARRAYS = ("features", "log_close", "last", "sigma", "close_time", "known_time", "symbol")
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled windows in order of time."""
+    """Labeled windows, ordered by time."""
 
     features: Float32s
-    """(bar, feature), bars of one symbol next to each other; NaN where a bar has too little history."""
+    """Feature rows, (bar, feature), grouped by symbol; NaN where a bar has too little history."""
     log_close: Floats
-    """(bar,) natural logarithm of the close."""
+    """Natural logarithm of the close, (bar,)."""
     last: Ints
-    """(n,) row of each window's last bar."""
+    """Row of each window's last bar, (n,)."""
     sigma: Floats
-    """(n,) volatility at the window's last bar."""
+    """Volatility at the window's last bar, (n,)."""
     close_time: Ints
-    """(n,) close of the window's last bar, microseconds."""
+    """Close of the window's last bar, microseconds, (n,)."""
     known_time: Ints
-    """(n,) close at which the window's outcome is known, microseconds."""
+    """Close at which the window's outcome is known, microseconds, (n,)."""
     symbol: NDArray[np.int32]
-    """(n,) position in `symbols`."""
+    """Index into `symbols`, (n,)."""
     symbols: tuple[str, ...]
     time_steps: int
     """Bars in a window."""
@@ -59,42 +59,42 @@ class Dataset:
 
     @property
     def window_shape(self) -> tuple[int, int]:
-        """(time, feature)."""
+        """(time, feature) of a window."""
         return self.time_steps, self.features.shape[1]
 
-    def windows(self, chosen: Ints | slice | None = None) -> Float32s:
-        """Windows by their numbers, or all of them, (n, time, feature)."""
-        last = self.last if chosen is None else self.last[chosen]
+    def windows(self, numbers: Ints | slice | None = None) -> Float32s:
+        """Return windows by number, or all of them, (n, time, feature)."""
+        last = self.last if numbers is None else self.last[numbers]
         return np.asarray(self.features[last[:, None] + np.arange(1 - self.time_steps, 1)])
 
     def outcomes(self, rule: LabelRule) -> tuple[Ints, Floats]:
-        """Class index of each window, (n,), and the log return that decided, (n,)."""
+        """Return the class index of each window, (n,), and the log return that determined it, (n,)."""
         return realized(rule.kind, self._paths(rule), rule.threshold(self.sigma))
 
     def labels(self, rule: LabelRule) -> Ints:
-        """Class index of each window, (n,)."""
+        """Return the class index of each window, (n,)."""
         return self.outcomes(rule)[0]
 
     def fitted(self, rule: LabelRule) -> LabelRule:
-        """The rule whose FLAT class holds a third of these windows."""
+        """Return the rule with the threshold for which a third of these windows are FLAT."""
         paths = self._paths(rule)
         farthest = np.abs(paths).max(axis=1) if rule.kind == "triple_barrier" else np.abs(paths[:, -1])
         scaled = farthest / (self.sigma * np.sqrt(rule.horizon_bars))
         return replace(rule, k=round(float(np.quantile(scaled, 1 / 3)), 6))
 
     def between(self, first: int, last: int) -> "Dataset":
-        """Windows that close in first <= time < last."""
-        return self.chosen((self.close_time >= first) & (self.close_time < last))
+        """Return the windows with first <= close time < last, microseconds."""
+        return self.select((self.close_time >= first) & (self.close_time < last))
 
     def known_between(self, first: int, last: int) -> "Dataset":
-        """Windows that close in first <= time and whose outcome is known before `last`, each by its own bars.
+        """Return the windows with first <= close time whose outcome is known before `last`, microseconds.
 
         Lopez de Prado (2018), "Advances in financial machine learning", section 7.4.1: purging.
         """
-        return self.chosen((self.close_time >= first) & (self.known_time < last))
+        return self.select((self.close_time >= first) & (self.known_time < last))
 
-    def chosen(self, rows: NDArray[np.bool_] | Ints) -> "Dataset":
-        """Windows by a mask or by their numbers."""
+    def select(self, rows: NDArray[np.bool_] | Ints) -> "Dataset":
+        """Return windows by a mask (n,) or by their numbers (m,)."""
         return replace(
             self,
             last=self.last[rows],
@@ -105,13 +105,13 @@ class Dataset:
         )
 
     def sampled(self, count: int, seed: int) -> "Dataset":
-        """`count` windows drawn without replacement, in order of time; all if there are fewer."""
+        """Return `count` windows drawn without replacement, ordered by time; all if there are fewer."""
         if len(self) <= count:
             return self
-        return self.chosen(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))
+        return self.select(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))
 
-    def never_trained(self) -> NDArray[np.bool_]:
-        """Windows of symbols that are held out, (n,): see `held_out`."""
+    def held_out_mask(self) -> NDArray[np.bool_]:
+        """Return whether each window is of a symbol that is held out of training, (n,); see `held_out`."""
         return np.array([held_out(symbol) for symbol in self.symbols], dtype=bool)[self.symbol]
 
     def _paths(self, rule: LabelRule) -> Floats:
@@ -122,22 +122,22 @@ class Dataset:
         )
 
     def save(self, folder: Path) -> None:
-        """Write every array, so that another process can `open` it."""
+        """Write the arrays to a folder, for `open` in another process."""
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
         (folder / "symbols.json").write_text(json.dumps([self.symbols, self.time_steps, self.feature_names]))
 
     @classmethod
     def open(cls, folder: Path) -> "Dataset":
-        """The inverse of `save`; arrays are mapped, not read."""
+        """Open a saved data set; arrays are memory-mapped."""
         symbols, time_steps, names = json.loads((folder / "symbols.json").read_text())
-        # Copy on write: torch wants arrays that it may write to, and nobody does.
+        # Copy-on-write, because torch requires writable arrays. They are never written to.
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in _ARRAYS}
         return cls(**arrays, symbols=tuple(symbols), time_steps=time_steps, feature_names=tuple(names))
 
 
 def held_out(symbol: str) -> bool:
-    """Whether a symbol is one of the tenth that is never trained on: the same ones in every file."""
+    """Return whether a symbol is held out of training: a tenth of them, independent of the data."""
     return int.from_bytes(hashlib.sha256(symbol.encode()).digest()[:8]) % HELD_OUT == 0
 
 
@@ -148,17 +148,17 @@ def build(
     rule: LabelRule,
     time_zone: str = "UTC",
 ) -> Dataset:
-    """All labelled windows of bars.
+    """Build the labeled windows of bars.
 
     Args:
-        frames: bars as `market.files` gives them; of several frames, each holds whole symbols.
-        interval: length of the bars.
-        spec: features.
-        rule: horizon and entry; kind and k do not matter here.
-        time_zone: zone of trading days.
+        frames: bars as read by `market.files`; of several frames, each holds whole symbols.
+        interval: of the bars.
+        spec: of the features.
+        rule: gives horizon and entry; its kind and k are ignored.
+        time_zone: of trading days.
 
     Raises:
-        ValueError: there is no window.
+        ValueError: no symbol has enough bars.
     """
     folder = temporary.create_folder("windows")
     try:
@@ -182,12 +182,13 @@ def build(
                     symbols.append(symbol)
                     written += len(series)
         if not written or not sum(len(part[0]) for part in parts):
-            raise ValueError(f"data: no symbol has the {spec.min_bars + rule.bars_ahead} bars of one window")
+            least = spec.min_bars + rule.bars_ahead
+            raise ValueError(f"data: no symbol has {least} bars, which one labeled window requires")
         last, sigma, close_time, known_time, number = (
             np.concatenate(part) for part in zip(*parts, strict=True)
         )
         order = np.argsort(close_time, kind="stable")
-        made = Dataset(
+        data = Dataset(
             np.memmap(folder / "rows", np.float32, "c", shape=(written, len(spec.names))),
             np.memmap(folder / "closes", np.float64, "c", shape=(written,)),
             last[order],
@@ -199,22 +200,28 @@ def build(
             spec.window_bars,
             spec.names,
         )
-        weakref.finalize(made.features.base, shutil.rmtree, folder, True)
-        return made
+        weakref.finalize(data.features.base, shutil.rmtree, folder, True)
+        return data
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def each_series(frame: pl.DataFrame, interval: str, time_zone: str) -> Iterator[tuple[str, Series]]:
-    """Name and bars of each symbol, by name."""
+    """Yield the name and bars of each symbol, ordered by name.
+
+    Args:
+        frame: bars with columns symbol, close_time, open, high, low, close and volume.
+        interval: of the bars.
+        time_zone: of trading days.
+    """
     for symbol, columns in _each_symbol(frame):
         close_time, prices = columns[0].astype(np.int64), columns[1:]
         yield symbol, from_columns(close_time, np.stack(prices), sessions(close_time, interval, time_zone))
 
 
 def _each_symbol(frame: pl.DataFrame) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Name of each symbol with its close times, opens, highs, lows, closes and volumes, oldest first."""
+    """Yield each symbol with its close times, opens, highs, lows, closes and volumes, (bar,) each, oldest first."""
     ordered = frame.sort("symbol", "close_time", maintain_order=True)
     runs = ordered["symbol"].rle().struct.unnest()
     columns = [ordered[name].to_numpy() for name in ("close_time", "open", "high", "low", "close", "volume")]
@@ -225,18 +232,18 @@ def _each_symbol(frame: pl.DataFrame) -> Iterator[tuple[str, list[np.ndarray]]]:
 
 
 def split_by_days(close_times: Ints) -> tuple[int, int]:
-    """The closes behind the first 70 % and the first 85 % of the distinct ones."""
+    """Return the close times after 70 % and 85 % of the distinct ones, of `close_times` (n,), microseconds."""
     times = np.unique(close_times)
     return int(times[int(0.70 * (len(times) - 1))]), int(times[int(0.85 * (len(times) - 1))])
 
 
 def digest(frame: pl.DataFrame) -> str:
-    """SHA-256 over the bars, symbol by symbol, 64 hex digits."""
+    """Return the SHA-256 of bars, symbol by symbol, 64 hex digits."""
     return combined(digests(frame))
 
 
 def digests(frame: pl.DataFrame) -> dict[str, str]:
-    """SHA-256 over the bars of each symbol, in order of time."""
+    """Return the SHA-256 of the bars of each symbol, ordered by time."""
     return {
         symbol: hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
         for symbol, columns in _each_symbol(frame)
@@ -244,5 +251,5 @@ def digests(frame: pl.DataFrame) -> dict[str, str]:
 
 
 def combined(by_symbol: dict[str, str]) -> str:
-    """One digest of many symbols' digests."""
+    """Return the digest of several symbols' digests."""
     return hashlib.sha256(json.dumps(sorted(by_symbol.items())).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Training one network. Reads top to bottom; equal seeds give equal weights, bit for bit."""
+"""Training of one network. Equal seeds give bit-identical weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from glasstape_server.domain.values import Floats
-from glasstape_server.training.batches import Examples, in_order
 from glasstape_server.training.checkpoint import Checkpoint, CheckpointError, Progress
+from glasstape_server.training.examples import Examples, batches_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """How to train."""
+    """Hyperparameters of training."""
 
     seed: int = 0
     """Seed of initial weights, order of batches and dropout."""
     epochs: int = 40
-    """Passes over the training windows, at most."""
+    """Largest number of epochs."""
     patience: int = 6
-    """Passes without a better validation loss after which training stops."""
+    """Epochs without a better validation loss after which training stops."""
     batch: int = 256
-    """Windows of one step."""
+    """Windows per step."""
     learning_rate: float = 1e-3
-    """Step size of AdamW."""
+    """Learning rate of AdamW."""
     weight_decay: float = 1e-2
-    """Decay of AdamW."""
+    """Weight decay of AdamW."""
 
-    def optimiser(self, network: nn.Module) -> torch.optim.Optimizer:
-        """AdamW (Loshchilov and Hutter 2019) with these figures."""
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """Return AdamW (Loshchilov and Hutter 2019) with these hyperparameters."""
         return torch.optim.AdamW(
             network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
         )
 
 
-Report = Callable[[int, float, float], None]
-"""Called after each pass with its number from 1, training loss and validation loss (nats)."""
+EpochCallback = Callable[[int, float, float], None]
+"""Called after each epoch with its number from 1, training loss and validation loss, nats."""
 
 
 def fit(
@@ -46,87 +46,97 @@ def fit(
     training: Examples,
     validation: Examples,
     options: FitOptions,
-    report: Report = lambda epoch, loss, validation: None,
+    on_epoch: EpochCallback = lambda epoch, loss, validation: None,
     checkpoint: Checkpoint | None = None,
 ) -> nn.Module:
-    """Train a network on normalised windows and keep the weights of the best validation loss.
+    """Train a network on normalized windows; return it with the weights of the best validation loss.
 
     Args:
-        make: builds the network; called once the seed is set.
-        training: what to learn from.
-        validation: the same of later data.
-        options: how to train.
-        report: told after each pass.
-        checkpoint: written after each pass; where it exists, training goes on from it as if it had never
-            stopped.
+        make: builds the network; called after seeding.
+        training: examples to train on.
+        validation: later examples, for early stopping.
+        options: hyperparameters.
+        on_epoch: called after each epoch.
+        checkpoint: written after each epoch. If it exists, training resumes from it and gives the same weights as
+            without interruption.
 
     Raises:
-        CheckpointError: the checkpoint is of another training.
-        FloatingPointError: the loss is no number any more.
+        CheckpointError: the checkpoint belongs to another training.
+        FloatingPointError: the loss is not finite.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums of several threads would not repeat bit for bit
+    torch.set_num_threads(1)  # sums over several threads are not reproducible
     try:
         torch.manual_seed(options.seed)
         network = make()
         order = torch.Generator().manual_seed(options.seed)
-        optimiser = options.optimiser(network)
-        done = checkpoint.restore(network, optimiser, order) if checkpoint is not None else None
-        if done is not None and done.epoch > options.epochs:
+        optimizer = options.optimizer(network)
+        progress = checkpoint.restore(network, optimizer, order) if checkpoint is not None else None
+        if progress is not None and progress.epoch > options.epochs:
             raise CheckpointError(
-                f"epochs: {done.epoch} passes are made already, asked for: {options.epochs}"
+                f"epochs: must be at least {progress.epoch}, which are done already, is {options.epochs}"
             )
-        done = done or Progress(best_weights=_copy(network))
-        while done.epoch < options.epochs and done.waited < options.patience:
-            done.epoch += 1
+        progress = progress or Progress(best_weights=_copy(network))
+        while progress.epoch < options.epochs and progress.waited < options.patience:
+            progress.epoch += 1
             numbers = torch.randperm(len(training), generator=order)
-            loss = train_once(network, training, optimiser, numbers, options.batch)
-            held = loss_of(network, validation)
-            if not np.isfinite(loss + held):
-                raise FloatingPointError(f"loss after pass {done.epoch} is {loss}, validation {held}")
-            done.waited += 1
-            if held < done.best:
-                done.best, done.waited, done.best_weights = held, 0, _copy(network)
+            loss = train_epoch(network, training, optimizer, numbers, options.batch)
+            validation_loss = mean_loss(network, validation)
+            if not np.isfinite(loss + validation_loss):
+                raise FloatingPointError(
+                    f"epoch {progress.epoch}: the loss is {loss}, the validation loss {validation_loss}"
+                )
+            progress.waited += 1
+            if validation_loss < progress.best:
+                progress.best, progress.waited, progress.best_weights = validation_loss, 0, _copy(network)
             if checkpoint is not None:
-                checkpoint.save(done, network, optimiser, order)
-            report(done.epoch, loss, held)
-        network.load_state_dict(done.best_weights)
+                checkpoint.save(progress, network, optimizer, order)
+            on_epoch(progress.epoch, loss, validation_loss)
+        network.load_state_dict(progress.best_weights)
         return network.eval()
     finally:
         torch.set_num_threads(threads)
 
 
-def train_once(
-    network: nn.Module, training: Examples, optimiser: torch.optim.Optimizer, order: Tensor, batch: int
+def train_epoch(
+    network: nn.Module, training: Examples, optimizer: torch.optim.Optimizer, order: Tensor, batch: int
 ) -> float:
-    """One pass over the examples of these numbers in this order; returns the mean loss in nats."""
+    """Train for one epoch; return the mean loss, nats.
+
+    Args:
+        network: to train.
+        training: examples.
+        optimizer: of the network's parameters.
+        order: numbers of the examples, (n,), int64.
+        batch: examples per step.
+    """
     network.train()
     total = torch.zeros((), dtype=torch.float64)
     for numbers in torch.split(order, batch):
         windows, labels = training.take(numbers)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = functional.cross_entropy(network(windows), labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         total += loss.detach() * len(numbers)
     return float(total) / len(order)
 
 
 @torch.no_grad()
-def loss_of(network: nn.Module, data: Examples) -> float:
-    """Mean cross-entropy in nats; leaves the network in evaluation mode."""
+def mean_loss(network: nn.Module, data: Examples) -> float:
+    """Return the mean cross-entropy, nats. Leaves the network in evaluation mode."""
     network.eval()
     total = sum(
         float(functional.cross_entropy(network(windows), labels, reduction="sum"))
-        for windows, labels in in_order(data)
+        for windows, labels in batches_of(data)
     )
     return total / len(data)
 
 
 @torch.no_grad()
 def logits_of(network: nn.Module, data: Examples) -> Floats:
-    """Logits (n, 3) of normalised windows, in double precision for what follows."""
-    return np.concatenate([network(windows).double().numpy() for windows, _ in in_order(data)])
+    """Return the logits of all examples, (n, 3), float64."""
+    return np.concatenate([network(windows).double().numpy() for windows, _ in batches_of(data)])
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unauthenticated
 from glasstape_server.domain.values import ANYBODY, Principal
-from glasstape_server.operations.traffic import REQUEST_ID, Traffic, id_of, request_id
+from glasstape_server.operations.call_observer import CallObserver
+from glasstape_server.operations.request_id import REQUEST_ID, request_id, request_id_or_new
 from glasstape_server.rpc.handlers import Context, abort, caller, check_size
 
 if TYPE_CHECKING:  # not generic at run time
@@ -26,9 +27,9 @@ log = logging.getLogger(__name__)
 class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method: it runs for admitted callers, and a stream as long as its caller stays admitted."""
 
-    def __init__(self, gate: Gate, check_seconds: float, traffic: Traffic) -> None:
-        self._gate = gate
-        self._traffic = traffic
+    def __init__(self, authorizer: Authorizer, check_seconds: float, observer: CallObserver) -> None:
+        self._authorizer = authorizer
+        self._observer = observer
         self._check_seconds = check_seconds
 
     async def intercept_service(
@@ -50,12 +51,12 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
                 if len(values) > 1:
                     rule = f"authorization: must be sent once, is sent {len(values)} times"
                     raise Unauthenticated("TOKEN_MALFORMED", rule)
-                names = _names(context) if self._gate.closed else ()
-                return self._gate.admit(path, authorization, names, context.peer())
+                names = _names(context) if self._authorizer.requires_credentials else ()
+                return self._authorizer.authorize(path, authorization, names, context.peer())
             except GlasstapeError as error:
                 await abort(context, error)
 
-        return self._wrapped(handler, admitted, _CallRecord(self._traffic, path, headers))
+        return self._wrapped(handler, admitted, _CallRecord(self._observer, path, headers))
 
     def _wrapped(
         self,
@@ -134,7 +135,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         while not work.done():
             await asyncio.wait([work], timeout=self._check_seconds)
             if not work.done():
-                self._gate.check(principal, path, peer)
+                self._authorizer.recheck(principal, path, peer)
         await work
 
 
@@ -169,16 +170,16 @@ async def _decode_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> As
 class _CallRecord:
     """Counts and logs one call."""
 
-    def __init__(self, traffic: Traffic, path: str, headers: Mapping[str, Any]) -> None:
+    def __init__(self, observer: CallObserver, path: str, headers: Mapping[str, Any]) -> None:
         self.path = path
-        self._traffic = traffic
-        self._id = id_of(str(headers.get(REQUEST_ID, "")))
+        self._observer = observer
+        self._id = request_id_or_new(str(headers.get(REQUEST_ID, "")))
 
     @contextlib.contextmanager
     def running(self, context: Context, *, timed: bool = False) -> Iterator[None]:
         """Record the call in whose body it runs."""
         request_id.set(self._id)
-        self._traffic.started(self.path)
+        self._observer.started(self.path)
         start, canceled = time.monotonic(), False
         try:
             yield
@@ -187,10 +188,9 @@ class _CallRecord:
             raise
         finally:
             code, seconds = _cancel_code(context) if canceled else _code(context), time.monotonic() - start
-            if code is not grpc.StatusCode.OK and (timed or not canceled):
-                self._traffic.failed(self.path, code.name)
+            self._observer.handled(self.path, code.name)
             if timed:
-                self._traffic.ended(self.path, [seconds])
+                self._observer.observe_latency(self.path, [seconds])
             log.debug("%s from %s: %s after %.4f s", self.path, context.peer(), code.name, seconds)
 
 

@@ -14,9 +14,9 @@ from glasstape.v1 import (
 )
 from grpc_health.v1 import health, health_pb2_grpc
 
-from glasstape_server.access.gate import CHECK_SECONDS, Gate
+from glasstape_server.access.authorizer import CHECK_SECONDS, Authorizer
 from glasstape_server.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES, MAX_STREAMS
-from glasstape_server.operations.traffic import Traffic, Uncounted
+from glasstape_server.operations.call_observer import CallObserver, NullCallObserver
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
 from glasstape_server.rpc.oip import open_inference_pb2, open_inference_pb2_grpc
@@ -69,7 +69,7 @@ SIGNALS = "/glasstape.v1.SignalService/Signals"
 class Access:
     """Who may connect and call."""
 
-    gate: Gate = field(default_factory=lambda: Gate(None))
+    authorizer: Authorizer = field(default_factory=lambda: Authorizer(None))
     tls: Certificates | None = None
     """None: plaintext."""
     with_reflection: bool = True
@@ -86,9 +86,9 @@ class Access:
             return "it has no TLS"
         if self.tracers:
             return "it cannot trace calls"
-        if self.gate.audited:
+        if self.authorizer.audited:
             return "it has no audit log"
-        return "it has no authentication" if self.gate.closed else ""
+        return "it has no authentication" if self.authorizer.requires_credentials else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,11 @@ class GrpcioServer:
     wires: tuple[str, ...] = ("grpcio",)
 
     def __init__(
-        self, servicers: Servicers, address: str, access: Access, traffic: Traffic | None = None
+        self, servicers: Servicers, address: str, access: Access, observer: CallObserver | None = None
     ) -> None:
-        authentication = AuthenticationInterceptor(access.gate, access.check_seconds, traffic or Uncounted())
+        authentication = AuthenticationInterceptor(
+            access.authorizer, access.check_seconds, observer or NullCallObserver()
+        )
         self._server = grpc.aio.server(interceptors=(*access.tracers, authentication), options=_OPTIONS)
         self._add_encoded(servicers)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, self._server)

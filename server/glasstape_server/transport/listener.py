@@ -3,14 +3,14 @@
 import importlib.util
 import logging
 
-from glasstape_server.operations.traffic import Traffic, Uncounted
+from glasstape_server.operations.call_observer import CallObserver, NullCallObserver
 from glasstape_server.transport.grpcio_server import Access, GrpcioServer, Servicers, WireServer
 
 log = logging.getLogger(__name__)
 
 
 def open_server(
-    servicers: Servicers, address: str, access: Access, *, wire: str, traffic: Traffic | None = None
+    servicers: Servicers, address: str, access: Access, *, wire: str, observer: CallObserver | None = None
 ) -> WireServer:
     """Bind a server.
 
@@ -19,21 +19,21 @@ def open_server(
         address: host:port.
         access: who may connect and call.
         wire: "grpcio", "native", or "auto": native where it is installed and supports what `access` requires.
-        traffic: counts calls.
+        observer: counts calls.
 
     Raises:
         RuntimeError: the address is in use.
         ValueError: the requested wire cannot serve.
     """
     obstacle = _native_obstacle(access)
-    traffic = traffic or Uncounted()
+    observer = observer or NullCallObserver()
     if wire == "native" and obstacle:
         raise ValueError(f"must be grpcio or auto here, is native: {obstacle}")
     if wire != "grpcio" and not obstacle:
         from glasstape_server.transport.native_server import NativeServer
 
         try:
-            server = NativeServer(servicers, address, access, traffic)
+            server = NativeServer(servicers, address, access, observer)
         except ValueError as error:
             if wire == "native":
                 raise
@@ -42,7 +42,7 @@ def open_server(
             log.info("wire: native")
             return server
     log.info("wire: grpcio%s", f" (native: {obstacle})" if wire == "auto" else "")
-    return GrpcioServer(servicers, address, access, traffic)
+    return GrpcioServer(servicers, address, access, observer)
 
 
 def _native_obstacle(access: Access) -> str:

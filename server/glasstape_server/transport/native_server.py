@@ -18,7 +18,7 @@ from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
 from glasstape_server.domain.limits import MAX_METADATA_BYTES, MAX_STREAMS
 from glasstape_server.domain.values import Call
-from glasstape_server.operations.traffic import Traffic
+from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.calls import Answer, PendingCall
 from glasstape_server.rpc.handlers import check_size
@@ -50,14 +50,14 @@ class NativeServer:
 
     wires: tuple[str, ...] = ("native", "grpcio")
 
-    def __init__(self, servicers: Servicers, address: str, access: Access, traffic: Traffic) -> None:
+    def __init__(self, servicers: Servicers, address: str, access: Access, observer: CallObserver) -> None:
         """Bind.
 
         Raises:
             RuntimeError: the address is in use.
             ValueError: the temporary folder cannot hold the socket between the two servers.
         """
-        self._traffic = traffic
+        self._observer = observer
         self._folder = SocketFolder()
         try:
             self._front = NativeGrpcFront(
@@ -73,7 +73,7 @@ class NativeServer:
             self._folder.remove()
             raise RuntimeError(str(error)) from None
         self.port = self._front.bound_port
-        self._behind = GrpcioServer(servicers, f"unix:{self._folder.socket}", access, traffic)
+        self._behind = GrpcioServer(servicers, f"unix:{self._folder.socket}", access, observer)
         self._front.set_fallback(self._folder.socket)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()
@@ -147,7 +147,7 @@ class NativeServer:
                 calls[method].append(incoming)
             for path, count in zip(_PATHS, counts, strict=True):
                 if count:
-                    self._traffic.started(path, count)
+                    self._observer.started(path, count)
             if calls[_PREDICT]:
                 self._batched.predict(calls[_PREDICT])
             if calls[_EXPLAIN]:
@@ -161,8 +161,8 @@ class NativeServer:
             _, path, came = what.tag
             now = time.monotonic()
             late = what.call.deadline is not None and now >= what.call.deadline
-            self._traffic.failed(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
-            self._traffic.ended(path, [now - came])
+            self._observer.handled(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
+            self._observer.observe_latency(path, [now - came])
         elif what is not None:
             what.cancelled = True
             self._loop.call_soon_threadsafe(self._end_stream, number)
@@ -175,6 +175,7 @@ class NativeServer:
     def _reply(self, answers: Sequence[Answer]) -> None:
         now = time.monotonic()
         took: dict[str, list[float]] = {path: [] for path in _PATHS}
+        succeeded = dict.fromkeys(_PATHS, 0)
         for incoming, answer in answers:
             number, path, came = incoming.tag
             if self._open.pop(number, None) is None:
@@ -184,31 +185,42 @@ class NativeServer:
                 too_large = _size_error(answer)
                 if too_large is None:
                     self._front.respond(number, answer)
+                    succeeded[path] += 1
                     continue
                 answer = too_large
             self._fail(number, path, answer)
         for path, seconds in took.items():
+            if succeeded[path]:
+                self._observer.handled(path, "OK", succeeded[path])
             if seconds:
-                self._traffic.ended(path, seconds)
+                self._observer.observe_latency(path, seconds)
 
     def _fail(self, number: int, path: str, error: GlasstapeError) -> None:
-        self._traffic.failed(path, code_of(error).name)
+        self._observer.handled(path, code_of(error).name)
         self._front.fail(number, code_of(error).value[0], error.message, trailing_metadata(error))
 
     def _start_stream(self, number: int, payload: bytes, call: Call) -> None:
-        if not call.cancelled:
-            task = self._streams[number] = self._loop.create_task(self._stream(number, payload, call))
-            task.add_done_callback(lambda _: self._streams.pop(number, None))
+        if call.cancelled:
+            self._observer.handled(SIGNALS, "CANCELLED")
+            return
+        task = self._streams[number] = self._loop.create_task(self._stream(number, payload, call))
+        task.add_done_callback(lambda task: self._forget_stream(number, task))
+
+    def _forget_stream(self, number: int, task: "asyncio.Task[None]") -> None:
+        self._streams.pop(number, None)
+        if task.cancelled():
+            self._observer.handled(SIGNALS, "CANCELLED")
 
     def _end_stream(self, number: int) -> None:
         if number in self._streams:
             self._streams[number].cancel()
 
     async def _stream(self, number: int, payload: bytes, call: Call) -> None:
-        context = _Stream(self._front, number, call, lambda code: self._traffic.failed(SIGNALS, code))
+        context = _Stream(self._front, number, call, lambda code: self._observer.handled(SIGNALS, code))
         try:
             await self._signals.Signals(payload, context)  # type: ignore[arg-type]
             self._front.stream_end(number)
+            self._observer.handled(SIGNALS, "OK")
         except GlasstapeError as error:
             self._fail(number, SIGNALS, error)
         except grpc.aio.AbortError:

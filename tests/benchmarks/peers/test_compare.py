@@ -65,6 +65,6 @@ def test_the_performance_page_has_one_table_that_this_command_makes(tmp_path):
     copy = tmp_path / "performance.md"
     copy.write_text((Path(__file__).parents[3] / "docs/performance.md").read_text())
     commands = []
-    page.remake(copy, ["peers"], lambda command: commands.append(command) or "| table |", mark=MARK)
+    page.update_tables(copy, ["peers"], lambda command: commands.append(command) or "| table |", mark=MARK)
     assert [command[0] for command in commands] == ["peers"]
     assert "| table |" in copy.read_text()

@@ -2,7 +2,7 @@ import json
 import resource
 
 import pytest
-from glasstape_server.access.audit import AuditLog, parts, verify
+from glasstape_server.access.audit import AuditLog, audit_files, verify
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def path(tmp_path):
     return tmp_path / "audit.log"
 
 
-def test_lines_are_json_and_go_on_after_a_restart(path):
+def test_records_are_json_and_continue_after_a_restart(path):
     log = AuditLog(path)
     log.record("refused", method="/y", reason="TOKEN_UNKNOWN")
     log.close()
@@ -33,16 +33,16 @@ def test_lines_are_json_and_go_on_after_a_restart(path):
         lambda lines: lines[1:],
         lambda lines: [*lines[:3], lines[2], *lines[3:]],
     ],
-    ids=["removed", "changed", "swapped", "beheaded", "doubled"],
+    ids=["removed", "modified", "swapped", "first removed", "duplicated"],
 )
-def test_damage_and_gaps_are_found(path, change):
+def test_verify_reports_damage_and_gaps(path, change):
     path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
-    found = list(verify(path))
-    assert found
-    assert all("is damaged, or a line before it is missing" in text for text in found)
+    errors = list(verify(path))
+    assert errors
+    assert all("is damaged, or a line before it is missing" in text for text in errors)
 
 
-def test_one_broken_line_hides_no_other(path):
+def test_verify_reports_each_modified_line(path):
     lines = path.read_text().splitlines()
     lines[1] = lines[1].replace("desk 1", "desk 7")
     lines[3] = lines[3].replace("desk 3", "desk 8")
@@ -51,8 +51,8 @@ def test_one_broken_line_hides_no_other(path):
 
 
 @pytest.fixture
-def full():
-    """Makes files of this process unable to grow beyond so many bytes; a write there fails as on a full disk."""
+def file_size_limit():
+    """Limit the size of this process's files, in bytes; a write beyond it fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limit(size):
@@ -63,15 +63,15 @@ def full():
 
 
 @pytest.mark.parametrize("space", [0, 20])
-def test_a_full_disk_loses_lines_says_so_and_leaves_no_half_line(path, full, space):
+def test_records_lost_to_a_full_disk_are_counted(path, file_size_limit, space):
     log = AuditLog(path)
-    full(path.stat().st_size + space)  # none, or for half a line
+    file_size_limit(path.stat().st_size + space)  # nothing fits, or half a line does
     for _ in range(3):
         log.record("admitted", method="/lost")
     assert "the audit log cannot be written" in log.last_error
     log.retry()
     assert log.last_error
-    full(resource.RLIM_INFINITY)
+    file_size_limit(resource.RLIM_INFINITY)
     log.retry()
     assert not log.last_error
     log.record("admitted", method="/z")
@@ -82,15 +82,13 @@ def test_a_full_disk_loses_lines_says_so_and_leaves_no_half_line(path, full, spa
     assert rows[5]["lines"] == 3
 
 
-def test_a_large_log_goes_on_in_a_new_file_and_the_oldest_goes(tmp_path):
+def test_a_full_file_is_rotated_and_the_oldest_removed(tmp_path):
     path = tmp_path / "audit.log"
     for number in range(40):
-        log = AuditLog(
-            path, keep=3, max_bytes=500
-        )  # opened again each time: the chain goes on over restarts, too
+        log = AuditLog(path, keep=3, max_file_bytes=500)  # reopened: the chain continues across restarts
         log.record("admitted", method="/x", who=f"desk {number}")
         log.close()
-    files = parts(path)
+    files = audit_files(path)
     assert [file.name for file in files] == ["audit.log", "audit.log.1", "audit.log.2", "audit.log.3"]
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
     assert list(verify(path)) == []
@@ -103,7 +101,7 @@ def test_a_large_log_goes_on_in_a_new_file_and_the_oldest_goes(tmp_path):
     assert "audit.log: line 1" in next(verify(path))
 
 
-def test_a_torn_line_of_a_power_cut_is_told_and_does_not_swallow_the_next(path):
+def test_a_torn_line_is_reported_and_later_records_are_kept(path):
     with path.open("a") as file:
         file.write("12ab {torn")
     log = AuditLog(path)

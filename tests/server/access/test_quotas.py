@@ -5,51 +5,63 @@ from glasstape_server.access.quotas import Limits, Quotas
 from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.values import Principal
 
-FREE = Quotas(Limits())
 A, B = Principal("a", "desk"), Principal("b", "robot")
 
 
-def _refused(function, *arguments):
+class ManualClock:
+    """Clock that a test advances."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def _rejected(function, *arguments):
+    """Return the retry delay of a call that exceeds a quota, seconds."""
     with pytest.raises(ResourceExhausted) as error:
         function(*arguments)
     assert error.value.reason == "QUOTA_EXCEEDED"
     return error.value.retry_after
 
 
-def test_without_limits_nothing_is_refused_where_the_same_calls_are_with_limits():
-    for _ in range(1000):
-        FREE.windows(A, 10_000)
-        FREE.passes(A, 10_000)
-    with ExitStack() as held:
+def test_a_limit_of_zero_leaves_that_quota_unlimited():
+    quotas = Quotas(Limits(windows_per_second=1))
+    for _ in range(3):
+        quotas.charge_passes(A, 10_000)
+    quotas.charge_windows(A, 10_000)
+    assert _rejected(quotas.charge_windows, A, 1) > 9_000
+    quotas = Quotas(Limits(explain_passes_per_minute=60))
+    for _ in range(3):
+        quotas.charge_windows(A, 10_000)
+    quotas.charge_passes(A, 10_000)
+    assert _rejected(quotas.charge_passes, A, 1) > 9_000
+    with ExitStack() as streams:
         for _ in range(100):
-            held.enter_context(FREE.stream(A))
-    limited = Quotas(Limits(streams=1, windows_per_second=1, explain_passes_per_minute=1))
-    limited.windows(A, 10_000)
-    limited.passes(A, 10_000)
-    for call in (limited.windows, limited.passes):
-        _refused(call, A, 1)
+            streams.enter_context(quotas.stream(A))
 
 
-def test_windows_come_back_with_time_and_each_caller_has_his_own():
-    quotas = Quotas(Limits(windows_per_second=1000))
-    quotas.windows(A, 3000)  # one call may go into debt, so that a large one is possible
-    wait = _refused(quotas.windows, A, 1)
-    assert 1.5 < wait <= 2.1
-    quotas.windows(B, 1)
+def test_windows_are_refilled_over_time_and_counted_per_caller():
+    clock = ManualClock()
+    quotas = Quotas(Limits(windows_per_second=1000), clock)
+    quotas.charge_windows(A, 3000)  # one call may overdraw, so that a large one is possible
+    assert _rejected(quotas.charge_windows, A, 1) == pytest.approx(2.001)
+    quotas.charge_windows(B, 1)
+    clock.now += 1.0
+    assert _rejected(quotas.charge_windows, A, 1) == pytest.approx(1.001)
 
 
-def test_the_wait_that_is_told_is_enough():
-    now = [100.0]
-    quotas = Quotas(Limits(explain_passes_per_minute=60), clock=lambda: now[0])
-    quotas.passes(A, 30)
-    wait = _refused(quotas.passes, A, 1)
-    now[0] += wait
-    quotas.passes(A, 1)
+def test_a_retry_after_the_reported_delay_succeeds():
+    clock = ManualClock()
+    quotas = Quotas(Limits(explain_passes_per_minute=60), clock)
+    quotas.charge_passes(A, 30)
+    clock.now += _rejected(quotas.charge_passes, A, 1)
+    quotas.charge_passes(A, 1)
 
 
-def test_streams_are_counted_and_given_back():
+def test_closed_streams_are_returned_to_the_quota():
     quotas = Quotas(Limits(streams=2))
     with quotas.stream(A), quotas.stream(A), quotas.stream(B):
-        assert _refused(quotas.stream(A).__enter__) == 2.0
+        assert _rejected(quotas.stream(A).__enter__) == 2.0
     with quotas.stream(A), quotas.stream(A):
-        pass
+        assert _rejected(quotas.stream(A).__enter__) == 2.0

@@ -1,56 +1,62 @@
 import json
 
+import numpy as np
 import pytest
 from glasstape_server.bench import explain_report, explain_truth
-from glasstape_server.bench.explain_truth import Job
+from glasstape_server.bench.explain_truth import TruthTask
+from glasstape_server.bench.map_score import CURVE_POINTS
 
 
 @pytest.fixture(scope="module")
-def outcomes():
-    jobs = [
-        Job(architecture="linear", kind=kind, windows=40_000, test=60, seed=seed, permuted=kind == "moving")
+def results():
+    tasks = [
+        TruthTask(
+            architecture="linear", kind=kind, windows=40_000, test=60, seed=seed, permuted=kind == "moving"
+        )
         for kind, seed in (("fixed", 0), ("fixed", 1), ("moving", 0))
     ]
-    return [explain_truth.run_job(job) for job in jobs]
+    return [explain_truth.run_task(task) for task in tasks]
 
 
-def test_a_trained_network_is_explained_well_above_chance_and_a_shuffled_one_is_not(outcomes):
-    learnt, _, shuffled = outcomes
-    assert learnt.accuracy > 0.7
+def test_maps_are_better_than_random_unless_labels_are_shuffled(results):
+    trained, _, shuffled = results
+    assert trained.accuracy > 0.7
     assert shuffled.accuracy < 0.6
 
-    def gradient(outcome):
-        return next(s for s in outcome.scores if (s.method, s.score) == ("GRADIENT", "MARGIN"))
+    def gradient(result):
+        return next(s for s in result.scores if (s.method, s.score) == ("GRADIENT", "MARGIN"))
 
-    assert gradient(learnt).precision > 3 * learnt.random
+    assert gradient(trained).precision > 3 * trained.random
     assert gradient(shuffled).precision < 1.5 * shuffled.random
-    assert learnt.skill > 2 > shuffled.skill
+    assert trained.skill > 2 > shuffled.skill
     assert gradient(shuffled).reliable == 0
 
 
-def test_deletion_curves_begin_full_and_fall(outcomes):
-    for score in outcomes[0].scores:
+def test_deletion_curves_decrease(results):
+    for score in results[0].scores:
         assert score.deletion[0] > score.deletion[-1]
-        assert len(score.deletion) == explain_truth.CURVE + 1
+        assert len(score.deletion) == CURVE_POINTS + 1
 
 
-def test_results_are_written_as_a_table_and_as_json(outcomes):
-    table = explain_report.to_markdown(outcomes)
+def test_results_are_written_as_a_table_and_as_json(results):
+    table = explain_report.to_markdown(results)
     assert "### linear, 6 × 8, 2 seed(s)" in table
-    assert "| OCCLUSION of LOG_PROBABILITY |" in table
-    assert "Trained on shuffled labels" in table
-    data = json.loads(explain_report.to_json(outcomes))
-    assert data[0]["job"]["kind"] == "fixed"
+    scores = [s for r in results[:2] for s in r.scores if (s.method, s.score) == ("GRADIENT", "MARGIN")]
+    (row,) = (line for line in table.splitlines() if line.startswith("| GRADIENT of MARGIN |"))
+    assert row.split(" | ")[1] == f"{np.mean([s.precision for s in scores]):.3f}"
+    assert f"random maps {results[2].random:.3f}." in table
+    data = json.loads(explain_report.to_json(results))
+    assert data[0]["task"]["kind"] == "fixed"
     assert data[0]["scores"][0]["reliable"] is None
 
 
-def test_a_plan_holds_every_combination_and_one_shuffled_training_for_each_network():
-    jobs = explain_truth.plan(
+def test_a_plan_has_every_combination_and_one_shuffled_training_per_network():
+    tasks = explain_truth.plan(
         ["linear", "conv1d"], ["moving", "null"], ["6x8", "12x8"], 3, windows=9, epochs=2, test=5
     )
-    assert len(jobs) == 2 * (2 * 2 * 3) + 2 * 2
-    assert sum(job.permuted for job in jobs) == 4
-    for asked in ({"networks": ["rnn"]}, {"kinds": ["x"]}, {"shapes": ["6"]}):
-        arguments = {"networks": [], "kinds": [], "shapes": ["6x8"], **asked}
-        with pytest.raises(ValueError, match=next(iter(asked))):
+    assert len(tasks) == 2 * (2 * 2 * 3) + 2 * 2
+    assert sum(task.permuted for task in tasks) == 4
+    for invalid in ({"networks": ["rnn"]}, {"kinds": ["x"]}, {"shapes": ["6"]}):
+        arguments = {"networks": [], "kinds": [], "shapes": ["6x8"], **invalid}
+        with pytest.raises(ValueError, match=next(iter(invalid))):
             explain_truth.plan(**arguments, seeds=1, windows=9, epochs=1, test=5)

@@ -1,11 +1,11 @@
 import pytest
-from glasstape_server.bench.page import remake
+from glasstape_server.bench.page import update_tables
 
 PAGE = """# Speed
 <!-- bench predict --seconds 2 -->
 | old |
 <!-- end -->
-Words that stay.
+Other text.
 <!-- bench start -->
 <!-- end -->
 """
@@ -18,29 +18,32 @@ def page(tmp_path):
     return path
 
 
-def test_tables_are_replaced_and_words_stay(page):
-    assert remake(page, (), lambda command: f"| {'+'.join(command)} |") == ["predict --seconds 2", "start"]
+def test_tables_are_replaced_and_other_text_is_kept(page):
+    assert update_tables(page, (), lambda command: f"| {'+'.join(command)} |") == [
+        "predict --seconds 2",
+        "start",
+    ]
     assert page.read_text() == PAGE.replace("| old |", "| predict+--seconds+2 |").replace(
         "start -->\n", "start -->\n| start |\n"
     )
 
 
-def test_only_what_is_asked_for_is_measured(page):
-    assert remake(page, ["start"], lambda command: "| new |") == ["start"]
+def test_only_selected_benchmarks_run(page):
+    assert update_tables(page, ["start"], lambda command: "| new |") == ["start"]
     assert "| old |" in page.read_text()
 
 
-def test_a_failure_keeps_what_was_made_before(page):
+def test_a_failure_keeps_earlier_updates(page):
     def measure(command):
         if command == ["start"]:
             raise ValueError("no")
-        return "| made |"
+        return "| updated |"
 
     with pytest.raises(ValueError, match="no"):
-        remake(page, (), measure)
-    assert "| made |" in page.read_text()
+        update_tables(page, (), measure)
+    assert "| updated |" in page.read_text()
 
 
-def test_a_benchmark_that_the_page_does_not_name_is_refused(page):
+def test_a_benchmark_without_a_table_is_rejected(page):
     with pytest.raises(ValueError, match="has tables of predict, start, none of gpu"):
-        remake(page, ["gpu"], lambda command: "")
+        update_tables(page, ["gpu"], lambda command: "")

@@ -4,18 +4,18 @@ from glasstape_server.bench.ranking import average_precision, random_level
 
 
 def by_hand(strength, cells):
-    """Sum over thresholds of (recall step) x precision, as textbooks define it."""
+    """Average precision by its definition: sum over thresholds of recall step x precision."""
     total, before = 0.0, 0
     for threshold in sorted(set(strength), reverse=True):
         chosen = strength >= threshold
-        found = (chosen & cells).sum()
-        total += (found - before) / cells.sum() * found / chosen.sum()
-        before = found
+        hits = (chosen & cells).sum()
+        total += (hits - before) / cells.sum() * hits / chosen.sum()
+        before = hits
     return total
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_average_precision_is_the_textbooks_with_ties(seed):
+def test_average_precision_equals_its_definition_with_ties(seed):
     random = np.random.default_rng(seed)
     strength = random.integers(0, 5 if seed % 2 else 1000, (6, 48)).astype(float)
     cells = random.random((6, 48)) < 0.2
@@ -24,7 +24,7 @@ def test_average_precision_is_the_textbooks_with_ties(seed):
     np.testing.assert_allclose(average_precision(strength, cells), expected)
 
 
-def test_perfect_worst_and_blind_maps():
+def test_average_precision_of_perfect_constant_and_inverted_maps():
     cells = np.zeros((1, 48), bool)
     cells[0, :6] = True
     assert average_precision(cells.astype(float), cells)[0] == 1.0

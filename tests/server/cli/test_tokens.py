@@ -1,4 +1,4 @@
-"""`glasstape tokens`, as an operator uses it."""
+"""`glasstape tokens`."""
 
 import json
 
@@ -10,17 +10,17 @@ from glasstape_server.domain.errors import Unauthenticated
 
 @pytest.fixture
 def tokens(tmp_path, capsys):
-    """Runs the command on a file; returns its status, output and errors."""
+    """Run the command on a file; return its status, output and errors."""
 
-    def run(what, *arguments):
-        status = main(["tokens", what, *arguments, "--tokens", str(tmp_path / "tokens.json")])
-        said = capsys.readouterr()
-        return status, said.out, said.err
+    def run(action, *arguments):
+        status = main(["tokens", action, *arguments, "--tokens", str(tmp_path / "tokens.json")])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
 
     return run
 
 
-def test_a_token_is_shown_once_lets_its_holder_in_and_ends_when_it_is_revoked(tokens, tmp_path):
+def test_a_token_is_shown_once_and_valid_until_revoked(tokens, tmp_path):
     status, out, err = tokens("create", "--name", "desk-3", "--scopes", "signals,explain", "--days", "30")
     token = out.strip()
     assert status == 0
@@ -45,10 +45,10 @@ def test_a_token_is_shown_once_lets_its_holder_in_and_ends_when_it_is_revoked(to
         (("create", "--name", " ", "--scopes", "admin"), "name: must be 1-100 printable characters, is ' '"),
         (("create", "--name", "a", "--scopes", "admin", "--days", "-1"), "days: must be 0-36500, is -1"),
         (("revoke", "abc"), "id: must be one of none, is 'abc'"),
-        (("list",), "tokens: there is no file"),
+        (("list",), "tokens.json does not exist"),
     ],
 )
-def test_what_breaks_a_rule_is_refused_and_leaves_no_file(tokens, tmp_path, arguments, text):
+def test_invalid_arguments_are_rejected_and_leave_no_file(tokens, tmp_path, arguments, text):
     status, out, err = tokens(*arguments)
     assert (status, out) == (1, "")
     assert text in err

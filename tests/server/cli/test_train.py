@@ -1,4 +1,4 @@
-"""`glasstape train` as its users meet it."""
+"""`glasstape train`."""
 
 import polars as pl
 import pytest
@@ -9,7 +9,7 @@ from made_up import columns
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Two symbols, unsorted, and one that is too short."""
+    """Unsorted bars of two symbols, and of one with too few."""
     parts = []
     for number, bars in enumerate((400, 400, 30)):
         values = dict(zip(("open", "high", "low", "close", "volume"), columns(bars, number), strict=True))
@@ -24,15 +24,15 @@ def run(path, folder, *more):
     return main(["train", "--data", str(path), "--out", str(folder), "--epochs", "1", *more])
 
 
-def test_a_run_says_how_it_read_the_file_and_what_it_made(path, tmp_path, capsys):
+def test_a_run_prints_how_it_read_the_file_and_the_artifacts(path, tmp_path, capsys):
     assert run(path, tmp_path, "--arch", "linear", "--seeds", "2", "--ensemble", "--version", "7") == 0
-    said = capsys.readouterr()
-    assert "prices.csv: symbol = symbol, time = date" in said.err
-    assert "noted   short: 30 bars" in said.err
-    assert said.out.split() == [
+    captured = capsys.readouterr()
+    assert "prices.csv: symbol = symbol, time = date" in captured.err
+    assert "noted    short: 30 bars" in captured.err
+    assert captured.out.split() == [
         f"{tmp_path}/prices-linear/7.0", f"{tmp_path}/prices-linear/7.1", f"{tmp_path}/prices-linear-ensemble/7",
     ]  # fmt: skip
-    assert "glasstape models promote NAME@VERSION" in said.err
+    assert "glasstape models promote NAME@VERSION" in captured.err
     assert load(tmp_path / "prices-linear" / "7.0").manifest.data.symbols == ("S0", "S1", "S2")
     assert run(path, tmp_path, "--arch", "linear", "--seeds", "2", "--ensemble", "--version", "7") == 1
     assert "this version exists" in capsys.readouterr().err
@@ -42,7 +42,7 @@ def test_a_run_says_how_it_read_the_file_and_what_it_made(path, tmp_path, capsys
     )
 
 
-def test_order_of_rows_does_not_matter(path, tmp_path):
+def test_the_order_of_rows_does_not_matter(path, tmp_path):
     ordered = tmp_path / "prices.csv"
     pl.read_csv(path).sort("symbol", "date").write_csv(ordered)
     for file, name in ((path, "a"), (ordered, "b")):
@@ -51,7 +51,7 @@ def test_order_of_rows_does_not_matter(path, tmp_path):
     assert one == two
 
 
-def test_barriers_can_be_learnt(path, tmp_path):
+def test_labels_may_use_a_triple_barrier(path, tmp_path):
     assert run(path, tmp_path, "--arch", "linear", "--labels", "triple_barrier", "--horizon", "4") == 0
     rule = load(tmp_path / "prices-linear" / "1").label_rule
     assert (rule.kind, rule.horizon_bars) == ("triple_barrier", 4)
@@ -63,16 +63,16 @@ def test_barriers_can_be_learnt(path, tmp_path):
     [
         (("--arch", "best"), "--arch: must be of conv1d"),
         (("--arch", ""), "is empty"),
-        (("--ensemble",), "ensemble: must average 2-32 networks"),
+        (("--ensemble",), "ensemble: must have 2-32 networks"),
         (("--horizon", "0"), "--horizon: must be 1 or more, is 0"),
         (("--close", "25:00"), "--close: must be HH:MM, is '25:00'"),
-        (("--train-until", "2014-01-01"), "training: 0 labelled windows"),
+        (("--train-until", "2014-01-01"), "training: 0 labeled windows"),
         (("--train-until", "soon"), "--train-until: must be YYYY-MM-DD, is 'soon'"),
         (("--version", "../1"), "version: must match"),
-        (("--interval", "15m"), "REFUSED interval"),
+        (("--interval", "15m"), "REJECTED interval"),
     ],
 )
-def test_what_cannot_be_trained_is_a_sentence_and_leaves_nothing(path, tmp_path, capsys, options, text):
+def test_invalid_options_are_rejected_and_leave_no_output(path, tmp_path, capsys, options, text):
     assert run(path, tmp_path / "out", *options) == 1
     assert text in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

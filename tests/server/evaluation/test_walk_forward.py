@@ -6,7 +6,7 @@ from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.training.dataset import Dataset, held_out
 
 
-def everything(closes=200, symbols=3, ahead=1):
+def make_data(closes=200, symbols=3, ahead=1):
     times = np.repeat(np.arange(closes), symbols)
     n = len(times)
     names = tuple(f"S{number}" for number in range(symbols))
@@ -26,42 +26,42 @@ def everything(closes=200, symbols=3, ahead=1):
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 5])
-def test_every_test_lies_behind_all_that_was_learnt_from_with_a_gap_as_long_as_a_label(ahead):
-    made = list(folds(everything(ahead=ahead), 4, ahead))
-    assert len(made) == 4
-    for fold in made:
+def test_test_windows_follow_validation_and_training_with_a_gap_as_long_as_a_label(ahead):
+    steps = list(folds(make_data(ahead=ahead), 4, ahead))
+    assert len(steps) == 4
+    for fold in steps:
         assert len(fold.training)
         assert len(fold.validation)
         assert fold.training.close_time.max() + ahead < fold.validation.close_time.min()
         assert fold.validation.close_time.max() + ahead < fold.test.close_time.min()
-    tested = np.concatenate([fold.test.close_time for fold in made])
+    tested = np.concatenate([fold.test.close_time for fold in steps])
     np.testing.assert_array_equal(tested, np.repeat(np.arange(100, 200), 3))
 
 
-def test_too_few_closes_are_refused():
+def test_too_few_closes_are_rejected():
     with pytest.raises(ValueError, match="too few"):
-        list(folds(everything(20), 8, 2))
+        list(folds(make_data(20), 8, 2))
 
 
-def test_symbols_that_are_held_out_are_tested_and_never_learnt_from():
-    data = everything(symbols=40)
-    assert 1 <= data.never_trained().reshape(-1, 40)[0].sum() <= 10
+def test_held_out_symbols_occur_in_test_windows_only():
+    data = make_data(symbols=40)
+    assert 1 <= data.held_out_mask().reshape(-1, 40)[0].sum() <= 10
     for fold in folds(data, 2, 1):
-        assert not fold.training.never_trained().any()
-        assert not fold.validation.never_trained().any()
-        assert fold.test.never_trained().any()
-        assert not fold.test.never_trained().all()
+        assert not fold.training.held_out_mask().any()
+        assert not fold.validation.held_out_mask().any()
+        assert fold.test.held_out_mask().any()
+        assert not fold.test.held_out_mask().all()
 
 
-def test_held_out_symbols_alone_are_nothing_to_learn_from():
-    data = everything(symbols=40)
-    with pytest.raises(ValueError, match="every symbol is one that is held out"):
-        list(folds(data.chosen(data.never_trained()), 2, 1))
+def test_data_with_held_out_symbols_only_is_rejected():
+    data = make_data(symbols=40)
+    with pytest.raises(ValueError, match="all symbols are held out"):
+        list(folds(data.select(data.held_out_mask()), 2, 1))
 
 
-def test_a_label_that_ends_late_by_its_own_bars_is_purged():
-    """One symbol closes an hour later, and one stood still for weeks before the boundary."""
-    data = everything(closes=400, symbols=3)
+def test_labels_are_purged_by_the_bars_of_their_own_symbol():
+    """One symbol closes an hour later, and one was halted for weeks before the boundary."""
+    data = make_data(closes=400, symbols=3)
     time = data.close_time * 24.0 + data.symbol
     known = time + 48.0
     halted = (data.symbol == 2) & (data.close_time % 100 > 60)

@@ -7,7 +7,7 @@ from networks import make_scorer
 
 @pytest.fixture(params=sorted(ARCHITECTURES))
 def scorer(request):
-    """Every network with weights as drawn: methods must be right of any function."""
+    """Each network with random weights: methods must be correct for any function."""
     return make_scorer(request.param)
 
 

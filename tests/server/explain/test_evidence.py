@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from glasstape_server.explain.evidence import hold_against, spearman
+from glasstape_server.explain.evidence import measure, spearman
 from glasstape_server.explain.method import MethodName, Request
-from glasstape_server.explain.scores import Question
+from glasstape_server.explain.scores import ScoreSpec
 from networks import MEAN, attribute, make_scorer, rows_of
 
 BACKGROUND = torch.from_numpy(np.random.default_rng(5).normal(size=(6, 6, 8)).astype(np.float32))
@@ -11,9 +11,9 @@ BACKGROUND = torch.from_numpy(np.random.default_rng(5).normal(size=(6, 6, 8)).as
 
 def evidence(scorer, windows, method, seed=0):
     rows = rows_of(windows, MEAN.expand_as(windows), BACKGROUND)
-    made = attribute(scorer, rows, method)
-    request = Request(MethodName[method], Question(), seed=seed)
-    return hold_against(scorer, rows, MEAN, made, request), made
+    attribution = attribute(scorer, rows, method)
+    request = Request(MethodName[method], ScoreSpec(), seed=seed)
+    return measure(scorer, rows, MEAN, attribution, request), attribution
 
 
 @pytest.mark.parametrize(
@@ -31,23 +31,23 @@ def test_spearman_is_the_correlation_of_mean_ranks(left, right, expected):
     assert float(spearman(*rows)) == pytest.approx(expected, abs=1e-5)
 
 
-def test_occlusion_agrees_with_itself_and_a_linear_model_with_everything(windows):
+def test_maps_of_a_linear_model_pass_every_check(windows):
     scorer = make_scorer("linear")
     for method in ("OCCLUSION", "INTEGRATED_GRADIENTS"):
-        seen, _ = evidence(scorer, windows, method)
-        np.testing.assert_allclose(seen.occlusion_correlation, 1, atol=1e-3)
-        assert (seen.sign_agreement == 1).all()
-        assert (seen.deletion[:, 0] >= seen.random_deletion[:, 0]).all()
+        measured, _ = evidence(scorer, windows, method)
+        np.testing.assert_allclose(measured.occlusion_correlation, 1, atol=1e-3)
+        assert (measured.sign_agreement == 1).all()
+        assert (measured.deletion[:, 0] >= measured.random_deletion[:, 0]).all()
 
 
 def test_coarse_maps_are_compared_at_their_own_resolution(windows):
-    seen, made = evidence(make_scorer("transformer"), windows, "SHAPLEY_BARS")
-    assert made.native_shape == (6, 1)
-    assert (seen.occlusion_correlation.abs() <= 1).all()
-    assert seen.sign_stability.shape == windows.shape
+    measured, attribution = evidence(make_scorer("transformer"), windows, "SHAPLEY_BARS")
+    assert attribution.native_shape == (6, 1)
+    assert (measured.occlusion_correlation.abs() <= 1).all()
+    assert measured.sign_stability.shape == windows.shape
 
 
-def test_evidence_of_a_row_does_not_depend_on_its_batch_and_repeats(windows):
+def test_evidence_of_a_row_is_reproducible_and_independent_of_its_batch(windows):
     scorer = make_scorer("conv1d")
     whole, _ = evidence(scorer, windows, "GRADIENT")
     again, _ = evidence(scorer, windows, "GRADIENT")
@@ -60,27 +60,28 @@ def test_evidence_of_a_row_does_not_depend_on_its_batch_and_repeats(windows):
 def test_a_broken_map_is_measured_without_an_exception(windows):
     scorer = make_scorer("conv1d")
     rows = rows_of(windows, MEAN.expand_as(windows), BACKGROUND)
-    made = attribute(scorer, rows, "GRADIENT")
-    made.values[0] = torch.nan
-    seen = hold_against(scorer, rows, MEAN, made, Request(MethodName.GRADIENT, Question()))
-    assert torch.isfinite(seen.deletion).all()
+    attribution = attribute(scorer, rows, "GRADIENT")
+    attribution.values[0] = torch.nan
+    measured = measure(scorer, rows, MEAN, attribution, Request(MethodName.GRADIENT, ScoreSpec()))
+    assert torch.isfinite(measured.deletion).all()
 
 
-def test_an_occlusion_is_not_compared_with_itself(windows):
-    seen, made = evidence(make_scorer("conv1d"), windows, "OCCLUSION")
-    assert (seen.occlusion_correlation < 0.9999).any()
+def test_an_occlusion_map_is_compared_with_integrated_gradients(windows):
+    measured, attribution = evidence(make_scorer("conv1d"), windows, "OCCLUSION")
+    assert (measured.occlusion_correlation < 0.9999).any()
     gradients, _ = evidence(make_scorer("conv1d"), windows, "INTEGRATED_GRADIENTS")
-    np.testing.assert_allclose(seen.occlusion_correlation, gradients.occlusion_correlation, atol=0.02)
-    assert made.native_shape is None
+    np.testing.assert_allclose(measured.occlusion_correlation, gradients.occlusion_correlation, atol=0.02)
+    assert attribution.native_shape is None
 
 
-def test_of_a_map_of_bars_whole_bars_are_removed(windows):
-    """Ties within a bar must not decide what is removed."""
+def test_deletion_of_a_map_of_bars_removes_whole_bars(windows):
+    """Ties within a bar must not decide which cells are removed."""
     scorer = make_scorer("linear")
-    seen, made = evidence(scorer, windows, "SHAPLEY_BARS")
-    top = made.values.sum(2).abs().argmax(1)
+    measured, attribution = evidence(scorer, windows, "SHAPLEY_BARS")
+    top = attribution.values.sum(2).abs().argmax(1)
     for row, bar in enumerate(top):
         without = windows[row : row + 1].clone()
         without[:, bar] = MEAN
-        change = (made.score[row] - made.frozen.rows(torch.tensor([row])).of(scorer(without))).abs()
-        assert float(seen.deletion[row, 0]) == pytest.approx(float(change), abs=1e-5)
+        score = attribution.frozen.rows(torch.tensor([row])).of(scorer(without))
+        change = (attribution.score[row] - score).abs()
+        assert float(measured.deletion[row, 0]) == pytest.approx(float(change), abs=1e-5)

@@ -14,24 +14,24 @@ def full(facts=FINE, signs=0.9, correlation=0.8, deletion=(1.0, 1.0), usual=(0.1
 
 
 @pytest.mark.parametrize("values", [np.zeros((6, 8)), np.full((6, 8), np.nan), np.full((6, 8), 9e-9)])
-def test_a_flat_or_broken_map_is_degenerate_at_any_level(values):
+def test_a_zero_or_non_finite_map_is_degenerate_at_any_level(values):
     facts = MapFacts(values.astype("f4"), Quantity.SENSITIVITY)
-    for judgement in (judge_fast(facts), full(facts)):
-        assert judgement.verdict is Verdict.DEGENERATE
-        assert judgement.reasons
+    for judgment in (judge_fast(facts), full(facts)):
+        assert judgment.verdict is Verdict.DEGENERATE
+        assert judgment.reasons
 
 
-def test_fast_never_says_reliable_and_names_what_it_found():
+def test_fast_judgment_is_at_most_caution_and_names_failed_checks():
     assert judge_fast(FINE).verdict is Verdict.CAUTION
     incomplete = judge_fast(MapFacts(FINE.values, Quantity.CONTRIBUTION, 1.0, 0.5))
     assert "completeness error 0.5, at most 0.01" in incomplete.reasons[0]
 
 
-def test_full_says_reliable_when_everything_passes():
-    judgement = full()
-    assert judgement.verdict is Verdict.RELIABLE
-    assert judgement.reasons == ()
-    assert [check.name for check in judgement.checks] == [
+def test_full_judgment_is_reliable_if_every_check_passes():
+    judgment = full()
+    assert judgment.verdict is Verdict.RELIABLE
+    assert judgment.reasons == ()
+    assert [check.name for check in judgment.checks] == [
         "completeness", "sign_agreement", "occlusion_correlation", "deletion_mean", "deletion_resampled",
     ]  # fmt: skip
 
@@ -48,13 +48,13 @@ def test_full_says_reliable_when_everything_passes():
         ({"of_model": (PASSED, FAILED)}, "no skill"),
     ],
 )
-def test_one_failed_check_is_a_caution_with_its_reason(change, reason):
-    judgement = full(**change)
-    assert judgement.verdict is Verdict.CAUTION
-    (only,) = judgement.reasons
+def test_a_failed_check_results_in_caution_with_its_reason(change, reason):
+    judgment = full(**change)
+    assert judgment.verdict is Verdict.CAUTION
+    (only,) = judgment.reasons
     assert reason in only
 
 
-def test_small_differences_are_judged_as_if_they_were_a_twentieth():
+def test_the_tolerance_of_small_differences_is_relative_to_a_twentieth():
     facts = MapFacts(FINE.values, Quantity.CONTRIBUTION, 0.001, 0.0004)
     assert full(facts).verdict is Verdict.RELIABLE

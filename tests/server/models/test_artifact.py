@@ -154,7 +154,7 @@ def test_a_manifest_that_asks_for_more_than_there_is_memory_costs_none(folder, m
     assert devices == [{"meta"}], "memory was taken before the shapes were looked at"
     manifest["architecture"]["config"]["channels"] = [16384, 1]
     (folder / MANIFEST).write_text(json.dumps(manifest))
-    with pytest.raises(ArtifactError, match=r"architecture.config.channels: at most 4096"):
+    with pytest.raises(ArtifactError, match=r"architecture.config.channels: must be at most 4096"):
         artifact.load(folder)
 
 

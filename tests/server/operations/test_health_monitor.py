@@ -1,4 +1,4 @@
-"""Each trouble takes down what depends on it, says why, and gives it back when it is over."""
+"""Each failure makes the services that depend on it NOT_SERVING, with a reason, until it is over."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from glasstape_server.domain.values import DataState
-from glasstape_server.operations.health_monitor import SERVER, Watchman
+from glasstape_server.operations.health_monitor import SERVER, HealthMonitor
 from glasstape_server.transport.grpcio_server import SERVICES
 
 PREDICT = "glasstape.v1.InferenceService"
@@ -15,15 +15,17 @@ SIGNALS = "glasstape.v1.SignalService"
 MARKET = "glasstape.v1.MarketService"
 
 
-class Told:
-    """A server that remembers what health was told."""
+class Reporter:
+    """Reporter that keeps the last published health."""
 
     def __init__(self):
         self.down = set()
         self.reasons = ()
+        self.explained = asyncio.Event()
 
     def set_health_reasons(self, reasons):
         self.reasons = reasons
+        self.explained.set()
 
     async def set_serving(self, service, serving):
         (self.down.discard if serving else self.down.add)(service)
@@ -31,154 +33,159 @@ class Told:
 
 class Ingest:
     last_error = ""
-    tries = 0
+    retries = 0
 
     async def probe_disk(self):
-        self.tries += 1
+        self.retries += 1
 
 
-class Gate:
+class Authorizer:
     last_error = ""
-    tries = 0
+    retries = 0
 
-    def retry_audit(self):
-        self.tries += 1
+    def retry(self):
+        self.retries += 1
 
 
 class Clock:
     last_close = None
-    now = DataState.LIVE
+    current = DataState.LIVE
 
     def state(self):
-        return self.now
+        return self.current
 
 
-class World:
-    """Parts in which nothing is wrong."""
+class Server:
+    """Components without any problem, and their monitor."""
 
     def __init__(self):
-        self.device_broken = False
-        self.certificates = []
-        self.figures = SimpleNamespace(last_refusal=float("-inf"))
-        self.parts = SimpleNamespace(
+        self.device_failed = False
+        self.certificate_warnings = []
+        self.engine_metrics = SimpleNamespace(last_rejection=float("-inf"))
+        self.components = SimpleNamespace(
             clock=Clock(),
             ingest=Ingest(),
-            engine=SimpleNamespace(waiting={"interactive": 7}),
+            engine=SimpleNamespace(queued_windows={"interactive": 7}),
             pipeline=SimpleNamespace(degraded_reason=""),
-            device_failed=lambda: self.device_broken,
-            gate=Gate(),
-            certificates=SimpleNamespace(warnings=lambda: iter(self.certificates)),
+            device_failed=lambda: self.device_failed,
+            authorizer=Authorizer(),
+            certificates=SimpleNamespace(warnings=lambda: iter(self.certificate_warnings)),
             hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
             repository=SimpleNamespace(models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))]),
         )
-        self.server = Told()
-        self.watchman = Watchman(self.parts, self.figures, self.server, SERVICES)
+        self.reporter = Reporter()
+        self.monitor = HealthMonitor(self.components, self.engine_metrics, self.reporter, SERVICES)
 
-    def look(self):
-        asyncio.run(self.watchman.look())
-
-
-def _device(world, wrong):
-    world.device_broken = wrong
+    def check(self):
+        asyncio.run(self.monitor.check())
 
 
-def _queue(world, wrong):
-    world.figures.last_refusal = time.monotonic() if wrong else float("-inf")
+def _device(server, failing):
+    server.device_failed = failing
 
 
-def _bars(world, wrong):
-    world.parts.ingest.last_error = "bars cannot be stored: database or disk is full" if wrong else ""
+def _queue(server, failing):
+    server.engine_metrics.last_rejection = time.monotonic() if failing else float("-inf")
 
 
-def _journal(world, wrong):
-    world.parts.pipeline.degraded_reason = "the journal cannot be written" if wrong else ""
+def _bars(server, failing):
+    error = "bars cannot be stored: database or disk is full"
+    server.components.ingest.last_error = error if failing else ""
 
 
-def _tail(world, wrong):
-    world.parts.hub.degraded_reason = "the journal cannot be read now" if wrong else ""
+def _journal(server, failing):
+    server.components.pipeline.degraded_reason = "the journal cannot be written" if failing else ""
 
 
-def _stale(world, wrong):
-    world.parts.clock.last_close = 1
-    world.parts.clock.now = DataState.STALE if wrong else DataState.LIVE
+def _follower(server, failing):
+    server.components.hub.degraded_reason = "the journal cannot be followed" if failing else ""
 
 
-def _end(world, wrong):
-    world.parts.hub.journal.degraded_reason = "the journal's end cannot be noted" if wrong else ""
+def _stale(server, failing):
+    server.components.clock.last_close = 1
+    server.components.clock.current = DataState.STALE if failing else DataState.LIVE
 
 
-def _audit(world, wrong):
-    world.parts.gate.last_error = "the audit log cannot be written: No space left" if wrong else ""
+def _high_water(server, failing):
+    error = "the journal's end cannot be noted"
+    server.components.hub.journal.degraded_reason = error if failing else ""
 
 
-def _certificate(world, wrong):
-    world.certificates = ["tls_certificate: expires on 2030-01-01"] if wrong else []
+def _audit(server, failing):
+    error = "the audit log cannot be written: No space left"
+    server.components.authorizer.last_error = error if failing else ""
 
 
-TROUBLES = [
+def _certificate(server, failing):
+    server.certificate_warnings = ["tls_certificate: expires on 2030-01-01"] if failing else []
+
+
+FAILURES = [
     (_certificate, set(), "expires on 2030-01-01"),
     (_audit, set(), "the audit log cannot be written"),
-    (_end, set(), "the journal's end cannot be noted"),
+    (_high_water, set(), "the journal's end cannot be noted"),
     (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET, "net"}, "the device failed"),
-    (_queue, {SERVER, PREDICT, OIP}, "queue of the device is full: 7 windows wait"),
+    (_queue, {SERVER, PREDICT, OIP}, "the engine queue is full: 7 windows queued"),
     (_bars, {SERVER, MARKET}, "bars cannot be stored"),
-    (_journal, {SERVER, SIGNALS}, "signals wait: the journal cannot be written"),
-    (_tail, {SERVER, SIGNALS}, "signals wait: the journal cannot be read now"),
+    (_journal, {SERVER, SIGNALS}, "signals are delayed: the journal cannot be written"),
+    (_follower, {SERVER, SIGNALS}, "signals are delayed: the journal cannot be followed"),
     (_stale, {SIGNALS}, "market data is stale"),
 ]
 
 
-@pytest.mark.parametrize(("trouble", "down", "reason"), TROUBLES)
-def test_a_trouble_takes_down_what_depends_on_it_and_gives_it_back(trouble, down, reason):
-    world = World()
-    world.look()
-    assert not world.server.down
-    trouble(world, True)
-    world.look()
-    assert world.server.down == down
-    assert len(world.server.reasons) == 1
-    assert reason in world.server.reasons[0]
-    trouble(world, False)
-    world.look()
-    assert not world.server.down
-    assert world.server.reasons == ()
+@pytest.mark.parametrize(("fail", "down", "reason"), FAILURES)
+def test_a_failure_stops_its_services_until_it_is_over(fail, down, reason):
+    server = Server()
+    server.check()
+    assert not server.reporter.down
+    fail(server, True)
+    server.check()
+    assert server.reporter.down == down
+    assert len(server.reporter.reasons) == 1
+    assert reason in server.reporter.reasons[0]
+    fail(server, False)
+    server.check()
+    assert not server.reporter.down
+    assert server.reporter.reasons == ()
 
 
-def test_what_two_troubles_take_down_comes_back_when_both_are_over():
-    world = World()
-    _bars(world, True)
-    _journal(world, True)
-    world.look()
-    assert world.server.down == {SERVER, MARKET, SIGNALS}
-    assert len(world.server.reasons) == 2
-    _bars(world, False)
-    world.look()
-    assert world.server.down == {SERVER, SIGNALS}
-    _journal(world, False)
-    world.look()
-    assert not world.server.down
+def test_a_service_with_two_failures_serves_again_after_both():
+    server = Server()
+    _bars(server, True)
+    _journal(server, True)
+    server.check()
+    assert server.reporter.down == {SERVER, MARKET, SIGNALS}
+    assert len(server.reporter.reasons) == 2
+    _bars(server, False)
+    server.check()
+    assert server.reporter.down == {SERVER, SIGNALS}
+    _journal(server, False)
+    server.check()
+    assert not server.reporter.down
 
 
-def test_a_disk_that_was_full_is_tried_without_anybody_asking():
-    world = World()
-    _bars(world, True)
-    world.look()
-    world.look()
-    assert world.parts.ingest.tries == world.parts.gate.tries == 2
+def test_failed_writes_are_retried_at_every_check():
+    server = Server()
+    _bars(server, True)
+    server.check()
+    server.check()
+    assert server.components.ingest.retries == server.components.authorizer.retries == 2
 
 
-async def test_a_look_that_fails_is_told_and_is_not_the_last():
-    world = World()
-    world.parts.clock = None
-    looking = asyncio.create_task(world.watchman.run())
-    await asyncio.sleep(0.05)
-    assert not looking.done()
-    assert world.server.reasons == ("health could not be looked at; the log says why",)
-    looking.cancel()
+async def test_a_failing_check_is_reported_and_does_not_end_the_monitor():
+    server = Server()
+    server.components.clock = None
+    task = asyncio.create_task(server.monitor.run())
+    while server.reporter.reasons != ("the health check failed; see the server log",):
+        server.reporter.explained.clear()
+        await asyncio.wait_for(server.reporter.explained.wait(), 5)
+    await asyncio.sleep(0)
+    assert not task.done()
+    task.cancel()
 
 
-def test_a_server_that_nobody_has_fed_is_not_stale():
-    world = World()
-    world.parts.clock.now = DataState.STALE
-    world.look()
-    assert not world.server.down
+def test_a_server_without_bars_is_not_stale():
+    server = Server()
+    server.components.clock.current = DataState.STALE
+    server.check()
+    assert not server.reporter.down

@@ -10,7 +10,8 @@ from glasstape_server.market.files import day_start
 from glasstape_server.models.networks.architectures import ARCHITECTURES, ENSEMBLE
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training.fit import FitOptions
-from glasstape_server.training.train import Material, Plan, Setting, save, together, train
+from glasstape_server.training.train import TrainingPlan, average, save, train
+from glasstape_server.training.training_split import TrainingSettings, TrainingSplit
 from running import ServerProcess
 
 WINDOWS = np.random.default_rng(0).normal(size=(3, 6, 8)).astype(np.float32)
@@ -41,19 +42,19 @@ NATIVE = {
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    setting = Setting(
+    setting = TrainingSettings(
         interval="1d",
         train_until=day_start("2001-01-02", "America/New_York"),
         validate_until=day_start("2001-07-02", "America/New_York"),
         time_zone="America/New_York",
     )
-    material, fit = Material(sample.read(), setting), FitOptions(epochs=1)
-    plans = [Plan(name=name, version="1", architecture=name, fit=fit) for name in ARCHITECTURES]
-    trained = {plan.name: train(material, plan) for plan in plans}
+    data, fit = TrainingSplit(sample.read(), setting), FitOptions(epochs=1)
+    plans = [TrainingPlan(name=name, version="1", architecture=name, fit=fit) for name in ARCHITECTURES]
+    trained = {plan.name: train(data, plan) for plan in plans}
     members = [trained["linear"], trained["conv1d"]]
-    average = together(members, Plan(name=ENSEMBLE, version="1", architecture=ENSEMBLE, fit=fit))
-    for made in (*trained.values(), average):
-        save(material, made, folder)
+    ensemble = average(members, TrainingPlan(name=ENSEMBLE, version="1", architecture=ENSEMBLE, fit=fit))
+    for network in (*trained.values(), ensemble):
+        save(data, network, folder)
     shutil.copytree(BUNDLED_MODELS / "sample-conv1d", folder / "sample-conv1d")
     data = tmp_path_factory.mktemp("data")
     with (

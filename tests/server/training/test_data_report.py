@@ -1,4 +1,4 @@
-"""What would poison training is refused, and only that."""
+"""The data report rejects bars that would bias training, and only those."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from glasstape.cli import main
 from glasstape_server.domain.values import INTERVALS
 from glasstape_server.market import sample
 from glasstape_server.market.files import BarFiles, FileFormat
-from glasstape_server.training.data_report import Inspection, inspect
+from glasstape_server.training.data_inspection import DataInspection, inspect
 
 DAY = INTERVALS["1d"]
 START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -32,8 +32,8 @@ def bars(count=300, symbol="A", seed=0, step=DAY):
     )
 
 
-def kinds(frame, interval="1d"):
-    return {found.kind: found for found in inspect(frame, interval).findings}
+def findings_of(frame, interval="1d"):
+    return {finding.kind: finding for finding in inspect(frame, interval).findings}
 
 
 def changed(frame, row, **values):
@@ -49,14 +49,14 @@ def scaled(frame, first, factor):
     return frame.with_columns(*(pl.when(late).then(pl.col(n) * factor).otherwise(pl.col(n)) for n in prices))
 
 
-def test_ordinary_bars_are_nothing_unusual():
+def test_ordinary_bars_have_no_findings():
     report = inspect(pl.concat([bars(), bars(symbol="B", seed=1)]), "1d")
     assert report.findings == ()
-    assert "600 bars of 2 symbols, 2020-01-01 to 2020-10-26: nothing unusual" in report.to_text()
+    assert "600 bars of 2 symbols, 2020-01-01 to 2020-10-26: no findings" in report.to_text()
 
 
-def test_the_sample_may_be_learnt_from():
-    assert inspect(sample.read(), "1d").refused() == ()
+def test_the_sample_is_accepted():
+    assert inspect(sample.read(), "1d").rejected() == ()
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_the_sample_may_be_learnt_from():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_poison_is_refused_by_name_with_its_place_and_a_way_out(frame, kind):
-    found = kinds(frame)[kind]
-    assert found.refuses
-    assert found.symbols[0] in ("A", "A B")
-    assert found.example.startswith(("A 2", "A B 2020-"))
-    assert found in inspect(frame, "1d").refused()
-    assert found not in inspect(frame, "1d").refused(frozenset({kind}))
-    assert "REFUSED" in found.to_text()
+def test_problems_are_rejected_with_kind_location_and_remedy(frame, kind):
+    finding = findings_of(frame)[kind]
+    assert finding.rejects
+    assert finding.symbols[0] in ("A", "A B")
+    assert finding.example.startswith(("A 2", "A B 2020-"))
+    assert finding in inspect(frame, "1d").rejected()
+    assert finding not in inspect(frame, "1d").rejected(frozenset({kind}))
+    assert "REJECTED" in finding.to_text()
 
 
 @pytest.mark.parametrize(
@@ -107,69 +107,69 @@ def test_poison_is_refused_by_name_with_its_place_and_a_way_out(frame, kind):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_may_be_true_is_named_and_not_refused(frame, kind):
-    found = kinds(frame)[kind]
-    assert not found.refuses
-    assert inspect(frame, "1d").refused() == ()
+def test_possible_problems_are_noted_and_not_rejected(frame, kind):
+    finding = findings_of(frame)[kind]
+    assert not finding.rejects
+    assert inspect(frame, "1d").rejected() == ()
 
 
-def test_news_that_moves_the_close_alone_is_no_split():
+def test_a_move_of_the_close_alone_is_not_a_split():
     low = bars()["close"][149] * 0.5
     frame = changed(scaled(bars(), 151, 0.5), 150, close=low, low=low)
-    assert "jump" in kinds(frame)
-    assert "split" not in kinds(frame)
+    assert "jump" in findings_of(frame)
+    assert "split" not in findings_of(frame)
 
 
-def test_no_bars_are_said():
+def test_no_bars_are_an_error():
     with pytest.raises(ValueError, match="there are no bars"):
         inspect(bars().clear(), "1d")
 
 
-def test_the_command_reports_refuses_and_can_be_overruled(tmp_path, capsys):
+def test_the_command_rejects_data_unless_the_kind_is_accepted(tmp_path, capsys):
     path = tmp_path / "x.csv"
     days = scaled(bars(), 150, 0.5).with_columns(
         date=pl.from_epoch("close_time", time_unit="us").dt.strftime("%Y-%m-%d")
     )
     days.drop("close_time").write_csv(path)
     assert main(["train", "--data", str(path), "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().err
-    assert "REFUSED split: 1 closes look like splits" in said
-    assert "mend it, or --accept split" in said
+    error = capsys.readouterr().err
+    assert "REJECTED split: 1 closes look like unadjusted splits" in error
+    assert "correct it, or pass --accept split" in error
     assert not (tmp_path / "out").exists()
     assert main(["train", "--data", str(path), "--report", "--accept", "split"]) == 0
     assert main(["train", "--data", str(path), "--accept", "everything"]) == 1
     assert "--accept: must be of interval, short, symbol, time, duplicate" in capsys.readouterr().err
 
 
-def test_frames_looked_at_apart_are_reported_as_one():
+def test_frames_inspected_separately_are_reported_as_one():
     frames = [bars(), scaled(bars(symbol="B"), 150, 0.2), bars(40, symbol="C")]
-    inspection = Inspection("1d", least_bars=76)
+    inspection = DataInspection("1d", min_bars=76)
     for frame in frames:
-        inspection.look(frame)
-    apart, whole = inspection.report(), inspect(pl.concat(frames), "1d", 76)
-    assert apart.to_text() == whole.to_text()
-    assert [found.kind for found in apart.findings] == ["split", "short"]
-    assert apart.findings[1].symbols == ("C",)
-    assert "fewer than the 76" in apart.findings[1].text
+        inspection.add(frame)
+    separate, whole = inspection.report(), inspect(pl.concat(frames), "1d", 76)
+    assert separate.to_text() == whole.to_text()
+    assert [finding.kind for finding in separate.findings] == ["split", "short"]
+    assert separate.findings[1].symbols == ("C",)
+    assert "fewer than 76 bars" in separate.findings[1].text
 
 
-def test_only_symbols_that_are_too_short_is_refused():
-    assert [found.kind for found in inspect(bars(40), "1d", 76).refused()] == ["short"]
+def test_data_with_too_few_bars_per_symbol_is_rejected():
+    assert [finding.kind for finding in inspect(bars(40), "1d", 76).rejected()] == ["short"]
 
 
-def test_a_file_whose_bars_change_their_length_is_refused_where_they_do():
+def test_a_change_of_the_interval_is_rejected_where_it_begins():
     later = bars(300, step=INTERVALS["1h"]).with_columns(close_time=pl.col("close_time") + 400 * DAY)
-    found = kinds(pl.concat([bars(), later]))["interval"]
-    assert found.refuses
-    assert found.count == 300
-    assert found.example.startswith("A 2021-02")
+    finding = findings_of(pl.concat([bars(), later]))["interval"]
+    assert finding.rejects
+    assert finding.count == 300
+    assert finding.example.startswith("A 2021-02")
 
 
-def test_what_came_from_a_file_is_named_with_its_row(tmp_path):
+def test_findings_of_a_file_name_its_row(tmp_path):
     path = tmp_path / "prices.csv"
     frame = changed(bars(), 5, close=-1.0)
     frame.with_columns(date=pl.from_epoch("close_time", time_unit="us").dt.strftime("%Y-%m-%d")).drop(
         "close_time"
     ).write_csv(path)
     report = inspect(BarFiles([path], "1d", FileFormat()).read(), "1d")
-    assert "(prices.csv row 6)" in report.refused()[0].example
+    assert "(prices.csv row 6)" in report.rejected()[0].example

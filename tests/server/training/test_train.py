@@ -16,8 +16,9 @@ from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.checkpoint import CheckpointError
 from glasstape_server.training.fit import FitOptions
-from glasstape_server.training.many import Run, compared, train_all
-from glasstape_server.training.train import Material, Plan, Setting, TrainingError, save, train
+from glasstape_server.training.train import TrainingPlan, save, train
+from glasstape_server.training.training_run import TrainingRun, comparison_table, train_all
+from glasstape_server.training.training_split import TrainingError, TrainingSettings, TrainingSplit
 from made_up import columns
 
 FIRST = 18_000 * DAY
@@ -33,38 +34,38 @@ def frame(symbols=2, bars=400):
     return pl.concat(parts)
 
 
-def setting(**changes):
+def settings(**changes):
     values = {"interval": "1d", "train_until": FIRST + 250 * DAY, "validate_until": FIRST + 350 * DAY}
-    return Setting(**{**values, **changes})
+    return TrainingSettings(**{**values, **changes})
 
 
 def plan(**changes):
-    return Plan(**{"name": "tiny", "version": "1", "fit": FitOptions(seed=1, epochs=3), **changes})
+    return TrainingPlan(**{"name": "tiny", "version": "1", "fit": FitOptions(seed=1, epochs=3), **changes})
 
 
 @pytest.fixture(scope="module")
-def material():
-    return Material(frame(), setting())
+def split():
+    return TrainingSplit(frame(), settings())
 
 
 def test_equal_seeds_give_equal_files_and_other_seeds_others(tmp_path):
-    one, two = (save(m, train(m, plan()), tmp_path / n) for n, m in _twice())
-    m = Material(frame(), setting())
-    other = save(m, train(m, plan(fit=FitOptions(seed=2, epochs=3))), tmp_path / "c")
+    one, two = (save(data, train(data, plan()), tmp_path / name) for name, data in _twice())
+    data = TrainingSplit(frame(), settings())
+    other = save(data, train(data, plan(fit=FitOptions(seed=2, epochs=3))), tmp_path / "c")
     assert (one / MANIFEST).read_bytes() == (two / MANIFEST).read_bytes()
     assert (one / WEIGHTS).read_bytes() == (two / WEIGHTS).read_bytes()
     assert (one / WEIGHTS).read_bytes() != (other / WEIGHTS).read_bytes()
 
 
 def _twice():
-    """The second time symbol by symbol, as files that do not fit into memory are read."""
+    """The second time symbol by symbol, as files larger than the memory are read."""
     whole = frame()
-    yield "a", Material(whole, setting())
-    yield "b", Material((whole.filter(pl.col("symbol") == s) for s in ("S0", "S1")), setting())
+    yield "a", TrainingSplit(whole, settings())
+    yield "b", TrainingSplit((whole.filter(pl.col("symbol") == s) for s in ("S0", "S1")), settings())
 
 
-def test_a_trained_model_loads_and_says_what_it_has_seen(tmp_path, material):
-    model = artifact.load(save(material, train(material, plan()), tmp_path))
+def test_a_trained_model_loads_with_its_training_data_described(tmp_path, split):
+    model = artifact.load(save(split, train(split, plan()), tmp_path))
     data = model.manifest.data
     assert data.symbols == ("S0", "S1")
     gap = (data.validation.first_close - data.training.last_close).days
@@ -82,39 +83,39 @@ class Interrupted(Exception):
     pass
 
 
-def test_a_training_that_was_interrupted_ends_as_if_it_never_was(tmp_path, material):
-    wanted = plan(fit=FitOptions(seed=3, epochs=5))
+def test_a_resumed_training_gives_the_same_weights(tmp_path, split):
+    interrupted = plan(fit=FitOptions(seed=3, epochs=5))
 
-    def stop(epoch, loss, held):
+    def stop(epoch, loss, validation):
         if epoch == 2:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        train(material, wanted, stop, tmp_path / "left")
+        train(split, interrupted, stop, tmp_path / "left")
     resumed = []
-    made = train(material, wanted, lambda epoch, *_: resumed.append(epoch), tmp_path / "left")
+    network = train(split, interrupted, lambda epoch, *_: resumed.append(epoch), tmp_path / "left")
     assert resumed[0] == 3
-    one = save(material, made, tmp_path / "resumed")
-    two = save(material, train(material, wanted), tmp_path / "whole")
+    one = save(split, network, tmp_path / "resumed")
+    two = save(split, train(split, interrupted), tmp_path / "whole")
     assert (one / WEIGHTS).read_bytes() == (two / WEIGHTS).read_bytes()
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path, material):
-    def stop(epoch, loss, held):
+def test_a_checkpoint_of_another_training_is_rejected(tmp_path, split):
+    def stop(epoch, loss, validation):
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        train(material, plan(), stop, tmp_path)
+        train(split, plan(), stop, tmp_path)
     with pytest.raises(CheckpointError, match="made with other data or options"):
-        train(material, plan(fit=FitOptions(seed=9, epochs=3)), checkpoints=tmp_path)
+        train(split, plan(fit=FitOptions(seed=9, epochs=3)), checkpoints=tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(b"x" * 100)
     with pytest.raises(CheckpointError, match="damaged"):
-        train(material, plan(), checkpoints=tmp_path)
+        train(split, plan(), checkpoints=tmp_path)
 
 
-def test_a_run_trains_networks_and_seeds_and_their_average(tmp_path, material):
-    run = Run(
+def test_a_run_trains_all_networks_and_seeds_and_their_ensemble(tmp_path, split):
+    run = TrainingRun(
         name="m",
         version="1",
         architectures=("linear", "conv1d"),
@@ -122,48 +123,48 @@ def test_a_run_trains_networks_and_seeds_and_their_average(tmp_path, material):
         fit=FitOptions(epochs=2),
         ensemble=True,
     )
-    folders = train_all(material, run, tmp_path, lambda plan: lambda *_: None)
+    folders = train_all(split, run, tmp_path, lambda plan: lambda *_: None)
     assert [f.relative_to(tmp_path).as_posix() for f in folders] == [
         "m-linear/1.0", "m-linear/1.1", "m-conv1d/1.0", "m-conv1d/1.1", "m-ensemble/1",
     ]  # fmt: skip
     models = [artifact.load(folder) for folder in folders]
-    windows = torch.from_numpy(material.validation.windows(slice(0, 20)))
+    windows = torch.from_numpy(split.validation.windows(slice(0, 20)))
     logits = [model.scorer(windows) for model in models]
     torch.testing.assert_close(logits[-1], torch.stack(logits[:-1]).mean(dim=0))
-    table = compared([model.manifest for model in models])
+    table = comparison_table([model.manifest for model in models])
     assert len(table.splitlines()) == 6
     with pytest.raises(FileExistsError, match=r"m-linear/1\.0"):
-        train_all(material, run, tmp_path, lambda plan: lambda *_: None)
+        train_all(split, run, tmp_path, lambda plan: lambda *_: None)
     assert not (tmp_path / ".training").exists()
     other = replace(run, fit=FitOptions(epochs=2, seed=7))
     with pytest.raises(CheckpointError, match=r"m-linear/1\.0: was trained with other seed"):
-        train_all(material, other, tmp_path, lambda plan: lambda *_: None, resume=True)
+        train_all(split, other, tmp_path, lambda plan: lambda *_: None, resume=True)
     again = []
-    assert train_all(material, run, tmp_path, again.append, resume=True) == folders
-    assert again == [], "what is done is not trained again"
+    assert train_all(split, run, tmp_path, again.append, resume=True) == folders
+    assert again == [], "finished models must not be trained again"
 
 
-def test_too_little_data_is_refused_and_leaves_nothing(tmp_path, material):
-    with pytest.raises(TrainingError, match="validation: 0 labelled windows"):
-        Material(frame(bars=200), setting())
+def test_too_little_data_is_rejected_and_leaves_no_output(tmp_path, split):
+    with pytest.raises(TrainingError, match="validation: 0 labeled windows"):
+        TrainingSplit(frame(bars=200), settings())
     with pytest.raises(TrainingError, match="name: must match"):
-        train(material, plan(name="../x"), checkpoints=tmp_path)
-    with pytest.raises(ValueError, match="no symbol has the 76 bars"):
-        Material(frame(bars=70), setting())
+        train(split, plan(name="../x"), checkpoints=tmp_path)
+    with pytest.raises(ValueError, match="no symbol has 76 bars"):
+        TrainingSplit(frame(bars=70), settings())
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["horizon", "triple_barrier"])
-def test_labels_of_a_data_set_are_thirds_by_construction(kind):
-    wanted = LabelRule(kind=kind, horizon_bars=4)
-    everything = dataset.build(frame(4, 900), "1d", FeatureSpec(), wanted)
-    rule = everything.fitted(wanted)
-    shares = np.bincount(everything.labels(rule), minlength=3) / len(everything)
+def test_a_third_of_the_windows_is_flat(kind):
+    unfitted = LabelRule(kind=kind, horizon_bars=4)
+    data = dataset.build(frame(4, 900), "1d", FeatureSpec(), unfitted)
+    rule = data.fitted(unfitted)
+    shares = np.bincount(data.labels(rule), minlength=3) / len(data)
     assert shares[1] == pytest.approx(1 / 3, abs=1e-3)
-    assert (np.diff(everything.close_time) >= 0).all()
+    assert (np.diff(data.close_time) >= 0).all()
 
 
-def test_the_temperature_undoes_a_scale_and_never_changes_the_winner():
+def test_the_temperature_removes_a_scale_and_keeps_the_predicted_class():
     random = np.random.default_rng(0)
     logits = random.normal(size=(20_000, 3))
     true = softmax(logits, 1.0)
@@ -176,30 +177,30 @@ def test_the_temperature_undoes_a_scale_and_never_changes_the_winner():
     assert calibrate.expected_calibration_error(before, labels) > 0.05
 
 
-def test_the_bundled_model_is_what_its_manifest_says():
+def test_the_bundled_model_was_trained_on_the_bundled_sample():
     manifest = json.loads((BUNDLED_MODELS / "sample-conv1d" / "1" / MANIFEST).read_text())
     assert manifest["data"]["sha256"] == dataset.digest(sample.read())
     assert manifest["data"]["training"]["last_close"] < "2011"
     assert manifest["data"]["validation"]["last_close"] < "2012"
-    assert manifest["metrics"]["validation/accuracy"] < 0.45, "that would be a leak until proven otherwise"
+    assert manifest["metrics"]["validation/accuracy"] < 0.45, "a leak is likely"
 
 
-def test_an_ensemble_says_who_is_in_it(tmp_path, material):
-    run = Run(
+def test_an_ensemble_lists_its_members(tmp_path, split):
+    run = TrainingRun(
         name="m", version="1", architectures=("linear",), seeds=2, fit=FitOptions(epochs=1), ensemble=True
     )
-    *_, folder = train_all(material, run, tmp_path, lambda plan: lambda *_: None)
+    *_, folder = train_all(split, run, tmp_path, lambda plan: lambda *_: None)
     manifest = artifact.load(folder).manifest
     assert [(m["name"], m["version"], m["seed"]) for m in manifest.data.members] == [
         ("m", "1.0", 0),
         ("m", "1.1", 1),
     ]
     assert manifest.data.fit["epochs"] == 1
-    with pytest.raises(ValueError, match="must average 2-32 networks"):
+    with pytest.raises(ValueError, match="must have 2-32 networks"):
         replace(run, seeds=33)
 
 
-def test_a_class_that_never_comes_is_refused(material):
+def test_a_class_without_training_windows_is_rejected(split):
     rising = frame().with_columns(
         **{
             n: pl.Series(np.tile(np.exp(0.01 * np.arange(400)) * 100, 2))
@@ -207,4 +208,4 @@ def test_a_class_that_never_comes_is_refused(material):
         }
     )
     with pytest.raises(TrainingError, match="training: no window is"):
-        Material(rising, setting())
+        TrainingSplit(rising, settings())

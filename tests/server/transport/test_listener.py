@@ -13,7 +13,7 @@ import pytest
 from glasstape import Client
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, signals_pb2, signals_pb2_grpc
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.transport.grpcio_server import Access
 from glasstape_server.transport.listener import open_server
@@ -185,7 +185,7 @@ def test_the_fast_wire_is_not_taken_where_it_cannot_do_what_is_asked(monkeypatch
         open_server(None, "127.0.0.1:0", Access(tls=object()), wire="native")
     tokens = TokenFile(tmp_path / "tokens")
     with pytest.raises(ValueError, match="it has no authentication"):
-        open_server(None, "127.0.0.1:0", Access(Gate(tokens)), wire="native")
+        open_server(None, "127.0.0.1:0", Access(Authorizer(tokens)), wire="native")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'glasstape\[fast\]'"):
         open_server(None, "127.0.0.1:0", Access(), wire="native")

@@ -1,9 +1,9 @@
-"""The smallest edit of the last bar that flips the class, searched and then verified by a forward pass.
+"""Counterfactual search: the smallest edit of the last bar that changes the predicted class.
 
-Wachter, Mittelstadt and Russell (2018), "Counterfactual explanations without opening the black box",
-with the distance in standard deviations and every candidate a bar that could have traded. The search
-needs scores alone: rays from the window in many directions, the nearest flips refined by steps to the
-linearised border (Moosavi-Dezfooli, Fawzi and Frossard 2016, "DeepFool", algorithm 2).
+Wachter, Mittelstadt and Russell (2018), "Counterfactual explanations without opening the black box", with the distance
+in standard deviations and every candidate a bar that could have traded. The search is gradient-free: it follows rays
+from the window in many directions, and refines the nearest flips by steps to the linearized decision boundary
+(Moosavi-Dezfooli, Fawzi and Frossard 2016, "DeepFool", algorithm 2). A forward pass verifies the result.
 """
 
 from collections.abc import Callable
@@ -13,56 +13,61 @@ import numpy as np
 import torch
 
 from glasstape_server.domain.values import Direction, Float32s, Floats
-from glasstape_server.explain.edits import LARGEST, Editor
+from glasstape_server.explain.edits import MAX_EDIT, Editor
 from glasstape_server.explain.method import Network
 
 RADII = 20
+"""Points on each ray."""
 DIRECTIONS = 48
-"""Random directions tried beside the sensible ones."""
+"""Random directions, besides the deterministic ones."""
 REFINED = 6
-"""Flips that are refined."""
+"""Number of nearest flips to refine."""
 ROUNDINGS = 32
-"""Lengths of the final edit that are tried until it survives rounding."""
+"""Lengths of the final edit to try until the rounded edit still flips the class."""
 STEP = 0.1
-"""Step of the finite differences, in standard deviations."""
+"""Step of the finite differences, standard deviations."""
 
 Margin = Callable[[Floats], Floats]
-"""Edits (n, dimension) in standard deviations -> how far the class is from flipping, (n,); < 0: flipped."""
+"""Edits (n, dimension) in standard deviations -> logit margin to the decision boundary, (n,); < 0: flipped."""
 
 
-Rounded = tuple[Floats, Float32s, Floats | None]
-"""What `Editor.rounded` gives: edit, window, bar."""
+RoundedEdit = tuple[Floats, Float32s, Floats | None]
+"""Result of `Editor.rounded`: edit, window, bar."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """An edit that changes the class."""
+    """An edit that changes the predicted class."""
 
-    edit: Floats  # (dimension,) what was really changed, in standard deviations
-    window: Float32s  # (time, feature) after the edit
-    logits: Float32s  # (3,) of that window
-    bar: Floats | None  # (5,) open, high, low, close, volume after the edit; None: no bars were given
+    edit: Floats
+    """After rounding, standard deviations, (dimension,)."""
+    window: Float32s
+    """After the edit, (time, feature)."""
+    logits: Float32s
+    """Of that window, (3,)."""
+    bar: Floats | None
+    """Open, high, low, close, volume after the edit, (5,); None if features were edited."""
 
     @property
     def size(self) -> float:
-        """Length of the edit in standard deviations."""
+        """Length of the edit, standard deviations."""
         return float(np.linalg.norm(self.edit))
 
 
 def smallest_flip(
     network: Network, editor: Editor, logits: Float32s, foil: Direction | None, seed: int
 ) -> Flip | None:
-    """Search the smallest edit within 3 standard deviations that flips the class.
+    """Search for the smallest edit, at most 3 standard deviations per value, that changes the predicted class.
 
     Args:
-        network: what is explained.
-        editor: turns edits into windows.
-        logits: (3,) of the unedited window.
-        foil: class to reach; None: any other.
+        network: to explain.
+        editor: converts edits into windows.
+        logits: of the unedited window, (3,).
+        foil: class to reach; None for any other class.
         seed: of the random directions.
 
     Returns:
-        The flip, verified on the very window that it names; None if none was found.
+        The flip, verified by a forward pass; None if none was found.
     """
     winner = int(logits.argmax())
     if foil is not None and winner == int(foil):
@@ -79,23 +84,22 @@ def smallest_flip(
             return np.asarray(others - scored[:, int(foil)])
         return np.asarray(scored[:, winner] - np.delete(scored, winner, axis=1).max(axis=1))
 
-    def flips(made: Rounded) -> Flip | None:
-        edit, window, bar = made
-        after = score(window[None])[0]
-        reached = int(after.argmax())
-        good = reached != winner and (foil is None or reached == int(foil)) and np.abs(edit).max() <= LARGEST
-        return Flip(edit, window, after, bar) if good else None
+    def verified(rounded: RoundedEdit) -> Flip | None:
+        edit, window, bar = rounded
+        edited_logits = score(window[None])[0]
+        reached = int(edited_logits.argmax())
+        wanted = reached != winner and (foil is None or reached == int(foil))
+        return Flip(edit, window, edited_logits, bar) if wanted and np.abs(edit).max() <= MAX_EDIT else None
 
-    found = [
-        _rounded(editor, edit, flips) for edit in _search(margin, editor.dimensions, editor.together, seed)
-    ]
-    return min((flip for flip in found if flip is not None), key=lambda flip: flip.size, default=None)
+    edits = _search(margin, editor.dimensions, editor.joint_directions, seed)
+    flips = (_rounded(editor, edit, verified) for edit in edits)
+    return min((flip for flip in flips if flip is not None), key=lambda flip: flip.size, default=None)
 
 
-def _rounded(editor: Editor, edit: Floats, flips: Callable[[Rounded], Flip | None]) -> Flip | None:
-    """The edit on ticks and whole shares: longer where rounding undid the flip, without what is not needed."""
-    for further in np.geomspace(1.0, LARGEST / np.abs(edit).max(), ROUNDINGS):
-        flip = flips(editor.rounded(edit * further))
+def _rounded(editor: Editor, edit: Floats, verified: Callable[[RoundedEdit], Flip | None]) -> Flip | None:
+    """Round an edit, lengthen it until it flips the class again, and drop components that it does not need."""
+    for factor in np.geomspace(1.0, MAX_EDIT / np.abs(edit).max(), ROUNDINGS):
+        flip = verified(editor.rounded(edit * factor))
         if flip is not None:
             break
     else:
@@ -103,14 +107,14 @@ def _rounded(editor: Editor, edit: Floats, flips: Callable[[Rounded], Flip | Non
     for index in np.argsort(np.abs(flip.edit)):
         without = flip.edit.copy()
         without[index] = 0
-        shorter = flips(editor.rounded(without)) if without.any() else None
+        shorter = verified(editor.rounded(without)) if without.any() else None
         if shorter is not None and shorter.size < flip.size:
             flip = shorter
     return flip
 
 
-def _search(margin: Margin, dimensions: int, together: Floats, seed: int) -> list[Floats]:
-    """The nearest flips that were found, before any rounding."""
+def _search(margin: Margin, dimensions: int, joint_directions: Floats, seed: int) -> list[Floats]:
+    """Return the nearest flips, (dimension,) each, before rounding."""
     slope = _slope(margin, np.zeros(dimensions))
     units = np.eye(dimensions)
     random = np.random.default_rng(seed).normal(size=(DIRECTIONS, dimensions))
@@ -120,17 +124,25 @@ def _search(margin: Margin, dimensions: int, together: Floats, seed: int) -> lis
         np.where(np.isin(np.arange(dimensions), strongest[:k]), downhill, 0) for k in range(1, dimensions + 1)
     ]
     directions = np.concatenate(
-        [units, -units, together, -together, np.stack(sparse), 0.5 * random + 2 * downhill, random]
+        [
+            units,
+            -units,
+            joint_directions,
+            -joint_directions,
+            np.stack(sparse),
+            0.5 * random + 2 * downhill,
+            random,
+        ]
     )
-    found = sorted(_along(margin, directions), key=_length)[:REFINED]
-    refined = [_refine(margin, edit) for edit in found]
-    return [_sparser(margin, edit) for edit in refined]
+    nearest = sorted(_along(margin, directions), key=_length)[:REFINED]
+    return [_sparser(margin, _refine(margin, edit)) for edit in nearest]
 
 
 def _along(margin: Margin, directions: Floats) -> list[Floats]:
-    """The nearest flip on each ray, to a thousandth of its reach; rays without one are left out."""
-    reach = np.abs(directions).max(axis=1, keepdims=True)
-    rays = (LARGEST * directions / np.maximum(reach, 1e-12))[reach[:, 0] > 0]  # end where one coordinate does
+    """Return the nearest flip on each ray (n, dimension), to a thousandth of its length, where there is one."""
+    peak = np.abs(directions).max(axis=1, keepdims=True)
+    # A ray ends where its largest coordinate reaches the limit.
+    rays = (MAX_EDIT * directions / np.maximum(peak, 1e-12))[peak[:, 0] > 0]
     if not len(rays):
         return []
     radii = np.linspace(0, 1, RADII + 1)[1:]
@@ -144,13 +156,13 @@ def _along(margin: Margin, directions: Floats) -> list[Floats]:
     low = high - 1 / RADII
     for _ in range(6):
         middle = (low + high) / 2
-        over = margin(rays * middle[:, None]) < 0
-        high, low = np.where(over, middle, high), np.where(over, low, middle)
+        beyond = margin(rays * middle[:, None]) < 0
+        high, low = np.where(beyond, middle, high), np.where(beyond, low, middle)
     return list(rays * high[:, None])
 
 
 def _refine(margin: Margin, edit: Floats) -> Floats:
-    """Steps to the nearest point of the linearised border, as long as they get nearer."""
+    """Step to the nearest point of the linearized decision boundary, as long as the edit gets shorter."""
     for _ in range(4):
         slope = _slope(margin, edit)
         square = float(slope @ slope)
@@ -165,7 +177,7 @@ def _refine(margin: Margin, edit: Floats) -> Floats:
 
 
 def _sparser(margin: Margin, edit: Floats) -> Floats:
-    """Leave out what the flip does not need, smallest first."""
+    """Set components to 0 that the flip does not need, smallest first."""
     for index in np.argsort(np.abs(edit)):
         without = edit.copy()
         without[index] = 0
@@ -175,7 +187,7 @@ def _sparser(margin: Margin, edit: Floats) -> Floats:
 
 
 def _slope(margin: Margin, at: Floats) -> Floats:
-    """Gradient of the margin by central differences, (dimension,)."""
+    """Return the gradient of the margin by central differences, (dimension,)."""
     steps = STEP * np.eye(len(at))
     values = margin(np.concatenate([at + steps, at - steps]))
     return np.asarray((values[: len(at)] - values[len(at) :]) / (2 * STEP))

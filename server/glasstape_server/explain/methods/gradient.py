@@ -1,11 +1,11 @@
-"""The original method: the derivative of the score by each input cell.
+"""Gradient: the derivative of the score with respect to each input cell.
 
 Simonyan, Vedaldi and Zisserman (2013), "Deep inside convolutional networks", eq. 3, with its sign.
 """
 
 from glasstape_server.explain.method import (
+    AnyNetworkMethod,
     Attribution,
-    Everywhere,
     Network,
     Quantity,
     Request,
@@ -15,16 +15,16 @@ from glasstape_server.explain.method import (
 )
 
 
-class Gradient(Everywhere):
-    """d score / d input: what would change the score."""
+class Gradient(AnyNetworkMethod):
+    """d score / d input."""
 
     quantity = Quantity.SENSITIVITY
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """A forward and a backward."""
+        """One forward and one backward pass."""
         return 2
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """One forward, one backward."""
-        logits, frozen, score, gradient = forward_and_gradient(network, rows.windows, request.question)
+        """See `Method.attribute`."""
+        logits, frozen, score, gradient = forward_and_gradient(network, rows.windows, request.score_spec)
         return Attribution(logits, gradient, frozen, score)

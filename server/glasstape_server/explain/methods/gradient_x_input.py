@@ -4,9 +4,9 @@ Shrikumar, Greenside, Shcherbina and Kundaje (2016), "Not just a black box", sec
 """
 
 from glasstape_server.explain.method import (
+    AnyNetworkMethod,
     Attribution,
     BaselineKind,
-    Everywhere,
     Network,
     Quantity,
     Request,
@@ -16,17 +16,17 @@ from glasstape_server.explain.method import (
 )
 
 
-class GradientXInput(Everywhere):
-    """What each cell adds against the baseline, as far as the score is linear."""
+class GradientXInput(AnyNetworkMethod):
+    """First-order effect of each cell, relative to the baseline."""
 
     quantity = Quantity.EFFECT
     default_baseline = BaselineKind.ZERO
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """A forward and a backward."""
+        """One forward and one backward pass."""
         return 2
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """One forward, one backward."""
-        logits, frozen, score, gradient = forward_and_gradient(network, rows.windows, request.question)
+        """See `Method.attribute`."""
+        logits, frozen, score, gradient = forward_and_gradient(network, rows.windows, request.score_spec)
         return Attribution(logits, gradient * (rows.windows - rows.baseline), frozen, score)

@@ -1,13 +1,13 @@
-"""Integrated gradients: the gradient along the straight path from the baseline, times the way.
+"""Integrated gradients: the mean gradient along the straight path from the baseline, times (input - baseline).
 
-Sundararajan, Taly and Yan (2017), "Axiomatic attribution for deep networks", eq. 1. Complete: the cells
-sum to score minus baseline score.
+Sundararajan, Taly and Yan (2017), "Axiomatic attribution for deep networks", eq. 1. Complete: the cells sum to score
+minus baseline score.
 """
 
 from glasstape_server.explain.method import (
+    AnyNetworkMethod,
     Attribution,
     BaselineKind,
-    Everywhere,
     Network,
     Quantity,
     Request,
@@ -20,30 +20,35 @@ FIRST_STEPS = 32
 MAX_STEPS = 512
 
 
-class IntegratedGradients(Everywhere):
-    """What each cell adds to the score, against the baseline."""
+class IntegratedGradients(AnyNetworkMethod):
+    """Contribution of each cell to the score, relative to the baseline."""
 
     quantity = Quantity.CONTRIBUTION
     default_baseline = BaselineKind.MEAN
     max_samples = MAX_STEPS
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """A forward and a backward at each step."""
+        """One forward and one backward pass per step."""
         return 2 * (samples or FIRST_STEPS)
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """Integrate with `samples` steps, or with 32 and as many more as completeness needs, up to 512."""
+        """See `Method.attribute`.
+
+        Takes `request.samples` steps; if 0, as many as completeness needs, 32 to 512.
+        """
         first, last = (request.samples, request.samples) if request.samples else (FIRST_STEPS, MAX_STEPS)
-        begun = first_pass(network, rows.windows, rows.baseline, request.question, first)
-        difference = begun.score - begun.start
+        initial = first_pass(network, rows.windows, rows.baseline, request.score_spec, first)
+        difference = initial.score - initial.start_score
         values, taken = until_complete(
             lambda part, steps: integrate(
-                network, rows.windows[part], rows.baseline[part], begun.frozen.rows(part), steps
+                network, rows.windows[part], rows.baseline[part], initial.frozen.rows(part), steps
             ),
-            begun.values,
+            initial.values,
             difference,
             first,
             last,
         )
         error = (values.sum((1, 2)) - difference).abs()
-        return Attribution(begun.logits, values, begun.frozen, begun.score, begun.start, error, taken)
+        return Attribution(
+            initial.logits, values, initial.frozen, initial.score, initial.start_score, error, taken
+        )

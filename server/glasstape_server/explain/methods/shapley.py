@@ -1,8 +1,8 @@
-"""Exact Shapley values of whole bars, or of whole features: every coalition is tried.
+"""Exact Shapley values of whole bars, or of whole features, over all coalitions.
 
-Shapley (1953), "A value for n-person games"; as an attribution: Lundberg and Lee (2017), "A unified
-approach to interpreting model predictions", eq. 4. 2^6 coalitions of bars and 2^8 of features are few
-enough to need no sampling, so the values sum to score minus baseline score to the last digit.
+Shapley (1953), "A value for n-person games"; as an attribution: Lundberg and Lee (2017), "A unified approach to
+interpreting model predictions", eq. 4. The 2^6 coalitions of bars and 2^8 of features need no sampling, so that the
+values sum exactly to score minus baseline score.
 """
 
 from functools import cache
@@ -26,11 +26,11 @@ from glasstape_server.explain.method import (
 )
 
 MAX_PLAYERS = 12
-"""Bars or features at most: 4,096 coalitions."""
+"""Largest number of bars or features: 4,096 coalitions."""
 
 
 class Shapley:
-    """What each bar (or feature) adds to the score, averaged over every order of joining."""
+    """Contribution of each bar (or feature) to the score, averaged over all orders of joining the coalition."""
 
     quantity = Quantity.CONTRIBUTION
     default_baseline: BaselineKind | None = BaselineKind.MEAN
@@ -38,21 +38,21 @@ class Shapley:
 
     def __init__(self, axis: int) -> None:
         self.axis = axis
-        """0: the players are bars; 1: they are features."""
+        """Axis of the players: 0 for bars, 1 for features."""
 
     def serves(self, network: object, shape: Shape) -> bool:
-        """Windows with few enough players."""
+        """Return whether windows of this shape have at most `MAX_PLAYERS` players."""
         return shape[self.axis] <= MAX_PLAYERS
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """A forward for each coalition."""
+        """One forward pass per coalition."""
         return int(2 ** shape[self.axis])
 
     @torch.no_grad()
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """Every coalition of every row. The values are spread evenly over the cells of each player."""
+        """See `Method.attribute`. Values are spread evenly over the cells of each player."""
         logits = network(rows.windows)
-        frozen = request.question.freeze(logits)
+        frozen = request.score_spec.freeze(logits)
         players = rows.shape[self.axis]
         joined, without, weights = (torch.tensor(part) for part in _coalitions(players))
         inside = joined[:, :, None] if self.axis == 0 else joined[:, None, :]
@@ -63,15 +63,15 @@ class Shapley:
             worth = frozen.rows(part).of(network(mixed.flatten(0, 1)), len(joined)).view(-1, len(joined))
             start[part], score[part] = worth[:, 0], worth[:, -1]
             worth = worth.double()
-            # Differences first: who changes nothing gets exactly nothing.
-            gained = worth[:, without + (1 << torch.arange(players))[:, None]] - worth[:, without]
-            values[part] = self._spread((gained * weights).sum(2), rows.shape).to(values.dtype)
+            # Differences before sums, so that a player without effect gets exactly 0.
+            gain = worth[:, without + (1 << torch.arange(players))[:, None]] - worth[:, without]
+            values[part] = self._spread((gain * weights).sum(2), rows.shape).to(values.dtype)
         error = (values.sum((1, 2)) - (score - start)).abs()
         native = (rows.shape[0], 1) if self.axis == 0 else (1, rows.shape[1])
         return Attribution(logits, values, frozen, score, start, error, native_shape=native)
 
     def _spread(self, of_players: Tensor, shape: Shape) -> Tensor:
-        """(batch, player) -> (batch, time, feature), with the same sums."""
+        """Spread values (batch, player) over cells (batch, time, feature), keeping the sums."""
         if self.axis == 0:
             return of_players[:, :, None].expand(-1, -1, shape[1]) / shape[1]
         return of_players[:, None, :].expand(-1, shape[0], -1) / shape[0]
@@ -79,11 +79,11 @@ class Shapley:
 
 @cache
 def _coalitions(players: int) -> tuple[NDArray[np.bool_], Ints, Floats]:
-    """Every coalition, for each player those without him, and what his joining of those weighs.
+    """Return all coalitions, and for each player those without it and their weights.
 
     Returns:
-        Who is in each coalition, (2^n, n), numbered by its bits; numbers of coalitions (n, 2^(n-1));
-        weights, the same shape.
+        Members of each coalition, (2^n, n), numbered by its bits; numbers of the coalitions without each player,
+        (n, 2^(n-1)); weights of its joining them, (n, 2^(n-1)).
     """
     joined = (np.arange(2**players)[:, None] >> np.arange(players)) & 1 == 1
     without = np.stack([np.flatnonzero(~joined[:, player]) for player in range(players)])

@@ -1,15 +1,15 @@
 """SmoothGrad: the mean gradient over noisy copies of the window.
 
-Smilkov, Thorat, Kim, Viegas and Wattenberg (2017), "SmoothGrad: removing noise by adding noise",
-section 2, with its sign; beside it, how many of the copies agree with that sign.
+Smilkov, Thorat, Kim, Viegas and Wattenberg (2017), "SmoothGrad: removing noise by adding noise", section 2, signed,
+with the share of copies that agree with the sign.
 """
 
 import torch
 from torch import Tensor
 
 from glasstape_server.explain.method import (
+    AnyNetworkMethod,
     Attribution,
-    Everywhere,
     Network,
     Quantity,
     Request,
@@ -22,24 +22,24 @@ from glasstape_server.explain.scores import FrozenScore
 
 DRAWS = 16
 NOISE = 0.5
-"""Standard deviation of the noise, in standard deviations of each feature."""
+"""Standard deviation of the noise, relative to that of each feature."""
 
 
-class SmoothGrad(Everywhere):
-    """d score / d input around the window instead of at it."""
+class SmoothGrad(AnyNetworkMethod):
+    """Mean of d score / d input in a neighborhood of the window."""
 
     quantity = Quantity.SENSITIVITY
     max_samples = 512
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """A forward and a backward for each draw, and the row's own forward."""
+        """One forward and one backward pass per draw, and one forward pass of the row itself."""
         return 2 * (samples or DRAWS) + 1
 
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """Average `samples` gradients (default 16)."""
+        """See `Method.attribute`. Averages `request.samples` gradients; if 0, 16."""
         with torch.no_grad():
             logits = network(rows.windows)
-        frozen = request.question.freeze(logits)
+        frozen = request.score_spec.freeze(logits)
         values, stability = noisy_gradients(network, rows, frozen, request.samples or DRAWS, request.seed)
         taken = torch.full((len(rows),), request.samples or DRAWS)
         return Attribution(logits, values, frozen, frozen.of(logits), samples=taken, sign_stability=stability)
@@ -48,9 +48,16 @@ class SmoothGrad(Everywhere):
 def noisy_gradients(
     network: Network, rows: Rows, frozen: FrozenScore, draws: int, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """Mean gradient over draws, and the share of draws with the mean's sign, both (batch, time, feature).
+    """Return the mean gradient, and the share of draws with the sign of the mean, both (batch, time, feature).
 
-    The noise depends on the seed alone, never on a row's neighbours in the batch.
+    The noise depends on the seed alone, not on the batch.
+
+    Args:
+        network: to differentiate.
+        rows: the batch.
+        frozen: score of the rows.
+        draws: number of noisy copies.
+        seed: of the noise.
     """
     noise = torch.randn(draws, *rows.shape, generator=torch.Generator().manual_seed(seed))
     noise = noise.to(rows.windows.dtype) * (NOISE * rows.deviation)

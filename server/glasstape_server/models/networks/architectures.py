@@ -1,4 +1,4 @@
-"""Every network that an artifact may name. Code comes from here, never from a file."""
+"""Networks that an artifact may name. Network code is never loaded from an artifact."""
 
 from dataclasses import asdict
 from typing import Any
@@ -26,15 +26,19 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[nn.Module]]] = {
 ENSEMBLE = "ensemble"
 """Its config is {"members": [{"name": architecture, "config": config}, ...]}."""
 MAX_MEMBERS = 32
-LARGEST = 4096
-"""Of any number in a config: layers, channels, heads."""
+MAX_CONFIG_VALUE = 4096
+"""Largest number in a config: layers, channels, heads."""
 
 
 def build(name: str, config: dict[str, Any]) -> nn.Module:
-    """Build an untrained network.
+    """Return an untrained network.
+
+    Args:
+        name: of the architecture.
+        config: its parameters, as JSON values.
 
     Raises:
-        ValueError: no such architecture, or a config that it does not take.
+        ValueError: the architecture is unknown, or the config is invalid.
     """
     if name == ENSEMBLE:
         return _ensemble(config)
@@ -53,22 +57,29 @@ def build(name: str, config: dict[str, Any]) -> nn.Module:
 def _check_sizes(config: dict[str, Any]) -> None:
     for key, value in config.items():
         for number in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(number, int | float) and not abs(number) <= LARGEST:
-                raise ValueError(f"architecture.config.{key}: at most {LARGEST}, is {value}"[:200])
+            if isinstance(number, int | float) and not abs(number) <= MAX_CONFIG_VALUE:
+                rule = f"must be at most {MAX_CONFIG_VALUE}, is {value}"
+                raise ValueError(f"architecture.config.{key}: {rule}"[:200])
 
 
 def _ensemble(config: dict[str, Any]) -> nn.Module:
     members = config.get("members")
     if set(config) != {"members"} or not isinstance(members, list) or not 1 <= len(members) <= MAX_MEMBERS:
-        raise ValueError(f"architecture.config: must be a list of 1-{MAX_MEMBERS} members")
+        raise ValueError(f"architecture.config: must be {{'members': [1-{MAX_MEMBERS} networks]}}")
     for member in members:
         if not isinstance(member, dict) or set(member) != {"name", "config"} or member["name"] == ENSEMBLE:
-            raise ValueError("architecture.config.members: each must be the name and config of a network")
+            raise ValueError("architecture.config.members: each must have the name and config of a network")
     return Ensemble([build(member["name"], member["config"]) for member in members])
 
 
 def default_config(name: str, time_steps: int, features: int) -> dict[str, Any]:
-    """The config of a new network of this input shape, as JSON values."""
+    """Return the default config of an architecture, as JSON values.
+
+    Args:
+        name: of the architecture.
+        time_steps: bars in a window.
+        features: features of a bar.
+    """
     config_type, _ = ARCHITECTURES[name]
     values = asdict(config_type(time_steps=time_steps, features=features))
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}

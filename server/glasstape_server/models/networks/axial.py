@@ -1,8 +1,7 @@
-"""Attention over bars and over features, so that attention itself is a (time, feature) map.
+"""Axial attention network, whose attention is a (time, feature) map.
 
-Each cell is a token. Attention runs along time within a feature, then along features within a bar
-(axial attention: Ho, Kalchbrenner, Weissenborn and Salimans 2019); the logits are read through one
-more attention over all cells.
+Each cell is a token. Attention runs along time within a feature, then along features within a bar (axial attention: Ho,
+Kalchbrenner, Weissenborn and Salimans 2019). The logits are computed from cells pooled by one more attention.
 
 Input (batch, time, feature) -> logits (batch, 3).
 """
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from glasstape_server.models.networks.layers import SelfAttention
-from glasstape_server.models.networks.network import Attention, AttentionLayer
+from glasstape_server.models.networks.network import AttentionLayer, AttentionWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +24,17 @@ class AxialConfig:
     features: int = 8
     """Features of a bar."""
     width: int = 16
-    """Numbers that stand for a cell; a multiple of `heads`."""
+    """Embedding width of a cell; a multiple of `heads`."""
     heads: int = 2
     """Attention heads of a layer."""
     layers: int = 1
     """Pairs of attention layers, one along time and one along features."""
     dropout: float = 0.1
-    """Share of the pooled numbers that is dropped in training, 0-1."""
+    """Dropout probability of the pooled embedding, 0-1."""
 
 
 class Axial(nn.Module):
-    """Cells attend along both axes to decide which of them count; those speak for themselves."""
+    """Cell embeddings, axial attention layers, attention pooling, one linear layer."""
 
     def __init__(self, config: AxialConfig) -> None:
         super().__init__()
@@ -49,19 +48,19 @@ class Axial(nn.Module):
         self.head = nn.Linear(width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the logits."""
-        return self._read(x)[0]
+        """Compute the logits (batch, 3) of x (batch, time, feature)."""
+        return self._logits_and_weights(x)[0]
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attention]:
-        """Logits and attention over (time, feature)."""
-        logits, weights, readout = self._read(x)
+    def attend(self, x: Tensor) -> tuple[Tensor, AttentionWeights]:
+        """Return the logits and attention weights of x; see `Attentive`."""
+        logits, weights, readout = self._logits_and_weights(x)
         layers = []
         for along_time, along_features in weights:
             layers.append(AttentionLayer("time", along_time))
             layers.append(AttentionLayer("feature", along_features))
-        return logits, Attention(tuple(layers), readout)
+        return logits, AttentionWeights(tuple(layers), readout)
 
-    def _read(self, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]], Tensor]:
+    def _logits_and_weights(self, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]], Tensor]:
         own = x[..., None] * self.value
         cells, attention = own + self.place, []
         for layer in self.layers:
@@ -82,7 +81,7 @@ class _Pair(nn.Module):
         self.feature = SelfAttention(config.width, config.heads)
 
     def forward(self, cells: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(batch, time, feature, width) -> the same, and both weights."""
+        """Return cells (batch, time, feature, width), and the weights of both layers."""
         batch, steps, features, width = cells.shape
         columns = self.time_norm(cells).transpose(1, 2).reshape(-1, steps, width)
         mixed, along_time = self.time(columns)

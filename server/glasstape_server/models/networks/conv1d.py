@@ -1,4 +1,4 @@
-"""The original 1D-CNN: features are channels, convolutions run over time.
+"""1D-CNN: features are channels, convolutions run over time.
 
 Input (batch, time, feature) -> logits (batch, 3) for down, flat, up.
 """
@@ -22,9 +22,9 @@ class Conv1dConfig:
     channels: tuple[int, int] = (32, 64)
     """Channels of the two convolutions."""
     kernel: int = 3
-    """Bars that a convolution sees, odd."""
+    """Bars per convolution kernel, odd."""
     dropout: float = 0.2
-    """Share of pooled channels that is dropped in training, 0-1."""
+    """Dropout probability of the pooled channels, 0-1."""
 
 
 class Conv1d(nn.Module):
@@ -39,15 +39,15 @@ class Conv1d(nn.Module):
         self.head = nn.Linear(second, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Compute the logits (batch, 3) of x (batch, time, feature)."""
         return self.classify(self.convolve(x))
 
     def convolve(self, x: Tensor) -> Tensor:
-        """Activations (batch, channel, time, 1): each channel has seen every feature."""
+        """Return activations (batch, channel, time, 1) of x (batch, time, feature)."""
         x = torch.relu(self.second(torch.relu(self.first(x))))
         return x.transpose(1, 2)[..., None]
 
     def classify(self, activations: Tensor) -> Tensor:
-        """Logits."""
-        by_bar = activations.squeeze(3).transpose(1, 2)  # as it lies in memory
+        """Compute the logits (batch, 3) of activations (batch, channel, time, 1)."""
+        by_bar = activations.squeeze(3).transpose(1, 2)  # contiguous
         return self.head(self.dropout(by_bar.mean(dim=1)))  # type: ignore[no-any-return]

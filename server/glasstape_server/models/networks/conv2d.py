@@ -1,7 +1,7 @@
-"""The original's contrast: the window as a picture, with square convolutions and one pooling.
+"""2D-CNN: the window as an image, with square convolutions and one pooling. For comparison.
 
-Input (batch, time, feature) -> logits (batch, 3). Neighbouring columns are unrelated features, so a
-square kernel has no meaning there; and the pooling is why its Grad-CAM is coarse.
+Input (batch, time, feature) -> logits (batch, 3). Neighboring columns are unrelated features, so that a square kernel
+has no meaning there. Pooling makes its Grad-CAM coarse.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Conv2dConfig:
     channels: tuple[int, int] = (16, 32)
     """Channels of the two convolutions."""
     kernel: int = 3
-    """Side of the square that a convolution sees, odd."""
+    """Side of the square kernel, odd."""
     dropout: float = 0.2
-    """Share of activations that is dropped in training, 0-1."""
+    """Dropout probability of the activations, 0-1."""
 
 
 class Conv2d(nn.Module):
-    """Convolution, 2 x 2 pooling, convolution, one linear layer over what is left."""
+    """Convolution, 2 x 2 pooling, convolution, one linear layer."""
 
     def __init__(self, config: Conv2dConfig) -> None:
         super().__init__()
@@ -40,14 +40,14 @@ class Conv2d(nn.Module):
         self.head = nn.Linear(second * (config.time_steps // 2) * (config.features // 2), 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Compute the logits (batch, 3) of x (batch, time, feature)."""
         return self.classify(self.convolve(x))
 
     def convolve(self, x: Tensor) -> Tensor:
-        """Activations (batch, channel, time / 2, feature / 2)."""
+        """Return activations (batch, channel, time / 2, feature / 2) of x (batch, time, feature)."""
         pooled = functional.max_pool2d(torch.relu(self.first(x[:, None])), 2)
         return torch.relu(self.second(pooled))
 
     def classify(self, activations: Tensor) -> Tensor:
-        """Logits."""
+        """Compute the logits (batch, 3) of activations (batch, channel, time / 2, feature / 2)."""
         return self.head(self.dropout(activations.flatten(1)))  # type: ignore[no-any-return]

@@ -1,18 +1,18 @@
-"""Layers that several networks share."""
+"""Layers shared by several networks."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-UNROLLED = 3
-"""Windows of up to this many kernels are convolved as one matrix product."""
+MAX_UNROLLED_KERNELS = 3
+"""Window length, in kernels, up to which a window is convolved as one matrix product."""
 
 
 class TimeConvolution(nn.Module):
-    """A convolution over time with zeros beyond both ends: `nn.Conv1d` with padding "same", time before channels.
+    """Convolution over time with zero padding: `nn.Conv1d` with padding "same", channels last.
 
-    As one matrix product over each bar with its neighbours; of a frozen network and a few bars, over the
-    whole window at once, which computes zeros, too, and is several times faster forwards and backwards.
+    Computed as one matrix product over each bar with its neighbors. For a frozen network and a short window, as one
+    matrix product over the whole window: it multiplies zeros too, but is several times faster, forward and backward.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
@@ -22,9 +22,9 @@ class TimeConvolution(nn.Module):
         self._unrolled: tuple[object, Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, time, inputs) -> (batch, time, outputs)."""
+        """Convolve x (batch, time, inputs) to (batch, time, outputs)."""
         steps = x.shape[1]
-        if self.weight.weight.requires_grad or steps > UNROLLED * self.kernel:
+        if self.weight.weight.requires_grad or steps > MAX_UNROLLED_KERNELS * self.kernel:
             side = self.kernel // 2
             padded = functional.pad(x, (0, 0, side, side))
             return self.weight(torch.cat([padded[:, k : k + steps] for k in range(self.kernel)], dim=2))  # type: ignore[no-any-return]
@@ -32,7 +32,7 @@ class TimeConvolution(nn.Module):
         return torch.addmm(bias, x.flatten(1), weight).view(len(x), steps, -1)
 
     def _whole_window(self, steps: int) -> tuple[Tensor, Tensor]:
-        """The same function of a whole window: weight (time x inputs, time x outputs) and bias."""
+        """Return the weight (time x inputs, time x outputs) and bias (time x outputs,) for a whole window."""
         taps = self.weight.weight
         key = (steps, taps.dtype, taps.data_ptr(), taps._version)
         if self._unrolled is None or self._unrolled[0] != key:
@@ -50,7 +50,7 @@ class TimeConvolution(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of tokens to each other that returns its weights.
+    """Multi-head self-attention that returns its weights.
 
     Vaswani et al. (2017), "Attention is all you need", section 3.2.
     """
@@ -62,7 +62,7 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, token, width) -> the same shape, and the weights (batch, head, query, key)."""
+        """Return mixed tokens (batch, token, width), and the weights (batch, head, query, key)."""
         batch, tokens, width = x.shape
         parts = self.inputs(x).view(batch, tokens, 3, self.heads, width // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)  # (batch, head, token, width of a head)
@@ -72,5 +72,5 @@ class SelfAttention(nn.Module):
 
 
 def feed_forward(width: int, factor: int = 2) -> nn.Sequential:
-    """The two-layer network that follows attention."""
+    """Return the two-layer network that follows attention, (..., width) -> (..., width)."""
     return nn.Sequential(nn.Linear(width, factor * width), nn.ReLU(), nn.Linear(factor * width, width))

@@ -1,7 +1,7 @@
-"""The baseline: one weight for each cell and class. It must explain itself exactly.
+"""Linear baseline: one weight per cell and class.
 
-Input (batch, time, feature) -> logits (batch, 3). Gradient, weight and occlusion agree on it to the
-last digit, so it tests the methods as much as the data.
+Input (batch, time, feature) -> logits (batch, 3). Gradient and weights are equal here, and so is occlusion up to the
+input's factor, so that the network also tests the explanation methods.
 """
 
 from dataclasses import dataclass
@@ -27,5 +27,5 @@ class Linear(nn.Module):
         self.head = nn.Linear(config.time_steps * config.features, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Compute the logits (batch, 3) of x (batch, time, feature)."""
         return self.head(x.flatten(1))  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
-"""What a network may give besides its logits: the activations that explanations are made of.
+"""Protocols of networks that expose their convolution or attention to explanation methods.
 
-No hooks: a network that can show its convolution or its attention has a method that returns it.
-Windows are (batch, time, feature) everywhere, logits (batch, 3) for down, flat, up.
+A network exposes activations through a method that returns them, without hooks. Windows are (batch, time, feature),
+logits (batch, 3) for down, flat, up.
 """
 
 from dataclasses import dataclass
@@ -12,43 +12,43 @@ from torch import Tensor
 
 @runtime_checkable
 class Convolutional(Protocol):
-    """A network whose logits come from the activations of a last convolution: what Grad-CAM needs."""
+    """Network whose logits are computed from the activations of a last convolution, as Grad-CAM requires."""
 
     def convolve(self, x: Tensor) -> Tensor:
-        """Activations of the last convolution, (batch, channel, time', feature').
+        """Return the activations of the last convolution, (batch, channel, time', feature').
 
-        feature' is 1 where the convolution mixes all features.
+        feature' is 1 if the convolution mixes all features.
         """
         ...
 
     def classify(self, activations: Tensor) -> Tensor:
-        """Logits from those activations."""
+        """Compute the logits (batch, 3) of those activations."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionLayer:
-    """The weights of one self-attention layer, averaged over its heads."""
+    """Weights of one self-attention layer, averaged over its heads."""
 
     axis: Literal["time", "feature"]
-    """The axis along which tokens look at each other."""
+    """Axis along which the layer attends."""
     weights: Tensor
     """(batch, position on the other axis, query, key); sums to 1 over keys."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
-    """Where a network looked, first layer first."""
+class AttentionWeights:
+    """Attention weights of one forward pass, first layer first."""
 
     layers: tuple[AttentionLayer, ...]
     readout: Tensor
-    """Weight of each token in what the logits are read from, (batch, time', feature'); sums to 1."""
+    """Weight of each token in the pooling before the head, (batch, time', feature'); sums to 1."""
 
 
 @runtime_checkable
 class Attentive(Protocol):
-    """A network that attends, and says where."""
+    """Network that exposes its attention weights."""
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attention]:
-        """Logits, and the attention of this very pass."""
+    def attend(self, x: Tensor) -> tuple[Tensor, AttentionWeights]:
+        """Return the logits (batch, 3) of x (batch, time, feature), and the attention weights of that pass."""
         ...

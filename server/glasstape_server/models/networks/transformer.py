@@ -1,7 +1,7 @@
-"""The original Transformer: a bar is a token, and attention runs over time.
+"""Transformer encoder: a bar is a token, and attention runs over time.
 
-Input (batch, time, feature) -> logits (batch, 3). Its attention says which bars were looked at, never
-which features: a map of shape (time, 1).
+Input (batch, time, feature) -> logits (batch, 3). Its attention does not distinguish features: its native shape is
+(time, 1).
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from glasstape_server.models.networks.layers import SelfAttention, feed_forward
-from glasstape_server.models.networks.network import Attention, AttentionLayer
+from glasstape_server.models.networks.network import AttentionLayer, AttentionWeights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,17 +22,17 @@ class TransformerConfig:
     features: int = 8
     """Features of a bar."""
     width: int = 32
-    """Numbers that stand for a bar; a multiple of `heads`."""
+    """Embedding width of a bar; a multiple of `heads`."""
     heads: int = 4
     """Attention heads of a layer."""
     layers: int = 2
     """Attention layers."""
     dropout: float = 0.1
-    """Share of the pooled numbers that is dropped in training, 0-1."""
+    """Dropout probability of the pooled embedding, 0-1."""
 
 
 class Transformer(nn.Module):
-    """Embedding with learned positions, attention layers (normalised first), mean over bars."""
+    """Embedding with learned positions, pre-norm attention layers, mean over bars, one linear layer."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -44,17 +44,17 @@ class Transformer(nn.Module):
         self.head = nn.Linear(config.width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the logits."""
-        return self._read(x)[0]
+        """Compute the logits (batch, 3) of x (batch, time, feature)."""
+        return self._logits_and_weights(x)[0]
 
-    def attend(self, x: Tensor) -> tuple[Tensor, Attention]:
-        """Logits and attention; every bar counts alike in the readout."""
-        logits, weights = self._read(x)
+    def attend(self, x: Tensor) -> tuple[Tensor, AttentionWeights]:
+        """Return the logits and attention weights of x; see `Attentive`. The readout weights all bars equally."""
+        logits, weights = self._logits_and_weights(x)
         layers = tuple(AttentionLayer("time", layer.mean(dim=1)[:, None]) for layer in weights)
         readout = torch.full((len(x), x.shape[1], 1), 1 / x.shape[1], dtype=x.dtype, device=x.device)
-        return logits, Attention(layers, readout)
+        return logits, AttentionWeights(layers, readout)
 
-    def _read(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _logits_and_weights(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         x = self.embed(x) + self.position
         attention = []
         for layer in self.layers:

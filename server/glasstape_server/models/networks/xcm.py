@@ -1,9 +1,9 @@
-"""A convolutional network that keeps both axes to the end, so that its Grad-CAM is a full map.
+"""Convolutional network that keeps both axes up to its head, so that its Grad-CAM has full resolution.
 
-After XCM (Fauvel, Lin, Masson, Fromont and Termier 2021, "XCM: an explainable convolutional neural
-network for multivariate time series classification"): every feature has temporal convolutions of its
-own, and a second branch, over all features, tells each cell what surrounds it. As the logits are a
-mean over cells, Grad-CAM is exact here: up to the ReLU, the map is what each cell adds to the score.
+After XCM (Fauvel, Lin, Masson, Fromont and Termier 2021, "XCM: an explainable convolutional neural network for
+multivariate time series classification"): each feature has temporal convolutions of its own, and a second branch over
+all features gates each cell by its context. The logits are a mean over cells, so that Grad-CAM is exact up to its ReLU:
+the map is what each cell adds to the score.
 
 Input (batch, time, feature) -> logits (batch, 3).
 """
@@ -28,11 +28,11 @@ class XcmConfig:
     channels: int = 16
     """Channels of a cell."""
     context: int = 32
-    """Channels of the branch that sees all features of a bar."""
+    """Channels of the branch over all features."""
     kernel: int = 3
-    """Bars that a convolution sees, odd."""
+    """Bars per convolution kernel, odd."""
     dropout: float = 0.1
-    """Share of pooled channels that is dropped in training, 0-1."""
+    """Dropout probability of the pooled channels, 0-1."""
 
 
 class Xcm(nn.Module):
@@ -51,22 +51,22 @@ class Xcm(nn.Module):
         self.head = nn.Linear(c, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Compute the logits (batch, 3) of x (batch, time, feature)."""
         return self.classify(self.convolve(x))
 
     def convolve(self, x: Tensor) -> Tensor:
-        """Activations (batch, channel, time, feature)."""
+        """Return activations (batch, channel, time, feature) of x (batch, time, feature)."""
         batch, steps, features = x.shape
         side = self.kernel // 2
         near = functional.pad(x, (0, 0, side, side)).unfold(1, self.kernel, 1)
         own = torch.einsum("btfk,fkc->btfc", near, self.taps)
         around = self.gate(torch.relu(self.around(x))).view(batch, steps, features, -1)
-        # The surroundings only open or close what a cell says of itself: were they added, any cell
-        # could speak for its neighbours and the map would say nothing.
-        heard = own * torch.sigmoid(around + self.place)
-        return torch.relu(self.cell(heard)).permute(0, 3, 1, 2)
+        # The context only gates a cell: if it were added, a cell could carry its neighbors' information and the
+        # map would not be local.
+        gated = own * torch.sigmoid(around + self.place)
+        return torch.relu(self.cell(gated)).permute(0, 3, 1, 2)
 
     def classify(self, activations: Tensor) -> Tensor:
-        """Logits."""
-        by_cell = activations.permute(0, 2, 3, 1).flatten(1, 2)  # as it lies in memory
+        """Compute the logits (batch, 3) of activations (batch, channel, time, feature)."""
+        by_cell = activations.permute(0, 2, 3, 1).flatten(1, 2)  # contiguous
         return self.head(self.dropout(by_cell.mean(dim=1)))  # type: ignore[no-any-return]

@@ -1,12 +1,11 @@
-"""A network's forward and its pullback as flat lists of operators, run by TorchScript.
+"""Recording of a network's forward and backward pass as flat lists of operators.
 
-Of a small network most of the time goes to Python and to autograd's bookkeeping, not to arithmetic. So one
-forward and one backward are watched once, operator by operator, and replayed from then on without either:
-the same operators on the same numbers, but for how a few backward steps are written. `torch.fx`'s make_fx
-does that, too, and costs a second and 100 MB at start for what else it brings; nothing of it is needed here.
+A small network spends most of its time in Python and in autograd's bookkeeping. One forward and one backward pass are
+therefore recorded operator by operator and replayed without either: the same operators on the same numbers, except for
+a few backward steps that TorchScript cannot trace. `make_fx` of `torch.fx` records the same, but its import takes a
+second and 100 MB.
 """
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,73 +14,38 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from glasstape_server.models.runtime.recorded_program import (
+    BatchMultiple,
+    OperatorCall,
+    RecordedProgram,
+    TensorRef,
+)
 from glasstape_server.models.runtime.traceable import TRACEABLE, NotRecordable, Operator
 
 
-def _items(argument: Any) -> Sequence[Any]:
-    return argument if isinstance(argument, list | tuple) else (argument,)
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A tensor of the recording, by number."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """So many times the batch size."""
-
-    times: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    operator: Operator
-    arguments: tuple[Any, ...]
-    keywords: Mapping[str, Any]
-    results: tuple[int, ...]
-
-    @property
-    def of_rows(self) -> bool:
-        """Whether an argument depends on the batch size."""
-        every = (*self.arguments, *self.keywords.values())
-        return any(isinstance(item, _Rows) for given in every for item in _items(given))
-
-    def uses(self) -> set[int]:
-        """Numbers of the tensors that go in."""
-        found: set[int] = set()
-        for argument in (*self.arguments, *self.keywords.values()):
-            for item in _items(argument):
-                if isinstance(item, _Value):
-                    found.add(item.number)
-        return found
-
-
-class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes every operator that runs while it is entered."""
+class OperatorRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Record every operator that runs while the context is entered."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.steps: list[_Step] = []
+        self.calls: list[OperatorCall] = []
         self.constants: dict[int, Tensor] = {}
         self._numbers: dict[int, int] = {}
-        self._alive: list[Tensor] = []  # keeps the ids of tensors from being given to others
+        self._alive: list[Tensor] = []  # keeps the ids of tensors from being reused
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # Otherwise the first operator imports the whole compiler, only to be hidden from it.
+        # Otherwise the first operator imports the whole compiler, which is then not used.
         return False
 
     def number(self, tensor: Tensor) -> int:
-        """The number of a tensor that is an input or was computed.
+        """Return the number of a tensor that is an input or was computed.
 
         Raises:
             NotRecordable: it is neither.
         """
         if id(tensor) not in self._numbers:
-            raise NotRecordable("an output that no recorded operator gave")
+            raise NotRecordable("an output that no recorded operator computed")
         return self._numbers[id(tensor)]
 
     def add(self, tensor: Tensor) -> int:
@@ -96,170 +60,119 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func._schema.is_mutable:
             raise NotRecordable(f"{func} changes its input")
         keywords = kwargs or {}
-        noted = tuple(self._noted(argument) for argument in args)
-        noted_keywords = {name: self._noted(argument) for name, argument in keywords.items()}
+        arguments = tuple(self._by_number(argument) for argument in args)
+        numbered_keywords = {name: self._by_number(argument) for name, argument in keywords.items()}
         out = func(*args, **keywords)
         outs = out if isinstance(out, tuple | list) else (out,)
         results = tuple(self.add(item) if isinstance(item, Tensor) else -1 for item in outs)
-        self.steps.append(_Step(func, noted, noted_keywords, results))
+        self.calls.append(OperatorCall(func, arguments, numbered_keywords, results))
         return out
 
-    def _noted(self, argument: Any) -> Any:
+    def _by_number(self, argument: Any) -> Any:
         if isinstance(argument, Tensor):
             if id(argument) not in self._numbers:
                 self.constants[self.add(argument)] = argument
-            return _Value(self._numbers[id(argument)])
+            return TensorRef(self._numbers[id(argument)])
         if isinstance(argument, list | tuple):
-            return [self._noted(item) for item in argument]
+            return [self._by_number(item) for item in argument]
         return argument
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """Steps from some tensors to others, without what nobody needs."""
+class RecordedNetwork:
+    """Programs of one network, for any batch size."""
 
-    steps: Sequence[_Step]
-    constants: Mapping[int, Tensor]
-    inputs: Sequence[int]
-    outputs: Sequence[int]
-
-    @classmethod
-    def of(
-        cls,
-        steps: Sequence[_Step],
-        constants: Mapping[int, Tensor],
-        inputs: Sequence[int],
-        outputs: Sequence[int],
-    ) -> "Program":
-        """The steps that lead to `outputs`."""
-        needed, kept = set(outputs), []
-        for step in reversed(steps):
-            if needed.intersection(step.results):
-                kept.append(step)
-                needed |= step.uses()
-        return cls(kept[::-1], {n: t for n, t in constants.items() if n in needed}, inputs, outputs)
-
-    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """Run the steps one by one."""
-        values = {**self.constants, **dict(zip(self.inputs, given, strict=True))}
-        batch: Any = given[0].shape[0]  # while it is traced, a value like the others
-
-        def value(argument: Any) -> Any:
-            if isinstance(argument, _Value):
-                return values[argument.number]
-            if isinstance(argument, _Rows):
-                return batch * argument.times
-            return [value(item) for item in argument] if isinstance(argument, list) else argument
-
-        for step in self.steps:
-            operator: Operator = TRACEABLE.get(step.operator, step.operator)
-            out = operator(
-                *map(value, step.arguments), **{name: value(item) for name, item in step.keywords.items()}
-            )
-            outs = out if isinstance(out, tuple | list) else (out,)
-            values.update(zip(step.results, outs, strict=True))
-        return tuple(values[number] for number in self.outputs)
-
-    def scripted(self, example: Sequence[Tensor]) -> "Script":
-        """The program as TorchScript, for batches of any size."""
-        with warnings.catch_warnings():
-            # TorchScript is in maintenance: where a later torch no longer has it, `Compiled` runs eagerly.
-            warnings.simplefilter("ignore")
-            return torch.jit.trace(lambda *given: self(*given), tuple(example), check_trace=False)  # type: ignore[no-untyped-call,no-any-return]
-
-
-Script = Callable[..., tuple[Tensor, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One network, for batches of any size."""
-
-    forward: Program
+    forward: RecordedProgram
     """windows -> logits."""
-    keeping: Program
-    """windows -> logits and what the pullback needs."""
-    pullback: Program
-    """d score / d logits, and what was kept -> d score / d windows."""
+    forward_with_residuals: RecordedProgram
+    """windows -> logits and the intermediate tensors that the pullback needs."""
+    pullback: RecordedProgram
+    """d score / d logits and those tensors -> d score / d windows."""
 
 
-def record(network: Callable[[Tensor], Tensor], time_steps: int, features: int) -> Recorded:
-    """Watch one forward and one backward, of two batch sizes: what differs between them is the batch size.
+def record(network: Callable[[Tensor], Tensor], time_steps: int, features: int) -> RecordedNetwork:
+    """Record a forward and a backward pass at two batch sizes; arguments that differ depend on the batch size.
 
-    The network must have run before: what it prepares at its first run is no part of it.
+    The network must have run before, so that lazy initialization is not recorded.
+
+    Args:
+        network: windows (batch, time, feature), float32 -> logits (batch, 3).
+        time_steps: bars of a window.
+        features: features of a bar.
 
     Raises:
-        NotRecordable: it does something that cannot be replayed.
+        NotRecordable: the network does something that cannot be replayed.
     """
-    one, other = (_watched(network, torch.zeros(rows, time_steps, features)) for rows in _ROWS)
-    if one.ends != other.ends or len(one.tape.steps) != len(other.tape.steps):
-        raise NotRecordable("it does one thing with few windows and another with many")
-    steps = [_merged(a, b) for a, b in zip(one.tape.steps, other.tape.steps, strict=True)]
-    constants = one.tape.constants
-    start, slope, answer, back = one.ends
-    ahead, behind = steps[: one.passed], steps[one.passed :]
-    pullback = Program.of(behind, constants, (slope,), (back,))
-    made = {number for step in ahead for number in step.results} | {start}
-    used = {number for step in pullback.steps for number in step.uses()}
-    kept = sorted(made & used)
-    return Recorded(
-        Program.of(ahead, constants, (start,), (answer,)),
-        Program.of(ahead, constants, (start,), (answer, *kept)),
-        Program(pullback.steps, pullback.constants, (slope, *kept), (back,)),
+    one, other = (_recorded(network, torch.zeros(rows, time_steps, features)) for rows in _BATCH_SIZES)
+    if one.ends != other.ends or len(one.recorder.calls) != len(other.recorder.calls):
+        raise NotRecordable("the operators depend on the batch size")
+    calls = [_merged(a, b) for a, b in zip(one.recorder.calls, other.recorder.calls, strict=True)]
+    constants = one.recorder.constants
+    windows, slope, logits, gradient = one.ends
+    ahead, behind = calls[: one.forward_calls], calls[one.forward_calls :]
+    pullback = RecordedProgram.reduced(behind, constants, (slope,), (gradient,))
+    computed = {number for call in ahead for number in call.results} | {windows}
+    used = {number for call in pullback.calls for number in call.inputs()}
+    residuals = sorted(computed & used)
+    return RecordedNetwork(
+        RecordedProgram.reduced(ahead, constants, (windows,), (logits,)),
+        RecordedProgram.reduced(ahead, constants, (windows,), (logits, *residuals)),
+        RecordedProgram(pullback.calls, pullback.constants, (slope, *residuals), (gradient,)),
     )
 
 
-_ROWS = (5, 7)
-"""Batch sizes that are watched: no other number of a network should be in this ratio."""
+_BATCH_SIZES = (5, 7)
+"""Batch sizes that are recorded: no other numbers of a network should have this ratio."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
-    tape: Tape
+class _Recording:
+    recorder: OperatorRecorder
     ends: tuple[int, int, int, int]
     """Numbers of windows, slope, logits and gradient."""
-    passed: int
-    """Steps of the forward pass."""
+    forward_calls: int
+    """Operator calls of the forward pass."""
 
 
-def _watched(network: Callable[[Tensor], Tensor], windows: Tensor) -> _Watched:
+def _recorded(network: Callable[[Tensor], Tensor], windows: Tensor) -> _Recording:
     slope = torch.ones(len(windows), 3)
-    tape = Tape()
-    start, end = tape.add(windows), tape.add(slope)
-    with tape, torch.enable_grad():
+    recorder = OperatorRecorder()
+    start, end = recorder.add(windows), recorder.add(slope)
+    with recorder, torch.enable_grad():
         leaf = windows.detach().requires_grad_(True)
         logits = network(leaf)
-        passed = len(tape.steps)
-        # As a sum: grad's check of slopes given apart imports all of sympy.
+        forward_calls = len(recorder.calls)
+        # Of a sum, because passing grad_outputs to autograd.grad imports sympy.
         (gradient,) = torch.autograd.grad((logits * slope).sum(), leaf)
-    return _Watched(tape, (start, end, tape.number(logits), tape.number(gradient)), passed)
+    ends = (start, end, recorder.number(logits), recorder.number(gradient))
+    return _Recording(recorder, ends, forward_calls)
 
 
-def _merged(one: _Step, other: _Step) -> _Step:
+def _merged(one: OperatorCall, other: OperatorCall) -> OperatorCall:
     if (
         one.operator is not other.operator
         or one.results != other.results
         or set(one.keywords) != set(other.keywords)
     ):
-        raise NotRecordable("it does one thing with few windows and another with many")
-    merged = _Step(
+        raise NotRecordable("the operators depend on the batch size")
+    merged = OperatorCall(
         one.operator,
-        tuple(_same(a, b) for a, b in zip(one.arguments, other.arguments, strict=True)),
-        {name: _same(value, other.keywords[name]) for name, value in one.keywords.items()},
+        tuple(_merged_argument(a, b) for a, b in zip(one.arguments, other.arguments, strict=True)),
+        {name: _merged_argument(value, other.keywords[name]) for name, value in one.keywords.items()},
         one.results,
     )
-    if merged.of_rows and merged.operator not in TRACEABLE:
-        raise NotRecordable(f"{merged.operator} with a size that depends on the batch")
+    if merged.depends_on_batch_size and merged.operator not in TRACEABLE:
+        raise NotRecordable(f"{merged.operator} with a size that depends on the batch size")
     return merged
 
 
-def _same(one: Any, other: Any) -> Any:
-    """An argument for any batch size."""
+def _merged_argument(one: Any, other: Any) -> Any:
+    """Return an argument for any batch size."""
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [_same(a, b) for a, b in zip(one, other, strict=True)]
+        return [_merged_argument(a, b) for a, b in zip(one, other, strict=True)]
     if one == other:
         return one
-    few, many = _ROWS
+    few, many = _BATCH_SIZES
     if type(one) is int and type(other) is int and one % few == 0 and one // few * many == other:
-        return _Rows(one // few)
-    raise NotRecordable(f"an argument that is {one} with {few} windows and {other} with {many}")
+        return BatchMultiple(one // few)
+    raise NotRecordable(f"an argument that is {one} for {few} windows and {other} for {many}")

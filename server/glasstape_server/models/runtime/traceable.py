@@ -1,4 +1,4 @@
-"""Operators as TorchScript's tracer takes them, where it does not take them as they are."""
+"""Replacements of operators that TorchScript's tracer does not support."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ Operator = Any
 
 
 class NotRecordable(Exception):
-    """The function changes tensors in place, or answers with something that was not computed."""
+    """The function changes tensors in place, or returns something that no operator computed."""
 
 
 def _input_of_convolution_backward(
@@ -29,14 +29,16 @@ def _input_of_convolution_backward(
 ) -> tuple[Tensor, None, None]:
     if transposed:
         raise NotRecordable("a transposed convolution")
-    fitted = [
+    output_padding_of_input = [
         int(size - ((out - 1) * step - 2 * pad + spread * (kernel - 1) + 1))
         for size, out, step, pad, spread, kernel in zip(
             input.shape[2:], slope.shape[2:], stride, padding, dilation, weight.shape[2:], strict=True
         )
     ]
-    back = torch.convolution(slope, weight, None, stride, padding, dilation, True, fitted, groups)
-    return back, None, None
+    gradient = torch.convolution(
+        slope, weight, None, stride, padding, dilation, True, output_padding_of_input, groups
+    )
+    return gradient, None, None
 
 
 def _input_of_layer_norm_backward(
@@ -51,8 +53,8 @@ def _input_of_layer_norm_backward(
 ) -> tuple[Tensor, None, None]:
     normal = (input - mean) * inverse
     inner = slope if weight is None else slope * weight
-    centred = inner - inner.mean(-1, keepdim=True) - normal * (inner * normal).mean(-1, keepdim=True)
-    return inverse * centred, None, None
+    centered = inner - inner.mean(-1, keepdim=True) - normal * (inner * normal).mean(-1, keepdim=True)
+    return inverse * centered, None, None
 
 
 def _select_backward(slope: Tensor, shape: Sequence[int], dim: int, index: int) -> Tensor:
@@ -66,19 +68,19 @@ def _slice_backward(slope: Tensor, shape: Sequence[int], dim: int, start: int, e
 def _unfold_backward(slope: Tensor, shape: Sequence[int], dim: int, size: int, step: int) -> Tensor:
     if step != 1:
         raise NotRecordable(f"unfold in steps of {step}")
-    behind = (0, 0) * (slope.dim() - 2 - dim)  # pads are given from the last dimension on
-    found = slope.new_zeros(shape)
+    behind = (0, 0) * (slope.dim() - 2 - dim)  # `pad` starts at the last dimension
+    gradient = slope.new_zeros(shape)
     for k in range(size):
-        found = found + torch.nn.functional.pad(slope[..., k], (*behind, k, size - 1 - k))
-    return found
+        gradient = gradient + torch.nn.functional.pad(slope[..., k], (*behind, k, size - 1 - k))
+    return gradient
 
 
 TRACEABLE: dict[Operator, Callable[..., Any]] = {
-    # TorchScript's tracer takes no lists of bools, which say here that only the input's derivative is wanted.
+    # The tracer does not support lists of bools. Only the derivative of the input is computed here.
     torch.ops.aten.convolution_backward.default: _input_of_convolution_backward,
     torch.ops.aten.native_layer_norm_backward.default: _input_of_layer_norm_backward,
     torch.ops.aten.detach.default: lambda tensor: tensor,
-    # It notices sizes that depend on the batch in what is called like this, not in operators called by name.
+    # The tracer keeps sizes symbolic in method calls, but not in operators called by name.
     torch.ops.aten.view.default: lambda tensor, shape: tensor.view(shape),
     torch.ops.aten._unsafe_view.default: lambda tensor, shape: tensor.view(shape),
     torch.ops.aten.expand.default: lambda tensor, shape: tensor.expand(shape),

@@ -7,10 +7,10 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import signals_pb2
 
 from glasstape_server.domain.values import Direction, Float32s, Floats
-from glasstape_server.explain.catalogue import baseline_of
+from glasstape_server.explain.catalog import baseline_of
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import Quantity, Request, Shape
-from glasstape_server.explain.verdict import Judgement
+from glasstape_server.explain.verdict import Judgment
 from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
@@ -62,7 +62,7 @@ def request_to(request: Request) -> pb.ExplainResponse:
     baseline = baseline_of(request)
     return pb.ExplainResponse(
         method=pb.Explanation.Method.ValueType(int(request.method)),
-        score=pb.Explanation.Score.ValueType(int(request.question.score)),
+        score=pb.Explanation.Score.ValueType(int(request.score_spec.score)),
         baseline=pb.Explanation.Baseline.ValueType(int(baseline or 0)),
     )
 
@@ -132,13 +132,13 @@ def direction_to(class_index: int) -> pb.Direction.ValueType:
     return DIRECTIONS[Direction(class_index)] if class_index >= 0 else pb.DIRECTION_UNSPECIFIED
 
 
-def quality_to(judgement: Judgement, level: QualityLevel) -> pb.Quality:
+def quality_to(judgment: Judgment, level: QualityLevel) -> pb.Quality:
     """Return a verdict."""
     return pb.Quality(
         level=pb.QualityLevel.ValueType(int(level)),
-        verdict=pb.Quality.Verdict.ValueType(int(judgement.verdict)),
-        reasons=judgement.reasons,
-        checks=[check_to(check) for check in judgement.checks],
+        verdict=pb.Quality.Verdict.ValueType(int(judgment.verdict)),
+        reasons=judgment.reasons,
+        checks=[check_to(check) for check in judgment.checks],
     )
 
 

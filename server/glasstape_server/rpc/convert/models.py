@@ -7,7 +7,7 @@ from datetime import datetime
 from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.values import SECOND
-from glasstape_server.explain import catalogue
+from glasstape_server.explain import catalog
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
@@ -33,7 +33,7 @@ def basic_model_to(model: Model, active: bool) -> pb.Model:
         state=pb.MODEL_STATE_ACTIVE if active else pb.MODEL_STATE_READY,
         architecture=model.manifest.architecture.name,
         interval=model.manifest.interval,
-        methods=[pb.Explanation.Method.ValueType(int(name)) for name in catalogue.served(model)],
+        methods=[pb.Explanation.Method.ValueType(int(name)) for name in catalog.served(model)],
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from glasstape_server.domain.values import Float32s, Forecasts, Ints
 from glasstape_server.engine.work import Maps
 from glasstape_server.explain.method import Quantity
-from glasstape_server.explain.verdict import SMALLEST, MapFacts, judge_fast
+from glasstape_server.explain.verdict import MIN_PEAK, MapFacts, judge_fast
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.encoder import Encoded, PlainEncoder
 from glasstape_server.rpc.convert.explanations import heatmap_to, quality_to
@@ -69,7 +69,7 @@ def _is_packable(batch: MapBatch) -> bool:
 def _usual_rows(maps: Maps) -> NDArray[np.bool_]:
     """Return which rows are not degenerate and have as many drivers as there may be, (n,)."""
     strength = np.abs(maps.values.reshape(len(maps.values), -1))
-    finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= SMALLEST
+    finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= MIN_PEAK
     return np.asarray(finite & peak & ((strength > 0).sum(axis=1) >= DRIVERS))
 
 

@@ -4,9 +4,9 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_SEED
-from glasstape_server.explain.catalogue import METHODS
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.rpc.convert.market import bar_from
 from glasstape_server.rpc.convert.signals import direction_from
 from glasstape_server.serving.requests import (
@@ -98,14 +98,14 @@ def _explanation_from(message: pb.ExplainRequest, quality: QualityLevel) -> Requ
     name = method_from(message.method, "method")
     if message.seed > MAX_SEED:
         raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {message.seed}")
-    question = Question(
+    score_spec = ScoreSpec(
         Score(enum_from("score", message.score, len(Score)) or Score.MARGIN),
         direction_from(enum_from("target", message.target, 3)),
         direction_from(enum_from("foil", message.foil, 3)),
     )
     request = Request(
         name,
-        question,
+        score_spec,
         _baseline_from(message),
         message.samples,
         message.seed,
@@ -115,7 +115,7 @@ def _explanation_from(message: pb.ExplainRequest, quality: QualityLevel) -> Requ
     _check_samples(request)
     _check_baseline(request, message)
     if name is MethodName.COUNTERFACTUAL:
-        _check_counterfactual(question)
+        _check_counterfactual(score_spec)
     return request
 
 
@@ -173,10 +173,10 @@ def _check_baseline(request: Request, message: pb.ExplainRequest) -> None:
         raise InvalidArgument.field("background", rule)
 
 
-def _check_counterfactual(question: Question) -> None:
-    if question.score is not Score.MARGIN:
-        rule = f"must be SCORE_MARGIN with METHOD_COUNTERFACTUAL, is SCORE_{question.score.name}"
+def _check_counterfactual(score_spec: ScoreSpec) -> None:
+    if score_spec.score is not Score.MARGIN:
+        rule = f"must be SCORE_MARGIN with METHOD_COUNTERFACTUAL, is SCORE_{score_spec.score.name}"
         raise InvalidArgument.field("score", rule)
-    if question.target is not None:
+    if score_spec.target is not None:
         rule = "must be unset with METHOD_COUNTERFACTUAL, which starts from each row's own winner"
-        raise InvalidArgument.field("target", f"{rule}; is DIRECTION_{question.target.name}")
+        raise InvalidArgument.field("target", f"{rule}; is DIRECTION_{score_spec.target.name}")

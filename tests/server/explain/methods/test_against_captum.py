@@ -1,4 +1,4 @@
-"""Captum 0.9 is the oracle where it has the method: on every network, with the score wrapped identically."""
+"""Comparison with Captum 0.9, for every method it has, on every network, with the same score."""
 
 import captum.attr
 import numpy as np
@@ -10,7 +10,7 @@ from networks import attribute, rows_of
 
 
 class Scored(torch.nn.Module):
-    """The frozen score of each row as a function of the windows, however often they are repeated."""
+    """Frozen score of each row as a function of windows that repeat each row successively."""
 
     def __init__(self, scorer, frozen):
         super().__init__()
@@ -21,7 +21,7 @@ class Scored(torch.nn.Module):
 
 
 class Repeated(Scored):
-    """Captum's integrated gradients and noise tunnels put copies of the whole batch behind each other."""
+    """Frozen score of each row as a function of windows that repeat the whole batch, as Captum does."""
 
     def forward(self, x):
         copies = len(x) // len(self.frozen.target)
@@ -29,8 +29,8 @@ class Repeated(Scored):
         return self.frozen.rows(order).of(self.scorer(x))
 
 
-def close(ours, theirs):
-    np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), atol=1e-5, rtol=1e-5)
+def close(actual, expected):
+    np.testing.assert_allclose(actual.numpy(), expected.detach().numpy(), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("score", list(Score))
@@ -40,7 +40,7 @@ def test_gradient(scorer, windows, score):
     close(ours.values, saliency.attribute(windows.clone().requires_grad_(), abs=False))
 
 
-def test_the_original_is_captums_saliency_of_the_winning_logit(scorer, windows):
+def test_gradient_of_the_logit_is_saliency_of_the_predicted_class(scorer, windows):
     ours = attribute(scorer, rows_of(windows), "GRADIENT", score=Score.LOGIT)
     theirs = captum.attr.Saliency(scorer).attribute(
         windows.clone().requires_grad_(), target=scorer(windows).argmax(1), abs=False
@@ -75,7 +75,7 @@ def test_smoothgrad_with_the_same_noise(scorer, windows, monkeypatch):
     ours = attribute(scorer, rows, "SMOOTHGRAD", samples=4, seed=3)
     noise = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(3))
     noise = noise * smoothgrad.NOISE * rows.deviation
-    # NoiseTunnel draws with torch.normal, for copies of each row that follow each other.
+    # NoiseTunnel draws with torch.normal and has no parameter for the noise; it repeats each row successively.
     repeated = noise.repeat(len(windows), 1, 1)
     monkeypatch.setattr(torch, "normal", lambda *_, **__: repeated)
     tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(Scored(scorer, ours.frozen)))
@@ -89,7 +89,7 @@ def test_grad_cam_of_the_same_layer_with_the_same_interpolation(windows):
         scorer = make_scorer(name)
 
         class Tapped(torch.nn.Module):
-            """The network with a layer between convolution and head that Captum can hook."""
+            """Network with a layer between convolution and head that Captum can hook."""
 
             def __init__(self, scorer):
                 super().__init__()
@@ -101,6 +101,6 @@ def test_grad_cam_of_the_same_layer_with_the_same_interpolation(windows):
         tapped = Tapped(scorer)
         ours = attribute(scorer, rows_of(windows), "GRAD_CAM", score=Score.LOGIT)
         cam = captum.attr.LayerGradCam(tapped, tapped.tap)
-        x = windows.clone().requires_grad_()  # Captum's hook needs a graph; ours does not
+        x = windows.clone().requires_grad_()  # Captum's hook requires a graph
         theirs = cam.attribute(x, target=scorer(windows).argmax(1), relu_attributions=True)
         close(ours.values, captum.attr.LayerAttribution.interpolate(theirs, (6, 8))[:, 0])

@@ -5,7 +5,7 @@ import pytest
 from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.engine.work import Explain, Forecast, Maps, forecasts
 from glasstape_server.explain.method import MethodName, Request
-from glasstape_server.explain.scores import Question, Score
+from glasstape_server.explain.scores import ScoreSpec, Score
 from glasstape_server.rpc.convert.encoder import PlainEncoder
 from glasstape_server.rpc.convert.packed import PackedEncoder
 from glasstape_server.serving.explanation import MapBatch
@@ -81,7 +81,7 @@ includes = st.builds(Include, *[st.booleans()] * 4)
 )
 def test_explanations_are_equal(bundled, count, seed, kind, method, score, quality, include):
     windows = windows_of(bundled, count, seed, kind)
-    batch = batch_of(bundled, windows, Request(method, Question(score)), quality, include)
+    batch = batch_of(bundled, windows, Request(method, ScoreSpec(score)), quality, include)
     plain, packed = (encoder().explanations(batch) for encoder in (PlainEncoder, PackedEncoder))
     assert rows(packed, pb.ExplainResponse, "results") == rows(plain, pb.ExplainResponse, "results")
 
@@ -93,7 +93,7 @@ def test_explanations_are_equal(bundled, count, seed, kind, method, score, quali
 def test_what_the_packed_encoder_does_not_know_is_encoded_plainly(bundled, method, checked):
     windows = windows_of(bundled, 3, 1)
     quality = QualityLevel.FULL if checked else QualityLevel.FAST
-    batch = batch_of(bundled, windows, Request(method, Question(), checked=checked), quality, Include())
+    batch = batch_of(bundled, windows, Request(method, ScoreSpec(), checked=checked), quality, Include())
     plain, packed = (encoder().explanations(batch) for encoder in (PlainEncoder, PackedEncoder))
     assert rows(packed, pb.ExplainResponse, "results") == rows(plain, pb.ExplainResponse, "results")
 
@@ -104,7 +104,7 @@ def test_every_field_is_set_or_known_to_be_unset(bundled, encoder):
     windows[0] *= 1000  # unlike the training data, so that novelty is set
     stated = forecasts(bundled, windows, Forecast(bundled).run((windows,))[0])
     stated.abstained[0] = True
-    request = Request(MethodName.GRADIENT, Question())
+    request = Request(MethodName.GRADIENT, ScoreSpec())
     work = Explain(bundled, request)
     maps = Maps.of(work.run((windows,)))
     batch = MapBatch(work, QualityLevel.FAST, Include(), windows, stated, maps)

@@ -1,4 +1,4 @@
-"""Attention rollout: where the network looked.
+"""Attention rollout: the share of each input token in what the network reads its logits from.
 
 Abnar and Zuidema (2020), "Quantifying attention flow in transformers", section 3.1: the weights of all
 layers, each averaged with the identity for the residual path, multiplied from the readout back to the
@@ -19,31 +19,30 @@ from glasstape_server.explain.method import (
     scorer_of,
     upsampled,
 )
-from glasstape_server.models.networks.network import Attention as Weights
-from glasstape_server.models.networks.network import Attentive
+from glasstape_server.models.networks.network import AttentionWeights, Attentive
 from glasstape_server.models.scorer import Scorer
 
 
-class Attention:
-    """Relevance of the tokens: >= 0, sums to 1 at native resolution. It knows no target."""
+class AttentionRollout:
+    """Relevance of the tokens: >= 0, sums to 1 at native resolution, independent of the target."""
 
     quantity = Quantity.RELEVANCE
     default_baseline: BaselineKind | None = None
     max_samples = 0
 
     def serves(self, network: object, shape: Shape) -> bool:
-        """Networks that show their attention."""
+        """Return whether the network exposes its attention."""
         return isinstance(network, Scorer) and isinstance(network.network, Attentive)
 
     def passes(self, samples: int, shape: Shape) -> int:
-        """A forward."""
+        """One forward pass."""
         return 1
 
     @torch.no_grad()
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
-        """One forward."""
+        """See `Method.attribute`."""
         logits, weights = scorer_of(network).attend(rows.windows)
-        frozen = request.question.freeze(logits)
+        frozen = request.score_spec.freeze(logits)
         map_ = rollout(weights)
         native = (map_.shape[1], map_.shape[2])
         return Attribution(
@@ -51,8 +50,8 @@ class Attention:
         )
 
 
-def rollout(weights: Weights) -> Tensor:
-    """The share of each input token in the readout, (batch, time', feature')."""
+def rollout(weights: AttentionWeights) -> Tensor:
+    """Return the share of each input token in the readout, (batch, time', feature')."""
     share = weights.readout
     for layer in reversed(weights.layers):
         letters = "btf,bftk->bkf" if layer.axis == "time" else "btf,btfk->btk"

@@ -1,4 +1,4 @@
-"""The device's share of a counterfactual: the search for the smallest edit that flips the class."""
+"""Counterfactual search on the device: the smallest edit that changes the predicted class."""
 
 from dataclasses import dataclass
 
@@ -15,29 +15,36 @@ from glasstape_server.features.series import Series, from_columns
 from glasstape_server.models.model import Model
 
 SAME_WINDOW = 1e-4
-"""Largest difference of a window that its bars must reproduce, to be edited as bars."""
+"""Largest difference between a window and the one recomputed from its bars for which the bars are edited."""
 _VOLUME = "relative_volume"
 """Feature whose deviation is that of a bar's ln(volume)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """What came of a search; NaN where nothing was found or nothing is defined."""
+    """Results of a search, by row; NaN where no edit was found or the value is undefined."""
 
-    logits: Float32s  # (n, 3) of the unedited windows
-    window: Float32s  # (n, time, feature) after the edit
-    edited_logits: Float32s  # (n, 3) of those
-    size: Floats  # (n,) length of the edit in standard deviations
-    bars: Floats  # (n, 2, 5) open, high, low, close, volume before and after
-    hypothetical: NDArray[np.bool_]  # (n,) features were edited, not a bar
+    logits: Float32s
+    """Of the unedited windows, (n, 3)."""
+    window: Float32s
+    """After the edit, (n, time, feature)."""
+    edited_logits: Float32s
+    """Of the edited windows, (n, 3)."""
+    size: Floats
+    """Length of the edit, standard deviations, (n,)."""
+    bars: Floats
+    """Open, high, low, close, volume before and after, (n, 2, 5)."""
+    hypothetical: NDArray[np.bool_]
+    """Whether features were edited instead of a bar, (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlipClass:
-    """Search the smallest edit of the last bar.
+    """Search for the smallest edit of the last bar that changes the predicted class.
 
-    Rows: windows; where there are bars also columns close time, open, high, low, close, volume and session
-    (n, 7, bar), and the rules tick, price limit and previous session close (n, 3). Columns: those of `Flips`.
+    Input columns: windows (n, time, feature), float32. With bars also close time, open, high, low, close, volume and
+    session (n, 7, bar), and tick, price limit and previous session close (n, 3), float64. Output columns: the fields of
+    `Flips`.
     """
 
     model: Model
@@ -47,15 +54,15 @@ class FlipClass:
 
     @property
     def passes(self) -> int:
-        """A search of its own for each row."""
+        """Each row is a batch of its own."""
         return PASSES_AT_ONCE
 
     def run(self, rows: Columns) -> Columns:
-        """Search row by row."""
+        """Search row by row; see `Work.run`."""
         with torch.no_grad():
             logits = self.model.network(torch.from_numpy(rows[0])).numpy()
-        found = [self._flip(rows, row, logits[row]) for row in range(len(logits))]
-        columns = zip(*found, strict=True)
+        flips = [self._flip(rows, row, logits[row]) for row in range(len(logits))]
+        columns = zip(*flips, strict=True)
         return (logits, *(np.stack(column) for column in columns))
 
     def _flip(self, rows: Columns, row: int, logits: Float32s) -> Columns:
@@ -89,8 +96,8 @@ def _volume_deviation(model: Model, series: Series) -> float:
 def _columns(flip: Flip | None, window: Float32s, original: Floats, hypothetical: bool) -> Columns:
     bars = np.stack([original, np.full(5, np.nan)])
     if flip is None:
-        nothing = np.full_like(window, np.nan), np.full(3, np.nan, np.float32)
-        return (*nothing, np.array(np.nan), bars, np.array(hypothetical))
+        undefined = np.full_like(window, np.nan), np.full(3, np.nan, np.float32)
+        return (*undefined, np.array(np.nan), bars, np.array(hypothetical))
     if flip.bar is not None:
         bars[1] = flip.bar
     return flip.window, flip.logits, np.array(flip.size), bars, np.array(hypothetical)

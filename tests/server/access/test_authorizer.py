@@ -1,7 +1,6 @@
 import pytest
-from glasstape_server.access import gate as module
 from glasstape_server.access.audit import AuditLog
-from glasstape_server.access.gate import Gate
+from glasstape_server.access.authorizer import Authorizer, check_may_explain
 from glasstape_server.access.scopes import OPEN, REQUIRED, Scope
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain.errors import PermissionDenied, Unauthenticated, Unimplemented
@@ -17,46 +16,46 @@ def tokens(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(REQUIRED))
-def test_each_scope_opens_what_it_should_and_nothing_else(tokens, path):
-    gate = Gate(tokens)
+def test_each_scope_permits_its_methods_alone(tokens, path):
+    authorizer = Authorizer(tokens)
     for scope in Scope:
         _, token = tokens.create(scope, [scope])
         allowed = not REQUIRED[path] or scope is Scope.ADMIN or scope in REQUIRED[path]
         if allowed:
-            gate.admit(path, f"Bearer {token}")
+            authorizer.authorize(path, f"Bearer {token}")
         else:
-            with pytest.raises(PermissionDenied, match=f"needs the scope .*; {scope} has {scope}"):
-                gate.admit(path, f"Bearer {token}")
+            with pytest.raises(PermissionDenied, match=f"requires the scope .*; {scope} has {scope}"):
+                authorizer.authorize(path, f"Bearer {token}")
     if REQUIRED[path] == OPEN:
-        assert gate.admit(path, "") is ANYBODY
+        assert authorizer.authorize(path, "") is ANYBODY
     else:
-        with pytest.raises(Unauthenticated, match="a bearer token is needed"):
-            gate.admit(path, "")
+        with pytest.raises(Unauthenticated, match="a bearer token is required"):
+            authorizer.authorize(path, "")
 
 
-def test_a_method_that_nobody_thought_of_is_refused_even_to_the_administrator(tokens):
+def test_an_unlisted_method_is_rejected_for_administrators_too(tokens):
     _, token = tokens.create("root", [Scope.ADMIN])
-    for gate in (Gate(tokens), Gate(None)):
+    for authorizer in (Authorizer(tokens), Authorizer(None)):
         with pytest.raises(Unimplemented, match=r"there is no method .*/DropModels"):
-            gate.admit("/glasstape.v1.InferenceService/DropModels", f"Bearer {token}")
+            authorizer.authorize("/glasstape.v1.InferenceService/DropModels", f"Bearer {token}")
 
 
 @pytest.mark.parametrize("header", ["glt_x_y", "Basic YTpi", "Bearer", "Bearer "])
-def test_a_header_that_is_no_bearer_token_lets_nobody_in(tokens, header):
+def test_a_malformed_header_is_rejected(tokens, header):
     tokens.create("a", [Scope.ADMIN])
     with pytest.raises(Unauthenticated):
-        Gate(tokens).admit(SIGNALS, header)
+        Authorizer(tokens).authorize(SIGNALS, header)
 
 
-def test_who_was_let_in_and_who_was_not_is_noted_without_any_secret(tokens, tmp_path):
+def test_admitted_and_rejected_calls_are_audited_without_secrets(tokens, tmp_path):
     audit = AuditLog(tmp_path / "audit.log")
     _, token = tokens.create("desk", [Scope.SIGNALS])
-    gate = Gate(tokens, audit)
-    gate.admit(SIGNALS, f"Bearer {token}", (), "ipv4:1.2.3.4:5")
+    authorizer = Authorizer(tokens, audit)
+    authorizer.authorize(SIGNALS, f"Bearer {token}", (), "ipv4:1.2.3.4:5")
     for header in (f"Bearer {token}", "Bearer glt_deadbeef_topsecret"):
         with pytest.raises((PermissionDenied, Unauthenticated)):
-            gate.admit(PUBLISH, header)
-    gate.admit("/grpc.health.v1.Health/Check", "")
+            authorizer.authorize(PUBLISH, header)
+    authorizer.authorize("/grpc.health.v1.Health/Check", "")
     audit.close()
     lines = (tmp_path / "audit.log").read_text().splitlines()
     assert len(lines) == 3
@@ -68,10 +67,10 @@ def test_who_was_let_in_and_who_was_not_is_noted_without_any_secret(tokens, tmp_
     assert "topsecret" not in "".join(lines)
 
 
-def test_heat_maps_of_the_feed_need_the_scope_of_explanations(tokens):
+def test_heat_maps_of_the_feed_require_the_scope_explain(tokens):
     grant, _ = tokens.create("desk", [Scope.SIGNALS])
-    with pytest.raises(PermissionDenied, match="heatmap_method: needs the scope explain"):
-        module.check_may_explain(grant.principal())
+    with pytest.raises(PermissionDenied, match="heatmap_method: requires the scope explain"):
+        check_may_explain(grant.principal())
     grant, _ = tokens.create("desk", [Scope.SIGNALS, Scope.EXPLAIN])
-    module.check_may_explain(grant.principal())
-    module.check_may_explain(ANYBODY)
+    check_may_explain(grant.principal())
+    check_may_explain(ANYBODY)

@@ -1,4 +1,4 @@
-"""Windows as tensors, gathered and normalised batch by batch."""
+"""Examples for training: windows gathered and normalized batch by batch."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,41 +12,42 @@ from glasstape_server.domain.values import Floats, Ints
 from glasstape_server.training.dataset import Dataset
 
 CHUNK = 1 << 16
-"""Rows that are held in double precision at once."""
-LEAST_DEVIATION = 1e-6
+"""Rows converted to double precision at once."""
+MIN_DEVIATION = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Normalisation:
+class Normalization:
     """Mean and standard deviation of each feature over the cells of training windows, (feature,) each."""
 
     mean: Tensor
     deviation: Tensor
 
     @classmethod
-    def of(cls, training: Dataset) -> "Normalisation":
-        """In float64 and in order, so that equal windows give equal bits."""
+    def of(cls, training: Dataset) -> "Normalization":
+        """Compute the normalization of training windows, in float64 and in order, so that it is reproducible."""
         total = len(training) * training.time_steps
         mean = sum(weights @ rows for rows, weights in _rows(training)) / total
         square = sum(weights @ (rows - mean) ** 2 for rows, weights in _rows(training)) / total
         deviation = torch.tensor(np.sqrt(square), dtype=torch.float32)
-        return cls(torch.tensor(mean, dtype=torch.float32), deviation.clamp_min(LEAST_DEVIATION))
+        return cls(torch.tensor(mean, dtype=torch.float32), deviation.clamp_min(MIN_DEVIATION))
 
 
 class Examples(Protocol):
-    """Normalised windows and labels by their numbers."""
+    """Normalized windows and labels, by number."""
 
     def __len__(self) -> int: ...
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows (n, time, feature) and labels (n,)."""
+        """Return windows (n, time, feature), float32, and labels (n,), of numbers (n,), int64."""
         ...
 
 
-class InMemory:
-    """Examples that are tensors already."""
+class TensorExamples:
+    """Examples held as tensors."""
 
     def __init__(self, windows: Tensor, labels: Tensor) -> None:
+        """Hold normalized windows (n, time, feature), float32, and labels (n,), int64."""
         self._windows, self._labels = windows, labels
 
     def __len__(self) -> int:
@@ -57,17 +58,24 @@ class InMemory:
         return self._windows[numbers], self._labels[numbers]
 
 
-class Batches:
-    """Examples of a data set, gathered from its rows."""
+class DatasetExamples:
+    """Examples gathered from a data set."""
 
-    def __init__(self, data: Dataset, labels: Ints, normalisation: Normalisation) -> None:
+    def __init__(self, data: Dataset, labels: Ints, normalization: Normalization) -> None:
+        """Refer to a data set.
+
+        Args:
+            data: its windows.
+            labels: class index of each window, (n,).
+            normalization: of the windows.
+        """
         self._shape = steps, width = data.window_shape
-        # Windows overlap in memory: each is one stretch of `steps` rows, copied when it is taken.
+        # Windows overlap in memory: each is a view of `steps` rows, copied when it is taken.
         self._windows = torch.from_numpy(np.asarray(data.features)).view(-1).unfold(0, steps * width, width)
         self._first = torch.from_numpy(data.last - (steps - 1))
         self._labels = torch.from_numpy(labels)
-        self._scale = (1 / normalisation.deviation).repeat(steps)
-        self._shift = -normalisation.mean.repeat(steps) * self._scale
+        self._scale = (1 / normalization.deviation).repeat(steps)
+        self._shift = -normalization.mean.repeat(steps) * self._scale
 
     def __len__(self) -> int:
         return len(self._first)
@@ -75,17 +83,17 @@ class Batches:
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """See `Examples`."""
         windows = self._windows.index_select(0, self._first.index_select(0, numbers))
-        normalised = torch.addcmul(self._shift, windows, self._scale)
-        return normalised.view(-1, *self._shape), self._labels.index_select(0, numbers)
+        normalized = torch.addcmul(self._shift, windows, self._scale)
+        return normalized.view(-1, *self._shape), self._labels.index_select(0, numbers)
 
 
-def in_order(examples: Examples, count: int = 4096) -> Iterator[tuple[Tensor, Tensor]]:
-    """All examples, `count` at a time."""
+def batches_of(examples: Examples, count: int = 4096) -> Iterator[tuple[Tensor, Tensor]]:
+    """Iterate over all examples in order, in batches of `count`."""
     return map(examples.take, torch.split(torch.arange(len(examples)), count))
 
 
 def _rows(data: Dataset) -> Iterator[tuple[Floats, Floats]]:
-    """Feature rows, and in how many windows each stands."""
+    """Yield feature rows (n, feature), and the number of windows that contain each, (n,)."""
     ends = np.bincount(data.last, minlength=len(data.features) + data.time_steps)
     counts = sum(ends[step : step + len(data.features)] for step in range(data.time_steps))
     used = np.flatnonzero(counts)

@@ -1,4 +1,4 @@
-"""Which methods there are, which of them a model can serve, and how a request is run on it."""
+"""Available methods, which of them a model serves, and how a request runs on it."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from glasstape_server.explain.method import (
     Request,
     Rows,
 )
-from glasstape_server.explain.methods.attention import Attention
+from glasstape_server.explain.methods.attention_rollout import AttentionRollout
 from glasstape_server.explain.methods.coarse_x_gradient import CoarseXGradient
 from glasstape_server.explain.methods.expected_gradients import ExpectedGradients
 from glasstape_server.explain.methods.grad_cam import GradCam
@@ -36,24 +36,24 @@ METHODS: dict[MethodName, Method] = {
     MethodName.SHAPLEY_FEATURES: Shapley(axis=1),
     MethodName.GRAD_CAM: GradCam(),
     MethodName.GRAD_CAM_X_GRADIENT: CoarseXGradient(GradCam()),
-    MethodName.ATTENTION: Attention(),
-    MethodName.ATTENTION_X_GRADIENT: CoarseXGradient(Attention()),
+    MethodName.ATTENTION: AttentionRollout(),
+    MethodName.ATTENTION_X_GRADIENT: CoarseXGradient(AttentionRollout()),
 }
-"""Methods that give a map of any window. COUNTERFACTUAL edits bars: see `counterfactual`."""
+"""Methods that return a map. COUNTERFACTUAL edits bars instead: see `methods.counterfactual`."""
 
 
 def served(model: Model) -> list[MethodName]:
-    """The methods that a model can serve, in the order of the contract."""
+    """Return the methods that a model serves, in the order of the contract."""
     network, shape = model.scorer, model.window_shape
-    found = [name for name, method in METHODS.items() if method.serves(network, shape)]
-    return [*found, MethodName.COUNTERFACTUAL]
+    maps = [name for name, method in METHODS.items() if method.serves(network, shape)]
+    return [*maps, MethodName.COUNTERFACTUAL]
 
 
 def check_served(model: Model, name: MethodName) -> None:
-    """Refuse a method that a model cannot serve.
+    """Check that a model serves a method.
 
     Raises:
-        FailedPrecondition: it cannot; the message lists the methods that it can.
+        FailedPrecondition: it does not; the message lists the methods that it serves.
     """
     methods = served(model)
     if name not in methods:
@@ -67,37 +67,37 @@ def check_served(model: Model, name: MethodName) -> None:
 
 
 def baseline_of(request: Request) -> BaselineKind | None:
-    """The baseline that a request uses; None for methods without one."""
+    """Return the baseline that a request uses; None for methods without one."""
     if request.method is MethodName.COUNTERFACTUAL:
         return None
-    own = METHODS[request.method].default_baseline
-    return None if own is None else request.baseline or own
+    default = METHODS[request.method].default_baseline
+    return None if default is None else request.baseline or default
 
 
 def rows_of(model: Model, windows: Tensor, baseline: Tensor | None, request: Request) -> Rows:
-    """What a method is given: the windows with the baseline and the background that were asked for.
+    """Return a method's input: windows with the baseline and background that a request selects.
 
     Args:
-        model: the model.
-        windows: (batch, time, feature).
-        baseline: the same shape, where each row brings its own; None otherwise.
-        request: how to explain.
+        model: to explain.
+        windows: (batch, time, feature), float32.
+        baseline: (batch, time, feature), float32, if each row has its own; None otherwise.
+        request: parameters of the explanation.
     """
     statistics = model.statistics
     if baseline is None:
-        centre = torch.zeros(model.window_shape)
+        row = torch.zeros(model.window_shape)
         if baseline_of(request) is not BaselineKind.ZERO:
-            centre = statistics.mean.expand(model.window_shape)
-        baseline = centre.expand_as(windows)
+            row = statistics.mean.expand(model.window_shape)
+        baseline = row.expand_as(windows)
     return Rows(windows, baseline, statistics.deviation, background_of(model, request))
 
 
 def background_of(model: Model, request: Request) -> Tensor:
-    """Ordinary windows, (n, time, feature): the caller's, or the model's own."""
+    """Return background windows (n, time, feature), float32: the request's, or else the model's."""
     if not request.background:
         return model.statistics.background
-    own = np.frombuffer(request.background, dtype="<f4").reshape(-1, *model.window_shape)
-    return torch.from_numpy(own.copy())
+    windows = np.frombuffer(request.background, dtype="<f4").reshape(-1, *model.window_shape)
+    return torch.from_numpy(windows.copy())
 
 
 def background_count(model: Model, request: Request) -> int:
@@ -109,5 +109,5 @@ def background_count(model: Model, request: Request) -> int:
 
 
 def explain(model: Model, rows: Rows, request: Request) -> Attribution:
-    """Run one request on a batch."""
+    """Run a request on a batch."""
     return METHODS[request.method].attribute(model.network, rows, request)

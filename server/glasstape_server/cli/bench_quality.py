@@ -1,0 +1,149 @@
+"""Benchmarks of explanations, training and correctness under load."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from glasstape_server.cli.arguments import Subparsers, names, positive
+
+
+def add_benchmarks(benchmarks: Subparsers) -> None:
+    """Add a parser for each benchmark."""
+    truth = _add(benchmarks, "truth", "score the maps of each method against known salient cells", _truth)
+    _add_networks(truth)
+    truth.add_argument(
+        "--kinds", type=names, default=[], metavar="A,B", help="known-truth sets (default: all)"
+    )
+    truth.add_argument(
+        "--shapes", type=names, default=["6x8"], metavar="TxF,…", help="shapes of the windows (default: 6x8)"
+    )
+    _add_counts(truth, seeds=5, epochs=2)
+    truth.add_argument(
+        "--windows", type=positive, default=256_000, help="training windows (default: %(default)s)"
+    )
+    truth.add_argument("--test", type=positive, default=400, help="test windows (default: %(default)s)")
+    truth.add_argument(
+        "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
+    )
+    truth.add_argument("--out", type=Path, help="also write the results to OUT.json and OUT.md")
+
+    methods = _add(
+        benchmarks, "methods", "measure explanations relative to predictions and to Captum", _methods
+    )
+    _add_networks(methods)
+    methods.add_argument("--repeats", type=positive, default=200, help="repetitions (default: %(default)s)")
+
+    stress = _add(benchmarks, "stress", "check every response under many concurrent mixed calls", _stress)
+    stress.add_argument("--requests", type=positive, default=100_000, help="calls (default: %(default)s)")
+    stress.add_argument("--in-flight", type=positive, default=64, help="calls at once (default: %(default)s)")
+
+    synthetic = _add(
+        benchmarks, "synthetic", "compare training on a known signal with the Bayes accuracy", _synthetic
+    )
+    synthetic.add_argument("--network", default="conv1d", help="network (default: %(default)s)")
+    synthetic.add_argument("--symbols", type=positive, default=1200, help="symbols (default: %(default)s)")
+    synthetic.add_argument(
+        "--bars", type=positive, default=500, help="bars per symbol (default: %(default)s)"
+    )
+    _add_counts(synthetic, epochs=10)
+    synthetic.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+
+    published = _add(
+        benchmarks, "published", "train and test on the data splits of published papers", _published
+    )
+    published.add_argument("--set", required=True, help="acl18 or kdd17")
+    published.add_argument("--data", type=Path, required=True, help="CSV or Parquet file of the set's bars")
+    _add_networks(published, default="conv1d")
+    _add_counts(published, seeds=5, epochs=30)
+
+    training = _add(
+        benchmarks, "training", "measure reading bars into batches, and training epochs", _training
+    )
+    training.add_argument("--symbols", type=positive, default=200, help="symbols (default: %(default)s)")
+    training.add_argument(
+        "--bars", type=positive, default=4000, help="bars per symbol (default: %(default)s)"
+    )
+    _add_networks(training)
+    training.add_argument("--rounds", type=positive, default=5, help="rounds (default: %(default)s)")
+
+
+def _add(
+    benchmarks: Subparsers, name: str, text: str, measure: Callable[[argparse.Namespace], str]
+) -> argparse.ArgumentParser:
+    parser = benchmarks.add_parser(name, help=text)
+    parser.set_defaults(measure=measure)
+    return parser
+
+
+def _add_networks(parser: argparse.ArgumentParser, default: str = "") -> None:
+    parser.add_argument(
+        "--networks",
+        type=names,
+        default=[default] if default else [],
+        metavar="A,B",
+        help=f"networks (default: {default or 'all'})",
+    )
+
+
+def _add_counts(parser: argparse.ArgumentParser, *, epochs: int, seeds: int = 0) -> None:
+    if seeds:
+        parser.add_argument(
+            "--seeds", type=positive, default=seeds, help="seeds per network (default: %(default)s)"
+        )
+    parser.add_argument(
+        "--epochs", type=positive, default=epochs, help="largest number of epochs (default: %(default)s)"
+    )
+
+
+def _truth(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import explain_report, explain_truth
+
+    if options.out and not options.out.parent.is_dir():
+        raise ValueError(f"--out: folder {options.out.parent} does not exist")
+    tasks = explain_truth.plan(
+        options.networks, options.kinds, options.shapes, options.seeds,
+        windows=options.windows, epochs=options.epochs, test=options.test,
+    )  # fmt: skip
+    results = explain_truth.run(tasks, options.processes)
+    text = explain_report.to_markdown(results)
+    if options.out:
+        options.out.with_suffix(".json").write_text(explain_report.to_json(results))
+        options.out.with_suffix(".md").write_text(text)
+    return text
+
+
+def _methods(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import method_speed
+
+    return method_speed.run(options.networks, options.repeats)
+
+
+def _stress(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import stress
+
+    report, correct = stress.run(options.requests, options.in_flight)
+    if not correct:
+        raise ValueError(report)
+    return report
+
+
+def _synthetic(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import synthetic
+
+    results = synthetic.run(options.network, options.symbols, options.bars, options.epochs, options.seed)
+    return synthetic.to_text(results, options.network)
+
+
+def _published(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import published
+
+    scores, windows = published.run(
+        options.set, options.data, options.networks, options.seeds, options.epochs
+    )
+    return published.to_text(options.set, scores, windows)
+
+
+def _training(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import training
+
+    return training.run(options.symbols, options.bars, options.networks, options.rounds)

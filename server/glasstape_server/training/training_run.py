@@ -1,0 +1,174 @@
+"""Training run: several networks and seeds on the same data, compared on the same validation windows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from glasstape_server.models.artifact import load, read_manifest
+from glasstape_server.models.manifest import Manifest
+from glasstape_server.models.networks.architectures import ENSEMBLE, MAX_MEMBERS
+from glasstape_server.training.checkpoint import CheckpointError
+from glasstape_server.training.fit import EpochCallback, FitOptions
+from glasstape_server.training.train import TrainedNetwork, TrainingPlan, average, save, train
+from glasstape_server.training.training_split import TrainingSplit
+
+CHECKPOINTS = ".training"
+"""Folder for checkpoints of interrupted trainings, inside the folder of models."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun:
+    """Models to train on one data set."""
+
+    name: str
+    """Name of the model; with several networks, the prefix of their names."""
+    version: str
+    """Version of the model; with several seeds, the prefix of their versions."""
+    architectures: tuple[str, ...] = ("conv1d",)
+    seeds: int = 1
+    fit: FitOptions = field(default_factory=FitOptions)
+    """Options of the first seed; later ones count up its seed."""
+    ensemble: bool = False
+    """Whether to add a model that averages the logits of all others."""
+
+    def __post_init__(self) -> None:
+        count = len(self.architectures) * self.seeds
+        if self.ensemble and not 2 <= count <= MAX_MEMBERS:
+            raise ValueError(
+                f"ensemble: must have 2-{MAX_MEMBERS} networks (several architectures or seeds), has {count}"
+            )
+
+    def plans(self) -> list[TrainingPlan]:
+        """Return the plans of every network with every seed."""
+        return [
+            TrainingPlan(
+                name=self.name if len(self.architectures) == 1 else f"{self.name}-{architecture}",
+                version=self.version if self.seeds == 1 else f"{self.version}.{number}",
+                architecture=architecture,
+                fit=replace(self.fit, seed=self.fit.seed + number),
+            )
+            for architecture in self.architectures
+            for number in range(self.seeds)
+        ]
+
+    def ensemble_plan(self) -> TrainingPlan:
+        """Return the plan of the ensemble."""
+        name = f"{self.name}-{ENSEMBLE}"
+        return TrainingPlan(name=name, version=self.version, architecture=ENSEMBLE, fit=self.fit)
+
+
+EpochCallbackFactory = Callable[[TrainingPlan], EpochCallback]
+"""Returns the callback of one training."""
+
+
+def train_all(
+    data: TrainingSplit,
+    run: TrainingRun,
+    folder: Path,
+    callbacks: EpochCallbackFactory,
+    *,
+    resume: bool = False,
+) -> list[Path]:
+    """Train and save every model of a run; return their folders.
+
+    Args:
+        data: to train on.
+        run: the models.
+        folder: of artifacts.
+        callbacks: returns the callback of each training.
+        resume: keep finished models of an interrupted run, and resume an unfinished one after its last epoch.
+            Otherwise checkpoints are discarded.
+
+    Raises:
+        FileExistsError: a version exists; nothing was trained.
+        CheckpointError: a checkpoint or a finished model belongs to another training.
+        ArtifactError: a finished model is damaged.
+        TrainingError: a name is invalid as a folder's name.
+    """
+    plans = [*run.plans(), *([run.ensemble_plan()] if run.ensemble else [])]
+    finished = [plan for plan in plans if (folder / plan.name / plan.version).exists()]
+    if finished and not resume:
+        raise FileExistsError(f"{folder / finished[0].name / finished[0].version}: this version exists")
+    networks: list[TrainedNetwork] = []
+    for plan in run.plans():
+        if plan in finished:
+            model = load(folder / plan.name / plan.version)
+            _check_same(model.manifest, data, plan, folder)
+            networks.append(TrainedNetwork(plan, model.manifest.architecture, model.scorer.network))
+            continue
+        checkpoint = folder / CHECKPOINTS / f"{plan.name}-{plan.version}.safetensors"
+        if not resume:
+            checkpoint.unlink(missing_ok=True)
+        network = train(data, plan, callbacks(plan), folder / CHECKPOINTS)
+        save(data, network, folder)
+        checkpoint.unlink(missing_ok=True)
+        networks.append(network)
+    if run.ensemble and run.ensemble_plan() in finished:
+        manifest = read_manifest(folder / run.ensemble_plan().name / run.ensemble_plan().version)
+        _check_same(manifest, data, run.ensemble_plan(), folder)
+    elif run.ensemble:
+        save(data, average(networks, run.ensemble_plan()), folder)
+    if (folder / CHECKPOINTS).is_dir() and not any((folder / CHECKPOINTS).iterdir()):
+        (folder / CHECKPOINTS).rmdir()
+    return [folder / plan.name / plan.version for plan in plans]
+
+
+def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, folder: Path) -> None:
+    """Raise CheckpointError unless a finished model is the one that this plan would give."""
+    settings = data.settings
+    expected = {
+        "data": data.sha256,
+        "seed": plan.fit.seed,
+        "network": plan.architecture,
+        "features": settings.spec.to_dict(),
+        "labels": data.rule.to_dict(),
+        "interval": settings.interval,
+        "training": (len(data.training), len(data.validation)),
+    }
+    actual = {
+        "data": manifest.data.sha256,
+        "seed": manifest.data.seed,
+        "network": manifest.architecture.name,
+        "features": manifest.feature_spec,
+        "labels": manifest.label_rule,
+        "interval": manifest.interval,
+        "training": (manifest.data.training.windows, manifest.data.validation.windows),
+    }
+    different = [name for name, value in expected.items() if value != actual[name]]
+    if different:
+        path = folder / plan.name / plan.version
+        raise CheckpointError(
+            f"{path}: was trained with other {', '.join(different)}; --resume is not possible"
+        )
+
+
+def comparison_table(manifests: Sequence[Manifest]) -> str:
+    """Return a table of models that were validated on the same windows, lowest log loss first."""
+    rows = [
+        (
+            "model",
+            "network",
+            "seed",
+            "accuracy",
+            "base rate",
+            "log loss",
+            "prior log loss",
+            "ECE uncalibrated",
+            "ECE",
+            "skill",
+        )
+    ]
+    for manifest in sorted(manifests, key=lambda each: each.metrics["validation/log_loss"]):
+        m = {name.removeprefix("validation/"): value for name, value in manifest.metrics.items()}
+        skill = next((check.value for check in manifest.checks if check.name == "skill"), 0.0)
+        rows.append(
+            (
+                f"{manifest.name}@{manifest.version}", manifest.architecture.name, str(manifest.data.seed),
+                f"{m['accuracy']:.2%}", f"{m['base_rate']:.2%}", f"{m['log_loss']:.4f}", f"{m['prior_log_loss']:.4f}",
+                f"{m['ece_uncalibrated']:.4f}", f"{m['ece']:.4f}", f"{skill:+.1f}",
+            )
+        )  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+    )

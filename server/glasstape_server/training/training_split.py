@@ -1,0 +1,107 @@
+"""Data of a training run: labeled windows of training and validation, the same for every model of the run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from glasstape_server.domain.values import SECOND, Direction
+from glasstape_server.features.labels import LabelRule
+from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.training import dataset
+from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.examples import DatasetExamples, Normalization
+
+MIN_WINDOWS = 64
+"""Least number of windows of training and of validation."""
+
+
+class TrainingError(ValueError):
+    """The data or the options do not allow training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Settings shared by all models of a run: bars, features, labels, and where training data ends."""
+
+    interval: str
+    train_until: int
+    """First close time after training data, microseconds."""
+    validate_until: int
+    """First close time after validation data, microseconds."""
+    spec: FeatureSpec = field(default_factory=FeatureSpec)
+    rule: LabelRule = field(default_factory=LabelRule)
+    time_zone: str = "UTC"
+
+
+class TrainingSplit:
+    """Training and validation windows. Every training outcome is known before validation begins."""
+
+    def __init__(self, frames: pl.DataFrame | Iterable[pl.DataFrame], settings: TrainingSettings) -> None:
+        """Compute features and labels.
+
+        Args:
+            frames: bars as read by `market.files`; of several frames, each holds whole symbols.
+            settings: of the run.
+
+        Raises:
+            TrainingError: too few windows, or a class without training windows.
+        """
+        if settings.rule.horizon_bars < 1:
+            raise TrainingError(f"horizon: must be 1 or more, is {settings.rule.horizon_bars}")
+        self._digests: dict[str, str] = {}
+        self._first_close: dict[str, int] = {}
+        windows = dataset.build(
+            self._record([frames] if isinstance(frames, pl.DataFrame) else frames),
+            settings.interval, settings.spec, settings.rule, settings.time_zone,
+        )  # fmt: skip
+        self.settings = settings
+        self.training, self.validation = _split(windows, settings)
+        self.rule = self.training.fitted(settings.rule)
+        self.normalization = Normalization.of(self.training)
+        self.labels = (self.training.labels(self.rule), self.validation.labels(self.rule))
+        """Class indices of training and of validation windows, (n,) each."""
+        for direction in Direction:
+            if not (self.labels[0] == direction).any():
+                raise TrainingError(f"training: no window is {direction.name}; all classes must occur")
+        self.examples = (
+            DatasetExamples(self.training, self.labels[0], self.normalization),
+            DatasetExamples(self.validation, self.labels[1], self.normalization),
+        )
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols with a bar before validation ends, ordered by name."""
+        end = self.settings.validate_until
+        return tuple(sorted(symbol for symbol, first in self._first_close.items() if first < end))
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all bars."""
+        return dataset.combined(self._digests)
+
+    def _record(self, frames: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
+        for frame in frames:
+            self._digests |= dataset.digests(frame)
+            firsts = frame.group_by("symbol").agg(pl.col("close_time").min())
+            self._first_close |= dict(zip(firsts["symbol"], firsts["close_time"], strict=True))
+            yield frame
+
+
+def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Dataset]:
+    training = windows.known_between(0, settings.train_until)
+    validation = windows.known_between(settings.train_until, settings.validate_until)
+    for name, part in (("training", training), ("validation", validation)):
+        if len(part) < MIN_WINDOWS:
+            begin, end = (_day(int(windows.close_time[i])) if len(windows) else "-" for i in (0, -1))
+            raise TrainingError(
+                f"{name}: {len(part)} labeled windows, at least {MIN_WINDOWS} are required; the data has windows "
+                f"from {begin} to {end}, training ends before {_day(settings.train_until)} and validation before "
+                f"{_day(settings.validate_until)} (--train-until, --validate-until)"
+            )
+    return training, validation
+
+
+def _day(time: int) -> str:
+    return f"{datetime.fromtimestamp(time / SECOND, UTC):%Y-%m-%d}"
