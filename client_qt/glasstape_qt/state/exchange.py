@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from glasstape import Instrument
 
-from glasstape_qt.state.rows import Row
+from glasstape_qt.state.watch_row import WatchRow
 
 SAME_HOURS = {"XKOS": "XKRX", "XKON": "XKRX", "XNGS": "XNYS", "XNMS": "XNYS", "ARCX": "XNYS"}
 """Exchanges that `exchange_calendars` does not know, and one that keeps the same hours."""
@@ -103,7 +103,7 @@ def zone(instrument: Instrument) -> ZoneInfo:
     return zone_named(instrument.time_zone)
 
 
-def price_limit(row: Row) -> int:
+def price_limit(row: WatchRow) -> int:
     """+1 at the upper price limit (상한가), -1 at the lower (하한가), 0 between them or without a limit."""
     limit, previous = _limit(row), row.event.signal.previous_session_close
     if limit is None or previous is None:
@@ -116,7 +116,7 @@ def price_limit(row: Row) -> int:
     return -1 if close < previous * (1 - limit) + tick else 0
 
 
-def _limit(row: Row) -> float | None:
+def _limit(row: WatchRow) -> float | None:
     if row.instrument.price_limit is not None:
         return row.instrument.price_limit
     if SAME_HOURS.get(row.instrument.exchange, row.instrument.exchange) != "XKRX":
