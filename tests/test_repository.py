@@ -32,7 +32,6 @@ LONGEST = 300
 """Lines of a file."""
 LONGER = {
     "client_py/glasstape/_sync.py": 331,
-    "client_qt/glasstape_qt/views/window.py": 311,
     "server/glasstape_server/bench/explain_truth.py": 305,
     "server/glasstape_server/cli/bench.py": 304,
     "server/glasstape_server/signals/journal/sqlite/log.py": 304,

@@ -87,7 +87,7 @@ class StatusStrip(QWidget):
         self.recording.setText(tr("status.recording"))
         self.recording.setVisible(self._link.recording)
         self.clock.setText(self._clock_text())
-        # While disconnected, the reason needs the room of these labels.
+        # While disconnected, the reason needs the space of these labels.
         up = connection.state is LinkState.CONNECTED
         for label in (self.clock, self.latency, self.model):
             label.setVisible(up)

@@ -18,7 +18,7 @@ def test_text_stays_readable_on_every_row_and_cell(colors):
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=list(THEMES))
-def test_no_grey_on_grey(theme):
+def test_text_has_contrast_on_every_surface(theme):
     for ground in (theme.window, theme.base, theme.alternate):
         assert contrast(QColor(ground), QColor(theme.text)) >= 7
         assert contrast(QColor(ground), QColor(theme.muted)) >= 4.5
@@ -26,7 +26,7 @@ def test_no_grey_on_grey(theme):
 
 
 @pytest.mark.parametrize("colors", LOOKS)
-def test_heat_maps_speak_no_market_colour(colors):
+def test_heat_maps_do_not_use_market_colors(colors):
     full = {colors.cell(1.0).name(), colors.cell(-1.0).name()}
     assert len(full) == 2
     assert not full & {colors.of(direction).name() for direction in Direction}
@@ -34,7 +34,7 @@ def test_heat_maps_speak_no_market_colour(colors):
     assert colors.cell(float("nan")).name() == colors.theme.base
 
 
-def test_conventions_of_the_markets():
+def test_palettes_follow_the_conventions_of_their_markets():
     def hue(palette, direction):
         color = Colors(LIGHT, palette).of(direction)
         return max(

@@ -63,8 +63,8 @@ def test_details_open_in_the_dock_in_tabs_and_in_windows(window):
     assert sorted(view.symbol for view in window.details.views()) == ["AAPL", "IBM", "MSFT"]
     assert window.details.open_details() == ["IBM dock", "AAPL tab", "MSFT window"]
     window.details.others[0].close()
-    assert window.open_detail("NOBODY") is None
-    assert "NOBODY has no signal yet" in window.notice.text()
+    assert window.open_detail("UNKNOWN") is None
+    assert "UNKNOWN has no signal yet" in window.notice.text()
 
 
 def test_a_buy_of_the_list_reopens_its_signal(window, context, qtbot):

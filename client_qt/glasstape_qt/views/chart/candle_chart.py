@@ -238,8 +238,8 @@ class CandleChart(pg.GraphicsLayoutWidget):
         if not bars:
             return
         bottom, top = min(bar.low for bar in bars), max(bar.high for bar in bars)
-        room = (top - bottom) * 0.12 or abs(top) * 0.01 or 1.0
-        self._price.setYRange(bottom - room, top + room, padding=0)
+        padding = (top - bottom) * 0.12 or abs(top) * 0.01 or 1.0
+        self._price.setYRange(bottom - padding, top + padding, padding=0)
         self._volume.setYRange(0, max(bar.volume for bar in bars) * 1.1 or 1.0, padding=0)
 
     def _mouse_moved(self, position: QPointF) -> None:

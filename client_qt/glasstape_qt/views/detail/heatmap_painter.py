@@ -25,7 +25,7 @@ class HeatmapPainter:
         self._signed = self._heatmap.quantity is not Quantity.RELEVANCE
 
     def paint_cells(self, *, numbers: bool) -> None:
-        """Paint the map at its native resolution; with `numbers`, the value of each cell that has room."""
+        """Paint the map at its native resolution; with `numbers`, the value of each cell where it fits."""
         painter, metrics = self._painter, self._painter.fontMetrics()
         native, (rows, columns) = self._heatmap.native, self._heatmap.edges
         for row, column in np.ndindex(native.shape):

@@ -13,7 +13,7 @@ from glasstape_qt.views.detail.heatmap_painter import HeatmapPainter
 from glasstape_qt.views.detail.heatmap_text import cell_description, feature_names
 
 CELL_SIZE, COMPACT_CELL_SIZE = QSize(60, 24), QSize(36, 20)
-"""Preferred size of a cell in pixels: room for its number."""
+"""Preferred size of a cell in pixels: its number fits."""
 FRAME_SIZE, COMPACT_FRAME_SIZE = QSize(160, 168), QSize(14, 10)
 """Preferred size of what surrounds the cells: names, labels, candles and legend."""
 MAX_SIZE = QSize(900, 700)
@@ -97,7 +97,7 @@ class HeatmapView(QWidget):
         return cell_description(self._content, bar, feature) if self._content is not None else ""
 
     def sizeHint(self) -> QSize:
-        """Return room for the number in each cell, within limits."""
+        """Return a size at which the number of each cell fits, within limits."""
         cell = COMPACT_CELL_SIZE if self._compact else CELL_SIZE
         frame = COMPACT_FRAME_SIZE if self._compact else FRAME_SIZE
         bars, features = self._shape
@@ -105,7 +105,7 @@ class HeatmapView(QWidget):
         return size.boundedTo(MAX_SIZE).expandedTo(self.minimumSizeHint())
 
     def minimumSizeHint(self) -> QSize:
-        """Return room for names and colors."""
+        """Return a size at which names and colors are visible."""
         return QSize(120, 90) if self._compact else QSize(300, 150)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:

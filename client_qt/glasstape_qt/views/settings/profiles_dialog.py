@@ -87,16 +87,18 @@ class ProfilesDialog(QDialog):
         if name in {p.name for n, p in enumerate(self._preferences.profiles) if n != number}:
             self.error.setText(tr("profiles.name_taken", name=name))
             return False
+        address, session = self.address.text().strip(), self.session.text().strip()
+        if not (address or session):
+            self.error.setText(tr("profiles.no_address"))
+            return False
         try:
             profile = Profile(
-                name=name, address=self.address.text().strip(), tls=self.tls.isChecked(),
+                name=name, address=address, tls=self.tls.isChecked(),
                 root_certificates=self.roots.text().strip(), token=self._has_token(previous),
-                session=self.session.text().strip(), speed=self.speed.value(),
+                session=session, speed=self.speed.value(),
             )  # fmt: skip
-            if not (profile.address or profile.session):
-                raise ValueError(tr("profiles.no_address"))
             self._store_token(previous, name)
-        except (ValidationError, ValueError, OSError) as error:
+        except (ValidationError, OSError) as error:
             self.error.setText(_first_message(error))
             return False
         if self._preferences.profile == previous.name:
