@@ -170,8 +170,17 @@ class _Servicer:
         ]
         return spb.ListSignalsResponse(events=events, models=self._tape.models_table.models)
 
-    def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> spb.GetTrackRecordResponse:
-        return self._tape.track_record
+    def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> Any:
+        names = {model.ref.name for model in self._tape.models}
+        symbol = request.symbols[0] if request.symbols else ""
+        narrow = len(request.symbols) > 1 or (request.model and names != {request.model})
+        track = self._tape.track_records.get(symbol)
+        if narrow or request.exclude_abstained or request.group_by or request.cost or track is None:
+            return context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "a recording has the track record of all symbols and of single ones, by predicted class alone",
+            )
+        return track
 
     def Explain(self, request: ipb.ExplainRequest, context: Any) -> ipb.ExplainResponse:
         method = request.method or ipb.Explanation.METHOD_GRADIENT

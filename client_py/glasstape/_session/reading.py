@@ -41,7 +41,8 @@ class Tape:
     events: list[spb.Event] = field(default_factory=list)
     explanations: dict[int, list[ipb.ExplainResponse]] = field(default_factory=dict)
     """By sequence of the signal."""
-    track_record: spb.GetTrackRecordResponse = field(default_factory=spb.GetTrackRecordResponse)
+    track_records: dict[str, spb.GetTrackRecordResponse] = field(default_factory=dict)
+    """By symbol; "" is of all symbols."""
 
 
 def read_tape(path: Path) -> Tape:
@@ -86,7 +87,10 @@ def _add(tape: Tape, frame: Frame) -> None:
             sequence = int.from_bytes(data[:8], "little")
             tape.explanations.setdefault(sequence, []).append(ipb.ExplainResponse.FromString(data[8:]))
         case Kind.TRACK_RECORD:
-            tape.track_record = spb.GetTrackRecordResponse.FromString(data)
+            length = 4 + int.from_bytes(data[:4], "little")
+            request = spb.GetTrackRecordRequest.FromString(data[4:length])
+            symbol = request.symbols[0] if request.symbols else ""
+            tape.track_records[symbol] = spb.GetTrackRecordResponse.FromString(data[length:])
 
 
 def _reindex(tape: Tape, message: spb.EventBatch | spb.ListSignalsResponse) -> None:
@@ -111,7 +115,8 @@ class Session:
     """(seconds since the start, message)."""
     explanations: dict[int, tuple[Explanation, ...]]
     """By sequence of the signal."""
-    track_record: TrackRecords
+    track_records: dict[str, TrackRecords]
+    """By symbol; "" is of all symbols. Empty if none was recorded."""
 
 
 def read_session(path: str | Path) -> Session:
@@ -139,7 +144,7 @@ def _values(tape: Tape) -> Session:
             sequence: tuple(item for response in responses for item in explanations_from(response))
             for sequence, responses in tape.explanations.items()
         },
-        track_record=track_records_from(tape.track_record),
+        track_records={symbol: track_records_from(track) for symbol, track in tape.track_records.items()},
     )
 
 
