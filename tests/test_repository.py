@@ -33,10 +33,7 @@ LONGEST = 300
 LONGER = {
     "client_py/glasstape/_sync.py": 331,
     "client_qt/glasstape_qt/views/window.py": 311,
-    "server/glasstape_server/bench/explain_truth.py": 305,
-    "server/glasstape_server/cli/bench.py": 304,
     "server/glasstape_server/signals/journal/sqlite/log.py": 304,
-    "server/glasstape_server/training/data_report.py": 318,
     "tests/client_py/test_cli.py": 308,
     "tests/server/signals/delivery/test_hub.py": 319,
     "tests/server/transport/test_authentication.py": 306,

@@ -99,9 +99,7 @@ def test_nobody_gets_in_without_a_token_and_health_answers_everybody(client):
 
 def test_a_token_opens_what_its_scopes_say(client):
     assert client("predict").predict(symbols=["AAA"])[0].error is not None  # no such symbol: it was let in
-    with pytest.raises(
-        PermissionDeniedError, match="Predict requires the scope predict; signals has signals"
-    ):
+    with pytest.raises(PermissionDeniedError, match="requires the scope predict; signals has signals"):
         client("signals").predict(symbols=["AAA"])
     with pytest.raises(PermissionDeniedError, match="requires the scope publish"):
         client("signals").publish_bars([])  # a stream of requests is refused before it is read
