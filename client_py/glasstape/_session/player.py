@@ -13,7 +13,7 @@ import grpc
 from glasstape._convert.filters import matches
 from glasstape._convert.references import ModelTable, refs_from
 from glasstape._session.playback import Playback
-from glasstape._session.reading import Tape, read_tape
+from glasstape._session.reading import mark_replay, read_tape
 from glasstape.errors import InvalidRequestError
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
@@ -44,7 +44,7 @@ class SessionServer:
             raise InvalidRequestError.field(
                 "session", f"must hold messages of a feed, {Path(path).name} has none"
             )
-        _mark_replay(tape)
+        mark_replay(tape)
         self._playback = Playback(tape, speed, loop)
         self._server = grpc.server(ThreadPoolExecutor(16))
         servicer: Any = _Servicer(self._playback)
@@ -270,20 +270,6 @@ class _Servicer:
     def _played(self) -> list[spb.Event]:
         end = bisect_right(self._times, self._playback.elapsed)
         return [event for _, response in self._tape.responses[:end] for event in response.batch.events]
-
-
-def _mark_replay(tape: Tape) -> None:
-    """Set the data state of everything to REPLAY."""
-    events = [*tape.events, *(event for _, response in tape.responses for event in response.batch.events)]
-    for event in events:
-        kind = event.WhichOneof("kind")
-        if kind == "confidence":
-            event.confidence.data_state = mpb.DATA_STATE_REPLAY
-        elif kind == "buy":
-            event.buy.signal.data_state = mpb.DATA_STATE_REPLAY
-    for _, response in tape.responses:
-        if response.HasField("heartbeat"):
-            response.heartbeat.data_state = mpb.DATA_STATE_REPLAY
 
 
 def _reindexed(recorded: ipb.ExplainResponse, table: ModelTable) -> ipb.ExplanationResult:

@@ -44,6 +44,15 @@ class Tape:
     track_records: dict[str, spb.GetTrackRecordResponse] = field(default_factory=dict)
     """By symbol; "" is of all symbols."""
 
+    def recorded_track(self, request: spb.GetTrackRecordRequest) -> spb.GetTrackRecordResponse | None:
+        """Return the track record of a request; None if it was not recorded."""
+        names = {model.ref.name for model in self.models}
+        if len(request.symbols) > 1 or (request.model and names != {request.model}):
+            return None
+        if request.exclude_abstained or request.group_by or request.cost:
+            return None
+        return self.track_records.get(request.symbols[0] if request.symbols else "")
+
 
 def read_tape(path: Path) -> Tape:
     """Return the session of a file.
@@ -99,6 +108,20 @@ def _reindex(tape: Tape, message: spb.EventBatch | spb.ListSignalsResponse) -> N
     for event in message.events:
         event.model_index = tape.models_table.index(models[event.model_index])
     del message.models[:]
+
+
+def mark_replay(tape: Tape) -> None:
+    """Set the data state of everything to REPLAY."""
+    events = [*tape.events, *(event for _, response in tape.responses for event in response.batch.events)]
+    for event in events:
+        kind = event.WhichOneof("kind")
+        if kind == "confidence":
+            event.confidence.data_state = mpb.DATA_STATE_REPLAY
+        elif kind == "buy":
+            event.buy.signal.data_state = mpb.DATA_STATE_REPLAY
+    for _, response in tape.responses:
+        if response.HasField("heartbeat"):
+            response.heartbeat.data_state = mpb.DATA_STATE_REPLAY
 
 
 @dataclass(frozen=True, kw_only=True)
