@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from glasstape_server.access.quotas import Limits, Quotas
-from glasstape_server.domain.values import ModelRef
+from glasstape_server.domain.signals import ModelRef
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.forecaster import PinnedForecaster

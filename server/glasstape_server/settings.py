@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from glasstape_server.domain.values import INTERVALS
+from glasstape_server.domain.times import INTERVALS
 
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 

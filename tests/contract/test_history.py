@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.journal.records import Selection
 from journals import BUY, MODEL, A, B, append
 

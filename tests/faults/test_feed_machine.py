@@ -13,7 +13,7 @@ from glasstape import BuyEvent
 from glasstape.v1 import inference_pb2
 from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery.feed import FeedLimits
 from glasstape_server.signals.delivery.hub import Hub
 from glasstape_server.signals.journal.history import HistoryReaders

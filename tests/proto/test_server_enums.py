@@ -7,7 +7,8 @@ from enum import IntEnum
 import glasstape_server
 import pytest
 from glasstape.v1 import inference_pb2, market_pb2, signals_pb2
-from glasstape_server.domain.values import DataState, Direction, Entry, Kind
+from glasstape_server.domain.bars import DataState
+from glasstape_server.domain.signals import Direction, Entry, Kind
 from glasstape_server.engine.job import Lane
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity
 from glasstape_server.explain.scores import Score

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 
 import numpy as np
-from glasstape_server.domain.values import Call
+from glasstape_server.domain.calls import Call
 from glasstape_server.engine.job import Lane
 
 

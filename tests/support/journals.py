@@ -6,11 +6,10 @@ import sqlite3
 from contextlib import closing
 
 import numpy as np
-from glasstape_server.domain.values import (
-    Bar,
+from glasstape_server.domain.bars import Bar, DataState
+from glasstape_server.domain.signals import (
     Buy,
     Confidence,
-    DataState,
     Direction,
     Entry,
     Event,

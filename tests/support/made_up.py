@@ -27,7 +27,7 @@ def columns(bars: int, seed: int = 0) -> np.ndarray:
 
 def series(bars: int, seed: int = 0) -> "Series":
     """A daily series, a session a bar."""
-    from glasstape_server.domain.values import DAY
+    from glasstape_server.domain.times import DAY
     from glasstape_server.features.series import Series  # the SDK's tests run without the server
 
     close_time = np.arange(1, bars + 1) * DAY

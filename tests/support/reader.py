@@ -15,7 +15,7 @@ from glasstape._resume import StreamState
 from glasstape.errors import from_rpc
 from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.market.clock import Clock
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.convert.subscription import subscription_from

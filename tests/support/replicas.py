@@ -8,7 +8,7 @@ import asyncio
 import secrets
 
 from glasstape_server.domain.errors import ResourceExhausted
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.journal.chain import NO_CHAIN, START
 from glasstape_server.signals.journal.journal import AppendUnknown, Commit, Fenced
 from glasstape_server.signals.journal.records import Bounds

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from glasstape_server.access.audit import AuditLog
 from glasstape_server.access.scopes import OPEN, REQUIRED, Scope, allows
 from glasstape_server.access.tokens import TokenFile
+from glasstape_server.domain.calls import ANONYMOUS, Principal
 from glasstape_server.domain.errors import GlasstapeError, PermissionDenied, Unauthenticated, Unimplemented
-from glasstape_server.domain.values import ANYBODY, Principal
 
 CHECK_SECONDS = 2.0
 """Interval at which the grant of an open stream is rechecked."""
@@ -74,7 +74,7 @@ class Authorizer:
         if path not in REQUIRED:
             raise Unimplemented("NOT_IMPLEMENTED", f"there is no method {path}")
         if self._tokens is None or REQUIRED[path] == OPEN:
-            return ANYBODY
+            return ANONYMOUS
         principal = self._identify(self._tokens, authorization, certificate_names)
         if not allows(frozenset(Scope(scope) for scope in principal.scopes), path):
             required = " or ".join(sorted(REQUIRED[path]))
@@ -108,7 +108,7 @@ class Authorizer:
         Raises:
             Unauthenticated: it was revoked or narrowed, or has expired.
         """
-        if self._tokens is None or principal is ANYBODY:
+        if self._tokens is None or principal is ANONYMOUS:
             return
         try:
             self._tokens.check(principal)
@@ -127,7 +127,7 @@ def check_may_explain(principal: Principal) -> None:
     Raises:
         PermissionDenied: the scope explain is missing.
     """
-    if principal is not ANYBODY and not principal.scopes & {Scope.EXPLAIN, Scope.ADMIN}:
+    if principal is not ANONYMOUS and not principal.scopes & {Scope.EXPLAIN, Scope.ADMIN}:
         granted = ", ".join(sorted(principal.scopes))
         raise PermissionDenied(
             "SCOPE_MISSING",

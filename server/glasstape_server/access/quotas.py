@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from glasstape_server.domain.calls import Principal
 from glasstape_server.domain.errors import ResourceExhausted
-from glasstape_server.domain.values import Principal
 
 STREAM_RETRY_SECONDS = 2.0
 """Retry delay of a caller with too many streams."""

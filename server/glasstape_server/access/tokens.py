@@ -19,8 +19,8 @@ from filelock import FileLock
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from glasstape_server.access.scopes import Scope
+from glasstape_server.domain.calls import Principal
 from glasstape_server.domain.errors import Unauthenticated
-from glasstape_server.domain.values import Principal
 from glasstape_server.storage import files
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,9 @@ from typing import Any
 import grpc
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.domain.values import DAY, Bar, Confidence, DataState, Entry, Event, ModelRef, Signal
+from glasstape_server.domain.bars import Bar, DataState
+from glasstape_server.domain.signals import Confidence, Entry, Event, ModelRef, Signal
+from glasstape_server.domain.times import DAY
 from glasstape_server.market.clock import wall_time
 from glasstape_server.rpc.convert.signals import encode_event, event_message, ref_to
 from glasstape_server.transport.grpcio_server import SIGNALS

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
-from glasstape_server.domain.values import Direction
+from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.method import forward_and_gradient
 from glasstape_server.explain.scores import PREDICTED_CLASS_SCORES, Score, ScoreSpec
 from glasstape_server.features.spec import FeatureSpec

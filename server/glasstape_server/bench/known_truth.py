@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from glasstape_server.domain.values import Float32s, Ints
+from glasstape_server.domain.arrays import Float32s, Ints
 
 Bools = NDArray[np.bool_]
 Random = np.random.Generator

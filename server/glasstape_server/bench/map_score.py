@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glasstape_server.bench.known_truth import KnownTruth
 from glasstape_server.bench.ranking import average_precision
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.evidence import measure
 from glasstape_server.explain.method import Attribution, MethodName, Quantity, Request, Rows

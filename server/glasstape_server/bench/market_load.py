@@ -9,7 +9,8 @@ import grpc
 import numpy as np
 from glasstape.v1 import market_pb2, signals_pb2
 
-from glasstape_server.domain.values import DAY, Bar
+from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.times import DAY
 from glasstape_server.market.clock import wall_time
 from glasstape_server.rpc.convert.market import bar_to
 from glasstape_server.transport.grpcio_server import SIGNALS

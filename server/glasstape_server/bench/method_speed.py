@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from glasstape_server.domain.values import Call
+from glasstape_server.domain.calls import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Explain, Forecast, Work

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.signals import Direction, Entry
 from glasstape_server.domain.statistics import block_sums, interval
-from glasstape_server.domain.values import DAY, Direction, Entry, Floats, Ints
+from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation.baselines import CLASSIFIERS, ClassifierBaseline
 from glasstape_server.evaluation.metrics import IntervalEstimate, mcc
 from glasstape_server.features.labels import LabelRule

@@ -3,7 +3,7 @@
 import numpy as np
 
 from glasstape_server.bench.known_truth import Bools
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 
 
 def average_precision(strength: Floats, cells: Bools) -> Floats:

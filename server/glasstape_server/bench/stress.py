@@ -11,7 +11,7 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc as pb_grpc
 
 from glasstape_server.bench.serving import server
-from glasstape_server.domain.values import Float32s
+from glasstape_server.domain.arrays import Float32s
 from glasstape_server.engine.work import forecasts
 from glasstape_server.explain import catalog
 from glasstape_server.explain.method import Request

@@ -14,7 +14,7 @@ import polars as pl
 import torch
 from torch.nn import functional
 
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, FileFormat

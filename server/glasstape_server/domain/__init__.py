@@ -1,1 +1,1 @@
-"""Values, errors and statistics that every package shares; imports no grpc, torch or store."""
+"""Values, errors, calendars and statistics that every package shares. Imports no grpc, torch or store."""

@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from glasstape.calendars import Calendar
 
-from glasstape_server.domain.time_zones import utc_offset
-from glasstape_server.domain.values import DAY, INTERVALS
+from glasstape_server.domain.times import DAY, INTERVALS, utc_offset
 
 REMEMBERED_WEEKS = 3
 """A weekday without a bar for so long is no trading day."""

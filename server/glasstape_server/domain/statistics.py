@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from glasstape_server.domain.values import Floats, Ints
+from glasstape_server.domain.arrays import Floats, Ints
 
 Z_95 = 1.959963984540054
 """Standard normal quantile of a 95 % interval."""

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
-from glasstape_server.domain.values import Call, Float32s
 from glasstape_server.engine.job import (
     EngineObserver,
     Job,

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glasstape_server.domain.values import Direction, Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.signals import Direction
 from glasstape_server.engine.work import Columns
 from glasstape_server.explain.edits import BarEditor, BarRules, Editor, FeatureEditor
 from glasstape_server.explain.method import PASSES_AT_ONCE

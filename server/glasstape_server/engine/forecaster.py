@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from glasstape_server.domain.values import Call, Float32s, Forecasts, ModelRef
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.calls import Call
+from glasstape_server.domain.signals import Forecasts, ModelRef
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Forecast, forecasts

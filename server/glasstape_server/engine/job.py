@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from glasstape_server.domain.values import Call
+from glasstape_server.domain.calls import Call
 from glasstape_server.engine.work import Columns, Work
 
 Tag = TypeVar("Tag")

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.signals import Forecasts
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.values import Float32s, Forecasts
 from glasstape_server.explain import catalog, evidence
 from glasstape_server.explain.method import Attribution, BaselineKind, Request
 from glasstape_server.models.model import Model

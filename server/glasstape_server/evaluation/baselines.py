@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from glasstape_server.domain.values import Direction, Floats, Ints
+from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.signals import Direction
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.examples import Normalization

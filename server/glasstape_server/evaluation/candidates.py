@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
+from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.values import Direction, Float32s, Floats, Ints
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
 from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.features.labels import LabelRule

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.evaluation import candidates, leak_checks
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan, FoldResult

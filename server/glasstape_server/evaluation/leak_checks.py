@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from glasstape_server.domain.values import Float32s, Ints
+from glasstape_server.domain.arrays import Float32s, Ints
 from glasstape_server.evaluation.metrics import MetricEstimates
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.labels import LabelRule, future_paths

@@ -12,8 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.statistics import block_sums, equal_mass_bins, interval
-from glasstape_server.domain.values import DAY, INTERVALS, Floats, Ints
+from glasstape_server.domain.times import DAY, INTERVALS
 from glasstape_server.training.calibrate import BINS, log_loss_of_each
 
 BLOCK = 10

@@ -9,8 +9,8 @@ evidence of miscalibration.
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.statistics import equal_mass_bins
-from glasstape_server.domain.values import Floats, Ints
 from glasstape_server.evaluation.metrics import IntervalEstimate, LabeledPredictions
 from glasstape_server.training.calibrate import BINS
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import block_sums, interval
-from glasstape_server.domain.values import DAY, Direction, Floats, Ints
+from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation.metrics import BLOCK, DRAWS, IntervalEstimate
 from glasstape_server.features.labels import LabelRule
 

@@ -12,7 +12,9 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr
 
-from glasstape_server.domain.values import DAY, Entry, Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.signals import Entry
+from glasstape_server.domain.times import DAY
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.series import from_columns

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.domain.values import Float32s, Ints
+from glasstape_server.domain.arrays import Float32s, Ints
 from glasstape_server.explain.method import Quantity, Shape
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from glasstape_server.domain.values import Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.features.compute import features, volatility
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec

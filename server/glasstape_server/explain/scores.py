@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.domain.values import Direction
+from glasstape_server.domain.signals import Direction
 
 
 class Score(IntEnum):

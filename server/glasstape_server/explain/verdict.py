@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from glasstape_server.domain.values import Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.explain.method import Quantity
 from glasstape_server.explain.path import MIN_DIFFERENCE, TOLERANCE
 from glasstape_server.models.manifest import Check

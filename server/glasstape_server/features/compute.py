@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 from glasstape_server.features.inputs import FeatureInputs
 from glasstape_server.features.registry import find
 from glasstape_server.features.series import Series

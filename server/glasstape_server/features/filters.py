@@ -6,7 +6,7 @@ window or inside ten years of history.
 
 import numpy as np
 
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 
 
 def shifted(values: Floats) -> Floats:

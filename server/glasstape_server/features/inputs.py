@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 from glasstape_server.features.filters import moving_sum, shifted
 from glasstape_server.features.series import Series
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from glasstape_server.domain.values import Direction, Entry, Floats, Ints, LabelKind
+from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.signals import Direction, Entry, LabelKind
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 

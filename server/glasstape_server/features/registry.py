@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 from glasstape_server.features.inputs import FeatureInputs
 
 MAX_BARS = 1000

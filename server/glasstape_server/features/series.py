@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.domain.time_zones import offset_in_hour
-from glasstape_server.domain.values import INTERVALS, SECOND, Floats, Ints
+from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.times import INTERVALS, SECOND, offset_in_hour
 
 
 @dataclass(frozen=True, slots=True)

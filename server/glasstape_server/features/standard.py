@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 from glasstape_server.features.filters import exponential_weights, moving_sum, shifted
 from glasstape_server.features.inputs import FeatureInputs
 from glasstape_server.features.registry import Feature, ParameterValues, bar_count, register

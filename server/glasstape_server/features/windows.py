@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from glasstape_server.domain.values import Float32s, Ints
+from glasstape_server.domain.arrays import Float32s, Ints
 from glasstape_server.features.compute import features
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec

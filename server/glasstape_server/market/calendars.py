@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from glasstape import calendars
 
 from glasstape_server.domain.calendars import CERTAIN_DAYS, PatternLearner, bars_later, bars_later_by_pattern
-from glasstape_server.domain.values import DAY, INTERVALS
+from glasstape_server.domain.times import DAY, INTERVALS
 from glasstape_server.market.clock import Due
 from glasstape_server.market.draft import Key
 from glasstape_server.market.store import BarStore

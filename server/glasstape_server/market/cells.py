@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from glasstape_server.domain.values import INTERVALS
+from glasstape_server.domain.times import INTERVALS
 
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 """Offset from UTC, at the end of a time."""

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from glasstape_server.domain.values import DAY, SECOND, DataState
+from glasstape_server.domain.bars import DataState
+from glasstape_server.domain.times import DAY, SECOND
 
 INACTIVE = 7 * DAY
 """A market whose newest bar is so much older than that of another one no longer counts."""

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+from glasstape_server.domain.bars import Bar
 from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
-from glasstape_server.domain.values import Bar
 from glasstape_server.market.draft import Key
 from glasstape_server.storage.sqlite import connect
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Protocol
 
+from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound, Violation
-from glasstape_server.domain.time_zones import day_of
-from glasstape_server.domain.values import SECOND, Bar, Instrument
+from glasstape_server.domain.times import SECOND, day_of
 from glasstape_server.market.rules import check_bar, check_not_future
 from glasstape_server.market.series_tail import SeriesTail
 

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from glasstape_server.domain.values import INTERVALS, Bar
+from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.times import INTERVALS
 from glasstape_server.market import parquet
 from glasstape_server.market.cells import FileError, FileFormat, close_times, numbers, reading
 from glasstape_server.storage import temporary

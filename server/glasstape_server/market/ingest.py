@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from glasstape import calendars
 
+from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
-from glasstape_server.domain.values import Bar, Instrument
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
 from glasstape_server.market.draft import Batch, BatchMode, Key, Report

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
+from glasstape_server.domain.bars import Instrument
 from glasstape_server.domain.limits import MAX_BATCH_BARS
-from glasstape_server.domain.values import SECOND, Instrument
+from glasstape_server.domain.times import SECOND
 from glasstape_server.market import sample
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars

@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from glasstape_server.domain.bars import SYMBOL_RULE, Bar, Instrument, is_symbol
 from glasstape_server.domain.errors import InvalidArgument, Violation
 from glasstape_server.domain.limits import (
     MAX_PRICE,
@@ -13,7 +14,7 @@ from glasstape_server.domain.limits import (
     MAX_TIME,
     MIN_PRICE,
 )
-from glasstape_server.domain.values import INTERVALS, SECOND, SYMBOL_RULE, Bar, Instrument, is_symbol
+from glasstape_server.domain.times import INTERVALS, SECOND
 
 
 def check_bar(bar: Bar) -> None:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from glasstape_server.domain.values import Bar, Floats
+from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.bars import Bar
 
 CAPACITY = 128
 """Bars kept of each symbol and interval; older ones are read from disk."""

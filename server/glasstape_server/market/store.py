@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.limits import MAX_TIME
-from glasstape_server.domain.time_zones import day_of
-from glasstape_server.domain.values import DAY, INTERVALS, Bar, Floats, Instrument
+from glasstape_server.domain.times import DAY, INTERVALS, day_of
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import COLUMNS, open_bars, replace_bars, replaced_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Key, Report

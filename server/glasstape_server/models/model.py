@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor, nn
 
-from glasstape_server.domain.values import Float32s, Floats, ModelRef
+from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.signals import ModelRef
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.manifest import Manifest

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glasstape_server.domain.errors import NotFound, Unavailable
-from glasstape_server.domain.values import SECOND
+from glasstape_server.domain.times import SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.models.model import Model

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from glasstape_server.domain.values import DataState
+from glasstape_server.domain.bars import DataState
 from glasstape_server.operations.components import Components
 from glasstape_server.operations.engine_metrics import EngineMetrics
 

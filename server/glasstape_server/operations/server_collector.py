@@ -9,7 +9,8 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from glasstape_server.domain.errors import Unavailable
-from glasstape_server.domain.values import SECOND, Kind
+from glasstape_server.domain.signals import Kind
+from glasstape_server.domain.times import SECOND
 from glasstape_server.operations.components import Components
 from glasstape_server.operations.metric_family import MetricFamily
 from glasstape_server.signals.performance.calibration import State

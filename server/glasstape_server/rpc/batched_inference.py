@@ -12,8 +12,8 @@ import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.values import Call
 from glasstape_server.engine.job import Job, Lane
 from glasstape_server.engine.work import Explain, Forecast
 from glasstape_server.explain.method import MethodName

@@ -6,8 +6,8 @@ from typing import Any
 
 from glasstape.v1 import inference_pb2 as pb
 
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.values import Call
 from glasstape_server.engine.job import Job
 from glasstape_server.engine.work import Columns, Explain, Forecast, Maps, forecasts
 from glasstape_server.rpc.convert import packed

@@ -10,15 +10,15 @@ from typing import Any, NoReturn, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from glasstape_server.domain.calls import ANONYMOUS, Call, Principal
 from glasstape_server.domain.errors import GlasstapeError, Internal, InvalidArgument
 from glasstape_server.domain.limits import DEFAULT_PAGE_SIZE, MAX_MESSAGE_BYTES, MAX_PAGE_SIZE
-from glasstape_server.domain.values import ANYBODY, Call, Principal
 from glasstape_server.operations.request_id import request_id, request_id_or_new
 from glasstape_server.rpc.status import code_of, trailing_metadata
 
 log = logging.getLogger(__name__)
 
-caller: contextvars.ContextVar[Principal] = contextvars.ContextVar("caller", default=ANYBODY)
+caller: contextvars.ContextVar[Principal] = contextvars.ContextVar("caller", default=ANONYMOUS)
 """Principal of the running call."""
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc as pb_grpc
 
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.domain.values import Call
 from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.models import LiveFigures, basic_model_to, model_to, refusal_to
 from glasstape_server.rpc.convert.requests import enum_from

@@ -8,9 +8,10 @@ from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
 
 from glasstape_server.access.quotas import Quotas
+from glasstape_server.domain.bars import SYMBOL_RULE, is_symbol
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_BATCH_INSTRUMENTS, MAX_REJECTIONS, MAX_TIME
-from glasstape_server.domain.values import INTERVALS, SYMBOL_RULE, is_symbol
+from glasstape_server.domain.times import INTERVALS
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.rpc.convert.market import (

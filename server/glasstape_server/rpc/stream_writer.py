@@ -7,7 +7,7 @@ import logging
 from glasstape.v1 import signals_pb2 as pb
 
 from glasstape_server.domain.errors import ResourceExhausted
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.explain.method import MethodName
 from glasstape_server.rpc.convert.explanations import heatmaps_to
 from glasstape_server.rpc.convert.stream import StreamEncoder

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.domain.values import Direction
+from glasstape_server.domain.signals import Direction
 from glasstape_server.engine.flip_class import Flips
 from glasstape_server.engine.work import Columns, forecasts
 from glasstape_server.explain.edits import MAX_EDIT

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.domain.values import Confidence, Direction, Float32s, Floats, Forecasts
+from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.signals import Confidence, Direction, Forecasts
 from glasstape_server.engine.work import Explain, Maps
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.drivers import Driver, drivers

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from glasstape_server.access.quotas import Quotas
-from glasstape_server.domain.values import Call, Confidence
+from glasstape_server.domain.calls import Call
+from glasstape_server.domain.signals import Confidence
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.flip_class import FlipClass
 from glasstape_server.engine.job import Lane, Result

@@ -8,17 +8,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
+from glasstape_server.domain.bars import SYMBOL_RULE, is_symbol
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument, NotFound
-from glasstape_server.domain.values import (
-    SYMBOL_RULE,
-    Call,
-    Event,
-    Float32s,
-    Floats,
-    Ints,
-    ModelRef,
-    is_symbol,
-)
+from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.draft import Key

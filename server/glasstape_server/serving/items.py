@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.errors import FailedPrecondition, GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_ITEMS
-from glasstape_server.domain.values import Confidence, Float32s, Floats, Ints
+from glasstape_server.domain.signals import Confidence
 from glasstape_server.models.model import Model
 
 

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import (
     FailedPrecondition,
     GlasstapeError,
     InvalidArgument,
     OutOfRange,
 )
-from glasstape_server.domain.values import Buy, Call, Event, Float32s, Kind, ModelRef
+from glasstape_server.domain.signals import Buy, Event, Kind, ModelRef
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.serving.items import Item, check_count, set_previous

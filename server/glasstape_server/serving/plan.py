@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
 from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS, MAX_ITEMS
-from glasstape_server.domain.values import Float32s
 from glasstape_server.engine.flip_class import FlipClass
 from glasstape_server.engine.work import Columns, Explain
 from glasstape_server.explain.catalog import baseline_of, check_served

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from glasstape_server.domain.values import Bar
+from glasstape_server.domain.bars import Bar
 from glasstape_server.explain.method import Request
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from glasstape_server.domain.bars import Bar
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_CALL_BARS, MAX_SERIES_BARS
-from glasstape_server.domain.values import Bar
 from glasstape_server.features.series import from_columns, sessions
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.rules import check_bar

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_FEATURE
-from glasstape_server.domain.values import Float32s
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Item, check_count
 from glasstape_server.serving.requests import Windows

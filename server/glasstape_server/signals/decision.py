@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from glasstape_server.domain.values import (
-    Bar,
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.bars import Bar, DataState
+from glasstape_server.domain.signals import (
     Buy,
     Confidence,
-    DataState,
     Direction,
     Event,
-    Float32s,
     Forecasts,
     ModelRef,
     Outcome,

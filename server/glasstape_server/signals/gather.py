@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.domain.values import INTERVALS, Bar, Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from glasstape_server.domain.values import Direction, Event, Floats, Outcome, Signal
+from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.signals import Direction, Event, Outcome, Signal
 from glasstape_server.features.labels import realized
 from glasstape_server.signals.journal.records import SeriesKey
 

@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.values import Event, Float32s, Forecasts, ModelRef, Signal
+from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.signals.decision import Forecaster, announce, make_signal

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import equal_mass_bins, softmax
-from glasstape_server.domain.values import Direction, Floats, Ints
 from glasstape_server.models.manifest import Reliability, Thresholds
 from glasstape_server.training.examples import Examples, batches_of
 

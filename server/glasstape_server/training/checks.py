@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.domain.values import Floats, Ints
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.explain.evidence import spearman
 from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
 from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients

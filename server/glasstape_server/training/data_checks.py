@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from glasstape_server.domain.values import DAY, INTERVALS, SECOND, SYMBOL, SYMBOL_RULE
+from glasstape_server.domain.bars import SYMBOL, SYMBOL_RULE
+from glasstape_server.domain.times import DAY, INTERVALS, SECOND
 
 EARLIEST = -25_567 * DAY
 """1900-01-01."""

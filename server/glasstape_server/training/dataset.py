@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from glasstape_server.domain.values import Float32s, Floats, Ints
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.features.compute import features, volatility
 from glasstape_server.features.labels import LabelRule, future_paths, realized
 from glasstape_server.features.series import Series, from_columns, sessions

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.domain.values import Floats, Ints
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.training.dataset import Dataset
 
 CHUNK = 1 << 16

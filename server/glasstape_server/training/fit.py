@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from glasstape_server.domain.values import Floats
+from glasstape_server.domain.arrays import Floats
 from glasstape_server.training.checkpoint import Checkpoint, CheckpointError, Progress
 from glasstape_server.training.examples import Examples, batches_of
 

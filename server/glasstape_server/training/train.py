@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.values import SECOND, Float32s, Floats, Ints
+from glasstape_server.domain.times import SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import LABEL, Architecture, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from glasstape_server.domain.values import SECOND, Direction
+from glasstape_server.domain.signals import Direction
+from glasstape_server.domain.times import SECOND
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.training import dataset

@@ -11,8 +11,8 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from glasstape_server.access.authorizer import Authorizer
+from glasstape_server.domain.calls import ANONYMOUS, Principal
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unauthenticated
-from glasstape_server.domain.values import ANYBODY, Principal
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.operations.request_id import REQUEST_ID, request_id, request_id_or_new
 from glasstape_server.rpc.handlers import Context, abort, caller, check_size
@@ -129,7 +129,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         Raises:
             GlasstapeError: its caller is no longer admitted.
         """
-        if principal is ANYBODY:
+        if principal is ANONYMOUS:
             await work
             return
         while not work.done():

@@ -7,8 +7,8 @@ a single call does not wait, or when several turns in a row brought no more, whi
 import asyncio
 from collections.abc import Callable, Sequence
 
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.values import Call
 from glasstape_server.rpc.batched_inference import BatchMethod
 from glasstape_server.rpc.calls import Answer, PendingCall
 from glasstape_server.rpc.handlers import check_size

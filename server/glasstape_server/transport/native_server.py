@@ -15,9 +15,9 @@ import grpc
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
 from glasstape_server.domain.limits import MAX_METADATA_BYTES, MAX_STREAMS
-from glasstape_server.domain.values import Call
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.calls import Answer, PendingCall

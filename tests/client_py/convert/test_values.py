@@ -37,7 +37,7 @@ from glasstape._convert.explanation import heatmap_from
 from glasstape._convert.market import batches_to, merged, report_from
 from glasstape.types.enums import CalibrationState
 from glasstape.v1 import errors_pb2, inference_pb2, market_pb2, signals_pb2
-from glasstape_server.domain.values import INTERVALS as SERVER_INTERVALS
+from glasstape_server.domain.times import INTERVALS as SERVER_INTERVALS
 from requests_of import BAR, INSTRUMENT, NOON
 
 SEOUL = timezone(timedelta(hours=9))

@@ -3,8 +3,8 @@ from glasstape_server.access.audit import AuditLog
 from glasstape_server.access.authorizer import Authorizer, check_may_explain
 from glasstape_server.access.scopes import OPEN, REQUIRED, Scope
 from glasstape_server.access.tokens import TokenFile
+from glasstape_server.domain.calls import ANONYMOUS
 from glasstape_server.domain.errors import PermissionDenied, Unauthenticated, Unimplemented
-from glasstape_server.domain.values import ANYBODY
 
 SIGNALS = "/glasstape.v1.SignalService/Signals"
 PUBLISH = "/glasstape.v1.MarketService/PublishBars"
@@ -27,7 +27,7 @@ def test_each_scope_permits_its_methods_alone(tokens, path):
             with pytest.raises(PermissionDenied, match=f"requires the scope .*; {scope} has {scope}"):
                 authorizer.authorize(path, f"Bearer {token}")
     if REQUIRED[path] == OPEN:
-        assert authorizer.authorize(path, "") is ANYBODY
+        assert authorizer.authorize(path, "") is ANONYMOUS
     else:
         with pytest.raises(Unauthenticated, match="a bearer token is required"):
             authorizer.authorize(path, "")
@@ -73,4 +73,4 @@ def test_heat_maps_of_the_feed_require_the_scope_explain(tokens):
         check_may_explain(grant.principal())
     grant, _ = tokens.create("desk", [Scope.SIGNALS, Scope.EXPLAIN])
     check_may_explain(grant.principal())
-    check_may_explain(ANYBODY)
+    check_may_explain(ANONYMOUS)

@@ -5,8 +5,8 @@ import pytest
 from glasstape import Client, OverloadedError
 from glasstape.v1 import signals_pb2, signals_pb2_grpc
 from glasstape_server.access.quotas import Limits, Quotas
+from glasstape_server.domain.calls import Principal
 from glasstape_server.domain.errors import ResourceExhausted
-from glasstape_server.domain.values import Principal
 
 A, B = Principal("a", "desk"), Principal("b", "robot")
 

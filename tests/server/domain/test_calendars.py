@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from glasstape import calendars
 from glasstape_server.domain.calendars import PatternLearner, bars_later, bars_later_by_pattern
-from glasstape_server.domain.values import SECOND
+from glasstape_server.domain.times import SECOND
 
 NEW_YORK, SEOUL = ZoneInfo("America/New_York"), ZoneInfo("Asia/Seoul")
 ALWAYS = calendars.find("24/7")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from glasstape import _options, calendars
 from glasstape_server.domain import limits
-from glasstape_server.domain.values import INTERVALS
+from glasstape_server.domain.times import INTERVALS
 
 PROTO = Path(__file__).resolve().parents[3] / "proto/glasstape/v1"
 

@@ -4,7 +4,7 @@ import logging
 import pytest
 import torch
 from engine_work import RecordingWork, hold_device, queued, windows_of
-from glasstape_server.domain.values import Call
+from glasstape_server.domain.calls import Call
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane

@@ -4,8 +4,8 @@ import time
 import numpy as np
 import pytest
 from engine_work import RecordingWork, hold_device, queued, windows_of
+from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import DeadlineExceeded, ResourceExhausted, Unavailable
-from glasstape_server.domain.values import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Forecast, forecasts

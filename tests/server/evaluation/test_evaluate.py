@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from glasstape.cli import main
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation import leak_checks, report
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
 from glasstape_server.evaluation.evaluate import BASELINES, COVERAGES, evaluate

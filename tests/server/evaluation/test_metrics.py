@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates, block_days
 from glasstape_server.training import calibrate
 from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoef

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates
 from glasstape_server.evaluation.simulated import common_factor, ece_if_calibrated
 from scipy.special import ndtr

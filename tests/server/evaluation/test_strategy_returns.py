@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation.strategy_returns import positions, strategy_returns
 from glasstape_server.features.labels import LabelRule
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.domain.values import Direction
+from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.scores import Score, ScoreSpec
 from networks import attribute, make_scorer, rows_of
 

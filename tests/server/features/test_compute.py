@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.features.compute import features, inputs_of
 from glasstape_server.features.series import Series, sessions
 from glasstape_server.features.spec import FeatureSpec

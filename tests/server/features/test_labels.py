@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from glasstape_server.domain.values import Entry
+from glasstape_server.domain.signals import Entry
 from glasstape_server.features.labels import LabelRule, future_paths, realized
 from glasstape_server.features.spec import FeatureSpec
 from made_up import series

@@ -3,7 +3,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from glasstape import calendars
-from glasstape_server.domain.values import DAY, SECOND, Bar, Instrument
+from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore

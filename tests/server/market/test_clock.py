@@ -1,7 +1,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from glasstape_server.domain.values import DAY, SECOND, DataState
+from glasstape_server.domain.bars import DataState
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.market.clock import Clock, Due
 
 MINUTE = 60 * SECOND

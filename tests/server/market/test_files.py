@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from glasstape_server.domain.values import SECOND
+from glasstape_server.domain.times import SECOND
 from glasstape_server.market import files as file_room
 from glasstape_server.market import replay, sample
 from glasstape_server.market.files import BarFiles, FileError, FileFormat, read_bars

@@ -6,7 +6,8 @@ from concurrent.futures import Future
 
 import pytest
 from glasstape import calendars
-from glasstape_server.domain.values import DAY, SECOND, Bar, DataState, Instrument
+from glasstape_server.domain.bars import Bar, DataState, Instrument
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.market.clock import Clock, wall_time
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.ingest import Ingest

@@ -2,8 +2,9 @@ from dataclasses import replace
 from math import inf, nan
 
 import pytest
+from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.domain.values import DAY, Bar, Instrument
+from glasstape_server.domain.times import DAY
 from glasstape_server.market.rules import check_bar, check_instrument
 
 GOOD = Bar("005930", "1d", DAY, 10.0, 12.0, 9.0, 11.0, 100.0)

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import AlreadyExists, DataLoss, InvalidArgument, ResourceExhausted
-from glasstape_server.domain.values import DAY, Bar, Instrument
+from glasstape_server.domain.times import DAY
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
 

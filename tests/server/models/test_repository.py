@@ -3,7 +3,7 @@ import shutil
 import pytest
 from glasstape.cli import main
 from glasstape_server.domain.errors import NotFound, Unavailable
-from glasstape_server.domain.values import SECOND
+from glasstape_server.domain.times import SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import MANIFEST, WEIGHTS, ArtifactError
 from glasstape_server.models.promotion import PROMOTED, promote, promoted

@@ -5,7 +5,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from glasstape_server.domain.values import DataState
+from glasstape_server.domain.bars import DataState
 from glasstape_server.operations.health_monitor import SERVER, HealthMonitor
 from glasstape_server.transport.grpcio_server import SERVICES
 

@@ -2,16 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape_server.domain.values import (
-    Bar,
-    Confidence,
-    DataState,
-    Direction,
-    Entry,
-    Event,
-    ModelRef,
-    Signal,
-)
+from glasstape_server.domain.bars import Bar, DataState
+from glasstape_server.domain.signals import Confidence, Direction, Entry, Event, ModelRef, Signal
 from glasstape_server.signals.outcomes import resolve
 
 REF = ModelRef("m", "1", "0" * 64, "0" * 64)

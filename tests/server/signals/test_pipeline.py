@@ -6,7 +6,9 @@ from dataclasses import replace
 import made_up
 import numpy as np
 import pytest
-from glasstape_server.domain.values import DAY, Bar, Buy, Forecasts, Outcome, Signal
+from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.signals import Buy, Forecasts, Outcome, Signal
+from glasstape_server.domain.times import DAY
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.ingest import Ingest

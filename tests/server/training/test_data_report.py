@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from glasstape.cli import main
-from glasstape_server.domain.values import INTERVALS
+from glasstape_server.domain.times import INTERVALS
 from glasstape_server.market import sample
 from glasstape_server.market.files import BarFiles, FileFormat
 from glasstape_server.training.data_inspection import DataInspection, inspect

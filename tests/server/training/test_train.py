@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import torch
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market import sample

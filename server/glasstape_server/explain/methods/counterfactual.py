@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from glasstape_server.domain.values import Direction, Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.edits import MAX_EDIT, Editor
 from glasstape_server.explain.method import Network
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glasstape_server.domain.values import Floats, Ints
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.explain.method import (
     Attribution,
     BaselineKind,

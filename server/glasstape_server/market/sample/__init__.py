@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from glasstape_server.domain.values import Instrument
+from glasstape_server.domain.bars import Instrument
 from glasstape_server.market.files import FileFormat, read_bars
 
 PATH = Path(__file__).parent / "stocks.csv.gz"

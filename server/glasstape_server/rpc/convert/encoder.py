@@ -10,7 +10,7 @@ from typing import Protocol
 
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain.values import Forecasts
+from glasstape_server.domain.signals import Forecasts
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.explanations import explanation_to
 from glasstape_server.rpc.convert.predictions import ModelTable, prediction_to

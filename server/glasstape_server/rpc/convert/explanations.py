@@ -6,7 +6,8 @@ import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import signals_pb2
 
-from glasstape_server.domain.values import Direction, Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.catalog import baseline_of
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import Quantity, Request, Shape

@@ -5,7 +5,8 @@ import math
 from glasstape.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from glasstape_server.domain.values import SECOND, Bar, Instrument
+from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.times import SECOND
 
 
 def timestamp(microseconds: int) -> Timestamp:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from glasstape.v1 import inference_pb2 as pb
 
-from glasstape_server.domain.values import SECOND
+from glasstape_server.domain.times import SECOND
 from glasstape_server.explain import catalog
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal

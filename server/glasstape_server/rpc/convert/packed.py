@@ -8,7 +8,8 @@ from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
-from glasstape_server.domain.values import Float32s, Forecasts, Ints
+from glasstape_server.domain.arrays import Float32s, Ints
+from glasstape_server.domain.signals import Forecasts
 from glasstape_server.engine.work import Maps
 from glasstape_server.explain.method import Quantity
 from glasstape_server.explain.verdict import MIN_PEAK, MapFacts, judge_fast

@@ -3,7 +3,7 @@
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from glasstape_server.domain.values import Confidence, ModelRef
+from glasstape_server.domain.signals import Confidence, ModelRef
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.signals import confidence_to, ref_to
 from glasstape_server.rpc.status import problem_of

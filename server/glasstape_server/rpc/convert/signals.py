@@ -4,10 +4,10 @@ from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.domain.values import (
+from glasstape_server.domain.bars import DataState
+from glasstape_server.domain.signals import (
     Buy,
     Confidence,
-    DataState,
     Direction,
     Entry,
     Event,

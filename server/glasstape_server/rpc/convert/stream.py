@@ -7,7 +7,7 @@ from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from glasstape_server.domain.values import ModelRef
+from glasstape_server.domain.signals import ModelRef
 from glasstape_server.market.clock import Clock, wall_time
 from glasstape_server.rpc.convert.layout import key, prefixed, varint
 from glasstape_server.rpc.convert.market import bar_to, timestamp

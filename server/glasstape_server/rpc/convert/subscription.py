@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from glasstape.v1 import signals_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
+from glasstape_server.domain.bars import SYMBOL_RULE, is_symbol
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_SYMBOLS, MAX_TOKEN_BYTES
-from glasstape_server.domain.values import SYMBOL_RULE, Kind, is_symbol
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery.messages import Start, Subscription
 from glasstape_server.signals.journal.records import Selection
 

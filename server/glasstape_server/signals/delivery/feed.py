@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery import token as tokens
 from glasstape_server.signals.delivery.burst import PAGE
 from glasstape_server.signals.delivery.latest import LatestSignals

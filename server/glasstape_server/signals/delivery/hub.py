@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from glasstape_server.domain.bars import Bar
 from glasstape_server.domain.errors import GlasstapeError, Unavailable
-from glasstape_server.domain.values import Bar
 from glasstape_server.signals.delivery.burst import Burst
 from glasstape_server.signals.delivery.feed import Feed, FeedLimits, FeedStats
 from glasstape_server.signals.delivery.messages import GoodbyeReason, Subscription

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from glasstape_server.domain.values import Bar
+from glasstape_server.domain.bars import Bar
 from glasstape_server.signals.delivery.burst import Page
 from glasstape_server.signals.journal.records import Bounds, Record, Selection
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from glasstape_server.domain.values import Bar
+from glasstape_server.domain.bars import Bar
 from glasstape_server.signals.delivery.burst import Burst, Page, pages
 from glasstape_server.signals.delivery.feed import Feed
 from glasstape_server.signals.delivery.lanes import Lanes

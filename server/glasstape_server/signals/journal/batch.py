@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from glasstape_server.domain.values import Buy, Event, Float32s, Outcome, Signal
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.signals import Buy, Event, Outcome, Signal
 from glasstape_server.signals.journal.chain import EVENT_ID_BYTES, link
 from glasstape_server.signals.journal.records import Position, Record, SeriesKey
 

@@ -4,7 +4,7 @@ import hashlib
 import struct
 from functools import lru_cache
 
-from glasstape_server.domain.values import Kind, ModelRef
+from glasstape_server.domain.signals import Kind, ModelRef
 from glasstape_server.signals.journal.records import Position, Record
 
 NO_CHAIN = bytes(8)

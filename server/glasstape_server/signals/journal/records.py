@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from glasstape_server.domain.values import Kind, ModelRef
+from glasstape_server.domain.signals import Kind, ModelRef
 
 SeriesKey = tuple[str, str]
 """Symbol and interval."""

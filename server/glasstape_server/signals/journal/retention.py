@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from glasstape_server.domain.values import DAY, Event, ModelRef
+from glasstape_server.domain.signals import Event, ModelRef
+from glasstape_server.domain.times import DAY
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import Journal
 from glasstape_server.signals.journal.records import Bounds

@@ -12,8 +12,9 @@ from threading import Lock
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.signals import Direction, Outcome
 from glasstape_server.domain.statistics import block_sums, interval
-from glasstape_server.domain.values import Direction, Floats, Outcome
 from glasstape_server.signals.performance.track_record import session
 
 SESSIONS = 60

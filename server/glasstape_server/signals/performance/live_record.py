@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from glasstape_server.domain.values import Event, Kind, ModelRef, Outcome
+from glasstape_server.domain.signals import Event, Kind, ModelRef, Outcome
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.records import Selection
 from glasstape_server.signals.performance.calibration import CalibrationWatch

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from glasstape_server.domain.values import Float32s, Forecasts, ModelRef
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.signals import Forecasts, ModelRef
 from glasstape_server.signals.decision import Forecaster
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,10 @@ from enum import IntEnum
 
 import numpy as np
 
+from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.signals import Direction, Event, ModelRef, Outcome
 from glasstape_server.domain.statistics import clustered_wilson, equal_mass_bins
-from glasstape_server.domain.values import DAY, Direction, Event, Floats, ModelRef, Outcome
+from glasstape_server.domain.times import DAY
 
 BANDS = 20
 """Confidence bands, from 0 to 1."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from glasstape_server.domain.values import Direction
+from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.edits import MAX_EDIT, BarEditor, BarRules, FeatureEditor
 from glasstape_server.explain.methods.counterfactual import smallest_flip
 from glasstape_server.features.series import Series

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from glasstape_server.domain.values import Direction
+from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.method import forward_and_gradient
 from glasstape_server.explain.scores import PREDICTED_CLASS_SCORES, Score, ScoreSpec
 from glasstape_server.models.networks.architectures import ARCHITECTURES

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from feeds import QUICK, Stream
 from glasstape_server.domain.errors import Unavailable
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery.messages import (
     Gap,
     Goodbye,

@@ -1,4 +1,4 @@
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery.burst import Burst
 from glasstape_server.signals.delivery.lanes import Lanes
 from glasstape_server.signals.journal.records import Record

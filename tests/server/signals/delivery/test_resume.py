@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from feeds import Feed
 from glasstape_server.domain.errors import InvalidArgument, OutOfRange
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery.messages import (
     Goodbye,
     GoodbyeReason,

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from glasstape_server.domain.values import DAY
+from glasstape_server.domain.times import DAY
 from glasstape_server.signals.journal.retention import Retention
 from journals import A, append
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from glasstape_server.domain.values import DAY, Confidence, Direction, Outcome
+from glasstape_server.domain.signals import Confidence, Direction, Outcome
+from glasstape_server.domain.times import DAY
 from glasstape_server.signals.performance.calibration import SESSIONS, CalibrationWatch, State
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from glasstape_server.domain.values import DAY, Confidence, Direction, Event, ModelRef, Outcome
+from glasstape_server.domain.signals import Confidence, Direction, Event, ModelRef, Outcome
+from glasstape_server.domain.times import DAY
 from glasstape_server.signals.performance.live_record import LiveRecord
 
 REF = ModelRef("m", "1", "d", "f")

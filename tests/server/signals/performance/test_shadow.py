@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from glasstape_server.domain.errors import NotFound
-from glasstape_server.domain.values import Forecasts, ModelRef
+from glasstape_server.domain.signals import Forecasts, ModelRef
 from glasstape_server.signals.performance import shadow as shadow_room
 from glasstape_server.signals.performance.shadow import Shadow
 

@@ -1,7 +1,8 @@
 import math
 
 import pytest
-from glasstape_server.domain.values import DAY, Confidence, Direction, ModelRef, Outcome
+from glasstape_server.domain.signals import Confidence, Direction, ModelRef, Outcome
+from glasstape_server.domain.times import DAY
 from glasstape_server.signals.performance.track_record import Group, Scored, track_record
 
 UP, FLAT, DOWN = Direction.UP, Direction.FLAT, Direction.DOWN

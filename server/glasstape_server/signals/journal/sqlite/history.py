@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glasstape_server.domain.errors import Unavailable
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.journal.chain import NO_CHAIN
 from glasstape_server.signals.journal.records import Bounds, Record, Selection, SeriesKey
 from glasstape_server.signals.journal.sqlite.rows import (

@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.errors import DataLoss
-from glasstape_server.domain.values import Float32s, Kind, ModelRef
+from glasstape_server.domain.signals import Kind, ModelRef
 from glasstape_server.signals.journal.chain import follows
 from glasstape_server.signals.journal.records import Record, SeriesKey
 

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from effort import effort
 from glasstape_server.domain.errors import DataLoss, Unavailable
-from glasstape_server.domain.values import Kind
+from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.journal.records import Selection
 from glasstape_server.signals.journal.sqlite.examine import examine
 from glasstape_server.signals.journal.sqlite.journal import SqliteJournal

@@ -1,13 +1,33 @@
-"""Local days and offsets of IANA time zones. Times are microseconds since 1970, UTC."""
+"""Times and lengths in microseconds, bar intervals, and local days.
+
+Times are whole microseconds since 1970, UTC.
+"""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from glasstape_server.domain.values import SECOND
-
+SECOND = 1_000_000
+"""Microseconds."""
 HOUR = 3600 * SECOND
 """Microseconds."""
+DAY = 86_400 * SECOND
+"""Microseconds."""
+
+INTERVALS: dict[str, int] = {
+    "1m": 60 * SECOND,
+    "3m": 180 * SECOND,
+    "5m": 300 * SECOND,
+    "10m": 600 * SECOND,
+    "15m": 900 * SECOND,
+    "30m": 1800 * SECOND,
+    "1h": 3600 * SECOND,
+    "2h": 7200 * SECOND,
+    "4h": 14400 * SECOND,
+    "1d": DAY,
+    "1w": 7 * DAY,
+}
+"""Length of every supported bar interval, in microseconds."""
 
 
 @lru_cache(maxsize=4096)  # a whole market closes at one time

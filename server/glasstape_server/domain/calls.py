@@ -1,0 +1,41 @@
+"""Calls and callers, whatever the wire."""
+
+import time
+from dataclasses import dataclass
+
+from glasstape_server.domain.errors import DeadlineExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller."""
+
+    id: str
+    name: str
+    scopes: frozenset[str] = frozenset()
+    expires: float = 0.0
+    """Unix time at which its credentials expire; 0: no expiry."""
+
+
+ANONYMOUS = Principal("", "anonymous")
+"""The caller where calls are not authenticated."""
+
+
+@dataclass(slots=True)
+class Call:
+    """Deadline, cancellation and caller of the work at hand."""
+
+    deadline: float | None = None
+    """`time.monotonic()` at which the call ends; None: no deadline."""
+    cancelled: bool = False
+    """Set when the caller cancels; work that has not begun is dropped."""
+    principal: Principal = ANONYMOUS
+
+    def check_open(self) -> None:
+        """Check that the caller still waits.
+
+        Raises:
+            DeadlineExceeded: the call was canceled or its deadline exceeded.
+        """
+        if self.cancelled or (self.deadline is not None and time.monotonic() >= self.deadline):
+            raise DeadlineExceeded("DEADLINE_EXCEEDED", "the call was canceled or its deadline exceeded")
