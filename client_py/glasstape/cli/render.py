@@ -60,7 +60,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
 def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     """A map with three characters a bar, for many beside each other.
 
-    Colours and numbers (tenths) run from minus the map's own peak to plus its own peak, which is printed.
+    Colors and numbers (tenths) run from minus the map's own peak to plus its own peak, which is printed.
     """
     heatmap = explanation.heatmap
     if heatmap is None:

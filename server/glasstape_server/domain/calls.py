@@ -27,7 +27,7 @@ class Call:
 
     deadline: float | None = None
     """`time.monotonic()` at which the call ends; None: no deadline."""
-    cancelled: bool = False
+    canceled: bool = False
     """Set when the caller cancels; work that has not begun is dropped."""
     principal: Principal = ANONYMOUS
 
@@ -37,5 +37,5 @@ class Call:
         Raises:
             DeadlineExceeded: the call was canceled or its deadline exceeded.
         """
-        if self.cancelled or (self.deadline is not None and time.monotonic() >= self.deadline):
+        if self.canceled or (self.deadline is not None and time.monotonic() >= self.deadline):
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "the call was canceled or its deadline exceeded")

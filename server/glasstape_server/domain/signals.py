@@ -99,14 +99,14 @@ class Outcome:
     confidence_sequence: int
     signal_close_time: int
     predicted: Direction
-    realised: Direction
-    realised_return: float
+    realized: Direction
+    realized_return: float
     confidence: Confidence
 
     @property
     def hit(self) -> bool:
         """Whether the predicted class was realized."""
-        return self.predicted == self.realised
+        return self.predicted == self.realized
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Engine:
         try:
             return await future
         except asyncio.CancelledError:
-            call.cancelled = True
+            call.canceled = True
             raise
 
     def submit(self, jobs: Sequence[Job[Tag]]) -> list[tuple[Job[Tag], GlasstapeError]]:
@@ -194,7 +194,7 @@ class Engine:
         return batch
 
     def _is_dropped(self, job: Job[Any]) -> bool:
-        if job.call.cancelled:
+        if job.call.canceled:
             return True
         if job.call.deadline is not None and time.monotonic() >= job.call.deadline:
             error = DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the device was free")
@@ -213,7 +213,7 @@ class Engine:
         except Exception as error:
             log.exception("a batch of %d rows failed", len(rows[0]))
             for job, _, _ in batch:
-                job.call.cancelled = True  # drop its remaining rows
+                job.call.canceled = True  # drop its remaining rows
                 job.callback.failed([job], error)
             return
         seconds = time.monotonic() - started

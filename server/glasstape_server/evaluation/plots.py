@@ -21,12 +21,12 @@ def reliability(evaluation: Evaluation) -> str:
     def draw(axes: Axes) -> None:
         points = [point for candidate in _plotted(evaluation) for point in candidate.reliability]
         if points:
-            low = min(min(p.stated, p.realised) for p in points) - 0.02
-            high = max(max(p.stated, p.realised) for p in points) + 0.02
+            low = min(min(p.stated, p.realized) for p in points) - 0.02
+            high = max(max(p.stated, p.realized) for p in points) + 0.02
             axes.plot([low, high], [low, high], color="gray", linestyle=":", label="perfect")
         for candidate in _plotted(evaluation):
             axes.plot(
-                [p.stated for p in candidate.reliability], [p.realised for p in candidate.reliability], marker="o",
+                [p.stated for p in candidate.reliability], [p.realized for p in candidate.reliability], marker="o",
                 markersize=3, linewidth=1, label=candidate.name,
             )  # fmt: skip
         axes.set_xlabel("confidence of the predicted class")

@@ -177,9 +177,9 @@ def _tensors(network: nn.Module, statistics: Statistics) -> dict[str, Tensor]:
     state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     return {
         **state,
-        "normalisation.mean": statistics.mean,
-        "normalisation.deviation": statistics.deviation,
-        "novelty.centre": statistics.novelty_centre,
+        "normalization.mean": statistics.mean,
+        "normalization.deviation": statistics.deviation,
+        "novelty.center": statistics.novelty_center,
         "novelty.precision": statistics.novelty_precision,
         "novelty.quantiles": statistics.novelty_quantiles,
         "golden.windows": statistics.golden_windows,
@@ -190,9 +190,9 @@ def _tensors(network: nn.Module, statistics: Statistics) -> dict[str, Tensor]:
 
 def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
     return Statistics(
-        mean=tensors["normalisation.mean"],
-        deviation=tensors["normalisation.deviation"],
-        novelty_centre=tensors["novelty.centre"],
+        mean=tensors["normalization.mean"],
+        deviation=tensors["normalization.deviation"],
+        novelty_center=tensors["novelty.center"],
         novelty_precision=tensors["novelty.precision"],
         novelty_quantiles=tensors["novelty.quantiles"],
         golden_windows=tensors["golden.windows"],
@@ -206,9 +206,9 @@ def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]
     cells = steps * width
     return {
         **{f"network.{name}": tuple(t.shape) for name, t in network.state_dict().items()},
-        "normalisation.mean": (width,),
-        "normalisation.deviation": (width,),
-        "novelty.centre": (cells,),
+        "normalization.mean": (width,),
+        "normalization.deviation": (width,),
+        "novelty.center": (cells,),
         "novelty.precision": (cells, cells),
         "novelty.quantiles": (101,),
         "golden.windows": (0, steps, width),

@@ -78,7 +78,7 @@ class Reliability(_Part):
 
     stated: Probability
     """Mean confidence of the bin."""
-    realised: Probability
+    realized: Probability
     """Share of its windows whose predicted class was realized."""
     count: int = Field(ge=0)
 
@@ -86,7 +86,7 @@ class Reliability(_Part):
 class Manifest(_Part):
     """The file manifest.json."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     name: Label
     version: Label
     interval: str

@@ -25,7 +25,7 @@ class Statistics:
     """Mean of each feature over the training windows, (feature,)."""
     deviation: Tensor
     """Standard deviation of each feature, (feature,)."""
-    novelty_centre: Tensor
+    novelty_center: Tensor
     """Mean normalized training window, (time x feature,)."""
     novelty_precision: Tensor
     """Inverse shrunk covariance of normalized windows, (time x feature, time x feature)."""
@@ -93,7 +93,7 @@ class Model:
     def _whitening(self) -> tuple[Float32s, Float32s]:
         """Weight (cell, cell) and offset (cell,) that whiten windows: the Mahalanobis distance is the norm then."""
         s = self.statistics
-        arrays = (s.mean, s.deviation, s.novelty_centre, s.novelty_precision)
+        arrays = (s.mean, s.deviation, s.novelty_center, s.novelty_precision)
         mean, deviation, center, precision = (array.numpy().astype(np.float64) for array in arrays)
         steps = self.window_shape[0]
         root = np.linalg.cholesky(precision)

@@ -116,7 +116,7 @@ class BatchedInference:
 
     def cancel(self, incoming: PendingCall) -> None:
         """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
-        incoming.call.cancelled = True
+        incoming.call.canceled = True
         self._loop.call_soon_threadsafe(self._cancel_task, incoming)
 
     def _explain_responder(self, request: ExplainRequest) -> ExplainResponder:
@@ -151,7 +151,7 @@ class BatchedInference:
     def _start_task(
         self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
-        if not one.call.cancelled:
+        if not one.call.canceled:
             task = self._tasks[one] = self._loop.create_task(self._answer(one, method, request))
             task.add_done_callback(lambda _: self._tasks.pop(one, None))
 

@@ -33,8 +33,8 @@ def resolve(event: Event, columns: Floats) -> Outcome | None:
         confidence_sequence=event.sequence,
         signal_close_time=event.bar_close_time,
         predicted=signal.confidence.direction,
-        realised=Direction(class_index),
-        realised_return=float(log_return),
+        realized=Direction(class_index),
+        realized_return=float(log_return),
         confidence=signal.confidence,
     )
 

@@ -88,7 +88,7 @@ def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[R
         np.bincount(number, values, BINS) / np.maximum(counts, 1) for values in (stated, happened)
     )
     return tuple(
-        Reliability(stated=_rounded(means[i]), realised=_rounded(shares[i]), count=int(counts[i]))
+        Reliability(stated=_rounded(means[i]), realized=_rounded(shares[i]), count=int(counts[i]))
         for i in counts.nonzero()[0]
     )
 
@@ -96,7 +96,7 @@ def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[R
 def calibration_error(points: Sequence[Reliability]) -> float:
     """Return the expected calibration error over bins of equal mass (Naeini et al. 2015)."""
     total = sum(point.count for point in points)
-    return sum(abs(point.stated - point.realised) * point.count for point in points) / total
+    return sum(abs(point.stated - point.realized) * point.count for point in points) / total
 
 
 def expected_calibration_error(stated: Floats, labels: Ints) -> float:

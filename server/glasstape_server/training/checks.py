@@ -109,7 +109,7 @@ def parameter_randomization(scorer: Scorer, architecture: Architecture, windows:
         f"largest correlation of gradient maps with those of {UNTRAINED_NETWORKS} untrained networks:"
         f" {value:.2f}, at most {limit:.2f}"
     )
-    return Check(name="parameter_randomisation", value=value, limit=limit, passed=value <= limit, text=text)
+    return Check(name="parameter_randomization", value=value, limit=limit, passed=value <= limit, text=text)
 
 
 def completeness(scorer: Scorer, windows: Tensor) -> Check:

@@ -164,7 +164,7 @@ class NativeServer:
             self._observer.handled(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
             self._observer.observe_latency(path, [now - came])
         elif what is not None:
-            what.cancelled = True
+            what.canceled = True
             self._loop.call_soon_threadsafe(self._end_stream, number)
 
     def _refused(self, payload: bytes) -> GlasstapeError | None:
@@ -200,7 +200,7 @@ class NativeServer:
         self._front.fail(number, code_of(error).value[0], error.message, trailing_metadata(error))
 
     def _start_stream(self, number: int, payload: bytes, call: Call) -> None:
-        if call.cancelled:
+        if call.canceled:
             self._observer.handled(SIGNALS, "CANCELLED")
             return
         task = self._streams[number] = self._loop.create_task(self._stream(number, payload, call))

@@ -68,7 +68,7 @@ def client(tmp_path_factory):
 def test_a_model_lists_what_it_serves_serves_it_and_refuses_the_rest(client, name):
     model = client.model(name)
     assert list(model.methods) == SERVED[name]
-    assert {check.name for check in model.checks} == {"skill", "parameter_randomisation", "completeness"}
+    assert {check.name for check in model.checks} == {"skill", "parameter_randomization", "completeness"}
     predicted = client.predict(windows=WINDOWS, model=name)
     for method in model.methods:
         for made, expected in zip(

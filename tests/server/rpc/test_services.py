@@ -46,7 +46,7 @@ def test_a_feed_whose_bars_are_old_is_not_healthy_and_says_why(market, channel):
         time.sleep(0.05)
     found = market.client.health(feed)
     assert found == Health(
-        serving=False, reasons=("market data is stale: the last two bars that were due did not come",)
+        serving=False, reasons=("market data is stale: the last two due bars did not arrive",)
     )
     assert _status(channel, feed) == health_pb2.HealthCheckResponse.NOT_SERVING
     assert market.client.health() == Health(serving=True, reasons=found.reasons)  # predictions go on

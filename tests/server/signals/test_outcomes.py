@@ -24,10 +24,10 @@ def test_an_outcome_waits_for_its_bars_and_counts_from_the_entry():
     bars = columns(10, 20, 22, 30)
     assert resolve(event(at=1), bars[:, :2]) is None
     outcome = resolve(event(at=1), bars[:, :3])
-    assert outcome.realised_return == pytest.approx(np.log(22 / 20))
-    assert (outcome.realised, outcome.hit) == (Direction.UP, True)
-    assert resolve(event(at=1, entry=Entry.CURRENT_CLOSE), bars).realised_return == pytest.approx(np.log(2))
-    assert resolve(event(at=1, threshold=0.5), bars).realised is Direction.FLAT
+    assert outcome.realized_return == pytest.approx(np.log(22 / 20))
+    assert (outcome.realized, outcome.hit) == (Direction.UP, True)
+    assert resolve(event(at=1, entry=Entry.CURRENT_CLOSE), bars).realized_return == pytest.approx(np.log(2))
+    assert resolve(event(at=1, threshold=0.5), bars).realized is Direction.FLAT
     assert resolve(event(at=99), bars) is None
 
 
@@ -35,8 +35,8 @@ def test_a_barrier_decides_at_the_first_close_beyond_it():
     bars = columns(10, 10, 10.05, 10.3, 9)
     signal = event(at=1, horizon=3)
     barrier = replace(signal, body=replace(signal.body, label_kind="triple_barrier"))
-    assert resolve(signal, bars).realised is Direction.DOWN
+    assert resolve(signal, bars).realized is Direction.DOWN
     outcome = resolve(barrier, bars)
-    assert outcome.realised is Direction.UP
-    assert outcome.realised_return == pytest.approx(np.log(1.03))
+    assert outcome.realized is Direction.UP
+    assert outcome.realized_return == pytest.approx(np.log(1.03))
     assert resolve(barrier, bars[:, :4]) is None, "the horizon must have passed all the same"

@@ -74,7 +74,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
             compared=compared.compared, disagreed=compared.disagreed, against=ref_to(compared.against)
         ),
         reliability=[
-            reliability_point_to(point.stated, point.realised, point.count) for point in manifest.reliability
+            reliability_point_to(point.stated, point.realized, point.count) for point in manifest.reliability
         ],
     )
     full.MergeFrom(basic_model_to(model, active))

@@ -63,7 +63,7 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
         brier_score=track.brier_score,
         log_loss=track.log_loss,
         reliability=[
-            reliability_point_to(point.stated, point.realised, point.count, point.direction)
+            reliability_point_to(point.stated, point.realized, point.count, point.direction)
             for point in track.reliability
         ],
         left_out=left_out,

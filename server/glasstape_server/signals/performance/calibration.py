@@ -20,7 +20,7 @@ from glasstape_server.signals.performance.track_record import session
 SESSIONS = 60
 """Sessions that a verdict covers."""
 BAND = 0.02
-"""Calibration band: largest |realised share - mean confidence| of a calibrated model."""
+"""Calibration band: largest |realized share - mean confidence| of a calibrated model."""
 LEVEL = 0.99
 BLOCK = 5
 """Sessions per block of the bootstrap."""
@@ -84,7 +84,7 @@ class CalibrationWatch:
                 1,
                 outcome.hit,
                 confidence.winning,
-                outcome.realised is Direction.UP,
+                outcome.realized is Direction.UP,
                 confidence.up,
                 confidence.novelty > NOVEL,
             )

@@ -68,7 +68,7 @@ class Point:
     direction: Direction | None
     """None: of the winning class."""
     stated: float
-    realised: float
+    realized: float
     count: int
 
 
@@ -100,7 +100,7 @@ def track_record(scored: Sequence[Scored], group_by: Sequence[Group] = (), cost:
         for record in _records(members, dict(zip(group_by, key, strict=True)), cost)
     ]
     stated = np.array([[o.down, o.flat, o.up] for o in (item.outcome.confidence for item in scored)])
-    classes = np.array([item.outcome.realised for item in scored], dtype=np.int64)
+    classes = np.array([item.outcome.realized for item in scored], dtype=np.int64)
     if not len(classes):
         return TrackRecord(tuple(records), 0, 0.0, 0.0, ())
     brier = float(((stated - np.eye(3)[classes]) ** 2).sum(axis=1).mean())
@@ -132,8 +132,8 @@ _KEYS: dict[Group, Callable[[Scored], object]] = {
 
 def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -> list[TrackRecordRow]:
     outcomes = [item.outcome for item in members]
-    realised = [outcome.realised for outcome in outcomes]
-    share = {d: realised.count(d) / len(realised) if realised else 0.0 for d in Direction}
+    realized = [outcome.realized for outcome in outcomes]
+    share = {d: realized.count(d) / len(realized) if realized else 0.0 for d in Direction}
     band = int(str(key[Group.CONFIDENCE])) if Group.CONFIDENCE in key else None
     rows = []
     for predicted in (Direction.UP, Direction.DOWN, None):
@@ -169,7 +169,7 @@ def _record(
     by_day = np.bincount(day, [outcome.hit for outcome in calls]).astype(np.int64)
     low, high = clustered_wilson(by_day, np.bincount(day))
     signs = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.FLAT: 0.0}
-    mean = sum(signs[o.predicted] * o.realised_return for o in calls) / max(count, 1)
+    mean = sum(signs[o.predicted] * o.realized_return for o in calls) / max(count, 1)
     # What guessing the same calls at random against these outcomes would hit.
     base = sum(share[o.predicted] for o in calls) / max(count, 1)
     return TrackRecordRow(

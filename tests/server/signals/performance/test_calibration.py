@@ -11,11 +11,11 @@ def outcomes(sessions, *, said=0.5, comes=0.5, novelty=0.5, symbols=40, seed=0, 
     rest = (1 - said) / 2
     for day in range(first + 1, first + sessions + 1):
         for _ in range(symbols):
-            realised = Direction.UP if random.random() < comes else Direction.DOWN
+            realized = Direction.UP if random.random() < comes else Direction.DOWN
             yield (
                 "d",
                 Outcome(
-                    1, day * DAY, Direction.UP, realised, 0.0, Confidence(rest, rest, said, False, novelty)
+                    1, day * DAY, Direction.UP, realized, 0.0, Confidence(rest, rest, said, False, novelty)
                 ),
             )
 

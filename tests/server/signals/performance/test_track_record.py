@@ -8,13 +8,13 @@ from glasstape_server.signals.performance.track_record import Group, Scored, tra
 UP, FLAT, DOWN = Direction.UP, Direction.FLAT, Direction.DOWN
 
 
-def scored(predicted, realised, returned=0.0, *, symbol="A", model="m", day=1, winning=0.6):
+def scored(predicted, realized, returned=0.0, *, symbol="A", model="m", day=1, winning=0.6):
     rest = (1 - winning) / 2
     values = [rest] * 3
     values[predicted] = winning
     ref = ModelRef(model, "1", model * 64, "0" * 64)
     return Scored(
-        symbol, ref, Outcome(1, day * DAY, predicted, realised, returned, Confidence(*values, False, 0.0))
+        symbol, ref, Outcome(1, day * DAY, predicted, realized, returned, Confidence(*values, False, 0.0))
     )
 
 
@@ -77,6 +77,6 @@ def test_the_reliability_says_what_was_stated_and_what_came():
     track = track_record(items)
     winner = [p for p in track.reliability if p.direction is None]
     assert sum(p.count for p in winner) == 10
-    assert sum(p.realised * p.count for p in winner) == pytest.approx(8)
+    assert sum(p.realized * p.count for p in winner) == pytest.approx(8)
     assert {p.direction for p in track.reliability} == {None, *Direction}
     assert track.log_loss == pytest.approx(-(8 * math.log(0.8) + 2 * math.log(0.1)) / 10)
