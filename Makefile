@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test faults check format bench proto docs dist sdk-only
+.PHONY: help demo test faults check format bench proto reference docs dist sdk-only
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ bench: .stamp-install ## run a benchmark: make bench ARGS="burst --symbols 2000"
 
 proto: .stamp-install ## generate the stubs from proto/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py $(ARGS)
+
+reference: .stamp-install ## generate docs/reference: command line, settings and metrics
+	for page in cli metrics settings; do $(BIN)/python docs/tools/$${page}_reference.py || exit 1; done
 
 docs: .stamp-install ## build the SDK reference in build/docs and every picture of docs/
 	$(BIN)/pdoc -o build/docs glasstape

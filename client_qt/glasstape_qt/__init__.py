@@ -1,4 +1,4 @@
-"""The Glasstape desktop: a watch table whose rows take the colour of the buy confidence, and why.
+"""The Glasstape desktop: watch table, buys, alerts, heat maps and track record of a server's signals.
 
-Licensed under GPL-3.0, because PyQt6 is. Uses only the public SDK.
+Licensed under GPL-3.0, because PyQt6 is. Uses the public SDK only.
 """

@@ -1,4 +1,4 @@
-"""The desktop's composition root."""
+"""Composition root of the desktop."""
 
 import gc
 import os
@@ -12,132 +12,149 @@ import platformdirs
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 
-from glasstape_qt.i18n import say
+from glasstape_qt.i18n import tr
 from glasstape_qt.link import Link
-from glasstape_qt.look.appearance import Appearance
-from glasstape_qt.state import preferences as kept
+from glasstape_qt.state import preferences as preferences_file
 from glasstape_qt.state import snapshot
 from glasstape_qt.state.connection import LinkState
-from glasstape_qt.state.desk import Desk
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.views.crash import CrashWatch
-from glasstape_qt.views.window import MainWindow
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.crash_reporter import CrashReporter
+from glasstape_qt.views.main_window import MainWindow
 
-SNAPSHOT_SECONDS = 60
+SNAPSHOT_INTERVAL_S = 60
+GIL_SWITCH_INTERVAL_S = 0.001
+"""Shorter than Python's default of 5 ms, so that the GUI thread gets the GIL sooner."""
 
 
 @dataclass
-class Parts:
-    """What a running desktop is made of."""
+class DesktopComponents:
+    """The parts of a desktop."""
 
     application: QApplication
     preferences: Preferences
-    desk: Desk
+    store: SignalStore
     link: Link
     window: MainWindow
 
 
-def calm() -> None:
-    """Tune the interpreter for a screen: short waits for the GIL, few and small collections."""
-    sys.setswitchinterval(0.001)
+def tune_gc() -> None:
+    """Freeze the objects made so far and make collections rare and short, so that none blocks the GUI."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
 
+def tune_interpreter() -> None:
+    """Tune GIL and garbage collector for a responsive GUI thread."""
+    sys.setswitchinterval(GIL_SWITCH_INTERVAL_S)
+    tune_gc()
+
+
 def assemble(
     preferences: Preferences,
     save: Callable[[], None] = lambda: None,
-    follow: Callable[[Profile], None] | None = None,
-) -> Parts:
-    """Build the desktop; nothing is connected yet."""
+    connect: Callable[[Profile], None] | None = None,
+) -> DesktopComponents:
+    """Create the components, not connected yet.
+
+    Args:
+        preferences: edited in place by the window.
+        save: writes `preferences`; called after each change.
+        connect: connects to a profile; None: without restoring its last rows.
+    """
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
     application.setApplicationName("glasstape")
     appearance = Appearance(application, preferences)
-    desk = Desk()
-    link = Link(desk)
-    window = MainWindow(desk, link, appearance, preferences, save, follow)
-    return Parts(application, preferences, desk, link, window)
+    store = SignalStore()
+    link = Link(store)
+    window = MainWindow(store, link, appearance, preferences, save, connect)
+    return DesktopComponents(application, preferences, store, link, window)
 
 
 def run(profile: Profile | str | None, duration: float | None) -> int:
-    """Open the desktop until it is closed, or for `duration` seconds; returns the exit status.
+    """Open the desktop until its window is closed; return the exit status.
 
     Args:
-        profile: what to follow, for this time; or the name of a kept one; None: the one last used.
-        duration: seconds.
+        profile: profile to connect to, not stored; or the name of a stored one; None: the one used last.
+        duration: seconds after which the window is closed; None: no limit.
     """
-    running = Running()
+    desktop = DesktopApplication()
+    preferences = desktop.components.preferences
     if isinstance(profile, str):
-        names = [known.name for known in running.parts.preferences.profiles]
+        names = [stored.name for stored in preferences.profiles]
         if profile not in names:
             print(
                 f"glasstape desk: --profile: must be one of {', '.join(names)}, is {profile!r}",
                 file=sys.stderr,
             )
             return 1
-        running.parts.preferences.profile = profile
-    return running.run(
-        profile if isinstance(profile, Profile) else running.parts.preferences.current(), duration
-    )
+        preferences.profile = profile
+    return desktop.run(profile if isinstance(profile, Profile) else preferences.current(), duration)
 
 
-class Running:
-    """The desktop with everything that outlives it: settings, the rows of each profile, the crash log."""
+class DesktopApplication:
+    """The desktop with its files: preferences, the last rows of each profile, and the crash log."""
 
     def __init__(self) -> None:
-        self._settings = kept.folder() / "desktop.json"
+        self._preferences_path = preferences_file.folder() / "desktop.json"
         own = os.environ.get("GLASSTAPE_CONFIG")
-        self._state = Path(own or platformdirs.user_state_dir("glasstape", appauthor=False))
-        preferences, self._trouble = kept.load(self._settings)
-        self.parts = assemble(preferences, self._save, self.follow)
+        self._state_folder = Path(own or platformdirs.user_state_dir("glasstape", appauthor=False))
+        preferences, self._preferences_error = preferences_file.load(self._preferences_path)
+        self.components = assemble(preferences, self._save_preferences, self.connect)
 
     def run(self, profile: Profile, duration: float | None) -> int:
-        """Follow a profile until the window is closed; returns the exit status."""
-        crashes, window = CrashWatch(self._state / "crash.log"), self.parts.window
+        """Connect to a profile until the window is closed; return the exit status.
+
+        Args:
+            profile: profile to connect to.
+            duration: seconds after which the window is closed; None: no limit.
+        """
+        crashes, window = CrashReporter(self._state_folder / "crash.log"), self.components.window
         window.show()
-        self.follow(profile)
-        if self._trouble:
-            window.tell(say("settings.damaged", error=self._trouble))
-        calm()
-        keeper = QTimer(window)
-        keeper.timeout.connect(self._keep_rows)
-        keeper.start(1000 * SNAPSHOT_SECONDS)
+        self.connect(profile)
+        if self._preferences_error:
+            window.show_notice(tr("settings.damaged", error=self._preferences_error))
+        tune_interpreter()
+        snapshot_timer = QTimer(window)
+        snapshot_timer.timeout.connect(self.save_rows)
+        snapshot_timer.start(1000 * SNAPSHOT_INTERVAL_S)
         if duration is not None:
             QTimer.singleShot(round(duration * 1000), window.close)
-        window.closed.connect(self.parts.application.quit)
-        # Python sees a signal only when it runs; the drain timer lets it.
+        window.closed.connect(self.components.application.quit)
+        # Python runs signal handlers only between bytecodes; the link's timer lets it.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: window.close())
-        self.parts.application.exec()
-        self._keep_rows()
+        self.components.application.exec()
+        self.save_rows()
         crashes.close()
         return 0
 
-    def follow(self, profile: Profile) -> None:
-        """Leave what is followed, show the last rows of another profile, and connect to it."""
-        desk, window = self.parts.desk, self.parts.window
-        self._keep_rows()
-        desk.forget()
-        _, damage = snapshot.load(snapshot.path_of(self._state, profile), desk)
-        if damage:
-            window.tell(say("snapshot.damaged", error=damage))
-        self.parts.link.open(profile)
+    def connect(self, profile: Profile) -> None:
+        """Disconnect, show the last rows of another profile, and connect to it."""
+        store, window = self.components.store, self.components.window
+        self.save_rows()
+        store.clear()
+        _, error = snapshot.load(snapshot.path_of(self._state_folder, profile), store)
+        if error:
+            window.show_notice(tr("snapshot.damaged", error=error))
+        self.components.link.open(profile)
 
-    def _save(self) -> None:
-        try:
-            kept.save(self._settings, self.parts.preferences)
-        except OSError as error:
-            self.parts.window.tell(say("settings.not_kept", error=error))
-
-    def _keep_rows(self) -> None:
-        """Replays are not kept: they would open as the market of another year. Nor is what was old already."""
-        desk, link = self.parts.desk, self.parts.link
-        fresh = any(not row.old for row in desk.rows.values())
-        if desk.connection.replay or desk.connection.state is LinkState.CONNECTING or not fresh:
+    def save_rows(self) -> None:
+        """Write the rows for the next start, unless they are replayed (of another year) or all old."""
+        store, link = self.components.store, self.components.link
+        has_new = any(not row.old for row in store.rows.values())
+        if store.connection.replay or store.connection.state is LinkState.CONNECTING or not has_new:
             return
         try:
-            snapshot.save(snapshot.path_of(self._state, link.profile), desk)
+            snapshot.save(snapshot.path_of(self._state_folder, link.profile), store)
         except OSError as error:
-            self.parts.window.tell(say("snapshot.not_kept", error=error))
+            self.components.window.show_notice(tr("snapshot.not_saved", error=error))
+
+    def _save_preferences(self) -> None:
+        try:
+            preferences_file.save(self._preferences_path, self.components.preferences)
+        except OSError as error:
+            self.components.window.show_notice(tr("settings.not_saved", error=error))

@@ -1,4 +1,4 @@
-"""`glasstape bench desktop`: does the screen stay responsive while a whole market moves?"""
+"""`glasstape bench desktop`: responsiveness of the desktop's GUI thread under load."""
 
 import argparse
 import multiprocessing
@@ -15,161 +15,165 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from glasstape import ConfidenceEvent
 
-    from glasstape_qt.app import Parts
-    from glasstape_qt.state.desk import Changes
+    from glasstape_qt.app import DesktopComponents
+    from glasstape_qt.state.signal_store import StoreChanges
 
-HELP = "is the desktop's GUI thread ever blocked while events pour in? (offscreen)"
-WATCH_MILLISECONDS = 5
-"""Period of the watchdog; what it is late by is time in which the GUI did nothing for the trader."""
-BATCHES = 20
-"""A second."""
-LAP = 5.0
+HELP = "responsiveness of the desktop's GUI thread under load (offscreen)"
+WATCHDOG_INTERVAL_MS = 5
+"""Period of the watchdog timer; its delay is the time in which the GUI thread was blocked."""
+BATCHES_PER_SECOND = 20
+SESSION_LENGTH = 5.0
 """Seconds of the generated session, which is played in a loop."""
-BLOCKED = 0.050
+BLOCKED_S = 0.050
+"""Delay from which the GUI counts as blocked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
-    parser.add_argument("--symbols", type=int, default=3000, help="rows (default: %(default)s)")
+    """Add the arguments of the command."""
+    parser.add_argument("--symbols", type=int, default=3000, help="number of rows (default: %(default)s)")
     parser.add_argument(
-        "--rate", type=int, default=20_000, help="confidence events a second (default: %(default)s)"
+        "--rate", type=int, default=20_000, help="confidence events per second (default: %(default)s)"
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="to measure (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration (default: %(default)s)")
     parser.add_argument(
         "--warm-up",
         type=float,
         default=4.0,
-        help="seconds before: rows, fonts and colours are made (default: 4)",
+        help="seconds before the measurement: rows, fonts and colors are loaded (default: 4)",
     )
 
 
 def measure(options: argparse.Namespace) -> str:
-    """Run it; returns a Markdown table.
+    """Run the benchmark; return a Markdown table.
 
     Raises:
-        ValueError: an argument breaks a rule.
+        ValueError: an option is out of range.
     """
-    if not 1 <= options.symbols <= 20_000 or options.rate < BATCHES or not 1 <= options.seconds <= 3600:
-        raise ValueError(f"--symbols 1-20000, --rate from {BATCHES} on, --seconds 1-3600")
+    in_range = 1 <= options.symbols <= 20_000 and 1 <= options.seconds <= 3600
+    if not in_range or options.rate < BATCHES_PER_SECOND:
+        raise ValueError(f"--symbols 1-20000, --rate at least {BATCHES_PER_SECOND}, --seconds 1-3600")
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "load.session"
-        _write(path, options.symbols, options.rate)
+        _write_session(path, options.symbols, options.rate)
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         server = context.Process(target=_serve, args=(str(path), theirs))
         server.start()
         try:
-            figures = _follow(ours.recv(), options.seconds, options.warm_up)
+            stats = _run_desktop(ours.recv(), options.seconds, options.warm_up)
         finally:
             ours.send(None)
             server.join()
-    return _table(figures, options)
+    return _table(stats, options)
 
 
 @dataclass
-class Figures:
-    """What was seen, in seconds, counts and MiB."""
+class ResponsivenessStats:
+    """Measurements, in seconds, counts and MiB."""
 
-    late: list[float] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+    """Delay of each watchdog tick."""
     drains: int = 0
     updates: int = 0
     events: int = 0
     seconds: float = 0.0
     memory: list[float] = field(default_factory=list)
+    """Resident memory, once a second."""
     detail: float = 0.0
+    """Time to open and paint a detail."""
     rows: int = 0
 
 
-def _follow(address: str, seconds: float, warm_up: float) -> Figures:
+def _run_desktop(address: str, seconds: float, warm_up: float) -> ResponsivenessStats:
     from PyQt6.QtCore import Qt, QTimer
 
-    from glasstape_qt.app import assemble, calm
-    from glasstape_qt.quiet import quiet
+    from glasstape_qt.app import assemble, tune_interpreter
+    from glasstape_qt.offscreen import suppress_plugin_warnings
     from glasstape_qt.state.preferences import Preferences, Profile
 
-    quiet()
+    suppress_plugin_warnings()
     profile = Profile(name="bench", address=address)
-    parts = assemble(Preferences(profiles=[profile], profile="bench", theme="light", language="en"))
-    parts.window.resize(1920, 1080)
-    parts.window.show()
-    figures, last = Figures(), [0.0]
-    watchdog = QTimer(parts.window)
+    desktop = assemble(Preferences(profiles=[profile], profile="bench", theme="light", language="en"))
+    desktop.window.resize(1920, 1080)
+    desktop.window.show()
+    stats, last_tick = ResponsivenessStats(), [0.0]
+    watchdog = QTimer(desktop.window)
     watchdog.setTimerType(Qt.TimerType.PreciseTimer)
 
     def tick() -> None:
         now = time.perf_counter()
-        if last[0]:
-            figures.late.append(max(0.0, now - last[0] - WATCH_MILLISECONDS / 1000))
-        last[0] = now
+        if last_tick[0]:
+            stats.delays.append(max(0.0, now - last_tick[0] - WATCHDOG_INTERVAL_MS / 1000))
+        last_tick[0] = now
 
     def begin() -> None:
-        figures.late.clear()
-        figures.drains, figures.events, figures.updates = 0, -parts.desk.events, 0
-        parts.link.changed.connect(updated)
-        figures.seconds = -time.perf_counter()
-        parts.link.drained.connect(drained)
+        stats.delays.clear()
+        stats.drains, stats.events, stats.updates = 0, -desktop.store.event_count, 0
+        desktop.link.changed.connect(count_updates)
+        stats.seconds = -time.perf_counter()
+        desktop.link.drained.connect(count_drains)
         memory.start(1000)
 
-    def updated(changes: "Changes") -> None:
-        figures.updates += len(changes.rows)
+    def count_updates(changes: "StoreChanges") -> None:
+        stats.updates += len(changes.rows)
 
-    def drained() -> None:
-        figures.drains += 1
+    def count_drains() -> None:
+        stats.drains += 1
 
     def end() -> None:
-        figures.events += parts.desk.events
-        figures.seconds += time.perf_counter()
-        figures.rows = len(parts.desk.rows)
+        stats.events += desktop.store.event_count
+        stats.seconds += time.perf_counter()
+        stats.rows = len(desktop.store.rows)
         watchdog.stop()
         memory.stop()
-        figures.detail = _open_detail(parts)
-        parts.window.close()
+        stats.detail = _time_detail(desktop)
+        desktop.window.close()
 
-    memory = QTimer(parts.window)
-    memory.timeout.connect(lambda: figures.memory.append(_resident()))
+    memory = QTimer(desktop.window)
+    memory.timeout.connect(lambda: stats.memory.append(_resident_memory()))
     watchdog.timeout.connect(tick)
-    watchdog.start(WATCH_MILLISECONDS)
+    watchdog.start(WATCHDOG_INTERVAL_MS)
     QTimer.singleShot(round(1000 * warm_up), begin)
     QTimer.singleShot(round(1000 * (warm_up + seconds)), end)
-    calm()
-    parts.link.open(profile)
-    parts.application.exec()
-    return figures
+    tune_interpreter()
+    desktop.link.open(profile)
+    desktop.application.exec()
+    return stats
 
 
-def _open_detail(parts: "Parts") -> float:
-    """Seconds from the double-click to a painted detail."""
+def _time_detail(desktop: "DesktopComponents") -> float:
+    """Return the seconds from a double-click to a painted detail."""
     begin = time.perf_counter()
-    view = parts.window.open_detail(parts.window.watch.model.symbols[0])
+    view = desktop.window.open_detail(desktop.window.watch.model.symbols[0])
     if view is not None:
         view.grab()
     return time.perf_counter() - begin
 
 
-def _table(figures: Figures, options: argparse.Namespace) -> str:
-    late = sorted(figures.late)
-    blocked = [value for value in late if value > BLOCKED]
-    third = max(1, len(figures.memory) // 3)
-    early, end = figures.memory[:third], figures.memory[-third:]
+def _table(stats: ResponsivenessStats, options: argparse.Namespace) -> str:
+    delays = sorted(stats.delays)
+    blocked = [value for value in delays if value > BLOCKED_S]
+    third = max(1, len(stats.memory) // 3)
+    early, late = stats.memory[:third], stats.memory[-third:]
     rows = [
-        ("events taken a second", f"{figures.events / figures.seconds:,.0f} (asked for: {options.rate:,})"),
-        ("rows", f"{figures.rows:,}"),
-        ("rows brought up to date a second", f"{figures.updates / figures.seconds:,.0f}"),
-        ("drains a second", f"{figures.drains / figures.seconds:.1f}"),
-        ("GUI late, median", f"{1000 * late[len(late) // 2]:.1f} ms"),
-        ("GUI late, 99 %", f"{1000 * late[int(len(late) * 0.99)]:.1f} ms"),
-        ("GUI late, longest", f"{1000 * late[-1]:.1f} ms"),
-        (f"times late by more than {1000 * BLOCKED:.0f} ms", f"{len(blocked)} of {len(late):,}"),
-        ("memory, first and last third", f"{sum(early) / third:.0f} and {sum(end) / len(end):.0f} MiB"),
-        ("a detail opens in", f"{1000 * figures.detail:.0f} ms"),
+        ("events received per second", f"{stats.events / stats.seconds:,.0f} (target: {options.rate:,})"),
+        ("rows", f"{stats.rows:,}"),
+        ("row updates per second", f"{stats.updates / stats.seconds:,.0f}"),
+        ("drains per second", f"{stats.drains / stats.seconds:.1f}"),
+        ("GUI blocked, median", f"{1000 * delays[len(delays) // 2]:.1f} ms"),
+        ("GUI blocked, p99", f"{1000 * delays[int(len(delays) * 0.99)]:.1f} ms"),
+        ("GUI blocked, longest", f"{1000 * delays[-1]:.1f} ms"),
+        (f"GUI blocked for more than {1000 * BLOCKED_S:.0f} ms", f"{len(blocked)} of {len(delays):,}"),
+        ("memory, first and last third", f"{sum(early) / third:.0f} and {sum(late) / len(late):.0f} MiB"),
+        ("time to open a detail", f"{1000 * stats.detail:.0f} ms"),
     ]
     lines = "\n".join(f"| {name} | {value} |" for name, value in rows)
-    return f"| {options.symbols:,} symbols, {figures.seconds:.0f} s | |\n|---|---|\n{lines}"
+    return f"| {options.symbols:,} symbols, {stats.seconds:.0f} s | |\n|---|---|\n{lines}"
 
 
-def _resident() -> float:
-    """MiB now; where the system does not say, the most there has been."""
+def _resident_memory() -> float:
+    """Return the resident memory in MiB; without /proc, its maximum so far."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -189,7 +193,7 @@ def _serve(path: str, pipe: Any) -> None:
         pipe.recv()
 
 
-def _write(path: Path, symbols: int, rate: int) -> None:
+def _write_session(path: Path, symbols: int, rate: int) -> None:
     from glasstape.session import write_session
     from glasstape.testing import MODEL
 
@@ -205,18 +209,18 @@ def _batches(symbols: int, rate: int) -> Iterator[tuple[float, list["ConfidenceE
         for number in range(symbols)
     ]
     start, sequence = datetime(2026, 1, 5, 14, 30, tzinfo=UTC), 0
-    for number in range(int(LAP * BATCHES)):
+    for number in range(int(SESSION_LENGTH * BATCHES_PER_SECOND)):
         events = []
-        for _ in range(rate // BATCHES):
+        for _ in range(rate // BATCHES_PER_SECOND):
             template = templates[sequence % symbols]
-            said = confidences[(sequence * 7 + number) % len(confidences)]
+            confidence = confidences[(sequence * 7 + number) % len(confidences)]
             sequence += 1
             events.append(
                 replace(
                     template,
                     sequence=sequence,
-                    publish_time=start + timedelta(seconds=number / BATCHES),
-                    signal=replace(template.signal, confidence=said),
+                    publish_time=start + timedelta(seconds=number / BATCHES_PER_SECOND),
+                    signal=replace(template.signal, probabilities=confidence),
                 )
             )
-        yield number / BATCHES, events
+        yield number / BATCHES_PER_SECOND, events

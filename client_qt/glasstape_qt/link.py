@@ -1,4 +1,7 @@
-"""The one file that joins Qt and the SDK: a reader thread, threads that ask, and a timer that drains."""
+"""The connection to the server: reader thread, worker threads for requests, and a timer that drains.
+
+The only module that joins Qt and the SDK's client.
+"""
 
 import sys
 import threading
@@ -13,72 +16,74 @@ from glasstape import Client, GlasstapeError, SignalStream, Tls
 from glasstape.session import Recorder, SessionServer
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 
-from glasstape_qt import secrets
-from glasstape_qt.askers import Askers
-from glasstape_qt.state.connection import LinkState, Trouble
-from glasstape_qt.state.desk import Changes, Desk
-from glasstape_qt.state.inbox import Delivery, Inbox
+from glasstape_qt import token_store
+from glasstape_qt.state.connection import DisconnectReason, LinkState
+from glasstape_qt.state.inbox import Inbox, InboxBatch
 from glasstape_qt.state.preferences import DEMO, Profile
+from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.worker_pool import WorkerPool
 
 T = TypeVar("T")
-DRAIN_MILLISECONDS = 30
-PAST_BUYS = 300
-"""Buys and outcomes of the journal that the feed list begins with."""
-ASK_AGAIN_SECONDS = 5.0
-"""Between two tries to learn what the server is."""
+DRAIN_INTERVAL_MS = 30
+HISTORY_EVENTS = 600
+"""Newest buys and outcomes of the journal that the list of buys starts with."""
+DESCRIBE_RETRY_S = 5.0
+"""Seconds between two requests for the server's models and instruments."""
 DEMO_SESSION = Path(str(files("glasstape_qt") / "resources/demo.session.gz"))
-FAILURE = (GlasstapeError, OSError, ValueError)
+EXPECTED_ERRORS = (GlasstapeError, OSError, ValueError)
 
 
 class Link(QObject):
-    """Follows one profile's feed into a `Desk`. The desk is changed on the GUI thread alone."""
+    """Streams one profile's signals into a `SignalStore`, which it changes on the GUI thread only."""
 
     changed = pyqtSignal(object)
-    """`Changes` of a delivery."""
+    """`StoreChanges` of an update."""
     drained = pyqtSignal()
-    """The timer has run, whether or not anything had come."""
-    troubled = pyqtSignal(str, object)
-    """Something beside the feed failed: what (a key of the language tables), and the error."""
-    recorded = pyqtSignal()
-    """A recording has begun or ended."""
+    """The timer has run, whether or not anything had arrived."""
+    failed = pyqtSignal(str, object)
+    """Something besides the stream failed: a key of the language files, and the error."""
+    recording_changed = pyqtSignal()
+    """A recording has started or ended."""
 
-    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+    def __init__(self, store: SignalStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.desk = desk
+        self.store = store
         self.profile = Profile(name="-")
-        """What is followed."""
+        """The profile in use."""
         self.address = ""
+        """host:port of the server; of the local one that plays a session."""
         self.session: SessionServer | None = None
-        """The recording that is played, if it is one."""
+        """Server of the recorded session, if the profile is one."""
         self._inbox = Inbox()
         self._client: Client | None = None
         self._stream: SignalStream | None = None
         self._reader: threading.Thread | None = None
         self._recorder: Recorder | None = None
-        self._born: deque[Recorder] = deque()
-        """Recorders that were begun on a thread and are not known here yet."""
-        self._askers = Askers()
-        self._done: deque[Callable[[], Any]] = deque()
-        self._history = 0
+        self._started_recorders: deque[Recorder] = deque()
+        """Recorders that a worker started and the GUI thread has not taken over yet."""
+        self._workers = WorkerPool()
+        self._callbacks: deque[Callable[[], Any]] = deque()
+        """To run on the GUI thread at the next drain."""
+        self._history_version = 0
         self._described_at: float | None = None
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.drain)
 
     def open(self, profile: Profile) -> None:
-        """Follow a profile from now on; trouble is told through the desk's connection."""
+        """Connect to a profile; errors are reported by the store's connection."""
         self.close()
         self.profile, self._described_at = profile, None
         try:
             self._connect(profile)
-        except FAILURE as error:
+        except EXPECTED_ERRORS as error:
             key = "link.session" if profile.session else "link.settings"
-            self.desk.connection.end(Trouble(key, {"error": str(error)}))
-        self._timer.start(DRAIN_MILLISECONDS)
-        self.changed.emit(Changes(rows=set(self.desk.rows), reset=True, buys=True))
+            self.store.connection.end(DisconnectReason(key, {"error": str(error)}))
+        self._timer.start(DRAIN_INTERVAL_MS)
+        self.changed.emit(StoreChanges(rows=set(self.store.rows), reset=True, buys=True))
 
     def close(self) -> None:
-        """End the stream, join every thread."""
+        """End the stream and join every thread."""
         self._timer.stop()
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
@@ -89,107 +94,118 @@ class Link(QObject):
             self._client.close()
         if self._reader is not None:
             self._reader.join()
-        self._askers.stop()
+        self._workers.stop()
         if self.session is not None:
             self.session.close()
-        while self._born:
-            self._born.popleft().close()
+        while self._started_recorders:
+            self._started_recorders.popleft().close()
         self._stream = self._client = self._reader = self.session = None
-        self._askers, self._inbox = Askers(), Inbox()
-        self._done.clear()
+        self._workers, self._inbox = WorkerPool(), Inbox()
+        self._callbacks.clear()
 
-    def ask(
+    def request(
         self,
         key: str,
-        question: Callable[[Client], T],
-        then: Callable[[T], None],
-        otherwise: Callable[[Exception], None] | None = None,
+        call: Callable[[Client], T],
+        on_result: Callable[[T], None],
+        on_error: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Ask the server without waiting; `then` runs on the GUI thread, unless history was lost meanwhile.
+        """Call the server on a worker thread; without a connection, do nothing.
 
-        A question with the key of one that still waits takes its place.
+        The callbacks run on the GUI thread, unless the server has started a new history meanwhile.
+
+        Args:
+            key: a newer request replaces a pending one with the same key.
+            call: runs on a worker thread.
+            on_result: receives what `call` returned.
+            on_error: receives the exception that `call` raised.
         """
-        client, history = self._client, self._history
+        client, version = self._client, self._history_version
         if client is None:
             return
 
-        def answered(deed: Callable[[Any], None], value: Any) -> None:
-            if history == self._history:
-                deed(value)
+        def deliver(callback: Callable[[Any], None], value: Any) -> None:
+            if version == self._history_version:
+                callback(value)
 
-        def work() -> None:
+        def job() -> None:
             try:
-                answer = question(client)
+                result = call(client)
             except Exception as error:
-                if not isinstance(error, FAILURE):
-                    self._broke(error)
-                if otherwise is not None:
-                    self._done.append(lambda error=error: answered(otherwise, error))  # type: ignore[misc]
+                if not isinstance(error, EXPECTED_ERRORS):
+                    _report(error)
+                if on_error is not None:
+                    self._callbacks.append(lambda error=error: deliver(on_error, error))  # type: ignore[misc]
                 return
-            self._done.append(lambda: answered(then, answer))
+            self._callbacks.append(lambda: deliver(on_result, result))
 
-        self._askers.put(key, work)
+        self._workers.submit(key, job)
 
     def drain(self) -> None:
-        """Take everything that has come since the last time, then tell once."""
-        while self._done:
-            self._done.popleft()()
-        delivery, connection = self._inbox.take(), self.desk.connection
-        if delivery is not None or self.desk.behind:
-            delivery = delivery or Delivery()
-            if delivery.reset:
-                self._history += 1
+        """Run pending callbacks, apply what arrived to the store, and emit `changed` once."""
+        while self._callbacks:
+            self._callbacks.popleft()()
+        batch, connection = self._inbox.take(), self.store.connection
+        if batch is not None or self.store.has_backlog:
+            batch = batch or InboxBatch()
+            if batch.reset:
+                self._history_version += 1
                 self._described_at = None
-            self.changed.emit(self.desk.take(delivery))
-        elif connection.tick():
-            self.changed.emit(Changes())
+            self.changed.emit(self.store.apply(batch))
+        elif connection.check_silence():
+            self.changed.emit(StoreChanges())
         if connection.state is LinkState.ENDED and self._stream is not None:
             self._stream.close()
         if connection.state is LinkState.CONNECTED:
-            self._describe()
+            self._request_descriptions()
         if self._recorder is not None and self._recorder.error is not None:
             self.stop_recording()
         self.drained.emit()
 
-    def record(self, path: Path) -> None:
-        """Write the feed into a session file, on a connection of its own. Trouble is told by `troubled`."""
+    def start_recording(self, path: Path) -> None:
+        """Record the stream to a session file, over a connection of its own; errors are emitted by `failed`."""
         self.stop_recording()
-        profile, address, done = self.profile, self.address, self._done
+        profile, address, callbacks = self.profile, self.address, self._callbacks
 
-        def begin() -> None:
+        def start() -> None:
             try:
                 recorder = Recorder(address, path, tls=_tls(profile), token=_token(profile))
-            except FAILURE as error:
-                done.append(lambda error=error: self.troubled.emit("record.failed", error))  # type: ignore[misc]
+            except EXPECTED_ERRORS as error:
+                callbacks.append(lambda error=error: self.failed.emit("record.failed", error))  # type: ignore[misc]
                 return
-            self._born.append(recorder)
-            done.append(self._begun)
+            self._started_recorders.append(recorder)
+            callbacks.append(self._recording_started)
 
-        self._askers.put("record", begin)
+        self._workers.submit("record", start)
 
     def stop_recording(self) -> None:
-        """End the recording, and tell what went wrong in it."""
+        """End the recording; an error of it is emitted by `failed`."""
         recorder, self._recorder = self._recorder, None
         if recorder is None:
             return
         recorder.close()
         if recorder.error is not None:
-            self.troubled.emit("record.failed", recorder.error)
-        self.recorded.emit()
+            self.failed.emit("record.failed", recorder.error)
+        self.recording_changed.emit()
 
     def change_speed(self, factor: float) -> None:
-        """Play a recorded session faster or slower, 0.01-100 ×; a server's market keeps its own pace."""
+        """Multiply the playback speed of a recorded session, within 0.01-100; no effect on a server."""
         if self.session is not None:
             self.session.speed = min(100.0, max(0.01, self.session.speed * factor))
 
     @property
     def recording(self) -> bool:
-        """Whether a session is being written."""
+        """Whether a session is being recorded."""
         return self._recorder is not None
 
-    def _begun(self) -> None:
-        self._recorder = self._born.popleft()
-        self.recorded.emit()
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recorder of the running recording."""
+        return self._recorder
+
+    def _recording_started(self) -> None:
+        self._recorder = self._started_recorders.popleft()
+        self.recording_changed.emit()
 
     def _connect(self, profile: Profile) -> None:
         self.address = profile.address
@@ -205,59 +221,57 @@ class Link(QObject):
         self._reader.start()
 
     def _read(self, stream: SignalStream) -> None:
-        """On the reader thread: nothing but putting into the inbox."""
-        inbox, done = self._inbox, self._done
+        """Put every message into the inbox (reader thread)."""
+        inbox, callbacks = self._inbox, self._callbacks
         try:
             for message in stream.messages():
                 inbox.put(message)
         except Exception as error:
-            if not isinstance(error, FAILURE):
-                self._broke(error)
+            if not isinstance(error, EXPECTED_ERRORS):
+                _report(error)
             known = error if isinstance(error, GlasstapeError) else GlasstapeError(str(error) or repr(error))
-            done.append(lambda: self.changed.emit(self.desk.fail(known)))
+            callbacks.append(lambda: self.changed.emit(self.store.fail(known)))
 
-    def _broke(self, error: Exception) -> None:
-        """A mistake of ours, in a thread: the crash watch shows it, and everything else goes on."""
-        sys.excepthook(type(error), error, error.__traceback__)
-
-    def _describe(self) -> None:
-        """Ask what the server is, once; again for models not yet known, or a while after a failure."""
+    def _request_descriptions(self) -> None:
+        """Request models and instruments once, and again for models that are not described."""
         first = self._described_at is None
-        now = self.desk.now()
-        wanted = first or bool(self.desk.unknown_models)
-        if not wanted or (self._described_at is not None and now - self._described_at < ASK_AGAIN_SECONDS):
+        now = self.store.now()
+        needed = first or bool(self.store.unknown_models)
+        if not needed or (self._described_at is not None and now - self._described_at < DESCRIBE_RETRY_S):
             return
         self._described_at = now
-
-        def describe(client: Client) -> tuple[Any, Any]:
-            return client.models(), client.instruments()
-
-        def described(answer: tuple[Any, Any]) -> None:
-            self.changed.emit(self.desk.describe(*answer))
-
-        self.ask("describe", describe, described, self._not_described)
+        self.request(
+            "describe",
+            lambda client: (client.models(), client.instruments()),
+            lambda result: self.changed.emit(self.store.describe(*result)),
+            self._description_failed,
+        )
         if first:
-            self.ask("recall", _past_buys, self._recalled, self._not_recalled)
+            self.request(
+                "history",
+                _past_buys,
+                lambda events: self.changed.emit(self.store.add_history(events)),
+                lambda error: self.failed.emit("link.history_failed", error),
+            )
 
-    def _not_described(self, error: Exception) -> None:
-        if self.desk.active is not None:
-            self.desk.unknown_models.add(self.desk.active)  # so that it is asked again after a while
-        self.troubled.emit("link.not_described", error)
+    def _description_failed(self, error: Exception) -> None:
+        if self.store.active_model is not None:
+            self.store.unknown_models.add(self.store.active_model)  # so that it is retried
+        self.failed.emit("link.description_failed", error)
 
-    def _recalled(self, events: list[Any]) -> None:
-        self.changed.emit(self.desk.recall(events))
 
-    def _not_recalled(self, error: Exception) -> None:
-        self.troubled.emit("link.not_recalled", error)
+def _report(error: Exception) -> None:
+    """Pass an unexpected error of a thread to the crash reporter; the thread continues."""
+    sys.excepthook(type(error), error, error.__traceback__)
 
 
 def _past_buys(client: Client) -> list[Any]:
     events = client.history(kinds=["buy", "outcome"], descending=True)
-    return list(islice(events, 2 * PAST_BUYS))[::-1]
+    return list(islice(events, HISTORY_EVENTS))[::-1]
 
 
 def session_path(profile: Profile) -> Path:
-    """The file of a profile's session; the bundled one is named `demo`."""
+    """Return the session file of a profile; `demo` is the bundled one."""
     return DEMO_SESSION if profile.session == DEMO else Path(profile.session).expanduser()
 
 
@@ -271,7 +285,7 @@ def _tls(profile: Profile) -> Tls | None:
 def _token(profile: Profile) -> str | None:
     if not profile.token:
         return None
-    token = secrets.read(profile.name)
+    token = token_store.read_token(profile.name)
     if token is None:
-        raise ValueError(f"the key ring has no token of {profile.name!r}")
+        raise ValueError(f"the keyring has no token of {profile.name!r}")
     return token

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from desktop_pictures import to_pillow
-from glasstape_qt.app import Parts, assemble
-from glasstape_qt.quiet import quiet
+from glasstape_qt.app import DesktopComponents, assemble
+from glasstape_qt.offscreen import suppress_plugin_warnings
 from glasstape_qt.state.preferences import DEMO, Preferences, Profile
 from PIL import Image
 from PyQt6.QtCore import QPoint, Qt, QTimer
@@ -28,7 +28,7 @@ QUALITY = 55
 class Camera:
     """Grabs frames of the window and plays a script of user actions."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: DesktopComponents) -> None:
         self._parts = parts
         self.frames: list[Image.Image] = []
         self._click: tuple[QPoint, int] | None = None
@@ -53,8 +53,8 @@ class Camera:
         viewport = table.viewport()
         if not model.symbols or viewport is None:
             return
-        rows = [self._parts.desk.rows[symbol] for symbol in model.symbols]
-        best = max(range(len(rows)), key=lambda number: rows[number].event.signal.confidence.up)
+        rows = [self._parts.store.rows[symbol] for symbol in model.symbols]
+        best = max(range(len(rows)), key=lambda number: rows[number].event.signal.probabilities.up)
         point = table.visualRect(model.index(best, 1)).center()
         mouse: Any = QTest
         mouse.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point)
@@ -90,7 +90,7 @@ def film(path: Path, seconds: float = 16.0) -> int:
     if not path.parent.is_dir():
         print(f"FILE: there is no folder {path.parent}", file=sys.stderr)
         return 1
-    quiet()
+    suppress_plugin_warnings()
     profile = Profile(name=DEMO, session=DEMO, speed=SPEED)
     parts = assemble(Preferences(language="en", theme="light", profiles=[profile], profile=DEMO))
     parts.window.resize(WIDTH, HEIGHT)

@@ -11,10 +11,10 @@ from io import BytesIO
 from pathlib import Path
 
 from glasstape import calendars
-from glasstape_qt.alone import Stage, stage
-from glasstape_qt.quiet import quiet
+from glasstape_qt.offscreen import suppress_plugin_warnings
+from glasstape_qt.preview import PreviewContext, load_preview
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.views.window import MainWindow
+from glasstape_qt.views.main_window import MainWindow
 from PIL import Image
 from PyQt6.QtCore import QBuffer, QIODevice
 from PyQt6.QtGui import QImage
@@ -46,9 +46,9 @@ def _window(theme: str, language: str, side: str) -> QImage:
             "profile": "demo",
         }
     )
-    made = stage(chosen, until=MOMENT)
-    calendars.load(*{row.instrument.exchange for row in made.desk.rows.values()})
-    window = MainWindow(made.desk, made.link, made.appearance, chosen)
+    made = load_preview(chosen, until=MOMENT)
+    calendars.load(*{row.instrument.exchange for row in made.store.rows.values()})
+    window = MainWindow(made.store, made.link, made.appearance, chosen)
     window.resize(WIDTH, HEIGHT)
     window.show()
     window.tick()
@@ -62,7 +62,7 @@ def _window(theme: str, language: str, side: str) -> QImage:
     return picture
 
 
-def _open(window: MainWindow, made: Stage, side: str) -> None:
+def _open(window: MainWindow, made: PreviewContext, side: str) -> None:
     view = window.open_detail(SYMBOL)
     if view is not None and side == "compare":
         view.compare()
@@ -75,7 +75,7 @@ def _open(window: MainWindow, made: Stage, side: str) -> None:
 
 def main(folder: Path) -> int:
     """Write every picture; returns the exit status."""
-    quiet()
+    suppress_plugin_warnings()
     folder.mkdir(parents=True, exist_ok=True)
     scale = os.environ.get("QT_SCALE_FACTOR", "1")
     QApplication.setCursorFlashTime(0)

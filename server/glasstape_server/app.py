@@ -1,4 +1,4 @@
-"""The composition root: what the server is made of, in the order in which it comes to life."""
+"""The composition root: builds the server's parts, starts them in order and stops them."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,6 @@ from glasstape_server.operations.call_metrics import CallMetrics
 from glasstape_server.operations.components import Components
 from glasstape_server.operations.engine_metrics import EngineMetrics
 from glasstape_server.operations.health_monitor import HealthMonitor
-from glasstape_server.operations.server_collector import ServerCollector
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.convert.info import server_info_to
 from glasstape_server.rpc.convert.models import LiveFigures
@@ -75,12 +74,12 @@ class App:
         check_address(settings)
         self.settings = settings
         self._end = contextlib.ExitStack()
-        """What is closed last."""
+        """Closed last, in reverse order."""
         self._recording = load_recording(settings)
         folder = settings.data_dir / ("replay" if self._recording else "live")
         self._lock = lock_data_folder(settings.data_dir, folder)
         if self._recording is not None:
-            shutil.rmtree(folder, ignore_errors=True)  # a replay is a history of its own, begun anew
+            shutil.rmtree(folder, ignore_errors=True)  # a replay always starts with an empty history
         with release_on_failure(self._lock):
             folder.mkdir(parents=True, exist_ok=True)
             self.access, self.audit = build_access(settings)
@@ -147,7 +146,7 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
-        """Bring everything up; returns the port once health says SERVING.
+        """Start all parts; returns the port once health reports SERVING.
 
         Raises:
             StartError: the port is taken, or no model may serve.
@@ -172,19 +171,12 @@ class App:
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
         if self._recording is not None:
-            settings = self.settings
-            self._spawn(
-                replay.play(
-                    self._recording,
-                    self.ingest,
-                    step=settings.replay_step,
-                    speed=settings.replay_speed,
-                )
-            )
+            step, speed = self.settings.replay_step, self.settings.replay_speed
+            self._spawn(replay.play(self._recording, self.ingest, step=step, speed=speed))
         return self.server.port
 
     async def stop(self) -> None:
-        """Drain: NOT_SERVING, no new bars, what is pending is signalled, goodbye to all, end."""
+        """Drain: report NOT_SERVING, refuse bars, publish pending signals, end the streams, close."""
         end = asyncio.get_running_loop().time() + self.settings.drain_seconds
 
         def left() -> float:
@@ -197,7 +189,7 @@ class App:
             await self.server.set_not_serving()
         await self.pipeline.stop(left())
         await self.hub.drain(left())
-        self._ready.set()  # streams that wait for a model are told that none comes
+        self._ready.set()  # ends the streams that wait for a model
         if hasattr(self, "server"):
             await self.server.stop(left())
         await self.ingest.close()
@@ -255,7 +247,7 @@ class App:
             raise StartError(f"wire: {error}") from None
 
     def _count(self, burst: Signaled) -> None:
-        """Keep the live figures of a burst that was published."""
+        """Add a published burst to the live record and the shadow's queue."""
         self.record.add(burst.outcomes)
         if burst.forecasts is not None and self.settings.shadow:
             self.shadow.offer(burst.forecaster, burst.forecasts, burst.windows)
@@ -266,19 +258,19 @@ class App:
         return PinnedForecaster(self.repository.get(self.settings.shadow), self.engine)
 
     def _restart_device(self) -> None:
-        """On the engine's thread: what waits for it goes on waiting, and new callers are told by health."""
-        self._say_device_failed(True)
+        """Called on the engine's thread: queued calls wait, and health reports the failure."""
+        self._set_device_failed(True)
         self.device.restart(self.repository.models())
-        self._say_device_failed(False)
+        self._set_device_failed(False)
 
-    def _say_device_failed(self, failed: bool) -> None:
+    def _set_device_failed(self, failed: bool) -> None:
         self._device_failed = failed
         asyncio.run_coroutine_threadsafe(self.health_monitor.check(), self._loop)
 
     def _serve_metrics(self) -> None:
         if self.settings.metrics_port is None:
             return
-        self.registry.register(ServerCollector(self._components, self._loop))
+        metrics.add_components(self.registry, self._components, self._loop)
         self.metrics_port, stop = serve_metrics(self.settings, self.registry)
         self._end.callback(stop)
 
@@ -287,10 +279,10 @@ class App:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        task.add_done_callback(_tell_failure)
+        task.add_done_callback(_log_failure)
         self._tasks.append(task)
 
 
-def _tell_failure(task: "asyncio.Task[None]") -> None:
+def _log_failure(task: "asyncio.Task[None]") -> None:
     if not task.cancelled() and task.exception() is not None:
         log.error("%s ended", task.get_coro(), exc_info=task.exception())

@@ -1,12 +1,13 @@
-"""What every test of the desktop needs: a look, a folder of its own, and nothing left behind."""
+"""Fixtures of every test of the desktop: appearance, a folder of its own, and a check for leftovers."""
 
 import sys
 import threading
 import time
 
+import keyring.backend
 import pytest
-from glasstape_qt.look.appearance import Appearance
 from glasstape_qt.state.preferences import Preferences
+from glasstape_qt.theme.appearance import Appearance
 from PyQt6 import sip
 from PyQt6.QtCore import QCoreApplication, QEvent, QTimer
 from PyQt6.QtWidgets import QApplication
@@ -20,21 +21,22 @@ def own_folder(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_calendar_thread(monkeypatch):
-    """Calendars are read in seconds, on a thread that outlives a test and switches warnings off meanwhile."""
+    """Loading a calendar takes seconds, on a thread that outlives a test and turns warnings off meanwhile."""
     monkeypatch.setattr("glasstape.calendars.load_in_background", lambda exchange: None)
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind(monkeypatch):
-    """A test fails that leaves a thread of ours or a running timer."""
+    """Fail a test that leaves a thread of the desktop or a running timer behind."""
     started = []
     start = QTimer.start
 
-    def remembered(timer, *arguments):
+    def recorded_start(timer, *arguments):
         started.append(timer)
         start(timer, *arguments)
 
-    monkeypatch.setattr(QTimer, "start", remembered)
+    # Qt has no public list of timers.
+    monkeypatch.setattr(QTimer, "start", recorded_start)
     hooks = sys.excepthook, threading.excepthook
     yield
     assert (sys.excepthook, threading.excepthook) == hooks
@@ -44,12 +46,12 @@ def nothing_left_behind(monkeypatch):
     running = [timer for timer in started if not sip.isdeleted(timer) and timer.isActive()]
     assert not running, [timer.parent() for timer in running]
     end = time.monotonic() + 2.0
-    while ours() and time.monotonic() < end:
-        time.sleep(0.01)  # a thread that was told to end needs a moment to do so
-    assert not ours()
+    while desktop_threads() and time.monotonic() < end:
+        time.sleep(0.01)  # a stopped thread needs a moment to end
+    assert not desktop_threads()
 
 
-def ours():
+def desktop_threads():
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("glasstape")]
 
 
@@ -60,6 +62,33 @@ def preferences():
 
 @pytest.fixture
 def appearance(qapp, preferences):
-    made = Appearance(qapp, preferences)
-    yield made
-    made.apply(Preferences(language="en", theme="light"))
+    appearance = Appearance(qapp, preferences)
+    yield appearance
+    appearance.apply(Preferences(language="en", theme="light"))
+
+
+class MemoryKeyring(keyring.backend.KeyringBackend):
+    """A keyring that forgets everything with its test."""
+
+    priority = 1
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = {}
+
+    def get_password(self, service, username):
+        return self.tokens.get(username)
+
+    def set_password(self, service, username, password):
+        self.tokens[username] = password
+
+    def delete_password(self, service, username):
+        del self.tokens[username]
+
+
+@pytest.fixture
+def memory_keyring():
+    previous, memory = keyring.get_keyring(), MemoryKeyring()
+    keyring.set_keyring(memory)
+    yield memory
+    keyring.set_keyring(previous)

@@ -1,84 +1,58 @@
-"""`glasstape desk` as a process: it opens, follows, keeps, and ends with 0."""
-
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+"""Rows of each profile are saved and restored."""
 
 import pytest
-from glasstape.testing import FakeServer, make_confidence_event
+from glasstape_qt.app import DesktopApplication
+from glasstape_qt.state import snapshot
+from glasstape_qt.state.preferences import Preferences, Profile, save
+from glasstape_qt.state.signal_store import SignalStore
+from stores import UP, apply, batch, confidence, opened
+
+A, B = Profile(name="a", address="127.0.0.1:1"), Profile(name="b", address="127.0.0.1:2")
 
 
-def desk(*arguments, folder, **settings):
-    environment = {
-        **os.environ,
-        "QT_QPA_PLATFORM": "offscreen",
-        "GLASSTAPE_CONFIG": str(folder),
-        "LANG": "C.UTF-8",
-    }
-    environment.pop("GLASSTAPE_SERVER", None)
-    return subprocess.Popen(
-        [sys.executable, "-m", "glasstape.cli", "desk", *arguments], env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings,
-    )  # fmt: skip
+@pytest.fixture
+def desktop(qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv("GLASSTAPE_CONFIG", str(tmp_path))
+    save(tmp_path / "desktop.json", Preferences(profiles=[A, B], profile="a", language="en"))
+    desktop = DesktopApplication()
+    qtbot.addWidget(desktop.components.window)
+    yield desktop
+    desktop.components.window.close()
 
 
-def finish(process):
-    out, err = process.communicate(timeout=60)
-    lines = [line for line in err.splitlines() if "This plugin does not support" not in line]
-    return process.returncode, out, "\n".join(lines)
+def saved_symbols(folder, profile):
+    store = SignalStore()
+    snapshot.load(snapshot.path_of(folder, profile), store)
+    return set(store.rows)
 
 
-def test_it_follows_a_server_keeps_its_rows_and_ends_with_nothing_to_say(tmp_path):
-    with FakeServer() as server:
-        server.emit(make_confidence_event("A"))
-        own = [{"name": "127.0.0.1", "address": server.address, "tls": True}, {"name": "c", "address": "h:1"}]
-        (tmp_path / "desktop.json").write_text(json.dumps({"profiles": own, "profile": "c"}))
-        assert finish(desk("--server", server.address, "--for", "3s", folder=tmp_path)) == (0, "", "")
-    assert len(list(tmp_path.glob("rows-*.gz"))) == 1
-    kept = json.loads((tmp_path / "desktop.json").read_text())
-    assert [profile["name"] for profile in kept["profiles"]] == ["127.0.0.1", "c"]
-    assert kept["profile"] == "c"
-    assert kept["profiles"][0]["tls"]
+def test_each_profile_saves_its_own_rows_and_restores_them_as_old(desktop, tmp_path):
+    store, window = desktop.components.store, desktop.components.window
+    desktop.connect(A)
+    apply(store, opened(), batch(confidence("ONLY-A", UP)))
+    window.connect_to("b")
+    assert store.rows == {}
+    apply(store, opened(), batch(confidence("ONLY-B", UP)))
+    window.connect_to("a")
+    assert (saved_symbols(tmp_path, A), saved_symbols(tmp_path, B)) == ({"ONLY-A"}, {"ONLY-B"})
+    assert set(store.rows) == {"ONLY-A"}
+    assert store.rows["ONLY-A"].old
+    assert window.watch.model.symbols == ["ONLY-A"]
 
 
-def _until_it_handles(number, process):
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
-        if caught >> (number - 1) & 1:
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not start")
+def test_old_rows_are_not_saved_again(desktop, tmp_path):
+    desktop.connect(A)
+    store = desktop.components.store
+    store.restore_rows([confidence("OLD", UP)])
+    apply(store, opened())
+    desktop.save_rows()
+    assert saved_symbols(tmp_path, A) == set()
+    apply(store, batch(confidence("NEW", UP)))
+    desktop.save_rows()
+    assert saved_symbols(tmp_path, A) == {"OLD", "NEW"}
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-def test_a_signal_closes_it_in_order(tmp_path):
-    numbers = {signal.SIGINT: tmp_path / "int", signal.SIGTERM: tmp_path / "term"}
-    processes = {number: desk("--profile", "demo", folder=folder) for number, folder in numbers.items()}
-    for process in processes.values():
-        _until_it_handles(signal.SIGTERM, process)  # which it does after SIGINT
-    time.sleep(3)  # until its window is painted: Qt complains of one that goes while it is
-    for number, process in processes.items():
-        process.send_signal(number)
-        assert finish(process) == (0, "", "")
-        assert (numbers[number] / "desktop.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--profile", "none"], "--profile: must be one of local, demo, is 'none'"),
-        (["--session", "/no/such"], "--session: there is no file /no/such"),
-        (["--server", "nonsense"], "must be host:port"),
-    ],
-)
-def test_wrong_arguments_are_one_sentence(tmp_path, arguments, said):
-    status, out, err = finish(desk(*arguments, folder=tmp_path))
-    assert (status, out) == (1, "")
-    assert said in err
-    assert "Traceback" not in err
+def test_a_damaged_snapshot_is_reported(desktop, tmp_path):
+    snapshot.path_of(tmp_path, A).write_bytes(b"\x1f\x8bnonsense")
+    desktop.connect(A)
+    assert "could not be read" in desktop.components.window.notice.text()

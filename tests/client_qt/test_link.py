@@ -1,4 +1,4 @@
-"""The link against a scripted server: nothing lost, nothing twice, every trouble a sentence."""
+"""The link against a scripted server: nothing lost, nothing twice, a reason for every error."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -9,15 +9,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from desks import DOWN, UP
+from glasstape import Client, PermissionDeniedError
 from glasstape.session import read_session, write_session
 from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence_event
-from glasstape_qt import secrets
-from glasstape_qt.askers import THREADS
+from glasstape_qt import token_store
 from glasstape_qt.link import Link
 from glasstape_qt.state.connection import LinkState
-from glasstape_qt.state.desk import Desk
 from glasstape_qt.state.preferences import Profile
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.worker_pool import THREADS
+from stores import DOWN, UP
 
 
 @pytest.fixture
@@ -28,120 +29,123 @@ def server():
 
 @pytest.fixture
 def link(qapp):
-    made = Link(Desk())
-    yield made
-    made.close()
+    link = Link(SignalStore())
+    yield link
+    link.close()
 
 
 def profile(server, **settings):
     return Profile(name="test", address=server.address, **settings)
 
 
+def threads():
+    return [thread.name for thread in threading.enumerate()]
+
+
 def connected(link):
-    return link.desk.connection.state is LinkState.CONNECTED
+    return link.store.connection.state is LinkState.CONNECTED
 
 
 def ended(link):
-    return link.desk.connection.state is LinkState.ENDED
+    return link.store.connection.state is LinkState.ENDED
 
 
 def test_signals_arrive_through_a_thread_and_models_are_described(server, link, qtbot):
     server.emit(make_confidence_event("A", UP))
     link.open(profile(server))
-    qtbot.waitUntil(lambda: "A" in link.desk.rows and link.desk.rows["A"].model == MODEL, timeout=5000)
-    assert "glasstape-reader" in [thread.name for thread in threading.enumerate()]
-    assert link.desk.active == MODEL.ref
+    qtbot.waitUntil(lambda: "A" in link.store.rows and link.store.rows["A"].model == MODEL, timeout=5000)
+    assert "glasstape-reader" in threads()
+    assert link.store.active_model == MODEL.ref
 
 
-def test_a_broken_stream_is_told_resumed_and_repeats_no_buy(server, link, qtbot):
+def test_a_broken_stream_is_resumed_and_repeats_no_buy(server, link, qtbot):
     link.open(profile(server))
     qtbot.waitUntil(lambda: connected(link), timeout=5000)
     server.emit(make_buy("A"))
-    qtbot.waitUntil(lambda: len(link.desk.buys) == 1, timeout=5000)
+    qtbot.waitUntil(lambda: len(link.store.buys) == 1, timeout=5000)
     states = []
-    link.changed.connect(lambda _: states.append(link.desk.connection.state))
+    link.changed.connect(lambda _: states.append(link.store.connection.state))
     server.break_streams()
     server.emit(make_buy("B"))
-    qtbot.waitUntil(lambda: len(link.desk.buys) == 2, timeout=10_000)
-    qtbot.waitUntil(lambda: link.desk.connection.resumed == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(link.store.buys) == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: link.store.connection.resumes == 1, timeout=10_000)
     assert LinkState.WAITING in states
-    assert [buy.event.sequence for buy in link.desk.buys] == [1, 2]
+    assert [buy.event.sequence for buy in link.store.buys] == [1, 2]
 
 
-def test_past_buys_stand_in_the_list_when_the_desktop_opens(server, link, qtbot):
+def test_past_buys_are_listed_after_connecting(server, link, qtbot):
     server.emit(make_buy("PAST"))
     link.open(profile(server))
-    qtbot.waitUntil(lambda: len(link.desk.buys) == 1, timeout=5000)
-    assert next(iter(link.desk.buys)).backlog
-    assert link.desk.buys.unseen == 0
+    qtbot.waitUntil(lambda: len(link.store.buys) == 1, timeout=5000)
+    assert next(iter(link.store.buys)).backlog
+    assert link.store.buys.unacknowledged == 0
 
 
-def test_answers_come_on_the_gui_thread_and_a_newer_question_replaces_a_waiting_one(server, link, qtbot):
+def test_results_arrive_on_the_gui_thread_and_a_newer_request_replaces_a_pending_one(server, link, qtbot):
     link.open(profile(server))
-    gate, answers, threads = threading.Event(), [], []
+    gate, results, callback_threads = threading.Event(), [], []
 
     def slow(client):
         gate.wait(5)
         return "slow"
 
     for number in range(THREADS):
-        link.ask(f"block{number}", slow, answers.append)
+        link.request(f"block{number}", slow, results.append)
 
-    def answered(answer):
-        answers.append(answer)
-        threads.append(threading.current_thread())
+    def on_result(result):
+        results.append(result)
+        callback_threads.append(threading.current_thread())
 
     for number in range(10):
-        link.ask("same", lambda client, n=number: n, answered)
+        link.request("same", lambda client, n=number: n, on_result)
     gate.set()
-    qtbot.waitUntil(lambda: len(answers) == THREADS + 1, timeout=5000)
-    assert sorted(map(str, answers)) == ["9", *["slow"] * THREADS]
-    assert threads == [threading.main_thread()]
+    qtbot.waitUntil(lambda: len(results) == THREADS + 1, timeout=5000)
+    assert sorted(map(str, results)) == ["9", *["slow"] * THREADS]
+    assert callback_threads == [threading.main_thread()]
 
 
-def test_a_failing_question_is_answered_too(server, link, qtbot):
+def test_a_failing_request_calls_back_with_its_error(server, link, qtbot):
     link.open(profile(server))
     failures = []
-    link.ask("bad", lambda client: client.explain(), None, failures.append)
+    link.request("bad", lambda client: client.explain(), None, failures.append)
     qtbot.waitUntil(lambda: bool(failures), timeout=5000)
-    assert "give one of" in str(failures[0])
+    assert "must be one of windows, bars, symbols, signals" in str(failures[0])
 
 
-def test_nobody_there_is_said_with_the_next_try(link, qtbot):
+def test_a_refused_connection_has_a_reason_and_a_retry(link, qtbot):
     link.open(Profile(name="x", address="127.0.0.1:1"))
-    qtbot.waitUntil(lambda: link.desk.connection.state is LinkState.WAITING, timeout=5000)
-    assert link.desk.connection.trouble.key == "link.nobody"
-    assert link.desk.connection.retry_in() <= 5
+    qtbot.waitUntil(lambda: link.store.connection.state is LinkState.WAITING, timeout=5000)
+    assert link.store.connection.disconnect_reason.key == "link.refused"
+    assert link.store.connection.retry_in() <= 5
 
 
-def test_a_refused_token_ends_the_link_and_the_right_one_opens_it(link, qtbot, monkeypatch):
-    ring = {"test": "wrong"}
-    monkeypatch.setattr(secrets.keyring, "get_password", lambda service, name: ring.get(name))
+def test_a_rejected_token_ends_the_link_and_the_right_one_opens_it(link, qtbot, memory_keyring):
+    token_store.write_token("test", "wrong")
     with FakeServer(token="right") as server:
         link.open(profile(server, token=True))
         qtbot.waitUntil(lambda: ended(link), timeout=5000)
-        assert link.desk.connection.trouble.key == "link.token"
-        ring["test"] = "right"
-        link.desk.forget()
+        assert link.store.connection.disconnect_reason.key == "link.token"
+        token_store.write_token("test", "right")
+        link.store.clear()
         link.open(profile(server, token=True))
         qtbot.waitUntil(lambda: connected(link), timeout=5000)
         link.close()
 
 
-def test_another_contract_version_is_a_sentence_and_ends_the_stream(server, link, qtbot):
+def test_another_contract_version_ends_the_stream_with_a_reason(server, link, qtbot):
     server.contract_version = "2.0"
     link.open(profile(server))
     qtbot.waitUntil(lambda: ended(link), timeout=5000)
-    assert link.desk.connection.trouble.key == "link.contract"
-    qtbot.waitUntil(lambda: not link._reader.is_alive(), timeout=5000)
+    assert link.store.connection.disconnect_reason.key == "link.contract"
+    qtbot.waitUntil(lambda: "glasstape-reader" not in threads(), timeout=5000)
 
 
-def certificate(days):
+def make_certificate(days):
     """A self-signed certificate for localhost that ends in so many days."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
-    made = (
+    certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -155,13 +159,13 @@ def certificate(days):
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return private, made.public_bytes(serialization.Encoding.PEM)
+    return private, certificate.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.mark.parametrize(("days", "trusted", "key"), [(1, True, None), (-1, True, "link.certificate_expired"), (1, False, "link.certificate")])  # fmt: skip  # noqa: E501
-def test_tls_is_used_and_a_bad_certificate_named(link, qtbot, tmp_path, days, trusted, key):
-    private, public = certificate(days)
-    (tmp_path / "roots.pem").write_bytes(public if trusted else certificate(1)[1])
+def test_tls_is_used_and_a_bad_certificate_is_the_reason(link, qtbot, tmp_path, days, trusted, key):
+    private, public = make_certificate(days)
+    (tmp_path / "roots.pem").write_bytes(public if trusted else make_certificate(1)[1])
     credentials = grpc.ssl_server_credentials([(private, public)])
     with FakeServer(credentials=credentials) as server:
         port = server.address.rpartition(":")[2]
@@ -172,8 +176,8 @@ def test_tls_is_used_and_a_bad_certificate_named(link, qtbot, tmp_path, days, tr
         if key is None:
             qtbot.waitUntil(lambda: connected(link), timeout=5000)
         else:
-            qtbot.waitUntil(lambda: link.desk.connection.state is LinkState.WAITING, timeout=10_000)
-            assert link.desk.connection.trouble.key == key
+            qtbot.waitUntil(lambda: link.store.connection.state is LinkState.WAITING, timeout=10_000)
+            assert link.store.connection.disconnect_reason.key == key
         link.close()
 
 
@@ -185,9 +189,9 @@ def test_tls_is_used_and_a_bad_certificate_named(link, qtbot, tmp_path, days, tr
         ({"session": __file__}, "link.session"),
     ],
 )
-def test_settings_that_cannot_work_are_a_sentence_and_no_dead_window(link, settings, key):
+def test_settings_that_cannot_work_end_the_link_with_a_reason(link, settings, key):
     link.open(Profile(name="x", **settings))
-    assert link.desk.connection.trouble.key == key
+    assert link.store.connection.disconnect_reason.key == key
     assert ended(link)
 
 
@@ -196,8 +200,8 @@ def test_a_session_is_played_through_the_same_link_and_is_a_replay(link, qtbot, 
     event = make_confidence_event("A", DOWN)
     write_session(path, [(0.0, [event]), (0.1, [make_confidence_event("B", UP)])], [MODEL])
     link.open(Profile(name="s", session=str(path), speed=50))
-    qtbot.waitUntil(lambda: len(link.desk.rows) >= 1, timeout=5000)
-    assert link.desk.connection.replay
+    qtbot.waitUntil(lambda: len(link.store.rows) >= 1, timeout=5000)
+    assert link.store.connection.replay
     assert link.session.speed == 50
     for _ in range(3):
         link.change_speed(2)
@@ -206,72 +210,70 @@ def test_a_session_is_played_through_the_same_link_and_is_a_replay(link, qtbot, 
     assert link.session.speed == 50
 
 
-def test_what_is_recorded_can_be_read(server, link, qtbot, tmp_path):
+def test_a_recording_can_be_read(server, link, qtbot, tmp_path):
     server.emit(make_confidence_event("A", UP))
     link.open(profile(server))
     qtbot.waitUntil(lambda: connected(link), timeout=5000)
-    link.record(tmp_path / "x.session.gz")
-    qtbot.waitUntil(lambda: link.recording and link._recorder.events == 1, timeout=5000)
+    link.start_recording(tmp_path / "x.session.gz")
+    qtbot.waitUntil(lambda: link.recording and link.recorder.events == 1, timeout=5000)
     link.stop_recording()
     assert not link.recording
     assert len(read_session(tmp_path / "x.session.gz").messages) >= 1
-    with qtbot.waitSignal(link.troubled) as told:
-        link.record(tmp_path / "no" / "x.session.gz")
-    assert told.args[0] == "record.failed"
+    with qtbot.waitSignal(link.failed) as failed:
+        link.start_recording(tmp_path / "no" / "x.session.gz")
+    assert failed.args[0] == "record.failed"
 
 
-def test_a_recording_that_dies_is_told(server, link, qtbot, tmp_path):
+def test_a_recording_that_fails_is_reported(server, link, qtbot, tmp_path):
     link.open(profile(server))
     qtbot.waitUntil(lambda: connected(link), timeout=5000)
-    link.record(tmp_path / "x.session")
+    link.start_recording(tmp_path / "x.session")
     qtbot.waitUntil(lambda: link.recording, timeout=5000)
-    with qtbot.waitSignal(link.troubled) as told:
-        link._recorder._writer.close()
+    with qtbot.waitSignal(link.failed) as failed:
+        link.recorder._writer.close()  # private: a disk that fails cannot be simulated otherwise
         server.emit(make_confidence_event("A", UP))
-    assert told.args[0] == "record.failed"
+    assert failed.args[0] == "record.failed"
     assert not link.recording
 
 
-def test_answers_of_a_history_that_was_lost_go_nowhere(server, link, qtbot):
+def test_results_from_before_a_reset_are_dropped(server, link, qtbot):
     link.open(profile(server))
     qtbot.waitUntil(lambda: connected(link), timeout=5000)
-    gate, answers = threading.Event(), []
-    link.ask("old", lambda client: gate.wait(5), answers.append)
+    gate, results = threading.Event(), []
+    link.request("old", lambda client: gate.wait(5), results.append)
     server.begin_epoch()
-    qtbot.waitUntil(lambda: link.desk.connection.resets == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: link.store.connection.resets == 1, timeout=10_000)
     gate.set()
-    link.ask("new", lambda client: "new", answers.append)
-    qtbot.waitUntil(lambda: bool(answers), timeout=5000)
-    assert answers == ["new"]
+    link.request("new", lambda client: "new", results.append)
+    qtbot.waitUntil(lambda: bool(results), timeout=5000)
+    assert results == ["new"]
 
 
-def test_a_mistake_of_ours_in_a_thread_is_shown_and_the_next_question_is_answered(
+def test_an_unexpected_error_in_a_thread_is_reported_and_the_next_request_succeeds(
     server, link, qtbot, monkeypatch
 ):
     shown = []
     monkeypatch.setattr("sys.excepthook", lambda kind, error, trace: shown.append(kind))
     link.open(profile(server))
-    failures, answers = [], []
+    failures, results = [], []
     for number in range(THREADS + 1):
-        link.ask(f"bad{number}", lambda client: 1 / 0, answers.append, failures.append)
-    link.ask("good", lambda client: 1, answers.append)
-    qtbot.waitUntil(lambda: answers == [1] and len(failures) == THREADS + 1, timeout=5000)
+        link.request(f"bad{number}", lambda client: 1 / 0, results.append, failures.append)
+    link.request("good", lambda client: 1, results.append)
+    qtbot.waitUntil(lambda: results == [1] and len(failures) == THREADS + 1, timeout=5000)
     assert shown == [ZeroDivisionError] * (THREADS + 1)
     monkeypatch.undo()
 
 
-def test_a_server_that_will_not_describe_itself_is_not_asked_all_the_time(server, link, qtbot, monkeypatch):
-    asked = []
+def test_failing_descriptions_are_not_requested_again_at_once(server, link, qtbot, monkeypatch):
+    requests = []
 
-    def refuse(servicer, request, context):
-        asked.append(1)
-        context.abort(grpc.StatusCode.PERMISSION_DENIED, "not for you")
+    def models(client):
+        requests.append(1)
+        raise PermissionDeniedError("denied")
 
-    monkeypatch.setattr("glasstape._fake_servicer.Servicer.ListModels", refuse)
-    with FakeServer() as closed:
-        with qtbot.waitSignal(link.troubled) as told:
-            link.open(profile(closed))
-        assert told.args[0] == "link.not_described"
-        qtbot.wait(500)
-        assert len(asked) == 1
-        link.close()
+    monkeypatch.setattr(Client, "models", models)
+    with qtbot.waitSignal(link.failed) as failed:
+        link.open(profile(server))
+    assert failed.args[0] == "link.description_failed"
+    qtbot.wait(500)
+    assert len(requests) == 1

@@ -37,6 +37,7 @@ class Kind(IntEnum):
     EVENTS = 6
     """Events before the start of the recording."""
     TRACK_RECORD = 7
+    """Four bytes of the request's length (little-endian), the GetTrackRecordRequest, then the response."""
 
 
 _KINDS = {int(kind) for kind in Kind}

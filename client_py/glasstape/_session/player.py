@@ -13,7 +13,7 @@ import grpc
 from glasstape._convert.filters import matches
 from glasstape._convert.references import ModelTable, refs_from
 from glasstape._session.playback import Playback
-from glasstape._session.reading import Tape, read_tape
+from glasstape._session.reading import mark_replay, read_tape
 from glasstape.errors import InvalidRequestError
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
@@ -44,7 +44,7 @@ class SessionServer:
             raise InvalidRequestError.field(
                 "session", f"must hold messages of a feed, {Path(path).name} has none"
             )
-        _mark_replay(tape)
+        mark_replay(tape)
         self._playback = Playback(tape, speed, loop)
         self._server = grpc.server(ThreadPoolExecutor(16))
         servicer: Any = _Servicer(self._playback)
@@ -170,8 +170,17 @@ class _Servicer:
         ]
         return spb.ListSignalsResponse(events=events, models=self._tape.models_table.models)
 
-    def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> spb.GetTrackRecordResponse:
-        return self._tape.track_record
+    def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> Any:
+        names = {model.ref.name for model in self._tape.models}
+        symbol = request.symbols[0] if request.symbols else ""
+        narrow = len(request.symbols) > 1 or (request.model and names != {request.model})
+        track = self._tape.track_records.get(symbol)
+        if narrow or request.exclude_abstained or request.group_by or request.cost or track is None:
+            return context.abort(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "a recording has the track record of all symbols and of single ones, by predicted class alone",
+            )
+        return track
 
     def Explain(self, request: ipb.ExplainRequest, context: Any) -> ipb.ExplainResponse:
         method = request.method or ipb.Explanation.METHOD_GRADIENT
@@ -261,20 +270,6 @@ class _Servicer:
     def _played(self) -> list[spb.Event]:
         end = bisect_right(self._times, self._playback.elapsed)
         return [event for _, response in self._tape.responses[:end] for event in response.batch.events]
-
-
-def _mark_replay(tape: Tape) -> None:
-    """Set the data state of everything to REPLAY."""
-    events = [*tape.events, *(event for _, response in tape.responses for event in response.batch.events)]
-    for event in events:
-        kind = event.WhichOneof("kind")
-        if kind == "confidence":
-            event.confidence.data_state = mpb.DATA_STATE_REPLAY
-        elif kind == "buy":
-            event.buy.signal.data_state = mpb.DATA_STATE_REPLAY
-    for _, response in tape.responses:
-        if response.HasField("heartbeat"):
-            response.heartbeat.data_state = mpb.DATA_STATE_REPLAY
 
 
 def _reindexed(recorded: ipb.ExplainResponse, table: ModelTable) -> ipb.ExplanationResult:

@@ -41,7 +41,17 @@ class Tape:
     events: list[spb.Event] = field(default_factory=list)
     explanations: dict[int, list[ipb.ExplainResponse]] = field(default_factory=dict)
     """By sequence of the signal."""
-    track_record: spb.GetTrackRecordResponse = field(default_factory=spb.GetTrackRecordResponse)
+    track_records: dict[str, spb.GetTrackRecordResponse] = field(default_factory=dict)
+    """By symbol; "" is of all symbols."""
+
+    def recorded_track(self, request: spb.GetTrackRecordRequest) -> spb.GetTrackRecordResponse | None:
+        """Return the track record of a request; None if it was not recorded."""
+        names = {model.ref.name for model in self.models}
+        if len(request.symbols) > 1 or (request.model and names != {request.model}):
+            return None
+        if request.exclude_abstained or request.group_by or request.cost:
+            return None
+        return self.track_records.get(request.symbols[0] if request.symbols else "")
 
 
 def read_tape(path: Path) -> Tape:
@@ -86,7 +96,10 @@ def _add(tape: Tape, frame: Frame) -> None:
             sequence = int.from_bytes(data[:8], "little")
             tape.explanations.setdefault(sequence, []).append(ipb.ExplainResponse.FromString(data[8:]))
         case Kind.TRACK_RECORD:
-            tape.track_record = spb.GetTrackRecordResponse.FromString(data)
+            length = 4 + int.from_bytes(data[:4], "little")
+            request = spb.GetTrackRecordRequest.FromString(data[4:length])
+            symbol = request.symbols[0] if request.symbols else ""
+            tape.track_records[symbol] = spb.GetTrackRecordResponse.FromString(data[length:])
 
 
 def _reindex(tape: Tape, message: spb.EventBatch | spb.ListSignalsResponse) -> None:
@@ -95,6 +108,20 @@ def _reindex(tape: Tape, message: spb.EventBatch | spb.ListSignalsResponse) -> N
     for event in message.events:
         event.model_index = tape.models_table.index(models[event.model_index])
     del message.models[:]
+
+
+def mark_replay(tape: Tape) -> None:
+    """Set the data state of everything to REPLAY."""
+    events = [*tape.events, *(event for _, response in tape.responses for event in response.batch.events)]
+    for event in events:
+        kind = event.WhichOneof("kind")
+        if kind == "confidence":
+            event.confidence.data_state = mpb.DATA_STATE_REPLAY
+        elif kind == "buy":
+            event.buy.signal.data_state = mpb.DATA_STATE_REPLAY
+    for _, response in tape.responses:
+        if response.HasField("heartbeat"):
+            response.heartbeat.data_state = mpb.DATA_STATE_REPLAY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +138,8 @@ class Session:
     """(seconds since the start, message)."""
     explanations: dict[int, tuple[Explanation, ...]]
     """By sequence of the signal."""
-    track_record: TrackRecords
+    track_records: dict[str, TrackRecords]
+    """By symbol; "" is of all symbols. Empty if none was recorded."""
 
 
 def read_session(path: str | Path) -> Session:
@@ -139,7 +167,7 @@ def _values(tape: Tape) -> Session:
             sequence: tuple(item for response in responses for item in explanations_from(response))
             for sequence, responses in tape.explanations.items()
         },
-        track_record=track_records_from(tape.track_record),
+        track_records={symbol: track_records_from(track) for symbol, track in tape.track_records.items()},
     )
 
 

@@ -27,6 +27,8 @@ HISTORY_BARS = 300
 """Bars of each series before the recording."""
 HISTORY_EVENTS = 2000
 """Events before the recording."""
+TRACKED_SYMBOLS = 200
+"""Symbols whose track records are recorded, at most."""
 LARGEST_PAGE = 10_000
 TIMEOUT = 30.0
 """Seconds of one call."""
@@ -150,7 +152,7 @@ class Recorder:
         """Write models, track record, past events, instruments and bars."""
         models = ipb.ListModelsRequest(view=ipb.MODEL_VIEW_FULL)
         self._write_pages(Kind.MODELS, self._inference.ListModels, models)
-        self._write(Kind.TRACK_RECORD, self._call(self._signals.GetTrackRecord, spb.GetTrackRecordRequest()))
+        self._write_track_record(spb.GetTrackRecordRequest())
         newest = spb.ListSignalsRequest(descending=True, page_size=HISTORY_EVENTS)
         latest = self._call(self._signals.ListSignals, newest)
         oldest_first = spb.ListSignalsResponse(events=latest.events[::-1], models=latest.models)
@@ -159,6 +161,13 @@ class Recorder:
         series = {(e.symbol, e.interval): e.bar_close_time for e in reversed(latest.events)}
         for (symbol, interval), until in series.items():
             self._write_bars(symbol, interval, until)
+        for symbol in sorted({symbol for symbol, _ in series})[:TRACKED_SYMBOLS]:
+            self._write_track_record(spb.GetTrackRecordRequest(symbols=[symbol]))
+
+    def _write_track_record(self, request: spb.GetTrackRecordRequest) -> None:
+        track = self._call(self._signals.GetTrackRecord, request)
+        sent = request.SerializeToString()
+        self._write(Kind.TRACK_RECORD, len(sent).to_bytes(4, "little") + sent + track.SerializeToString())
 
     def _write_pages(self, kind: Kind, method: Any, request: Any) -> None:
         while True:

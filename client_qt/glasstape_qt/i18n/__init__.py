@@ -1,54 +1,53 @@
-"""The desktop's words, in English and Korean. `say` looks a key up in the language in use."""
+"""Texts of the user interface in English and Korean: one TOML file per language, looked up by dotted key."""
 
 import locale
 import os
 import tomllib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 LANGUAGES = ("en", "ko")
 _language = "en"
 
 
-@cache
-def table(language: str) -> dict[str, str]:
-    """Every text of a language by its dotted key."""
-    text = files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    return dict(_flat(tomllib.loads(text), ""))
-
-
-def use(language: str) -> None:
-    """Speak another language from now on; "system" is the one of the machine."""
+def set_language(language: str) -> None:
+    """Select the language of `tr`: one of `LANGUAGES`, or "system" for that of the system."""
     global _language
-    _language = _of_the_system() if language == "system" else language
+    _language = _system_language() if language == "system" else language
 
 
 def language() -> str:
-    """What is spoken: "en" or "ko"."""
+    """Return the selected language: "en" or "ko"."""
     return _language
 
 
-def say(key: str, **values: object) -> str:
-    """A text, filled.
+def tr(key: str, **values: object) -> str:
+    """Return a text in the selected language with its placeholders filled.
 
     Raises:
-        KeyError: there is no such key: a mistake of ours, found by a test.
+        KeyError: no such key or placeholder value; a test checks every call.
     """
-    return table(_language)[key].format(**values)
+    return texts(_language)[key].format(**values)
 
 
-def _of_the_system() -> str:
+@cache
+def texts(language: str) -> dict[str, str]:
+    """Return every text of a language by its dotted key."""
+    content = files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    return _flatten(tomllib.loads(content))
+
+
+def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        flat |= _flatten(value, f"{key}.") if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def _system_language() -> str:
     names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
     names.append(locale.getlocale()[0] or "")
-    chosen = next((name for name in names if name), "")
-    return "ko" if chosen.lower().startswith(("ko", "korean")) else "en"
-
-
-def _flat(part: dict[str, object], prefix: str) -> list[tuple[str, str]]:
-    found = []
-    for name, value in part.items():
-        if isinstance(value, dict):
-            found += _flat(value, f"{prefix}{name}.")
-        else:
-            found.append((f"{prefix}{name}", str(value)))
-    return found
+    selected = next((name for name in names if name), "")
+    return "ko" if selected.lower().startswith(("ko", "korean")) else "en"

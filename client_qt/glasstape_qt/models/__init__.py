@@ -1,1 +1,1 @@
-"""Qt's item models over the plain state: what a row or a line says, how it sorts, what a screen reader hears."""
+"""Qt item models over the plain state: cell texts, sorting, filtering and accessible descriptions."""

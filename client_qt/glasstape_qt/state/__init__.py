@@ -1,1 +1,1 @@
-"""What the desktop knows. Plain Python: no Qt in this room, so it can be tested and read without a screen."""
+"""State of the desktop in plain Python. Imports no Qt, so it can be tested and read without a display."""

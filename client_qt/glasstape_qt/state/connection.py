@@ -1,4 +1,4 @@
-"""How the link stands: its state with the reason, the market's clock, latency, and whether this is a replay."""
+"""State of the connection: reason of a disconnect, the market's clock, latency, and whether this is a replay."""
 
 import time
 from collections import deque
@@ -22,65 +22,65 @@ from glasstape import (
 )
 
 CONTRACT = "1"
-"""Major version of the contract that this desktop speaks."""
-SILENCE = 2.5
-"""Seconds without a message (heartbeats come every second) after which nothing on the screen is called fresh."""
-A_HOUR = 3600.0
-FEWEST = 5
-SAMPLES = 2000
+"""Major version of the contract that this desktop supports."""
+SILENCE_S = 2.5
+"""Seconds without a message after which the data counts as stale; the server sends a heartbeat every second."""
+MAX_LATENCY_S = 3600.0
+"""Larger differences are those of a recorded session, and are ignored."""
+MIN_SAMPLES = 5
+MAX_SAMPLES = 2000
 """Latencies that the percentiles are taken over."""
 
 
 class LinkState(StrEnum):
-    """Where the link stands."""
+    """State of the connection to the server."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
     SILENT = "silent"
-    """Connected, and nothing comes."""
+    """Connected, but no message arrives."""
     WAITING = "waiting"
-    """Broken; the next try has a time."""
+    """Disconnected; a retry is scheduled."""
     ENDED = "ended"
-    """Trying again cannot help."""
+    """Disconnected; a retry cannot help."""
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Why the link is not up: a key of the language tables and what fills it."""
+class DisconnectReason:
+    """Why the connection is down: a key of the language files and the values of its placeholders."""
 
     key: str
     values: dict[str, str]
 
 
 class Connection:
-    """Follows notices of the stream. `now` is a monotonic clock in seconds, `wall` the wall clock."""
+    """Tracks the notices of the stream. `now` is a monotonic clock, `wall` the wall clock, both in seconds."""
 
     def __init__(
         self, now: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
         self._now, self._wall = now, wall
         self.state = LinkState.CONNECTING
-        self.trouble: Trouble | None = None
+        self.disconnect_reason: DisconnectReason | None = None
         self.retry_at: float | None = None
-        """Monotonic seconds of the next try."""
+        """Monotonic second of the next retry."""
         self.attempt = 0
-        self.gaps = 0
-        """Events declared lost."""
-        self.resumed = 0
-        """Times that the stream went on behind the last event."""
+        self.lost_events = 0
+        """Events in gaps that the server reported."""
+        self.resumes = 0
+        """How often the stream was resumed after the last event."""
         self.resets = 0
-        """Times that the server had begun a new history."""
-        self.beats = 0
-        """Heartbeats heard."""
+        """How often the server had started a new history."""
+        self.heartbeats = 0
         self.data_state = DataState.UNSPECIFIED
         self.calibration = CalibrationState.UNKNOWN
-        """Whether the active model's confidences still mean what they say."""
+        """Live calibration of the active model."""
         self._market: tuple[datetime, float] | None = None
         self._speed: float | None = None
-        self._heard = now()
+        self._last_message = now()
         self._offset: float | None = None
-        self._clocks: float | None = None
-        self._behind: deque[float] = deque(maxlen=SAMPLES)
+        self._clock_difference: float | None = None
+        self._latencies: deque[float] = deque(maxlen=MAX_SAMPLES)
 
     @property
     def replay(self) -> bool:
@@ -94,128 +94,133 @@ class Connection:
 
     @property
     def fresh(self) -> bool:
-        """Whether what is on the screen is what the server knows now."""
+        """Whether the rows are up to date."""
         return self.state is LinkState.CONNECTED and self.data_state is not DataState.STALE
 
     def market_now(self) -> datetime:
-        """Time on the market's clock; a replay stands still between two bars."""
+        """Return the time on the market's clock; that of a replay advances with its bars."""
         if self._market is None:
             return datetime.fromtimestamp(self._wall(), UTC)
-        moment, heard = self._market
-        return moment if self.replay else moment + timedelta(seconds=self._now() - heard)
+        moment, received = self._market
+        return moment if self.replay else moment + timedelta(seconds=self._now() - received)
 
     def retry_in(self) -> float:
-        """Seconds to the next try."""
+        """Return the seconds until the next retry, at least 0."""
         return max(0.0, (self.retry_at or 0.0) - self._now())
 
     def latency(self) -> tuple[float, float] | None:
-        """Median and 99th percentile of seconds from publishing to here, above the fastest message seen.
+        """Return the median and 99th percentile of seconds from publishing to arrival.
 
-        The two clocks need not agree: the smallest difference between them counts as none.
+        The clocks of server and desktop need not agree: latencies are above that of the fastest message.
+        None until there are enough samples.
         """
-        if len(self._behind) < FEWEST or self._offset is None:
+        if len(self._latencies) < MIN_SAMPLES or self._offset is None:
             return None
-        ordered = sorted(behind - self._offset for behind in self._behind)
+        ordered = sorted(latency - self._offset for latency in self._latencies)
         return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
 
-    def late(self, received: float, published: float) -> float:
-        """Seconds that an event took, by the two clocks as heartbeats have compared them."""
-        return received - published - (self._clocks or 0.0)
+    def delay(self, received: float, published: float) -> float:
+        """Return the seconds from publishing to arrival, corrected by the clock difference of heartbeats."""
+        return received - published - (self._clock_difference or 0.0)
 
-    def heard(self) -> None:
-        """Something came: the link is up."""
-        self._heard = self._now()
+    def mark_alive(self) -> None:
+        """Record that a message arrived."""
+        self._last_message = self._now()
         if self.state is LinkState.SILENT:
             self.state = LinkState.CONNECTED
 
-    def tick(self) -> bool:
-        """Look at the clock; returns whether the state changed."""
-        if self.state is LinkState.CONNECTED and self._now() - self._heard > SILENCE:
+    def check_silence(self) -> bool:
+        """Become SILENT if no message arrived for `SILENCE_S`; return whether the state changed."""
+        if self.state is LinkState.CONNECTED and self._now() - self._last_message > SILENCE_S:
             self.state = LinkState.SILENT
             return True
         return False
 
     def opened(self, message: Opened) -> None:
-        """The stream is connected."""
+        """Handle the start of a stream."""
         if message.contract_version.split(".")[0] != CONTRACT:
             theirs = message.contract_version or "?"
-            self.end(Trouble("link.contract", {"theirs": theirs, "ours": CONTRACT}))
+            self.end(DisconnectReason("link.contract", {"theirs": theirs, "ours": CONTRACT}))
             return
-        self.state, self.trouble, self.retry_at, self.attempt = LinkState.CONNECTED, None, None, 0
-        self.resumed += message.result is OpenResult.RESUMED
+        self.state, self.disconnect_reason, self.retry_at, self.attempt = LinkState.CONNECTED, None, None, 0
+        self.resumes += message.result is OpenResult.RESUMED
         self.resets += message.result is OpenResult.RESET
         if message.result is OpenResult.RESET:
             self._market = self._speed = None
-        self.heard()
+        self.mark_alive()
 
     def heartbeat(self, message: Heartbeat) -> None:
-        """Clocks and freshness."""
-        self.heard()
-        self.beats += 1
+        """Handle a heartbeat: clocks, freshness and calibration."""
+        self.mark_alive()
+        self.heartbeats += 1
         self.data_state = message.data_state
         self.calibration = message.calibration
-        self._see_clock(message.market_time)
-        behind = self._wall() - message.server_time.timestamp()
-        self._offset = behind if self._offset is None else min(self._offset, behind)
-        self._clocks = behind if self._clocks is None else min(self._clocks, behind)
+        self._update_market_clock(message.market_time)
+        offset = self._wall() - message.server_time.timestamp()
+        self._offset = _minimum(self._offset, offset)
+        self._clock_difference = _minimum(self._clock_difference, offset)
 
-    def arrived(self, received: float, published: float) -> None:
-        """A live batch came: both in wall-clock seconds, of two clocks."""
-        behind = received - published
-        if abs(behind) < A_HOUR:  # a recorded session was published long ago
-            self._offset = behind if self._offset is None else min(self._offset, behind)
-            self._behind.append(behind)
+    def add_latency(self, received: float, published: float) -> None:
+        """Record the latency of a live batch; both times are wall-clock seconds, of two clocks."""
+        latency = received - published
+        if abs(latency) < MAX_LATENCY_S:
+            self._offset = _minimum(self._offset, latency)
+            self._latencies.append(latency)
 
     def signal(self, event: ConfidenceEvent) -> None:
-        """Take the clock of a signal. Only heartbeats tell how fresh the market is: a signal may be an old one."""
-        self.heard()
+        """Handle a signal. Only heartbeats set the freshness of a live market: a signal may be an old one."""
+        self.mark_alive()
         if self.data_state is DataState.UNSPECIFIED or event.signal.data_state is DataState.REPLAY:
             self.data_state = event.signal.data_state
         if self.replay:
-            self._see_clock(event.bar_close_time)
+            self._update_market_clock(event.bar_close_time)
 
-    def broken(self, message: Disconnected) -> None:
-        """The connection broke and will be tried again."""
+    def disconnected(self, message: Disconnected) -> None:
+        """Handle a disconnect that will be retried."""
         self.state, self.attempt = LinkState.WAITING, message.attempt
         self.retry_at = self._now() + message.retry_in.total_seconds()
-        self.trouble = explain(message.error)
+        self.disconnect_reason = reason_of(message.error)
 
     def goodbye(self, message: Goodbye) -> None:
-        """The server drains."""
+        """Handle the server's drain notice."""
         self.state = LinkState.WAITING
         self.retry_at = self._now() + message.retry_delay.total_seconds()
-        self.trouble = Trouble("link.goodbye", {})
+        self.disconnect_reason = DisconnectReason("link.goodbye", {})
 
-    def end(self, trouble: Trouble) -> None:
-        """Trying again cannot help."""
-        self.state, self.trouble, self.retry_at = LinkState.ENDED, trouble, None
+    def end(self, reason: DisconnectReason) -> None:
+        """End the connection for good."""
+        self.state, self.disconnect_reason, self.retry_at = LinkState.ENDED, reason, None
 
-    def _see_clock(self, moment: datetime) -> None:
+    def _update_market_clock(self, moment: datetime) -> None:
         now = self._now()
         if self._market is not None and moment > self._market[0] and now > self._market[1]:
             speed = (moment - self._market[0]).total_seconds() / (now - self._market[1])
             self._speed = speed if self._speed is None else 0.7 * self._speed + 0.3 * speed
-        # A replay's heartbeats may be of a moment before the newest bar's.
+        # A replay's heartbeat may carry an earlier time than the newest bar.
         if self._market is None or moment > self._market[0] or not self.replay:
             self._market = (moment, now)
 
 
-def explain(error: GlasstapeError) -> Trouble:
-    """What an error of the link means to a trader, and what to do."""
+def _minimum(known: float | None, value: float) -> float:
+    return value if known is None else min(known, value)
+
+
+def reason_of(error: GlasstapeError) -> DisconnectReason:
+    """Return what a connection error means to the user, and what to do."""
     text = error.message.lower()
     values = {"error": error.message.strip().splitlines()[0] if error.message.strip() else error.code}
     if isinstance(error, AuthenticationError):
-        return Trouble("link.token", values)
+        return DisconnectReason("link.token", values)
     if isinstance(error, PermissionDeniedError):
-        return Trouble("link.permission", values)
+        return DisconnectReason("link.permission", values)
     if "expired" in text and "certificate" in text:
-        return Trouble("link.certificate_expired", values)
+        return DisconnectReason("link.certificate_expired", values)
     if "certificate" in text or "ssl" in text or "handshake" in text:
-        return Trouble("link.certificate", values)
+        return DisconnectReason("link.certificate", values)
     if any(word in text for word in ("dns", "name resolution", "resolv", "lookup")):
-        return Trouble("link.address", values)
+        return DisconnectReason("link.address", values)
     if "refused" in text or "failed to connect" in text:
-        return Trouble("link.nobody", values)
+        return DisconnectReason("link.refused", values)
     if error.reason == "STREAM_SILENT":
-        return Trouble("link.silent", values)
-    return Trouble("link.error", values)
+        return DisconnectReason("link.silent", values)
+    return DisconnectReason("link.error", values)

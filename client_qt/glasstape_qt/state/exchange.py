@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from glasstape import Instrument, calendars
 
-from glasstape_qt.state.rows import Row
+from glasstape_qt.state.watch_row import WatchRow
 
 CLOSING_AUCTION = {"XKRX": timedelta(minutes=10)}
 """How long before the close the continuous session ends."""
@@ -66,7 +66,7 @@ def zone(instrument: Instrument) -> ZoneInfo:
     return zone_named(instrument.time_zone)
 
 
-def price_limit(row: Row) -> int:
+def price_limit(row: WatchRow) -> int:
     """+1 at the upper price limit (상한가), -1 at the lower (하한가), 0 between them or without a limit."""
     limit, previous = _limit(row), row.event.signal.previous_session_close
     if limit is None or previous is None:
@@ -79,7 +79,7 @@ def price_limit(row: Row) -> int:
     return -1 if close < previous * (1 - limit) + tick else 0
 
 
-def _limit(row: Row) -> float | None:
+def _limit(row: WatchRow) -> float | None:
     if row.instrument.price_limit is not None:
         return row.instrument.price_limit
     if calendars.resolved(row.instrument.exchange) != "XKRX":

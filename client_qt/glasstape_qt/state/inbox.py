@@ -1,4 +1,4 @@
-"""Between the reader thread and the screen: the newest confidence of each symbol, and everything else in order."""
+"""The inbox between reader thread and GUI thread: newest confidence per symbol, everything else in order."""
 
 import threading
 import time
@@ -9,51 +9,51 @@ from glasstape import ConfidenceEvent, Event, EventBatch, Opened, OpenResult, St
 
 
 @dataclass
-class Delivery:
-    """What has come since the last time."""
+class InboxBatch:
+    """Everything that arrived between two calls of `Inbox.take`."""
 
     notices: list[StreamMessage] = field(default_factory=list)
-    """Everything that is not a batch of events, oldest first."""
+    """Messages that are not a batch of events, oldest first."""
     events: list[Event] = field(default_factory=list)
     """Buys and outcomes, oldest first: none is ever dropped."""
     confidences: dict[tuple[str, str], ConfidenceEvent] = field(default_factory=dict)
     """The newest by symbol and interval."""
     reset: bool = False
-    """History began anew: what was known before is void."""
+    """The server started a new history: earlier events are void."""
     received: float = 0.0
-    """Wall-clock seconds at which the newest batch came."""
+    """Wall-clock second at which the newest batch arrived."""
     arrivals: list[tuple[float, float]] = field(default_factory=list)
-    """For each live batch: wall-clock seconds of its arrival, and of its newest event's publishing."""
+    """For each live batch: wall-clock second of its arrival, and of its newest event's publishing."""
     count: int = 0
-    """Events that came, conflated ones too."""
+    """Number of events that arrived, conflated ones included."""
 
 
 class Inbox:
-    """A conflating store. One thread puts, another takes; neither waits for the other's work."""
+    """A conflating queue for one producer and one consumer; neither waits for the other's work."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._lock = threading.Lock()
         self._wall = wall
-        self._waiting = Delivery()
+        self._pending = InboxBatch()
 
     def put(self, message: StreamMessage) -> None:
-        """Take a message of the stream (reader thread)."""
+        """Add a message of the stream (reader thread)."""
         if isinstance(message, EventBatch):
             self._put_events(message)
             return
         with self._lock:
             if isinstance(message, Opened) and message.result is OpenResult.RESET:
-                self._waiting = Delivery(notices=self._waiting.notices, reset=True)
-            self._waiting.notices.append(message)
+                self._pending = InboxBatch(notices=self._pending.notices, reset=True)
+            self._pending.notices.append(message)
 
-    def take(self) -> Delivery | None:
-        """Everything since the last time (GUI thread); None if nothing came."""
+    def take(self) -> InboxBatch | None:
+        """Remove and return everything since the last call (GUI thread); None if nothing arrived."""
         with self._lock:
-            taken = self._waiting
-            if not (taken.notices or taken.count or taken.reset):
+            batch = self._pending
+            if not (batch.notices or batch.count or batch.reset):
                 return None
-            self._waiting = Delivery()
-        return taken
+            self._pending = InboxBatch()
+        return batch
 
     def _put_events(self, batch: EventBatch) -> None:
         newest: dict[tuple[str, str], ConfidenceEvent] = {}
@@ -64,10 +64,10 @@ class Inbox:
             else:
                 others.append(event)
         with self._lock:
-            self._waiting.confidences.update(newest)
-            self._waiting.events += others
-            self._waiting.received = self._wall()
+            self._pending.confidences.update(newest)
+            self._pending.events += others
+            self._pending.received = self._wall()
             if batch.events and not batch.snapshot:
                 published = batch.events[-1].publish_time.timestamp()
-                self._waiting.arrivals.append((self._waiting.received, published))
-            self._waiting.count += len(batch.events)
+                self._pending.arrivals.append((self._pending.received, published))
+            self._pending.count += len(batch.events)

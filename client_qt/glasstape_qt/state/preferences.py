@@ -1,4 +1,4 @@
-"""What the trader has chosen, kept in one JSON file. Tokens are not in it: see `glasstape_qt.secrets`."""
+"""Preferences of the user, stored in one JSON file; tokens are in the keyring, see `token_store`."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 SCHEMA = 1
-"""Changes only when older files can no longer be read as they are."""
+"""Version of the file; raised only when older files cannot be read as they are."""
 DEMO = "demo"
 LANGUAGES = ("system", "en", "ko")
 THEMES = ("system", "light", "dark")
@@ -18,21 +18,21 @@ PALETTES = ("korea", "east-asia", "west", "okabe-ito")
 PLACES = ("dock", "tab", "window")
 
 
-class _Part(BaseModel):
+class _ValidatedModel(BaseModel):
     model_config = ConfigDict(validate_assignment=True)
 
 
-class Profile(_Part):
-    """A server, or a recorded session."""
+class Profile(_ValidatedModel):
+    """A server or a recorded session to connect to."""
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     address: str = ""
     """host:port; empty for a session."""
     tls: bool = False
     root_certificates: str = ""
-    """PEM file of the authorities to trust; empty: the system's."""
+    """PEM file of the certificate authorities to trust; empty: the system's."""
     token: bool = False
-    """A token is kept in the key ring of the system."""
+    """Whether a token is stored in the system's keyring."""
     session: str = ""
     """File of a recorded session; `demo` is the bundled one."""
     speed: Annotated[float, Field(ge=0.01, le=100)] = 1.0
@@ -48,8 +48,8 @@ class Profile(_Part):
         return value
 
 
-class Alerting(_Part):
-    """When to ring."""
+class AlertPreferences(_ValidatedModel):
+    """Stored form of `state.alerts.AlertRules`."""
 
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     muted: bool = False
@@ -61,8 +61,8 @@ class Alerting(_Part):
     quiet_until: time | None = None
 
 
-class Preferences(_Part):
-    """Everything that is kept between two runs."""
+class Preferences(_ValidatedModel):
+    """Everything that is stored between runs."""
 
     schema_number: int = SCHEMA
     language: Literal["system", "en", "ko"] = "system"
@@ -70,7 +70,7 @@ class Preferences(_Part):
     palette: Literal["korea", "east-asia", "west", "okabe-ito"] = "korea"
     zoom: Annotated[float, Field(ge=0.6, le=2.5)] = 1.0
     motion: bool = True
-    """Rows may flash."""
+    """Whether rows flash when their class changes."""
     detail_place: Literal["dock", "tab", "window"] = "dock"
     clock: Literal["exchange", "local", "utc"] = "exchange"
     shared_scale: bool = True
@@ -84,53 +84,53 @@ class Preferences(_Part):
         ],
     )
     profile: str = "local"
-    alerts: Alerting = Field(default_factory=Alerting)
+    alerts: AlertPreferences = Field(default_factory=AlertPreferences)
     hidden_columns: list[str] = Field(default_factory=list)
     groups: dict[str, list[str]] = Field(default_factory=dict)
     open_details: list[str] = Field(default_factory=list)
-    """What stood open: "symbol place"."""
+    """Details that were open: "symbol place"."""
     layouts: dict[str, str] = Field(default_factory=dict)
-    """Base64 of what Qt saves of windows and headers, by name and schema number."""
+    """Base64 of Qt's saved state of windows and headers, by name and schema number."""
 
     def current(self) -> Profile:
-        """The profile in use; the first if it was deleted."""
+        """Return the selected profile; the first one if that was deleted."""
         return next((known for known in self.profiles if known.name == self.profile), self.profiles[0])
 
 
 def folder() -> Path:
-    """Where preferences live; GLASSTAPE_CONFIG overrides it."""
+    """Return the folder of the preferences file; GLASSTAPE_CONFIG overrides it."""
     return Path(
         os.environ.get("GLASSTAPE_CONFIG") or platformdirs.user_config_dir("glasstape", appauthor=False)
     )
 
 
 def load(path: Path) -> tuple[Preferences, str]:
-    """Preferences and, if the file could not be used, a sentence why; the damaged file is kept beside it."""
+    """Return the preferences, and the error if the file is damaged; that file is renamed and kept."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Preferences(), ""
     except (OSError, UnicodeDecodeError) as error:
-        return Preferences(), _set_aside(path, str(error))
+        return Preferences(), _rename_damaged(path, str(error))
     try:
         stored = json.loads(text)
         number = stored.get("schema_number", SCHEMA) if isinstance(stored, dict) else None
         if number != SCHEMA:
-            return Preferences(), _set_aside(path, f"schema_number must be {SCHEMA}, is {number!r}")
+            return Preferences(), _rename_damaged(path, f"schema_number must be {SCHEMA}, is {number!r}")
         return Preferences.model_validate(stored), ""
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return Preferences(), _set_aside(path, f"{where}: {first['msg']}, is {first['input']!r}")
+        return Preferences(), _rename_damaged(path, f"{where}: {first['msg']}, is {first['input']!r}")
     except (ValueError, RecursionError) as error:
-        return Preferences(), _set_aside(path, str(error))
+        return Preferences(), _rename_damaged(path, str(error))
 
 
 def save(path: Path, preferences: Preferences) -> None:
-    """Replace the file as a whole.
+    """Write the file atomically.
 
     Raises:
-        OSError: it cannot be written; the old one is untouched.
+        OSError: it cannot be written; the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
@@ -138,7 +138,7 @@ def save(path: Path, preferences: Preferences) -> None:
     partial.replace(path)
 
 
-def _set_aside(path: Path, reason: str) -> str:
+def _rename_damaged(path: Path, reason: str) -> str:
     number = 1
     while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
         number += 1

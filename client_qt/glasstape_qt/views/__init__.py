@@ -1,1 +1,1 @@
-"""Widgets: views of the plain state. Each runs alone: `python -m glasstape_qt.views.heatmap`."""
+"""Widgets over the plain state. Several run alone, e.g. `python -m glasstape_qt.views.detail.heatmap_view`."""

@@ -1,11 +1,11 @@
-"""Every key, on one sheet (F1)."""
+"""Keyboard shortcuts, and the dialog that lists them (F1)."""
 
 from PyQt6.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
 
-from glasstape_qt.i18n import say
-from glasstape_qt.views.buttons import close_button
+from glasstape_qt.i18n import tr
+from glasstape_qt.views.close_button import close_button
 
-KEYS = {
+SHORTCUTS = {
     "find": "Ctrl+F", "open": "Enter", "open_tab": "Ctrl+Enter", "open_window": "Shift+Enter",
     "live": "Ctrl+L", "compare": "Ctrl+M", "copy": "Ctrl+C", "copy_python": "Ctrl+Shift+C", "export": "Ctrl+E",
     "table": "F2", "feed": "F3", "trust": "F4", "detail": "F5", "pause": "Ctrl+P", "seen": "Ctrl+Shift+A",
@@ -13,23 +13,23 @@ KEYS = {
     "bigger": "Ctrl++", "smaller": "Ctrl+-", "usual": "Ctrl+0",
     "profiles": "Ctrl+O", "record": "Ctrl+R", "settings": "Ctrl+,", "help": "F1", "quit": "Ctrl+Q",
 }  # fmt: skip
-"""Action to key. A test sees to it that no two are the same."""
+"""Key of each action; unique, which a test checks."""
 
 
-class KeySheet(QDialog):
-    """The list of keys."""
+class ShortcutsDialog(QDialog):
+    """Lists every shortcut."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("keySheet")
-        self.setWindowTitle(say("keys.title"))
+        self.setWindowTitle(tr("shortcuts.title"))
         text = QTextBrowser()
         rows = "".join(
-            f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{say(f'keys.{name}')}</td></tr>"
-            for name, key in KEYS.items()
+            f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{tr(f'action.{name}')}</td></tr>"
+            for name, key in SHORTCUTS.items()
         )
-        text.setHtml(f"<table cellspacing='4'>{rows}</table><p>{say('keys.cells')}</p>")
-        text.setAccessibleName(say("keys.title"))
+        text.setHtml(f"<table cellspacing='4'>{rows}</table><p>{tr('shortcuts.cells')}</p>")
+        text.setAccessibleName(tr("shortcuts.title"))
         buttons = close_button()
         buttons.rejected.connect(self.close)
         layout = QVBoxLayout(self)

@@ -60,6 +60,7 @@ class Authorizer:
             Unauthenticated: credentials are missing or invalid.
             PermissionDenied: the caller lacks a scope that the method requires.
             Unimplemented: there is no such method.
+            GlasstapeError: base class of these.
         """
         try:
             principal = self._authorize(path, authorization, certificate_names)

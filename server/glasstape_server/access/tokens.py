@@ -169,7 +169,7 @@ class TokenFile:
                 known = ", ".join(self._grants) or "none"
                 raise ValueError(f"id: must be one of {known}, is {identity!r}")
             grant = self._grants[identity]
-            self._write({key: kept for key, kept in self._grants.items() if key != identity})
+            self._write({key: other for key, other in self._grants.items() if key != identity})
         return grant
 
     @staticmethod

@@ -101,9 +101,9 @@ def _alternating(runs: dict[str, Callable[[], object]], rounds: int, repeats: in
         for name, run_once in runs.items():
             seconds = []
             for _ in range(repeats):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 run_once()
-                seconds.append(time.perf_counter() - begun)
+                seconds.append(time.perf_counter() - started)
             if lap:  # lap 0 is the warm-up
                 medians[name].append(statistics.median(seconds))
     return medians

@@ -82,16 +82,16 @@ async def _round(
     *,
     paced: bool,
 ) -> _Round:
-    before, begun, cpu = subscribers[0].through, time.monotonic(), _cpu_seconds(pid)
+    before, started, cpu = subscribers[0].through, time.monotonic(), _cpu_seconds(pid)
     for number, request in enumerate(requests):
         if paced:
-            await asyncio.sleep(max(0.0, begun + number - time.monotonic()))
+            await asyncio.sleep(max(0.0, started + number - time.monotonic()))
         await publish(request)  # type: ignore[operator]
         acknowledged = time.monotonic()
     through, ended = await settled(subscribers), time.monotonic()
     last = max(subscriber.reached(through) for subscriber in subscribers)
-    wall = max(last, begun + len(requests)) - begun if paced else last - begun
-    cores = (_cpu_seconds(pid) - cpu) / (ended - begun)
+    wall = max(last, started + len(requests)) - started if paced else last - started
+    cores = (_cpu_seconds(pid) - cpu) / (ended - started)
     return _Round((through - before) * len(subscribers) / wall, cores, last - acknowledged)
 
 

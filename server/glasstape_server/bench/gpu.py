@@ -97,7 +97,11 @@ def _environment(device: str) -> str:
 
 
 def _equal(name: str, device: str, buckets: Sequence[int], sizes: Sequence[int]) -> str:
-    """Check logits, scores and gradients of every kind of score, at all sizes, against the CPU's."""
+    """Check logits, scores and gradients of every kind of score, at all sizes, against the CPU's.
+
+    Raises:
+        ValueError: they differ.
+    """
     scorer = scorer_of(name)
     graphed = GraphedScorer(scorer, *WINDOW, device, PREDICTED_CLASS_SCORES, buckets)
     score_specs = [*PREDICTED_CLASS_SCORES, ScoreSpec(Score.LOGIT, Direction.DOWN)]
@@ -126,7 +130,11 @@ def _difference(actual: Tensor, expected: Tensor) -> float:
 
 
 def _out_of_memory(device: str) -> str:
-    """Check that a device with little memory computes in smaller batches."""
+    """Check that a device with little memory computes in smaller batches.
+
+    Raises:
+        ValueError: its logits differ from the CPU's.
+    """
     scorer, windows = scorer_of("conv1d"), _windows(5000)
     buckets = (8, 64, 4096)
     if device == "cpu":
@@ -167,7 +175,11 @@ except torch.AcceleratorError:
 
 
 def _lost_device() -> str:
-    """Check in a separate process that a failed device raises AcceleratorError and the CPU still works."""
+    """Check in a separate process that a failed device raises AcceleratorError and the CPU still works.
+
+    Raises:
+        ValueError: it does not.
+    """
     done = subprocess.run([sys.executable, "-c", _FAIL_DEVICE], capture_output=True, text=True)
     if done.stdout.strip() != "ok":
         raise ValueError(f"a lost device: {(done.stdout + done.stderr)[-800:]}")
@@ -256,9 +268,9 @@ def _alternating(runs: dict[str, Callable[[], object]], rounds: int, repeats: in
         for name, run_once in runs.items():
             seconds = []
             for _ in range(repeats):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 run_once()
-                seconds.append(time.perf_counter() - begun)
+                seconds.append(time.perf_counter() - started)
             if lap:
                 medians[name].append(statistics.median(seconds))
     return medians

@@ -165,9 +165,9 @@ async def _alternating(calls: list[Callable[[], Awaitable[object]]], times: int)
     measured: list[list[float]] = [[] for _ in calls]
     for _ in range(times):
         for call, seconds in zip(calls, measured, strict=True):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             await call()
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.perf_counter() - started)
     return [statistics.median(seconds) for seconds in measured]
 
 

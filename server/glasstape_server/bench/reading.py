@@ -41,11 +41,11 @@ def _read(address: str, events: int) -> float:
     import glasstape
 
     with glasstape.Client(address) as client, client.signals(resume_token=b"-") as stream:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         for count, _ in enumerate(stream, 1):
             if count == events:
                 break
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 async def _read_async(address: str, events: int) -> float:
@@ -53,20 +53,20 @@ async def _read_async(address: str, events: int) -> float:
     import glasstape
 
     async with glasstape.AsyncClient(address) as client, client.signals(resume_token=b"-") as stream:
-        begun, count = time.perf_counter(), 0
+        started, count = time.perf_counter(), 0
         async for _ in stream:
             count += 1
             if count == events:
                 break
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 async def _read_messages(address: str, events: int) -> float:
     """Return the seconds that grpc.aio takes with messages that are parsed and discarded."""
     async with grpc.aio.insecure_channel(address) as channel:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         call: Any = channel.unary_stream(SIGNALS)
         async for message in call(b""):
             if pb.SignalsResponse.FromString(message).through_sequence >= events:
                 break
-        return time.perf_counter() - begun
+        return time.perf_counter() - started

@@ -21,9 +21,9 @@ def run(rounds: int) -> BenchmarkReport:
         add("torch", _seconds("import torch"))
         add("grpc", _seconds("import grpc, numpy"))
         add("sdk", _seconds("import glasstape; glasstape.Client"))
-        begun = time.perf_counter()
+        started = time.perf_counter()
         with server() as running:
-            add("ready", time.perf_counter() - begun)
+            add("ready", time.perf_counter() - started)
             time.sleep(1)
             add("resident", _resident_mib(running.pid))
     to_torch = {"import torch": ratios(values["ready"], values["torch"])}
@@ -41,9 +41,9 @@ def run(rounds: int) -> BenchmarkReport:
 
 
 def _seconds(code: str) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def _resident_mib(pid: int) -> float:

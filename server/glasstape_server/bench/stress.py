@@ -52,9 +52,9 @@ def run(requests: int, in_flight: int, seed: int = 0) -> tuple[str, bool]:
     torch.set_num_threads(1)
     calls = _calls(model, np.random.default_rng(seed))
     with server() as running:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         result = asyncio.run(_run_calls(running.address, calls, requests, in_flight, seed))
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
     report = (
         f"{result.completed} mixed calls ({DISTINCT_CALLS} distinct, 1-8 windows each), {in_flight} in flight, "
         f"{seconds:.0f} s: {result.wrong} wrong, {result.failed} failed; largest difference "

@@ -84,11 +84,11 @@ async def _measure(
         async def close() -> list[float]:
             """Publish one close; return the time of delivery to each subscriber, ms."""
             nonlocal day
-            begun = time.monotonic()
+            started = time.monotonic()
             await publish(bars.day(day))
             day += 1
             await asyncio.sleep(PAUSE)
-            return [1000 * (subscriber.arrivals[-1][0] - begun) for subscriber in following]
+            return [1000 * (subscriber.arrivals[-1][0] - started) for subscriber in following]
 
         async def p99() -> float:
             return float(np.percentile([time for _ in range(closes) for time in await close()], 99))

@@ -65,8 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         plan = _plan(options)
-        if not 0 <= options.cost <= 0.1:
-            raise ValueError(f"--cost: must be 0-0.1, is {options.cost:g}")
+        _check_cost(options.cost)
         source = DataSource(options)
         if not source.inspect():
             print("glasstape evaluate: nothing was evaluated", file=sys.stderr)
@@ -93,6 +92,16 @@ def run(options: argparse.Namespace) -> int:
     print(report.to_text(evaluation))
     print(path, file=sys.stderr)
     return 1 if any(check.failed for check in evaluation.leak_checks) else 0
+
+
+def _check_cost(cost: float) -> None:
+    """Check the cost of a change of position.
+
+    Raises:
+        ValueError: it is outside 0-0.1.
+    """
+    if not 0 <= cost <= 0.1:
+        raise ValueError(f"--cost: must be 0-0.1, is {cost:g}")
 
 
 def _plan(options: argparse.Namespace) -> "EvaluationPlan":

@@ -94,6 +94,7 @@ class Engine:
             ResourceExhausted: the queue is full; has `retry_after`.
             DeadlineExceeded: the deadline passed before the device began.
             Unavailable: the engine has stopped.
+            CancelledError: the task was canceled; the job is dropped unless it is running.
         """
         loop = asyncio.get_running_loop()
         callback = self._loops.setdefault(loop, LoopCallback(loop))
@@ -176,13 +177,13 @@ class Engine:
                 jobs.popleft()
                 if self._observer:
                     self._observer.dropped(lane)
-                self._queued[lane] -= (len(job) - job.taken) * work.passes
+                self._queued[lane] -= (len(job) - job.batched_rows) * work.passes
                 continue
-            end = min(len(job), job.taken + capacity)
-            batch.append((job, job.taken, end))
-            capacity -= end - job.taken
-            self._queued[lane] -= (end - job.taken) * work.passes
-            job.taken = end
+            end = min(len(job), job.batched_rows + capacity)
+            batch.append((job, job.batched_rows, end))
+            capacity -= end - job.batched_rows
+            self._queued[lane] -= (end - job.batched_rows) * work.passes
+            job.batched_rows = end
             if end == len(job):
                 jobs.popleft()
         # Round robin over the works of the lane, so that a long job does not starve other callers.
@@ -201,11 +202,11 @@ class Engine:
         return False
 
     def _compute(self, batch: list[_Slice]) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         work = batch[0][0].work
         rows = concatenated([_slice(job.rows, first, end) for job, first, end in batch])
         for job, _, _ in batch:
-            job.begun = job.begun or begun
+            job.started = job.started or started
         try:
             columns = self._run(work, rows)
         except Exception as error:
@@ -214,9 +215,9 @@ class Engine:
                 job.call.cancelled = True  # drop its remaining rows
                 job.callback.failed([job], error)
             return
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - started
         if self._observer:
-            queue_seconds = begun - min(job.queued for job, _, _ in batch)
+            queue_seconds = started - min(job.queued for job, _, _ in batch)
             name = type(work).__name__.lower()
             self._observer.computed(batch[0][0].lane, name, len(rows[0]), queue_seconds, seconds)
         self._throughput += 0.2 * (len(rows[0]) * work.passes / max(seconds, 1e-6) - self._throughput)

@@ -80,9 +80,9 @@ class Job(Generic[Tag]):
     """Data of the callback."""
     queued: float = field(default_factory=time.monotonic)
     """Time of queueing, by `time.monotonic`."""
-    begun: float = 0.0
+    started: float = 0.0
     """Time at which the first batch began, by `time.monotonic`."""
-    taken: int = 0
+    batched_rows: int = 0
     """Rows that were batched so far."""
     parts: tuple[Columns, ...] = ()
     """Results so far of a job that spans several batches."""
@@ -94,7 +94,7 @@ class Job(Generic[Tag]):
     @property
     def queue_seconds(self) -> float:
         """Time in the queue before the first batch."""
-        return self.begun - self.queued
+        return self.started - self.queued
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,17 +155,20 @@ def accuracy(sums: Floats) -> Floats:
 
 
 def base_rate(sums: Floats) -> Floats:
-    """Return the accuracy of always predicting the most frequent training class, (sample,)."""
+    """Return the accuracy of the most frequent training class, (sample,), of sums (sample, column)."""
     return np.asarray(sums[:, _BASE_HITS] / _count(sums))
 
 
 def accuracy_gain(sums: Floats) -> Floats:
-    """Return accuracy minus base rate, (sample,)."""
+    """Return accuracy minus base rate, (sample,), of sums (sample, column)."""
     return accuracy(sums) - base_rate(sums)
 
 
 def macro_f1(sums: Floats) -> Floats:
-    """Return the unweighted mean F1 of the classes, (sample,); 0 for a class neither predicted nor realized."""
+    """Return the unweighted mean F1 of the classes, (sample,), of sums (sample, column).
+
+    The F1 of a class that is neither predicted nor realized is 0.
+    """
     cells = _confusion(sums)
     hits = np.diagonal(cells, axis1=1, axis2=2)
     both = cells.sum(axis=1) + cells.sum(axis=2)
@@ -173,7 +176,10 @@ def macro_f1(sums: Floats) -> Floats:
 
 
 def mcc(sums: Floats) -> Floats:
-    """Return the Matthews correlation of three classes (Gorodkin 2004, R_K), (sample,); 0 for constant predictions."""
+    """Return the Matthews correlation of three classes (Gorodkin 2004, R_K), (sample,), of sums (sample, column).
+
+    It is 0 for constant predictions.
+    """
     cells = _confusion(sums)
     total, hits = cells.sum(axis=(1, 2)), np.trace(cells, axis1=1, axis2=2)
     realized, predicted = cells.sum(axis=2), cells.sum(axis=1)
@@ -183,22 +189,26 @@ def mcc(sums: Floats) -> Floats:
 
 
 def log_loss(sums: Floats) -> Floats:
-    """Return the mean negative log probability of the realized class, nats, (sample,)."""
+    """Return the mean negative log probability of the realized class, nats, (sample,), of sums (sample, column)."""
     return np.asarray(sums[:, _LOSS] / _count(sums))
 
 
 def log_loss_gain(sums: Floats) -> Floats:
-    """Return the log loss of the training class shares minus that of the candidate, nats, (sample,)."""
+    """Return the log loss of the training class shares minus that of the candidate, nats, (sample,).
+
+    Args:
+        sums: of each sample, (sample, column).
+    """
     return np.asarray((sums[:, _PRIOR_LOSS] - sums[:, _LOSS]) / _count(sums))
 
 
 def brier(sums: Floats) -> Floats:
-    """Return the mean squared error of the probabilities, 0-2 (Brier 1950), (sample,)."""
+    """Return the mean squared error of probabilities, 0-2 (Brier 1950), (sample,), of sums (sample, column)."""
     return np.asarray(sums[:, _BRIER] / _count(sums))
 
 
 def calibration_error(sums: Floats) -> Floats:
-    """Return the top-label ECE in 15 bins of equal mass, 0-1, (sample,)."""
+    """Return the top-label ECE in 15 bins of equal mass, 0-1, (sample,), of sums (sample, column)."""
     return np.asarray(
         np.abs(sums[:, _CONFIDENCE] - sums[:, _CORRECT]).sum(axis=1) / sums[:, _COUNTS].sum(axis=1)
     )

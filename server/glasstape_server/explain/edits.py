@@ -73,7 +73,7 @@ class FeatureEditor:
         return edited
 
     def rounded(self, edit: Floats) -> tuple[Floats, Float32s, Floats | None]:
-        """Return the edit unchanged; see `Editor.rounded`."""
+        """Return the edit (feature,) unchanged, and its window (time, feature); see `Editor.rounded`."""
         return edit, self.windows(edit[None])[0], None
 
 

@@ -18,7 +18,11 @@ MIN_DIFFERENCE = 0.05
 
 
 def completeness_limit(difference: Tensor) -> Tensor:
-    """Return the largest acceptable completeness errors, (batch,), for score minus baseline score, (batch,)."""
+    """Return the largest acceptable completeness error of each row, (batch,).
+
+    Args:
+        difference: score minus baseline score, (batch,).
+    """
     return TOLERANCE * difference.abs().clamp_min(MIN_DIFFERENCE)
 
 
@@ -104,15 +108,15 @@ def until_complete(
     Returns:
         The maps (batch, time, feature) and the steps of each row (batch,).
     """
-    taken, steps = torch.full((len(difference),), first), first
+    row_steps, steps = torch.full((len(difference),), first), first
     limit = completeness_limit(difference)
     while steps < last:
         incomplete = ((values.sum((1, 2)) - difference).abs() > limit).nonzero()[:, 0]
         if not len(incomplete):
             break
         steps = min(2 * steps, last)
-        values[incomplete], taken[incomplete] = compute(incomplete, steps), steps
-    return values, taken
+        values[incomplete], row_steps[incomplete] = compute(incomplete, steps), steps
+    return values, row_steps
 
 
 @cache

@@ -119,7 +119,7 @@ class FrozenScore:
         return (logits * self._repeated(repeat)).sum(1)
 
     def slope(self, logits: Tensor, repeat: int = 1) -> Tensor:
-        """Return d score / d logits, (batch x repeat, 3); arguments as of `of`."""
+        """Return d score / d logits (batch x repeat, 3) for logits of that shape; arguments as of `of`."""
         weights = self._repeated(repeat)
         return weights - torch.softmax(logits.detach(), 1) if self.log_probability else weights
 
@@ -127,6 +127,6 @@ class FrozenScore:
         return self.weights if repeat == 1 else self.weights.repeat_interleave(repeat, 0)
 
     def rows(self, index: Tensor | slice) -> "FrozenScore":
-        """Return the score of some of the rows."""
+        """Return the score of some of the rows: a slice, or their indices (n,)."""
         foil = None if self.foil is None else self.foil[index]
         return FrozenScore(self.weights[index], self.target[index], foil, self.log_probability)

@@ -4,13 +4,30 @@ import itertools
 from collections.abc import Sequence
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from glasstape_server.access.scopes import REQUIRED
 from glasstape_server.operations.latency_histogram import LatencyHistogram
+from glasstape_server.operations.metric_family import MetricFamily
 from glasstape_server.operations.rpc_type import rpc_type
 
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")
+_STARTED = MetricFamily("grpc_server_started", "RPCs started on the server.", _LABELS, "counter")
+_HANDLED = MetricFamily(
+    "grpc_server_handled",
+    "RPCs completed on the server, regardless of success or failure.",
+    (*_LABELS, "grpc_code"),
+    "counter",
+)
+_LATENCY = MetricFamily(
+    "grpc_server_handling_seconds",
+    "Time from receiving a unary RPC to completing it; streams are not included.",
+    _LABELS,
+    "histogram",
+)
+FAMILIES = (_STARTED, _HANDLED, _LATENCY)
+"""All metrics of this module."""
+
 _SERVER_FAULTS = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
 """Codes that are never the caller's fault."""
 
@@ -19,23 +36,12 @@ class CallMetrics:
     """Implementation of `call_observer.CallObserver`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._started = Counter(
-            "grpc_server_started", "RPCs started on the server.", _LABELS, registry=registry
-        )
-        self._handled = Counter(
-            "grpc_server_handled",
-            "RPCs completed on the server, regardless of success or failure.",
-            (*_LABELS, "grpc_code"),
-            registry=registry,
-        )
+        self._started = _STARTED.counter(registry)
+        self._handled = _HANDLED.counter(registry)
         for method, code in itertools.product(REQUIRED, _SERVER_FAULTS):
             # Start at 0: rate() does not see a series that begins at 1.
             self._handled.labels(*_labels(method), _code(code))
-        self._latency = LatencyHistogram(
-            "grpc_server_handling_seconds",
-            "Time from receiving a unary RPC to completing it; streams are not included.",
-            _LABELS,
-        )
+        self._latency = LatencyHistogram(_LATENCY)
         registry.register(self._latency)
 
     def started(self, method: str, count: int = 1) -> None:
@@ -60,7 +66,6 @@ def _labels(method: str) -> tuple[str, str, str]:
 
 @cache
 def _code(code: str) -> str:
-    """Return a status code as the metrics spell it: NotFound of NOT_FOUND."""
-    if code == "OK":
-        return code
-    return "".join(word.capitalize() for word in code.split("_")).replace("Cancelled", "Canceled")
+    """Return a status code as the label spells it, such as NotFound for NOT_FOUND."""
+    spelled = {"OK": "OK", "CANCELLED": "Canceled"}
+    return spelled.get(code) or "".join(word.capitalize() for word in code.split("_"))

@@ -3,51 +3,45 @@
 import itertools
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
 
 from glasstape_server.engine.job import Lane
 from glasstape_server.operations.latency_histogram import BOUNDS
+from glasstape_server.operations.metric_family import MetricFamily
 
-_BATCH_WINDOWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
+_BATCH_WINDOWS = MetricFamily(
+    "glasstape_engine_batch_windows", "Windows per batch.", ("work", "lane"), "histogram"
+)
+_QUEUE_WAIT = MetricFamily(
+    "glasstape_engine_queue_wait_seconds", "Queue time of the oldest job of a batch.", ("lane",), "histogram"
+)
+_COMPUTE = MetricFamily(
+    "glasstape_engine_compute_seconds", "Compute time per batch on the device.", ("work",), "histogram"
+)
+_REJECTED = MetricFamily(
+    "glasstape_engine_rejected", "Jobs rejected because the queue was full.", ("lane",), "counter"
+)
+_DROPPED = MetricFamily(
+    "glasstape_engine_dropped",
+    "Queued jobs dropped because the call was canceled or its deadline exceeded.",
+    ("lane",),
+    "counter",
+)
+FAMILIES = (_BATCH_WINDOWS, _QUEUE_WAIT, _COMPUTE, _REJECTED, _DROPPED)
+"""All metrics of this module."""
+
+_WINDOW_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
 class EngineMetrics:
     """Implementation of `engine.job.EngineObserver`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._windows = Histogram(
-            "glasstape_engine_batch_windows",
-            "Windows per batch.",
-            ["work", "lane"],
-            registry=registry,
-            buckets=_BATCH_WINDOWS,
-        )
-        self._queue_time = Histogram(
-            "glasstape_engine_queue_wait_seconds",
-            "Queue time of the oldest job of a batch.",
-            ["lane"],
-            registry=registry,
-            buckets=BOUNDS,
-        )
-        self._compute_time = Histogram(
-            "glasstape_engine_compute_seconds",
-            "Compute time per batch on the device.",
-            ["work"],
-            registry=registry,
-            buckets=BOUNDS,
-        )
-        self._rejected = Counter(
-            "glasstape_engine_rejected",
-            "Jobs rejected because the queue was full.",
-            ["lane"],
-            registry=registry,
-        )
-        self._dropped = Counter(
-            "glasstape_engine_dropped",
-            "Queued jobs dropped because the call was canceled or its deadline exceeded.",
-            ["lane"],
-            registry=registry,
-        )
+        self._windows = _BATCH_WINDOWS.histogram(registry, _WINDOW_BOUNDS)
+        self._queue_wait = _QUEUE_WAIT.histogram(registry, BOUNDS)
+        self._compute = _COMPUTE.histogram(registry, BOUNDS)
+        self._rejected = _REJECTED.counter(registry)
+        self._dropped = _DROPPED.counter(registry)
         for lane, counter in itertools.product(Lane, (self._rejected, self._dropped)):
             counter.labels(lane.name.lower())
         self.last_rejection = float("-inf")
@@ -59,8 +53,8 @@ class EngineMetrics:
         """See `EngineObserver.computed`."""
         name = lane.name.lower()
         self._windows.labels(work, name).observe(rows)
-        self._queue_time.labels(name).observe(queue_seconds)
-        self._compute_time.labels(work).observe(compute_seconds)
+        self._queue_wait.labels(name).observe(queue_seconds)
+        self._compute.labels(work).observe(compute_seconds)
 
     def rejected(self, lane: Lane) -> None:
         """See `EngineObserver.rejected`."""

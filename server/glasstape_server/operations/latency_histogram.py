@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from glasstape_server.operations.metric_family import MetricFamily
+
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets, seconds; the last bucket is +Inf."""
 
@@ -19,17 +21,8 @@ class LatencyHistogram(Collector):
     calls per second in batches.
     """
 
-    def __init__(self, name: str, text: str, labels: Sequence[str]) -> None:
-        """Create an empty histogram.
-
-        Args:
-            name: of the metric.
-            text: help text of the metric.
-            labels: label names.
-        """
-        self._name = name
-        self._text = text
-        self._labels = tuple(labels)
+    def __init__(self, family: MetricFamily) -> None:
+        self._family = family
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
@@ -43,13 +36,9 @@ class LatencyHistogram(Collector):
                 counts[bucket] += 1
             self._sums[values] = self._sums.get(values, 0.0) + sum(seconds)
 
-    def describe(self) -> Iterator[HistogramMetricFamily]:
-        """Yield the family without samples; see prometheus_client."""
-        yield HistogramMetricFamily(self._name, self._text, labels=self._labels)
-
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """Yield the family; see prometheus_client. Called on the thread of the scrape."""
-        (family,) = self.describe()
+        family = HistogramMetricFamily(self._family.name, self._family.text, labels=self._family.labels)
         with self._lock:
             series = {values: (list(counts), self._sums[values]) for values, counts in self._counts.items()}
         ends = [*map(str, BOUNDS), "+Inf"]

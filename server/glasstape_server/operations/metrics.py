@@ -1,10 +1,14 @@
 """Registry of the metrics, and its HTTP endpoint."""
 
+import asyncio
 from typing import Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from glasstape_server.operations.components import Components
+from glasstape_server.operations.server_collector import ServerCollector
 
 
 def create_registry() -> CollectorRegistry:
@@ -13,6 +17,13 @@ def create_registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def add_components(
+    registry: CollectorRegistry, components: Components, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Add the metrics of a server's components, which `loop` owns, to a registry."""
+    registry.register(ServerCollector(components, loop))
 
 
 def serve(registry: CollectorRegistry, host: str, port: int) -> tuple[int, Any]:

@@ -71,6 +71,7 @@ _NOVEL = MetricFamily(
 _REJECTED = MetricFamily("glasstape_models_rejected", "Model versions that failed their checks.")
 
 FAMILIES = tuple(value for value in globals().values() if isinstance(value, MetricFamily))
+"""All metrics of this module."""
 
 
 class ServerCollector(Collector):
@@ -86,57 +87,53 @@ class ServerCollector(Collector):
         self._components = components
         self._loop = loop
 
-    def describe(self) -> Iterator[Metric]:
-        """Yield the families without samples; see prometheus_client."""
-        return (family.empty() for family in FAMILIES)
-
     def collect(self) -> Iterator[Metric]:
         """Yield the families; see prometheus_client. Called on the thread of the scrape."""
         try:
             gathered = asyncio.run_coroutine_threadsafe(self._gather(), self._loop).result(SCRAPE_TIMEOUT_S)
         except concurrent.futures.TimeoutError:
-            yield _LOOP_RESPONSIVE.single(0)
+            yield _LOOP_RESPONSIVE.scraped(0)
             return
-        yield _LOOP_RESPONSIVE.single(1)
+        yield _LOOP_RESPONSIVE.scraped(1)
         yield from gathered
 
     async def _gather(self) -> list[Metric]:
         return [*self._process(), *self._engine(), *self._feed(), *self._market(), *self._models()]
 
     def _process(self) -> Iterator[Metric]:
-        yield _LOOP_TASKS.single(len(asyncio.all_tasks()))
-        yield _THREADS.single(threading.active_count())
+        yield _LOOP_TASKS.scraped(len(asyncio.all_tasks()))
+        yield _THREADS.scraped(threading.active_count())
         certificates = self._components.certificates
         if certificates is not None and certificates.expires is not None:
-            yield _CERTIFICATE_EXPIRY.single(certificates.expires)
+            yield _CERTIFICATE_EXPIRY.scraped(certificates.expires)
 
     def _engine(self) -> Iterator[Metric]:
         queued = self._components.engine.queued_windows
-        yield _QUEUE_WINDOWS.with_values({(lane,): count for lane, count in queued.items()})
-        yield _DEVICE_FAILED.single(self._components.device_failed())
+        yield _QUEUE_WINDOWS.scraped_by_label({(lane,): count for lane, count in queued.items()})
+        yield _DEVICE_FAILED.scraped(self._components.device_failed())
 
     def _feed(self) -> Iterator[Metric]:
         hub, pipeline = self._components.hub, self._components.pipeline
         bounds, stats = hub.bounds, hub.stats
-        yield _SUBSCRIBERS.single(hub.subscribers)
-        yield _HEAD.single(bounds.head)
-        yield _EARLIEST.single(bounds.earliest)
-        yield _MAX_LAG.single(hub.max_lag)
-        yield _SIGNAL_BACKLOG.single(pipeline.waiting)
-        yield _EVENTS.with_values({(kind.name.lower(),): stats.published[kind] for kind in Kind})
-        yield _CONFLATED.single(stats.conflated)
-        yield _GAPS.single(stats.gaps)
-        yield _DISCONNECTED_SLOW.single(stats.disconnected_slow)
-        yield _FEED_FAILING.single(bool(pipeline.degraded_reason))
+        yield _SUBSCRIBERS.scraped(hub.subscribers)
+        yield _HEAD.scraped(bounds.head)
+        yield _EARLIEST.scraped(bounds.earliest)
+        yield _MAX_LAG.scraped(hub.max_lag)
+        yield _SIGNAL_BACKLOG.scraped(pipeline.waiting)
+        yield _EVENTS.scraped_by_label({(kind.name.lower(),): stats.published[kind] for kind in Kind})
+        yield _CONFLATED.scraped(stats.conflated)
+        yield _GAPS.scraped(stats.gaps)
+        yield _DISCONNECTED_SLOW.scraped(stats.disconnected_slow)
+        yield _FEED_FAILING.scraped(bool(pipeline.degraded_reason))
 
     def _market(self) -> Iterator[Metric]:
         clock, ingest = self._components.clock, self._components.ingest
-        yield _INGEST_BACKLOG.single(ingest.waiting)
-        yield _INGEST_FAILING.single(bool(ingest.last_error))
+        yield _INGEST_BACKLOG.scraped(ingest.waiting)
+        yield _INGEST_FAILING.scraped(bool(ingest.last_error))
         if clock.last_close is not None:
-            yield _FEED_AGE.single((clock.now() - clock.last_close) / SECOND)
+            yield _FEED_AGE.scraped((clock.now() - clock.last_close) / SECOND)
         state = clock.state().name.lower()
-        yield _MARKET_STATE.with_values({(state,): 1})
+        yield _MARKET_STATE.scraped_by_label({(state,): 1})
 
     def _models(self) -> Iterator[Metric]:
         repository = self._components.repository
@@ -145,12 +142,12 @@ class ServerCollector(Collector):
             active = repository.active.ref
         except Unavailable:
             active = None
-        yield _MODEL.with_values(
+        yield _MODEL.scraped_by_label(
             {(ref.name, ref.version, ref.digest, str(ref == active).lower()): 1 for ref in refs}
         )
         live = {(ref.name, ref.version): self._components.live(ref.digest) for ref in refs}
         known = {key: each for key, each in live.items() if each and each.state is not State.UNKNOWN}
-        yield _CALIBRATED.with_values({key: each.state is State.HOLDS for key, each in known.items()})
-        yield _CONFIDENCE_GAP.with_values({key: each.winner_gap.value for key, each in known.items()})
-        yield _NOVEL.with_values({key: each.novel_share.value for key, each in known.items()})
-        yield _REJECTED.single(len(repository.refusals()))
+        yield _CALIBRATED.scraped_by_label({key: each.state is State.HOLDS for key, each in known.items()})
+        yield _CONFIDENCE_GAP.scraped_by_label({key: each.winner_gap.value for key, each in known.items()})
+        yield _NOVEL.scraped_by_label({key: each.novel_share.value for key, each in known.items()})
+        yield _REJECTED.scraped(len(repository.refusals()))

@@ -113,7 +113,11 @@ def parameter_randomization(scorer: Scorer, architecture: Architecture, windows:
 
 
 def completeness(scorer: Scorer, windows: Tensor) -> Check:
-    """Check that integrated gradients are complete within 512 steps on nearly all windows (n, time, feature)."""
+    """Check that integrated gradients are complete within 512 steps on nearly all windows (n, time, feature).
+
+    Raises:
+        TypeError: the method reports no completeness error.
+    """
     baseline = scorer.mean.expand_as(windows)
     attribution = IntegratedGradients().attribute(
         scorer,

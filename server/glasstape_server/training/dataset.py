@@ -63,7 +63,7 @@ class Dataset:
         return self.time_steps, self.features.shape[1]
 
     def windows(self, numbers: Ints | slice | None = None) -> Float32s:
-        """Return windows by number, or all of them, (n, time, feature)."""
+        """Return windows (n, time, feature) by their numbers (n,), or all of them."""
         last = self.last if numbers is None else self.last[numbers]
         return np.asarray(self.features[last[:, None] + np.arange(1 - self.time_steps, 1)])
 

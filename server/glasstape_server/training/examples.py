@@ -54,7 +54,7 @@ class TensorExamples:
         return len(self._labels)
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Examples`."""
+        """Return windows (n, time, feature), float32, and labels (n,), of numbers (n,), int64."""
         return self._windows[numbers], self._labels[numbers]
 
 
@@ -81,14 +81,14 @@ class DatasetExamples:
         return len(self._first)
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Examples`."""
+        """Return windows (n, time, feature), float32, and labels (n,), of numbers (n,), int64."""
         windows = self._windows.index_select(0, self._first.index_select(0, numbers))
         normalized = torch.addcmul(self._shift, windows, self._scale)
         return normalized.view(-1, *self._shape), self._labels.index_select(0, numbers)
 
 
 def batches_of(examples: Examples, count: int = 4096) -> Iterator[tuple[Tensor, Tensor]]:
-    """Iterate over all examples in order, in batches of `count`."""
+    """Iterate over windows (count, time, feature) and labels (count,), in order; the last batch may be smaller."""
     return map(examples.take, torch.split(torch.arange(len(examples)), count))
 
 

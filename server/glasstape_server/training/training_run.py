@@ -114,7 +114,11 @@ def train_all(
 
 
 def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, folder: Path) -> None:
-    """Raise CheckpointError unless a finished model is the one that this plan would give."""
+    """Check that a finished model is the one that this plan would train.
+
+    Raises:
+        CheckpointError: its data, seed, network, features, labels, interval or windows differ.
+    """
     settings = data.settings
     expected = {
         "data": data.sha256,

@@ -228,7 +228,7 @@ def test_bad_arguments_are_one_sentence(market, tmp_path, capsys, monkeypatch):
         ["export", "--from", "-3"],
         ["export", "--out", "x.xls"],
         ["watch", "--for", "soon"],
-        ["watch", "--kinds", "rumours"],
+        ["watch", "--kinds", "rumors"],
     ):
         assert in_this_process([*arguments, "--server", market.address]) in (1, 2), arguments
         assert capsys.readouterr().err.strip(), arguments

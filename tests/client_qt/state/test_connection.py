@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from desks import Clock, confidence, feed, make_desk, opened
 from glasstape import (
     AuthenticationError,
     CalibrationState,
@@ -14,8 +13,9 @@ from glasstape import (
     UnavailableError,
 )
 from glasstape.testing import MODEL
-from glasstape_qt.i18n import LANGUAGES, table
-from glasstape_qt.state.connection import Connection, LinkState, explain
+from glasstape_qt.i18n import LANGUAGES, texts
+from glasstape_qt.state.connection import Connection, LinkState, reason_of
+from stores import Clock, apply, confidence, make_store, opened
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def test_a_silent_link_is_stale_within_three_seconds_and_fresh_again_with_the_ne
     link.heartbeat(beat())
     assert link.fresh
     clock.seconds = 2.9
-    assert link.tick()
+    assert link.check_silence()
     assert (link.state, link.fresh) == (LinkState.SILENT, False)
     link.heartbeat(beat())
     assert link.state is LinkState.CONNECTED
@@ -47,20 +47,20 @@ def test_a_signal_of_a_fresher_moment_does_not_hide_that_the_market_is_stale_now
     assert link.fresh
 
 
-def test_a_broken_link_says_why_and_when_it_tries_again():
+def test_a_disconnect_has_a_reason_and_the_time_of_the_retry():
     clock = Clock(50.0)
     link = Connection(clock)
     error = UnavailableError("failed to connect to all addresses; Connection refused")
-    link.broken(Disconnected(error=error, retry_in=timedelta(seconds=4), attempt=3))
+    link.disconnected(Disconnected(error=error, retry_in=timedelta(seconds=4), attempt=3))
     clock.seconds = 51.0
     assert (link.state, link.attempt, link.retry_in()) == (LinkState.WAITING, 3, 3.0)
-    assert link.trouble.key == "link.nobody"
+    assert link.disconnect_reason.key == "link.refused"
 
 
 def test_latency_needs_no_common_clock():
     link = Connection(Clock(), Clock())
     for extra in [0.010] * 98 + [0.0, 0.200]:
-        link.arrived(500.0 + extra, 200.0)  # the clocks are five minutes apart
+        link.add_latency(500.0 + extra, 200.0)  # the clocks are five minutes apart
     p50, p99 = link.latency()
     assert p50 == pytest.approx(0.010)
     assert p99 == pytest.approx(0.200)
@@ -93,18 +93,18 @@ def test_the_market_clock_runs_live_and_stands_between_the_bars_of_a_replay():
         (GlasstapeError(""), "link.error"),
     ],
 )
-def test_every_trouble_has_a_sentence(error, key):
-    trouble = explain(error)
-    assert trouble.key == key
+def test_every_connection_error_has_a_reason_with_a_text(error, key):
+    reason = reason_of(error)
+    assert reason.key == key
     for language in LANGUAGES:
-        assert table(language)[trouble.key].format(**trouble.values)
+        assert texts(language)[reason.key].format(**reason.values)
 
 
-def test_heartbeats_say_whether_the_confidences_still_mean_what_they_say():
-    desk = make_desk()
-    feed(desk, opened(), beat())
-    assert desk.connection.calibration is CalibrationState.UNKNOWN
-    desk.unknown_models.clear()
-    feed(desk, replace(beat(), calibration=CalibrationState.BROKEN))
-    assert desk.connection.calibration is CalibrationState.BROKEN
-    assert MODEL.ref in desk.unknown_models, "its live figures are asked for again"
+def test_heartbeats_carry_the_calibration_of_the_active_model():
+    store = make_store()
+    apply(store, opened(), beat())
+    assert store.connection.calibration is CalibrationState.UNKNOWN
+    store.unknown_models.clear()
+    apply(store, replace(beat(), calibration=CalibrationState.BROKEN))
+    assert store.connection.calibration is CalibrationState.BROKEN
+    assert MODEL.ref in store.unknown_models, "its live figures must be requested again"

@@ -2,11 +2,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from desks import UP, confidence
 from glasstape import Instrument, calendars
 from glasstape_qt.state import exchange
 from glasstape_qt.state.exchange import Phase
-from glasstape_qt.state.rows import Row
+from glasstape_qt.state.watch_row import WatchRow
+from stores import UP, confidence
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
@@ -50,5 +50,5 @@ def test_the_next_opening_is_told_and_an_unknown_exchange_is_not_guessed():
     ],
 )
 def test_limits_of_the_day(previous, close, instrument, limit):
-    row = Row(confidence("A", UP, close=close, previous=previous), instrument)
+    row = WatchRow(confidence("A", UP, close=close, previous=previous), instrument)
     assert exchange.price_limit(row) == limit

@@ -1,8 +1,8 @@
 from datetime import timedelta
 
-from desks import DOWN, UP, batch, buy, confidence, opened
 from glasstape import Disconnected, Opened, OpenResult, UnavailableError
 from glasstape_qt.state.inbox import Inbox
+from stores import DOWN, UP, batch, buy, confidence, opened
 
 RESET = opened(OpenResult.RESET)
 

@@ -3,23 +3,23 @@ import os
 import sys
 
 import pytest
-from glasstape_qt.state.preferences import Alerting, Preferences, Profile, load, save
+from glasstape_qt.state.preferences import AlertPreferences, Preferences, Profile, load, save
 from pydantic import ValidationError
 
 
-def test_everything_comes_back(tmp_path):
+def test_preferences_are_restored(tmp_path):
     path = tmp_path / "deep" / "desktop.json"
-    kept = Preferences(
+    preferences = Preferences(
         language="ko", palette="okabe-ito", zoom=1.3, groups={"반도체": ["005930", "000660"]},
         profiles=[Profile(name="desk", address="10.0.0.5:50551", tls=True, token=True)], profile="desk",
-        alerts=Alerting(threshold=0.5, quiet_from="22:00", quiet_until="07:00"),
+        alerts=AlertPreferences(threshold=0.5, quiet_from="22:00", quiet_until="07:00"),
     )  # fmt: skip
-    save(path, kept)
-    assert load(path) == (kept, "")
+    save(path, preferences)
+    assert load(path) == (preferences, "")
     assert not list(path.parent.glob("*.part"))
 
 
-def test_a_first_start_has_the_usual_settings(tmp_path):
+def test_a_first_start_has_the_default_settings(tmp_path):
     assert load(tmp_path / "none.json") == (Preferences(), "")
 
 
@@ -35,19 +35,19 @@ def test_a_first_start_has_the_usual_settings(tmp_path):
         ("\udcff", ""),
     ],
 )
-def test_a_damaged_file_is_set_aside_and_named(tmp_path, text, reason):
+def test_a_damaged_file_is_renamed_and_reported(tmp_path, text, reason):
     path = tmp_path / "desktop.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     before = path.read_bytes()
-    preferences, sentence = load(path)
+    preferences, error = load(path)
     assert preferences == Preferences()
-    assert reason in sentence
-    aside = tmp_path / "desktop.damaged-1.json"
-    assert aside.read_bytes() == before
-    assert str(aside) in sentence
+    assert reason in error
+    renamed = tmp_path / "desktop.damaged-1.json"
+    assert renamed.read_bytes() == before
+    assert str(renamed) in error
 
 
-def test_settings_of_a_newer_version_that_we_do_not_know_are_passed_over(tmp_path):
+def test_unknown_settings_are_ignored(tmp_path):
     path = tmp_path / "desktop.json"
     path.write_text(json.dumps({"schema_number": 1, "theme": "dark", "hologram": True}))
     assert load(path)[0].theme == "dark"
@@ -72,5 +72,5 @@ def test_an_address_is_host_and_port(address):
 
 
 def test_a_deleted_profile_falls_back_to_the_first():
-    kept = Preferences(profiles=[Profile(name="a", address="h:1")], profile="gone")
-    assert kept.current().name == "a"
+    preferences = Preferences(profiles=[Profile(name="a", address="h:1")], profile="gone")
+    assert preferences.current().name == "a"

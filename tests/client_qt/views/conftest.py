@@ -1,20 +1,20 @@
-"""Views stand on the bundled session: no server, no waiting."""
+"""Views on the bundled session: no server, no waiting."""
 
 import pytest
-from glasstape_qt.alone import stage
-from glasstape_qt.views.window import MainWindow
+from glasstape_qt.preview import load_preview
+from glasstape_qt.views.main_window import MainWindow
 
 
 @pytest.fixture
-def made(qapp, preferences, appearance):
-    return stage(preferences)
+def context(qapp, preferences, appearance):
+    return load_preview(preferences)
 
 
 @pytest.fixture
-def window(made, qtbot):
-    opened = MainWindow(made.desk, made.link, made.appearance, made.preferences)
-    qtbot.addWidget(opened)
-    opened.resize(1280, 800)
-    opened.show()
-    yield opened
-    opened.close()
+def window(context, qtbot):
+    window = MainWindow(context.store, context.link, context.appearance, context.preferences)
+    qtbot.addWidget(window)
+    window.resize(1280, 800)
+    window.show()
+    yield window
+    window.close()

@@ -1,6 +1,9 @@
 from contextlib import ExitStack
 
+import grpc
 import pytest
+from glasstape import Client, OverloadedError
+from glasstape.v1 import signals_pb2, signals_pb2_grpc
 from glasstape_server.access.quotas import Limits, Quotas
 from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.values import Principal
@@ -65,3 +68,22 @@ def test_closed_streams_are_returned_to_the_quota():
         assert _rejected(quotas.stream(A).__enter__) == 2.0
     with quotas.stream(A), quotas.stream(A):
         assert _rejected(quotas.stream(A).__enter__) == 2.0
+
+
+def test_a_quota_counts_whatever_is_asked_for_and_before_it_is_looked_up(tmp_path, spawn):
+    server = spawn(tmp_path, "--quota-windows", "4", "--quota-explain", "60", "--quota-streams", "1")
+    with Client(server.address) as client:
+        assert len(client.predict(signals=range(1, 9))) == 8  # one call may go into debt
+        with pytest.raises(OverloadedError, match="may use 4 windows per second"):
+            client.predict(symbols=["AAA"])
+        assert len(client.explain(symbols=["AAA"], method="integrated_gradients")) == 1
+        with pytest.raises(OverloadedError, match="explanation passes per minute"):
+            client.explain(signals=[1])
+        with client.signals() as stream:
+            messages = stream.messages()
+            next(messages)
+            with grpc.insecure_channel(server.address) as channel:
+                second = signals_pb2_grpc.SignalServiceStub(channel).Signals(signals_pb2.SignalsRequest())
+                with pytest.raises(grpc.RpcError, match="has 1 open streams, at most 1 are allowed"):
+                    next(second)
+    assert server.stop() == 0

@@ -66,12 +66,12 @@ def accelerated(bundled, monkeypatch):
 
 def test_a_model_too_large_for_the_device_falls_back_to_the_cpu(accelerated, caplog):
     model, device = accelerated
-    model.error = torch.OutOfMemoryError("no room")
+    model.error = torch.OutOfMemoryError("out of memory")
     with caplog.at_level(logging.WARNING):
         device.prepare(model)
     assert isinstance(model.network, CompiledScorer)
     assert device.name == "cuda"
-    assert "falls back to the CPU: no room" in caplog.text
+    assert "falls back to the CPU: out of memory" in caplog.text
 
 
 def test_a_failed_device_is_replaced_by_the_cpu(accelerated, caplog):

@@ -27,9 +27,9 @@ async def test_queued_calls_share_a_batch_and_get_their_own_rows(engine):
         for i in range(5)
     ]
     await queued(engine, 10)
-    begun = time.monotonic()
+    started = time.monotonic()
     await asyncio.sleep(0.02)  # time in the queue, which the results must report
-    waited = time.monotonic() - begun
+    waited = time.monotonic() - started
     release.set()
     results = await asyncio.gather(*calls)
     assert len(work.batches) == 1

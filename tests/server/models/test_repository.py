@@ -163,7 +163,7 @@ def test_a_damaged_version_is_not_promoted(root, bundled):
 def test_the_command_promotes_and_says_what_there_is(root, bundled, capsys):
     put(root, bundled, "1")
     assert main(["models", "promote", "m@1", "--models", str(root)]) == 0
-    assert "promoted m@1 (before: nobody)" in capsys.readouterr().out
+    assert "promoted m@1 (before: none)" in capsys.readouterr().out
     assert main(["models", "promote", "m@7", "--models", str(root)]) == 1
     assert "versions: m@1" in capsys.readouterr().err
     assert main(["models", "promote", "--models", str(root)]) == 2

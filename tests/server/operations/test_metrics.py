@@ -1,8 +1,10 @@
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,12 @@ def _address(server):
     return line.removeprefix("metrics on ").strip()
 
 
+REFERENCE = Path(__file__).parents[3] / "docs/reference/metrics.md"
+DOCUMENTED = {
+    name.removesuffix("_total") for name in re.findall(r"^\| `(\w+)`", REFERENCE.read_text(), re.MULTILINE)
+}
+
+
 class Metrics:
     """Values of one scrape."""
 
@@ -30,6 +38,12 @@ class Metrics:
         with urllib.request.urlopen(f"http://{address}/metrics") as response:
             self.families = list(text_string_to_metric_families(response.read().decode()))
         self.samples = [sample for family in self.families for sample in family.samples]
+
+    def names(self):
+        """Names of the families, except the standard ones of the process."""
+        for family in self.families:
+            if not family.name.startswith(("process_", "python_")) and not family.name.endswith("_created"):
+                yield family.name
 
     def value(self, name, **labels):
         """Value of the one sample with these labels, which may have others; 0 if there is none."""
@@ -100,6 +114,7 @@ def test_metrics_count_calls_batches_and_events(tmp_path, spawn, wire):
     assert 1 <= metrics.value("glasstape_threads") < 100
     assert metrics.value("glasstape_market_failing") == metrics.value("glasstape_feed_failing") == 0
     assert metrics.value("glasstape_model_info", active="true") == 1
+    assert set(metrics.names()) == DOCUMENTED - {"glasstape_tls_certificate_expiry_timestamp_seconds"}
     assert server.stop() == 0, "".join(server.log)
 
 

@@ -88,8 +88,8 @@ def smallest_flip(
         edit, window, bar = rounded
         edited_logits = score(window[None])[0]
         reached = int(edited_logits.argmax())
-        wanted = reached != winner and (foil is None or reached == int(foil))
-        return Flip(edit, window, edited_logits, bar) if wanted and np.abs(edit).max() <= MAX_EDIT else None
+        flipped = reached != winner and (foil is None or reached == int(foil))
+        return Flip(edit, window, edited_logits, bar) if flipped and np.abs(edit).max() <= MAX_EDIT else None
 
     edits = _search(margin, editor.dimensions, editor.joint_directions, seed)
     flips = (_rounded(editor, edit, verified) for edit in edits)

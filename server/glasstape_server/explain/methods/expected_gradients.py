@@ -61,6 +61,6 @@ class ExpectedGradients(AnyNetworkMethod):
         first = request.samples or FIRST_STEPS
         last = first if request.samples else max(first, min(MAX_STEPS, MAX_POINTS // count))
         initial = mean_map(torch.arange(len(rows)), first)
-        values, taken = until_complete(mean_map, initial, score - start_score, first, last)
+        values, row_steps = until_complete(mean_map, initial, score - start_score, first, last)
         error = (values.sum((1, 2)) - (score - start_score)).abs()
-        return Attribution(logits, values, frozen, score, start_score, error, taken)
+        return Attribution(logits, values, frozen, score, start_score, error, row_steps)

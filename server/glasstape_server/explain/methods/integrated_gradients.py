@@ -39,7 +39,7 @@ class IntegratedGradients(AnyNetworkMethod):
         first, last = (request.samples, request.samples) if request.samples else (FIRST_STEPS, MAX_STEPS)
         initial = first_pass(network, rows.windows, rows.baseline, request.score_spec, first)
         difference = initial.score - initial.start_score
-        values, taken = until_complete(
+        values, row_steps = until_complete(
             lambda part, steps: integrate(
                 network, rows.windows[part], rows.baseline[part], initial.frozen.rows(part), steps
             ),
@@ -50,5 +50,5 @@ class IntegratedGradients(AnyNetworkMethod):
         )
         error = (values.sum((1, 2)) - difference).abs()
         return Attribution(
-            initial.logits, values, initial.frozen, initial.score, initial.start_score, error, taken
+            initial.logits, values, initial.frozen, initial.score, initial.start_score, error, row_steps
         )

@@ -60,11 +60,11 @@ class Shapley:
         start, score = torch.empty(len(rows)), torch.empty(len(rows))
         for part in chunks(len(rows), len(joined)):
             mixed = torch.where(inside, rows.windows[part][:, None], rows.baseline[part][:, None])
-            worth = frozen.rows(part).of(network(mixed.flatten(0, 1)), len(joined)).view(-1, len(joined))
-            start[part], score[part] = worth[:, 0], worth[:, -1]
-            worth = worth.double()
+            value = frozen.rows(part).of(network(mixed.flatten(0, 1)), len(joined)).view(-1, len(joined))
+            start[part], score[part] = value[:, 0], value[:, -1]
+            value = value.double()
             # Differences before sums, so that a player without effect gets exactly 0.
-            gain = worth[:, without + (1 << torch.arange(players))[:, None]] - worth[:, without]
+            gain = value[:, without + (1 << torch.arange(players))[:, None]] - value[:, without]
             values[part] = self._spread((gain * weights).sum(2), rows.shape).to(values.dtype)
         error = (values.sum((1, 2)) - (score - start)).abs()
         native = (rows.shape[0], 1) if self.axis == 0 else (1, rows.shape[1])

@@ -41,8 +41,10 @@ class SmoothGrad(AnyNetworkMethod):
             logits = network(rows.windows)
         frozen = request.score_spec.freeze(logits)
         values, stability = noisy_gradients(network, rows, frozen, request.samples or DRAWS, request.seed)
-        taken = torch.full((len(rows),), request.samples or DRAWS)
-        return Attribution(logits, values, frozen, frozen.of(logits), samples=taken, sign_stability=stability)
+        samples = torch.full((len(rows),), request.samples or DRAWS)
+        return Attribution(
+            logits, values, frozen, frozen.of(logits), samples=samples, sign_stability=stability
+        )
 
 
 def noisy_gradients(

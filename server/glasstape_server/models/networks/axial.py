@@ -52,7 +52,7 @@ class Axial(nn.Module):
         return self._logits_and_weights(x)[0]
 
     def attend(self, x: Tensor) -> tuple[Tensor, AttentionWeights]:
-        """Return the logits and attention weights of x; see `Attentive`."""
+        """Return the logits (batch, 3) and attention weights of x (batch, time, feature); see `Attentive`."""
         logits, weights, readout = self._logits_and_weights(x)
         layers = []
         for along_time, along_features in weights:

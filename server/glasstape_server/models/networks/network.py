@@ -15,14 +15,14 @@ class Convolutional(Protocol):
     """Network whose logits are computed from the activations of a last convolution, as Grad-CAM requires."""
 
     def convolve(self, x: Tensor) -> Tensor:
-        """Return the activations of the last convolution, (batch, channel, time', feature').
+        """Return the last convolution's activations (batch, channel, time', feature') for x (batch, time, feature).
 
         feature' is 1 if the convolution mixes all features.
         """
         ...
 
     def classify(self, activations: Tensor) -> Tensor:
-        """Compute the logits (batch, 3) of those activations."""
+        """Compute the logits (batch, 3) of activations (batch, channel, time', feature')."""
         ...
 
 

@@ -48,7 +48,10 @@ class Transformer(nn.Module):
         return self._logits_and_weights(x)[0]
 
     def attend(self, x: Tensor) -> tuple[Tensor, AttentionWeights]:
-        """Return the logits and attention weights of x; see `Attentive`. The readout weights all bars equally."""
+        """Return the logits (batch, 3) and attention weights of x (batch, time, feature); see `Attentive`.
+
+        The readout weights all bars equally.
+        """
         logits, weights = self._logits_and_weights(x)
         layers = tuple(AttentionLayer("time", layer.mean(dim=1)[:, None]) for layer in weights)
         readout = torch.full((len(x), x.shape[1], 1), 1 / x.shape[1], dtype=x.dtype, device=x.device)
@@ -72,6 +75,7 @@ class _Layer(nn.Module):
         self.feed_forward = feed_forward(config.width)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return embeddings (batch, time, width) for x of that shape, and attention (batch, head, query, key)."""
         mixed, weights = self.attention(self.attention_norm(x))
         x = x + mixed
         return x + self.feed_forward(self.norm(x)), weights

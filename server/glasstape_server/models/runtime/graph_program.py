@@ -43,15 +43,15 @@ class GraphProgram:
         self._outputs = outputs
 
     def allocate(self, rows: int) -> tuple[Tensor, ...]:
-        """Allocate host memory for results of so many rows."""
+        """Allocate host memory for the results of `rows` rows, each (rows, ...)."""
         return tuple(self._host(output, rows) for output in self._outputs)
 
     def launch(self, arguments: Sequence[Tensor], results: Sequence[Tensor]) -> None:
         """Start computing; call `wait` before the next launch and before reading the results.
 
         Args:
-            arguments: on the host, with at most as many rows as the capacity.
-            results: host memory for as many rows.
+            arguments: on the host, each (n, ...), n at most the capacity.
+            results: host memory, each (n, ...).
         """
         rows = len(arguments[0])
         with self._on_stream():

@@ -99,7 +99,7 @@ class RecordedProgram:
         """Return the program as TorchScript, for any batch size.
 
         Args:
-            example: inputs to trace with.
+            example: inputs to trace with, each (n, ...).
         """
         with warnings.catch_warnings():
             # TorchScript is in maintenance. If a later torch drops it, `compile_scorer` falls back to eager mode.

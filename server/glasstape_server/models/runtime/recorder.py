@@ -167,7 +167,11 @@ def _merged(one: OperatorCall, other: OperatorCall) -> OperatorCall:
 
 
 def _merged_argument(one: Any, other: Any) -> Any:
-    """Return an argument for any batch size."""
+    """Return an argument for any batch size.
+
+    Raises:
+        NotRecordable: it is neither equal for both batch sizes nor proportional to them.
+    """
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         return [_merged_argument(a, b) for a, b in zip(one, other, strict=True)]
     if one == other:

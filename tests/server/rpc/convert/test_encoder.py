@@ -5,7 +5,7 @@ import pytest
 from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.engine.work import Explain, Forecast, Maps, forecasts
 from glasstape_server.explain.method import MethodName, Request
-from glasstape_server.explain.scores import ScoreSpec, Score
+from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.rpc.convert.encoder import PlainEncoder
 from glasstape_server.rpc.convert.packed import PackedEncoder
 from glasstape_server.serving.explanation import MapBatch

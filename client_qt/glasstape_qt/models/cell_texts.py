@@ -1,0 +1,134 @@
+"""Texts of the watch table: cells, row descriptions and durations."""
+
+from datetime import timedelta
+from functools import lru_cache
+from html import escape
+
+from glasstape import Confidence, DataState, Direction
+
+from glasstape_qt.i18n import language, tr
+from glasstape_qt.state import exchange
+from glasstape_qt.state.connection import LinkState
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.watch_row import WatchRow
+
+ARROWS = {Direction.DOWN: "▼", Direction.FLAT: "■", Direction.UP: "▲"}
+"""Shown beside every direction: color alone is not accessible."""
+
+
+class CellTexts:
+    """Cell texts, cached until the row changes; those that depend on the clock are not cached."""
+
+    def __init__(self, store: SignalStore) -> None:
+        self._store = store
+        self._cache: dict[str, tuple[WatchRow, dict[str, str]]] = {}
+        self.market_now = store.connection.market_now()
+        """Time on the market's clock at the last `update_clock`."""
+        self.fresh = True
+        """Whether the rows are up to date."""
+
+    def clear(self) -> None:
+        """Drop cached texts: the language has changed."""
+        self._cache.clear()
+
+    def update_clock(self) -> None:
+        """Update the time that ages, expiry and freshness are computed from."""
+        connection = self._store.connection
+        self.market_now = connection.market_now()
+        self.fresh = connection.fresh or connection.state is LinkState.CONNECTING
+
+    def text(self, row: WatchRow, column: str) -> str:
+        """Return the text of one cell."""
+        if column in ("age", "expiry", "market"):
+            return self._clock_text(row, column)
+        cached = self._cache.get(row.symbol)
+        if cached is None or cached[0] is not row:
+            cached = self._cache[row.symbol] = (row, _row_texts(row))
+        return cached[1][column]
+
+    def _clock_text(self, row: WatchRow, column: str) -> str:
+        now = self.market_now
+        if column == "age":
+            return format_duration(row.age(now))
+        if column == "expiry":
+            left = row.time_left(now)
+            return tr("cell.expired") if left <= timedelta() else format_duration(left)
+        if row.old:
+            return tr("cell.old")
+        if row.event.signal.data_state is DataState.REPLAY:
+            return tr("cell.replay")
+        if not self.fresh:
+            return tr("cell.stale")
+        hours = self._store.hours.get(row.instrument.exchange)
+        return tr(f"phase.{hours.phase.value}") if hours else ""
+
+
+def _row_texts(row: WatchRow) -> dict[str, str]:
+    signal, confidence = row.event.signal, row.event.signal.probabilities
+    change = signal.change
+    limit = exchange.price_limit(row)
+    arrow = "" if not change else "▲" if change > 0 else "▼"
+    mark = {1: tr("cell.limit_up"), -1: tr("cell.limit_down"), 0: ""}[limit]
+    direction = tr(f"direction.{confidence.direction.name.lower()}")
+    return {
+        "code": row.symbol,
+        "name": row.name(language()),
+        "price": f"{signal.bar.close:,.{row.decimals()}f}",
+        "change": "" if change is None else f"{mark}{' ' if mark else ''}{arrow} {abs(change):.2%}".strip(),
+        "confidence": f"{confidence.down:.0%} · {confidence.flat:.0%} · {confidence.up:.0%}",
+        "direction": f"{ARROWS[confidence.direction]} {direction}"
+        + (f" ({tr('cell.abstained')})" if confidence.abstained else ""),
+        "model": f"{row.event.model.name}@{row.event.model.version}",
+        "novelty": f"{confidence.novelty:.0%}",
+    }
+
+
+def row_description(row: WatchRow) -> str:
+    """Return everything about a row in sentences: its tooltip and accessible description."""
+    event, signal = row.event, row.event.signal
+    confidence = signal.probabilities
+    zone = exchange.zone(row.instrument)
+    return tr(
+        "row.description",
+        name=row.name(language()) or row.symbol,
+        **confidence_values(confidence),
+        bar=exchange.in_market_time(event.bar_close_time, zone),
+        until=exchange.in_market_time(signal.expire_time, zone),
+        horizon=signal.horizon_bars,
+        model=f"{event.model.name}@{event.model.version}",
+        novelty=f"{confidence.novelty:.0%}",
+        abstained=tr("row.abstained") if confidence.abstained else "",
+        state=tr(f"data.{signal.data_state.value}"),
+    ).strip()
+
+
+def confidence_values(confidence: Confidence) -> dict[str, str]:
+    """Return the placeholder values of texts that name the winning class and all three confidences."""
+    return {
+        "direction": tr(f"direction.{confidence.direction.name.lower()}"),
+        "winning": f"{confidence.winning:.1%}",
+        "down": f"{confidence.down:.1%}",
+        "flat": f"{confidence.flat:.1%}",
+        "up": f"{confidence.up:.1%}",
+    }
+
+
+def as_tooltip(text: str) -> str:
+    """Return plain text as the HTML of a tooltip: names come from the server and are escaped."""
+    return "<qt>" + escape(text).replace("\n", "<br>") + "</qt>"
+
+
+def format_duration(duration: timedelta) -> str:
+    """Return a duration in its two largest units."""
+    return _format_seconds(int(duration.total_seconds()), language())
+
+
+@lru_cache(maxsize=4096)
+def _format_seconds(seconds: int, _: str) -> str:
+    if seconds < 60:
+        return tr("duration.seconds", n=seconds)
+    if seconds < 3600:
+        return tr("duration.minutes", n=seconds // 60)
+    if seconds < 86_400:
+        return tr("duration.hours", n=seconds // 3600, minutes=seconds % 3600 // 60)
+    return tr("duration.days", n=seconds // 86_400, hours=seconds % 86_400 // 3600)

@@ -1,0 +1,160 @@
+"""The list of buys: newest first, pinned ones on top."""
+
+from typing import Any
+
+from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+
+from glasstape_qt.i18n import language, tr
+from glasstape_qt.models.cell_texts import as_tooltip
+from glasstape_qt.models.watch_model import ModelIndex
+from glasstape_qt.state import exchange
+from glasstape_qt.state.buy_list import BuyEntry
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.watch_row import instrument_name, price_decimals
+
+COLUMNS = ("time", "code", "name", "up", "price", "outcome", "state")
+
+
+class FeedModel(QAbstractTableModel):
+    """The store's buys that match the filter. While paused, no buys are added or removed."""
+
+    def __init__(self, store: SignalStore, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._sequences: list[int] = []
+        self._filter = ""
+        self.paused = False
+        self._paused_sequences: set[int] = set()
+        """Buys that were in the list when it was paused."""
+
+    @property
+    def held_back(self) -> int:
+        """Number of buys that arrived since the list was paused."""
+        if not self.paused:
+            return 0
+        return sum(buy.event.sequence not in self._paused_sequences for buy in self._store.buys)
+
+    def update_rows(self, *, reset: bool = False) -> None:
+        """Show what changed in the store."""
+        if self.paused and not reset:
+            self._repaint()
+            return
+        sequences = self._matching_sequences()
+        new = len(sequences) - len(self._sequences)
+        if sequences == self._sequences:
+            self._repaint()
+        elif new > 0 and sequences[new:] == self._sequences:
+            self.beginInsertRows(QModelIndex(), 0, new - 1)
+            self._sequences = sequences
+            self.endInsertRows()
+        else:
+            self.beginResetModel()
+            self._sequences = sequences
+            self.endResetModel()
+
+    def set_filter(self, text: str) -> None:
+        """Show only buys whose code, name or model contains the text."""
+        self._filter = text.casefold().strip()
+        self._rebuild()
+
+    def set_paused(self, paused: bool) -> None:
+        """Stop adding buys, or resume."""
+        self.paused = paused
+        self._paused_sequences = {buy.event.sequence for buy in self._store.buys} if paused else set()
+        self._rebuild()
+
+    def retranslate(self) -> None:
+        """Show texts in the selected language."""
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(COLUMNS) - 1)
+        self._repaint()
+
+    def buy(self, row: int) -> BuyEntry | None:
+        """Return the buy of a row; None if there is no such row."""
+        return self._store.buys.get(self._sequences[row]) if 0 <= row < len(self._sequences) else None
+
+    def rowCount(self, parent: ModelIndex = QModelIndex()) -> int:  # noqa: B008
+        """Return the number of shown buys."""
+        return 0 if parent.isValid() else len(self._sequences)
+
+    def columnCount(self, parent: ModelIndex = QModelIndex()) -> int:  # noqa: B008
+        """Return the number of columns."""
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        """Return a column's title."""
+        title_roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole)
+        if orientation is Qt.Orientation.Horizontal and role in title_roles:
+            return tr(f"feed.column.{COLUMNS[section]}")
+        return None
+
+    def data(self, index: ModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return a cell's text, tooltip, accessible text or alignment."""
+        buy = self.buy(index.row()) if index.isValid() else None
+        if buy is None:
+            return None
+        column = COLUMNS[index.column()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._cell(buy, column)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{tr(f'feed.column.{column}')}: {self._cell(buy, column)}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return as_tooltip(str(self.data(index, Qt.ItemDataRole.AccessibleDescriptionRole)))
+        if role == Qt.ItemDataRole.AccessibleDescriptionRole:
+            return ", ".join(f"{tr(f'feed.column.{name}')}: {self._cell(buy, name)}" for name in COLUMNS)
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in ("up", "price"):
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        return None
+
+    def _rebuild(self) -> None:
+        self.beginResetModel()
+        self._sequences = self._matching_sequences()
+        self.endResetModel()
+
+    def _repaint(self) -> None:
+        if self._sequences:
+            last = self.index(len(self._sequences) - 1, len(COLUMNS) - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
+
+    def _matching_sequences(self) -> list[int]:
+        buys = [buy for buy in self._store.buys if self._matches(buy)]
+        if self.paused:
+            buys = [buy for buy in buys if buy.event.sequence in self._paused_sequences]
+        pinned = [buy.event.sequence for buy in reversed(buys) if buy.pinned]
+        return pinned + [buy.event.sequence for buy in reversed(buys) if not buy.pinned]
+
+    def _matches(self, buy: BuyEntry) -> bool:
+        if not self._filter:
+            return True
+        instrument = self._store.instrument(buy.event.symbol)
+        texts = (buy.event.symbol, buy.event.model.name, instrument.name, instrument.local_name)
+        return any(self._filter in text.casefold() for text in texts)
+
+    def _cell(self, buy: BuyEntry, column: str) -> str:
+        event = buy.event
+        instrument = self._store.instrument(event.symbol)
+        match column:
+            case "time":
+                return exchange.in_market_time(event.bar_close_time, exchange.zone(instrument))
+            case "code":
+                return event.symbol
+            case "name":
+                return instrument_name(instrument, language())
+            case "up":
+                return f"{event.signal.probabilities.up:.1%}"
+            case "price":
+                close = event.signal.bar.close
+                return f"{close:,.{price_decimals(instrument, close)}f}"
+            case "outcome":
+                if buy.realized is None or buy.realized_return is None:
+                    return tr("outcome.pending")
+                realized = tr(f"direction.{buy.realized.name.lower()}")
+                return f"{tr(f'outcome.{buy.outcome.value}')} {buy.realized_return:+.2%} ({realized})"
+        return self._state(buy)
+
+    def _state(self, buy: BuyEntry) -> str:
+        now = self._store.connection.market_now()
+        marks = [
+            (buy.pinned, "pinned"), (buy.event.signal.probabilities.abstained, "abstained"),
+            (buy.event.signal.expire_time <= now, "expired"), (buy.acknowledged, "acknowledged"),
+        ]  # fmt: skip
+        return " · ".join(tr(f"feed.state.{name}") for holds, name in marks if holds)

@@ -1,0 +1,124 @@
+"""State of one symbol whose detail is open: bars, signals, outcomes and the current explanation."""
+
+from bisect import insort
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from glasstape import Bar, ConfidenceEvent, Event, Explanation, OutcomeEvent
+
+MAX_BARS = 400
+"""Bars of the chart."""
+MAX_SIGNALS = 400
+"""Past signals of the chart."""
+
+
+@dataclass
+class SymbolDetail:
+    """One symbol: following its newest signal, or pinned to a past one."""
+
+    symbol: str
+    interval: str
+    recent_bars: list[Bar] = field(default_factory=list)
+    """The newest bars, oldest first."""
+    past_bars: list[Bar] = field(default_factory=list)
+    """Bars up to a pinned signal that is older than all of `recent_bars`."""
+    signals: list[ConfidenceEvent] = field(default_factory=list)
+    """Oldest first."""
+    outcomes: dict[int, OutcomeEvent] = field(default_factory=dict)
+    """By the sequence of their signal."""
+    pinned: ConfidenceEvent | None = None
+    """A past signal that was reopened; None: follow the newest."""
+    explanation: Explanation | None = None
+    explained: ConfidenceEvent | None = None
+    """The signal of `explanation`. Headline, map and text change together, when the map has arrived."""
+    counterfactual: Explanation | None = None
+    """The counterfactual of the same signal."""
+
+    @property
+    def target(self) -> ConfidenceEvent | None:
+        """The signal to explain: the pinned one, else the newest."""
+        return self.pinned or (self.signals[-1] if self.signals else None)
+
+    @property
+    def shown(self) -> ConfidenceEvent | None:
+        """The signal that is shown: the explained one, else the one to explain."""
+        return self.explained or self.target
+
+    @property
+    def bars(self) -> list[Bar]:
+        """Bars of the chart, oldest first."""
+        shown = self.shown
+        if self.past_bars and shown is not None and _position(self.recent_bars, shown.bar_close_time) is None:
+            return self.past_bars
+        return self.recent_bars
+
+    def signal(self, sequence: int) -> ConfidenceEvent | None:
+        """Return a known signal by its sequence."""
+        return next((event for event in self.signals if event.sequence == sequence), None)
+
+    def pin(self, event: ConfidenceEvent | None) -> None:
+        """Show a past signal from now on; None follows the newest again."""
+        newest = self.signals[-1] if self.signals else None
+        self.pinned = None if event == newest else event
+        self.clear_explanation()
+
+    def clear_explanation(self) -> None:
+        """Drop the explanation: that of `target` has not arrived."""
+        self.explanation = self.explained = self.counterfactual = None
+
+    def clear(self) -> None:
+        """Drop signals and outcomes: after a reset, sequences belong to another history."""
+        self.signals.clear()
+        self.outcomes.clear()
+        self.pinned = None
+        self.clear_explanation()
+
+    def add_history(self, bars: Iterable[Bar], events: Iterable[Event]) -> None:
+        """Add history from the server; what arrived live meanwhile stays."""
+        known = {bar.close_time: bar for bar in [*bars, *self.recent_bars]}
+        self.recent_bars = [known[moment] for moment in sorted(known)][-MAX_BARS:]
+        for event in events:
+            if isinstance(event, OutcomeEvent):
+                self.outcomes[event.confidence_sequence] = event
+            elif isinstance(event, ConfidenceEvent):
+                self._add_signal(event)
+
+    def add_signal(self, event: ConfidenceEvent) -> None:
+        """Add a live signal of this symbol, with its bar."""
+        if event.interval != self.interval:
+            return
+        self._add_signal(event)
+        bar = event.signal.bar
+        if not self.recent_bars or bar.close_time > self.recent_bars[-1].close_time:
+            self.recent_bars = [*self.recent_bars, bar][-MAX_BARS:]
+
+    def add_outcome(self, event: OutcomeEvent) -> None:
+        """Add an outcome of this symbol."""
+        self.outcomes[event.confidence_sequence] = event
+
+    def was_hit(self, event: ConfidenceEvent) -> bool | None:
+        """Return whether a signal was right; None while its horizon has not passed."""
+        outcome = self.outcomes.get(event.sequence)
+        return None if outcome is None else outcome.hit
+
+    def input_window(self, time_steps: int) -> tuple[int, int] | None:
+        """Return the indexes of the first and last bar of the shown signal's input; None if any is missing."""
+        shown = self.shown
+        last = _position(self.bars, shown.bar_close_time) if shown is not None else None
+        return None if last is None or last + 1 < time_steps else (last + 1 - time_steps, last)
+
+    def has_bar_of(self, event: ConfidenceEvent) -> bool:
+        """Return whether the bar of a signal is loaded."""
+        groups = (self.recent_bars, self.past_bars)
+        return any(_position(bars, event.bar_close_time) is not None for bars in groups)
+
+    def _add_signal(self, event: ConfidenceEvent) -> None:
+        if event.interval != self.interval or self.signal(event.sequence) is not None:
+            return
+        insort(self.signals, event, key=lambda e: e.sequence)
+        del self.signals[:-MAX_SIGNALS]
+
+
+def _position(bars: list[Bar], moment: datetime) -> int | None:
+    return next((number for number, bar in enumerate(bars) if bar.close_time == moment), None)

@@ -1,0 +1,74 @@
+"""One row of the watch table."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from glasstape import ConfidenceEvent, Direction, Instrument, Model
+
+FAINT = 0.25
+"""Maximum color strength of a row whose winning class is not UP."""
+
+MAX_DECIMALS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRow:
+    """The newest confidences of a symbol."""
+
+    event: ConfidenceEvent
+    instrument: Instrument
+    model: Model | None = None
+    """Description of the signal's model; None until the server has returned it."""
+    old: bool = False
+    """From the snapshot of an earlier run; nothing newer has arrived."""
+    flashed: float = 0.0
+    """Monotonic second at which its class changed; 0: never."""
+
+    @property
+    def symbol(self) -> str:
+        """Symbol of the row; unique in the table."""
+        return self.event.symbol
+
+    @property
+    def direction(self) -> Direction:
+        """The winning class."""
+        return self.event.signal.probabilities.direction
+
+    def name(self, language: str) -> str:
+        """Return the instrument's name in a language."""
+        return instrument_name(self.instrument, language)
+
+    def strength(self) -> float:
+        """Return the color strength: 0 at the model's base rate, 1 at the top of its ramp."""
+        if self.model is None:
+            return 0.0
+        low, high = self.model.buy_ramp_low, self.model.buy_ramp_high
+        share = (self.event.signal.probabilities.up - low) / max(high - low, 1e-9)
+        share = min(1.0, max(0.0, share))
+        return share if self.direction is Direction.UP else min(share, FAINT)
+
+    def age(self, market_now: datetime) -> timedelta:
+        """Return the market time since the bar closed."""
+        return max(timedelta(), market_now - self.event.bar_close_time)
+
+    def time_left(self, market_now: datetime) -> timedelta:
+        """Return the market time until the signal expires; negative once it has."""
+        return self.event.signal.expire_time - market_now
+
+    def decimals(self) -> int:
+        """Return the number of decimals of its prices."""
+        return price_decimals(self.instrument, self.event.signal.bar.close)
+
+
+def instrument_name(instrument: Instrument, language: str) -> str:
+    """Return an instrument's name; in Korean its local name."""
+    if language == "ko":
+        return instrument.local_name or instrument.name
+    return instrument.name or instrument.local_name
+
+
+def price_decimals(instrument: Instrument, price: float) -> int:
+    """Return the number of decimals of a price: the instrument's own, else by the size of the price."""
+    if instrument.price_decimals is not None:
+        return min(max(instrument.price_decimals, 0), MAX_DECIMALS)
+    return 0 if price >= 1000 and price % 1 == 0 else 2 if price >= 1 else 6

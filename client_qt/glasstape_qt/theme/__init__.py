@@ -1,0 +1,1 @@
+"""Colors of price directions and of heat maps, light and dark theme, fonts."""

@@ -1,0 +1,1 @@
+"""Price chart, confidence history and their axes."""

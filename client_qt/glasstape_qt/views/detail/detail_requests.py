@@ -1,0 +1,167 @@
+"""Requests of a detail. A result is dropped if a newer request of its kind was made meanwhile."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from glasstape import Bar, Client, Event, Explanation, Method, PreconditionError
+from glasstape.calendars import interval_length
+
+from glasstape_qt.link import Link
+from glasstape_qt.state.symbol_detail import MAX_BARS, MAX_SIGNALS
+
+T = TypeVar("T")
+OnError = Callable[[Exception], None]
+CLOSED_HOURS_FACTOR = 4
+"""Markets close at night and on weekends: this many bar lengths are requested for each bar."""
+
+
+@dataclass(frozen=True)
+class ExplanationKey:
+    """Identifies an explanation of a signal."""
+
+    sequence: int
+    method: str
+    score: str
+
+
+class DetailRequests:
+    """Requests of one detail; the callbacks run on the GUI thread."""
+
+    def __init__(self, link: Link, owner: object) -> None:
+        self._link = link
+        self._owner = f"{id(owner):x}"
+        self._newest: dict[str, object] = {}
+
+    def close(self) -> None:
+        """Drop results that have not arrived: the detail was closed, or the server started a new history."""
+        self._newest.clear()
+
+    def history(
+        self,
+        symbol: str,
+        interval: str,
+        now: datetime,
+        on_result: Callable[[tuple[list[Bar], list[Event]]], None],
+        on_error: OnError,
+    ) -> None:
+        """Request the newest bars, past signals and their outcomes."""
+
+        def call(client: Client) -> tuple[list[Bar], list[Event]]:
+            events = client.history(symbols=[symbol], kinds=["confidence", "outcome"], descending=True)
+            bars = client.bars(symbol, interval, start=now - _time_span(interval))
+            return bars, list(islice(events, 2 * MAX_SIGNALS))
+
+        self._request("history", symbol, call, on_result, on_error)
+
+    def past_bars(
+        self,
+        symbol: str,
+        interval: str,
+        until: datetime,
+        on_result: Callable[[list[Bar]], None],
+        on_error: OnError,
+    ) -> None:
+        """Request bars up to an old signal."""
+
+        def call(client: Client) -> list[Bar]:
+            return client.bars(symbol, interval, start=until - _time_span(interval), end=until)[-MAX_BARS:]
+
+        self._request("past bars", until, call, on_result, on_error)
+
+    def signal(
+        self, symbol: str, sequence: int, on_result: Callable[[Event | None], None], on_error: OnError
+    ) -> None:
+        """Request one past signal; the result is None if it is no longer in the journal."""
+
+        def call(client: Client) -> Event | None:
+            events = client.history(symbols=[symbol], start_sequence=sequence, end_sequence=sequence)
+            return next(iter(events), None)
+
+        self._request("signal", sequence, call, on_result, on_error)
+
+    def heatmap(
+        self, key: ExplanationKey, on_result: Callable[[Explanation], None], on_error: OnError
+    ) -> None:
+        """Request the heat map of a signal."""
+        self._newest.pop("checks", None)
+        self._request("heatmap", key, lambda client: _explain(client, key), on_result, on_error)
+
+    def checks(
+        self,
+        key: ExplanationKey,
+        counterfactual: bool,
+        on_result: Callable[[tuple[Explanation, Explanation | None]], None],
+        on_error: OnError,
+    ) -> None:
+        """Request the same map with every quality check, and the signal's `counterfactual` if wanted."""
+
+        def call(client: Client) -> tuple[Explanation, Explanation | None]:
+            full = _explain(client, key, quality="full")
+            if not counterfactual:
+                return full, None
+            try:
+                return full, client.explain(signals=[key.sequence], method=Method.COUNTERFACTUAL)[0]
+            except PreconditionError:
+                return full, None  # a recording may lack it; the map does not depend on it
+
+        self._request("checks", key, call, on_result, on_error)
+
+    def comparison(
+        self,
+        sequence: int,
+        methods: Sequence[Method],
+        score: str,
+        on_result: Callable[[Method, Explanation], None],
+        on_error: Callable[[Method, Exception], None],
+    ) -> None:
+        """Request the signal's map by each method, one by one."""
+        for method in methods:
+            self._compare(method, ExplanationKey(sequence, method, score), on_result, on_error)
+
+    def _compare(
+        self,
+        method: Method,
+        key: ExplanationKey,
+        on_result: Callable[[Method, Explanation], None],
+        on_error: Callable[[Method, Exception], None],
+    ) -> None:
+        self._request(
+            f"compare {method}",
+            key,
+            lambda client: _explain(client, key),
+            lambda explanation: on_result(method, explanation),
+            lambda error: on_error(method, error),
+        )
+
+    def _request(
+        self,
+        kind: str,
+        subject: object,
+        call: Callable[[Client], T],
+        on_result: Callable[[T], None],
+        on_error: OnError,
+    ) -> None:
+        self._newest[kind] = subject
+
+        def deliver_result(result: T) -> None:
+            if self._newest.get(kind) == subject:
+                on_result(result)
+
+        def deliver_error(error: Exception) -> None:
+            if self._newest.get(kind) == subject:
+                on_error(error)
+
+        self._link.request(f"{kind}:{self._owner}", call, deliver_result, deliver_error)
+
+
+def _explain(client: Client, key: ExplanationKey, quality: str = "fast") -> Explanation:
+    signals = [key.sequence]
+    return client.explain(signals=signals, method=key.method, score=key.score, quality=quality)[0]
+
+
+def _time_span(interval: str) -> timedelta:
+    """Return a time span that contains about `MAX_BARS` bars."""
+    return interval_length(interval) * MAX_BARS * CLOSED_HOURS_FACTOR

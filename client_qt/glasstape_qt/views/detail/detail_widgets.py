@@ -1,0 +1,130 @@
+"""Widgets and layout of a detail."""
+
+from collections.abc import Sequence
+
+from glasstape import Method, Score
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QTabWidget,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from glasstape_qt.i18n import tr
+from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.chart.candle_chart import CandleChart
+from glasstape_qt.views.chart.confidence_history import ConfidenceHistory
+from glasstape_qt.views.detail.compare_view import CompareView
+from glasstape_qt.views.detail.heatmap_view import HeatmapView
+
+
+class DetailWidgets(QWidget):
+    """Headline, selection of method and score, chart, maps and text."""
+
+    def __init__(self, appearance: Appearance, score: str) -> None:
+        super().__init__()
+        self.setObjectName("detail")
+        self.headline = QLabel()
+        self.headline.setObjectName("headline")
+        self.headline.setWordWrap(True)
+        self.headline.setTextFormat(Qt.TextFormat.PlainText)
+        self.headline.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.notice = QLabel()
+        self.notice.setObjectName("detailNotice")
+        self.notice.setWordWrap(True)
+        self.notice.setTextFormat(Qt.TextFormat.PlainText)
+        self.notice.hide()
+        self.chart = CandleChart(appearance)
+        self.bar_label = QLabel()
+        self.bar_label.setObjectName("barReadout")
+        self.bar_label.setWordWrap(True)
+        self.chart.bar_described.connect(self.bar_label.setText)
+        self.map = HeatmapView(appearance)
+        self.comparison = CompareView(appearance)
+        self.history = ConfidenceHistory(appearance)
+        self.history.setMinimumHeight(90)
+        self.text = QTextBrowser()
+        self.text.setObjectName("driversText")
+        self.text.setMinimumHeight(40)
+        self.method, self.score = QComboBox(), QComboBox()
+        self.method.setObjectName("methodChoice")
+        self.score.setObjectName("scoreChoice")
+        self.method_label, self.score_label = QLabel(), QLabel()
+        self.method_label.setBuddy(self.method)
+        self.score_label.setBuddy(self.score)
+        self.copy, self.live, self.newest = QPushButton(), QPushButton(), QPushButton()
+        self.copy.setObjectName("copyAsPython")
+        self.live.setObjectName("backToLive")
+        self.newest.setObjectName("newestBars")
+        for value in (Score.MARGIN, Score.LOGIT, Score.LOG_PROBABILITY, Score.UP_MINUS_DOWN):
+            self.score.addItem(value.value, value.value)
+        for choice in (self.method, self.score):
+            choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            choice.setMinimumContentsLength(12)
+        self.score.setCurrentIndex(max(0, self.score.findData(score)))
+        self.tabs = QTabWidget()
+        for view in (self.map, self.comparison, self.history):
+            self.tabs.addTab(view, "")
+        self._build_layout()
+
+    def _build_layout(self) -> None:
+        choices = QHBoxLayout()
+        selectors: list[QWidget] = [self.method_label, self.method, self.score_label, self.score]
+        for widget in selectors:
+            choices.addWidget(widget, int(isinstance(widget, QComboBox)))
+        for button in (self.live, self.newest, self.copy):
+            choices.addWidget(button)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.setChildrenCollapsible(False)
+        parts: list[tuple[QWidget, int]] = [(self.chart, 5), (self.tabs, 6), (self.text, 3)]
+        for part, stretch in parts:
+            split.addWidget(part)
+            split.setStretchFactor(split.count() - 1, stretch)
+        split.setSizes([200, 380, 130])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self.headline)
+        layout.addWidget(self.notice)
+        layout.addLayout(choices)
+        layout.addWidget(self.bar_label)
+        layout.addWidget(split, 1)
+
+    def set_methods(self, methods: Sequence[Method], default: str) -> None:
+        """Offer methods, keeping the selection if possible; the first selection is `default`."""
+        values = [method.value for method in methods]
+        if [self.method.itemData(n) for n in range(self.method.count())] == values:
+            return
+        selected = self.method.currentData() or default
+        self.method.blockSignals(True)
+        self.method.clear()
+        for value in values:
+            self.method.addItem(tr(f"method.{value}"), value)
+        self.method.setCurrentIndex(max(0, self.method.findData(selected)))
+        self.method.blockSignals(False)
+
+    def show_notice(self, text: str) -> None:
+        """Show an error; an empty text hides it."""
+        self.notice.setText(text)
+        self.notice.setVisible(bool(text))
+
+    def restyle(self) -> None:
+        """Apply the language."""
+        self.method_label.setText(tr("detail.method"))
+        self.score_label.setText(tr("detail.score"))
+        self.copy.setText(tr("detail.copy"))
+        self.live.setText(tr("detail.live"))
+        self.newest.setText(tr("detail.newest"))
+        for number, name in enumerate(("map", "compare", "history")):
+            self.tabs.setTabText(number, tr(f"detail.tab.{name}"))
+        self.text.setAccessibleName(tr("detail.text"))
+        self.method.setAccessibleName(tr("detail.method"))
+        self.score.setAccessibleName(tr("detail.score"))
+        for choice, table in ((self.method, "method"), (self.score, "score")):
+            for number in range(choice.count()):
+                choice.setItemText(number, tr(f"{table}.{choice.itemData(number)}"))

@@ -1,0 +1,104 @@
+"""Painting of a heat map: cells, labels, cursor and legend."""
+
+import numpy as np
+from glasstape import Heatmap, Quantity
+from glasstape.words import bar_labels
+from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtGui import QColor, QLinearGradient, QPainter, QPen
+
+from glasstape_qt.i18n import tr
+from glasstape_qt.theme.colors import Colors, readable
+from glasstape_qt.views.detail.heatmap_content import HeatmapContent
+from glasstape_qt.views.detail.heatmap_grid import HeatmapGrid
+from glasstape_qt.views.detail.heatmap_text import feature_names
+
+LEGEND_STOPS = 9
+
+
+class HeatmapPainter:
+    """Paints one map with its labels; the content must have a heat map."""
+
+    def __init__(self, painter: QPainter, grid: HeatmapGrid, content: HeatmapContent, colors: Colors) -> None:
+        assert content.explanation.heatmap is not None
+        self._painter, self._grid, self._content, self._colors = painter, grid, content, colors
+        self._heatmap: Heatmap = content.explanation.heatmap
+        self._signed = self._heatmap.quantity is not Quantity.RELEVANCE
+
+    def paint_cells(self, *, numbers: bool) -> None:
+        """Paint the map at its native resolution; with `numbers`, the value of each cell where it fits."""
+        painter, metrics = self._painter, self._painter.fontMetrics()
+        native, (rows, columns) = self._heatmap.native, self._heatmap.edges
+        for row, column in np.ndindex(native.shape):
+            value = float(native[row, column])
+            block = self._grid.block((rows[row], rows[row + 1]), (columns[column], columns[column + 1]))
+            color = self._colors.cell(value / self._content.full_value, signed=self._signed)
+            painter.fillRect(block, color)
+            text = _number(value, signed=self._signed)
+            fits = (
+                metrics.horizontalAdvance(text) < block.width() - 2 and metrics.capHeight() < block.height()
+            )
+            if numbers and fits:
+                painter.setPen(readable(color))
+                painter.drawText(block, Qt.AlignmentFlag.AlignCenter, text)
+        painter.setPen(QPen(QColor(self._colors.theme.line), 1))
+        painter.drawRect(self._grid.area.adjusted(-1, -1, 0, 0))
+
+    def paint_labels(self) -> None:
+        """Paint the times of bars above their columns and the names of features beside their rows."""
+        self._painter.setPen(QColor(self._colors.theme.text))
+        self._paint_bar_labels()
+        self._paint_feature_names()
+
+    def paint_cursor(self, bar: int, cell: tuple[int, int] | None) -> None:
+        """Frame the column of a bar (-1: none), and a cell."""
+        painter, grid, theme = self._painter, self._grid, self._colors.theme
+        if 0 <= bar < grid.bars:
+            column = grid.cell(bar, 0)
+            painter.setPen(QPen(QColor(theme.accent), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(QRectF(column.left(), 2, column.width(), grid.area.bottom() - 3))
+        if cell is not None:
+            painter.setPen(QPen(QColor(theme.text), 2))
+            painter.drawRect(grid.cell(*cell))
+
+    def paint_legend(self, width: int) -> None:
+        """Paint the color scale below the cells, with its ends in words over the whole `width`."""
+        painter, area = self._painter, self._grid.area
+        bar = QRectF(area.left(), area.bottom() + 6, area.width(), 9)
+        gradient = QLinearGradient(bar.topLeft(), bar.topRight())
+        for stop in np.linspace(0, 1, LEGEND_STOPS):
+            share = float(2 * stop - 1 if self._signed else stop)
+            gradient.setColorAt(float(stop), self._colors.cell(share, signed=self._signed))
+        painter.fillRect(bar, gradient)
+        painter.setPen(QColor(self._colors.theme.text))
+        box = QRectF(6, bar.bottom() + 1, width - 12, painter.fontMetrics().height() + 2)
+        left, right = self._legend_texts()
+        painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, left)
+        painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, right)
+
+    def _legend_texts(self) -> tuple[str, str]:
+        full, target = f"{self._content.full_value:.3g}", self._content.explanation.target
+        if not self._signed or target is None:
+            return "0", tr("heatmap.amount", full=full)
+        direction = tr(f"direction.{target.name.lower()}")
+        opposes = tr("heatmap.opposes", direction=direction, full=f"−{full}")
+        return opposes, tr("heatmap.supports", direction=direction, full=f"+{full}")
+
+    def _paint_bar_labels(self) -> None:
+        grid, metrics = self._grid, self._painter.fontMetrics()
+        label = bar_labels(self._content.explanation.bar_close_times, grid.bars, self._content.zone)
+        widest = max(metrics.horizontalAdvance(label(bar)) for bar in range(grid.bars))
+        for bar, box in grid.bar_labels(widest, metrics.height()):
+            self._painter.drawText(box, Qt.AlignmentFlag.AlignCenter, label(bar))
+
+    def _paint_feature_names(self) -> None:
+        metrics, names = self._painter.fontMetrics(), feature_names(self._content.model)
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextDontClip
+        for feature, box in self._grid.feature_labels(metrics.capHeight()):
+            text = metrics.elidedText(names[feature], Qt.TextElideMode.ElideRight, int(box.width()))
+            self._painter.drawText(box, flags, text)
+
+
+def _number(value: float, *, signed: bool) -> str:
+    text = f"{value:+.3f}" if signed else f"{value:.3f}"
+    return "0" if text.strip("+-0.") == "" else text

@@ -1,0 +1,1 @@
+"""The list of buys, and alerts on screen, by sound and by notification."""

@@ -1,0 +1,1 @@
+"""Dialogs for settings and server profiles."""

@@ -1,0 +1,1 @@
+"""Track record, reliability diagram and model card."""

@@ -1,0 +1,1 @@
+"""The watch table and its filter, groups and legend."""

@@ -1,0 +1,60 @@
+"""Saves and restores the layout of window, docks and columns."""
+
+import base64
+import binascii
+
+from PyQt6.QtCore import QByteArray
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QHeaderView, QMainWindow, QWidget
+
+from glasstape_qt.state.preferences import Preferences
+
+SCHEMA = 1
+"""Version of the layout; raised when docks or columns are renamed."""
+
+
+def save(preferences: Preferences, window: QMainWindow, headers: dict[str, QHeaderView]) -> None:
+    """Store the layout in the preferences."""
+    states = {"window": window.saveGeometry(), "docks": window.saveState(SCHEMA)}
+    states |= {name: header.saveState() for name, header in headers.items()}
+    preferences.layouts = {
+        _key(name): base64.b64encode(state.data()).decode() for name, state in states.items()
+    }
+
+
+def restore(preferences: Preferences, window: QMainWindow, headers: dict[str, QHeaderView]) -> None:
+    """Restore the layout of the preferences; parts that cannot be read keep the default."""
+    if (geometry := _state(preferences, "window")) is not None:
+        window.restoreGeometry(geometry)
+    if (docks := _state(preferences, "docks")) is not None:
+        window.restoreState(docks, SCHEMA)
+    for name, header in headers.items():
+        if (state := _state(preferences, name)) is not None:
+            header.restoreState(state)
+    move_to_screen(window)
+
+
+def move_to_screen(window: QWidget) -> None:
+    """Move a window whose screen is disconnected to the primary screen, and shrink it to fit."""
+    frame = window.frameGeometry()
+    if any(screen.availableGeometry().intersects(frame) for screen in QGuiApplication.screens()):
+        return
+    primary = QGuiApplication.primaryScreen()
+    if primary is not None:
+        available = primary.availableGeometry()
+        window.resize(min(window.width(), available.width()), min(window.height(), available.height()))
+        window.move(available.center() - window.rect().center())
+
+
+def _key(name: str) -> str:
+    return f"{name}:{SCHEMA}"
+
+
+def _state(preferences: Preferences, name: str) -> QByteArray | None:
+    text = preferences.layouts.get(_key(name))
+    if not text:
+        return None
+    try:
+        return QByteArray(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return None
