@@ -31,7 +31,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "adjusted": ("adj close", "adj_close", "adjclose", "adjusted_close", "수정종가"),
 }
 
-PARSED_ONCE = 5_000_000
+CONVERTED_FROM = 5_000_000
 """Number of bars from which on a CSV is converted to Parquet once, since it is read some symbols at a time."""
 _NUMBERS = ("open", "high", "low", "close", "volume", "adjusted")
 
@@ -55,13 +55,21 @@ class BarFiles:
     dividends then leave no jump.
     """
 
-    def __init__(self, paths: Sequence[Path], interval: str, form: FileFormat) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        interval: str,
+        form: FileFormat,
+        *,
+        converted_from: int = CONVERTED_FROM,
+    ) -> None:
         """Read the files' columns and symbols.
 
         Args:
             paths: .csv, .csv.gz or .parquet.
             interval: length of the bars, a key of `INTERVALS`.
             form: time zone and closing time.
+            converted_from: number of bars from which on a CSV is converted to Parquet once.
 
         Raises:
             FileError: unreadable, or a column is missing.
@@ -75,7 +83,7 @@ class BarFiles:
         self._interval, self._form = interval, form
         self._converted: Path | None = None
         parquet.check([path for path in paths if path.suffix == ".parquet" and path.is_file()])
-        self._sources = [_inspect(path, form, self._conversion_folder) for path in paths]
+        self._sources = [_inspect(path, form, self._conversion_folder, converted_from) for path in paths]
 
     def _conversion_folder(self) -> Path:
         """Return a folder that is removed with this object."""
@@ -150,7 +158,9 @@ def to_bars(frame: pl.DataFrame, interval: str) -> list[Bar]:
     return [Bar(row[0], interval, *row[1:]) for row in frame.iter_rows()]
 
 
-def _inspect(path: Path, form: FileFormat, conversion_folder: Callable[[], Path]) -> _Source:
+def _inspect(
+    path: Path, form: FileFormat, conversion_folder: Callable[[], Path], converted_from: int
+) -> _Source:
     names = _columns(path)
     roles = {key: _find(path, names, synonyms) for key, synonyms in _NAMES.items()}
     missing = [key for key in ("time", "open", "high", "low", "close", "volume") if roles[key] is None]
@@ -167,7 +177,7 @@ def _inspect(path: Path, form: FileFormat, conversion_folder: Callable[[], Path]
         raise FileError(f"{path}: has no bars")
     counts = dict(zip(counted["symbol"], counted["len"], strict=True))
     stored = path
-    if path.suffix != ".parquet" and sum(counts.values()) > PARSED_ONCE:
+    if path.suffix != ".parquet" and sum(counts.values()) >= converted_from:
         stored = conversion_folder() / f"{len(list(conversion_folder().iterdir()))}.parquet"
         with reading(path):
             _scan(path).sink_parquet(stored)

@@ -1,7 +1,7 @@
 import json
-import resource
 
 import pytest
+from full_disk import file_size_limit
 from glasstape_server.access.audit import AuditLog, audit_files, verify
 
 
@@ -50,28 +50,15 @@ def test_verify_reports_each_modified_line(path):
     assert [text.split(": ")[1].split(" is damaged")[0] for text in verify(path)] == ["line 2", "line 4"]
 
 
-@pytest.fixture
-def file_size_limit():
-    """Limit the size of this process's files, in bytes; a write beyond it fails as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def limit(size):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("space", [0, 20])
-def test_records_lost_to_a_full_disk_are_counted(path, file_size_limit, space):
+def test_records_lost_to_a_full_disk_are_counted(path, space):
     log = AuditLog(path)
-    file_size_limit(path.stat().st_size + space)  # nothing fits, or half a line does
-    for _ in range(3):
-        log.record("admitted", method="/lost")
-    assert "the audit log cannot be written" in log.last_error
-    log.retry()
-    assert log.last_error
-    file_size_limit(resource.RLIM_INFINITY)
+    with file_size_limit(path.stat().st_size + space):  # nothing fits, or half a line does
+        for _ in range(3):
+            log.record("admitted", method="/lost")
+        assert "the audit log cannot be written" in log.last_error
+        log.retry()
+        assert log.last_error
     log.retry()
     assert not log.last_error
     log.record("admitted", method="/z")

@@ -5,7 +5,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from glasstape_server.domain.times import SECOND
-from glasstape_server.market import files as file_room
 from glasstape_server.market import replay, sample
 from glasstape_server.market.files import BarFiles, FileError, FileFormat, read_bars
 from glasstape_server.market.rules import check_bar
@@ -135,7 +134,7 @@ def test_a_time_that_clocks_skip_is_named_with_its_row_and_the_way_out(tmp_path)
     assert read_bars(path, "1h", FileFormat("UTC")).height == 2
 
 
-def files(tmp_path):
+def files(tmp_path, **options):
     for number, name in enumerate(("one", "two")):
         rows = [
             f"{symbol},2024-01-{day:02d},1,2,1,{number + day},5"
@@ -145,7 +144,7 @@ def files(tmp_path):
         (tmp_path / f"{name}.csv").write_text(
             "symbol,date,open,high,low,close,volume\n" + "\n".join(rows) + "\n"
         )
-    return BarFiles([tmp_path / "one.csv", tmp_path / "two.csv"], "1d", FileFormat("UTC"))
+    return BarFiles([tmp_path / "one.csv", tmp_path / "two.csv"], "1d", FileFormat("UTC"), **options)
 
 
 def test_many_files_are_read_some_symbols_at_a_time_and_remember_their_rows(tmp_path):
@@ -167,10 +166,9 @@ def test_a_file_without_bars_is_refused(tmp_path):
         read_bars(tmp_path / "x.csv", "1d", FileFormat())
 
 
-def test_a_large_csv_is_parsed_once_and_reads_the_same(tmp_path, monkeypatch):
+def test_a_large_csv_is_parsed_once_and_reads_the_same(tmp_path):
     small = list(files(tmp_path).chunks(1))
-    monkeypatch.setattr(file_room, "PARSED_ONCE", 3)
-    read = files(tmp_path)
+    read = files(tmp_path, converted_from=4)
     for name in ("one", "two"):
         (tmp_path / f"{name}.csv").unlink()
     assert all(a.equals(b) for a, b in zip(small, read.chunks(1), strict=True))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from full_disk import file_size_limit
 from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import AlreadyExists, DataLoss, InvalidArgument, ResourceExhausted
 from glasstape_server.domain.times import DAY
@@ -164,13 +165,11 @@ def test_a_trading_day_has_one_daily_bar(store):
 
 def test_a_full_disk_stores_nothing_and_reading_goes_on(store):
     publish(store, bar(1))
-    store._db.execute("PRAGMA max_page_count = 1")
-    with pytest.raises(ResourceExhausted) as caught:
+    with file_size_limit(1 << 16), pytest.raises(ResourceExhausted) as caught:
         publish(store, *(bar(day) for day in range(2, 2000)))
     assert caught.value.retry_after
     assert len(store.list_bars(KEY, 0, 9999 * DAY, 9999)) == 1
     assert store.last_close(KEY) == DAY
-    store._db.execute("PRAGMA max_page_count = 1000000")
     assert publish(store, bar(2)).stored == 1
 
 
