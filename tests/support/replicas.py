@@ -120,11 +120,11 @@ class MemoryHistory:
 class Replica:
     """See `Journal`: one member. While it is `held` it applies nothing, as one that lags."""
 
-    def __init__(self, log, *, owner=False):
+    def __init__(self, log, *, owner=False, history=None):
         self.degraded_reason = ""
         self.held = False
         """Whether it applies nothing."""
-        self.history = MemoryHistory()
+        self.history = history or MemoryHistory()
         self.log = log
         self._owner = owner
         self._applied = 0

@@ -184,16 +184,19 @@ class Pipeline:
         Once it is decided it keeps its forecast, its model and its ids: a journal may hold it already.
         """
         prepared: _Prepared | None = None
+        fenced = False
         while True:
             try:
+                if fenced:
+                    await self._load()
+                    fenced = False
                 if prepared is None:
                     prepared = await self._prepare(burst)
                 end = await self._journal.append(prepared.batch, prepared.expected)
             except Fenced as error:
                 # Another writer appended: what it signaled is done, the rest is decided again.
                 self._report(str(error), len(burst))
-                prepared = None
-                await self._load()
+                prepared, fenced = None, True
             except AppendUnknown as error:
                 self._report(f"no acknowledgment of the journal: {error}", len(burst))
             except GlasstapeError as error:

@@ -7,6 +7,7 @@ import made_up
 import numpy as np
 import pytest
 from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.errors import Unavailable
 from glasstape_server.domain.signals import Buy, Forecasts, Outcome, Signal
 from glasstape_server.domain.times import DAY
 from glasstape_server.market.clock import Clock
@@ -17,7 +18,8 @@ from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.retention import Retention
 from glasstape_server.signals.pipeline import Codec, Pipeline
-from replicas import Replica, SharedLog
+from journals import A, append
+from replicas import MemoryHistory, Replica, SharedLog
 
 HISTORY = 80
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -57,9 +59,9 @@ class UpForecaster:
 class Node:
     """Bars, a journal, and the pipeline between them."""
 
-    def __init__(self, folder, log, model, keep=0, **options):
+    def __init__(self, folder, log, model, keep=0, history=None, **options):
         self.ingest = Ingest(BarStore(folder / "bars.sqlite", "1d"), Clock())
-        self.journal = Replica(log, owner=True)
+        self.journal = Replica(log, owner=True, history=history)
         self.readers = HistoryReaders(self.journal.history)
         self.active = UpForecaster(model, "1")
         self.pipeline = Pipeline(
@@ -184,6 +186,27 @@ async def test_of_two_pipelines_that_believe_to_lead_each_bar_is_signaled_by_one
         resolved = [e.body.confidence_sequence for e in events if isinstance(e.body, Outcome)]
         assert len(resolved) == len(set(resolved)) > 0
     assert rivals[0].events() == rivals[1].events()
+
+
+async def test_a_fenced_pipeline_whose_history_cannot_be_read_tries_again(nodes, log):
+    class Failing(MemoryHistory):
+        left = 0
+
+        def progress(self):
+            if self.left:
+                self.left -= 1
+                raise Unavailable("JOURNAL_UNAVAILABLE", "too many open files")
+            return super().progress()
+
+    history = Failing()
+    node = await nodes(history=history)
+    history.left = 2
+    await append(Replica(log), A, encode=encode_event)
+    await node.publish(HISTORY, HISTORY + 2)
+    await until(lambda: not history.left)
+    events = await node.signaled(HISTORY + 2)
+    assert len(_signals(events)) == len(set(_signals(events))) == 1 + 3 * 2
+    assert not node.pipeline.degraded_reason
 
 
 async def test_what_was_stored_and_not_signaled_is_signaled_at_the_start(nodes):
