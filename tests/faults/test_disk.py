@@ -107,7 +107,9 @@ def test_a_journal_without_room_delays_signals_and_loses_none(tmp_path, spawn):
         FileLimit._limit(server, journal)
         assert client.publish_bars(bars[100:101]).stored == 1
         _until(
-            lambda: any("signals are delayed: the journal cannot be written" in r for r in client.health().reasons)
+            lambda: any(
+                "signals are delayed: the journal cannot be written" in r for r in client.health().reasons
+            )
         )
         assert not client.health(FEED).serving
         assert not client.health().serving

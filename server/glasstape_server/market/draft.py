@@ -145,7 +145,12 @@ class Draft:
         report.halted += bar.halted
 
     def _replace(self, bar: Bar, report: Report) -> None:
-        """Replace the values of a stored bar."""
+        """Replace the values of a stored bar.
+
+        Raises:
+            InvalidArgument: the bar is provisional.
+            NotFound: no final bar is stored at its close time.
+        """
         key = (bar.symbol, bar.interval)
         if bar.provisional:
             raise InvalidArgument.field("provisional", "must be false with BAR_MODE_REPLACE", "BAR_INVALID")
@@ -166,9 +171,10 @@ class Draft:
         report.replaced += 1
 
     def _check_day(self, key: Key, bar: Bar, last: int) -> None:
-        """Raise AlreadyExists if the trading day has a daily bar with another stamp.
+        """Check that the trading day has no daily bar with another stamp: every window would count the day twice.
 
-        A second one would count the day twice in every window.
+        Raises:
+            AlreadyExists: it has one.
         """
         if bar.interval != "1d":
             return

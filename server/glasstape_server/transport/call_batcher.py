@@ -35,6 +35,7 @@ class CallBatcher:
 
         Raises:
             GlasstapeError: the call failed.
+            CancelledError: the task was canceled; so is the call.
         """
         future: asyncio.Future[bytes] = self._loop.create_future()
         pending = PendingCall(payload, call, future)
