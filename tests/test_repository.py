@@ -30,23 +30,11 @@ BANNED_CALLS = {
 }
 LONGEST = 300
 """Lines of a file."""
-LONGER = {}
-"""Lines of the files that are still longer. Entries may go and numbers may fall; nothing is added."""
-
-
-def _lines(path):
-    return len(path.read_text().splitlines())
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_are_short(path):
-    assert _lines(path) <= LONGER.get(str(path.relative_to(ROOT)), LONGEST)
-
-
-@pytest.mark.parametrize("name", LONGER)
-def test_an_exception_is_still_needed(name):
-    assert (ROOT / name).exists(), "the file is gone: remove its entry"
-    assert _lines(ROOT / name) > LONGEST, "the file is short: remove its entry"
+    assert len(path.read_text().splitlines()) <= LONGEST
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

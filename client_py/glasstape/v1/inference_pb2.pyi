@@ -73,7 +73,7 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     """
 
 class QualityLevel(_QualityLevel, metaclass=_QualityLevelEnumTypeWrapper):
-    """How much checking of a map is asked for."""
+    """Requested level of checks of a map."""
 
 QUALITY_LEVEL_UNSPECIFIED: QualityLevel.ValueType  # 0
 """The default: QUALITY_LEVEL_FAST."""
@@ -1234,7 +1234,7 @@ class Explanation(_message.Message):
         BASELINE_ZERO: Explanation._Baseline.ValueType  # 2
         """Zero in every cell."""
         BASELINE_PREVIOUS: Explanation._Baseline.ValueType  # 3
-        """The window of the signal before, of the same symbol: the map says what changed. Needs bars,
+        """The window of the signal before, of the same symbol: the map shows what changed. Needs bars,
         symbols or signals as input.
         """
         BASELINE_CUSTOM: Explanation._Baseline.ValueType  # 4
@@ -1256,7 +1256,7 @@ class Explanation(_message.Message):
     BASELINE_ZERO: Explanation.Baseline.ValueType  # 2
     """Zero in every cell."""
     BASELINE_PREVIOUS: Explanation.Baseline.ValueType  # 3
-    """The window of the signal before, of the same symbol: the map says what changed. Needs bars,
+    """The window of the signal before, of the same symbol: the map shows what changed. Needs bars,
     symbols or signals as input.
     """
     BASELINE_CUSTOM: Explanation.Baseline.ValueType  # 4
@@ -1302,7 +1302,7 @@ class Explanation(_message.Message):
 
     @_builtins.property
     def quality(self) -> Global___Quality:
-        """The verdict, if it was asked for."""
+        """The verdict, if a quality level was requested."""
 
     @_builtins.property
     def drivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Driver]:

@@ -60,9 +60,9 @@ class _OpenResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OpenResult
     OPEN_RESULT_UNSPECIFIED: _OpenResult.ValueType  # 0
     """Not stated."""
     OPEN_RESULT_STARTED: _OpenResult.ValueType  # 1
-    """No token was given: the stream begins as `start` says."""
+    """The request had no token: the stream begins at `start`."""
     OPEN_RESULT_RESUMED: _OpenResult.ValueType  # 2
-    """The stream goes on right behind the token."""
+    """The stream continues after the token."""
     OPEN_RESULT_RESET: _OpenResult.ValueType  # 3
     """The token could not be used: the stream begins with a snapshot. See `reset_reason`."""
 
@@ -72,9 +72,9 @@ class OpenResult(_OpenResult, metaclass=_OpenResultEnumTypeWrapper):
 OPEN_RESULT_UNSPECIFIED: OpenResult.ValueType  # 0
 """Not stated."""
 OPEN_RESULT_STARTED: OpenResult.ValueType  # 1
-"""No token was given: the stream begins as `start` says."""
+"""The request had no token: the stream begins at `start`."""
 OPEN_RESULT_RESUMED: OpenResult.ValueType  # 2
-"""The stream goes on right behind the token."""
+"""The stream continues after the token."""
 OPEN_RESULT_RESET: OpenResult.ValueType  # 3
 """The token could not be used: the stream begins with a snapshot. See `reset_reason`."""
 Global___OpenResult: _TypeAlias = OpenResult  # noqa: Y015
@@ -88,7 +88,7 @@ class _ResetReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ResetReas
     RESET_REASON_UNSPECIFIED: _ResetReason.ValueType  # 0
     """The stream was not reset."""
     RESET_REASON_EPOCH_CHANGED: _ResetReason.ValueType  # 1
-    """The token belongs to another epoch: another journal, or one that began anew."""
+    """The token belongs to another epoch: another journal, or a new one."""
     RESET_REASON_HISTORY_LOST: _ResetReason.ValueType  # 2
     """The journal no longer holds the event that the token names: history was lost."""
 
@@ -98,7 +98,7 @@ class ResetReason(_ResetReason, metaclass=_ResetReasonEnumTypeWrapper):
 RESET_REASON_UNSPECIFIED: ResetReason.ValueType  # 0
 """The stream was not reset."""
 RESET_REASON_EPOCH_CHANGED: ResetReason.ValueType  # 1
-"""The token belongs to another epoch: another journal, or one that began anew."""
+"""The token belongs to another epoch: another journal, or a new one."""
 RESET_REASON_HISTORY_LOST: ResetReason.ValueType  # 2
 """The journal no longer holds the event that the token names: history was lost."""
 Global___ResetReason: _TypeAlias = ResetReason  # noqa: Y015
@@ -201,7 +201,7 @@ Global___TrackRecordGroup: _TypeAlias = TrackRecordGroup  # noqa: Y015
 
 @_typing.final
 class Signal(_message.Message):
-    """What a model says of one symbol at one bar close."""
+    """Prediction of a model for one symbol at one bar close."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -599,7 +599,7 @@ class EventBatch(_message.Message):
     """Confidences that were replaced by newer ones since the last batch."""
     snapshot: _builtins.bool
     """True when the events are a snapshot: their sequences are the original ones and may lie before
-    the point where the live stream goes on.
+    the point where the live stream continues.
     """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
@@ -793,7 +793,7 @@ class Goodbye(_message.Message):
     """Why."""
     @_builtins.property
     def retry_delay(self) -> _duration_pb2.Duration:
-        """When to come back."""
+        """Delay before reconnecting."""
 
     def __init__(
         self,
@@ -825,7 +825,7 @@ class SignalsResponse(_message.Message):
     GOODBYE_FIELD_NUMBER: _builtins.int
     QUOTES_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.bytes
-    """Store this with what you made of the message; send it back to continue right behind it. Opaque,
+    """Store it with the result of handling the message; send it back to continue after it. Opaque,
     and independent of the filters. Empty until the snapshot that a stream begins with is complete.
     """
     through_sequence: _builtins.int
@@ -856,7 +856,7 @@ class SignalsResponse(_message.Message):
 
     @_builtins.property
     def quotes(self) -> Global___QuoteBatch:
-        """Bars still forming, if the request asked for them."""
+        """Provisional bars, if requested."""
 
     def __init__(
         self,
@@ -989,7 +989,7 @@ class GetTrackRecordRequest(_message.Message):
     exclude_abstained: _builtins.bool
     """Leave abstained signals out. Default: false."""
     cost: _builtins.float
-    """What entering or leaving a position costs, as a share of the price, 0-0.1: `net_return` pays it
+    """Cost of entering or leaving a position, as a share of the price, 0-0.1. `net_return` includes it
     twice.
     """
     @_builtins.property
@@ -1054,7 +1054,7 @@ class TrackRecord(_message.Message):
     mean_return: _builtins.float
     """Mean log return in the predicted direction, without costs."""
     net_return: _builtins.float
-    """The same after costs on the way in and on the way out."""
+    """The same after the costs of entry and exit."""
     sessions: _builtins.int
     """Sessions that these outcomes are of, in UTC days."""
     model: _builtins.str

@@ -39,8 +39,8 @@ def test_the_contract_states_the_servers_limits(file, text):
 def test_the_sdk_sends_as_much_as_the_server_takes():
     assert limits.MAX_ITEMS == _options.MAX_ITEMS
     assert limits.MAX_MESSAGE_BYTES == _options.MAX_MESSAGE_BYTES
-    assert limits.MAX_BATCH_BARS == publish.HISTORY_BATCH
-    assert limits.MAX_SERIES_BARS == explain.MOST_BARS
+    assert limits.MAX_BATCH_BARS == publish.BATCH
+    assert limits.MAX_SERIES_BARS == explain.MAX_BARS
     assert limits.MAX_PAGE_SIZE == recorder.LARGEST_PAGE
 
 

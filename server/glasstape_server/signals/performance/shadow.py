@@ -12,8 +12,7 @@ from glasstape_server.signals.decision import Forecaster
 
 log = logging.getLogger(__name__)
 
-WAITING = 65_536
-"""Windows that may be queued for a shadow; older ones are dropped, so that memory is bounded."""
+MAX_QUEUED_WINDOWS = 65_536
 
 
 @dataclass(slots=True)
@@ -21,7 +20,7 @@ class Comparison:
     """How often two models disagreed."""
 
     against: ModelRef
-    """The active model; when another one becomes active, counting begins anew."""
+    """The active model; when another one becomes active, counting starts at 0."""
     compared: int = 0
     """Windows that both predicted."""
     disagreed: int = 0
@@ -38,12 +37,14 @@ class _Published:
 class Shadow:
     """Compares a shadow with what was published, in the background: it delays no signal."""
 
-    def __init__(self, model: Callable[[], Forecaster | None]) -> None:
+    def __init__(self, model: Callable[[], Forecaster | None], max_queued: int = MAX_QUEUED_WINDOWS) -> None:
         """Compare nothing yet.
 
         Args:
             model: the shadow as of now; None while there is none.
+            max_queued: windows queued at most; beyond it the oldest are dropped, which bounds memory.
         """
+        self._max_queued = max_queued
         self._model = model
         self._comparisons: dict[str, Comparison] = {}
         self._waiting: deque[_Published] = deque()
@@ -53,7 +54,7 @@ class Shadow:
     def offer(self, active: Forecaster, published: Forecasts, windows: Float32s) -> None:
         """Queue windows that were just signaled."""
         self._waiting.append(_Published(active, published, windows))
-        while sum(len(item.windows) for item in self._waiting) > WAITING and len(self._waiting) > 1:
+        while sum(len(item.windows) for item in self._waiting) > self._max_queued and len(self._waiting) > 1:
             self._waiting.popleft()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work())

@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import numpy as np
 from glasstape_server.domain.errors import NotFound
 from glasstape_server.domain.signals import Forecasts, ModelRef
-from glasstape_server.signals.performance import shadow as shadow_room
 from glasstape_server.signals.performance.shadow import Shadow
 
 WINDOWS = np.zeros((4, 6, 8), np.float32)
@@ -66,10 +65,9 @@ async def test_a_shadow_that_breaks_says_so_once_and_is_asked_again(caplog):
     assert caplog.text.count("no such operator") == 1
 
 
-async def test_a_shadow_that_is_slow_costs_a_bounded_memory(monkeypatch):
-    monkeypatch.setattr(shadow_room, "WAITING", 8)
+async def test_a_slow_shadow_uses_bounded_memory():
     active, shadow = Model("a", [0, 1, 2, 2]), Model("b", [0, 1, 2, 2])
-    watch, said = Shadow(lambda: shadow), await active.forecast(WINDOWS)
+    watch, said = Shadow(lambda: shadow, max_queued=8), await active.forecast(WINDOWS)
     for _ in range(10):
         watch.offer(active, said, WINDOWS)
     await watch.idle()
