@@ -2,44 +2,17 @@
 
 import asyncio
 import re
-import sys
-import threading
 from pathlib import Path
 
 import pytest
+from call_recorder import installed_recorder
 from glasstape import AsyncClient, ConfidenceEvent, EventBatch
 from glasstape_server.app import App
 from glasstape_server.settings import Settings
 from made_up import daily
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVER = ROOT / "server"
 HISTORY = 80
-
-
-class CallRecorder:
-    """Records the files of the server that are called, on every thread, in order; repeated calls count once."""
-
-    def __init__(self):
-        self.files = []
-        self.recording = False
-
-    def __call__(self, frame, event, argument):
-        if self.recording and event == "call" and frame.f_code.co_filename.startswith(str(SERVER)):
-            file = str(Path(frame.f_code.co_filename).relative_to(ROOT))
-            if self.files[-1:] != [file]:
-                self.files.append(file)
-
-
-@pytest.fixture
-def recorder():
-    recorder = CallRecorder()
-    previous = sys.getprofile()
-    threading.setprofile(recorder)
-    sys.setprofile(recorder)
-    yield recorder
-    sys.setprofile(previous)
-    threading.setprofile(None)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +32,8 @@ async def _files_of_one_bar(recorder, folder):
             messages = aiter(stream.messages())
             await _publish(client, messages, bars[HISTORY])
             await asyncio.sleep(0.5)  # until the stream has nothing to do
-            recorder.recording = True
-            await _publish(client, messages, bars[HISTORY + 1])
-            recorder.recording = False
+            with recorder.recording():
+                await _publish(client, messages, bars[HISTORY + 1])
             stream.close()
     finally:
         await app.stop()
@@ -78,10 +50,11 @@ async def _publish(client, messages, bar):
             return
 
 
-async def test_a_bar_passes_the_files_of_the_page_in_their_order(recorder, section, tmp_path):
+async def test_a_bar_passes_the_files_of_the_page_in_their_order(section, tmp_path):
     named = re.findall(r"`(server/[\w./-]+\.py)`", section)
     limit = int(re.search(r"at most (\d+) files", section)[1])
-    called = await _files_of_one_bar(recorder, tmp_path)
+    with installed_recorder() as recorder:
+        called = await _files_of_one_bar(recorder, tmp_path)
     assert len(named) >= 4
     place = 0
     for file in named:

@@ -11,7 +11,8 @@ from glasstape_server.domain.bars import Bar, DataState
 from glasstape_server.domain.signals import Confidence, Entry, Event, ModelRef, Signal
 from glasstape_server.domain.times import DAY
 from glasstape_server.market.clock import wall_time
-from glasstape_server.rpc.convert.signals import encode_event, event_message, ref_to
+from glasstape_server.rpc.convert.predictions import ref_to
+from glasstape_server.rpc.convert.signals import encode_event, event_message
 from glasstape_server.transport.grpcio_server import SIGNALS
 
 EVENTS_PER_MESSAGE = 64

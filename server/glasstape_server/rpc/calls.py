@@ -13,8 +13,7 @@ from glasstape_server.engine.work import Columns, Explain, Forecast, Maps, forec
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.encoder import Encoded, Encoder
 from glasstape_server.rpc.convert.explanations import failure_to, request_to
-from glasstape_server.rpc.convert.predictions import ModelTable, prediction_to
-from glasstape_server.rpc.convert.signals import ref_to
+from glasstape_server.rpc.convert.predictions import ModelTable, prediction_to, ref_to
 from glasstape_server.rpc.handlers import internal_error
 from glasstape_server.serving.explanation import MapBatch
 from glasstape_server.serving.items import Item

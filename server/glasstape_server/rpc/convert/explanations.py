@@ -15,8 +15,13 @@ from glasstape_server.explain.verdict import Judgment
 from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
-from glasstape_server.rpc.convert.predictions import ModelTable, prediction_to, timing_to
-from glasstape_server.rpc.convert.signals import DIRECTIONS, confidence_to
+from glasstape_server.rpc.convert.predictions import (
+    DIRECTIONS,
+    ModelTable,
+    confidence_to,
+    prediction_to,
+    timing_to,
+)
 from glasstape_server.rpc.status import problem_of
 from glasstape_server.serving.explanation import Counterfactual, Explanation
 from glasstape_server.serving.inference import Explanations

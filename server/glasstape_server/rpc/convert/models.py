@@ -12,8 +12,9 @@ from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
 from glasstape_server.rpc.convert.market import timestamp
+from glasstape_server.rpc.convert.predictions import ref_to
 from glasstape_server.rpc.convert.reliability import reliability_point_to
-from glasstape_server.rpc.convert.signals import ENTRIES, ref_to
+from glasstape_server.rpc.convert.signals import ENTRIES
 from glasstape_server.signals.performance.calibration import BAND, Estimate, Live
 from glasstape_server.signals.performance.shadow import Comparison
 

@@ -3,12 +3,14 @@
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from glasstape_server.domain.signals import Confidence, ModelRef
+from glasstape_server.domain.signals import Confidence, Direction, ModelRef
 from glasstape_server.rpc.convert.market import timestamp
-from glasstape_server.rpc.convert.signals import confidence_to, ref_to
 from glasstape_server.rpc.status import problem_of
 from glasstape_server.serving.inference import Predictions, Timing
 from glasstape_server.serving.items import Item
+
+DIRECTIONS: tuple[pb.Direction.ValueType, ...] = (pb.DIRECTION_DOWN, pb.DIRECTION_FLAT, pb.DIRECTION_UP)
+"""Wire direction by class index."""
 
 
 class ModelTable:
@@ -24,6 +26,40 @@ class ModelTable:
     def messages(self) -> list[pb.ModelRef]:
         """Return the table."""
         return [ref_to(ref) for ref in self._indices]
+
+
+def direction_from(value: int) -> Direction | None:
+    """Return a direction; None for UNSPECIFIED."""
+    return None if value == pb.DIRECTION_UNSPECIFIED else Direction(value - 1)
+
+
+def ref_to(ref: ModelRef) -> pb.ModelRef:
+    """Return a model's identity for the wire."""
+    return pb.ModelRef(
+        name=ref.name,
+        version=ref.version,
+        digest=ref.digest,
+        feature_spec_hash=ref.feature_spec_hash,
+    )
+
+
+def confidence_to(confidence: Confidence) -> pb.Confidence:
+    """Return probabilities for the wire."""
+    direction = confidence.direction
+    return pb.Confidence(
+        direction=DIRECTIONS[direction],
+        class_index=int(direction),
+        down=confidence.down,
+        flat=confidence.flat,
+        up=confidence.up,
+        abstained=confidence.abstained,
+        novelty=confidence.novelty,
+    )
+
+
+def confidence_from(message: pb.Confidence) -> Confidence:
+    """Return probabilities from the wire."""
+    return Confidence(message.down, message.flat, message.up, message.abstained, message.novelty)
 
 
 def predict_response_to(predictions: Predictions) -> pb.PredictResponse:

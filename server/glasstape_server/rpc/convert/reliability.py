@@ -4,7 +4,7 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import wilson
-from glasstape_server.rpc.convert.signals import DIRECTIONS
+from glasstape_server.rpc.convert.predictions import DIRECTIONS
 
 
 def reliability_point_to(

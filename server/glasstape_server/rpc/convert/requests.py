@@ -8,7 +8,7 @@ from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.rpc.convert.market import bar_from
-from glasstape_server.rpc.convert.signals import direction_from
+from glasstape_server.rpc.convert.predictions import direction_from
 from glasstape_server.serving.requests import (
     BarSeries,
     ExplainRequest,

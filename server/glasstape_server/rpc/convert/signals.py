@@ -7,7 +7,6 @@ from glasstape.v1 import signals_pb2 as pb
 from glasstape_server.domain.bars import DataState
 from glasstape_server.domain.signals import (
     Buy,
-    Confidence,
     Direction,
     Entry,
     Event,
@@ -17,9 +16,8 @@ from glasstape_server.domain.signals import (
     Signal,
 )
 from glasstape_server.rpc.convert.market import bar_from, bar_to, microseconds, timestamp
+from glasstape_server.rpc.convert.predictions import DIRECTIONS, confidence_from, confidence_to
 
-DIRECTIONS: tuple[ipb.Direction.ValueType, ...] = (ipb.DIRECTION_DOWN, ipb.DIRECTION_FLAT, ipb.DIRECTION_UP)
-"""Wire direction by class index."""
 ENTRIES: dict[Entry, ipb.EntryPrice.ValueType] = {
     Entry.CURRENT_CLOSE: ipb.ENTRY_PRICE_CURRENT_CLOSE,
     Entry.NEXT_CLOSE: ipb.ENTRY_PRICE_NEXT_CLOSE,
@@ -29,40 +27,6 @@ LABEL_KINDS: dict[LabelKind, pb.LabelKind.ValueType] = {
     "horizon": pb.LABEL_KIND_HORIZON,
     "triple_barrier": pb.LABEL_KIND_TRIPLE_BARRIER,
 }
-
-
-def direction_from(value: int) -> Direction | None:
-    """Return a direction; None for UNSPECIFIED."""
-    return None if value == ipb.DIRECTION_UNSPECIFIED else Direction(value - 1)
-
-
-def ref_to(ref: ModelRef) -> ipb.ModelRef:
-    """Return a model's identity for the wire."""
-    return ipb.ModelRef(
-        name=ref.name,
-        version=ref.version,
-        digest=ref.digest,
-        feature_spec_hash=ref.feature_spec_hash,
-    )
-
-
-def confidence_to(confidence: Confidence) -> ipb.Confidence:
-    """Return probabilities for the wire."""
-    direction = confidence.direction
-    return ipb.Confidence(
-        direction=DIRECTIONS[direction],
-        class_index=int(direction),
-        down=confidence.down,
-        flat=confidence.flat,
-        up=confidence.up,
-        abstained=confidence.abstained,
-        novelty=confidence.novelty,
-    )
-
-
-def confidence_from(message: ipb.Confidence) -> Confidence:
-    """Return probabilities from the wire."""
-    return Confidence(message.down, message.flat, message.up, message.abstained, message.novelty)
 
 
 def encode_event(event: Event) -> bytes:

@@ -11,8 +11,7 @@ from glasstape_server.domain.signals import ModelRef
 from glasstape_server.market.clock import Clock, wall_time
 from glasstape_server.rpc.convert.layout import key, prefixed, varint
 from glasstape_server.rpc.convert.market import bar_to, timestamp
-from glasstape_server.rpc.convert.predictions import ModelTable
-from glasstape_server.rpc.convert.signals import ref_to
+from glasstape_server.rpc.convert.predictions import ModelTable, ref_to
 from glasstape_server.signals.delivery import messages as feed
 from glasstape_server.signals.delivery.burst import Page
 from glasstape_server.signals.journal.records import Record
