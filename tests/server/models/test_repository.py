@@ -42,14 +42,14 @@ def test_the_newest_version_publishes_and_numbers_count_as_numbers(repository, r
     assert repository.get("m@2").ref.version == "2"
 
 
-def test_an_unknown_model_is_named_with_what_there_is(repository, root, bundled):
+def test_the_error_for_an_unknown_model_lists_the_loaded_ones(repository, root, bundled):
     put(root, bundled, "1")
     admit_all(repository)
     with pytest.raises(NotFound, match="m@1"):
         repository.get("x")
 
 
-def test_a_broken_version_is_refused_until_its_files_change(repository, root, bundled):
+def test_a_broken_version_is_rejected_until_its_files_change(repository, root, bundled):
     put(root, bundled, "1")
     broken = put(root, bundled, "2")
     good = (broken / WEIGHTS).read_bytes()
@@ -74,7 +74,7 @@ def test_the_preferred_name_publishes(root, tmp_path, bundled):
     assert repository.active.ref.name == "z"
 
 
-def test_a_pinned_version_stays(root, tmp_path, bundled):
+def test_a_pinned_version_stays_active(root, tmp_path, bundled):
     repository = Repository(root, tmp_path / "archive", "1d", preferred="m@1")
     put(root, bundled, "1")
     put(root, bundled, "2")
@@ -82,7 +82,7 @@ def test_a_pinned_version_stays(root, tmp_path, bundled):
     assert repository.active.ref.version == "1"
 
 
-def test_what_published_can_be_loaded_after_it_was_removed(repository, root, tmp_path, bundled):
+def test_a_removed_model_that_published_is_loaded_from_the_archive(repository, root, tmp_path, bundled):
     folder = put(root, bundled, "1")
     admit_all(repository)
     digest = repository.active.ref.digest
@@ -106,16 +106,16 @@ def test_a_model_for_other_bars_serves_and_does_not_publish(repository, root, bu
     assert repository.active.ref.name == "b"
 
 
-def test_a_version_that_cannot_be_archived_is_tried_again(repository, root, bundled):
+def test_a_version_that_cannot_be_archived_is_retried(repository, root, bundled):
     put(root, bundled, "1")
-    repository.archive.write_text("in the way")
+    repository.archive.write_text("not a folder")
     with pytest.raises(OSError, match=repository.archive.name):
         admit_all(repository)
     repository.archive.unlink()
     assert admit_all(repository) == [True]
 
 
-def test_odd_things_in_the_folder_are_refused_and_stop_nobody(repository, root, bundled):
+def test_invalid_entries_of_the_folder_are_rejected_and_other_models_load(repository, root, bundled):
     put(root, bundled, "1")
     (root / "file.txt").write_text("x")
     (root / "m" / "²").mkdir()
@@ -137,30 +137,30 @@ def test_a_promoted_version_publishes_until_another_is(repository, root, bundled
     assert (repository.active.ref.name, repository.active.ref.version) == ("m", "1")
     assert not repository.follow_promotion()
     assert promote(root, "m@2") == "m@1"
-    anew = Repository(root, tmp_path / "archive", "1d")
-    admit_all(anew)
-    assert anew.active.ref.version == "2"
+    reopened = Repository(root, tmp_path / "archive", "1d")
+    admit_all(reopened)
+    assert reopened.active.ref.version == "2"
     pinned = Repository(root, tmp_path / "archive", "1d", preferred="a")
     admit_all(pinned)
-    assert pinned.active.ref.name == "a", "who was asked for by name goes first"
+    assert pinned.active.ref.name == "a", "the preferred name takes precedence over the promoted one"
 
 
 @pytest.mark.parametrize("model", ["m@9", "m", "@1", "../m@1", "m@../1"])
-def test_what_is_not_there_is_not_promoted(root, bundled, model):
+def test_an_unknown_model_cannot_be_promoted(root, bundled, model):
     put(root, bundled, "1")
     with pytest.raises(ArtifactError, match="model: "):
         promote(root, model)
     assert promoted(root) == ""
 
 
-def test_a_damaged_version_is_not_promoted(root, bundled):
+def test_a_damaged_version_cannot_be_promoted(root, bundled):
     folder = put(root, bundled, "1")
     (folder / WEIGHTS).write_bytes(b"no")
     with pytest.raises(ArtifactError, match="SHA-256"):
         promote(root, "m@1")
 
 
-def test_the_command_promotes_and_says_what_there_is(root, bundled, capsys):
+def test_the_command_promotes_and_lists_the_versions(root, bundled, capsys):
     put(root, bundled, "1")
     assert main(["models", "promote", "m@1", "--models", str(root)]) == 0
     assert "promoted m@1 (before: none)" in capsys.readouterr().out
@@ -169,28 +169,30 @@ def test_the_command_promotes_and_says_what_there_is(root, bundled, capsys):
     assert main(["models", "promote", "--models", str(root)]) == 2
 
 
-def test_a_promotion_that_cannot_be_followed_is_said_and_stops_nothing(repository, root, bundled, tmp_path):
+def test_a_promotion_that_cannot_be_followed_is_reported_and_the_active_model_stays(
+    repository, root, bundled, tmp_path
+):
     put(root, bundled, "1")
     put(root, bundled, "2")
     promote(root, "m@1")
     assert oct((root / PROMOTED).stat().st_mode)[-3:] in ("644", "664")
     admit_all(repository)
     shutil.rmtree(root / "m" / "1")
-    assert not repository.follow_promotion(), "what serves goes on serving"
-    anew = Repository(root, tmp_path / "archive", "1d")
-    admit_all(anew)
-    assert anew.active.ref.version == "2"
-    (refusal,) = anew.refusals()
+    assert not repository.follow_promotion(), "the active model must stay active"
+    reopened = Repository(root, tmp_path / "archive", "1d")
+    admit_all(reopened)
+    assert reopened.active.ref.version == "2"
+    (refusal,) = reopened.refusals()
     assert "PROMOTED names m@1, which is not ready for 1d bars; ready: m@2" in refusal.reason
     (root / PROMOTED).write_bytes(b"\xff\xfe")
-    anew.follow_promotion()
-    assert "cannot be read" in anew.refusals()[0].reason
+    reopened.follow_promotion()
+    assert "cannot be read" in reopened.refusals()[0].reason
     assert promote(root, "m@2") == ""
-    assert not anew.follow_promotion()
-    assert anew.refusals() == []
+    assert not reopened.follow_promotion()
+    assert reopened.refusals() == []
 
 
-def test_what_a_model_has_seen_is_known_while_it_serves_and_from_the_archive(
+def test_the_end_of_the_training_data_is_known_while_a_model_serves_and_from_the_archive(
     repository, root, bundled, tmp_path
 ):
     put(root, bundled, "1")
