@@ -66,8 +66,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_EPOCH_CHANGED: _ErrorReason.ValueType  # 16
     """FAILED_PRECONDITION; do not retry. The journal's epoch is not the one that the request names."""
     ERROR_REASON_TOKEN_TOO_OLD: _ErrorReason.ValueType  # 17
-    """OUT_OF_RANGE; do not retry. The resume token lies before the journal's first event: begin with a
-    snapshot.
+    """OUT_OF_RANGE; do not retry. The resume token lies before the journal's first event: open a
+    stream without it, with START_EARLIEST or a snapshot.
     """
     ERROR_REASON_TOKEN_AHEAD: _ErrorReason.ValueType  # 18
     """UNAVAILABLE; retry. The resume token is ahead of this server, which has not caught up."""
@@ -76,7 +76,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     nothing is lost.
     """
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 20
-    """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The device's queue is full."""
+    """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The device's queue, or the queue
+    of bars to store, is full.
+    """
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 21
     """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The caller's quota is used up."""
     ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 22
@@ -108,7 +110,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOKEN_REVOKED: _ErrorReason.ValueType  # 32
     """UNAUTHENTICATED; do not retry. The token was revoked."""
     ERROR_REASON_TOKEN_CHANGED: _ErrorReason.ValueType  # 33
-    """UNAUTHENTICATED; retry. The token's rights changed while the stream was open."""
+    """UNAUTHENTICATED; retry with the same token. Its scopes changed while the stream was open."""
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 34
     """PERMISSION_DENIED; do not retry. The token lacks the scope that metadata `scope` names."""
     ERROR_REASON_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 35
@@ -169,8 +171,8 @@ ERROR_REASON_SEQUENCE_OUT_OF_RANGE: ErrorReason.ValueType  # 15
 ERROR_REASON_EPOCH_CHANGED: ErrorReason.ValueType  # 16
 """FAILED_PRECONDITION; do not retry. The journal's epoch is not the one that the request names."""
 ERROR_REASON_TOKEN_TOO_OLD: ErrorReason.ValueType  # 17
-"""OUT_OF_RANGE; do not retry. The resume token lies before the journal's first event: begin with a
-snapshot.
+"""OUT_OF_RANGE; do not retry. The resume token lies before the journal's first event: open a
+stream without it, with START_EARLIEST or a snapshot.
 """
 ERROR_REASON_TOKEN_AHEAD: ErrorReason.ValueType  # 18
 """UNAVAILABLE; retry. The resume token is ahead of this server, which has not caught up."""
@@ -179,7 +181,9 @@ ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 19
 nothing is lost.
 """
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 20
-"""RESOURCE_EXHAUSTED; retry after `RetryInfo`. The device's queue is full."""
+"""RESOURCE_EXHAUSTED; retry after `RetryInfo`. The device's queue, or the queue
+of bars to store, is full.
+"""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 21
 """RESOURCE_EXHAUSTED; retry after `RetryInfo`. The caller's quota is used up."""
 ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 22
@@ -211,7 +215,7 @@ ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 31
 ERROR_REASON_TOKEN_REVOKED: ErrorReason.ValueType  # 32
 """UNAUTHENTICATED; do not retry. The token was revoked."""
 ERROR_REASON_TOKEN_CHANGED: ErrorReason.ValueType  # 33
-"""UNAUTHENTICATED; retry. The token's rights changed while the stream was open."""
+"""UNAUTHENTICATED; retry with the same token. Its scopes changed while the stream was open."""
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 34
 """PERMISSION_DENIED; do not retry. The token lacks the scope that metadata `scope` names."""
 ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 35

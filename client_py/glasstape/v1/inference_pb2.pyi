@@ -181,7 +181,7 @@ class _CalibrationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cali
     """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
 
 class CalibrationState(_CalibrationState, metaclass=_CalibrationStateEnumTypeWrapper):
-    """Whether confidences still mean what they say."""
+    """Whether confidences are still calibrated."""
 
 CALIBRATION_STATE_UNSPECIFIED: CalibrationState.ValueType  # 0
 """Not stated."""
@@ -493,7 +493,9 @@ class Prediction(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     model_index: _builtins.int
-    """Position in `models` of the message that holds this prediction. 0, the usual case, costs no byte."""
+    """Position in `models` of the message that holds this prediction. 0, the usual case, is not
+    encoded.
+    """
     symbol: _builtins.str
     """Symbol, where the input names one."""
     @_builtins.property
@@ -1532,7 +1534,7 @@ class ListModelsResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Give this back for the next page. Empty: that was the last page."""
+    """Pass as `page_token` for the next page. Empty: that was the last page."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """Ordered by name, newest version first."""

@@ -66,27 +66,37 @@ class _DataStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataState.V
     DATA_STATE_UNSPECIFIED: _DataState.ValueType  # 0
     """Not stated."""
     DATA_STATE_LIVE: _DataState.ValueType  # 1
-    """The newest bar arrived in time: published within one interval of its close."""
+    """The bar after the newest one is not due yet. Of a signal: it was published before the next bar was
+    due.
+    """
     DATA_STATE_DELAYED: _DataState.ValueType  # 2
-    """The bar arrived later than one interval after its close."""
+    """The bar after the newest one was due and has not arrived. Of a signal: it was published later than
+    the next bar was due.
+    """
     DATA_STATE_REPLAY: _DataState.ValueType  # 3
     """Historical bars on a simulated clock: never act on these."""
     DATA_STATE_STALE: _DataState.ValueType  # 4
-    """No bar for more than two intervals of market time."""
+    """Heartbeats only. The last two due bars have not arrived, or the server has no bars."""
 
 class DataState(_DataState, metaclass=_DataStateEnumTypeWrapper):
-    """Where the market data behind an answer stands in time."""
+    """How fresh market data is. Bars are due at the closes that the sessions of the exchange give, so that
+    a closed market is not late. Of several markets, the freshest one that is trading decides.
+    """
 
 DATA_STATE_UNSPECIFIED: DataState.ValueType  # 0
 """Not stated."""
 DATA_STATE_LIVE: DataState.ValueType  # 1
-"""The newest bar arrived in time: published within one interval of its close."""
+"""The bar after the newest one is not due yet. Of a signal: it was published before the next bar was
+due.
+"""
 DATA_STATE_DELAYED: DataState.ValueType  # 2
-"""The bar arrived later than one interval after its close."""
+"""The bar after the newest one was due and has not arrived. Of a signal: it was published later than
+the next bar was due.
+"""
 DATA_STATE_REPLAY: DataState.ValueType  # 3
 """Historical bars on a simulated clock: never act on these."""
 DATA_STATE_STALE: DataState.ValueType  # 4
-"""No bar for more than two intervals of market time."""
+"""Heartbeats only. The last two due bars have not arrived, or the server has no bars."""
 Global___DataState: _TypeAlias = DataState  # noqa: Y015
 
 @_typing.final
@@ -470,7 +480,7 @@ class ListBarsResponse(_message.Message):
     BARS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Give this back for the next page. Empty: that was the last page."""
+    """Pass as `page_token` for the next page. Empty: that was the last page."""
     @_builtins.property
     def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bar]:
         """Oldest first. The forming bar, if any, comes last on the last page with `provisional` set."""
@@ -524,7 +534,7 @@ class ListInstrumentsResponse(_message.Message):
     INSTRUMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Give this back for the next page. Empty: that was the last page."""
+    """Pass as `page_token` for the next page. Empty: that was the last page."""
     @_builtins.property
     def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instrument]:
         """Ordered by symbol. A symbol that has bars and was never described appears with its id alone."""

@@ -228,7 +228,7 @@ class Signal(_message.Message):
     data_state: _market_pb2.DataState.ValueType
     """Freshness of the bar when the signal was published."""
     flat_threshold: _builtins.float
-    """|return| below which the outcome counts as FLAT, as log return."""
+    """Largest |return| that counts as FLAT, as log return."""
     label_kind: Global___LabelKind.ValueType
     """What decides the outcome's class."""
     @_builtins.property
@@ -374,7 +374,7 @@ class Event(_message.Message):
     """Bar length."""
     model_index: _builtins.int
     """The signal's model: position in `models` of the message that holds this event. 0, the usual case,
-    costs no byte. To keep an event by itself, keep its ModelRef with it.
+    is not encoded. To keep an event by itself, keep its ModelRef with it.
     """
     @_builtins.property
     def bar_close_time(self) -> _timestamp_pb2.Timestamp:
@@ -382,7 +382,9 @@ class Event(_message.Message):
 
     @_builtins.property
     def publish_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was committed, wall time, UTC."""
+        """When the server decided the event, before it was committed; wall time, UTC. Retries of the commit do
+        not change it.
+        """
 
     @_builtins.property
     def confidence(self) -> Global___Signal:
@@ -438,7 +440,9 @@ class SignalsRequest(_message.Message):
         START_LIVE: SignalsRequest._Start.ValueType  # 2
         """Only what happens from now on."""
         START_EARLIEST: SignalsRequest._Start.ValueType  # 3
-        """Everything in the journal, then live."""
+        """The events in the journal, then live. DELIVERY_CONFLATED conflates each page of the journal;
+        DELIVERY_EVERY_EVENT sends all of them.
+        """
 
     class Start(_Start, metaclass=_StartEnumTypeWrapper):
         """Where a stream without a resume token begins."""
@@ -450,7 +454,9 @@ class SignalsRequest(_message.Message):
     START_LIVE: SignalsRequest.Start.ValueType  # 2
     """Only what happens from now on."""
     START_EARLIEST: SignalsRequest.Start.ValueType  # 3
-    """Everything in the journal, then live."""
+    """The events in the journal, then live. DELIVERY_CONFLATED conflates each page of the journal;
+    DELIVERY_EVERY_EVENT sends all of them.
+    """
 
     class _Delivery:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -486,7 +492,9 @@ class SignalsRequest(_message.Message):
     HEATMAP_METHOD_FIELD_NUMBER: _builtins.int
     QUOTES_FIELD_NUMBER: _builtins.int
     min_confidence: _builtins.float
-    """Least winning probability of confidences and buys, 0-1. Outcomes always pass. Default: 0."""
+    """Minimum probability of the predicted class of confidences and buys, 0-1. Outcomes always pass.
+    Default: 0.
+    """
     start: Global___SignalsRequest.Start.ValueType
     """Where to begin without a token. Default: START_SNAPSHOT."""
     resume_token: _builtins.bytes
@@ -494,8 +502,8 @@ class SignalsRequest(_message.Message):
     delivery: Global___SignalsRequest.Delivery.ValueType
     """Default: DELIVERY_CONFLATED."""
     heatmap_method: _inference_pb2.Explanation.Method.ValueType
-    """Send heat maps of delivered confidences and buys, made with this method. Shed first under
-    load. Default: none.
+    """Send heat maps of delivered confidences and buys, made with this method. Dropped first
+    under overload. Default: none.
     """
     quotes: _builtins.bool
     """Send the quotes (bars still forming) of the selected symbols, conflated. Default: false."""
@@ -509,11 +517,13 @@ class SignalsRequest(_message.Message):
 
     @_builtins.property
     def conflation_interval(self) -> _duration_pb2.Duration:
-        """Least time between two batches, 0-60 s. Default: 100 ms."""
+        """Minimum time between two deliveries of live events, 0-60 s. It does not delay pages of the journal,
+        nor the further batches of a delivery that is too large for one. Default: 100 ms.
+        """
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """Longest silence, 0.1-60 s: then a heartbeat comes. Default: 1 s."""
+        """Longest time without a message, 0.1-60 s: then a heartbeat is sent. Default: 1 s."""
 
     def __init__(
         self,
@@ -559,7 +569,9 @@ class Opened(_message.Message):
     head_sequence: _builtins.int
     """Sequence of the newest event. 0: none yet."""
     earliest_sequence: _builtins.int
-    """Sequence of the oldest event that can be resumed from. 0: none yet."""
+    """Sequence of the oldest event in the journal. 0: none yet. Tokens of this event and later ones can
+    be resumed from, and the token of the event directly before it.
+    """
     contract_version: _builtins.str
     """Version of this contract, "1.0"."""
     @_builtins.property
@@ -709,7 +721,9 @@ Global___QuoteBatch: _TypeAlias = QuoteBatch  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """Sent when nothing else was for `heartbeat_interval`."""
+    """Sent when nothing else was for `heartbeat_interval`, also while events wait for
+    `conflation_interval`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -719,9 +733,9 @@ class Heartbeat(_message.Message):
     LAST_BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
     data_state: _market_pb2.DataState.ValueType
-    """Freshness of the newest bar."""
+    """Freshness of market data now. STALE if the server has no bars."""
     calibration: _inference_pb2.CalibrationState.ValueType
-    """Whether the active model's confidences still mean what they say; see `Model.live`."""
+    """Whether the active model's confidences are still calibrated; see `Model.live`."""
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Wall clock of the server."""
@@ -844,7 +858,7 @@ class SignalsResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Nothing else happened."""
+        """No other message for `heartbeat_interval`."""
 
     @_builtins.property
     def gap(self) -> Global___SequenceGap:
@@ -896,7 +910,9 @@ class ListSignalsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     min_confidence: _builtins.float
-    """Least winning probability of confidences and buys, 0-1. Default: 0."""
+    """Minimum probability of the predicted class of confidences and buys, 0-1. Outcomes always pass.
+    Default: 0.
+    """
     start_sequence: _builtins.int
     """First sequence wanted, inclusive. Default: the earliest."""
     end_sequence: _builtins.int
@@ -946,7 +962,7 @@ class ListSignalsResponse(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Give this back for the next page. Empty: that was the last page."""
+    """Pass as `page_token` for the next page. Empty: that was the last page."""
     epoch: _builtins.str
     """Id of the journal's history."""
     @_builtins.property
@@ -1050,7 +1066,9 @@ class TrackRecord(_message.Message):
     hit_rate_high: _builtins.float
     """95 % interval of the hit rate, upper end."""
     base_rate: _builtins.float
-    """What a forecaster who knew only the class frequencies of these outcomes would hit, 0-1."""
+    """Expected hit rate, 0-1, if the same calls were assigned at random to the outcomes of the group,
+    those of FLAT predictions included.
+    """
     mean_return: _builtins.float
     """Mean log return in the predicted direction, without costs."""
     net_return: _builtins.float
@@ -1117,9 +1135,9 @@ class GetTrackRecordResponse(_message.Message):
     outcomes: _builtins.int
     """Outcomes of every predicted class, FLAT included."""
     brier_score: _builtins.float
-    """Mean Brier score of these, 0 (perfect) - 2; knowing nothing (1/3 each) scores 0.667."""
+    """Mean Brier score of these, 0 (perfect) - 2; a uniform forecast (1/3 each) scores 0.667."""
     log_loss: _builtins.float
-    """Mean negative log probability of what happened, in nats; knowing nothing scores 1.0986."""
+    """Mean negative log probability of what happened, in nats; a uniform forecast scores 1.0986."""
     left_out: _builtins.int
     """Outcomes of signals from before `Model.seen_until` of their own model: not counted."""
     @_builtins.property
@@ -1128,7 +1146,7 @@ class GetTrackRecordResponse(_message.Message):
 
     @_builtins.property
     def reliability(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ReliabilityPoint]:
-        """Reliability of the winning class and of each class, in up to ten bins of equal mass, lowest first."""
+        """Reliability of the predicted class and of each class, in up to ten equal-count bins, lowest first."""
 
     def __init__(
         self,

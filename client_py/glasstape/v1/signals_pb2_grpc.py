@@ -26,11 +26,12 @@ if _version_not_supported:
 
 
 class SignalServiceStub(object):
-    """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
+    """The feed of signals: an ordered stream of journaled events that resumes from a token.
 
     Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
-    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
+    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated, and never dropped
+    while the journal retains them.
     """
 
     def __init__(self, channel):
@@ -57,11 +58,12 @@ class SignalServiceStub(object):
 
 
 class SignalServiceServicer(object):
-    """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
+    """The feed of signals: an ordered stream of journaled events that resumes from a token.
 
     Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
-    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
+    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated, and never dropped
+    while the journal retains them.
     """
 
     def Signals(self, request, context):
@@ -70,8 +72,9 @@ class SignalServiceServicer(object):
         Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
         before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
         (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
-        (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
-        lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
+        (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left too many lossless events
+        waiting (by default more than 10,000), or a message unread for too long (by default 30 s): nothing
+        is lost, resume from the token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,11 +121,12 @@ def add_SignalServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SignalService(object):
-    """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
+    """The feed of signals: an ordered stream of journaled events that resumes from a token.
 
     Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
-    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
+    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated, and never dropped
+    while the journal retains them.
     """
 
     @staticmethod

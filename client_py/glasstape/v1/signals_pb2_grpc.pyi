@@ -27,11 +27,12 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SignalServiceStub:
-    """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
+    """The feed of signals: an ordered stream of journaled events that resumes from a token.
 
     Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
-    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
+    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated, and never dropped
+    while the journal retains them.
     """
 
     @_typing.overload
@@ -44,8 +45,9 @@ class SignalServiceStub:
     Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
     before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
     (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
-    (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
-    lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
+    (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left too many lossless events
+    waiting (by default more than 10,000), or a message unread for too long (by default 30 s): nothing
+    is lost, resume from the token.
     """
     ListSignals: _grpc.UnaryUnaryMultiCallable[_signals_pb2.ListSignalsRequest, _signals_pb2.ListSignalsResponse]
     """Lists journaled events, by page."""
@@ -54,11 +56,12 @@ class SignalServiceStub:
 
 @_typing.type_check_only
 class SignalServiceAsyncStub(SignalServiceStub):
-    """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
+    """The feed of signals: an ordered stream of journaled events that resumes from a token.
 
     Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
-    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
+    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated, and never dropped
+    while the journal retains them.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -68,8 +71,9 @@ class SignalServiceAsyncStub(SignalServiceStub):
     Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
     before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
     (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
-    (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
-    lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
+    (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left too many lossless events
+    waiting (by default more than 10,000), or a message unread for too long (by default 30 s): nothing
+    is lost, resume from the token.
     """
     ListSignals: _aio.UnaryUnaryMultiCallable[_signals_pb2.ListSignalsRequest, _signals_pb2.ListSignalsResponse]  # type: ignore[assignment]
     """Lists journaled events, by page."""
@@ -77,11 +81,12 @@ class SignalServiceAsyncStub(SignalServiceStub):
     """Returns how past signals turned out."""
 
 class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The feed of signals: ordered, unique, reliable, resumable and bookmarkable.
+    """The feed of signals: an ordered stream of journaled events that resumes from a token.
 
     Events carry consecutive sequences within an epoch. Per subscriber: sequences only rise; nothing
     comes twice, also across a resume; every matching event up to `through_sequence` was delivered,
-    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated or dropped.
+    conflated as declared, or named in a `gap`. Buys and outcomes are never conflated, and never dropped
+    while the journal retains them.
     """
 
     @_abc_1.abstractmethod
@@ -95,8 +100,9 @@ class SignalServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with OUT_OF_RANGE (reason TOKEN_TOO_OLD, metadata `earliest_sequence`) when the token lies
         before the journal's first event, INVALID_ARGUMENT when a request field is malformed, UNAVAILABLE
         (TOKEN_AHEAD) when this server has not caught up with the token, and RESOURCE_EXHAUSTED
-        (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left more than 10,000
-        lossless events waiting, or a message unread for 30 s: nothing is lost, resume from the token.
+        (SLOW_CONSUMER, metadata `resume_token` in base64) when the subscriber left too many lossless events
+        waiting (by default more than 10,000), or a message unread for too long (by default 30 s): nothing
+        is lost, resume from the token.
         """
 
     @_abc_1.abstractmethod
