@@ -91,7 +91,7 @@ class StreamState:
         return message
 
     def handled(self) -> None:
-        """Move the position behind the last response."""
+        """Move the position to the last response."""
         self.resume_token, self.through_sequence = self._next_token, self._next_through
 
     def failed(self, error: GlasstapeError) -> SequenceGap | Disconnected:

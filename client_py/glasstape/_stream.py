@@ -32,9 +32,9 @@ class SignalStream:
 
     @property
     def resume_token(self) -> bytes:
-        """Return the position behind the last batch whose events were all taken.
+        """Return the position after the last batch whose events were all taken.
 
-        Store it with the results of the events, and pass it to `signals` to continue behind them. A batch that was
+        Store it with the results of the events, and pass it to `signals` to continue after them. A batch that was
         taken in part is delivered again.
         """
         return self._state.resume_token

@@ -202,17 +202,17 @@ class Client:
     ) -> SignalStream:
         """Follow the feed: iterate the events, or `messages()` for every message.
 
-        After failures the stream continues behind the last event, without gaps or repetitions.
+        After failures the stream continues after the last event, without gaps or repetitions.
 
         Args:
             symbols: only these; empty: all.
             kinds: only these; empty: all.
-            min_confidence: least winning probability of confidences and buys, 0-1.
+            min_confidence: minimum probability of the predicted class of confidences and buys, 0-1.
             start: where to begin without a token.
             resume_token: `SignalStream.resume_token` of an earlier stream; overrides `start`.
             delivery: how confidences are delivered to a slow reader.
-            conflation_interval: least seconds between two batches, 0-60.
-            heartbeat_interval: longest silence of the server in seconds, 0.1-60.
+            conflation_interval: minimum seconds between two deliveries of live events, 0-60.
+            heartbeat_interval: seconds without a message after which the server sends a heartbeat, 0.1-60.
             heatmap_method: also send heat maps by this method, as `HeatmapBatch` messages.
             quotes: also send provisional bars, as `QuoteBatch` messages.
             silence_timeout: seconds without a message after which the connection is considered dead; None:
@@ -244,7 +244,7 @@ class Client:
         Args:
             symbols: only these; empty: all.
             kinds: only these; empty: all.
-            min_confidence: least winning probability of confidences and buys, 0-1.
+            min_confidence: minimum probability of the predicted class of confidences and buys, 0-1.
             start_sequence: first sequence, inclusive; 0: the earliest.
             end_sequence: last sequence, inclusive; 0: the newest.
             descending: newest first.

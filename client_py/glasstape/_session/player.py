@@ -217,7 +217,7 @@ class _Servicer:
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording accepts no bars")
 
     def _resume(self, token: bytes) -> int:
-        # A heartbeat has the token of the batch before it: continue behind the last message with the token.
+        # A heartbeat has the token of the batch before it: continue after the last message with the token.
         for number in reversed(range(len(self._tape.responses)) if token else ()):
             if self._tape.responses[number][1].resume_token == token:
                 return number + 1

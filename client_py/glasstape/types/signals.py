@@ -43,7 +43,7 @@ class Signal:
     """Market time at which the horizon ends."""
     data_state: DataState
     flat_threshold: float
-    """|log return| below which the outcome is FLAT."""
+    """Largest |log return| that counts as FLAT."""
     label_kind: LabelKind = LabelKind.HORIZON
     """What decides the outcome's class."""
 

@@ -161,7 +161,7 @@ def _union(hours: Iterable[Iterable[int]]) -> Hours:
 
 
 def _sessions_later(calendar: Calendar, close: int, sessions: int) -> int | None:
-    """Return the close of a later session, as far behind its official close as this one is."""
+    """Return the close of a later session, as long after its official close as `close` is."""
     number = calendar.session_before(close)
     if number < 0 or number + sessions >= len(calendar.sessions):
         return None

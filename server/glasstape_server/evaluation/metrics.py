@@ -209,7 +209,7 @@ def brier(sums: Floats) -> Floats:
 
 
 def calibration_error(sums: Floats) -> Floats:
-    """Return the top-label ECE in 15 bins of equal mass, 0-1, (sample,), of sums (sample, column)."""
+    """Return the top-label ECE in 15 equal-count bins, 0-1, (sample,), of sums (sample, column)."""
     return np.asarray(
         np.abs(sums[:, _CONFIDENCE] - sums[:, _CORRECT]).sum(axis=1) / sums[:, _COUNTS].sum(axis=1)
     )

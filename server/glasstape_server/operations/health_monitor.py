@@ -1,4 +1,8 @@
-"""Health of the server: stale bars, a failed device, a full queue or a full disk make it NOT_SERVING."""
+"""Health of the server and its services: why each is NOT_SERVING.
+
+A failed device, a full queue, a full disk and a failing journal affect the whole server and some of its services; stale
+bars affect SignalService only.
+"""
 
 import asyncio
 import logging
@@ -45,7 +49,7 @@ class HealthReporter(Protocol):
 
 
 class HealthMonitor:
-    """Polls the components and publishes their health. A server without any bar is not stale."""
+    """Polls the components and publishes their health. Health does not report a server without bars as stale."""
 
     def __init__(
         self,

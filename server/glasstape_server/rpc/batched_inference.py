@@ -1,7 +1,9 @@
 """Predict and Explain of many calls at once: encoded requests in, encoded responses out, for any wire.
 
-Calls of ready windows are decoded, run and encoded by the batch and never touch the event loop. Every other
-call is one task of the event loop that runs `Inference`.
+Two paths. Calls of ready windows (`input.windows`) are run and encoded by the batch: Predict, and Explain with GRADIENT
+or GRADIENT_X_INPUT, without a baseline and without the checks of quality FULL. Every other call is one task of the
+event loop that runs `Inference`. Requests are parsed on the thread that passes them on: that of the native wire, or the
+event loop on grpcio.
 """
 
 import asyncio
@@ -42,14 +44,14 @@ class BatchMethod(Protocol):
 
 
 _Ready = tuple[PendingCall, Windows]
-"""A call of ready windows."""
+"""A call whose request carries windows."""
 
 
 class BatchedInference:
     """Predict and Explain for one wire."""
 
     def __init__(self, inference: Inference, reply: Reply, encoder: Encoder | None = None) -> None:
-        """Make it on the event loop that runs calls which are not of ready windows.
+        """Make it on the event loop that runs the calls which are not batched.
 
         Args:
             inference: computes.

@@ -102,7 +102,7 @@ class StreamWriter:
         try:
             maps = await self._inference.explain_signals(sequences, method, call_from(self._context))
         except ResourceExhausted:
-            return  # maps are shed under load and beyond the caller's quota
+            return  # maps are dropped under overload and beyond the caller's quota
         except Exception:
             log.exception("heat maps of %d signals failed", len(sequences))
             return

@@ -1,7 +1,8 @@
 """Predict and Explain over domain values.
 
-Explain is five steps: resolve the source, plan (the one place that checks), run on the engine, judge, and
-return; `rpc.convert` encodes. Calls of ready windows take the same steps by the batch, see `rpc.batched_inference`.
+Explain is five steps: resolve the source (checks its framing and values), plan (checks method, baseline and background
+against the model), run on the engine, judge, and encode, which `rpc.convert` does. `rpc.batched_inference` answers
+Predict calls of ready windows, and their plain gradient maps, without `Inference.predict` and `Inference.explain`.
 """
 
 import asyncio

@@ -88,7 +88,7 @@ class Inputs:
             source: what to predict from.
             model: as `pin` returned it.
             call: lookups stop once it is canceled or past its deadline.
-            with_bars: find the bars behind past signals, too (the other sources have them).
+            with_bars: also find the bars of past signals (the other sources have them).
             with_previous: find the window of the signal before each.
 
         Raises:

@@ -12,7 +12,7 @@ from glasstape_server.models.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bars behind a window, with the exchange's rules for editing the last of them."""
+    """Bars of a window, with the exchange's rules for editing the last of them."""
 
     columns: Floats  # (6, bar): close time, open, high, low, close, volume
     session: Ints  # (bar,) trading day

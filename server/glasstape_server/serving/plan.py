@@ -1,4 +1,4 @@
-"""What the engine computes for an Explain request: checked once, before anything runs."""
+"""The jobs of the engine for an Explain request. Checks the request against its models before the first job runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -
 
     Args:
         items: resolved items. An item whose own model cannot serve the method gets that as its error.
-        pinned: the model of all items; None: each has its own.
-        request: what is to be explained.
+        pinned: the model of every item; None: each item has a model of its own.
+        request: method, baseline, background and checks.
 
     Raises:
         FailedPrecondition: the pinned model cannot serve the method.

@@ -18,7 +18,7 @@ class QualityLevel(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Ready windows."""
+    """Ready windows: the request carries them."""
 
     count: int
     data: bytes

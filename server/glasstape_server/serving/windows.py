@@ -1,4 +1,4 @@
-"""Ready windows of a request: framing and values."""
+"""Ready windows: the windows that a request carries. Checks their framing and values."""
 
 import numpy as np
 from numpy.typing import NDArray

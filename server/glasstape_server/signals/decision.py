@@ -71,7 +71,7 @@ def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Sign
 
 
 def announce(signal: Signal, position: int, publish_time: int, model: ModelRef) -> list[Event]:
-    """Return the events of one signal: its confidence, and right behind it the buy of an UP.
+    """Return the events of one signal: its confidence, and directly after it the buy of an UP.
 
     Args:
         signal: what is announced.

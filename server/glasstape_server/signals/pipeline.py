@@ -1,8 +1,8 @@
 """Bar close -> windows -> prediction -> decision -> journal.
 
-Whatever closed while the last burst was worked on is the next burst. One append holds all events of a burst;
-subscribers see them when the journal has committed it. What was acknowledged and not yet signaled when a
-process died is signaled first when the next one starts.
+A burst takes the oldest pending bar of every series; further bars of a series wait for the next bursts. One append
+holds all events of a burst; subscribers see them when the journal has committed it. Bars that were acknowledged and
+not signaled when a process died are signaled first when the next one starts.
 """
 
 import asyncio
@@ -54,11 +54,11 @@ class Signaled:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A burst that is decided: however often it is appended, it says the same."""
+    """A burst that is decided. Appending it again is idempotent."""
 
     batch: EventBatch
     expected: int
-    """The head of the journal that it was decided behind."""
+    """Head of the journal when it was decided; its events follow it."""
     signaled: Signaled
 
 
@@ -78,7 +78,7 @@ class Pipeline:
         on_signaled: Callable[[Signaled], None] = lambda burst: None,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        """Signal nothing yet.
+        """Create a pipeline without a task; `start` begins to signal.
 
         Args:
             ingest: bars that closed.

@@ -76,7 +76,7 @@ def thresholds(stated: Floats, labels: Ints) -> Thresholds:
 
 
 def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[Reliability, ...]:
-    """Return the points of the reliability diagram, in bins of equal mass.
+    """Return the points of the reliability diagram, in equal-count bins.
 
     Args:
         stated: probabilities, (n,).
@@ -94,7 +94,7 @@ def reliability(stated: Floats, happened: NDArray[np.bool_] | Floats) -> tuple[R
 
 
 def calibration_error(points: Sequence[Reliability]) -> float:
-    """Return the expected calibration error over bins of equal mass (Naeini et al. 2015)."""
+    """Return the expected calibration error over equal-count bins (Naeini et al. 2015)."""
     total = sum(point.count for point in points)
     return sum(abs(point.stated - point.realized) * point.count for point in points) / total
 

@@ -64,7 +64,7 @@ def train(
     """Train a network.
 
     Args:
-        data: of the run.
+        data: windows and labels of training and validation.
         plan: the network and its options.
         on_epoch: called after each epoch.
         checkpoints: folder of checkpoints, to resume an interrupted training of this plan.

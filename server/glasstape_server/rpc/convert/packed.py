@@ -1,4 +1,4 @@
-"""Predictions and gradient explanations encoded as arrays of bytes: see `layout`."""
+"""Encodes batches of predictions and gradient explanations as arrays of bytes with a fixed layout (`layout`)."""
 
 import struct
 from functools import lru_cache

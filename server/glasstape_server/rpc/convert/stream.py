@@ -109,7 +109,7 @@ def _events(records: Sequence[Record]) -> bytes:
     parts: list[bytes] = []
     for record in records:
         payload, index = record.payload, table.index(record.model)
-        if index:  # protobuf reads fields in any order; index 0 is the default, and costs no byte
+        if index:  # protobuf reads fields in any order; index 0 is the default, and is not encoded
             payload += _MODEL_INDEX + varint(index)
         parts += (_EVENT, varint(len(payload)), payload)
     parts += [prefixed(pb.EventBatch, "models", model.SerializeToString()) for model in table.messages()]

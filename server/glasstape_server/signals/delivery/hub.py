@@ -33,7 +33,7 @@ class Hub:
         now: Callable[[], int],
         limits: FeedLimits | None = None,
     ) -> None:
-        """Publish nothing yet.
+        """Create a hub without subscribers; `start` begins to follow the journal.
 
         Args:
             journal: what is published.

@@ -11,7 +11,7 @@ class LatestSignals:
     """The latest confidence of each symbol, interval and model name, and the unexpired buys."""
 
     def __init__(self, now: Callable[[], int]) -> None:
-        """Hold nothing yet.
+        """Create an empty collection.
 
         Args:
             now: market time, microseconds.

@@ -86,7 +86,7 @@ class Quotes:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The stream is alive; nothing matched."""
+    """No other message for the heartbeat interval; events may wait for the conflation interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ Body = Opened | Batch | Quotes | Heartbeat | Gap | Goodbye
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, with the position behind it: everything up to `sequence` was delivered or declared."""
+    """One message, with the position after it: everything up to `sequence` was delivered or declared."""
 
     sequence: int
     token: bytes

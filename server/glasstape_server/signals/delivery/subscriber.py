@@ -41,7 +41,7 @@ class Subscriber:
         request: Subscription,
         registered: Callable[["Subscriber"], AbstractContextManager[None]],
     ) -> None:
-        """Begin nothing yet.
+        """Create a stream that is not opened; `messages` opens it.
 
         Args:
             feed: what is published.
@@ -59,7 +59,7 @@ class Subscriber:
         self._goodbye: GoodbyeReason | None = None
         self._offered = self._flushed = START
         self._epoch = b""
-        """Of the stream's tokens, also while its end tells that the epoch has changed; empty: not opened."""
+        """Epoch of the stream's tokens, which stays the same until the stream ends; empty: not opened."""
         self.too_slow = asyncio.Event()
         """Set when the subscriber leaves more queued than it may: the stream is to end."""
 
@@ -193,7 +193,7 @@ class Subscriber:
         yield self._message(Batch(last, snapshot=True))
 
     async def _catch_up(self) -> list[Message]:
-        """Return one page of the history as messages, or take the step to live."""
+        """Return one page of the history as messages; at the newest published record, return none and go live."""
         feed, after = self._feed, self._offered.sequence
         if after == feed.position.sequence:
             self._live = True
@@ -236,7 +236,7 @@ class Subscriber:
         return messages
 
     def _message(self, body: Body, position: Position | None = None) -> Message:
-        """Return a message at a position; by default the furthest that is true now."""
+        """Return a message at a position; by default that of the newest record offered, or flushed if records wait."""
         if position is None:
             position = self._flushed if self._lanes else self._offered
         self._flushed = position

@@ -61,13 +61,13 @@ class EventBatch:
         return [e.body.confidence_sequence for e in self.events if isinstance(e.body, Outcome)]
 
     def numbered(self, head: int) -> list[Event]:
-        """Return the events with the sequences that they have behind `head`."""
+        """Return the events with the sequences that they have after `head`."""
         if self._numbered is None or self._numbered[0] != head:
             self._numbered = (head, [_shifted(event, head) for event in self.events])
         return self._numbered[1]
 
     def records(self, after: Position) -> list[Record]:
-        """Return the events as a journal stores them behind `after`; the same ones at every call."""
+        """Return the events as a journal stores them after `after`; the same ones at every call."""
         if self._records is None or self._records[0] != after:
             self._records = (after, self._linked(after))
         return self._records[1]

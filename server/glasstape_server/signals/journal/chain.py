@@ -42,7 +42,7 @@ def link(
 
 
 def follows(before: bytes, record: Record) -> bool:
-    """Return whether a record is what was written behind the chain hash `before`."""
+    """Return whether a record is what was written after the chain hash `before`."""
     try:
         expected = link(
             before, record.sequence, record.event_id, record.kind, record.symbol, record.interval,

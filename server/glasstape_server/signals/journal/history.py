@@ -17,7 +17,7 @@ class History(Protocol):
     """
 
     def read(self, after: int, limit: int) -> list[Record]:
-        """Return up to `limit` records behind `after`, in order and consecutive."""
+        """Return up to `limit` records after the sequence `after`, in order and consecutive."""
         ...
 
     def page(self, selection: Selection, first: int, last: int, limit: int, descending: bool) -> list[Record]:

@@ -29,12 +29,12 @@ class Commit:
 class Journal(Protocol):
     """A journal. Its methods run on the event loop, and none of them blocks it.
 
-    It numbers events, keeps their chain, and owns epoch and secret. Whatever `tail` yields, the `History` of
-    this server holds already.
+    It numbers events, keeps their chain, and owns epoch and secret. Records are in the `History` of this server
+    before `tail` yields them.
     """
 
     degraded_reason: str
-    """Why the journal could not notice the loss of its newest events now; empty: it could."""
+    """Why a loss of the newest events would go undetected now; empty: it would be detected."""
 
     @property
     def secret(self) -> bytes:
@@ -47,13 +47,13 @@ class Journal(Protocol):
         ...
 
     async def append(self, batch: EventBatch, expected: int) -> Position:
-        """Append a batch, whole or not at all, and return the place behind it once it is durable.
+        """Append a batch, whole or not at all, and return the position after it once it is durable.
 
         Appending the very same batch again, with the same `expected`, stores it once.
 
         Args:
-            batch: the events; they get the sequences behind `expected`.
-            expected: the newest sequence of the journal: the fence.
+            batch: the events; they get the sequences after `expected`.
+            expected: sequence of the event that the batch must follow, the journal's newest: the fence.
 
         Raises:
             Fenced: the journal ends elsewhere, and not with this batch.
@@ -63,9 +63,9 @@ class Journal(Protocol):
         ...
 
     def tail(self, after: int) -> AsyncGenerator[Commit, None]:
-        """Yield what is committed behind a sequence, in order, then what will be, without end.
+        """Yield the commits after a sequence, in order, then each new one, without end.
 
-        Sequences are consecutive unless events behind `after` were removed meanwhile: then the first record is
+        Sequences are consecutive unless events after `after` were removed meanwhile: then the first record is
         not the next one.
         """
         ...

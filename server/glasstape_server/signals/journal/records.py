@@ -10,7 +10,7 @@ SeriesKey = tuple[str, str]
 
 
 class Position(NamedTuple):
-    """A place in the journal: right behind one event."""
+    """A place in the journal: directly after one event."""
 
     sequence: int
     """Sequence of that event; 0 before the first."""
@@ -40,7 +40,7 @@ class Record:
 
     @property
     def position(self) -> Position:
-        """The place right behind this event."""
+        """The place directly after this event."""
         return Position(self.sequence, self.chain)
 
 
@@ -59,7 +59,7 @@ class Bounds:
 
     @property
     def end(self) -> Position:
-        """The place right behind the newest event."""
+        """The place directly after the newest event."""
         return Position(self.head, self.chain)
 
 

@@ -25,7 +25,7 @@ class CommitTail:
 
         Args:
             bounds: the journal's bounds as of now.
-            read: up to so many records behind a sequence.
+            read: returns up to so many records after a sequence.
         """
         self._bounds = bounds
         self._read = read
@@ -58,7 +58,7 @@ class CommitTail:
                 await changed.wait()
 
     def _kept(self, after: int) -> Sequence[Record]:
-        """Records of the commit that holds the sequence behind `after`; empty if that is not kept."""
+        """Records of the commit that holds the sequence after `after`; empty if that is not kept."""
         for records in self._newest:
             if records[0].sequence <= after + 1 <= records[-1].sequence:
                 return records[after + 1 - records[0].sequence :] if records[0].sequence <= after else records

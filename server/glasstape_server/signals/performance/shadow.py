@@ -38,7 +38,7 @@ class Shadow:
     """Compares a shadow with what was published, in the background: it delays no signal."""
 
     def __init__(self, model: Callable[[], Forecaster | None], max_queued: int = MAX_QUEUED_WINDOWS) -> None:
-        """Compare nothing yet.
+        """Create a comparison without records.
 
         Args:
             model: the shadow as of now; None while there is none.

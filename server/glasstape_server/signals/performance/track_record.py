@@ -1,4 +1,7 @@
-"""The track record: hit rates of signals, beside the base rate of random calls."""
+"""The track record: hit rates of signals, beside their base rates.
+
+The base rate is the expected hit rate if the same calls were assigned at random to the outcomes of the group.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -170,7 +173,7 @@ def _record(
     low, high = clustered_wilson(by_day, np.bincount(day))
     signs = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.FLAT: 0.0}
     mean = sum(signs[o.predicted] * o.realized_return for o in calls) / max(count, 1)
-    # What guessing the same calls at random against these outcomes would hit.
+    # Expected hit rate if the same calls were assigned at random to the outcomes of the group.
     base = sum(share[o.predicted] for o in calls) / max(count, 1)
     return TrackRecordRow(
         predicted, count, hits, hits / max(count, 1), low, high, base, mean,
