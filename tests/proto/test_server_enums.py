@@ -14,6 +14,7 @@ from glasstape_server.explain.method import BaselineKind, MethodName, Quantity
 from glasstape_server.explain.scores import Score
 from glasstape_server.explain.verdict import Verdict
 from glasstape_server.market.draft import BatchMode
+from glasstape_server.rpc.convert import predictions
 from glasstape_server.rpc.convert import signals as convert
 from glasstape_server.serving.requests import QualityLevel
 from glasstape_server.signals.delivery.messages import GoodbyeReason, OpenResult, ResetReason, Start
@@ -66,10 +67,10 @@ def test_names_and_numbers_are_the_wires(ours):
 
 def test_directions_entries_and_label_kinds_are_translated_by_name():
     for direction in Direction:
-        number = convert.DIRECTIONS[direction]
+        number = predictions.DIRECTIONS[direction]
         assert inference_pb2.Direction.Name(number) == f"DIRECTION_{direction.name}"
-        assert convert.direction_from(number) is direction
-    assert convert.direction_from(inference_pb2.DIRECTION_UNSPECIFIED) is None
+        assert predictions.direction_from(number) is direction
+    assert predictions.direction_from(inference_pb2.DIRECTION_UNSPECIFIED) is None
     assert {entry: inference_pb2.EntryPrice.Name(number) for entry, number in convert.ENTRIES.items()} == {
         entry: f"ENTRY_PRICE_{entry.name}" for entry in Entry
     }
