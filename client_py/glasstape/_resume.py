@@ -8,6 +8,7 @@ import grpc
 from glasstape._convert.common import as_delta, checking
 from glasstape._convert.signals import message_from
 from glasstape.errors import (
+    ErrorReason,
     GlasstapeError,
     InternalError,
     InvalidRequestError,
@@ -109,7 +110,9 @@ class StreamState:
             return SequenceGap(
                 first_sequence=first, last_sequence=max(first, earliest - 1), reason=GapReason.NOT_RETAINED
             )
-        if not isinstance(error, UnavailableError | OverloadedError | InternalError):
+        # The same token is accepted again, with its new scopes.
+        changed = error.reason == ErrorReason.TOKEN_CHANGED
+        if not (changed or isinstance(error, UnavailableError | OverloadedError | InternalError)):
             raise error
         self._failures += 1
         most = LONGEST_DELAY_UNAVAILABLE if isinstance(error, UnavailableError) else LONGEST_DELAY

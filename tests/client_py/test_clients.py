@@ -1,5 +1,7 @@
 """Both clients against the real server: the same answers, the same errors."""
 
+import inspect
+
 import numpy as np
 import pytest
 from glasstape import (
@@ -122,3 +124,14 @@ def test_the_fake_server_answers_as_scripted():
         bars = daily("X", 3)
         client.publish_bars(bars)
         assert fake.published == client.bars("X", "1d") == bars
+
+
+def test_both_clients_have_the_same_methods_and_arguments():
+    def surface(client):
+        return {
+            name: [(p.name, p.kind, p.default) for p in inspect.signature(member).parameters.values()]
+            for name, member in inspect.getmembers(client, inspect.isfunction)
+            if not name.startswith("_")
+        }
+
+    assert surface(Client) == surface(AsyncClient)

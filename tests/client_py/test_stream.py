@@ -1,7 +1,6 @@
 """A stream resumes by itself, on both clients, against a scripted server."""
 
 import asyncio
-import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,6 +9,7 @@ import grpc
 import pytest
 from glasstape import (
     AsyncClient,
+    AuthenticationError,
     Client,
     Disconnected,
     EventBatch,
@@ -88,6 +88,31 @@ def test_a_broken_stream_goes_on_without_repetition(fake, follow):
     disconnected = [n for n in notices if isinstance(n, Disconnected)]
     assert disconnected
     assert disconnected[0].error.code == "UNAVAILABLE"
+
+
+def test_a_stream_reconnects_when_the_scopes_of_its_token_changed(fake, follow):
+    fake.emit(make_buy("A"))
+
+    def between(events):
+        if len(events) == 1:
+            fake.fail("Signals", AuthenticationError("the scopes were changed", reason="TOKEN_CHANGED"))
+            fake.break_streams()
+            threading.Timer(0.5, accept_again).start()
+
+    def accept_again():
+        fake.fail("Signals", None)
+        fake.emit(make_buy("B"))
+
+    events, notices, _ = follow(2, between, start="earliest")
+    assert sequences(events) == [1, 2]
+    codes = [n.error.code for n in notices if isinstance(n, Disconnected)]
+    assert "UNAUTHENTICATED" in codes
+
+
+def test_a_stream_ends_when_its_token_is_not_accepted(fake, follow):
+    fake.fail("Signals", AuthenticationError("unknown", reason="TOKEN_UNKNOWN"))
+    with pytest.raises(AuthenticationError, match="unknown"):
+        follow(1)
 
 
 def test_a_token_from_before_the_journal_becomes_a_gap_and_all_that_is_left(fake, follow):
@@ -275,14 +300,3 @@ def test_the_events_of_two_models_keep_theirs(fake, follow):
         fake.emit(event)
     events, _, _ = follow(3, start="earliest")
     assert [event.model.version for event in events] == ["1", "2", "1"]
-
-
-def test_both_clients_have_the_same_methods_and_arguments():
-    def surface(client):
-        return {
-            name: [(p.name, p.kind, p.default) for p in inspect.signature(member).parameters.values()]
-            for name, member in inspect.getmembers(client, inspect.isfunction)
-            if not name.startswith("_")
-        }
-
-    assert surface(Client) == surface(AsyncClient)
