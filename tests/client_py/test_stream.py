@@ -86,7 +86,6 @@ def test_a_broken_stream_goes_on_without_repetition(fake, follow):
         OpenResult.RESUMED,
     ]
     disconnected = [n for n in notices if isinstance(n, Disconnected)]
-    assert disconnected
     assert disconnected[0].error.code == "UNAVAILABLE"
 
 
@@ -105,8 +104,7 @@ def test_a_stream_reconnects_when_the_scopes_of_its_token_changed(fake, follow):
 
     events, notices, _ = follow(2, between, start="earliest")
     assert sequences(events) == [1, 2]
-    codes = [n.error.code for n in notices if isinstance(n, Disconnected)]
-    assert "UNAUTHENTICATED" in codes
+    assert "UNAUTHENTICATED" in [n.error.code for n in notices if isinstance(n, Disconnected)]
 
 
 def test_a_stream_ends_when_its_token_is_not_accepted(fake, follow):
