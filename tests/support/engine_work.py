@@ -28,8 +28,8 @@ class RecordingWork:
         work.release.set()
         return work
 
-    def run(self, rows):
-        (windows,) = rows
+    def run(self, inputs):
+        (windows,) = inputs
         self.started.set()
         assert self.release.wait(30)
         self.batches.append(windows[:, 0, 0].tolist())

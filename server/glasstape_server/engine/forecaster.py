@@ -43,4 +43,4 @@ class PinnedForecaster:
             Unavailable: the engine has stopped.
         """
         result = await self.engine.run(Forecast(self.model), windows, Lane.FEED, Call())
-        return forecasts(self.model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)
+        return forecasts(self.model, windows, result.outputs[0], result.queue_seconds, result.compute_seconds)

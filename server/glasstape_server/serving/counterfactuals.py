@@ -7,7 +7,7 @@ import numpy as np
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.signals import Direction
 from glasstape_server.engine.flip_class import Flips
-from glasstape_server.engine.work import Columns, forecasts
+from glasstape_server.engine.work import Arrays, forecasts
 from glasstape_server.explain.edits import MAX_EDIT
 from glasstape_server.explain.method import Quantity
 from glasstape_server.explain.verdict import Judgment, Verdict, failure
@@ -19,20 +19,20 @@ from glasstape_server.serving.requests import ExplainRequest, QualityLevel
 
 
 def flip_explanations(
-    step: Step, columns: Columns, items: Sequence[Item], request: ExplainRequest
+    step: Step, outputs: Arrays, items: Sequence[Item], request: ExplainRequest
 ) -> list[Explanation | None]:
     """Return the counterfactual of each row of a step; None: the item failed, and has an error.
 
     An item whose winner is the requested foil gets that as its error.
     """
-    flips = Flips(*columns)
+    flips = Flips(*outputs)
     foil = request.explanation.score_spec.foil
     before = forecasts(step.model, step.windows, flips.logits)
     edited = np.where(np.isnan(flips.window), step.windows, flips.window)
     after = forecasts(step.model, edited, np.nan_to_num(flips.edited_logits))
     explanations: list[Explanation | None] = []
-    for place, row in enumerate(step.rows):
-        item, winner = items[row], int(flips.logits[place].argmax())
+    for place, index in enumerate(step.item_indices):
+        item, winner = items[index], int(flips.logits[place].argmax())
         if foil is not None and winner == int(foil):
             rule = f"must differ from the winner, both are DIRECTION_{foil.name}"
             item.error = InvalidArgument.field("foil", rule)

@@ -100,7 +100,7 @@ class Inference:
             windows = np.stack(group.windows)
             result = await self.engine.run(Forecast(group.model), windows, predict_lane(len(windows)), call)
             predictions.timing.add(result)
-            stated = forecasts(group.model, windows, result.columns[0])
+            stated = forecasts(group.model, windows, result.outputs[0])
             for place, row in enumerate(group.rows):
                 predictions.confidences[row] = stated.confidence(place)
         return predictions
@@ -163,14 +163,14 @@ class Inference:
         steps = plan(items, pinned, request)
         explained = Explanations(request, items, [None] * len(items))
         for step in steps:
-            result = await self.engine.run(step.work, step.columns, Lane.EXPLAIN, call)
+            result = await self.engine.run(step.work, step.inputs, Lane.EXPLAIN, call)
             explained.timing.add(result)
-            if len(step.rows) <= INLINE_ITEMS:
+            if len(step.item_indices) <= INLINE_ITEMS:
                 judged = judge(step, result, items, request)
             else:
                 judged = await asyncio.to_thread(judge, step, result, items, request)
-            for row, explanation in zip(step.rows, judged, strict=True):
-                explained.explanations[row] = explanation
+            for index, explanation in zip(step.item_indices, judged, strict=True):
+                explained.explanations[index] = explanation
         return explained
 
 
@@ -179,11 +179,11 @@ def judge(
 ) -> list[Explanation | None]:
     """Return the explanations of a step that has run; None: the item failed."""
     if isinstance(step.work, FlipClass):
-        return flip_explanations(step, result.columns, items, request)
-    maps = Maps.of(result.columns)
+        return flip_explanations(step, result.outputs, items, request)
+    maps = Maps.of(result.outputs)
     stated = forecasts(step.model, step.windows, maps.logits)
     batch = MapBatch(step.work, request.quality, request.include, step.windows, stated, maps)
-    return [batch.explanation(place, items[row]) for place, row in enumerate(step.rows)]
+    return [batch.explanation(place, items[index]) for place, index in enumerate(step.item_indices)]
 
 
 def predict_lane(count: int) -> Lane:

@@ -9,7 +9,7 @@ from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
 from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS, MAX_ITEMS
 from glasstape_server.engine.flip_class import FlipClass
-from glasstape_server.engine.work import Columns, Explain
+from glasstape_server.engine.work import Arrays, Explain
 from glasstape_server.explain.catalog import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName
 from glasstape_server.models.model import Model
@@ -23,11 +23,11 @@ class Step:
     """Items of one model that run as one job of the engine."""
 
     model: Model
-    rows: Sequence[int]
+    item_indices: Sequence[int]
     """Positions of the items in the request."""
     windows: Float32s  # (n, time, feature)
     work: Explain | FlipClass
-    columns: Columns
+    inputs: Arrays
     """Rows of the job, as the work takes them."""
 
 
@@ -64,16 +64,16 @@ def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list
     if request.explanation.method is MethodName.COUNTERFACTUAL:
         return _flip_steps(group, items, request)
     windows = np.stack(group.windows)
-    columns: Columns = (windows,)
+    inputs: Arrays = (windows,)
     baseline = _references(group.model, len(items), request)
     kind = baseline_of(request.explanation)
     if kind is BaselineKind.PREVIOUS:
-        columns = (windows, np.stack([_previous(items[row]) for row in group.rows]))
+        inputs = (windows, np.stack([_previous(items[row]) for row in group.rows]))
     elif kind is BaselineKind.CUSTOM and baseline is not None:
         own = baseline[group.rows] if len(baseline) > 1 else np.repeat(baseline, len(windows), axis=0)
-        columns = (windows, own)
+        inputs = (windows, own)
     work = Explain(group.model, request.explanation)
-    return [Step(group.model, group.rows, windows, work, columns)]
+    return [Step(group.model, group.rows, windows, work, inputs)]
 
 
 def _references(model: Model, count: int, request: ExplainRequest) -> Float32s | None:
@@ -101,17 +101,17 @@ def _flip_steps(group: Group, items: Sequence[Item], request: ExplainRequest) ->
         places = [place for place, row in enumerate(group.rows) if (items[row].bars is not None) is with_bars]
         if not places:
             continue
-        rows = [group.rows[place] for place in places]
+        item_indices = [group.rows[place] for place in places]
         windows = np.stack([group.windows[place] for place in places])
         work = FlipClass(
             group.model, request.explanation.score_spec.foil, request.explanation.seed, with_bars
         )
-        columns = (windows, *_bar_columns([items[row] for row in rows], group.model.spec.min_bars))
-        steps.append(Step(group.model, rows, windows, work, columns))
+        inputs = (windows, *_bar_arrays([items[index] for index in item_indices], group.model.spec.min_bars))
+        steps.append(Step(group.model, item_indices, windows, work, inputs))
     return steps
 
 
-def _bar_columns(items: Sequence[Item], count: int) -> Columns:
+def _bar_arrays(items: Sequence[Item], count: int) -> Arrays:
     """Return bars and exchange rules as `FlipClass` takes them; nothing for items without bars.
 
     Bars: close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and

@@ -110,7 +110,7 @@ async def test_failed_and_queued_calls_are_completed_after_a_restart(accelerated
         release.set()
         for result in await asyncio.gather(*calls):
             torch.testing.assert_close(
-                torch.from_numpy(result.columns[0]), model.statistics.golden_logits, atol=1e-5, rtol=0
+                torch.from_numpy(result.outputs[0]), model.statistics.golden_logits, atol=1e-5, rtol=0
             )
         await held
     finally:
@@ -121,7 +121,7 @@ async def test_failed_and_queued_calls_are_completed_after_a_restart(accelerated
 
 async def test_a_device_that_fails_again_fails_the_call_and_not_the_engine():
     class Lost(RecordingWork):
-        def run(self, rows):
+        def run(self, inputs):
             raise torch.AcceleratorError("lost")
 
     restarts = []
@@ -131,6 +131,6 @@ async def test_a_device_that_fails_again_fails_the_call_and_not_the_engine():
             await engine.run(Lost(), windows_of(1), Lane.INTERACTIVE, Call())
         assert restarts == [1]
         result = await engine.run(RecordingWork.released(), windows_of(1), Lane.INTERACTIVE, Call())
-        assert result.columns[0] == 48
+        assert result.outputs[0] == 48
     finally:
         engine.stop()
