@@ -10,7 +10,7 @@ from glasstape_server.engine.flip_class import Flips
 from glasstape_server.engine.work import Arrays, forecasts
 from glasstape_server.explain.edits import MAX_EDIT
 from glasstape_server.explain.method import Quantity
-from glasstape_server.explain.verdict import Judgment, Verdict, failure
+from glasstape_server.explain.verdict import QualityVerdict, Verdict, failure
 from glasstape_server.models.model import Model
 from glasstape_server.serving.explanation import Counterfactual, Explanation
 from glasstape_server.serving.items import Item
@@ -68,17 +68,17 @@ def flip_explanations(
 
 def _judge(
     flip: Counterfactual, model: Model, quality: QualityLevel, foil: Direction | None
-) -> Judgment | None:
+) -> QualityVerdict | None:
     """Judge a flip that a forward pass has verified: whether it could happen, and in what model."""
     if quality is QualityLevel.NONE:
         return None
     if not flip.found:
         what = "flips the class" if foil is None else f"leads to {foil.name}"
         reason = f"no edit of the last bar within {MAX_EDIT:g} standard deviations was found that {what}"
-        return Judgment(Verdict.DEGENERATE, (reason,))
+        return QualityVerdict(Verdict.DEGENERATE, (reason,))
     reasons = ["hypothetical: features were edited, which no real bar may match"] if flip.hypothetical else []
     if quality is QualityLevel.FULL:
         reasons += [failure(check) for check in model.manifest.checks if not check.passed]
     else:
         reasons.append("the model's own checks were not requested (quality FAST)")
-    return Judgment(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))
+    return QualityVerdict(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))
