@@ -106,7 +106,7 @@ class BatchedInference:
                 assert isinstance(request.source, Windows)
                 model, windows = self._inference.inputs.model(request.model), request.source
                 check_framing(windows.count, len(windows.data), model)
-                work = Explain(model, request.explanation)
+                work = Explain(model, request.method_request)
                 self._inference.quotas.charge_passes(one.call.principal, windows.count * work.passes)
                 ready.setdefault((work, self._explain_responder(request)), []).append((one, windows))
             except GlasstapeError as error:
@@ -186,11 +186,11 @@ async def _encoded(convert: Callable[[T], Message], value: T, items: int) -> Mes
 
 def _is_batchable(request: ExplainRequest) -> bool:
     """Whether a call asks for gradient maps with no more than the fast checks."""
-    explanation = request.explanation
+    method_request = request.method_request
     return (
-        explanation.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
-        and explanation.baseline is None
-        and not explanation.checked
+        method_request.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
+        and method_request.baseline is None
+        and not method_request.checked
     )
 
 

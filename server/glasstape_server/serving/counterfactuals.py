@@ -26,7 +26,7 @@ def flip_explanations(
     An item whose winner is the requested foil gets that as its error.
     """
     flips = Flips(*outputs)
-    foil = request.explanation.score_spec.foil
+    foil = request.method_request.score_spec.foil
     before = forecasts(step.model, step.windows, flips.logits)
     edited = np.where(np.isnan(flips.window), step.windows, flips.window)
     after = forecasts(step.model, edited, np.nan_to_num(flips.edited_logits))

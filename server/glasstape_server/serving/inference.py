@@ -116,7 +116,7 @@ class Inference:
         """
         pinned = self.inputs.pin(request.source, request.model)
         self._charge(item_count(request.source), pinned, request, call)
-        with_previous = request.explanation.baseline is BaselineKind.PREVIOUS
+        with_previous = request.method_request.baseline is BaselineKind.PREVIOUS
         items = await self.inputs.resolve(
             request.source, pinned, call, with_bars=True, with_previous=with_previous
         )
@@ -152,9 +152,9 @@ class Inference:
             ResourceExhausted: the caller's quota is used up.
             NotFound: no model is loaded.
         """
-        searched = request.explanation.method is MethodName.COUNTERFACTUAL
+        searched = request.method_request.method is MethodName.COUNTERFACTUAL
         model = pinned or self.inputs.model("")
-        passes = PASSES_AT_ONCE if searched else Explain(model, request.explanation).passes
+        passes = PASSES_AT_ONCE if searched else Explain(model, request.method_request).passes
         self.quotas.charge_passes(call.principal, count * passes)
 
     async def _explain(

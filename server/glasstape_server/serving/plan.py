@@ -44,12 +44,12 @@ def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -
         InvalidArgument: baseline or background windows that do not fit the model.
     """
     if pinned is not None:
-        check_served(pinned, request.explanation.method)
+        check_served(pinned, request.method_request.method)
     steps: list[Step] = []
     for group in group_by_model(items):
         if pinned is None:
             try:
-                check_served(group.model, request.explanation.method)
+                check_served(group.model, request.method_request.method)
             except FailedPrecondition as error:
                 for row in group.rows:
                     items[row].error = error
@@ -61,18 +61,18 @@ def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -
 
 
 def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[Step]:
-    if request.explanation.method is MethodName.COUNTERFACTUAL:
+    if request.method_request.method is MethodName.COUNTERFACTUAL:
         return _flip_steps(group, items, request)
     windows = np.stack(group.windows)
     inputs: Arrays = (windows,)
     baseline = _references(group.model, len(items), request)
-    kind = baseline_of(request.explanation)
+    kind = baseline_of(request.method_request)
     if kind is BaselineKind.PREVIOUS:
         inputs = (windows, np.stack([_previous(items[row]) for row in group.rows]))
     elif kind is BaselineKind.CUSTOM and baseline is not None:
         own = baseline[group.rows] if len(baseline) > 1 else np.repeat(baseline, len(windows), axis=0)
         inputs = (windows, own)
-    work = Explain(group.model, request.explanation)
+    work = Explain(group.model, request.method_request)
     return [Step(group.model, group.rows, windows, work, inputs)]
 
 
@@ -104,7 +104,7 @@ def _flip_steps(group: Group, items: Sequence[Item], request: ExplainRequest) ->
         item_indices = [group.rows[place] for place in places]
         windows = np.stack([group.windows[place] for place in places])
         work = FlipClass(
-            group.model, request.explanation.score_spec.foil, request.explanation.seed, with_bars
+            group.model, request.method_request.score_spec.foil, request.method_request.seed, with_bars
         )
         inputs = (windows, *_bar_arrays([items[index] for index in item_indices], group.model.spec.min_bars))
         steps.append(Step(group.model, item_indices, windows, work, inputs))

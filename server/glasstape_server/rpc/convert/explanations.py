@@ -43,7 +43,7 @@ def explain_response_to(explained: Explanations) -> pb.ExplainResponse:
         if include_window:
             message.window.extend(_floats(item.window))
         results.append(pb.ExplanationResult(explanation=message))
-    response = request_to(request.explanation)
+    response = request_to(request.method_request)
     response.results.extend(results)
     response.models.extend(table.messages())
     response.timing.CopyFrom(timing_to(explained.timing))
