@@ -13,6 +13,7 @@ from glasstape_server.engine.job import Lane
 class RecordingWork:
     """Sum the cells of each window."""
 
+    label = "recording"
     passes: int = 1
     batches: list = field(default_factory=list)
     """First cells of the rows of each batch."""

@@ -29,7 +29,7 @@ from glasstape_server.engine.job import (
     Tag,
     concatenated,
 )
-from glasstape_server.engine.work import Arrays, Explain, Forecast, Work
+from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Work
 from glasstape_server.explain.method import PASSES_AT_ONCE, MethodName, Request
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
@@ -139,10 +139,10 @@ class Engine:
     async def warm(self, model: Model) -> None:
         """Run forward and backward passes of a model, so that its first request is not slower than others."""
         golden = model.statistics.golden_windows.numpy()
-        explain = Explain(model, Request(MethodName.GRADIENT, ScoreSpec()))
+        explain = ExplainWork(model, Request(MethodName.GRADIENT, ScoreSpec()))
         for rows in (1, 8, 64, 512):
             windows = np.resize(golden, (rows, *golden.shape[1:]))
-            await self.run(Forecast(model), windows, Lane.INTERACTIVE, Call())
+            await self.run(ForecastWork(model), windows, Lane.INTERACTIVE, Call())
             await self.run(explain, windows, Lane.INTERACTIVE, Call())
 
     def stop(self) -> None:
@@ -219,8 +219,7 @@ class Engine:
         seconds = time.monotonic() - started
         if self._observer:
             queue_seconds = started - min(job.queued for job, _, _ in batch)
-            name = type(work).__name__.lower()
-            self._observer.computed(batch[0][0].lane, name, len(inputs[0]), queue_seconds, seconds)
+            self._observer.computed(batch[0][0].lane, work.label, len(inputs[0]), queue_seconds, seconds)
         self._throughput += 0.2 * (len(inputs[0]) * work.passes / max(seconds, 1e-6) - self._throughput)
         for job, _, _ in batch:
             job.compute_seconds += seconds

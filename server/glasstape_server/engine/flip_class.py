@@ -1,6 +1,7 @@
 """Counterfactual search on the device: the smallest edit that changes the predicted class."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ class Flips:
 
 
 @dataclass(frozen=True, slots=True)
-class FlipClass:
+class CounterfactualWork:
     """Search for the smallest edit of the last bar that changes the predicted class.
 
     Inputs: windows (n, time, feature), float32. With bars also close time, open, high, low, close, volume and
@@ -48,6 +49,7 @@ class FlipClass:
     `Flips`.
     """
 
+    label: ClassVar[str] = "flipclass"
     model: Model
     foil: Direction | None = None
     seed: int = 0

@@ -1,7 +1,7 @@
 """Kinds of work that the device runs on a batch of windows. Equal works share a batch."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ Arrays = tuple[NDArray[Any], ...]
 class Work(Protocol):
     """Computation on rows. Hashable; equal works may run as one batch."""
 
+    label: ClassVar[str]
+    """Of its batches in the metrics."""
+
     @property
     def passes(self) -> int:
         """Rows that the device computes for one row."""
@@ -32,12 +35,13 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class ForecastWork:
     """Predict with one pinned model version.
 
     Input: windows (n, time, feature), float32. Output: logits (n, 3), float32.
     """
 
+    label: ClassVar[str] = "forecast"
     model: Model
 
     @property
@@ -72,7 +76,7 @@ class Maps:
 
     @classmethod
     def of(cls, outputs: Arrays) -> "Maps":
-        """Return the outputs of `Explain` by name."""
+        """Return the outputs of `ExplainWork` by name."""
         return cls(*outputs)
 
     def row(self, row: int) -> "Maps":
@@ -83,12 +87,13 @@ class Maps:
 
 
 @dataclass(frozen=True, slots=True)
-class Explain:
+class ExplainWork:
     """Predict and explain with one pinned model version.
 
     Input: windows and optionally baselines, both (n, time, feature), float32. Output: the fields of `Maps`.
     """
 
+    label: ClassVar[str] = "explain"
     model: Model
     request: Request
     _passes: int = field(init=False, compare=False)

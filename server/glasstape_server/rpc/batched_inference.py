@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.engine.job import Job, Lane
-from glasstape_server.engine.work import Explain, Forecast
+from glasstape_server.engine.work import ExplainWork, ForecastWork
 from glasstape_server.explain.method import MethodName
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.calls import Answer, ExplainResponder, PendingCall, PredictResponder, Reply
@@ -85,14 +85,14 @@ class BatchedInference:
         jobs = [
             job
             for model, calls in ready.items()
-            for job in _jobs(Forecast(model), calls, self._predict_responder)
+            for job in _jobs(ForecastWork(model), calls, self._predict_responder)
         ]
         self._queue(jobs, answers)
 
     def explain(self, incoming: Sequence[PendingCall]) -> None:
         """Take Explain calls, on any thread."""
         answers: list[Answer] = []
-        ready: dict[tuple[Explain, ExplainResponder], list[_Ready]] = {}
+        ready: dict[tuple[ExplainWork, ExplainResponder], list[_Ready]] = {}
         for one in incoming:
             try:
                 message = parsed(pb.ExplainRequest, one.payload)
@@ -106,7 +106,7 @@ class BatchedInference:
                 assert isinstance(request.source, Windows)
                 model, windows = self._inference.inputs.model(request.model), request.source
                 check_framing(windows.count, len(windows.data), model)
-                work = Explain(model, request.method_request)
+                work = ExplainWork(model, request.method_request)
                 self._inference.quotas.charge_passes(one.call.principal, windows.count * work.passes)
                 ready.setdefault((work, self._explain_responder(request)), []).append((one, windows))
             except GlasstapeError as error:
@@ -195,7 +195,7 @@ def _is_batchable(request: ExplainRequest) -> bool:
 
 
 def _jobs(
-    work: Forecast | Explain, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
+    work: ForecastWork | ExplainWork, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
 ) -> list[Job[PendingCall]]:
     """Return one job for each call, all of them views of one array."""
     # Of a bytearray, because torch requires writable memory.
@@ -209,7 +209,7 @@ def _jobs(
         if clean is not values and not valid[first:end].all():
             rows = np.flatnonzero(~valid[first:end]).tolist()
             incoming.invalid = {row: bad_cell(row, values[first + row], work.model) for row in rows}
-        lane = Lane.EXPLAIN if isinstance(work, Explain) else predict_lane(windows.count)
+        lane = Lane.EXPLAIN if isinstance(work, ExplainWork) else predict_lane(windows.count)
         jobs.append(Job(work, (clean[first:end],), lane, incoming.call, responder, incoming))
         first = end
     return jobs

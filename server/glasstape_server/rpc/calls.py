@@ -9,7 +9,7 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.engine.job import Job
-from glasstape_server.engine.work import Arrays, Explain, Forecast, Maps, forecasts
+from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, forecasts
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.encoder import Encoded, Encoder
 from glasstape_server.rpc.convert.explanations import failure_to, request_to
@@ -47,7 +47,7 @@ class PredictResponder:
 
     def finished(self, jobs: Sequence[Job[PendingCall]], inputs: Arrays, outputs: Arrays) -> None:
         """See `JobCallback.finished`."""
-        work: Forecast = jobs[0].work  # type: ignore[assignment]  # its jobs are all `Forecast`
+        work: ForecastWork = jobs[0].work  # type: ignore[assignment]  # its jobs are all `ForecastWork`
         encoded = self._encoder.predictions(work.model, forecasts(work.model, inputs[0], outputs[0]))
         about = pb.PredictResponse(models=[ref_to(work.model.ref)]).SerializeToString()
         first, answers = 0, []
@@ -74,7 +74,7 @@ class ExplainResponder:
 
     def finished(self, jobs: Sequence[Job[PendingCall]], inputs: Arrays, outputs: Arrays) -> None:
         """See `JobCallback.finished`."""
-        work: Explain = jobs[0].work  # type: ignore[assignment]  # its jobs are all `Explain`
+        work: ExplainWork = jobs[0].work  # type: ignore[assignment]  # its jobs are all `ExplainWork`
         windows, maps = inputs[0], Maps.of(outputs)
         stated = forecasts(work.model, windows, maps.logits)
         encoded = self._encoder.explanations(

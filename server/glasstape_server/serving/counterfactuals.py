@@ -14,12 +14,12 @@ from glasstape_server.explain.verdict import QualityVerdict, Verdict, failure
 from glasstape_server.models.model import Model
 from glasstape_server.serving.explanation import Counterfactual, Explanation
 from glasstape_server.serving.items import Item
-from glasstape_server.serving.plan import Step
+from glasstape_server.serving.plan import EngineStep
 from glasstape_server.serving.requests import ExplainRequest, QualityLevel
 
 
 def flip_explanations(
-    step: Step, outputs: Arrays, items: Sequence[Item], request: ExplainRequest
+    step: EngineStep, outputs: Arrays, items: Sequence[Item], request: ExplainRequest
 ) -> list[Explanation | None]:
     """Return the counterfactual of each row of a step; None: the item failed, and has an error.
 

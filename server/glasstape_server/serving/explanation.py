@@ -7,7 +7,7 @@ import numpy as np
 
 from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.domain.signals import Confidence, Direction, Forecasts
-from glasstape_server.engine.work import Explain, Maps
+from glasstape_server.engine.work import ExplainWork, Maps
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.drivers import Driver, drivers
 from glasstape_server.explain.method import MethodName, Quantity, Shape
@@ -64,7 +64,7 @@ class Explanation:
 class MapBatch:
     """Computed maps of one model and request, with the windows that they belong to."""
 
-    work: Explain
+    work: ExplainWork
     quality: QualityLevel
     include: Include
     windows: Float32s  # (n, time, feature)

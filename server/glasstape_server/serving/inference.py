@@ -14,9 +14,9 @@ from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.signals import Confidence
 from glasstape_server.engine.engine import Engine
-from glasstape_server.engine.flip_class import FlipClass
+from glasstape_server.engine.flip_class import CounterfactualWork
 from glasstape_server.engine.job import Lane, Result
-from glasstape_server.engine.work import Explain, Forecast, Maps, forecasts
+from glasstape_server.engine.work import ExplainWork, ForecastWork, Maps, forecasts
 from glasstape_server.explain.method import PASSES_AT_ONCE, BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
@@ -24,7 +24,7 @@ from glasstape_server.serving.counterfactuals import flip_explanations
 from glasstape_server.serving.explanation import Explanation, MapBatch
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.serving.items import Item, group_by_model
-from glasstape_server.serving.plan import Step, plan
+from glasstape_server.serving.plan import EngineStep, plan
 from glasstape_server.serving.requests import (
     MAP_ONLY,
     ExplainRequest,
@@ -98,7 +98,9 @@ class Inference:
             return predictions
         for group in group_by_model(items):
             windows = np.stack(group.windows)
-            result = await self.engine.run(Forecast(group.model), windows, predict_lane(len(windows)), call)
+            result = await self.engine.run(
+                ForecastWork(group.model), windows, predict_lane(len(windows)), call
+            )
             predictions.timing.add(result)
             stated = forecasts(group.model, windows, result.outputs[0])
             for place, row in enumerate(group.rows):
@@ -154,7 +156,7 @@ class Inference:
         """
         searched = request.method_request.method is MethodName.COUNTERFACTUAL
         model = pinned or self.inputs.model("")
-        passes = PASSES_AT_ONCE if searched else Explain(model, request.method_request).passes
+        passes = PASSES_AT_ONCE if searched else ExplainWork(model, request.method_request).passes
         self.quotas.charge_passes(call.principal, count * passes)
 
     async def _explain(
@@ -175,10 +177,10 @@ class Inference:
 
 
 def judge(
-    step: Step, result: Result, items: Sequence[Item], request: ExplainRequest
+    step: EngineStep, result: Result, items: Sequence[Item], request: ExplainRequest
 ) -> list[Explanation | None]:
     """Return the explanations of a step that has run; None: the item failed."""
-    if isinstance(step.work, FlipClass):
+    if isinstance(step.work, CounterfactualWork):
         return flip_explanations(step, result.outputs, items, request)
     maps = Maps.of(result.outputs)
     stated = forecasts(step.model, step.windows, maps.logits)

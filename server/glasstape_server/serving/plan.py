@@ -8,8 +8,8 @@ import numpy as np
 from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
 from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS, MAX_ITEMS
-from glasstape_server.engine.flip_class import FlipClass
-from glasstape_server.engine.work import Arrays, Explain
+from glasstape_server.engine.flip_class import CounterfactualWork
+from glasstape_server.engine.work import Arrays, ExplainWork
 from glasstape_server.explain.catalog import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName
 from glasstape_server.models.model import Model
@@ -19,19 +19,19 @@ from glasstape_server.serving.windows import reference_windows
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EngineStep:
     """Items of one model that run as one job of the engine."""
 
     model: Model
     item_indices: Sequence[int]
     """Positions of the items in the request."""
     windows: Float32s  # (n, time, feature)
-    work: Explain | FlipClass
+    work: ExplainWork | CounterfactualWork
     inputs: Arrays
     """Rows of the job, as the work takes them."""
 
 
-def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -> list[Step]:
+def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -> list[EngineStep]:
     """Return the steps that explain the items without an error.
 
     Args:
@@ -45,7 +45,7 @@ def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -
     """
     if pinned is not None:
         check_served(pinned, request.method_request.method)
-    steps: list[Step] = []
+    steps: list[EngineStep] = []
     for group in group_by_model(items):
         if pinned is None:
             try:
@@ -56,27 +56,27 @@ def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -
                 continue
         steps += _steps(group, items, request)
     if pinned is not None and not steps:
-        _references(pinned, len(items), request)
+        _check_reference_windows(pinned, len(items), request)
     return steps
 
 
-def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[Step]:
+def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[EngineStep]:
     if request.method_request.method is MethodName.COUNTERFACTUAL:
-        return _flip_steps(group, items, request)
+        return _counterfactual_steps(group, items, request)
     windows = np.stack(group.windows)
     inputs: Arrays = (windows,)
-    baseline = _references(group.model, len(items), request)
+    baseline = _check_reference_windows(group.model, len(items), request)
     kind = baseline_of(request.method_request)
     if kind is BaselineKind.PREVIOUS:
         inputs = (windows, np.stack([_previous(items[row]) for row in group.rows]))
     elif kind is BaselineKind.CUSTOM and baseline is not None:
         own = baseline[group.rows] if len(baseline) > 1 else np.repeat(baseline, len(windows), axis=0)
         inputs = (windows, own)
-    work = Explain(group.model, request.method_request)
-    return [Step(group.model, group.rows, windows, work, inputs)]
+    work = ExplainWork(group.model, request.method_request)
+    return [EngineStep(group.model, group.rows, windows, work, inputs)]
 
 
-def _references(model: Model, count: int, request: ExplainRequest) -> Float32s | None:
+def _check_reference_windows(model: Model, count: int, request: ExplainRequest) -> Float32s | None:
     """Check baseline and background windows against a model; return the baseline windows, if any."""
     if request.background is not None:
         reference_windows(request.background, model, "background", MAX_BACKGROUND_WINDOWS)
@@ -94,7 +94,7 @@ def _previous(item: Item) -> Float32s:
     return item.previous
 
 
-def _flip_steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[Step]:
+def _counterfactual_steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[EngineStep]:
     """Search items with and without bars apart, so that neither changes the other's result."""
     steps = []
     for with_bars in (True, False):
@@ -103,16 +103,16 @@ def _flip_steps(group: Group, items: Sequence[Item], request: ExplainRequest) ->
             continue
         item_indices = [group.rows[place] for place in places]
         windows = np.stack([group.windows[place] for place in places])
-        work = FlipClass(
+        work = CounterfactualWork(
             group.model, request.method_request.score_spec.foil, request.method_request.seed, with_bars
         )
         inputs = (windows, *_bar_arrays([items[index] for index in item_indices], group.model.spec.min_bars))
-        steps.append(Step(group.model, item_indices, windows, work, inputs))
+        steps.append(EngineStep(group.model, item_indices, windows, work, inputs))
     return steps
 
 
 def _bar_arrays(items: Sequence[Item], count: int) -> Arrays:
-    """Return bars and exchange rules as `FlipClass` takes them; nothing for items without bars.
+    """Return bars and exchange rules as `CounterfactualWork` takes them; nothing for items without bars.
 
     Bars: close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and
     previous session close, (n, 3).

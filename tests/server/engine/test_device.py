@@ -8,7 +8,7 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Forecast
+from glasstape_server.engine.work import ForecastWork
 from glasstape_server.models.model import Model
 from glasstape_server.models.runtime.compiled_scorer import CompiledScorer
 from glasstape_server.models.runtime.graphed_scorer import GraphedScorer
@@ -103,7 +103,7 @@ async def test_failed_and_queued_calls_are_completed_after_a_restart(accelerated
         release, held = await hold_device(engine)
         golden = model.statistics.golden_windows.numpy()
         calls = [
-            asyncio.create_task(engine.run(Forecast(model), golden, lane, Call()))
+            asyncio.create_task(engine.run(ForecastWork(model), golden, lane, Call()))
             for lane in (Lane.INTERACTIVE, Lane.FEED)
         ]
         await queued(engine, 2 * len(golden))

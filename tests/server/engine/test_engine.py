@@ -8,7 +8,7 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Forecast, forecasts
+from glasstape_server.engine.work import ForecastWork, forecasts
 from glasstape_server.explain.method import PASSES_AT_ONCE
 
 
@@ -164,7 +164,7 @@ async def test_a_stopped_engine_rejects_calls_as_unavailable():
 
 async def test_forecasts_are_calibrated_and_sum_to_one(engine, bundled):
     windows = bundled.statistics.golden_windows.numpy()
-    result = await engine.run(Forecast(bundled), windows, Lane.INTERACTIVE, Call())
+    result = await engine.run(ForecastWork(bundled), windows, Lane.INTERACTIVE, Call())
     calibrated = forecasts(bundled, windows, result.outputs[0])
     np.testing.assert_allclose(calibrated.probabilities.sum(axis=1), 1, atol=1e-12)
     assert (calibrated.probabilities.argmax(1) == result.outputs[0].argmax(1)).all()
