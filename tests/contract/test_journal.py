@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from glasstape_server.signals.journal.batch import EventBatch
-from glasstape_server.signals.journal.chain import NO_CHAIN, START, follows
+from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN, NO_CHAIN, follows
 from glasstape_server.signals.journal.journal import Fenced
 from glasstape_server.signals.journal.records import Position
 from journals import BUY, A, B, append, make_batch
@@ -28,7 +28,7 @@ def _sequences(commits):
 
 async def test_a_new_journal_is_empty(journal):
     bounds = journal.bounds
-    assert (bounds.earliest, bounds.head, bounds.chain, bounds.end) == (1, 0, NO_CHAIN, START)
+    assert (bounds.earliest, bounds.head, bounds.chain, bounds.end) == (1, 0, NO_CHAIN, JOURNAL_ORIGIN)
     assert len(bounds.epoch) == 8
     assert len(journal.secret) == 32
     assert not journal.degraded_reason
@@ -156,7 +156,7 @@ async def test_identity_and_events_outlive_the_process(member):
 async def test_a_position_that_is_held_is_no_loss(journal, history):
     records = await append(journal, A, BUY, B)
     before = journal.bounds
-    for position in (START, *(record.position for record in records)):
+    for position in (JOURNAL_ORIGIN, *(record.position for record in records)):
         assert not await journal.confirm_loss(before.epoch, position)
     assert journal.bounds == before
 
@@ -217,7 +217,7 @@ async def test_removed_events_are_no_loss(journal):
     await journal.compact(8)
     epoch = journal.bounds.epoch
     for sequence in (0, 3, 6, 7):
-        held = records[sequence - 1].position if sequence else START
+        held = records[sequence - 1].position if sequence else JOURNAL_ORIGIN
         assert not await journal.confirm_loss(epoch, held)
     assert journal.bounds.epoch == epoch
 

@@ -185,7 +185,7 @@ class Hub:
         if epoch != self._epoch:
             self._epoch = epoch
             for subscriber in self._subscribers:
-                subscriber.epoch_began(epoch)
+                subscriber.on_epoch_changed(epoch)
 
     @contextmanager
     def _registered(self, subscriber: Subscriber) -> Iterator[None]:

@@ -28,7 +28,7 @@ from glasstape_server.signals.delivery.messages import (
     Subscription,
 )
 from glasstape_server.signals.delivery.resume import resume
-from glasstape_server.signals.journal.chain import START
+from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN
 from glasstape_server.signals.journal.records import Position, Selection
 
 
@@ -57,7 +57,7 @@ class Subscriber:
         self._wake = asyncio.Event()
         self._live = False
         self._goodbye: GoodbyeReason | None = None
-        self._offered = self._flushed = START
+        self._offered = self._flushed = JOURNAL_ORIGIN
         self._epoch = b""
         """Of the stream's tokens, also while its end tells that the epoch has changed; empty: not opened."""
         self.too_slow = asyncio.Event()
@@ -101,7 +101,7 @@ class Subscriber:
         self._live = False
         self._wake.set()
 
-    def epoch_began(self, epoch: bytes) -> None:
+    def on_epoch_changed(self, epoch: bytes) -> None:
         """End the stream if its tokens are of another epoch."""
         if self._epoch not in (b"", epoch):
             self.end(GoodbyeReason.EPOCH_CHANGED)
@@ -132,24 +132,26 @@ class Subscriber:
             sent = flushed = clock()
             while self._goodbye is None:
                 flush_at = flushed + self._request.conflation_seconds
-                beat_at = sent + self._request.heartbeat_seconds
+                next_heartbeat_at = sent + self._request.heartbeat_seconds
                 if not self._live:
                     messages = await self._catch_up()
                     for message in messages:
                         sent = flushed = clock()
                         yield message
-                    if messages or clock() < beat_at:
+                    if messages or clock() < next_heartbeat_at:
                         continue
                 elif self._waiting and clock() >= flush_at:
                     flushed = sent = clock()
                     for message in self._flush():
                         yield message
                     continue
-                if clock() >= beat_at:
+                if clock() >= next_heartbeat_at:
                     sent = clock()
                     yield self._message(Heartbeat())
                 else:
-                    await self._sleep_until(min(flush_at, beat_at) if self._waiting else beat_at)
+                    await self._sleep_until(
+                        min(flush_at, next_heartbeat_at) if self._waiting else next_heartbeat_at
+                    )
             for message in self._flush():
                 yield message
             yield self._message(Goodbye(self._goodbye))
