@@ -98,7 +98,7 @@ class Inputs:
         if isinstance(source, SignalRefs):
             items = await self._past.items(source, call, with_previous)
             if with_bars:
-                await self._ingest.read(self._add_bars, items)
+                await self._ingest.run_on_market_thread(self._add_bars, items)
             return items
         assert model is not None
         match source:
@@ -113,11 +113,13 @@ class Inputs:
                 check_series_framing(source)
                 items = await asyncio.to_thread(series_items, source, model, with_previous)
                 if with_bars:
-                    await self._ingest.read(self._add_exchange_rules, items)
+                    await self._ingest.run_on_market_thread(self._add_exchange_rules, items)
                 return items
             case Symbols():
                 check_count("input.symbols.symbols", len(source.symbols))
-                return await self._ingest.read(self._latest, source.symbols, model, with_previous)
+                return await self._ingest.run_on_market_thread(
+                    self._latest, source.symbols, model, with_previous
+                )
 
     def _latest(self, symbols: Sequence[str], model: Model, with_previous: bool) -> list[Item]:
         """Return items of the latest stored bars; on the market thread."""

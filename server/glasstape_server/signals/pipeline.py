@@ -118,7 +118,7 @@ class Pipeline:
         backlog = 0
         for key in self._ingest.store.series_keys(self._interval):
             after = self._progress.get(key, 0)
-            times = await self._ingest.read(self._ingest.store.unsignaled, key, after)
+            times = await self._ingest.run_on_market_thread(self._ingest.store.unsignaled, key, after)
             # A bar that was published meanwhile may be known from both sides.
             merged = sorted({*times, *self._pending.get(key, ())})
             backlog += len(merged)
@@ -159,9 +159,9 @@ class Pipeline:
         """Load open signals and progress, up to the journal's head at least."""
         history = self._readers.history
         self._head = self._journal.bounds.head
-        records = await self._readers.run(history.unresolved)
+        records = await self._readers.run_on_reader_thread(history.unresolved)
         self._open = OpenSignals(self._codec.decode(record.payload, record.model) for record in records)
-        self._progress = await self._readers.run(history.progress)
+        self._progress = await self._readers.run_on_reader_thread(history.progress)
 
     async def _run(self) -> None:
         while True:
@@ -218,7 +218,9 @@ class Pipeline:
         ingest, forecaster = self._ingest, self._active()
         left = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
         await ingest.calendars_loaded()
-        gathered = await ingest.read(gather, ingest, self._interval, forecaster, left, self._open)
+        gathered = await ingest.run_on_market_thread(
+            gather, ingest, self._interval, forecaster, left, self._open
+        )
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
         batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
         signaled = Signaled(forecaster, gathered.windows, forecasts, gathered.resolved)

@@ -57,7 +57,7 @@ class Hub:
     async def start(self) -> None:
         """Load the newest signals, then publish what is committed from now on."""
         feed = self._feed
-        records = await self._readers.run(self.history.latest, self._now())
+        records = await self._readers.run_on_reader_thread(self.history.latest, self._now())
         # Newer ones come with the next commit: until then they are not published.
         feed.latest.add(record for record in records if record.sequence <= feed.position.sequence)
         self._following = asyncio.create_task(self._follow())
@@ -69,7 +69,7 @@ class Hub:
 
     @property
     def history(self) -> History:
-        """Committed records, for `read`; those beyond `bounds` are not published yet."""
+        """Committed records, for `run_on_reader_thread`; those beyond `bounds` are not published yet."""
         return self._readers.history
 
     @property
@@ -116,9 +116,9 @@ class Hub:
         """Return the resume token of a position."""
         return self._feed.token(epoch, position)
 
-    async def read(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_on_reader_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that reads the history off the event loop, and return its result."""
-        return await self._readers.run(function, *arguments)
+        return await self._readers.run_on_reader_thread(function, *arguments)
 
     async def published(self, sequence: int, seconds: float) -> bool:
         """Wait until an event is published, at most so many seconds; return whether it is."""

@@ -176,7 +176,7 @@ class Subscriber:
         """The place before the journal's first event."""
         while True:
             first = self._feed.bounds.earliest - 1
-            chain = await self._feed.readers.run(self._feed.readers.history.chain_at, first)
+            chain = await self._feed.readers.run_on_reader_thread(self._feed.readers.history.chain_at, first)
             if chain is not None:  # else events were removed meanwhile
                 return Position(first, chain)
 
@@ -200,7 +200,7 @@ class Subscriber:
         if after == feed.position.sequence:
             self._live = True
             return []
-        page = await feed.readers.run(feed.readers.history.read, after, feed.limits.page)
+        page = await feed.readers.run_on_reader_thread(feed.readers.history.read, after, feed.limits.page)
         head = feed.position.sequence
         records = [record for record in page if record.sequence <= head]
         messages = []

@@ -65,7 +65,7 @@ class HistoryReaders:
         self.history = history
         self._executor = executor or ThreadPoolExecutor(2, "history")
 
-    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_on_reader_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that reads the history, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 

@@ -58,7 +58,7 @@ class Retention:
         if self._keep and bounds.head - bounds.earliest > (1 + SLACK) * self._keep:
             await self._compact(bounds.head - self._keep + 1)
         if self._age and time.monotonic() - self._age_checked >= self._age_check_seconds:
-            earliest = await self._readers.run(self._first_young, self._journal.bounds, now)
+            earliest = await self._readers.run_on_reader_thread(self._first_young, self._journal.bounds, now)
             if await self._compact(earliest):
                 self._age_checked = time.monotonic()
 
