@@ -199,22 +199,22 @@ async def test_a_tail_tells_that_an_epoch_began(journal):
 async def test_compaction_keeps_the_chain_and_the_numbering(member):
     journal, history = member.journal, member.journal.history
     records = await append(journal, *[A] * 10)
-    await journal.compact(8)
+    await journal.prune_before(8)
     assert (journal.bounds.earliest, journal.bounds.end) == (8, records[-1].position)
     assert history.read(0, 99) == records[7:]
     assert history.chain_at(7) == records[6].chain
     assert history.chain_at(6) is None
     assert history.record(7) is history.window(7) is None
-    await journal.compact(3)
+    await journal.prune_before(3)
     assert journal.bounds.earliest == 8
-    await journal.compact(999)
+    await journal.prune_before(999)
     assert (journal.bounds.earliest, journal.bounds.head) == (10, 10)
     assert (await append(journal, A))[0].sequence == 11
 
 
 async def test_removed_events_are_no_loss(journal):
     records = await append(journal, *[A] * 10)
-    await journal.compact(8)
+    await journal.prune_before(8)
     epoch = journal.bounds.epoch
     for sequence in (0, 3, 6, 7):
         held = records[sequence - 1].position if sequence else JOURNAL_ORIGIN
@@ -225,5 +225,5 @@ async def test_removed_events_are_no_loss(journal):
 async def test_a_tail_behind_which_events_were_removed_shows_the_gap(journal):
     for _ in range(10):
         await append(journal, A)
-    await journal.compact(8)
+    await journal.prune_before(8)
     assert _sequences(await _follow(journal, 2, 10)) == [8, 9, 10]

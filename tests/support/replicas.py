@@ -75,7 +75,7 @@ class MemoryHistory:
         self._resolved |= set(batch.resolved)
         self._progress |= batch.progress
 
-    def compact(self, earliest):
+    def prune_before(self, earliest):
         self.chain_before = {earliest - 1: self.chain_at(earliest - 1)}
         for held in (self.records, self._windows):
             for sequence in [s for s in held if s < earliest]:
@@ -189,10 +189,10 @@ class Replica:
         self.log.begin_epoch()
         return True
 
-    async def compact(self, earliest):
+    async def prune_before(self, earliest):
         earliest = min(earliest, self._end.sequence)
         if earliest > self._earliest:
-            self.history.compact(earliest)
+            self.history.prune_before(earliest)
             self._earliest = earliest
 
     def close(self):

@@ -166,7 +166,7 @@ async def test_events_that_were_removed_before_they_were_published_are_a_gap_for
         await journal.append(make_batch(A), journal.log.end.sequence)
     journal.held = False
     journal.apply()
-    await journal.compact(7)
+    await journal.prune_before(7)
     gap = await stream.next()
     assert gap.body == Gap(2, 6)
     assert (await stream.sequences_until(9))[0] == [7, 8, 9]
@@ -238,7 +238,7 @@ async def test_compaction_under_a_reader_is_a_gap_not_silence(feeds, journal):
     await feed.publish(*[A] * 10)
     stream, _ = await feed.open(start=Start.EARLIEST, every_event=True)
     await stream.next()
-    await journal.compact(7)
+    await journal.prune_before(7)
     gap = await stream.next()
     assert gap.body == Gap(3, 6)
     assert (await stream.sequences_until(10))[0] == [7, 8, 9, 10]
