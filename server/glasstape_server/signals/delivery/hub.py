@@ -128,12 +128,12 @@ class Hub:
                 return False
         return True
 
-    async def drain(self, longest: float) -> None:
-        """Publish what is committed, then end every stream and wait for that, at most `longest` seconds."""
+    async def drain(self, timeout_s: float) -> None:
+        """Publish what is committed, then end every stream and wait for that, at most `timeout_s` seconds."""
         self._draining = True
-        until = asyncio.get_running_loop().time() + longest
+        until = asyncio.get_running_loop().time() + timeout_s
         if self._following is not None:
-            await self.published(self._journal.bounds.head, longest / 2)
+            await self.published(self._journal.bounds.head, timeout_s / 2)
         for subscriber in self._subscribers:
             subscriber.end(GoodbyeReason.DRAIN)
         try:
