@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from glasstape_server.domain.bars import Bar
 from glasstape_server.domain.errors import GlasstapeError, Unavailable
-from glasstape_server.signals.delivery.burst import Burst
 from glasstape_server.signals.delivery.feed import Feed, FeedLimits, FeedStats
 from glasstape_server.signals.delivery.messages import GoodbyeReason, Subscription
+from glasstape_server.signals.delivery.record_batch import RecordBatch
 from glasstape_server.signals.delivery.subscriber import Subscriber
 from glasstape_server.signals.journal.history import History, HistoryReaders
 from glasstape_server.signals.journal.journal import Commit, Journal
@@ -172,12 +172,12 @@ class Hub:
                 for subscriber in self._subscribers:  # each reports its gap
                     subscriber.fall_back()
             self._feed.advance(records)
-            bursts: dict[Selection, Burst] = {}
+            batches: dict[Selection, RecordBatch] = {}
             for subscriber in self._subscribers:
                 selection = subscriber.selection
-                if selection not in bursts:
-                    bursts[selection] = Burst.of(records, selection)
-                subscriber.offer(bursts[selection], self._feed.position)
+                if selection not in batches:
+                    batches[selection] = RecordBatch.of(records, selection)
+                subscriber.offer(batches[selection], self._feed.position)
         self._feed.notify()
 
     def _begin_epoch(self, epoch: bytes) -> None:

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from glasstape_server.domain.bars import Bar
-from glasstape_server.signals.delivery.burst import Burst, Page, pages
 from glasstape_server.signals.delivery.feed import Feed
 from glasstape_server.signals.delivery.lanes import Lanes
 from glasstape_server.signals.delivery.messages import (
@@ -27,6 +26,7 @@ from glasstape_server.signals.delivery.messages import (
     Start,
     Subscription,
 )
+from glasstape_server.signals.delivery.record_batch import Page, RecordBatch, pages
 from glasstape_server.signals.delivery.resume import resume
 from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN
 from glasstape_server.signals.journal.records import Position, Selection
@@ -77,11 +77,11 @@ class Subscriber:
         """Return by how many events the stream is behind `head`; 0 until it is opened."""
         return head - self._flushed.sequence if self._epoch else 0
 
-    def offer(self, burst: Burst, position: Position) -> None:
+    def offer(self, batch: RecordBatch, position: Position) -> None:
         """Queue newly published records; `position` is that of the newest one published."""
         if not self._live:
             return
-        self._queue(burst, position)
+        self._queue(batch, position)
         if self._lanes:
             self._wake.set()
 
@@ -208,7 +208,7 @@ class Subscriber:
             feed.stats.gaps += 1
             messages.append(self._message(Gap(after + 1, records[0].sequence - 1)))
         if records:
-            self._queue(Burst.of(records, self.selection), records[-1].position)
+            self._queue(RecordBatch.of(records, self.selection), records[-1].position)
             messages += self._flush()
         return messages
 
@@ -216,11 +216,11 @@ class Subscriber:
     def _waiting(self) -> bool:
         return bool(self._lanes or self._quotes)
 
-    def _queue(self, burst: Burst, position: Position) -> None:
-        # What was queued before this burst counts: a subscriber that keeps up may get any burst.
+    def _queue(self, batch: RecordBatch, position: Position) -> None:
+        # What was queued before this batch counts: a subscriber that keeps up may get any batch.
         if self._live and self._lanes.overflowed:
             self.disconnect_slow()
-        self._lanes.offer(burst)
+        self._lanes.offer(batch)
         self._offered = position
 
     def _flush(self) -> list[Message]:
