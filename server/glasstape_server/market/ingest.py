@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from glasstape import calendars
 
-from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
-from glasstape_server.market.draft import Batch, BatchMode, Key, Report
+from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.rules import check_instrument
 from glasstape_server.market.store import BarStore
 
@@ -41,7 +41,7 @@ class Ingest:
         self.clock = clock
         self.calendars = MarketCalendars(store)
         """To be used on the market thread."""
-        self.on_closed: Callable[[list[tuple[Key, int]]], None] = lambda closed_bars: None
+        self.on_closed: Callable[[list[tuple[SeriesKey, int]]], None] = lambda closed_bars: None
         """Called on the event loop after bars are durable, with series and close times to signal."""
         self.on_quotes: Callable[[Sequence[Bar]], None] = lambda bars: None
         """Called on the event loop with provisional bars that were taken."""

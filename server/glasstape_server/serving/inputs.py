@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
-from glasstape_server.domain.bars import SYMBOL_RULE, is_symbol
+from glasstape_server.domain.bars import SYMBOL_RULE, SeriesKey, is_symbol
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument, NotFound
 from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
-from glasstape_server.market.draft import Key
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
@@ -157,7 +156,7 @@ class Inputs:
                     set_previous(item, self._window(key, earlier, spec))
         return items
 
-    def _bars(self, key: Key, columns: Floats, session: Ints) -> Bars:
+    def _bars(self, key: SeriesKey, columns: Floats, session: Ints) -> Bars:
         """Return bars with the exchange's rules; on the market thread."""
         store, last = self._ingest.store, int(columns[0, -1])
         instrument = store.instruments[key[0]]
@@ -175,7 +174,7 @@ class Inputs:
             close = float(columns[4, before[-1]]) if len(before) else 0.0
             item.bars = Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, close)
 
-    def _window(self, key: Key, bars: Floats, spec: FeatureSpec) -> Float32s | None:
+    def _window(self, key: SeriesKey, bars: Floats, spec: FeatureSpec) -> Float32s | None:
         """Return the window of these bars, or None if they make none; on the market thread."""
         if bars.shape[1] < spec.min_bars:
             return None

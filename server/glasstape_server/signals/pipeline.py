@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
@@ -21,7 +22,6 @@ from glasstape_server.signals.gather import BarClose, Gathered, gather
 from glasstape_server.signals.journal.batch import EventBatch
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
-from glasstape_server.signals.journal.records import SeriesKey
 from glasstape_server.signals.journal.retention import Retention
 from glasstape_server.signals.outcomes import OpenSignals, Resolved
 

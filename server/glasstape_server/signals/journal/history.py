@@ -5,7 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from glasstape_server.signals.journal.records import Record, Selection, SeriesKey
+from glasstape_server.domain.bars import SeriesKey
+from glasstape_server.signals.journal.records import Record, Selection
 
 T = TypeVar("T")
 
