@@ -7,7 +7,7 @@ Both are queued as the batches they came in, so that subscribers that keep up sh
 from glasstape_server.signals.delivery.record_batch import Page, RecordBatch
 
 BATCHES_KEPT = 4
-"""Bursts that are queued as they are; beyond that, replaced confidences are dropped at once."""
+"""Batches that are queued as they are; beyond that, replaced confidences are dropped at once."""
 
 
 class Lanes:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from feeds import Feed
+from feeds import HubFixture
 from glasstape_server.domain.errors import InvalidArgument, OutOfRange
 from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery.messages import (
@@ -77,7 +77,7 @@ async def test_a_resume_that_a_compaction_overtakes_is_out_of_range(feeds, journ
 
 async def test_a_token_of_another_journal_is_reset(feed):
     await feed.publish(A)
-    other = Feed(Replica(SharedLog(), owner=True))
+    other = HubFixture(Replica(SharedLog(), owner=True))
     stream, opened = await feed.open(resume_token=other.token(0))
     assert opened.body == Opened(OpenResult.RESET, ResetReason.EPOCH_CHANGED, feed.hub.bounds)
     assert (await stream.next()).body.snapshot
