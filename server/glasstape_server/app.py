@@ -45,7 +45,7 @@ from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
 from glasstape_server.signals.performance.calibration import State as CalibrationState
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
-from glasstape_server.signals.pipeline import Codec, Pipeline, Signaled
+from glasstape_server.signals.pipeline import Codec, Pipeline, ProcessedBurst
 from glasstape_server.startup import (
     StartError,
     active_model,
@@ -246,7 +246,7 @@ class App:
         except ValueError as error:
             raise StartError(f"wire: {error}") from None
 
-    def _count(self, burst: Signaled) -> None:
+    def _count(self, burst: ProcessedBurst) -> None:
         """Add a published burst to the live record and the shadow's queue."""
         self.record.add(burst.outcomes)
         if burst.forecasts is not None and self.settings.shadow:

@@ -77,7 +77,7 @@ def test_past_buys_are_listed_after_connecting(server, link, qtbot):
     server.emit(make_buy("PAST"))
     link.open(profile(server))
     qtbot.waitUntil(lambda: len(link.store.buys) == 1, timeout=5000)
-    assert next(iter(link.store.buys)).backlog
+    assert next(iter(link.store.buys)).historical
     assert link.store.buys.unacknowledged == 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from glasstape_server.signals.journal.batch import EventBatch
-from glasstape_server.signals.journal.chain import NO_CHAIN, START, follows
+from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN, NO_CHAIN, follows
 from glasstape_server.signals.journal.journal import Fenced
 from glasstape_server.signals.journal.records import Position
 from journals import BUY, A, B, append, make_batch
@@ -28,7 +28,7 @@ def _sequences(commits):
 
 async def test_a_new_journal_is_empty(journal):
     bounds = journal.bounds
-    assert (bounds.earliest, bounds.head, bounds.chain, bounds.end) == (1, 0, NO_CHAIN, START)
+    assert (bounds.earliest, bounds.head, bounds.chain, bounds.end) == (1, 0, NO_CHAIN, JOURNAL_ORIGIN)
     assert len(bounds.epoch) == 8
     assert len(journal.secret) == 32
     assert not journal.degraded_reason
@@ -156,7 +156,7 @@ async def test_identity_and_events_outlive_the_process(member):
 async def test_a_position_that_is_held_is_no_loss(journal, history):
     records = await append(journal, A, BUY, B)
     before = journal.bounds
-    for position in (START, *(record.position for record in records)):
+    for position in (JOURNAL_ORIGIN, *(record.position for record in records)):
         assert not await journal.confirm_loss(before.epoch, position)
     assert journal.bounds == before
 
@@ -199,25 +199,25 @@ async def test_a_tail_tells_that_an_epoch_began(journal):
 async def test_compaction_keeps_the_chain_and_the_numbering(member):
     journal, history = member.journal, member.journal.history
     records = await append(journal, *[A] * 10)
-    await journal.compact(8)
+    await journal.prune_before(8)
     assert (journal.bounds.earliest, journal.bounds.end) == (8, records[-1].position)
     assert history.read(0, 99) == records[7:]
     assert history.chain_at(7) == records[6].chain
     assert history.chain_at(6) is None
     assert history.record(7) is history.window(7) is None
-    await journal.compact(3)
+    await journal.prune_before(3)
     assert journal.bounds.earliest == 8
-    await journal.compact(999)
+    await journal.prune_before(999)
     assert (journal.bounds.earliest, journal.bounds.head) == (10, 10)
     assert (await append(journal, A))[0].sequence == 11
 
 
 async def test_removed_events_are_no_loss(journal):
     records = await append(journal, *[A] * 10)
-    await journal.compact(8)
+    await journal.prune_before(8)
     epoch = journal.bounds.epoch
     for sequence in (0, 3, 6, 7):
-        held = records[sequence - 1].position if sequence else START
+        held = records[sequence - 1].position if sequence else JOURNAL_ORIGIN
         assert not await journal.confirm_loss(epoch, held)
     assert journal.bounds.epoch == epoch
 
@@ -225,5 +225,5 @@ async def test_removed_events_are_no_loss(journal):
 async def test_a_tail_behind_which_events_were_removed_shows_the_gap(journal):
     for _ in range(10):
         await append(journal, A)
-    await journal.compact(8)
+    await journal.prune_before(8)
     assert _sequences(await _follow(journal, 2, 10)) == [8, 9, 10]

@@ -166,6 +166,6 @@ async def test_a_token_before_the_journal_is_out_of_range_on_a_follower_too(lead
     await append(leader.journal, *[A] * 10)
     await follower.caught_up()
     token = follower.token(2)
-    await follower.journal.compact(8)
+    await follower.journal.prune_before(8)
     with pytest.raises(OutOfRange):
         await follower.open(resume_token=token)

@@ -82,16 +82,18 @@ def test_the_desktop_shows_signals_and_resumes_after_the_server_was_killed(
         assert max(len(seen) for seen in colors.values()) >= 2, "no row has changed its color"
 
         view = double_click(desktop, "005930", qtbot)
-        qtbot.waitUntil(lambda: view.map.content is not None and len(view.detail.bars) > 80, timeout=PATIENCE)
-        sequence = view.detail.explained.sequence
+        qtbot.waitUntil(
+            lambda: view.heatmap_view.content is not None and len(view.detail.bars) > 80, timeout=PATIENCE
+        )
+        sequence = view.detail.explained_signal.sequence
         truth = client.explain(signals=[sequence], method="integrated_gradients")[0]
         # the last bits depend on which windows share a pass of the network
         np.testing.assert_allclose(
-            view.map.content.explanation.heatmap.values, truth.heatmap.values, atol=1e-6
+            view.heatmap_view.content.explanation.heatmap.values, truth.heatmap.values, atol=1e-6
         )
         assert view.detail.bars == client.bars("005930", "1d")[-len(view.detail.bars) :]
-        assert [bar.close_time for bar in view.map.content.bars] == list(truth.bar_close_times)
-        qtbot.waitUntil(lambda: "Reliability of this map" in view.text.toPlainText(), timeout=PATIENCE)
+        assert [bar.close_time for bar in view.heatmap_view.content.bars] == list(truth.bar_close_times)
+        qtbot.waitUntil(lambda: "Reliability of this map" in view.text_view.toPlainText(), timeout=PATIENCE)
         buys = [event.sequence for event in client.history(kinds=["buy"])]
         assert buys
         qtbot.waitUntil(lambda: [buy.event.sequence for buy in desktop.store.buys] == buys, timeout=PATIENCE)
@@ -110,7 +112,7 @@ def test_the_desktop_shows_signals_and_resumes_after_the_server_was_killed(
         assert desktop.store.model is not None, "the colors of the rows are gone"
         market.close_bar()
         newest = market.bars["005930"][market.published - 1].close_time
-        qtbot.waitUntil(lambda: view.detail.explained.bar_close_time == newest, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: view.detail.explained_signal.bar_close_time == newest, timeout=PATIENCE)
         buys = [event.sequence for event in client.history(kinds=["buy"])]
         qtbot.waitUntil(lambda: len(desktop.store.buys) >= len(buys), timeout=PATIENCE)
         assert [buy.event.sequence for buy in desktop.store.buys] == buys

@@ -182,7 +182,7 @@ class Feed(RuleBasedStateMachine):
 
     @rule(keep=st.integers(0, 6))
     def compact(self, keep):
-        self.loop.run_until_complete(self.journal.compact(max(1, self.journal.bounds.head - keep)))
+        self.loop.run_until_complete(self.journal.prune_before(max(1, self.journal.bounds.head - keep)))
         self.earliest = self.journal.bounds.earliest
         if self.newest is not None and self.newest[1] + 1 < self.earliest:
             self.newest = None

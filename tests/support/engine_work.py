@@ -13,6 +13,7 @@ from glasstape_server.engine.job import Lane
 class RecordingWork:
     """Sum the cells of each window."""
 
+    label = "recording"
     passes: int = 1
     batches: list = field(default_factory=list)
     """First cells of the rows of each batch."""
@@ -28,8 +29,8 @@ class RecordingWork:
         work.release.set()
         return work
 
-    def run(self, rows):
-        (windows,) = rows
+    def run(self, inputs):
+        (windows,) = inputs
         self.started.set()
         assert self.release.wait(30)
         self.batches.append(windows[:, 0, 0].tolist())

@@ -11,14 +11,16 @@ from glasstape_server.signals.journal.records import Position
 from journals import append
 
 QUICK = Subscription(conflation_seconds=0.0, heartbeat_seconds=0.15)
+QUEUE_LIMIT = 50
+"""Lossless events that may be queued for one stream."""
 
 
-class Feed:
+class HubFixture:
     """A hub over a journal, and what is appended to it."""
 
     def __init__(self, journal, page=4096, history=None):
         self.journal = journal
-        limits = FeedLimits(queue=50, page=page, catch_up_seconds=0.2)
+        limits = FeedLimits(queue=QUEUE_LIMIT, page=page, catch_up_seconds=0.2)
         self.hub = Hub(journal, HistoryReaders(history or journal.history), lambda: 1000, limits)
 
     @property

@@ -9,7 +9,7 @@ import secrets
 
 from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.domain.signals import Kind
-from glasstape_server.signals.journal.chain import NO_CHAIN, START
+from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN, NO_CHAIN
 from glasstape_server.signals.journal.journal import AppendUnknown, Commit, Fenced
 from glasstape_server.signals.journal.records import Bounds
 
@@ -21,7 +21,7 @@ class SharedLog:
         self.secret = secrets.token_bytes(32)
         self.entries = [secrets.token_bytes(8)]
         """Epochs (bytes) and commits (records, batch)."""
-        self.end = START
+        self.end = JOURNAL_ORIGIN
         self.lose_next_acknowledgment = False
         """The next append is stored and not acknowledged."""
         self.full = False
@@ -75,7 +75,7 @@ class MemoryHistory:
         self._resolved |= set(batch.resolved)
         self._progress |= batch.progress
 
-    def compact(self, earliest):
+    def prune_before(self, earliest):
         self.chain_before = {earliest - 1: self.chain_at(earliest - 1)}
         for held in (self.records, self._windows):
             for sequence in [s for s in held if s < earliest]:
@@ -129,7 +129,7 @@ class Replica:
         self._owner = owner
         self._applied = 0
         self._epochs = []
-        self._earliest, self._end = 1, START
+        self._earliest, self._end = 1, JOURNAL_ORIGIN
         self._changed = asyncio.Event()
         log.members.append(self)
         self.apply()
@@ -189,10 +189,10 @@ class Replica:
         self.log.begin_epoch()
         return True
 
-    async def compact(self, earliest):
+    async def prune_before(self, earliest):
         earliest = min(earliest, self._end.sequence)
         if earliest > self._earliest:
-            self.history.compact(earliest)
+            self.history.prune_before(earliest)
             self._earliest = earliest
 
     def close(self):

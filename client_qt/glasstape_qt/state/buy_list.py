@@ -31,7 +31,7 @@ class BuyEntry:
     """The class that came true."""
     realized_return: float | None = None
     """Log return, once the horizon has passed."""
-    backlog: bool = False
+    historical: bool = False
     """Published before the desktop was connected."""
 
 
@@ -57,12 +57,12 @@ class BuyList:
         """Return one buy by its sequence."""
         return self._buys.get(sequence)
 
-    def add(self, event: BuyEvent, *, backlog: bool = False) -> bool:
+    def add(self, event: BuyEvent, *, historical: bool = False) -> bool:
         """Add a buy; return whether it is new."""
         if event.sequence in self._buys:
             return False
         late = bool(self._buys) and event.sequence < next(reversed(self._buys))
-        self._buys[event.sequence] = BuyEntry(event, backlog=backlog)
+        self._buys[event.sequence] = BuyEntry(event, historical=historical)
         self._by_signal[event.confidence_sequence] = event.sequence
         if late:
             self._buys = dict(sorted(self._buys.items()))
@@ -115,7 +115,7 @@ class BuyList:
     @property
     def unacknowledged(self) -> int:
         """Number of buys that arrived live and are not acknowledged."""
-        return sum(not (buy.acknowledged or buy.backlog) for buy in self._buys.values())
+        return sum(not (buy.acknowledged or buy.historical) for buy in self._buys.values())
 
     def _evict(self) -> None:
         if len(self._buys) <= self._limit:

@@ -157,7 +157,7 @@ class SignalStore:
         changes = StoreChanges()
         for event in events:
             if isinstance(event, BuyEvent):
-                changes.buys |= self.buys.add(event, backlog=True)
+                changes.buys |= self.buys.add(event, historical=True)
             elif isinstance(event, OutcomeEvent):
                 changes.buys |= self.buys.set_outcome(event)
         return changes
@@ -226,7 +226,7 @@ class SignalStore:
 
     def _apply_event(self, event: Event, changes: StoreChanges) -> None:
         if isinstance(event, BuyEvent):
-            changes.buys |= self.buys.add(event, backlog=event.snapshot)
+            changes.buys |= self.buys.add(event, historical=event.snapshot)
         elif isinstance(event, OutcomeEvent):
             changes.buys |= self.buys.set_outcome(event)
             changes.outcomes.append(event)

@@ -30,20 +30,20 @@ class SymbolDetail:
     pinned: ConfidenceEvent | None = None
     """A past signal that was reopened; None: follow the newest."""
     explanation: Explanation | None = None
-    explained: ConfidenceEvent | None = None
+    explained_signal: ConfidenceEvent | None = None
     """The signal of `explanation`. Headline, map and text change together, when the map has arrived."""
     counterfactual: Explanation | None = None
     """The counterfactual of the same signal."""
 
     @property
-    def target(self) -> ConfidenceEvent | None:
+    def selected_signal(self) -> ConfidenceEvent | None:
         """The signal to explain: the pinned one, else the newest."""
         return self.pinned or (self.signals[-1] if self.signals else None)
 
     @property
     def shown(self) -> ConfidenceEvent | None:
         """The signal that is shown: the explained one, else the one to explain."""
-        return self.explained or self.target
+        return self.explained_signal or self.selected_signal
 
     @property
     def bars(self) -> list[Bar]:
@@ -64,8 +64,8 @@ class SymbolDetail:
         self.clear_explanation()
 
     def clear_explanation(self) -> None:
-        """Drop the explanation: that of `target` has not arrived."""
-        self.explanation = self.explained = self.counterfactual = None
+        """Drop the explanation: that of `selected_signal` has not arrived."""
+        self.explanation = self.explained_signal = self.counterfactual = None
 
     def clear(self) -> None:
         """Drop signals and outcomes: after a reset, sequences belong to another history."""

@@ -10,7 +10,7 @@ import torch
 
 from glasstape_server.bench.method_speed import model_of
 from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
-from glasstape_server.engine.work import Explain, Forecast
+from glasstape_server.engine.work import ExplainWork, ForecastWork
 from glasstape_server.explain.method import MethodName, Request, forward_and_gradient
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.networks.architectures import ARCHITECTURES
@@ -44,7 +44,7 @@ def _network(name: str, batch: int, rounds: int) -> list[Measurement]:
     model = model_of(name)
     windows = np.random.default_rng(0).normal(size=(batch, *model.window_shape)).astype(np.float32)
     tensor, score_spec = torch.from_numpy(windows), ScoreSpec()
-    forecast, explain = Forecast(model), Explain(model, Request(MethodName.GRADIENT, score_spec))
+    forecast, explain = ForecastWork(model), ExplainWork(model, Request(MethodName.GRADIENT, score_spec))
 
     @torch.no_grad()
     def eager() -> object:

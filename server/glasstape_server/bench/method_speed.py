@@ -15,7 +15,7 @@ import torch
 from glasstape_server.domain.calls import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Explain, Forecast, Work
+from glasstape_server.engine.work import ExplainWork, ForecastWork, Work
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import MethodName, Request, Rows
 from glasstape_server.explain.scores import Score, ScoreSpec
@@ -97,7 +97,7 @@ async def _gradients(models: dict[str, Model], repeats: int) -> list[TimeRatio]:
                 return lambda: engine.run(work, windows, Lane.INTERACTIVE, Call())
 
             explain, predict = await _alternating(
-                [run_once(Explain(model, request)), run_once(Forecast(model))], times
+                [run_once(ExplainWork(model, request)), run_once(ForecastWork(model))], times
             )
             ratios.append(TimeRatio(name, str(batch), explain, predict))
     engine.stop()

@@ -6,6 +6,8 @@ from enum import IntEnum
 
 SYMBOL_RULE = "must be 1-32 of A-Z a-z 0-9 . _ : -"
 SYMBOL = re.compile(r"[A-Za-z0-9._:\-]{1,32}")
+SeriesKey = tuple[str, str]
+"""Symbol and interval."""
 
 
 def is_symbol(text: str) -> bool:

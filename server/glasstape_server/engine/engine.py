@@ -29,7 +29,7 @@ from glasstape_server.engine.job import (
     Tag,
     concatenated,
 )
-from glasstape_server.engine.work import Columns, Explain, Forecast, Work
+from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Work
 from glasstape_server.explain.method import PASSES_AT_ONCE, MethodName, Request
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
@@ -82,12 +82,12 @@ class Engine:
         """Queued windows by lane; an explanation counts once for each of its passes."""
         return {lane.name.lower(): self._queued[lane] for lane in Lane}
 
-    async def run(self, work: Work, rows: Columns | Float32s, lane: Lane, call: Call) -> Result:
+    async def run(self, work: Work, inputs: Arrays | Float32s, lane: Lane, call: Call) -> Result:
         """Queue rows and wait for their result.
 
         Args:
             work: to do.
-            rows: input columns of the work, each (n, ...); an array alone stands for the one column of windows.
+            inputs: of the work, each (n, ...); an array alone stands for the one column of windows.
             lane: priority.
             call: the caller's deadline and cancellation.
 
@@ -99,9 +99,9 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         callback = self._loops.setdefault(loop, LoopCallback(loop))
-        columns = tuple(np.ascontiguousarray(c) for c in (rows if isinstance(rows, tuple) else (rows,)))
+        arrays = tuple(np.ascontiguousarray(a) for a in (inputs if isinstance(inputs, tuple) else (inputs,)))
         future: asyncio.Future[Result] = loop.create_future()
-        for _, error in self.submit([Job(work, columns, lane, call, callback, future)]):
+        for _, error in self.submit([Job(work, arrays, lane, call, callback, future)]):
             raise error
         try:
             return await future
@@ -139,10 +139,10 @@ class Engine:
     async def warm(self, model: Model) -> None:
         """Run forward and backward passes of a model, so that its first request is not slower than others."""
         golden = model.statistics.golden_windows.numpy()
-        explain = Explain(model, Request(MethodName.GRADIENT, ScoreSpec()))
+        explain = ExplainWork(model, Request(MethodName.GRADIENT, ScoreSpec()))
         for rows in (1, 8, 64, 512):
             windows = np.resize(golden, (rows, *golden.shape[1:]))
-            await self.run(Forecast(model), windows, Lane.INTERACTIVE, Call())
+            await self.run(ForecastWork(model), windows, Lane.INTERACTIVE, Call())
             await self.run(explain, windows, Lane.INTERACTIVE, Call())
 
     def stop(self) -> None:
@@ -205,13 +205,13 @@ class Engine:
     def _compute(self, batch: list[_Slice]) -> None:
         started = time.monotonic()
         work = batch[0][0].work
-        rows = concatenated([_slice(job.rows, first, end) for job, first, end in batch])
+        inputs = concatenated([_slice(job.inputs, first, end) for job, first, end in batch])
         for job, _, _ in batch:
             job.started = job.started or started
         try:
-            columns = self._run(work, rows)
+            outputs = self._run(work, inputs)
         except Exception as error:
-            log.exception("a batch of %d rows failed", len(rows[0]))
+            log.exception("a batch of %d rows failed", len(inputs[0]))
             for job, _, _ in batch:
                 job.call.canceled = True  # drop its remaining rows
                 job.callback.failed([job], error)
@@ -219,39 +219,38 @@ class Engine:
         seconds = time.monotonic() - started
         if self._observer:
             queue_seconds = started - min(job.queued for job, _, _ in batch)
-            name = type(work).__name__.lower()
-            self._observer.computed(batch[0][0].lane, name, len(rows[0]), queue_seconds, seconds)
-        self._throughput += 0.2 * (len(rows[0]) * work.passes / max(seconds, 1e-6) - self._throughput)
+            self._observer.computed(batch[0][0].lane, work.label, len(inputs[0]), queue_seconds, seconds)
+        self._throughput += 0.2 * (len(inputs[0]) * work.passes / max(seconds, 1e-6) - self._throughput)
         for job, _, _ in batch:
             job.compute_seconds += seconds
-        self._deliver(batch, rows, columns)
+        self._deliver(batch, inputs, outputs)
 
-    def _run(self, work: Work, rows: Columns) -> Columns:
+    def _run(self, work: Work, inputs: Arrays) -> Arrays:
         try:
-            return work.run(rows)
+            return work.run(inputs)
         except torch.AcceleratorError:
             if self._restart_device is None:
                 raise
             log.exception("the device failed")
             self._restart_device()
-            return work.run(rows)
+            return work.run(inputs)
 
-    def _deliver(self, batch: Sequence[_Slice], rows: Columns, columns: Columns) -> None:
+    def _deliver(self, batch: Sequence[_Slice], inputs: Arrays, outputs: Arrays) -> None:
         """Call back for finished jobs, without copies if one callback owns the batch and all its jobs are whole."""
         callback = batch[0][0].callback
         if all(job.callback is callback and end - first == len(job) for job, first, end in batch):
-            _call_back(callback, [job for job, _, _ in batch], rows, columns)
+            _call_back(callback, [job for job, _, _ in batch], inputs, outputs)
             return
         position = 0
         done: dict[JobCallback[Any], list[Job[Any]]] = {}
         for job, first, end in batch:
-            job.parts = (*job.parts, _slice(columns, position, position + end - first))
+            job.parts = (*job.parts, _slice(outputs, position, position + end - first))
             position += end - first
             if end == len(job):
                 done.setdefault(job.callback, []).append(job)
         for callback, jobs in done.items():
             results = concatenated([part for job in jobs for part in job.parts])
-            _call_back(callback, jobs, concatenated([job.rows for job in jobs]), results)
+            _call_back(callback, jobs, concatenated([job.inputs for job in jobs]), results)
 
     def _fail_queued(self) -> None:
         error = Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
@@ -262,14 +261,14 @@ class Engine:
             works.clear()
 
 
-def _slice(columns: Columns, first: int, end: int) -> Columns:
-    whole = first == 0 and end == len(columns[0])
-    return columns if whole else tuple(column[first:end] for column in columns)
+def _slice(arrays: Arrays, first: int, end: int) -> Arrays:
+    whole = first == 0 and end == len(arrays[0])
+    return arrays if whole else tuple(array[first:end] for array in arrays)
 
 
-def _call_back(callback: JobCallback[Any], jobs: Sequence[Job[Any]], rows: Columns, columns: Columns) -> None:
+def _call_back(callback: JobCallback[Any], jobs: Sequence[Job[Any]], inputs: Arrays, outputs: Arrays) -> None:
     try:
-        callback.finished(jobs, rows, columns)
+        callback.finished(jobs, inputs, outputs)
     except Exception as error:  # a failing callback must not end the device thread
         log.exception("callback of %d jobs failed", len(jobs))
         callback.failed(jobs, error)

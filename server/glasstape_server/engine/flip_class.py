@@ -1,6 +1,7 @@
 """Counterfactual search on the device: the smallest edit that changes the predicted class."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.domain.signals import Direction
-from glasstape_server.engine.work import Columns
+from glasstape_server.engine.work import Arrays
 from glasstape_server.explain.edits import BarEditor, BarRules, Editor, FeatureEditor
 from glasstape_server.explain.method import PASSES_AT_ONCE
 from glasstape_server.explain.methods.counterfactual import Flip, smallest_flip
@@ -40,14 +41,15 @@ class Flips:
 
 
 @dataclass(frozen=True, slots=True)
-class FlipClass:
+class CounterfactualWork:
     """Search for the smallest edit of the last bar that changes the predicted class.
 
-    Input columns: windows (n, time, feature), float32. With bars also close time, open, high, low, close, volume and
-    session (n, 7, bar), and tick, price limit and previous session close (n, 3), float64. Output columns: the fields of
+    Inputs: windows (n, time, feature), float32. With bars also close time, open, high, low, close, volume and
+    session (n, 7, bar), and tick, price limit and previous session close (n, 3), float64. Outputs: the fields of
     `Flips`.
     """
 
+    label: ClassVar[str] = "flipclass"
     model: Model
     foil: Direction | None = None
     seed: int = 0
@@ -58,26 +60,26 @@ class FlipClass:
         """Each row is a batch of its own."""
         return PASSES_AT_ONCE
 
-    def run(self, rows: Columns) -> Columns:
+    def run(self, inputs: Arrays) -> Arrays:
         """Search row by row; see `Work.run`."""
         with torch.no_grad():
-            logits = self.model.network(torch.from_numpy(rows[0])).numpy()
-        flips = [self._flip(rows, row, logits[row]) for row in range(len(logits))]
-        columns = zip(*flips, strict=True)
-        return (logits, *(np.stack(column) for column in columns))
+            logits = self.model.network(torch.from_numpy(inputs[0])).numpy()
+        flips = [self._flip(inputs, row, logits[row]) for row in range(len(logits))]
+        outputs = zip(*flips, strict=True)
+        return (logits, *(np.stack(output) for output in outputs))
 
-    def _flip(self, rows: Columns, row: int, logits: Float32s) -> Columns:
-        window = rows[0][row]
-        editor = self._editor(rows, row)
+    def _flip(self, inputs: Arrays, row: int, logits: Float32s) -> Arrays:
+        window = inputs[0][row]
+        editor = self._editor(inputs, row)
         flip = smallest_flip(self.model.network, editor, logits, self.foil, self.seed)
         original = editor.original if isinstance(editor, BarEditor) else np.full(5, np.nan)
-        return _columns(flip, window, original, isinstance(editor, FeatureEditor))
+        return _outputs(flip, window, original, isinstance(editor, FeatureEditor))
 
-    def _editor(self, rows: Columns, row: int) -> Editor:
-        window, statistics = rows[0][row], self.model.statistics
+    def _editor(self, inputs: Arrays, row: int) -> Editor:
+        window, statistics = inputs[0][row], self.model.statistics
         deviation = statistics.deviation.numpy()
         if self.with_bars:
-            columns, (tick, price_limit, previous) = rows[1][row], rows[2][row].tolist()
+            columns, (tick, price_limit, previous) = inputs[1][row], inputs[2][row].tolist()
             series = from_columns(columns[0].astype(np.int64), columns[1:6], columns[6].astype(np.int64))
             rules = BarRules(tick, price_limit, previous)
             editor = BarEditor(self.model.spec, series, _volume_deviation(self.model, series), rules)
@@ -94,7 +96,7 @@ def _volume_deviation(model: Model, series: Series) -> float:
     return float(np.log(series.volume + 1).std()) or 1.0
 
 
-def _columns(flip: Flip | None, window: Float32s, original: Floats, hypothetical: bool) -> Columns:
+def _outputs(flip: Flip | None, window: Float32s, original: Floats, hypothetical: bool) -> Arrays:
     bars = np.stack([original, np.full(5, np.nan)])
     if flip is None:
         undefined = np.full_like(window, np.nan), np.full(3, np.nan, np.float32)

@@ -7,7 +7,7 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.domain.signals import Forecasts, ModelRef
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Forecast, forecasts
+from glasstape_server.engine.work import ForecastWork, forecasts
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.model import Model
@@ -42,5 +42,5 @@ class PinnedForecaster:
             ResourceExhausted: the engine queue is full; has `retry_after`.
             Unavailable: the engine has stopped.
         """
-        result = await self.engine.run(Forecast(self.model), windows, Lane.FEED, Call())
-        return forecasts(self.model, windows, result.columns[0], result.queue_seconds, result.compute_seconds)
+        result = await self.engine.run(ForecastWork(self.model), windows, Lane.FEED, Call())
+        return forecasts(self.model, windows, result.outputs[0], result.queue_seconds, result.compute_seconds)

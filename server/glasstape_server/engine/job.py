@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from glasstape_server.domain.calls import Call
-from glasstape_server.engine.work import Columns, Work
+from glasstape_server.engine.work import Arrays, Work
 
 Tag = TypeVar("Tag")
 
@@ -58,8 +58,8 @@ class EngineObserver(Protocol):
 class JobCallback(Protocol[Tag]):
     """Receiver of finished jobs. Called on the device thread; must not block."""
 
-    def finished(self, jobs: "Sequence[Job[Tag]]", rows: Columns, columns: Columns) -> None:
-        """Receive finished jobs of one work, with their concatenated rows and results."""
+    def finished(self, jobs: "Sequence[Job[Tag]]", inputs: Arrays, outputs: Arrays) -> None:
+        """Receive finished jobs of one work, with their concatenated inputs and outputs."""
         ...
 
     def failed(self, jobs: "Sequence[Job[Tag]]", error: Exception) -> None:
@@ -72,7 +72,7 @@ class Job(Generic[Tag]):
     """Rows to compute. A job whose call is canceled is dropped without a callback."""
 
     work: Work
-    rows: Columns
+    inputs: Arrays
     lane: Lane
     call: Call
     callback: JobCallback[Tag]
@@ -84,12 +84,12 @@ class Job(Generic[Tag]):
     """Time at which the first batch began, by `time.monotonic`."""
     batched_rows: int = 0
     """Rows that were batched so far."""
-    parts: tuple[Columns, ...] = ()
+    parts: tuple[Arrays, ...] = ()
     """Results so far of a job that spans several batches."""
     compute_seconds: float = 0.0
 
     def __len__(self) -> int:
-        return len(self.rows[0])
+        return len(self.inputs[0])
 
     @property
     def queue_seconds(self) -> float:
@@ -101,7 +101,7 @@ class Job(Generic[Tag]):
 class Result:
     """Result of a job."""
 
-    columns: Columns
+    outputs: Arrays
     queue_seconds: float
     compute_seconds: float
 
@@ -113,28 +113,28 @@ class LoopCallback:
         self._loop = loop
 
     def finished(
-        self, jobs: "Sequence[Job[asyncio.Future[Result]]]", rows: Columns, columns: Columns
+        self, jobs: "Sequence[Job[asyncio.Future[Result]]]", inputs: Arrays, outputs: Arrays
     ) -> None:
         """See `JobCallback.finished`."""
-        self._loop.call_soon_threadsafe(_set_results, jobs, columns)
+        self._loop.call_soon_threadsafe(_set_results, jobs, outputs)
 
     def failed(self, jobs: "Sequence[Job[asyncio.Future[Result]]]", error: Exception) -> None:
         """See `JobCallback.failed`."""
         self._loop.call_soon_threadsafe(_set_exceptions, jobs, error)
 
 
-def concatenated(parts: Sequence[Columns]) -> Columns:
-    """Concatenate columns along the batch axis."""
+def concatenated(parts: Sequence[Arrays]) -> Arrays:
+    """Concatenate arrays along the batch axis."""
     if len(parts) == 1:
         return parts[0]
-    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
-def _set_results(jobs: "Sequence[Job[asyncio.Future[Result]]]", columns: Columns) -> None:
+def _set_results(jobs: "Sequence[Job[asyncio.Future[Result]]]", outputs: Arrays) -> None:
     first = 0
     for job in jobs:
         if not job.tag.done():
-            own = tuple(column[first : first + len(job)] for column in columns)
+            own = tuple(array[first : first + len(job)] for array in outputs)
             job.tag.set_result(Result(own, job.queue_seconds, job.compute_seconds))
         first += len(job)
 

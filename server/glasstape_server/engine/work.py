@@ -1,7 +1,7 @@
 """Kinds of work that the device runs on a batch of windows. Equal works share a batch."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -14,30 +14,34 @@ from glasstape_server.explain import catalog, evidence
 from glasstape_server.explain.method import Attribution, BaselineKind, Request
 from glasstape_server.models.model import Model
 
-Columns = tuple[NDArray[Any], ...]
+Arrays = tuple[NDArray[Any], ...]
 """Arrays whose first axis is the batch."""
 
 
 class Work(Protocol):
     """Computation on rows. Hashable; equal works may run as one batch."""
 
+    label: ClassVar[str]
+    """Of its batches in the metrics."""
+
     @property
     def passes(self) -> int:
         """Rows that the device computes for one row."""
         ...
 
-    def run(self, rows: Columns) -> Columns:
-        """Compute the output columns of input columns, each (n, ...). Called on the device thread."""
+    def run(self, inputs: Arrays) -> Arrays:
+        """Compute the outputs of the inputs, each (n, ...). Called on the device thread."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class ForecastWork:
     """Predict with one pinned model version.
 
     Input: windows (n, time, feature), float32. Output: logits (n, 3), float32.
     """
 
+    label: ClassVar[str] = "forecast"
     model: Model
 
     @property
@@ -46,9 +50,9 @@ class Forecast:
         return 1
 
     @torch.no_grad()
-    def run(self, rows: Columns) -> Columns:
+    def run(self, inputs: Arrays) -> Arrays:
         """Compute the logits; see `Work.run`."""
-        return (self.model.network(torch.from_numpy(rows[0])).numpy(),)
+        return (self.model.network(torch.from_numpy(inputs[0])).numpy(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ class Maps:
     random_deletion: Float32s | None = None  # (n, 2)
 
     @classmethod
-    def of(cls, columns: Columns) -> "Maps":
-        """Return the output columns of `Explain` by name."""
-        return cls(*columns)
+    def of(cls, outputs: Arrays) -> "Maps":
+        """Return the outputs of `ExplainWork` by name."""
+        return cls(*outputs)
 
     def row(self, row: int) -> "Maps":
         """Return one row as a batch of one."""
@@ -83,12 +87,13 @@ class Maps:
 
 
 @dataclass(frozen=True, slots=True)
-class Explain:
+class ExplainWork:
     """Predict and explain with one pinned model version.
 
     Input: windows and optionally baselines, both (n, time, feature), float32. Output: the fields of `Maps`.
     """
 
+    label: ClassVar[str] = "explain"
     model: Model
     request: Request
     _passes: int = field(init=False, compare=False)
@@ -106,17 +111,17 @@ class Explain:
         """Passes of the method and its checks."""
         return self._passes
 
-    def run(self, rows: Columns) -> Columns:
+    def run(self, inputs: Arrays) -> Arrays:
         """Explain the windows; see `Work.run`."""
-        windows = torch.from_numpy(rows[0])
-        baseline = torch.from_numpy(rows[1]) if len(rows) > 1 else None
-        inputs = catalog.rows_of(self.model, windows, baseline, self.request)
-        attribution = catalog.explain(self.model, inputs, self.request)
-        columns = _columns(attribution)
+        windows = torch.from_numpy(inputs[0])
+        baseline = torch.from_numpy(inputs[1]) if len(inputs) > 1 else None
+        method_rows = catalog.rows_of(self.model, windows, baseline, self.request)
+        attribution = catalog.explain(self.model, method_rows, self.request)
+        outputs = _outputs(attribution)
         stability = attribution.sign_stability
         if self.request.checked:
             mean = self.model.statistics.mean
-            checks = evidence.measure(self.model.network, inputs, mean, attribution, self.request)
+            checks = evidence.measure(self.model.network, method_rows, mean, attribution, self.request)
             checked = (
                 checks.sign_stability if stability is None else stability,
                 checks.sign_agreement,
@@ -124,11 +129,11 @@ class Explain:
                 checks.deletion,
                 checks.random_deletion,
             )
-            return (*columns, *(column.numpy() for column in checked))
-        return columns if stability is None else (*columns, stability.numpy())
+            return (*outputs, *(column.numpy() for column in checked))
+        return outputs if stability is None else (*outputs, stability.numpy())
 
 
-def _columns(attribution: Attribution) -> Columns:
+def _outputs(attribution: Attribution) -> Arrays:
     rows = len(attribution.values)
     undefined = np.full(rows, np.nan, np.float32)
     foil, baseline, error = (

@@ -26,7 +26,7 @@ class Verdict(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgment:
+class QualityVerdict:
     """Verdict with its reasons and the checks behind it."""
 
     verdict: Verdict
@@ -55,14 +55,14 @@ def degenerate(values: Float32s) -> str:
     return f"no cell exceeds {MIN_PEAK:g} (largest: {peak:.3g})" if peak < MIN_PEAK else ""
 
 
-def judge_fast(facts: MapFacts) -> Judgment:
+def judge_fast(facts: MapFacts) -> QualityVerdict:
     """Judge one map without further passes: DEGENERATE or CAUTION, never RELIABLE."""
     reason = degenerate(facts.values)
     if reason:
-        return Judgment(Verdict.DEGENERATE, (reason,))
+        return QualityVerdict(Verdict.DEGENERATE, (reason,))
     checks = _completeness(facts)
     reasons = [failure(check) for check in checks if not check.passed]
-    return Judgment(
+    return QualityVerdict(
         Verdict.CAUTION, (*reasons, "not compared with other methods (quality FAST)"), tuple(checks)
     )
 
@@ -76,7 +76,7 @@ def judge_fully(
     of_model: Sequence[Check],
     *,
     of_occlusion: bool = False,
-) -> Judgment:
+) -> QualityVerdict:
     """Judge one map with its evidence (see `evidence.Evidence`): RELIABLE if every check passes.
 
     Args:
@@ -90,7 +90,7 @@ def judge_fully(
     """
     reason = degenerate(facts.values)
     if reason:
-        return Judgment(Verdict.DEGENERATE, (reason,))
+        return QualityVerdict(Verdict.DEGENERATE, (reason,))
     checks = _completeness(facts)
     checks.append(
         _at_least(
@@ -109,7 +109,7 @@ def judge_fully(
         )
         checks.append(_check(f"deletion_{name}", change, random, bool(change > random), text))
     reasons = [failure(check) for check in (*checks, *of_model) if not check.passed]
-    return Judgment(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), tuple(checks))
+    return QualityVerdict(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), tuple(checks))
 
 
 def failure(check: Check) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from glasstape import calendars
 
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.calendars import CERTAIN_DAYS, PatternLearner, bars_later, bars_later_by_pattern
 from glasstape_server.domain.times import DAY, INTERVALS
 from glasstape_server.market.clock import Due
-from glasstape_server.market.draft import Key
 from glasstape_server.market.store import BarStore
 
 _HISTORY_DAYS = CERTAIN_DAYS + 1
@@ -22,14 +22,14 @@ class MarketCalendars:
 
     def __init__(self, store: BarStore) -> None:
         self._store = store
-        self._learners: dict[Key, PatternLearner] = {}
+        self._learners: dict[SeriesKey, PatternLearner] = {}
 
     def market_of(self, symbol: str) -> str:
         """Return the exchange whose sessions a symbol keeps; empty if its instrument names none."""
         instrument = self._store.instruments.get(symbol)
         return "" if instrument is None else calendars.resolved(instrument.exchange)
 
-    def bars_later(self, key: Key, close: int, *bars: int) -> tuple[int, ...]:
+    def bars_later(self, key: SeriesKey, close: int, *bars: int) -> tuple[int, ...]:
         """Return when later bars close, in microseconds UTC.
 
         By the exchange's sessions where they are loaded and known, else by what the symbol's own bars up to
@@ -49,18 +49,18 @@ class MarketCalendars:
         pattern = self._learner(key, close).pattern
         return tuple(bars_later_by_pattern(pattern, close, key[1], count) for count in bars)
 
-    def due(self, key: Key, close: int) -> Due:
+    def due(self, key: SeriesKey, close: int) -> Due:
         """Return when the two bars after a close are due."""
         following, second = self.bars_later(key, close, 1, 2)
         return Due(close, following, second, INTERVALS[key[1]])
 
-    def newest(self, closed: Iterable[tuple[Key, int]]) -> dict[str, Due]:
+    def newest(self, closed: Iterable[tuple[SeriesKey, int]]) -> dict[str, Due]:
         """Return when bars are due after the newest close of each market.
 
         Args:
             closed: series and close times, in any order.
         """
-        newest: dict[str, tuple[int, Key]] = {}
+        newest: dict[str, tuple[int, SeriesKey]] = {}
         for key, close in closed:
             market = self.market_of(key[0])
             if market not in newest or close > newest[market][0]:
@@ -72,12 +72,12 @@ class MarketCalendars:
         closes = ((key, self._store.last_close(key)) for key in self._store.series_keys(self._store.interval))
         return self.newest((key, close) for key, close in closes if close is not None)
 
-    def forget(self, keys: Iterable[Key]) -> None:
+    def forget(self, keys: Iterable[SeriesKey]) -> None:
         """Forget what was learned about series; it is learned again from the stored bars."""
         for key in keys:
             self._learners.pop(key, None)
 
-    def _learner(self, key: Key, close: int) -> PatternLearner:
+    def _learner(self, key: SeriesKey, close: int) -> PatternLearner:
         """Return the learner of a series, taught with its bars up to `close`."""
         zone = self._store.time_zone(key[0])
         learner = self._learners.get(key)
@@ -87,7 +87,7 @@ class MarketCalendars:
             learner.see(close)
         return learner
 
-    def _history(self, key: Key, until: int) -> list[int]:
+    def _history(self, key: SeriesKey, until: int) -> list[int]:
         """Return closes that show which days a symbol traded, and when, oldest first."""
         if INTERVALS[key[1]] >= DAY:
             return [int(close) for close in self._store.until(key, until, _HISTORY_DAYS)[0]]

@@ -4,9 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.bars import Bar, SeriesKey
 from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
-from glasstape_server.market.draft import Key
 from glasstape_server.storage.sqlite import connect
 
 FORMAT = 1
@@ -70,7 +69,7 @@ def replace_bars(db: sqlite3.Connection, corrections: Sequence[tuple[object, ...
     )
 
 
-def replaced_bars(db: sqlite3.Connection, key: Key) -> list[tuple[int, Bar]]:
+def replaced_bars(db: sqlite3.Connection, key: SeriesKey) -> list[tuple[int, Bar]]:
     """Return the replaced bars of a series, each with the market time of its correction, oldest first."""
     rows = db.execute(
         "SELECT corrected_time, symbol, interval, close_time, open, high, low, close, volume FROM corrections"

@@ -6,14 +6,11 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Protocol
 
-from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound, Violation
 from glasstape_server.domain.times import SECOND, day_of
 from glasstape_server.market.rules import check_bar, check_not_future
 from glasstape_server.market.series_tail import SeriesTail
-
-Key = tuple[str, str]
-"""Symbol and interval."""
 
 
 class BatchMode(IntEnum):
@@ -49,7 +46,7 @@ class Report:
     """(index, symbol, cause)."""
     quotes: list[Bar] = field(default_factory=list)
     """Provisional bars that were taken."""
-    closed: list[tuple[Key, int]] = field(default_factory=list)
+    closed: list[tuple[SeriesKey, int]] = field(default_factory=list)
     """Series and close times of bars that need a signal, in order."""
 
 
@@ -58,10 +55,10 @@ class Stored(Protocol):
 
     interval: str
 
-    def tail(self, key: Key) -> SeriesTail | None: ...  # noqa: D102
+    def tail(self, key: SeriesKey) -> SeriesTail | None: ...  # noqa: D102
     def time_zone(self, symbol: str) -> str: ...  # noqa: D102
-    def close_between(self, key: Key, start: int, end: int) -> int | None: ...  # noqa: D102
-    def values_at(self, key: Key, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
+    def close_between(self, key: SeriesKey, start: int, end: int) -> int | None: ...  # noqa: D102
+    def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
 
 
 class Draft:
@@ -77,14 +74,14 @@ class Draft:
         self._now = now
         self.instruments: dict[str, Instrument] = {}
         self.rows: list[tuple[object, ...]] = []
-        self.appended: dict[Key, list[Bar]] = {}
+        self.appended: dict[SeriesKey, list[Bar]] = {}
         self.corrections: list[tuple[object, ...]] = []
         """Symbol, interval, close time, then the replaced values and the new ones."""
-        self.changed: set[Key] = set()
+        self.changed: set[SeriesKey] = set()
         """Series in which bars before the newest were added or replaced."""
-        self.forming: dict[Key, Bar] = {}
-        self._written: dict[tuple[Key, int], tuple[float, ...]] = {}
-        self._last: dict[Key, int] = {}
+        self.forming: dict[SeriesKey, Bar] = {}
+        self._written: dict[tuple[SeriesKey, int], tuple[float, ...]] = {}
+        self._last: dict[SeriesKey, int] = {}
 
     def take(self, batch: Batch) -> Report:
         """Check a batch bar by bar; return which bars are to be stored."""
@@ -170,7 +167,7 @@ class Draft:
         self.changed.add(key)
         report.replaced += 1
 
-    def _check_day(self, key: Key, bar: Bar, last: int) -> None:
+    def _check_day(self, key: SeriesKey, bar: Bar, last: int) -> None:
         """Check that the trading day has no daily bar with another stamp: every window would count the day twice.
 
         Raises:
@@ -196,7 +193,7 @@ class Draft:
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval
 
-    def _stored(self, key: Key, close_time: int) -> tuple[float, ...] | None:
+    def _stored(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None:
         written = self._written.get((key, close_time))
         if written is not None:
             return written

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from glasstape import calendars
 
-from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, ResourceExhausted, Unavailable
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
-from glasstape_server.market.draft import Batch, BatchMode, Key, Report
+from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.rules import check_instrument
 from glasstape_server.market.store import BarStore
 
@@ -41,7 +41,7 @@ class Ingest:
         self.clock = clock
         self.calendars = MarketCalendars(store)
         """To be used on the market thread."""
-        self.on_closed: Callable[[list[tuple[Key, int]]], None] = lambda closed: None
+        self.on_closed: Callable[[list[tuple[SeriesKey, int]]], None] = lambda closed_bars: None
         """Called on the event loop after bars are durable, with series and close times to signal."""
         self.on_quotes: Callable[[Sequence[Bar]], None] = lambda bars: None
         """Called on the event loop with provisional bars that were taken."""
@@ -49,7 +49,7 @@ class Ingest:
         self._waiting: list[tuple[Batch, asyncio.Future[Report]]] = []
         self._waiting_bars = 0
         self._writer: asyncio.Task[None] | None = None
-        self._closed = False
+        self._draining = False
         self.last_error = ""
         """Why bars cannot be stored; empty: they can."""
         self._full = False
@@ -63,7 +63,7 @@ class Ingest:
 
     def refuse(self) -> None:
         """Accept no more batches: the server is draining."""
-        self._closed = True
+        self._draining = True
 
     async def publish(self, batch: Batch) -> Report:
         """Store a batch; on return everything reported as stored is on disk.
@@ -77,7 +77,7 @@ class Ingest:
             raise InvalidArgument.field("bars", f"at most {MAX_BATCH_BARS} in a batch, has {len(batch.bars)}")
         for instrument in batch.instruments:
             check_instrument(instrument)
-        if self._closed:
+        if self._draining:
             raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
         if self._waiting and self._waiting_bars + len(batch.bars) > MAX_WAITING_BARS:
             raise ResourceExhausted(
@@ -92,7 +92,7 @@ class Ingest:
             self._writer = asyncio.create_task(self._write())
         return await future
 
-    async def read(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_on_market_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a method of the store on the market thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
@@ -121,7 +121,7 @@ class Ingest:
         if not self._full:
             return
         try:
-            await self.read(self.store.probe_write)
+            await self.run_on_market_thread(self.store.probe_write)
         except GlasstapeError as error:
             self.last_error = error.message
         else:
@@ -134,7 +134,7 @@ class Ingest:
             self._reading.cancel()
         if self._writer is not None:
             await asyncio.wait([self._writer])
-        await self.read(self.store.close)
+        await self.run_on_market_thread(self.store.close)
         self._thread.shutdown()
 
     async def _write(self) -> None:
@@ -142,8 +142,8 @@ class Ingest:
             taken, self._waiting = self._waiting, []
             self._waiting_bars = 0
             try:
-                reports, newest = await self.read(
-                    self._store, [batch for batch, _ in taken], self.clock.now()
+                reports, newest = await self.run_on_market_thread(
+                    self._publish_batches, [batch for batch, _ in taken], self.clock.now()
                 )
             except Exception as error:
                 if not self.last_error:
@@ -161,11 +161,11 @@ class Ingest:
             quotes = [bar for report in reports for bar in report.quotes]
             if quotes:
                 self.on_quotes(quotes)
-            closed = [item for report in reports for item in report.closed]
-            if closed:
-                self.on_closed(closed)
+            closed_bars = [item for report in reports for item in report.closed]
+            if closed_bars:
+                self.on_closed(closed_bars)
 
-    def _store(self, batches: Sequence[Batch], now: int) -> tuple[list[Report], Mapping[str, Due]]:
+    def _publish_batches(self, batches: Sequence[Batch], now: int) -> tuple[list[Report], Mapping[str, Due]]:
         """Store batches, on the market thread; return reports, and what is due after the newest bars."""
         reports = self.store.publish(batches, now)
         for batch in batches:
@@ -184,5 +184,5 @@ class Ingest:
         if late:
             log.warning("calendars were not read within %g s", self._calendar_timeout)
         # What was due by the bars' own pattern is due by the exchange's sessions from now on.
-        self.clock.saw_bars(await self.read(self.calendars.newest_stored))
+        self.clock.saw_bars(await self.run_on_market_thread(self.calendars.newest_stored))
         self._unread_exchanges -= names

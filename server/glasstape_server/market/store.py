@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats
-from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.times import DAY, INTERVALS, day_of
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import COLUMNS, open_bars, replace_bars, replaced_bars, storage_error
-from glasstape_server.market.draft import Batch, Draft, Key, Report
+from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.storage.sqlite import probe_write, transaction
 
@@ -37,8 +37,8 @@ class BarStore:
         self.interval = interval
         """Bar interval to publish signals for."""
         self._db = open_bars(path)
-        self._tails: dict[Key, SeriesTail] = {}
-        self._forming: dict[Key, Bar] = {}
+        self._tails: dict[SeriesKey, SeriesTail] = {}
+        self._forming: dict[SeriesKey, Bar] = {}
         self.instruments: dict[str, Instrument] = {}
         for row in self._db.execute("SELECT * FROM instruments"):
             self.instruments[row[0]] = Instrument(*row)
@@ -91,7 +91,7 @@ class BarStore:
         except sqlite3.DatabaseError as error:
             raise storage_error(error) from None
 
-    def tail(self, key: Key) -> SeriesTail | None:
+    def tail(self, key: SeriesKey) -> SeriesTail | None:
         """Return the newest bars of a series; None: no bar."""
         return self._tails.get(key)
 
@@ -100,7 +100,7 @@ class BarStore:
         instrument = self.instruments.get(symbol)
         return "UTC" if instrument is None else instrument.time_zone
 
-    def close_between(self, key: Key, start: int, end: int) -> int | None:
+    def close_between(self, key: SeriesKey, start: int, end: int) -> int | None:
         """Return the close time of a stored bar with start <= close < end; None: there is none."""
         row = self._db.execute(
             "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time >= ? AND close_time < ?",
@@ -108,7 +108,7 @@ class BarStore:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def values_at(self, key: Key, close_time: int) -> tuple[float, ...] | None:
+    def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None:
         """Return open, high, low, close and volume of a stored bar; None: there is none."""
         tail = self._tails.get(key)
         if tail is not None and tail.last_close_time == close_time:
@@ -123,17 +123,17 @@ class BarStore:
         """Return the known symbols in order."""
         return sorted(self.instruments)
 
-    def series_keys(self, interval: str) -> list[Key]:
+    def series_keys(self, interval: str) -> list[SeriesKey]:
         """Return the keys of all series of one interval that have bars."""
         return [key for key in self._tails if key[1] == interval]
 
-    def last_close(self, key: Key) -> int | None:
+    def last_close(self, key: SeriesKey) -> int | None:
         """Return the close time of the newest final bar that is not halted; None: no bar."""
         tail = self._tails.get(key)
         columns = tail.columns() if tail else None
         return int(columns[0, -1]) if columns is not None and columns.shape[1] else None
 
-    def until(self, key: Key, close_time: int, count: int) -> Floats:
+    def until(self, key: SeriesKey, close_time: int, count: int) -> Floats:
         """Return the last `count` bars up to `close_time`, without halted ones.
 
         Returns:
@@ -152,7 +152,7 @@ class BarStore:
             columns = np.array(rows[::-1], dtype=np.float64).reshape(-1, 6).T
         return columns
 
-    def since(self, key: Key, close_time: int, count: int) -> Floats:
+    def since(self, key: SeriesKey, close_time: int, count: int) -> Floats:
         """Return the first `count` bars from `close_time` on, without halted ones, as `until` does."""
         rows = self._db.execute(
             "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"
@@ -161,7 +161,7 @@ class BarStore:
         ).fetchall()
         return np.array(rows, dtype=np.float64).reshape(-1, 6).T
 
-    def daily_bounds(self, key: Key, until: int, days: int) -> list[int]:
+    def daily_bounds(self, key: SeriesKey, until: int, days: int) -> list[int]:
         """Return the first and last close of each of the local days up to a time, oldest first.
 
         Days without bars are left out; a bar that closes at midnight belongs to the day that ends.
@@ -184,7 +184,7 @@ class BarStore:
             closes += (row[0], first)
             until = midnight
 
-    def unsignaled(self, key: Key, after: int) -> list[int]:
+    def unsignaled(self, key: SeriesKey, after: int) -> list[int]:
         """Return the close times of bars after `after` that need a signal, oldest first."""
         rows = self._db.execute(
             "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND signaled = 1"
@@ -193,7 +193,7 @@ class BarStore:
         )
         return [row[0] for row in rows]
 
-    def previous_session_close(self, key: Key, close_time: int) -> float | None:
+    def previous_session_close(self, key: SeriesKey, close_time: int) -> float | None:
         """Return the last close of an earlier trading day; None: unknown."""
         interval = INTERVALS[key[1]]
         start = close_time  # a daily bar is a session of its own
@@ -206,7 +206,7 @@ class BarStore:
         ).fetchone()
         return None if row is None else float(row[0])
 
-    def list_bars(self, key: Key, start: int, end: int, count: int) -> list[Bar]:
+    def list_bars(self, key: SeriesKey, start: int, end: int, count: int) -> list[Bar]:
         """Return final bars in a range of close times, oldest first, then the forming one if it fits.
 
         Args:
@@ -226,7 +226,7 @@ class BarStore:
             bars.append(forming)
         return bars
 
-    def stack(self, keys: Sequence[Key], bars: Sequence[Floats]) -> Series:
+    def stack(self, keys: Sequence[SeriesKey], bars: Sequence[Floats]) -> Series:
         """Stack bars of several series of one interval.
 
         Args:
@@ -245,7 +245,7 @@ class BarStore:
             session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
         return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
 
-    def corrections(self, key: Key) -> list[tuple[int, Bar]]:
+    def corrections(self, key: SeriesKey) -> list[tuple[int, Bar]]:
         """Return the replaced bars of a series, each with the market time of its correction, oldest first."""
         return replaced_bars(self._db, key)
 
@@ -264,7 +264,7 @@ class BarStore:
             self.instruments.setdefault(key[0], Instrument(key[0]))
             self._tails[key] = self._load_tail(key)
 
-    def _load_tail(self, key: Key) -> SeriesTail:
+    def _load_tail(self, key: SeriesKey) -> SeriesTail:
         rows = self._db.execute(
             f"SELECT {COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
             (*key, CAPACITY + 1),

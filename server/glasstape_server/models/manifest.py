@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-LABEL = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Names and versions are folder names."""
-Label = Annotated[str, Field(pattern=LABEL)]
+Label = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 class _Part(BaseModel):

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.engine.job import Job, Lane
-from glasstape_server.engine.work import Explain, Forecast
+from glasstape_server.engine.work import ExplainWork, ForecastWork
 from glasstape_server.explain.method import MethodName
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.calls import Answer, ExplainResponder, PendingCall, PredictResponder, Reply
@@ -71,48 +71,48 @@ class BatchedInference:
         """Take Predict calls, on any thread."""
         answers: list[Answer] = []
         ready: dict[Model, list[_Ready]] = {}
-        for one in incoming:
+        for pending in incoming:
             try:
-                message = parsed(pb.PredictRequest, one.payload)
+                message = parsed(pb.PredictRequest, pending.payload)
                 if message.input.WhichOneof("source") != "windows":
-                    self._start(one, self._predict, message)
+                    self._start(pending, self._predict, message)
                     continue
                 model = self._inference.inputs.model(message.model)
                 windows = windows_from(message.input.windows)
                 check_framing(windows.count, len(windows.data), model)
-                self._inference.quotas.charge_windows(one.call.principal, windows.count)
-                ready.setdefault(model, []).append((one, windows))
+                self._inference.quotas.charge_windows(pending.call.principal, windows.count)
+                ready.setdefault(model, []).append((pending, windows))
             except GlasstapeError as error:
-                answers.append((one, error))
+                answers.append((pending, error))
         jobs = [
             job
             for model, calls in ready.items()
-            for job in _jobs(Forecast(model), calls, self._predict_responder)
+            for job in _jobs(ForecastWork(model), calls, self._predict_responder)
         ]
         self._queue(jobs, answers)
 
     def explain(self, incoming: Sequence[PendingCall]) -> None:
         """Take Explain calls, on any thread."""
         answers: list[Answer] = []
-        ready: dict[tuple[Explain, ExplainResponder], list[_Ready]] = {}
-        for one in incoming:
+        ready: dict[tuple[ExplainWork, ExplainResponder], list[_Ready]] = {}
+        for pending in incoming:
             try:
-                message = parsed(pb.ExplainRequest, one.payload)
+                message = parsed(pb.ExplainRequest, pending.payload)
                 if message.input.WhichOneof("source") != "windows":
-                    self._start(one, self._explain, message)
+                    self._start(pending, self._explain, message)
                     continue
                 request = explain_request_from(message)
                 if not _is_batchable(request):
-                    self._start(one, self._explain, request)
+                    self._start(pending, self._explain, request)
                     continue
                 assert isinstance(request.source, Windows)
                 model, windows = self._inference.inputs.model(request.model), request.source
                 check_framing(windows.count, len(windows.data), model)
-                work = Explain(model, request.explanation)
-                self._inference.quotas.charge_passes(one.call.principal, windows.count * work.passes)
-                ready.setdefault((work, self._explain_responder(request)), []).append((one, windows))
+                work = ExplainWork(model, request.method_request)
+                self._inference.quotas.charge_passes(pending.call.principal, windows.count * work.passes)
+                ready.setdefault((work, self._explain_responder(request)), []).append((pending, windows))
             except GlasstapeError as error:
-                answers.append((one, error))
+                answers.append((pending, error))
         jobs = [job for (work, responder), calls in ready.items() for job in _jobs(work, calls, responder)]
         self._queue(jobs, answers)
 
@@ -146,28 +146,28 @@ class BatchedInference:
         return await _encoded(explain_response_to, explained, len(explained.items))
 
     def _start(
-        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
+        self, pending: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
-        self._loop.call_soon_threadsafe(self._start_task, one, method, request)
+        self._loop.call_soon_threadsafe(self._start_task, pending, method, request)
 
     def _start_task(
-        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
+        self, pending: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
-        if not one.call.canceled:
-            task = self._tasks[one] = self._loop.create_task(self._answer(one, method, request))
-            task.add_done_callback(lambda _: self._tasks.pop(one, None))
+        if not pending.call.canceled:
+            task = self._tasks[pending] = self._loop.create_task(self._answer(pending, method, request))
+            task.add_done_callback(lambda _: self._tasks.pop(pending, None))
 
     async def _answer(
-        self, one: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
+        self, pending: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
         answer: bytes | GlasstapeError
         try:
-            answer = (await method(request, one.call)).SerializeToString()
+            answer = (await method(request, pending.call)).SerializeToString()
         except GlasstapeError as error:
             answer = error
         except Exception as error:
             answer = internal_error(error, getattr(method, "__qualname__", "call"))
-        self._reply([(one, answer)])
+        self._reply([(pending, answer)])
 
     def _cancel_task(self, incoming: PendingCall) -> None:
         if incoming in self._tasks:
@@ -188,16 +188,16 @@ async def _encoded(convert: Callable[[T], Message], value: T, items: int) -> Mes
 
 def _is_batchable(request: ExplainRequest) -> bool:
     """Whether a call asks for gradient maps with no more than the fast checks."""
-    explanation = request.explanation
+    method_request = request.method_request
     return (
-        explanation.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
-        and explanation.baseline is None
-        and not explanation.checked
+        method_request.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
+        and method_request.baseline is None
+        and not method_request.checked
     )
 
 
 def _jobs(
-    work: Forecast | Explain, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
+    work: ForecastWork | ExplainWork, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
 ) -> list[Job[PendingCall]]:
     """Return one job for each call, all of them views of one array."""
     # Of a bytearray, because torch requires writable memory.
@@ -211,7 +211,7 @@ def _jobs(
         if clean is not values and not valid[first:end].all():
             rows = np.flatnonzero(~valid[first:end]).tolist()
             incoming.invalid = {row: bad_cell(row, values[first + row], work.model) for row in rows}
-        lane = Lane.EXPLAIN if isinstance(work, Explain) else predict_lane(windows.count)
+        lane = Lane.EXPLAIN if isinstance(work, ExplainWork) else predict_lane(windows.count)
         jobs.append(Job(work, (clean[first:end],), lane, incoming.call, responder, incoming))
         first = end
     return jobs

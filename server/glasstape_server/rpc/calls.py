@@ -9,7 +9,7 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.engine.job import Job
-from glasstape_server.engine.work import Columns, Explain, Forecast, Maps, forecasts
+from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, forecasts
 from glasstape_server.rpc.convert import packed
 from glasstape_server.rpc.convert.encoder import Encoded, Encoder
 from glasstape_server.rpc.convert.explanations import failure_to, request_to
@@ -45,10 +45,10 @@ class PredictResponder:
         self._reply = reply
         self._encoder = encoder
 
-    def finished(self, jobs: Sequence[Job[PendingCall]], rows: Columns, columns: Columns) -> None:
+    def finished(self, jobs: Sequence[Job[PendingCall]], inputs: Arrays, outputs: Arrays) -> None:
         """See `JobCallback.finished`."""
-        work: Forecast = jobs[0].work  # type: ignore[assignment]  # its jobs are all `Forecast`
-        encoded = self._encoder.predictions(work.model, forecasts(work.model, rows[0], columns[0]))
+        work: ForecastWork = jobs[0].work  # type: ignore[assignment]  # its jobs are all `ForecastWork`
+        encoded = self._encoder.predictions(work.model, forecasts(work.model, inputs[0], outputs[0]))
         about = pb.PredictResponse(models=[ref_to(work.model.ref)]).SerializeToString()
         first, answers = 0, []
         for job in jobs:
@@ -72,10 +72,10 @@ class ExplainResponder:
         self._quality = quality
         self._include = include
 
-    def finished(self, jobs: Sequence[Job[PendingCall]], rows: Columns, columns: Columns) -> None:
+    def finished(self, jobs: Sequence[Job[PendingCall]], inputs: Arrays, outputs: Arrays) -> None:
         """See `JobCallback.finished`."""
-        work: Explain = jobs[0].work  # type: ignore[assignment]  # its jobs are all `Explain`
-        windows, maps = rows[0], Maps.of(columns)
+        work: ExplainWork = jobs[0].work  # type: ignore[assignment]  # its jobs are all `ExplainWork`
+        windows, maps = inputs[0], Maps.of(outputs)
         stated = forecasts(work.model, windows, maps.logits)
         encoded = self._encoder.explanations(
             MapBatch(work, self._quality, self._include, windows, stated, maps)

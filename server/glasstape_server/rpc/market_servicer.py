@@ -70,7 +70,9 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         key = (request.symbol, request.interval)
         bars = []
         if start <= end <= MAX_TIME and start <= MAX_TIME:
-            bars = await self._ingest.read(self._ingest.store.list_bars, key, start, end, size + 1)
+            bars = await self._ingest.run_on_market_thread(
+                self._ingest.store.list_bars, key, start, end, size + 1
+            )
         response = pb.ListBarsResponse(bars=[bar_to(bar) for bar in bars[:size]])
         if len(bars) > size:
             response.next_page_token = base64.urlsafe_b64encode(
@@ -85,7 +87,9 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         """See market.proto."""
         size = page_size(request.page_size)
         store = self._ingest.store
-        symbols = [s for s in await self._ingest.read(store.symbols) if s > request.page_token]
+        symbols = [
+            s for s in await self._ingest.run_on_market_thread(store.symbols) if s > request.page_token
+        ]
         found = [instrument_to(store.instruments[symbol]) for symbol in symbols[:size]]
         more = len(symbols) > size
         return pb.ListInstrumentsResponse(

@@ -109,7 +109,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
                 last = min(last, int(position))
             else:
                 first = max(first, int(position))
-        records = await self._hub.read(
+        records = await self._hub.run_on_reader_thread(
             self._hub.history.page, selection, first, last, size + 1, request.descending
         )
         table = ModelTable()
@@ -126,7 +126,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         """See signals.proto."""
         question = question_from(request)
         selection = selection_from(request.symbols, [pb.EVENT_KIND_OUTCOME], 0.0)
-        return await self._hub.read(self._track_record, selection, question)
+        return await self._hub.run_on_reader_thread(self._track_record, selection, question)
 
     def _track_record(self, selection: Selection, question: TrackQuestion) -> pb.GetTrackRecordResponse:
         """Compute on a journal reader thread."""

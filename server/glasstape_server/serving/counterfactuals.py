@@ -7,32 +7,32 @@ import numpy as np
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.signals import Direction
 from glasstape_server.engine.flip_class import Flips
-from glasstape_server.engine.work import Columns, forecasts
+from glasstape_server.engine.work import Arrays, forecasts
 from glasstape_server.explain.edits import MAX_EDIT
 from glasstape_server.explain.method import Quantity
-from glasstape_server.explain.verdict import Judgment, Verdict, failure
+from glasstape_server.explain.verdict import QualityVerdict, Verdict, failure
 from glasstape_server.models.model import Model
 from glasstape_server.serving.explanation import Counterfactual, Explanation
 from glasstape_server.serving.items import Item
-from glasstape_server.serving.plan import Step
+from glasstape_server.serving.plan import EngineStep
 from glasstape_server.serving.requests import ExplainRequest, QualityLevel
 
 
 def flip_explanations(
-    step: Step, columns: Columns, items: Sequence[Item], request: ExplainRequest
+    step: EngineStep, outputs: Arrays, items: Sequence[Item], request: ExplainRequest
 ) -> list[Explanation | None]:
     """Return the counterfactual of each row of a step; None: the item failed, and has an error.
 
     An item whose winner is the requested foil gets that as its error.
     """
-    flips = Flips(*columns)
-    foil = request.explanation.score_spec.foil
+    flips = Flips(*outputs)
+    foil = request.method_request.score_spec.foil
     before = forecasts(step.model, step.windows, flips.logits)
     edited = np.where(np.isnan(flips.window), step.windows, flips.window)
     after = forecasts(step.model, edited, np.nan_to_num(flips.edited_logits))
     explanations: list[Explanation | None] = []
-    for place, row in enumerate(step.rows):
-        item, winner = items[row], int(flips.logits[place].argmax())
+    for place, index in enumerate(step.item_indices):
+        item, winner = items[index], int(flips.logits[place].argmax())
         if foil is not None and winner == int(foil):
             rule = f"must differ from the winner, both are DIRECTION_{foil.name}"
             item.error = InvalidArgument.field("foil", rule)
@@ -68,17 +68,17 @@ def flip_explanations(
 
 def _judge(
     flip: Counterfactual, model: Model, quality: QualityLevel, foil: Direction | None
-) -> Judgment | None:
+) -> QualityVerdict | None:
     """Judge a flip that a forward pass has verified: whether it could happen, and in what model."""
     if quality is QualityLevel.NONE:
         return None
     if not flip.found:
         what = "flips the class" if foil is None else f"leads to {foil.name}"
         reason = f"no edit of the last bar within {MAX_EDIT:g} standard deviations was found that {what}"
-        return Judgment(Verdict.DEGENERATE, (reason,))
+        return QualityVerdict(Verdict.DEGENERATE, (reason,))
     reasons = ["hypothetical: features were edited, which no real bar may match"] if flip.hypothetical else []
     if quality is QualityLevel.FULL:
         reasons += [failure(check) for check in model.manifest.checks if not check.passed]
     else:
         reasons.append("the model's own checks were not requested (quality FAST)")
-    return Judgment(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))
+    return QualityVerdict(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))

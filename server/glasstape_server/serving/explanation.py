@@ -7,11 +7,11 @@ import numpy as np
 
 from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.domain.signals import Confidence, Direction, Forecasts
-from glasstape_server.engine.work import Explain, Maps
+from glasstape_server.engine.work import ExplainWork, Maps
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.drivers import Driver, drivers
 from glasstape_server.explain.method import MethodName, Quantity, Shape
-from glasstape_server.explain.verdict import Judgment, MapFacts, degenerate, judge_fast, judge_fully
+from glasstape_server.explain.verdict import MapFacts, QualityVerdict, degenerate, judge_fast, judge_fully
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Item
 from glasstape_server.serving.requests import Include, QualityLevel
@@ -54,7 +54,7 @@ class Explanation:
     completeness_error: float | None = None
     samples: int = 0
     sign_stability: Float32s | None = None  # (time, feature)
-    quality: Judgment | None = None
+    quality: QualityVerdict | None = None
     """None: not requested."""
     drivers: tuple[Driver, ...] = ()
     counterfactual: Counterfactual | None = None
@@ -64,7 +64,7 @@ class Explanation:
 class MapBatch:
     """Computed maps of one model and request, with the windows that they belong to."""
 
-    work: Explain
+    work: ExplainWork
     quality: QualityLevel
     include: Include
     windows: Float32s  # (n, time, feature)
@@ -94,7 +94,10 @@ class MapBatch:
         maps, values = self.maps, self.maps.values[row]
         item = item or Item(model=self.model, window=self.windows[row])
         native = (int(maps.native_shape[row, 0]), int(maps.native_shape[row, 1]))
-        baseline, completeness = _defined(maps.baseline_score[row]), _defined(maps.completeness_error[row])
+        baseline, completeness = (
+            _none_if_nan(maps.baseline_score[row]),
+            _none_if_nan(maps.completeness_error[row]),
+        )
         score = float(maps.score[row])
         # In the maps' own precision, as the completeness error is.
         difference = None if baseline is None else float(maps.score[row] - maps.baseline_score[row])
@@ -116,7 +119,7 @@ class MapBatch:
             drivers=self._drivers(row, native) if self.include.drivers else (),
         )
 
-    def _judge(self, facts: MapFacts, row: int) -> Judgment:
+    def _judge(self, facts: MapFacts, row: int) -> QualityVerdict:
         maps, request = self.maps, self.work.request
         if (
             not request.checked
@@ -144,5 +147,5 @@ class MapBatch:
         return tuple(drivers(self.windows[row], values, mean, deviation, self.quantity, native))
 
 
-def _defined(value: np.float32) -> float | None:
+def _none_if_nan(value: np.float32) -> float | None:
     return None if math.isnan(value) else float(value)

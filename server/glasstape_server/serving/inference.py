@@ -15,9 +15,9 @@ from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.signals import Confidence
 from glasstape_server.engine.engine import Engine
-from glasstape_server.engine.flip_class import FlipClass
+from glasstape_server.engine.flip_class import CounterfactualWork
 from glasstape_server.engine.job import Lane, Result
-from glasstape_server.engine.work import Explain, Forecast, Maps, forecasts
+from glasstape_server.engine.work import ExplainWork, ForecastWork, Maps, forecasts
 from glasstape_server.explain.method import PASSES_AT_ONCE, BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
@@ -25,7 +25,7 @@ from glasstape_server.serving.counterfactuals import flip_explanations
 from glasstape_server.serving.explanation import Explanation, MapBatch
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.serving.items import Item, group_by_model
-from glasstape_server.serving.plan import Step, plan
+from glasstape_server.serving.plan import EngineStep, plan
 from glasstape_server.serving.requests import (
     MAP_ONLY,
     ExplainRequest,
@@ -99,9 +99,11 @@ class Inference:
             return predictions
         for group in group_by_model(items):
             windows = np.stack(group.windows)
-            result = await self.engine.run(Forecast(group.model), windows, predict_lane(len(windows)), call)
+            result = await self.engine.run(
+                ForecastWork(group.model), windows, predict_lane(len(windows)), call
+            )
             predictions.timing.add(result)
-            stated = forecasts(group.model, windows, result.columns[0])
+            stated = forecasts(group.model, windows, result.outputs[0])
             for place, row in enumerate(group.rows):
                 predictions.confidences[row] = stated.confidence(place)
         return predictions
@@ -117,7 +119,7 @@ class Inference:
         """
         pinned = self.inputs.pin(request.source, request.model)
         self._charge(item_count(request.source), pinned, request, call)
-        with_previous = request.explanation.baseline is BaselineKind.PREVIOUS
+        with_previous = request.method_request.baseline is BaselineKind.PREVIOUS
         items = await self.inputs.resolve(
             request.source, pinned, call, with_bars=True, with_previous=with_previous
         )
@@ -153,9 +155,9 @@ class Inference:
             ResourceExhausted: the caller's quota is used up.
             NotFound: no model is loaded.
         """
-        searched = request.explanation.method is MethodName.COUNTERFACTUAL
+        searched = request.method_request.method is MethodName.COUNTERFACTUAL
         model = pinned or self.inputs.model("")
-        passes = PASSES_AT_ONCE if searched else Explain(model, request.explanation).passes
+        passes = PASSES_AT_ONCE if searched else ExplainWork(model, request.method_request).passes
         self.quotas.charge_passes(call.principal, count * passes)
 
     async def _explain(
@@ -164,27 +166,27 @@ class Inference:
         steps = plan(items, pinned, request)
         explained = Explanations(request, items, [None] * len(items))
         for step in steps:
-            result = await self.engine.run(step.work, step.columns, Lane.EXPLAIN, call)
+            result = await self.engine.run(step.work, step.inputs, Lane.EXPLAIN, call)
             explained.timing.add(result)
-            if len(step.rows) <= INLINE_ITEMS:
+            if len(step.item_indices) <= INLINE_ITEMS:
                 judged = judge(step, result, items, request)
             else:
                 judged = await asyncio.to_thread(judge, step, result, items, request)
-            for row, explanation in zip(step.rows, judged, strict=True):
-                explained.explanations[row] = explanation
+            for index, explanation in zip(step.item_indices, judged, strict=True):
+                explained.explanations[index] = explanation
         return explained
 
 
 def judge(
-    step: Step, result: Result, items: Sequence[Item], request: ExplainRequest
+    step: EngineStep, result: Result, items: Sequence[Item], request: ExplainRequest
 ) -> list[Explanation | None]:
     """Return the explanations of a step that has run; None: the item failed."""
-    if isinstance(step.work, FlipClass):
-        return flip_explanations(step, result.columns, items, request)
-    maps = Maps.of(result.columns)
+    if isinstance(step.work, CounterfactualWork):
+        return flip_explanations(step, result.outputs, items, request)
+    maps = Maps.of(result.outputs)
     stated = forecasts(step.model, step.windows, maps.logits)
     batch = MapBatch(step.work, request.quality, request.include, step.windows, stated, maps)
-    return [batch.explanation(place, items[row]) for place, row in enumerate(step.rows)]
+    return [batch.explanation(place, items[index]) for place, index in enumerate(step.item_indices)]
 
 
 def predict_lane(count: int) -> Lane:

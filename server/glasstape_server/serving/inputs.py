@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
-from glasstape_server.domain.bars import SYMBOL_RULE, is_symbol
+from glasstape_server.domain.bars import SYMBOL_RULE, SeriesKey, is_symbol
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument, NotFound
 from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
-from glasstape_server.market.draft import Key
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
@@ -98,7 +97,7 @@ class Inputs:
         if isinstance(source, SignalRefs):
             items = await self._past.items(source, call, with_previous)
             if with_bars:
-                await self._ingest.read(self._add_bars, items)
+                await self._ingest.run_on_market_thread(self._add_bars, items)
             return items
         assert model is not None
         match source:
@@ -113,11 +112,13 @@ class Inputs:
                 check_series_framing(source)
                 items = await asyncio.to_thread(series_items, source, model, with_previous)
                 if with_bars:
-                    await self._ingest.read(self._add_exchange_rules, items)
+                    await self._ingest.run_on_market_thread(self._add_exchange_rules, items)
                 return items
             case Symbols():
                 check_count("input.symbols.symbols", len(source.symbols))
-                return await self._ingest.read(self._latest, source.symbols, model, with_previous)
+                return await self._ingest.run_on_market_thread(
+                    self._latest, source.symbols, model, with_previous
+                )
 
     def _latest(self, symbols: Sequence[str], model: Model, with_previous: bool) -> list[Item]:
         """Return items of the latest stored bars; on the market thread."""
@@ -155,7 +156,7 @@ class Inputs:
                     set_previous(item, self._window(key, earlier, spec))
         return items
 
-    def _bars(self, key: Key, columns: Floats, session: Ints) -> Bars:
+    def _bars(self, key: SeriesKey, columns: Floats, session: Ints) -> Bars:
         """Return bars with the exchange's rules; on the market thread."""
         store, last = self._ingest.store, int(columns[0, -1])
         instrument = store.instruments[key[0]]
@@ -173,7 +174,7 @@ class Inputs:
             close = float(columns[4, before[-1]]) if len(before) else 0.0
             item.bars = Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, close)
 
-    def _window(self, key: Key, bars: Floats, spec: FeatureSpec) -> Float32s | None:
+    def _window(self, key: SeriesKey, bars: Floats, spec: FeatureSpec) -> Float32s | None:
         """Return the window of these bars, or None if they make none; on the market thread."""
         if bars.shape[1] < spec.min_bars:
             return None

@@ -53,7 +53,7 @@ class PastSignals:
                 items.append(self._item(sequence, with_previous))
             return items
 
-        return await self._hub.read(read_all)
+        return await self._hub.run_on_reader_thread(read_all)
 
     def _item(self, sequence: int, with_previous: bool) -> Item:
         history, bounds = self._hub.history, self._hub.bounds

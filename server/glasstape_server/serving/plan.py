@@ -8,8 +8,8 @@ import numpy as np
 from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument
 from glasstape_server.domain.limits import MAX_BACKGROUND_WINDOWS, MAX_ITEMS
-from glasstape_server.engine.flip_class import FlipClass
-from glasstape_server.engine.work import Columns, Explain
+from glasstape_server.engine.flip_class import CounterfactualWork
+from glasstape_server.engine.work import Arrays, ExplainWork
 from glasstape_server.explain.catalog import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName
 from glasstape_server.models.model import Model
@@ -19,19 +19,19 @@ from glasstape_server.serving.windows import reference_windows
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EngineStep:
     """Items of one model that run as one job of the engine."""
 
     model: Model
-    rows: Sequence[int]
+    item_indices: Sequence[int]
     """Positions of the items in the request."""
     windows: Float32s  # (n, time, feature)
-    work: Explain | FlipClass
-    columns: Columns
+    work: ExplainWork | CounterfactualWork
+    inputs: Arrays
     """Rows of the job, as the work takes them."""
 
 
-def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -> list[Step]:
+def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -> list[EngineStep]:
     """Return the steps that explain the items without an error.
 
     Args:
@@ -44,39 +44,39 @@ def plan(items: Sequence[Item], pinned: Model | None, request: ExplainRequest) -
         InvalidArgument: baseline or background windows that do not fit the model.
     """
     if pinned is not None:
-        check_served(pinned, request.explanation.method)
-    steps: list[Step] = []
+        check_served(pinned, request.method_request.method)
+    steps: list[EngineStep] = []
     for group in group_by_model(items):
         if pinned is None:
             try:
-                check_served(group.model, request.explanation.method)
+                check_served(group.model, request.method_request.method)
             except FailedPrecondition as error:
                 for row in group.rows:
                     items[row].error = error
                 continue
         steps += _steps(group, items, request)
     if pinned is not None and not steps:
-        _references(pinned, len(items), request)
+        _check_reference_windows(pinned, len(items), request)
     return steps
 
 
-def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[Step]:
-    if request.explanation.method is MethodName.COUNTERFACTUAL:
-        return _flip_steps(group, items, request)
+def _steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[EngineStep]:
+    if request.method_request.method is MethodName.COUNTERFACTUAL:
+        return _counterfactual_steps(group, items, request)
     windows = np.stack(group.windows)
-    columns: Columns = (windows,)
-    baseline = _references(group.model, len(items), request)
-    kind = baseline_of(request.explanation)
+    inputs: Arrays = (windows,)
+    baseline = _check_reference_windows(group.model, len(items), request)
+    kind = baseline_of(request.method_request)
     if kind is BaselineKind.PREVIOUS:
-        columns = (windows, np.stack([_previous(items[row]) for row in group.rows]))
+        inputs = (windows, np.stack([_previous(items[row]) for row in group.rows]))
     elif kind is BaselineKind.CUSTOM and baseline is not None:
         own = baseline[group.rows] if len(baseline) > 1 else np.repeat(baseline, len(windows), axis=0)
-        columns = (windows, own)
-    work = Explain(group.model, request.explanation)
-    return [Step(group.model, group.rows, windows, work, columns)]
+        inputs = (windows, own)
+    work = ExplainWork(group.model, request.method_request)
+    return [EngineStep(group.model, group.rows, windows, work, inputs)]
 
 
-def _references(model: Model, count: int, request: ExplainRequest) -> Float32s | None:
+def _check_reference_windows(model: Model, count: int, request: ExplainRequest) -> Float32s | None:
     """Check baseline and background windows against a model; return the baseline windows, if any."""
     if request.background is not None:
         reference_windows(request.background, model, "background", MAX_BACKGROUND_WINDOWS)
@@ -94,25 +94,25 @@ def _previous(item: Item) -> Float32s:
     return item.previous
 
 
-def _flip_steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[Step]:
+def _counterfactual_steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[EngineStep]:
     """Search items with and without bars apart, so that neither changes the other's result."""
     steps = []
     for with_bars in (True, False):
         places = [place for place, row in enumerate(group.rows) if (items[row].bars is not None) is with_bars]
         if not places:
             continue
-        rows = [group.rows[place] for place in places]
+        item_indices = [group.rows[place] for place in places]
         windows = np.stack([group.windows[place] for place in places])
-        work = FlipClass(
-            group.model, request.explanation.score_spec.foil, request.explanation.seed, with_bars
+        work = CounterfactualWork(
+            group.model, request.method_request.score_spec.foil, request.method_request.seed, with_bars
         )
-        columns = (windows, *_bar_columns([items[row] for row in rows], group.model.spec.min_bars))
-        steps.append(Step(group.model, rows, windows, work, columns))
+        inputs = (windows, *_bar_arrays([items[index] for index in item_indices], group.model.spec.min_bars))
+        steps.append(EngineStep(group.model, item_indices, windows, work, inputs))
     return steps
 
 
-def _bar_columns(items: Sequence[Item], count: int) -> Columns:
-    """Return bars and exchange rules as `FlipClass` takes them; nothing for items without bars.
+def _bar_arrays(items: Sequence[Item], count: int) -> Arrays:
+    """Return bars and exchange rules as `CounterfactualWork` takes them; nothing for items without bars.
 
     Bars: close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and
     previous session close, (n, 3).

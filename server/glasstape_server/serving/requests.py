@@ -91,7 +91,7 @@ class ExplainRequest:
     """Items to predict and explain."""
 
     source: Source
-    explanation: Request
+    method_request: Request
     """Method, score and parameters."""
     model: str = ""
     quality: QualityLevel = QualityLevel.FAST

@@ -70,20 +70,20 @@ def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Sign
     )
 
 
-def announce(signal: Signal, position: int, publish_time: int, model: ModelRef) -> list[Event]:
+def announce(signal: Signal, batch_index: int, publish_time: int, model: ModelRef) -> list[Event]:
     """Return the events of one signal: its confidence, and directly after it the buy of an UP.
 
     Args:
         signal: what is announced.
-        position: of the confidence within its batch, from 1; the journal numbers the batch.
+        batch_index: of the confidence within its batch, from 1; the journal numbers the batch.
         publish_time: wall time, microseconds.
         model: which made the signal.
     """
     bar = signal.bar
     bodies: list[Signal | Buy | Outcome] = [signal]
     if signal.confidence.direction is Direction.UP:
-        bodies.append(Buy(position, signal))
+        bodies.append(Buy(batch_index, signal))
     return [
-        Event(position + offset, bar.symbol, bar.interval, bar.close_time, publish_time, model, body)
+        Event(batch_index + offset, bar.symbol, bar.interval, bar.close_time, publish_time, model, body)
         for offset, body in enumerate(bodies)
     ]

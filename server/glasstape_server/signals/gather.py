@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from glasstape_server.domain.arrays import Float32s, Floats
-from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.bars import Bar, SeriesKey
 from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.signals.decision import Closed, Forecaster
-from glasstape_server.signals.journal.records import SeriesKey
 from glasstape_server.signals.outcomes import OpenSignals, Resolved
 
 BarClose = tuple[SeriesKey, int]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.signals import Direction, Event, Outcome, Signal
 from glasstape_server.features.labels import realized
-from glasstape_server.signals.journal.records import SeriesKey
 
 
 def resolve(event: Event, columns: Floats) -> Outcome | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
@@ -21,7 +22,6 @@ from glasstape_server.signals.gather import BarClose, Gathered, gather
 from glasstape_server.signals.journal.batch import EventBatch
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
-from glasstape_server.signals.journal.records import SeriesKey
 from glasstape_server.signals.journal.retention import Retention
 from glasstape_server.signals.outcomes import OpenSignals, Resolved
 
@@ -40,7 +40,7 @@ class Codec:
 
 
 @dataclass(frozen=True, slots=True)
-class Signaled:
+class ProcessedBurst:
     """A burst that is journaled."""
 
     forecaster: Forecaster
@@ -59,7 +59,7 @@ class _Prepared:
     batch: EventBatch
     expected: int
     """Head of the journal when it was decided; its events follow it."""
-    signaled: Signaled
+    processed: ProcessedBurst
 
 
 class Pipeline:
@@ -75,7 +75,7 @@ class Pipeline:
         active: Callable[[], Forecaster],
         codec: Codec,
         retention: Retention | None = None,
-        on_signaled: Callable[[Signaled], None] = lambda burst: None,
+        on_signaled: Callable[[ProcessedBurst], None] = lambda burst: None,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         """Create a pipeline without a task; `start` begins to signal.
@@ -115,17 +115,17 @@ class Pipeline:
     async def start(self) -> None:
         """Signal what was acknowledged before, then follow the market. Returns when caught up."""
         await self._load()
-        backlog = 0
+        unsignaled_count = 0
         for key in self._ingest.store.series_keys(self._interval):
             after = self._progress.get(key, 0)
-            times = await self._ingest.read(self._ingest.store.unsignaled, key, after)
+            times = await self._ingest.run_on_market_thread(self._ingest.store.unsignaled, key, after)
             # A bar that was published meanwhile may be known from both sides.
             merged = sorted({*times, *self._pending.get(key, ())})
-            backlog += len(merged)
+            unsignaled_count += len(merged)
             if merged:
                 self._pending[key] = deque(merged)
-        if backlog:
-            log.info("%d bars were acknowledged and not yet signaled", backlog)
+        if unsignaled_count:
+            log.info("%d bars were acknowledged and not yet signaled", unsignaled_count)
         self.notify(())
         self._task = asyncio.create_task(self._run())
         await self._idle.wait()
@@ -144,10 +144,10 @@ class Pipeline:
             self._idle.clear()
             self._wake.set()
 
-    async def stop(self, longest: float) -> None:
+    async def stop(self, timeout_s: float) -> None:
         """Finish what is pending, at most for so many seconds, then end: the next start goes on."""
         try:
-            async with asyncio.timeout(longest):
+            async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
         except TimeoutError:
             log.warning("%d bars are left to the next start", self.waiting)
@@ -159,9 +159,9 @@ class Pipeline:
         """Load open signals and progress, up to the journal's head at least."""
         history = self._readers.history
         self._head = self._journal.bounds.head
-        records = await self._readers.run(history.unresolved)
+        records = await self._readers.run_on_reader_thread(history.unresolved)
         self._open = OpenSignals(self._codec.decode(record.payload, record.model) for record in records)
-        self._progress = await self._readers.run(history.progress)
+        self._progress = await self._readers.run_on_reader_thread(history.progress)
 
     async def _run(self) -> None:
         while True:
@@ -169,7 +169,7 @@ class Pipeline:
             self._wake.clear()
             while self._pending:
                 prepared = await self._append(self._next_burst())
-                await self._finish(prepared.signaled)
+                await self._finish(prepared.processed)
             self._idle.set()
 
     def _next_burst(self) -> list[BarClose]:
@@ -206,7 +206,7 @@ class Pipeline:
                 log.exception("a burst of %d bars failed and is tried again", len(burst))
             else:
                 self.degraded_reason = ""
-                self._note(prepared, end.sequence)
+                self._apply_commit(prepared, end.sequence)
                 return prepared
             await asyncio.sleep(self._retry_seconds)
 
@@ -218,11 +218,13 @@ class Pipeline:
         ingest, forecaster = self._ingest, self._active()
         left = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
         await ingest.calendars_loaded()
-        gathered = await ingest.read(gather, ingest, self._interval, forecaster, left, self._open)
+        gathered = await ingest.run_on_market_thread(
+            gather, ingest, self._interval, forecaster, left, self._open
+        )
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
         batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
-        signaled = Signaled(forecaster, gathered.windows, forecasts, gathered.resolved)
-        return _Prepared(batch, self._head, signaled)
+        processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved)
+        return _Prepared(batch, self._head, processed)
 
     def _decide(
         self,
@@ -235,10 +237,10 @@ class Pipeline:
         now = wall_time()
         events = [
             Event(
-                place, resolved.symbol, resolved.interval, progress[resolved.symbol, resolved.interval],
+                batch_index, resolved.symbol, resolved.interval, progress[resolved.symbol, resolved.interval],
                 now, resolved.model, outcome,
             )
-            for place, (resolved, outcome) in enumerate(gathered.resolved, 1)
+            for batch_index, (resolved, outcome) in enumerate(gathered.resolved, 1)
         ]  # fmt: skip
         for row, closed in enumerate(gathered.closed):
             assert forecasts is not None
@@ -246,19 +248,19 @@ class Pipeline:
             events += announce(signal, len(events) + 1, now, forecasts.model)
         return EventBatch(events, gathered.windows, progress, self._codec.encode)
 
-    def _note(self, prepared: _Prepared, head: int) -> None:
+    def _apply_commit(self, prepared: _Prepared, head: int) -> None:
         """Note what a burst that ends at `head` processed, resolved and opened."""
         batch = prepared.batch
         self._head = head
         self._progress.update(batch.progress)
-        self._open.remove(event for event, _ in prepared.signaled.outcomes)
+        self._open.remove(event for event, _ in prepared.processed.outcomes)
         events = batch.numbered(head - len(batch))
         self._open.add(event for event in events if isinstance(event.body, Signal))
 
-    async def _finish(self, signaled: Signaled) -> None:
+    async def _finish(self, processed: ProcessedBurst) -> None:
         """Report a burst that is journaled, and remove old events: neither holds up the next burst."""
         try:
-            self._on_signaled(signaled)
+            self._on_signaled(processed)
             if self._retention is not None:
                 await self._retention.apply(wall_time())
         except GlasstapeError as error:

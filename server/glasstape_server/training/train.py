@@ -17,7 +17,7 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.times import SECOND
 from glasstape_server.models import artifact
-from glasstape_server.models.manifest import LABEL, Architecture, Manifest, Period, TrainingData
+from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
 from glasstape_server.models.networks.architectures import ENSEMBLE, build, default_config
 from glasstape_server.models.networks.ensemble import Ensemble
@@ -74,8 +74,8 @@ def train(
         CheckpointError: the checkpoint belongs to another training.
     """
     for field_name in ("name", "version"):
-        if not re.fullmatch(LABEL, getattr(plan, field_name)):
-            raise TrainingError(f"{field_name}: must match {LABEL}, is {getattr(plan, field_name)!r}")
+        if not re.fullmatch(NAME_PATTERN, getattr(plan, field_name)):
+            raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {getattr(plan, field_name)!r}")
     spec = data.settings.spec
     config = default_config(plan.architecture, *spec.window_shape)
     checkpoint = None
@@ -87,7 +87,7 @@ def train(
     return TrainedNetwork(plan, Architecture(name=plan.architecture, config=config), network)
 
 
-def average(members: Sequence[TrainedNetwork], plan: TrainingPlan) -> TrainedNetwork:
+def make_ensemble(members: Sequence[TrainedNetwork], plan: TrainingPlan) -> TrainedNetwork:
     """Return the ensemble of networks that were trained on the same data."""
     network = Ensemble([member.network for member in members])
     configs = [member.architecture.model_dump() for member in members]

@@ -9,7 +9,7 @@ from glasstape_server.models.manifest import Manifest
 from glasstape_server.models.networks.architectures import ENSEMBLE, MAX_MEMBERS
 from glasstape_server.training.checkpoint import CheckpointError
 from glasstape_server.training.fit import EpochCallback, FitOptions
-from glasstape_server.training.train import TrainedNetwork, TrainingPlan, average, save, train
+from glasstape_server.training.train import TrainedNetwork, TrainingPlan, make_ensemble, save, train
 from glasstape_server.training.training_split import TrainingSplit
 
 CHECKPOINTS = ".training"
@@ -107,7 +107,7 @@ def train_all(
         manifest = read_manifest(folder / run.ensemble_plan().name / run.ensemble_plan().version)
         _check_same(manifest, data, run.ensemble_plan(), folder)
     elif run.ensemble:
-        save(data, average(networks, run.ensemble_plan()), folder)
+        save(data, make_ensemble(networks, run.ensemble_plan()), folder)
     if (folder / CHECKPOINTS).is_dir() and not any((folder / CHECKPOINTS).iterdir()):
         (folder / CHECKPOINTS).rmdir()
     return [folder / plan.name / plan.version for plan in plans]

@@ -14,7 +14,7 @@ def detail_of(days):
 def test_live_signals_bring_their_bars_and_the_newest_is_shown():
     detail = detail_of(range(8))
     assert len(detail.bars) == 8
-    assert detail.target.sequence == 8
+    assert detail.selected_signal.sequence == 8
     assert detail.input_window(6) == (2, 7)
     assert detail.input_window(9) is None
 
@@ -32,10 +32,10 @@ def test_history_joins_what_came_live_without_a_signal_twice():
 def test_a_past_signal_can_be_pinned():
     detail = detail_of(range(8))
     detail.pin(detail.signal(7))
-    assert detail.target.sequence == 7
+    assert detail.selected_signal.sequence == 7
     assert detail.input_window(6) == (1, 6)
     detail.add_signal(confidence("A", UP, 9, days=8))
-    assert detail.target.sequence == 7
+    assert detail.selected_signal.sequence == 7
 
 
 def test_signals_of_another_interval_are_not_mixed_in():
@@ -51,9 +51,9 @@ def test_a_pinned_signal_outlives_the_ones_that_are_kept_and_brings_its_own_bars
     detail.past_bars = [confidence("A", UP, 1, days=day).signal.bar for day in range(-910, -899)]
     for number in range(500):
         detail.add_signal(confidence("A", DOWN, 100 + number, days=8 + number))
-    assert detail.target == old
+    assert detail.selected_signal == old
     assert detail.input_window(6) == (5, 10)
     assert detail.bars == detail.past_bars
     detail.pin(None)
-    assert detail.target.sequence == 599
+    assert detail.selected_signal.sequence == 599
     assert detail.bars == detail.recent_bars

@@ -78,7 +78,7 @@ def test_a_buy_of_the_list_reopens_its_signal(window, context, qtbot):
     qtbot.keyClick(window.feed.list, Qt.Key.Key_Return)
     view = window.details.current()
     assert view.symbol == buy.event.symbol
-    assert view.detail.explained.sequence == buy.event.confidence_sequence
+    assert view.detail.explained_signal.sequence == buy.event.confidence_sequence
     assert context.store.buys.get(buy.event.sequence).acknowledged
 
 
@@ -119,7 +119,7 @@ def test_language_palette_theme_and_size_change_while_it_runs(window, context, q
     assert window.menuBar().actions()[0].text() == "파일(&F)"
     assert window.font().pointSizeF() == pytest.approx(14)
     assert window.palette().window().color().name() == "#16181d"
-    assert "가장 크게 작용한 것" in window.details.current().text.toPlainText()
+    assert "가장 크게 작용한 것" in window.details.current().text_view.toPlainText()
 
 
 def test_the_zoom_actions_stay_within_limits(window, context):

@@ -8,7 +8,7 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Forecast
+from glasstape_server.engine.work import ForecastWork
 from glasstape_server.models.model import Model
 from glasstape_server.models.runtime.compiled_scorer import CompiledScorer
 from glasstape_server.models.runtime.graphed_scorer import GraphedScorer
@@ -103,14 +103,14 @@ async def test_failed_and_queued_calls_are_completed_after_a_restart(accelerated
         release, held = await hold_device(engine)
         golden = model.statistics.golden_windows.numpy()
         calls = [
-            asyncio.create_task(engine.run(Forecast(model), golden, lane, Call()))
+            asyncio.create_task(engine.run(ForecastWork(model), golden, lane, Call()))
             for lane in (Lane.INTERACTIVE, Lane.FEED)
         ]
         await queued(engine, 2 * len(golden))
         release.set()
         for result in await asyncio.gather(*calls):
             torch.testing.assert_close(
-                torch.from_numpy(result.columns[0]), model.statistics.golden_logits, atol=1e-5, rtol=0
+                torch.from_numpy(result.outputs[0]), model.statistics.golden_logits, atol=1e-5, rtol=0
             )
         await held
     finally:
@@ -121,7 +121,7 @@ async def test_failed_and_queued_calls_are_completed_after_a_restart(accelerated
 
 async def test_a_device_that_fails_again_fails_the_call_and_not_the_engine():
     class Lost(RecordingWork):
-        def run(self, rows):
+        def run(self, inputs):
             raise torch.AcceleratorError("lost")
 
     restarts = []
@@ -131,6 +131,6 @@ async def test_a_device_that_fails_again_fails_the_call_and_not_the_engine():
             await engine.run(Lost(), windows_of(1), Lane.INTERACTIVE, Call())
         assert restarts == [1]
         result = await engine.run(RecordingWork.released(), windows_of(1), Lane.INTERACTIVE, Call())
-        assert result.columns[0] == 48
+        assert result.outputs[0] == 48
     finally:
         engine.stop()

@@ -8,7 +8,7 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Forecast, forecasts
+from glasstape_server.engine.work import ForecastWork, forecasts
 from glasstape_server.explain.method import PASSES_AT_ONCE
 
 
@@ -34,7 +34,7 @@ async def test_queued_calls_share_a_batch_and_get_their_own_rows(engine):
     results = await asyncio.gather(*calls)
     assert len(work.batches) == 1
     for i, result in enumerate(results):
-        np.testing.assert_allclose(result.columns[0], [48 * i, 48 * (i + 0.5)])
+        np.testing.assert_allclose(result.outputs[0], [48 * i, 48 * (i + 0.5)])
         assert result.queue_seconds >= waited
     await held
 
@@ -43,9 +43,9 @@ async def test_columns_of_a_call_stay_together():
     engine = Engine()
 
     class Difference(RecordingWork):
-        def run(self, rows):
-            self.batches.append(len(rows[0]))
-            return (rows[0].sum((1, 2)) - rows[1],)
+        def run(self, inputs):
+            self.batches.append(len(inputs[0]))
+            return (inputs[0].sum((1, 2)) - inputs[1],)
 
     release, held = await hold_device(engine)
     work = Difference(passes=PASSES_AT_ONCE // 2)
@@ -58,7 +58,7 @@ async def test_columns_of_a_call_stay_together():
     await queued(engine, 6 * work.passes)
     release.set()
     for result in await asyncio.gather(*calls):
-        assert result.columns[0].tolist() == [0, 48, 96]
+        assert result.outputs[0].tolist() == [0, 48, 96]
     assert work.batches == [2, 2, 2]
     await held
     engine.stop()
@@ -88,7 +88,7 @@ async def test_a_long_job_is_split_so_that_urgent_work_runs_between(engine):
     bulk.release.set()
     result, _ = await asyncio.gather(long, quick)
     assert bulk.batches == [[0, 1], [9], [2, 3], [4, 5]]
-    assert len(result.columns[0]) == 6
+    assert len(result.outputs[0]) == 6
 
 
 async def test_canceled_and_expired_jobs_never_reach_the_device(engine):
@@ -135,7 +135,7 @@ async def test_a_failing_batch_fails_only_its_own_calls(engine):
     with pytest.raises(ValueError, match="broken"):
         await engine.run(RecordingWork.released(fail=True), windows_of(1), Lane.INTERACTIVE, Call())
     result = await engine.run(RecordingWork.released(), windows_of(1), Lane.INTERACTIVE, Call())
-    assert result.columns[0][0] == 48
+    assert result.outputs[0][0] == 48
 
 
 async def test_canceled_jobs_leave_the_queue(engine):
@@ -164,9 +164,9 @@ async def test_a_stopped_engine_rejects_calls_as_unavailable():
 
 async def test_forecasts_are_calibrated_and_sum_to_one(engine, bundled):
     windows = bundled.statistics.golden_windows.numpy()
-    result = await engine.run(Forecast(bundled), windows, Lane.INTERACTIVE, Call())
-    calibrated = forecasts(bundled, windows, result.columns[0])
+    result = await engine.run(ForecastWork(bundled), windows, Lane.INTERACTIVE, Call())
+    calibrated = forecasts(bundled, windows, result.outputs[0])
     np.testing.assert_allclose(calibrated.probabilities.sum(axis=1), 1, atol=1e-12)
-    assert (calibrated.probabilities.argmax(1) == result.columns[0].argmax(1)).all()
-    expected = np.exp(result.columns[0].astype(float) / bundled.manifest.temperature)
+    assert (calibrated.probabilities.argmax(1) == result.outputs[0].argmax(1)).all()
+    expected = np.exp(result.outputs[0].astype(float) / bundled.manifest.temperature)
     np.testing.assert_allclose(calibrated.probabilities, expected / expected.sum(1, keepdims=True))

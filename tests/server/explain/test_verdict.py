@@ -16,9 +16,9 @@ def full(facts=FINE, signs=0.9, correlation=0.8, deletion=(1.0, 1.0), usual=(0.1
 @pytest.mark.parametrize("values", [np.zeros((6, 8)), np.full((6, 8), np.nan), np.full((6, 8), 9e-9)])
 def test_a_zero_or_non_finite_map_is_degenerate_at_any_level(values):
     facts = MapFacts(values.astype("f4"), Quantity.SENSITIVITY)
-    for judgment in (judge_fast(facts), full(facts)):
-        assert judgment.verdict is Verdict.DEGENERATE
-        assert judgment.reasons
+    for verdict in (judge_fast(facts), full(facts)):
+        assert verdict.verdict is Verdict.DEGENERATE
+        assert verdict.reasons
 
 
 def test_fast_judgment_is_at_most_caution_and_names_failed_checks():
@@ -28,10 +28,10 @@ def test_fast_judgment_is_at_most_caution_and_names_failed_checks():
 
 
 def test_full_judgment_is_reliable_if_every_check_passes():
-    judgment = full()
-    assert judgment.verdict is Verdict.RELIABLE
-    assert judgment.reasons == ()
-    assert [check.name for check in judgment.checks] == [
+    verdict = full()
+    assert verdict.verdict is Verdict.RELIABLE
+    assert verdict.reasons == ()
+    assert [check.name for check in verdict.checks] == [
         "completeness", "sign_agreement", "occlusion_correlation", "deletion_mean", "deletion_resampled",
     ]  # fmt: skip
 
@@ -49,9 +49,9 @@ def test_full_judgment_is_reliable_if_every_check_passes():
     ],
 )
 def test_a_failed_check_results_in_caution_with_its_reason(change, reason):
-    judgment = full(**change)
-    assert judgment.verdict is Verdict.CAUTION
-    (only,) = judgment.reasons
+    verdict = full(**change)
+    assert verdict.verdict is Verdict.CAUTION
+    (only,) = verdict.reasons
     assert reason in only
 
 

@@ -10,7 +10,7 @@ from glasstape_server.market.files import day_start
 from glasstape_server.models.networks.architectures import ARCHITECTURES, ENSEMBLE
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training.fit import FitOptions
-from glasstape_server.training.train import TrainingPlan, average, save, train
+from glasstape_server.training.train import TrainingPlan, make_ensemble, save, train
 from glasstape_server.training.training_split import TrainingSettings, TrainingSplit
 from running import ServerProcess
 
@@ -52,7 +52,9 @@ def client(tmp_path_factory):
     plans = [TrainingPlan(name=name, version="1", architecture=name, fit=fit) for name in ARCHITECTURES]
     trained = {plan.name: train(data, plan) for plan in plans}
     members = [trained["linear"], trained["conv1d"]]
-    ensemble = average(members, TrainingPlan(name=ENSEMBLE, version="1", architecture=ENSEMBLE, fit=fit))
+    ensemble = make_ensemble(
+        members, TrainingPlan(name=ENSEMBLE, version="1", architecture=ENSEMBLE, fit=fit)
+    )
     for network in (*trained.values(), ensemble):
         save(data, network, folder)
     shutil.copytree(BUNDLED_MODELS / "sample-conv1d", folder / "sample-conv1d")

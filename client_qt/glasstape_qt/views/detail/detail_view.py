@@ -73,11 +73,11 @@ class DetailView(DetailWidgets):
         for outcome in outcomes:
             self.detail.add_outcome(outcome)
         if self.symbol in changes.rows and self.symbol in self._store.rows:
-            before = self.detail.target
+            before = self.detail.selected_signal
             self.detail.add_signal(self._store.rows[self.symbol].event)
             self._fill_methods()
             self._refresh()
-            if self.detail.target is not before or self.detail.explanation is None:
+            if self.detail.selected_signal is not before or self.detail.explanation is None:
                 self._request_map()
         elif outcomes:
             self._refresh()
@@ -104,31 +104,31 @@ class DetailView(DetailWidgets):
         self.method.currentIndexChanged.connect(self._selection_changed)
         self.score.currentIndexChanged.connect(self._selection_changed)
         self.tabs.currentChanged.connect(self._request_comparison)
-        self.copy.clicked.connect(self.copy_as_python)
-        self.live.clicked.connect(lambda: self.reopen(None))
-        self.newest.clicked.connect(self._follow_newest)
-        self.chart.moved.connect(lambda: self.newest.setVisible(not self.chart.following))
+        self.copy_button.clicked.connect(self.copy_as_python)
+        self.live_button.clicked.connect(lambda: self.reopen(None))
+        self.newest_button.clicked.connect(self._follow_newest)
+        self.chart.moved.connect(lambda: self.newest_button.setVisible(not self.chart.following))
         self.chart.signal_clicked.connect(self.reopen)
         self.chart.hovered.connect(self._chart_hovered)
-        self.map.hovered.connect(self._map_hovered)
+        self.heatmap_view.hovered.connect(self._map_hovered)
 
     def _row(self) -> WatchRow | None:
         return self._store.rows.get(self.symbol)
 
     def _model(self) -> Model | None:
         """Return the model of the signal to explain, which need not be the active one."""
-        target = self.detail.target
-        return self._store.models.get(target.model.digest) if target is not None else None
+        selected = self.detail.selected_signal
+        return self._store.models.get(selected.model.digest) if selected is not None else None
 
     def _time_steps(self) -> int:
         model = self._model()
         return model.time_steps if model is not None else 0
 
     def _key(self) -> ExplanationKey | None:
-        target, method = self.detail.target, self.method.currentData()
-        if target is None or not method:
+        selected, method = self.detail.selected_signal, self.method.currentData()
+        if selected is None or not method:
             return None
-        return ExplanationKey(target.sequence, method, self.score.currentData())
+        return ExplanationKey(selected.sequence, method, self.score.currentData())
 
     def _fill_methods(self) -> None:
         self.set_methods(_map_methods(self._model()), self._preferences.method)
@@ -188,8 +188,8 @@ class DetailView(DetailWidgets):
         key = self._key()
         if self.detail.explanation is None:
             waiting = key is not None or self._model() is None
-            self.map.show_content(None, tr("heatmap.waiting" if waiting else "heatmap.no_method"))
-            self.text.setHtml("")
+            self.heatmap_view.show_content(None, tr("heatmap.waiting" if waiting else "heatmap.no_method"))
+            self.text_view.setHtml("")
         if key is None:
             return
         self._checks_timer.start()
@@ -200,7 +200,7 @@ class DetailView(DetailWidgets):
         if explanation.error is not None:
             self._map_failed(explanation.error)
             return
-        self.detail.explanation, self.detail.explained = explanation, self.detail.target
+        self.detail.explanation, self.detail.explained_signal = explanation, self.detail.selected_signal
         self.detail.counterfactual = None
         self._store.color_scale.add(explanation)
         self._refresh()
@@ -208,8 +208,8 @@ class DetailView(DetailWidgets):
     def _map_failed(self, error: Exception) -> None:
         self.detail.clear_explanation()
         self._refresh()
-        self.map.show_content(None, tr("heatmap.failed", error=_message(error)))
-        self.text.setHtml("")
+        self.heatmap_view.show_content(None, tr("heatmap.failed", error=_message(error)))
+        self.text_view.setHtml("")
 
     def _request_checks(self) -> None:
         key, model = self._key(), self._model()
@@ -227,12 +227,12 @@ class DetailView(DetailWidgets):
         self.show_notice(tr("detail.checks_failed", error=_message(error)))
 
     def _request_comparison(self) -> None:
-        target, model = self.detail.target, self._model()
-        if self.tabs.currentWidget() is self.comparison and target is not None and model is not None:
+        selected, model = self.detail.selected_signal, self._model()
+        if self.tabs.currentWidget() is self.comparison and selected is not None and model is not None:
             methods, score = _map_methods(model), self.score.currentData()
             self.comparison.set_methods(methods)
             self._requests.comparison(
-                target.sequence, methods, score, self._comparison_received, self._comparison_failed
+                selected.sequence, methods, score, self._comparison_received, self._comparison_failed
             )
 
     def _comparison_received(self, method: Method, explanation: Explanation) -> None:
@@ -250,10 +250,10 @@ class DetailView(DetailWidgets):
             return
         zone = exchange.zone(row.instrument)
         self.chart.show_detail(self.detail, zone, self._time_steps(), row.decimals())
-        self.history.show_detail(self.detail, model.buy_ramp_low if model is not None else None, zone)
+        self.confidence_plot.show_detail(self.detail, model.buy_ramp_low if model is not None else None, zone)
         pinned = self.detail.pinned is not None
-        self.live.setVisible(pinned)
-        self.newest.setVisible(not self.chart.following)
+        self.live_button.setVisible(pinned)
+        self.newest_button.setVisible(not self.chart.following)
         if shown is not None:
             self.headline.setText(headline(shown, row, pinned=pinned))
         name = row.name(language())
@@ -264,8 +264,8 @@ class DetailView(DetailWidgets):
         explanation, shared = self.detail.explanation, self._preferences.shared_scale
         content = content_of(explanation, self.detail, self._store, shared_scale=shared)
         if content is not None:
-            self.map.show_content(content)
-            self.text.setHtml(explanation_html(explanation, self.detail.counterfactual, content.zone))
+            self.heatmap_view.show_content(content)
+            self.text_view.setHtml(explanation_html(explanation, self.detail.counterfactual, content.zone))
 
     def _map_hovered(self, bar: int) -> None:
         window = self.detail.input_window(self._time_steps())
@@ -274,11 +274,11 @@ class DetailView(DetailWidgets):
     def _chart_hovered(self, index: int) -> None:
         window = self.detail.input_window(self._time_steps())
         inside = window is not None and window[0] <= index <= window[1]
-        self.map.highlight(index - window[0] if inside and window is not None else -1)
+        self.heatmap_view.highlight(index - window[0] if inside and window is not None else -1)
 
     def _follow_newest(self) -> None:
         self.chart.follow()
-        self.newest.hide()
+        self.newest_button.hide()
 
 
 def _map_methods(model: Model | None) -> list[Method]:

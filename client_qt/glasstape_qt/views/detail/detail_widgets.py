@@ -45,23 +45,23 @@ class DetailWidgets(QWidget):
         self.bar_label.setObjectName("barReadout")
         self.bar_label.setWordWrap(True)
         self.chart.bar_described.connect(self.bar_label.setText)
-        self.map = HeatmapView(appearance)
+        self.heatmap_view = HeatmapView(appearance)
         self.comparison = CompareView(appearance)
-        self.history = ConfidenceHistory(appearance)
-        self.history.setMinimumHeight(90)
-        self.text = QTextBrowser()
-        self.text.setObjectName("driversText")
-        self.text.setMinimumHeight(40)
+        self.confidence_plot = ConfidenceHistory(appearance)
+        self.confidence_plot.setMinimumHeight(90)
+        self.text_view = QTextBrowser()
+        self.text_view.setObjectName("driversText")
+        self.text_view.setMinimumHeight(40)
         self.method, self.score = QComboBox(), QComboBox()
         self.method.setObjectName("methodChoice")
         self.score.setObjectName("scoreChoice")
         self.method_label, self.score_label = QLabel(), QLabel()
         self.method_label.setBuddy(self.method)
         self.score_label.setBuddy(self.score)
-        self.copy, self.live, self.newest = QPushButton(), QPushButton(), QPushButton()
-        self.copy.setObjectName("copyAsPython")
-        self.live.setObjectName("backToLive")
-        self.newest.setObjectName("newestBars")
+        self.copy_button, self.live_button, self.newest_button = QPushButton(), QPushButton(), QPushButton()
+        self.copy_button.setObjectName("copyAsPython")
+        self.live_button.setObjectName("backToLive")
+        self.newest_button.setObjectName("newestBars")
         for value in (Score.MARGIN, Score.LOGIT, Score.LOG_PROBABILITY, Score.UP_MINUS_DOWN):
             self.score.addItem(value.value, value.value)
         for choice in (self.method, self.score):
@@ -69,7 +69,7 @@ class DetailWidgets(QWidget):
             choice.setMinimumContentsLength(12)
         self.score.setCurrentIndex(max(0, self.score.findData(score)))
         self.tabs = QTabWidget()
-        for view in (self.map, self.comparison, self.history):
+        for view in (self.heatmap_view, self.comparison, self.confidence_plot):
             self.tabs.addTab(view, "")
         self._build_layout()
 
@@ -78,11 +78,11 @@ class DetailWidgets(QWidget):
         selectors: list[QWidget] = [self.method_label, self.method, self.score_label, self.score]
         for widget in selectors:
             choices.addWidget(widget, int(isinstance(widget, QComboBox)))
-        for button in (self.live, self.newest, self.copy):
+        for button in (self.live_button, self.newest_button, self.copy_button):
             choices.addWidget(button)
         split = QSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
-        parts: list[tuple[QWidget, int]] = [(self.chart, 5), (self.tabs, 6), (self.text, 3)]
+        parts: list[tuple[QWidget, int]] = [(self.chart, 5), (self.tabs, 6), (self.text_view, 3)]
         for part, stretch in parts:
             split.addWidget(part)
             split.setStretchFactor(split.count() - 1, stretch)
@@ -117,12 +117,12 @@ class DetailWidgets(QWidget):
         """Apply the language."""
         self.method_label.setText(tr("detail.method"))
         self.score_label.setText(tr("detail.score"))
-        self.copy.setText(tr("detail.copy"))
-        self.live.setText(tr("detail.live"))
-        self.newest.setText(tr("detail.newest"))
+        self.copy_button.setText(tr("detail.copy"))
+        self.live_button.setText(tr("detail.live"))
+        self.newest_button.setText(tr("detail.newest"))
         for number, name in enumerate(("map", "compare", "history")):
             self.tabs.setTabText(number, tr(f"detail.tab.{name}"))
-        self.text.setAccessibleName(tr("detail.text"))
+        self.text_view.setAccessibleName(tr("detail.text"))
         self.method.setAccessibleName(tr("detail.method"))
         self.score.setAccessibleName(tr("detail.score"))
         for choice, table in ((self.method, "method"), (self.score, "score")):

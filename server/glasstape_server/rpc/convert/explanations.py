@@ -11,7 +11,7 @@ from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.catalog import baseline_of
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import Quantity, Request, Shape
-from glasstape_server.explain.verdict import Judgment
+from glasstape_server.explain.verdict import QualityVerdict
 from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
@@ -43,7 +43,7 @@ def explain_response_to(explained: Explanations) -> pb.ExplainResponse:
         if include_window:
             message.window.extend(_floats(item.window))
         results.append(pb.ExplanationResult(explanation=message))
-    response = request_to(request.explanation)
+    response = request_to(request.method_request)
     response.results.extend(results)
     response.models.extend(table.messages())
     response.timing.CopyFrom(timing_to(explained.timing))
@@ -138,13 +138,13 @@ def direction_to(class_index: int) -> pb.Direction.ValueType:
     return DIRECTIONS[Direction(class_index)] if class_index >= 0 else pb.DIRECTION_UNSPECIFIED
 
 
-def quality_to(judgment: Judgment, level: QualityLevel) -> pb.Quality:
+def quality_to(verdict: QualityVerdict, level: QualityLevel) -> pb.Quality:
     """Return a verdict."""
     return pb.Quality(
         level=pb.QualityLevel.ValueType(int(level)),
-        verdict=pb.Quality.Verdict.ValueType(int(judgment.verdict)),
-        reasons=judgment.reasons,
-        checks=[check_to(check) for check in judgment.checks],
+        verdict=pb.Quality.Verdict.ValueType(int(verdict.verdict)),
+        reasons=verdict.reasons,
+        checks=[check_to(check) for check in verdict.checks],
     )
 
 

@@ -53,14 +53,14 @@ class Layout:
     def __init__(self, message: type[Message]) -> None:
         self._message = message
         self._template = bytearray()
-        self.places: dict[str, slice] = {}
+        self.varying_fields: dict[str, slice] = {}
 
     def __len__(self) -> int:
         return len(self._template)
 
     @property
     def template(self) -> bytes:
-        """The message with zeros in all places."""
+        """The message with zeros in all varying fields."""
         return bytes(self._template)
 
     def constant(self, data: bytes) -> "Layout":
@@ -68,32 +68,32 @@ class Layout:
         self._template += data
         return self
 
-    def place(self, field: str, size: int) -> "Layout":
+    def varying_field(self, field: str, size: int) -> "Layout":
         """Add a field whose value, `size` bytes, varies: a double, a float, or a number below 128 in one byte."""
         self._template += key(self._message, field)
-        self.places[field] = slice(len(self._template), len(self._template) + size)
+        self.varying_fields[field] = slice(len(self._template), len(self._template) + size)
         self._template += bytes(size)
         return self
 
     def data(self, field: str, size: int) -> "Layout":
         """Add a field of bytes or packed numbers, of fixed length, whose content varies."""
         self._template += key(self._message, field) + varint(size)
-        self.places[field] = slice(len(self._template), len(self._template) + size)
+        self.varying_fields[field] = slice(len(self._template), len(self._template) + size)
         self._template += bytes(size)
         return self
 
     def message(self, field: str, inner: "Layout") -> "Layout":
-        """Add a nested message; its places are named "field.place"."""
+        """Add a nested message; its varying fields are named "field.inner"."""
         self._template += key(self._message, field) + varint(len(inner))
-        for name, where in inner.places.items():
+        for name, where in inner.varying_fields.items():
             start = len(self._template) + where.start
-            self.places[f"{field}.{name}"] = slice(start, start + where.stop - where.start)
+            self.varying_fields[f"{field}.{name}"] = slice(start, start + where.stop - where.start)
         self._template += inner._template
         return self
 
     def rows(self, count: int, values: dict[str, NDArray[Any]]) -> Bytes:
-        """Return encoded messages, (count, bytes), from the values of every place, (count, …) in wire byte order."""
+        """Return encoded messages, (count, bytes), from the values of every varying field, (count, …) in wire order."""
         rows = np.tile(np.frombuffer(self._template, np.uint8), (count, 1))
-        for name, where in self.places.items():
+        for name, where in self.varying_fields.items():
             rows[:, where] = np.ascontiguousarray(values[name]).view(np.uint8).reshape(count, -1)
         return rows

@@ -41,13 +41,13 @@ class PackedEncoder:
         """See `Encoder.explanations`."""
         if not _is_packable(batch):
             return self._plain.explanations(batch)
-        usual = _usual_rows(batch.maps)
+        packable = _packable_rows(batch.maps)
         layout = _explanation_layout(batch.model, batch.quantity, batch.quality, batch.include)
         packed = layout.encode(batch.windows, batch.forecasts, batch.maps)
-        if usual.all():
+        if packable.all():
             return packed
         rows = [
-            packed.rows(row, row + 1) if usual[row] else self._plain.explanation(batch, row)
+            packed.rows(row, row + 1) if packable[row] else self._plain.explanation(batch, row)
             for row in range(len(batch))
         ]
         return Encoded.of(rows)
@@ -67,7 +67,7 @@ def _is_packable(batch: MapBatch) -> bool:
     )
 
 
-def _usual_rows(maps: Maps) -> NDArray[np.bool_]:
+def _packable_rows(maps: Maps) -> NDArray[np.bool_]:
     """Return which rows are not degenerate and have as many drivers as there may be, (n,)."""
     strength = np.abs(maps.values.reshape(len(maps.values), -1))
     finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= MIN_PEAK
@@ -77,8 +77,8 @@ def _usual_rows(maps: Maps) -> NDArray[np.bool_]:
 def _prediction() -> Layout:
     confidence = Layout(pb.Confidence)
     for field, size in (("direction", 1), ("class_index", 1), ("down", 8), ("flat", 8), ("up", 8)):
-        confidence.place(field, size)
-    confidence.place("abstained", 1).place("novelty", 8)
+        confidence.varying_field(field, size)
+    confidence.varying_field("abstained", 1).varying_field("novelty", 8)
     return Layout(pb.Prediction).message("confidence", confidence)
 
 
@@ -88,7 +88,7 @@ def _predictions() -> Layout:
 
 
 def _confidences(stated: Forecasts, path: str) -> dict[str, NDArray[np.generic]]:
-    """Return the values of the places of confidences."""
+    """Return the values of the varying fields of confidences."""
     winner = stated.probabilities.argmax(axis=1).astype(np.uint8)
     values: dict[str, NDArray[np.generic]] = {
         "direction": winner + np.uint8(pb.DIRECTION_DOWN),
@@ -108,22 +108,24 @@ class _ExplanationLayout:
         steps, features = model.window_shape
         self._model = model
         self._include = include
-        around = heatmap_to([], quantity, model.window_shape, model.window_shape).SerializeToString()
-        heatmap = Layout(pb.Heatmap).data("values", 4 * steps * features).constant(around)
-        fixed = Layout(pb.Explanation).message("heatmap", heatmap)
-        fixed.place("score", 8).place("target", 1).place("foil", 1)
+        heatmap_constants = heatmap_to(
+            [], quantity, model.window_shape, model.window_shape
+        ).SerializeToString()
+        heatmap = Layout(pb.Heatmap).data("values", 4 * steps * features).constant(heatmap_constants)
+        fixed_part = Layout(pb.Explanation).message("heatmap", heatmap)
+        fixed_part.varying_field("score", 8).varying_field("target", 1).varying_field("foil", 1)
         if include.prediction:
-            fixed.message("prediction", _prediction())
+            fixed_part.message("prediction", _prediction())
         if quality is not QualityLevel.NONE:
             judged = judge_fast(MapFacts(np.ones(model.window_shape, np.float32), quantity))
             verdict = quality_to(judged, quality).SerializeToString()
-            fixed.constant(prefixed(pb.Explanation, "quality", verdict))
-        self._fixed = fixed
-        self._driver = Layout(pb.Driver).place("feature_index", 1).place("time_index", 1)
-        self._driver.place("value", 8).place("z_score", 8).place("attribution", 8)
+            fixed_part.constant(prefixed(pb.Explanation, "quality", verdict))
+        self._fixed_part = fixed_part
+        self._driver = Layout(pb.Driver).varying_field("feature_index", 1).varying_field("time_index", 1)
+        self._driver.varying_field("value", 8).varying_field("z_score", 8).varying_field("attribution", 8)
         span = pb.Heatmap.Shape(time=1, features=1).SerializeToString()
         self._driver.constant(prefixed(pb.Driver, "span", span))
-        self._heads, self._head_sizes = self._driver_heads()
+        self._field_prefixes, self._field_prefix_sizes = self._driver_field_prefixes()
         self._mean = model.statistics.mean.numpy()
         self._deviation = model.statistics.deviation.numpy()
 
@@ -137,17 +139,21 @@ class _ExplanationLayout:
             "target": (maps.target + pb.DIRECTION_DOWN).astype(np.uint8),
             "foil": (maps.foil + pb.DIRECTION_DOWN).astype(np.uint8),  # -1, none, becomes UNSPECIFIED
         }
-        fixed = self._fixed.rows(count, values)
+        fixed_part = self._fixed_part.rows(count, values)
         drivers, lengths = b"", np.zeros(count, np.int64)
         if self._include.drivers:
             drivers, lengths = self._drivers(windows, maps.values)
-        before, width, first = fixed.tobytes(), fixed.shape[1], 0
-        heads = [_head(size) for size in (width + lengths).tolist()]
+        before, width, first = fixed_part.tobytes(), fixed_part.shape[1], 0
+        field_prefixes = [_field_prefix(size) for size in (width + lengths).tolist()]
         parts: list[bytes] = []
         for row, length in enumerate(lengths.tolist()):
-            parts += (heads[row], before[row * width : (row + 1) * width], drivers[first : first + length])
+            parts += (
+                field_prefixes[row],
+                before[row * width : (row + 1) * width],
+                drivers[first : first + length],
+            )
             first += length
-        sizes = lengths + width + np.array([len(head) for head in heads], np.int64)
+        sizes = lengths + width + np.array([len(prefix) for prefix in field_prefixes], np.int64)
         return Encoded(b"".join(parts), [0, *sizes.cumsum().tolist()])
 
     def _drivers(self, windows: Float32s, values: Float32s) -> tuple[bytes, Ints]:
@@ -156,35 +162,39 @@ class _ExplanationLayout:
         cells = _strongest(values)
         time, feature = np.divmod(cells, width)
         row = np.arange(count)[:, None]
-        at = windows[row, time, feature]
-        z = (at - self._mean[feature]) / self._deviation[feature]
+        cell_values = windows[row, time, feature]
+        z = (cell_values - self._mean[feature]) / self._deviation[feature]
         bodies = self._driver.rows(
             cells.size,
             {
                 "feature_index": feature.astype(np.uint8),
                 "time_index": time.astype(np.uint8),
-                "value": at.astype("<f8"),
+                "value": cell_values.astype("<f8"),
                 "z_score": z.astype("<f8"),
                 "attribution": values[row, time, feature].astype("<f8"),
             },
         )
-        heads = self._heads[feature]
-        encoded = np.concatenate([heads, bodies.reshape(count, cells.shape[1], -1)], axis=2)
+        field_prefixes = self._field_prefixes[feature]
+        encoded = np.concatenate([field_prefixes, bodies.reshape(count, cells.shape[1], -1)], axis=2)
         used = np.ones(encoded.shape, bool)
-        used[:, :, : heads.shape[2]] = np.arange(heads.shape[2]) < self._head_sizes[feature][:, :, None]
-        sizes = self._head_sizes[feature].sum(axis=1) + cells.shape[1] * len(self._driver)
+        prefix_sizes = self._field_prefix_sizes[feature]
+        longest = field_prefixes.shape[2]
+        used[:, :, :longest] = np.arange(longest) < prefix_sizes[:, :, None]
+        sizes = prefix_sizes.sum(axis=1) + cells.shape[1] * len(self._driver)
         return encoded[used].tobytes(), np.asarray(sizes)
 
-    def _driver_heads(self) -> tuple[Bytes, Ints]:
+    def _driver_field_prefixes(self) -> tuple[Bytes, Ints]:
         """Return what precedes a driver's numbers, by feature: its tag, its size and its feature's name."""
-        heads = []
+        field_prefixes = []
         for name in self._model.spec.names:
             named = prefixed(pb.Driver, "feature", name.encode())
-            heads.append(key(pb.Explanation, "drivers") + varint(len(named) + len(self._driver)) + named)
-        table = np.zeros((len(heads), max(map(len, heads))), np.uint8)
-        for place, head in enumerate(heads):
-            table[place, : len(head)] = np.frombuffer(head, np.uint8)
-        return table, np.array([len(head) for head in heads])
+            field_prefixes.append(
+                key(pb.Explanation, "drivers") + varint(len(named) + len(self._driver)) + named
+            )
+        table = np.zeros((len(field_prefixes), max(map(len, field_prefixes))), np.uint8)
+        for place, prefix in enumerate(field_prefixes):
+            table[place, : len(prefix)] = np.frombuffer(prefix, np.uint8)
+        return table, np.array([len(prefix) for prefix in field_prefixes])
 
 
 @lru_cache(maxsize=64)
@@ -220,7 +230,7 @@ _TIMING: dict[type[Message], bytes] = {
 
 
 @lru_cache(maxsize=4096)
-def _head(size: int) -> bytes:
+def _field_prefix(size: int) -> bytes:
     """Return what precedes an explanation of this many bytes: the tags and sizes of two messages."""
     inner = key(pb.ExplanationResult, "explanation") + varint(size)
     return key(pb.ExplainResponse, "results") + varint(len(inner) + size) + inner
@@ -229,9 +239,9 @@ def _head(size: int) -> bytes:
 def _strongest(values: Float32s) -> Ints:
     """Return flat indices of the strongest cells of each map, (n, at most `DRIVERS`); of equal ones the first."""
     strength = np.abs(values.reshape(len(values), -1))
-    found = np.empty((len(values), min(DRIVERS, strength.shape[1])), np.int64)
+    indices = np.empty((len(values), min(DRIVERS, strength.shape[1])), np.int64)
     row = np.arange(len(values))
-    for place in range(found.shape[1]):
-        found[:, place] = strength.argmax(axis=1)
-        strength[row, found[:, place]] = -1
-    return found
+    for place in range(indices.shape[1]):
+        indices[:, place] = strength.argmax(axis=1)
+        strength[row, indices[:, place]] = -1
+    return indices

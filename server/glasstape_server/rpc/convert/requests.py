@@ -63,7 +63,7 @@ def explain_request_from(message: pb.ExplainRequest) -> ExplainRequest:
     quality = QualityLevel(enum_from("quality", message.quality, len(QualityLevel)) or QualityLevel.FAST)
     return ExplainRequest(
         source=source_from(message.input),
-        explanation=_explanation_from(message, quality),
+        method_request=_method_request_from(message, quality),
         model=message.model,
         quality=quality,
         baseline_windows=windows_from(message.baseline_windows)
@@ -94,7 +94,7 @@ def enum_from(field: str, value: int, largest: int) -> int:
     return value
 
 
-def _explanation_from(message: pb.ExplainRequest, quality: QualityLevel) -> Request:
+def _method_request_from(message: pb.ExplainRequest, quality: QualityLevel) -> Request:
     name = method_from(message.method, "method")
     if message.seed > MAX_SEED:
         raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {message.seed}")

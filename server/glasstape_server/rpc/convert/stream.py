@@ -13,7 +13,7 @@ from glasstape_server.rpc.convert.layout import key, prefixed, varint
 from glasstape_server.rpc.convert.market import bar_to, timestamp
 from glasstape_server.rpc.convert.predictions import ModelTable, ref_to
 from glasstape_server.signals.delivery import messages as feed
-from glasstape_server.signals.delivery.burst import Page
+from glasstape_server.signals.delivery.record_batch import Page
 from glasstape_server.signals.journal.records import Record
 from glasstape_server.signals.performance.calibration import State as CalibrationState
 

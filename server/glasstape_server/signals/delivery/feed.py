@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery import token as tokens
-from glasstape_server.signals.delivery.burst import PAGE
 from glasstape_server.signals.delivery.latest import LatestSignals
+from glasstape_server.signals.delivery.record_batch import PAGE
 from glasstape_server.signals.delivery.token import Token
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import Journal

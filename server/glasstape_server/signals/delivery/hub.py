@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from glasstape_server.domain.bars import Bar
 from glasstape_server.domain.errors import GlasstapeError, Unavailable
-from glasstape_server.signals.delivery.burst import Burst
 from glasstape_server.signals.delivery.feed import Feed, FeedLimits, FeedStats
 from glasstape_server.signals.delivery.messages import GoodbyeReason, Subscription
+from glasstape_server.signals.delivery.record_batch import RecordBatch
 from glasstape_server.signals.delivery.subscriber import Subscriber
 from glasstape_server.signals.journal.history import History, HistoryReaders
 from glasstape_server.signals.journal.journal import Commit, Journal
@@ -57,7 +57,7 @@ class Hub:
     async def start(self) -> None:
         """Load the newest signals, then publish what is committed from now on."""
         feed = self._feed
-        records = await self._readers.run(self.history.latest, self._now())
+        records = await self._readers.run_on_reader_thread(self.history.latest, self._now())
         # Newer ones come with the next commit: until then they are not published.
         feed.latest.add(record for record in records if record.sequence <= feed.position.sequence)
         self._following = asyncio.create_task(self._follow())
@@ -69,7 +69,7 @@ class Hub:
 
     @property
     def history(self) -> History:
-        """Committed records, for `read`; those beyond `bounds` are not published yet."""
+        """Committed records, for `run_on_reader_thread`; those beyond `bounds` are not published yet."""
         return self._readers.history
 
     @property
@@ -116,9 +116,9 @@ class Hub:
         """Return the resume token of a position."""
         return self._feed.token(epoch, position)
 
-    async def read(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_on_reader_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that reads the history off the event loop, and return its result."""
-        return await self._readers.run(function, *arguments)
+        return await self._readers.run_on_reader_thread(function, *arguments)
 
     async def published(self, sequence: int, seconds: float) -> bool:
         """Wait until an event is published, at most so many seconds; return whether it is."""
@@ -128,12 +128,12 @@ class Hub:
                 return False
         return True
 
-    async def drain(self, longest: float) -> None:
-        """Publish what is committed, then end every stream and wait for that, at most `longest` seconds."""
+    async def drain(self, timeout_s: float) -> None:
+        """Publish what is committed, then end every stream and wait for that, at most `timeout_s` seconds."""
         self._draining = True
-        until = asyncio.get_running_loop().time() + longest
+        until = asyncio.get_running_loop().time() + timeout_s
         if self._following is not None:
-            await self.published(self._journal.bounds.head, longest / 2)
+            await self.published(self._journal.bounds.head, timeout_s / 2)
         for subscriber in self._subscribers:
             subscriber.end(GoodbyeReason.DRAIN)
         try:
@@ -172,12 +172,12 @@ class Hub:
                 for subscriber in self._subscribers:  # each reports its gap
                     subscriber.fall_back()
             self._feed.advance(records)
-            bursts: dict[Selection, Burst] = {}
+            batches: dict[Selection, RecordBatch] = {}
             for subscriber in self._subscribers:
                 selection = subscriber.selection
-                if selection not in bursts:
-                    bursts[selection] = Burst.of(records, selection)
-                subscriber.offer(bursts[selection], self._feed.position)
+                if selection not in batches:
+                    batches[selection] = RecordBatch.of(records, selection)
+                subscriber.offer(batches[selection], self._feed.position)
         self._feed.notify()
 
     def _begin_epoch(self, epoch: bytes) -> None:
@@ -185,7 +185,7 @@ class Hub:
         if epoch != self._epoch:
             self._epoch = epoch
             for subscriber in self._subscribers:
-                subscriber.epoch_began(epoch)
+                subscriber.on_epoch_changed(epoch)
 
     @contextmanager
     def _registered(self, subscriber: Subscriber) -> Iterator[None]:

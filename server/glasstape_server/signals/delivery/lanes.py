@@ -1,13 +1,13 @@
 """The two lanes of one subscriber: what must be delivered, and what counts only while it is new.
 
 Lossless: buys and outcomes, first in first out, bounded. Conflated: the latest confidence of each series.
-Both are queued as the bursts they came in, so that subscribers that keep up share what they are sent.
+Both are queued as the batches they came in, so that subscribers that keep up share what they are sent.
 """
 
-from glasstape_server.signals.delivery.burst import Burst, Page
+from glasstape_server.signals.delivery.record_batch import Page, RecordBatch
 
-BURSTS_KEPT = 4
-"""Bursts that are queued as they are; beyond that, replaced confidences are dropped at once."""
+BATCHES_KEPT = 4
+"""Batches that are queued as they are; beyond that, replaced confidences are dropped at once."""
 
 
 class Lanes:
@@ -16,39 +16,41 @@ class Lanes:
     def __init__(self, limit: int, *, every_event: bool) -> None:
         self._limit = limit
         self._every_event = every_event
-        self._bursts: list[Burst] = []
+        self._batches: list[RecordBatch] = []
         self._lossless = 0
         self._replaced = 0
 
     def __bool__(self) -> bool:
-        return bool(self._bursts)
+        return bool(self._batches)
 
     @property
     def overflowed(self) -> bool:
         """Whether more lossless records are queued than the limit allows."""
         return self._lossless > self._limit
 
-    def offer(self, burst: Burst) -> None:
+    def offer(self, batch: RecordBatch) -> None:
         """Add records; sequences must rise from call to call."""
-        if not burst.records:
+        if not batch.records:
             return
-        self._bursts.append(burst)
-        self._lossless += len(burst.records) if self._every_event else burst.lossless
-        if len(self._bursts) > BURSTS_KEPT:
-            self._bursts = [self._folded()]
+        self._batches.append(batch)
+        self._lossless += len(batch.records) if self._every_event else batch.lossless
+        if len(self._batches) > BATCHES_KEPT:
+            self._batches = [self._folded()]
 
     def take(self) -> tuple[list[Page], int]:
         """Empty both lanes; return the records by sequence, and how many were replaced since the last call."""
-        if not self._bursts:
+        if not self._batches:
             return [], 0
         taken = self._folded().pages
         replaced, self._replaced, self._lossless = self._replaced, 0, 0
-        self._bursts = []
+        self._batches = []
         return taken, replaced
 
-    def _folded(self) -> Burst:
-        first, *more = self._bursts
-        every = Burst([record for burst in self._bursts for record in burst.records]) if more else first
+    def _folded(self) -> RecordBatch:
+        first, *more = self._batches
+        every = (
+            RecordBatch([record for batch in self._batches for record in batch.records]) if more else first
+        )
         if self._every_event:
             return every
         self._replaced += len(every.records) - len(every.conflated.records)

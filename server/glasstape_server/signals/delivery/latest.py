@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from glasstape_server.domain.signals import Kind
-from glasstape_server.signals.delivery.burst import ConflationKey, conflation_key
+from glasstape_server.signals.delivery.record_batch import ConflationKey, conflation_key
 from glasstape_server.signals.journal.records import Record, Selection
 
 

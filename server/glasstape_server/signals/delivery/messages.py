@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from glasstape_server.domain.bars import Bar
-from glasstape_server.signals.delivery.burst import Page
+from glasstape_server.signals.delivery.record_batch import Page
 from glasstape_server.signals.journal.records import Bounds, Record, Selection
 
 

@@ -45,7 +45,7 @@ async def resume(raw: bytes, feed: Feed) -> Resumption:
         if token.epoch == bounds.epoch and token.sequence < bounds.earliest - 1:
             raise _too_old(token, bounds)
         if token.epoch == bounds.epoch and token.sequence <= bounds.head:
-            chain = await feed.readers.run(feed.readers.history.chain_at, token.sequence)
+            chain = await feed.readers.run_on_reader_thread(feed.readers.history.chain_at, token.sequence)
             if feed.journal.bounds.epoch == bounds.epoch and chain == token.chain:
                 return Resumption(OpenResult.RESUMED, position=token.position)
         if await feed.journal.confirm_loss(token.epoch, token.position):

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from glasstape_server.domain.bars import Bar
-from glasstape_server.signals.delivery.burst import Burst, Page, pages
 from glasstape_server.signals.delivery.feed import Feed
 from glasstape_server.signals.delivery.lanes import Lanes
 from glasstape_server.signals.delivery.messages import (
@@ -27,8 +26,9 @@ from glasstape_server.signals.delivery.messages import (
     Start,
     Subscription,
 )
+from glasstape_server.signals.delivery.record_batch import Page, RecordBatch, pages
 from glasstape_server.signals.delivery.resume import resume
-from glasstape_server.signals.journal.chain import START
+from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN
 from glasstape_server.signals.journal.records import Position, Selection
 
 
@@ -57,7 +57,7 @@ class Subscriber:
         self._wake = asyncio.Event()
         self._live = False
         self._goodbye: GoodbyeReason | None = None
-        self._offered = self._flushed = START
+        self._offered = self._flushed = JOURNAL_ORIGIN
         self._epoch = b""
         """Epoch of the stream's tokens, which stays the same until the stream ends; empty: not opened."""
         self.too_slow = asyncio.Event()
@@ -77,11 +77,11 @@ class Subscriber:
         """Return by how many events the stream is behind `head`; 0 until it is opened."""
         return head - self._flushed.sequence if self._epoch else 0
 
-    def offer(self, burst: Burst, position: Position) -> None:
+    def offer(self, batch: RecordBatch, position: Position) -> None:
         """Queue newly published records; `position` is that of the newest one published."""
         if not self._live:
             return
-        self._queue(burst, position)
+        self._queue(batch, position)
         if self._lanes:
             self._wake.set()
 
@@ -101,7 +101,7 @@ class Subscriber:
         self._live = False
         self._wake.set()
 
-    def epoch_began(self, epoch: bytes) -> None:
+    def on_epoch_changed(self, epoch: bytes) -> None:
         """End the stream if its tokens are of another epoch."""
         if self._epoch not in (b"", epoch):
             self.end(GoodbyeReason.EPOCH_CHANGED)
@@ -132,24 +132,26 @@ class Subscriber:
             sent = flushed = clock()
             while self._goodbye is None:
                 flush_at = flushed + self._request.conflation_seconds
-                beat_at = sent + self._request.heartbeat_seconds
+                next_heartbeat_at = sent + self._request.heartbeat_seconds
                 if not self._live:
                     messages = await self._catch_up()
                     for message in messages:
                         sent = flushed = clock()
                         yield message
-                    if messages or clock() < beat_at:
+                    if messages or clock() < next_heartbeat_at:
                         continue
                 elif self._waiting and clock() >= flush_at:
                     flushed = sent = clock()
                     for message in self._flush():
                         yield message
                     continue
-                if clock() >= beat_at:
+                if clock() >= next_heartbeat_at:
                     sent = clock()
                     yield self._message(Heartbeat())
                 else:
-                    await self._sleep_until(min(flush_at, beat_at) if self._waiting else beat_at)
+                    await self._sleep_until(
+                        min(flush_at, next_heartbeat_at) if self._waiting else next_heartbeat_at
+                    )
             for message in self._flush():
                 yield message
             yield self._message(Goodbye(self._goodbye))
@@ -174,7 +176,7 @@ class Subscriber:
         """The place before the journal's first event."""
         while True:
             first = self._feed.bounds.earliest - 1
-            chain = await self._feed.readers.run(self._feed.readers.history.chain_at, first)
+            chain = await self._feed.readers.run_on_reader_thread(self._feed.readers.history.chain_at, first)
             if chain is not None:  # else events were removed meanwhile
                 return Position(first, chain)
 
@@ -198,7 +200,7 @@ class Subscriber:
         if after == feed.position.sequence:
             self._live = True
             return []
-        page = await feed.readers.run(feed.readers.history.read, after, feed.limits.page)
+        page = await feed.readers.run_on_reader_thread(feed.readers.history.read, after, feed.limits.page)
         head = feed.position.sequence
         records = [record for record in page if record.sequence <= head]
         messages = []
@@ -206,7 +208,7 @@ class Subscriber:
             feed.stats.gaps += 1
             messages.append(self._message(Gap(after + 1, records[0].sequence - 1)))
         if records:
-            self._queue(Burst.of(records, self.selection), records[-1].position)
+            self._queue(RecordBatch.of(records, self.selection), records[-1].position)
             messages += self._flush()
         return messages
 
@@ -214,11 +216,11 @@ class Subscriber:
     def _waiting(self) -> bool:
         return bool(self._lanes or self._quotes)
 
-    def _queue(self, burst: Burst, position: Position) -> None:
-        # What was queued before this burst counts: a subscriber that keeps up may get any burst.
+    def _queue(self, batch: RecordBatch, position: Position) -> None:
+        # What was queued before this batch counts: a subscriber that keeps up may get any batch.
         if self._live and self._lanes.overflowed:
             self.disconnect_slow()
-        self._lanes.offer(burst)
+        self._lanes.offer(batch)
         self._offered = position
 
     def _flush(self) -> list[Message]:

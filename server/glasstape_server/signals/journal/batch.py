@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.signals import Buy, Event, Outcome, Signal
 from glasstape_server.signals.journal.chain import EVENT_ID_BYTES, link
-from glasstape_server.signals.journal.records import Position, Record, SeriesKey
+from glasstape_server.signals.journal.records import Position, Record
 
 
 class EventBatch:

@@ -9,7 +9,7 @@ from glasstape_server.signals.journal.records import Position, Record
 
 NO_CHAIN = bytes(8)
 """Chain hash before the first event."""
-START = Position(0, NO_CHAIN)
+JOURNAL_ORIGIN = Position(0, NO_CHAIN)
 """The place before the first event."""
 EVENT_ID_BYTES = 16
 _HEAD = struct.Struct(">8sQ16sBdqII")

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-from glasstape_server.signals.journal.records import Record, Selection, SeriesKey
+from glasstape_server.domain.bars import SeriesKey
+from glasstape_server.signals.journal.records import Record, Selection
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class HistoryReaders:
         self.history = history
         self._executor = executor or ThreadPoolExecutor(2, "history")
 
-    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+    async def run_on_reader_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that reads the history, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 

@@ -86,7 +86,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def compact(self, earliest: int) -> None:
+    async def prune_before(self, earliest: int) -> None:
         """Remove events before `earliest`. The newest event always stays: it carries the numbering on."""
         ...
 

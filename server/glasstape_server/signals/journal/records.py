@@ -5,9 +5,6 @@ from typing import NamedTuple
 
 from glasstape_server.domain.signals import Kind, ModelRef
 
-SeriesKey = tuple[str, str]
-"""Symbol and interval."""
-
 
 class Position(NamedTuple):
     """A place in the journal: directly after one event."""

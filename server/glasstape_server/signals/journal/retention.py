@@ -56,17 +56,17 @@ class Retention:
         """
         bounds = self._journal.bounds
         if self._keep and bounds.head - bounds.earliest > (1 + SLACK) * self._keep:
-            await self._compact(bounds.head - self._keep + 1)
+            await self._prune_before(bounds.head - self._keep + 1)
         if self._age and time.monotonic() - self._age_checked >= self._age_check_seconds:
-            earliest = await self._readers.run(self._first_young, self._journal.bounds, now)
-            if await self._compact(earliest):
+            earliest = await self._readers.run_on_reader_thread(self._first_young, self._journal.bounds, now)
+            if await self._prune_before(earliest):
                 self._age_checked = time.monotonic()
 
-    async def _compact(self, earliest: int) -> bool:
+    async def _prune_before(self, earliest: int) -> bool:
         """Remove what lies before, or some of it; return whether that was all."""
         most = self._journal.bounds.earliest + REMOVED_AT_ONCE
         if earliest > self._journal.bounds.earliest:
-            await self._journal.compact(min(earliest, most))
+            await self._journal.prune_before(min(earliest, most))
         return earliest <= most
 
     def _first_young(self, bounds: Bounds, now: int) -> int:

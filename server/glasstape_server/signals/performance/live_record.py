@@ -47,16 +47,16 @@ class LiveRecord:
         selection = Selection(kinds=frozenset({Kind.OUTCOME}))
         seen: set[str] = set()
         while head > 0:
-            head, models = await self._readers.run(self._read_page, selection, head)
+            head, models = await self._readers.run_on_reader_thread(self._read_page, selection, head)
             seen |= models
             if head and all(map(self.watch.enough, seen)):
                 break
-        await self._readers.run(self.watch.judge)
+        await self._readers.run_on_reader_thread(self.watch.judge)
 
     async def _judge(self) -> None:
         while self._stale:
             self._stale = False
-            await self._readers.run(self.watch.judge)
+            await self._readers.run_on_reader_thread(self.watch.judge)
 
     def _read_page(self, selection: Selection, head: int) -> tuple[int, set[str]]:
         """Count one page, on a reader thread; return where the next one ends, and the models of its outcomes."""

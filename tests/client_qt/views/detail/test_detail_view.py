@@ -24,36 +24,36 @@ def compared(view, method):
 
 def test_the_map_is_the_servers_explanation_of_the_shown_signal(view, context):
     recorded = context.explanation()
-    shown = view.map.content.explanation
+    shown = view.heatmap_view.content.explanation
     assert shown.method is Method.INTEGRATED_GRADIENTS
     np.testing.assert_array_equal(shown.heatmap.values, recorded.heatmap.values)
-    assert view.detail.explained.sequence == context.newest().sequence
+    assert view.detail.explained_signal.sequence == context.newest().sequence
 
 
 def test_the_columns_of_the_map_are_the_last_bars_of_the_chart(view, context):
-    bars, steps, count = view.map.content.bars, context.model().time_steps, len(view.detail.bars)
+    bars, steps, count = view.heatmap_view.content.bars, context.model().time_steps, len(view.detail.bars)
     assert len(bars) == steps
     assert bars[-1] == view.detail.bars[-1]
-    assert tuple(bar.close_time for bar in bars) == view.map.content.explanation.bar_close_times
+    assert tuple(bar.close_time for bar in bars) == view.heatmap_view.content.explanation.bar_close_times
     assert view.chart.input_window == (count - steps, count - 1)
 
 
 def test_the_hovered_bar_is_linked_between_map_and_chart(view, context, qtbot):
     steps, count = context.model().time_steps, len(view.detail.bars)
-    qtbot.mouseMove(view.map, view.map.cell_rect(0, 0).center().toPoint())
+    qtbot.mouseMove(view.heatmap_view, view.heatmap_view.cell_rect(0, 0).center().toPoint())
     assert view.chart.highlighted_bar == count - steps
     view.chart.hovered.emit(count - 1)
-    assert view.map.highlighted_bar == steps - 1
+    assert view.heatmap_view.highlighted_bar == steps - 1
     view.chart.hovered.emit(0)
-    assert view.map.highlighted_bar == -1
+    assert view.heatmap_view.highlighted_bar == -1
 
 
 def test_the_chart_follows_the_keyboard_cursor_of_the_map(view, qtbot):
-    view.map.setFocus()
-    qtbot.keyClick(view.map, Qt.Key.Key_Right)
-    qtbot.keyClick(view.map, Qt.Key.Key_Left)
-    qtbot.keyClick(view.map, Qt.Key.Key_Down)
-    assert "high ·" in view.map.accessibleDescription()
+    view.heatmap_view.setFocus()
+    qtbot.keyClick(view.heatmap_view, Qt.Key.Key_Right)
+    qtbot.keyClick(view.heatmap_view, Qt.Key.Key_Left)
+    qtbot.keyClick(view.heatmap_view, Qt.Key.Key_Down)
+    assert "high ·" in view.heatmap_view.accessibleDescription()
     assert view.chart.highlighted_bar == len(view.detail.bars) - 2
 
 
@@ -61,23 +61,23 @@ def test_the_methods_of_the_model_are_offered_and_the_selected_one_is_shown(view
     offered = [view.method.itemData(n) for n in range(view.method.count())]
     assert offered == [m.value for m in context.model().methods if m is not Method.COUNTERFACTUAL]
     view.method.setCurrentIndex(view.method.findData("gradient"))
-    assert view.map.content.explanation.method is Method.GRADIENT
+    assert view.heatmap_view.content.explanation.method is Method.GRADIENT
     assert context.preferences.method == "gradient"
 
 
 def test_a_failed_explanation_shows_its_error_and_clears_the_text(view):
     view.score.setCurrentIndex(view.score.findData("logit"))
-    assert view.map.content is None
-    assert "not in this recording" in view.map.message
-    assert view.text.toPlainText() == ""
+    assert view.heatmap_view.content is None
+    assert "not in this recording" in view.heatmap_view.message
+    assert view.text_view.toPlainText() == ""
     view.score.setCurrentIndex(view.score.findData("margin"))
-    assert view.map.content is not None
+    assert view.heatmap_view.content is not None
 
 
 def test_the_text_has_drivers_and_after_the_checks_the_full_verdict(view, qtbot):
     reason = "standard errors over 250 closes"  # the model's skill is not proven
-    qtbot.waitUntil(lambda: reason in view.text.toPlainText(), timeout=5000)
-    text = view.text.toPlainText()
+    qtbot.waitUntil(lambda: reason in view.text_view.toPlainText(), timeout=5000)
+    text = view.text_view.toPlainText()
     assert text.startswith("Strongest drivers, for or against ")
     assert "of all weight" in text
     assert "Reliability of this map: use with caution" in text
@@ -89,11 +89,11 @@ def test_a_past_signal_reopens_with_its_own_bars_map_and_confidences(view, conte
     assert view.detail.pinned == past
     assert "past signal" in view.headline.text()
     assert f"{past.signal.probabilities.up:.1%}" in view.headline.text()
-    assert view.map.content.bars[-1].close_time == past.bar_close_time
-    assert view.live.isVisible()
-    view.live.click()
+    assert view.heatmap_view.content.bars[-1].close_time == past.bar_close_time
+    assert view.live_button.isVisible()
+    view.live_button.click()
     assert view.detail.pinned is None
-    assert view.map.content.bars[-1] == view.detail.bars[-1]
+    assert view.heatmap_view.content.bars[-1] == view.detail.bars[-1]
 
 
 def test_a_click_on_a_marker_reopens_its_signal(view, context, qtbot):
@@ -125,10 +125,10 @@ def test_every_method_is_compared_at_its_own_resolution(view, context):
 
 
 def test_copied_python_computes_the_shown_explanation(view):
-    view.copy.click()
+    view.copy_button.click()
     code = QGuiApplication.clipboard().text()
     ast.parse(code)
-    assert f"signals=[{view.detail.target.sequence}]" in code
+    assert f"signals=[{view.detail.selected_signal.sequence}]" in code
     assert "method='integrated_gradients'" in code
 
 
@@ -137,12 +137,12 @@ def test_one_color_scale_serves_all_symbols_unless_it_is_turned_off(view, contex
     second = DetailView(other, context.store, context.link, context.appearance, context.preferences)
     qtbot.addWidget(second)
     view.restyle()
-    assert second.map.content.full_value == view.map.content.full_value
-    peaks = {v.map.content.explanation.heatmap.full_color for v in (view, second)}
-    assert view.map.content.full_value == max(peaks)
+    assert second.heatmap_view.content.full_value == view.heatmap_view.content.full_value
+    peaks = {v.heatmap_view.content.explanation.heatmap.full_color for v in (view, second)}
+    assert view.heatmap_view.content.full_value == max(peaks)
     context.preferences.shared_scale = False
     view.restyle()
-    assert view.map.content.full_value == view.map.content.explanation.heatmap.full_color
+    assert view.heatmap_view.content.full_value == view.heatmap_view.content.explanation.heatmap.full_color
 
 
 def test_an_unknown_signal_is_reported_and_the_shown_one_stays(view):
@@ -204,9 +204,9 @@ def test_a_late_result_of_an_older_request_is_dropped(slow):
     view, link = slow
     view.method.setCurrentIndex(view.method.findData("occlusion"))
     link.release("heatmap", 1)
-    assert view.map.content.explanation.method is Method.OCCLUSION
+    assert view.heatmap_view.content.explanation.method is Method.OCCLUSION
     link.release("heatmap", 0)  # integrated gradients, requested before
-    assert view.map.content.explanation.method is Method.OCCLUSION
+    assert view.heatmap_view.content.explanation.method is Method.OCCLUSION
 
 
 def test_a_late_error_of_an_older_request_is_dropped(slow):
@@ -214,9 +214,9 @@ def test_a_late_error_of_an_older_request_is_dropped(slow):
     view.score.setCurrentIndex(view.score.findData("logit"))  # not in the recording
     view.score.setCurrentIndex(view.score.findData("margin"))
     link.release("heatmap", 2)
-    assert view.map.content is not None
+    assert view.heatmap_view.content is not None
     link.release("heatmap", 1)
-    assert view.map.content is not None
+    assert view.heatmap_view.content is not None
 
 
 def test_a_late_comparison_of_another_signal_is_dropped(slow, context):

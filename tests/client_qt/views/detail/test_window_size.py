@@ -20,7 +20,7 @@ def view(resize_model, qtbot):
 
 
 def test_the_map_and_its_candles_have_the_models_size(view):
-    content = view.map.content
+    content = view.heatmap_view.content
     assert content.explanation.heatmap.values.shape == (STEPS, FEATURES)
     assert list(content.bars) == view.detail.bars[-STEPS:]
     assert [bar.close_time for bar in content.bars] == list(content.explanation.bar_close_times)
@@ -29,28 +29,30 @@ def test_the_map_and_its_candles_have_the_models_size(view):
 def test_the_chart_marks_twelve_bars_and_is_linked_with_the_map(view, qtbot):
     count = len(view.detail.bars)
     assert view.chart.input_window == (count - STEPS, count - 1)
-    qtbot.mouseMove(view.map, view.map.cell_rect(0, FEATURES - 1).center().toPoint())
+    qtbot.mouseMove(view.heatmap_view, view.heatmap_view.cell_rect(0, FEATURES - 1).center().toPoint())
     assert view.chart.highlighted_bar == count - STEPS
     view.chart.hovered.emit(count - STEPS)
-    assert view.map.highlighted_bar == 0
+    assert view.heatmap_view.highlighted_bar == 0
 
 
 def test_tooltips_and_text_use_the_models_features(view):
-    content = view.map.content
+    content = view.heatmap_view.content
     for bar in range(STEPS):
         for feature in range(FEATURES):
             value = float(content.explanation.heatmap.values[bar, feature])
-            description = view.map.cell_description(bar, feature)
+            description = view.heatmap_view.cell_description(bar, feature)
             assert description.startswith(f"custom_{feature} · ")
             assert f"contribution: {value:+.4f}" in description
-    assert "custom_4" in view.text.toPlainText()
+    assert "custom_4" in view.text_view.toPlainText()
 
 
 def test_the_model_card_has_the_models_size(view):
-    assert "12 bars × 5 features" in model_card_html(view.map.content.model)
+    assert "12 bars × 5 features" in model_card_html(view.heatmap_view.content.model)
 
 
 def test_the_comparison_has_the_models_size(view):
     view.compare()
-    shown = [child for child in view.comparison.findChildren(type(view.map)) if child.content is not None]
+    shown = [
+        child for child in view.comparison.findChildren(type(view.heatmap_view)) if child.content is not None
+    ]
     assert [child.content.explanation.heatmap.values.shape for child in shown] == [(STEPS, FEATURES)]

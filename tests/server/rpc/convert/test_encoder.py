@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from glasstape.v1 import inference_pb2 as pb
-from glasstape_server.engine.work import Explain, Forecast, Maps, forecasts
+from glasstape_server.engine.work import ExplainWork, ForecastWork, Maps, forecasts
 from glasstape_server.explain.method import MethodName, Request
 from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.rpc.convert.encoder import PlainEncoder
@@ -41,7 +41,7 @@ def windows_of(model, count, seed, kind="normal"):
 
 
 def batch_of(model, windows, request, quality, include):
-    work = Explain(model, request)
+    work = ExplainWork(model, request)
     maps = Maps.of(work.run((windows,)))
     return MapBatch(work, quality, include, windows, forecasts(model, windows, maps.logits), maps)
 
@@ -61,7 +61,7 @@ def rows(encoded, response, field):
 @given(count=st.integers(1, 40), seed=st.integers(0, 1000), kind=st.sampled_from(["normal", "zero", "mean"]))
 def test_predictions_are_equal(bundled, count, seed, kind):
     windows = windows_of(bundled, count, seed, kind)
-    stated = forecasts(bundled, windows, Forecast(bundled).run((windows,))[0])
+    stated = forecasts(bundled, windows, ForecastWork(bundled).run((windows,))[0])
     plain, packed = (encoder().predictions(bundled, stated) for encoder in (PlainEncoder, PackedEncoder))
     assert rows(packed, pb.PredictResponse, "predictions") == rows(plain, pb.PredictResponse, "predictions")
 
@@ -102,10 +102,10 @@ def test_what_the_packed_encoder_does_not_know_is_encoded_plainly(bundled, metho
 def test_every_field_is_set_or_known_to_be_unset(bundled, encoder):
     windows = windows_of(bundled, 5, 2)
     windows[0] *= 1000  # unlike the training data, so that novelty is set
-    stated = forecasts(bundled, windows, Forecast(bundled).run((windows,))[0])
+    stated = forecasts(bundled, windows, ForecastWork(bundled).run((windows,))[0])
     stated.abstained[0] = True
     request = Request(MethodName.GRADIENT, ScoreSpec())
-    work = Explain(bundled, request)
+    work = ExplainWork(bundled, request)
     maps = Maps.of(work.run((windows,)))
     batch = MapBatch(work, QualityLevel.FAST, Include(), windows, stated, maps)
     messages = [

@@ -1,7 +1,7 @@
 """Feeds for the tests of delivery."""
 
 import pytest
-from feeds import Feed
+from feeds import HubFixture
 
 
 @pytest.fixture
@@ -10,7 +10,7 @@ async def feeds():
     made = []
 
     async def make(journal, **options):
-        made.append(Feed(journal, **options))
+        made.append(HubFixture(journal, **options))
         await made[-1].hub.start()
         return made[-1]
 

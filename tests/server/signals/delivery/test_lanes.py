@@ -1,6 +1,6 @@
 from glasstape_server.domain.signals import Kind
-from glasstape_server.signals.delivery.burst import Burst
 from glasstape_server.signals.delivery.lanes import Lanes
+from glasstape_server.signals.delivery.record_batch import RecordBatch
 from glasstape_server.signals.journal.records import Record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,17 +25,17 @@ OFFERS = st.lists(
 def test_order_holds_buys_arrive_and_the_last_confidence_wins(offers):
     lanes = Lanes(1000, every_event=False)
     delivered, conflated = [], 0
-    burst = []
+    batch = []
     for sequence, (kind, symbol, end, flush) in enumerate(offers, 1):
-        burst.append(record(sequence, kind, symbol))
+        batch.append(record(sequence, kind, symbol))
         if end:
-            lanes.offer(Burst(burst))
-            burst = []
+            lanes.offer(RecordBatch(batch))
+            batch = []
         if end and flush:
             records, replaced = take(lanes)
             delivered += records
             conflated += replaced
-    lanes.offer(Burst(burst))
+    lanes.offer(RecordBatch(batch))
     records, replaced = take(lanes)
     delivered += records
     sequences = [r.sequence for r in delivered]
@@ -53,23 +53,23 @@ def test_order_holds_buys_arrive_and_the_last_confidence_wins(offers):
 def test_every_event_conflates_nothing():
     lanes = Lanes(1000, every_event=True)
     for sequence in range(1, 4):
-        lanes.offer(Burst([record(sequence, Kind.CONFIDENCE, "A")]))
+        lanes.offer(RecordBatch([record(sequence, Kind.CONFIDENCE, "A")]))
     assert [r.sequence for r in take(lanes)[0]] == [1, 2, 3]
 
 
 def test_only_lossless_records_overflow():
     lanes = Lanes(2, every_event=False)
     for sequence in range(1, 9):
-        lanes.offer(Burst([record(sequence, Kind.CONFIDENCE, str(sequence))]))
+        lanes.offer(RecordBatch([record(sequence, Kind.CONFIDENCE, str(sequence))]))
     assert not lanes.overflowed
     for sequence in range(9, 12):
-        lanes.offer(Burst([record(sequence, Kind.BUY, "A")]))
+        lanes.offer(RecordBatch([record(sequence, Kind.BUY, "A")]))
     assert lanes.overflowed
 
 
 def test_readers_that_keep_up_share_what_they_are_sent():
-    burst = Burst([record(1, Kind.CONFIDENCE, "A"), record(2, Kind.BUY, "A")])
+    batch = RecordBatch([record(1, Kind.CONFIDENCE, "A"), record(2, Kind.BUY, "A")])
     first, second = Lanes(10, every_event=False), Lanes(10, every_event=True)
-    first.offer(burst)
-    second.offer(burst)
+    first.offer(batch)
+    second.offer(batch)
     assert first.take()[0][0] is second.take()[0][0]

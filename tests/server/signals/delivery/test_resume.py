@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from feeds import Feed
+from feeds import HubFixture
 from glasstape_server.domain.errors import InvalidArgument, OutOfRange
 from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.delivery.messages import (
@@ -46,7 +46,7 @@ async def test_tokens_are_independent_of_the_filter(feed):
 async def test_a_token_from_before_the_journal_is_out_of_range(feed):
     await feed.publish(*[A] * 10)
     token, edge = feed.token(2), feed.token(4)
-    await feed.journal.compact(5)
+    await feed.journal.prune_before(5)
     with pytest.raises(OutOfRange) as caught:
         await feed.open(resume_token=token)
     assert caught.value.metadata == {"earliest_sequence": "5", "sequence": "2"}
@@ -64,7 +64,7 @@ async def test_a_resume_that_a_compaction_overtakes_is_out_of_range(feeds, journ
         latest = journal.history.latest
 
         def chain_at(self, sequence):
-            asyncio.run_coroutine_threadsafe(journal.compact(8), loop).result(5)
+            asyncio.run_coroutine_threadsafe(journal.prune_before(8), loop).result(5)
             return journal.history.chain_at(sequence)
 
     feed = await feeds(journal, history=Overtaken())
@@ -77,7 +77,7 @@ async def test_a_resume_that_a_compaction_overtakes_is_out_of_range(feeds, journ
 
 async def test_a_token_of_another_journal_is_reset(feed):
     await feed.publish(A)
-    other = Feed(Replica(SharedLog(), owner=True))
+    other = HubFixture(Replica(SharedLog(), owner=True))
     stream, opened = await feed.open(resume_token=other.token(0))
     assert opened.body == Opened(OpenResult.RESET, ResetReason.EPOCH_CHANGED, feed.hub.bounds)
     assert (await stream.next()).body.snapshot

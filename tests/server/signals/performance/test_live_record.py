@@ -12,7 +12,7 @@ REF = ModelRef("m", "1", "d", "f")
 class Readers:
     """Reader threads, and nothing to read."""
 
-    async def run(self, function, *arguments):
+    async def run_on_reader_thread(self, function, *arguments):
         return await asyncio.to_thread(function, *arguments)
 
 

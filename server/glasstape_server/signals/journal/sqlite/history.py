@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import Unavailable
 from glasstape_server.domain.signals import Kind
 from glasstape_server.signals.journal.chain import NO_CHAIN
-from glasstape_server.signals.journal.records import Bounds, Record, Selection, SeriesKey
+from glasstape_server.signals.journal.records import Bounds, Record, Selection
 from glasstape_server.signals.journal.sqlite.rows import (
     EVENT_COLUMNS,
     ModelTable,

@@ -37,7 +37,7 @@ from glasstape_server.storage.sqlite import UNREADABLE, is_transient, transactio
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-CHECKED_NEWEST = 50_000
+STARTUP_CHECK_RECORDS = 50_000
 """Newest records that are checked when a journal is opened; older ones are when they are read, or filtered."""
 
 
@@ -45,14 +45,18 @@ class SqliteJournal:
     """See `Journal`. It is its own only writer and its own owner, and never lags; `history` reads its file."""
 
     def __init__(
-        self, path: Path, *, executor: Executor | None = None, checked_newest: int = CHECKED_NEWEST
+        self,
+        path: Path,
+        *,
+        executor: Executor | None = None,
+        startup_check_records: int = STARTUP_CHECK_RECORDS,
     ) -> None:
         """Open, or make, and check a journal.
 
         Args:
             path: of the database.
             executor: runs what writes, one call at a time; a thread of its own unless it is given.
-            checked_newest: newest records to check at once.
+            startup_check_records: newest records to check at once.
 
         Raises:
             DataLoss: it is damaged, or of another format.
@@ -64,7 +68,7 @@ class SqliteJournal:
         self._files = ExitStack()
         self._files.callback(self.history.close)
         try:
-            self._open(path, checked_newest)
+            self._open(path, startup_check_records)
         except UNREADABLE as error:
             self._files.close()
             if is_transient(error):
@@ -76,12 +80,12 @@ class SqliteJournal:
         self._executor = executor or ThreadPoolExecutor(1, "journal")
         self._tail = CommitTail(lambda: self._bounds, self._read)
 
-    def _open(self, path: Path, checked_newest: int) -> None:
+    def _open(self, path: Path, startup_check_records: int) -> None:
         self._writer = self._files.enter_context(closing(open_journal(path)))
         self._secret = meta(self._writer, "secret")
         check_pages(self._writer, path)
         self._bounds = bounds_of(self._writer)
-        self.history.check(self._bounds, checked_newest)
+        self.history.check(self._bounds, startup_check_records)
         self._note = self._files.enter_context(closing(HeadNote(note_path(path))))
         self._find_lost_tail()
 
@@ -107,9 +111,9 @@ class SqliteJournal:
         """See `Journal.confirm_loss`. A position beyond the end was lost: this journal never lags."""
         return await self._run(self._confirm_loss, epoch, position)
 
-    async def compact(self, earliest: int) -> None:
-        """See `Journal.compact`."""
-        await self._run(self._compact, earliest)
+    async def prune_before(self, earliest: int) -> None:
+        """See `Journal.prune_before`."""
+        await self._run(self._prune_before, earliest)
 
     def close(self) -> None:
         """Finish what is being written, then close every file."""
@@ -129,12 +133,12 @@ class SqliteJournal:
     def _append(self, batch: EventBatch, expected: int) -> Position:
         bounds = self._bounds
         if expected != bounds.head:
-            return self._appended(batch, expected)
+            return self._find_duplicate_append(batch, expected)
         records = batch.records(bounds.end)
         try:
             self._write(batch, records)
         except sqlite3.OperationalError as error:
-            raise _full(error) from None
+            raise _storage_full_error(error) from None
         if records:
             end = records[-1].position
             self._tail.add(records)
@@ -150,7 +154,7 @@ class SqliteJournal:
             resolved = ((sequence,) for sequence in batch.resolved)
             db.executemany("UPDATE windows SET resolved = 1 WHERE sequence = ?", resolved)
 
-    def _appended(self, batch: EventBatch, expected: int) -> Position:
+    def _find_duplicate_append(self, batch: EventBatch, expected: int) -> Position:
         """Return the end of a batch that was appended before.
 
         Raises:
@@ -178,7 +182,7 @@ class SqliteJournal:
     def _find_lost_tail(self) -> None:
         """Begin a new epoch if the journal once went further, or otherwise, than it does now."""
         noted = self._note.read()
-        if noted is not None and self._lost(noted):
+        if noted is not None and self._is_lost(noted):
             log.error(
                 "journal: it ended at %d and now ends at %d: history was lost, a new epoch begins",
                 noted.sequence,
@@ -187,7 +191,7 @@ class SqliteJournal:
             self._begin_epoch()
         self._note_head()
 
-    def _lost(self, position: Position) -> bool:
+    def _is_lost(self, position: Position) -> bool:
         """Return whether a position that was given out is in the journal no longer."""
         if position.sequence > self._bounds.head:
             return True
@@ -198,7 +202,7 @@ class SqliteJournal:
     def _confirm_loss(self, epoch: bytes, position: Position) -> bool:
         if epoch != self._bounds.epoch:
             return True
-        if not self._lost(position):
+        if not self._is_lost(position):
             return False
         log.error(
             "journal: a resume token names event %d, which the journal (head %d) does not hold: "
@@ -209,13 +213,13 @@ class SqliteJournal:
         try:
             self._begin_epoch()
         except sqlite3.OperationalError as error:
-            raise _full(error) from None
+            raise _storage_full_error(error) from None
         return True
 
     def _begin_epoch(self) -> None:
         self._bounds = replace(self._bounds, epoch=begin_epoch(self._writer))
 
-    def _compact(self, earliest: int) -> None:
+    def _prune_before(self, earliest: int) -> None:
         earliest = min(earliest, self._bounds.head)
         if earliest <= self._bounds.earliest:
             return
@@ -226,9 +230,9 @@ class SqliteJournal:
                 db.execute("DELETE FROM events WHERE sequence < ?", (earliest,))
                 db.execute("DELETE FROM windows WHERE sequence < ?", (earliest,))
         except sqlite3.OperationalError as error:
-            raise _full(error) from None
+            raise _storage_full_error(error) from None
         self._bounds = replace(self._bounds, earliest=earliest)
 
 
-def _full(error: sqlite3.OperationalError) -> ResourceExhausted:
+def _storage_full_error(error: sqlite3.OperationalError) -> ResourceExhausted:
     return ResourceExhausted("STORAGE_FULL", f"the journal cannot be written: {error}", retry_after=5.0)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from glasstape_server.signals.journal.records import Record, SeriesKey
+from glasstape_server.domain.bars import SeriesKey
+from glasstape_server.signals.journal.records import Record
 from glasstape_server.signals.journal.sqlite.damaged_reader import DamagedReader
 from glasstape_server.signals.journal.sqlite.examine import Finding
 from glasstape_server.signals.journal.sqlite.file import begin_epoch, meta, open_journal, set_meta

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import DataLoss
 from glasstape_server.domain.signals import Kind, ModelRef
 from glasstape_server.signals.journal.chain import follows
-from glasstape_server.signals.journal.records import Record, SeriesKey
+from glasstape_server.signals.journal.records import Record
 
 EVENT_COLUMNS = "sequence, event_id, kind, symbol, interval, model, winning, expire_time, payload, chain"
 """Of an event, in the order of `Record`; `model` is a row of the table of models."""

@@ -219,7 +219,7 @@ def test_what_a_filter_would_leave_out_for_its_damage_is_found(tmp_path, column,
     with closing(SqliteJournal(path)) as journal:
         append_now(journal, *[("BUY", "A", 0.9)] * 6)
     change(path, f"UPDATE events SET {column} = ? WHERE sequence = 2", value)
-    with closing(SqliteJournal(path, checked_newest=2)) as journal:
+    with closing(SqliteJournal(path, startup_check_records=2)) as journal:
         wanted = Selection(frozenset({"A"}), frozenset({Kind.BUY}), 0.5)
         assert [r.sequence for r in journal.history.page(wanted, 4, 6, 9, False)] == [4, 5, 6]
         with pytest.raises(DataLoss, match="event 2 is not what was written"):

@@ -28,14 +28,14 @@ class Page:
     """The records' events as a message holds them, kept here by the first encoder of the page."""
 
 
-class Burst:
+class RecordBatch:
     """Records by sequence. Immutable: subscribers share it."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
 
     @classmethod
-    def of(cls, records: Sequence[Record], selection: Selection) -> "Burst":
+    def of(cls, records: Sequence[Record], selection: Selection) -> "RecordBatch":
         """Return those of `records` that a selection admits."""
         return cls([record for record in records if selection.admits(record)])
 
@@ -45,12 +45,12 @@ class Burst:
         return sum(record.kind is not Kind.CONFIDENCE for record in self.records)
 
     @cached_property
-    def conflated(self) -> "Burst":
-        """The burst without confidences that a later one of their series replaces."""
+    def conflated(self) -> "RecordBatch":
+        """The batch without confidences that a later one of their series replaces."""
         newest = {conflation_key(r): r.sequence for r in self.records if r.kind is Kind.CONFIDENCE}
         if len(newest) + self.lossless == len(self.records):
             return self
-        return Burst(
+        return RecordBatch(
             [
                 r
                 for r in self.records
