@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import grpc
 import pytest
 from glasstape import (
     Client,
@@ -23,6 +24,8 @@ from glasstape.cli import main
 from glasstape.session import Recorder, SessionServer, read_session, write_session
 from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence_event
 from glasstape.v1 import inference_pb2 as ipb
+from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc
+from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as spb
 
 
@@ -186,6 +189,21 @@ def test_a_compressed_recording_that_was_cut_short_is_read_too(path, tmp_path):
     cut = tmp_path / "cut.gz"
     cut.write_bytes(path.read_bytes()[:-12])
     assert len(read_session(cut).messages) in (2, 3)
+
+
+def test_a_session_names_what_it_does_not_take(path):
+    with SessionServer(path) as server, grpc.insecure_channel(server.address) as channel:
+        explain = inference_pb2_grpc.InferenceServiceStub(channel).Explain
+        source = ipb.PredictionInput(signals=ipb.SignalRefs(sequences=[1]))
+        for field in ("method", "score"):
+            with pytest.raises(grpc.RpcError, match=f"{field}: must be a value of the enum, is 99") as caught:
+                explain(ipb.ExplainRequest(input=source, **{field: 99}))
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        request = mpb.ListBarsRequest(symbol="AAPL", interval="1d")
+        request.end_time.seconds = 2**63 - 1
+        with pytest.raises(grpc.RpcError) as caught:
+            market_pb2_grpc.MarketServiceStub(channel).ListBars(request)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_at_its_end_a_session_stays_at_its_last_moment(path):

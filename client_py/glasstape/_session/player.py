@@ -151,13 +151,16 @@ class _Servicer:
     ) -> mpb.ListInstrumentsResponse:
         return mpb.ListInstrumentsResponse(instruments=self._tape.instruments)
 
-    def ListBars(self, request: mpb.ListBarsRequest, context: Any) -> mpb.ListBarsResponse:
+    def ListBars(self, request: mpb.ListBarsRequest, context: Any) -> Any:
         bars = {bar.close_time.ToNanoseconds(): bar for bar in self._tape.bars if _belongs(bar, request)}
         for event in self._played():
             if event.WhichOneof("kind") == "confidence" and _belongs(event.confidence.bar, request):
                 bars[event.bar_close_time.ToNanoseconds()] = event.confidence.bar
-        first = request.start_time.ToNanoseconds()
-        last = request.end_time.ToNanoseconds() if request.HasField("end_time") else max(bars, default=0)
+        try:
+            first = request.start_time.ToNanoseconds()
+            last = request.end_time.ToNanoseconds() if request.HasField("end_time") else max(bars, default=0)
+        except ValueError as error:
+            return context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"start_time, end_time: {error}")
         return mpb.ListBarsResponse(bars=[bars[time] for time in sorted(bars) if first <= time <= last])
 
     def ListSignals(self, request: spb.ListSignalsRequest, context: Any) -> spb.ListSignalsResponse:
@@ -185,6 +188,13 @@ class _Servicer:
     def Explain(self, request: ipb.ExplainRequest, context: Any) -> ipb.ExplainResponse:
         method = request.method or ipb.Explanation.METHOD_GRADIENT
         score = request.score or ipb.Explanation.SCORE_MARGIN
+        for field, kind, value in (
+            ("method", ipb.Explanation.Method, method), ("score", ipb.Explanation.Score, score),
+        ):  # fmt: skip
+            if value not in kind.values():
+                context.abort(
+                    grpc.StatusCode.INVALID_ARGUMENT, f"{field}: must be a value of the enum, is {value}"
+                )
         if request.input.WhichOneof("source") != "signals":
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, "a recording explains only recorded signals")
         response, table = ipb.ExplainResponse(method=method, score=score), ModelTable()

@@ -656,7 +656,7 @@ class ExplainRequest(_message.Message):
     score: Global___Explanation.Score.ValueType
     """Default: SCORE_MARGIN."""
     target: Global___Direction.ValueType
-    """Class to explain. Default: each row's own winner."""
+    """Class to explain. Default: each row's own winner; the runner-up where `foil` is the winner."""
     foil: Global___Direction.ValueType
     """Class to compare with, for SCORE_MARGIN alone. Default: the highest other class of each row."""
     baseline: Global___Explanation.Baseline.ValueType

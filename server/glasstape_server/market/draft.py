@@ -56,6 +56,7 @@ class Stored(Protocol):
     interval: str
 
     def tail(self, key: SeriesKey) -> SeriesTail | None: ...  # noqa: D102
+    def forming(self, key: SeriesKey) -> Bar | None: ...  # noqa: D102
     def time_zone(self, symbol: str) -> str: ...  # noqa: D102
     def close_between(self, key: SeriesKey, start: int, end: int) -> int | None: ...  # noqa: D102
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
@@ -110,6 +111,9 @@ class Draft:
         if bar.provisional:
             if bar.close_time <= last:
                 raise _out_of_order(bar, last)
+            forming = self.forming.get(key) or self._stored_bars.forming(key)
+            if forming is not None and bar.close_time < forming.close_time:
+                raise _older_than_forming(bar, forming)
             self.forming[key] = bar
             report.quotes.append(bar)
             report.provisional += 1
@@ -201,7 +205,16 @@ class Draft:
 
 
 def _out_of_order(bar: Bar, last: int) -> InvalidArgument:
-    newest = datetime.fromtimestamp(last / SECOND, UTC).isoformat()
-    sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-    rule = f"must be after the last final bar ({newest}) unless BAR_MODE_BACKFILL, is {sent}"
+    unless = "" if bar.provisional else " unless BAR_MODE_BACKFILL"
+    rule = f"must be after the last final bar ({_iso(last)}){unless}, is {_iso(bar.close_time)}"
     return InvalidArgument.field("close_time", rule, "BAR_OUT_OF_ORDER")
+
+
+def _older_than_forming(bar: Bar, forming: Bar) -> InvalidArgument:
+    newest = _iso(forming.close_time)
+    rule = f"must not be before the newest provisional bar ({newest}), is {_iso(bar.close_time)}"
+    return InvalidArgument.field("close_time", rule, "BAR_OUT_OF_ORDER")
+
+
+def _iso(time: int) -> str:
+    return datetime.fromtimestamp(time / SECOND, UTC).isoformat()

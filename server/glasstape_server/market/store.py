@@ -95,6 +95,10 @@ class BarStore:
         """Return the newest bars of a series; None: no bar."""
         return self._tails.get(key)
 
+    def forming(self, key: SeriesKey) -> Bar | None:
+        """Return the newest provisional bar of a series; None: there is none after its last final bar."""
+        return self._forming.get(key)
+
     def time_zone(self, symbol: str) -> str:
         """Return the IANA zone that decides a symbol's trading days."""
         instrument = self.instruments.get(symbol)

@@ -1,6 +1,7 @@
 """MarketService: bars in, bars out."""
 
 import base64
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 
 import grpc
@@ -19,7 +20,7 @@ from glasstape_server.rpc.convert.market import (
     bar_to,
     instrument_from,
     instrument_to,
-    microseconds,
+    time_from,
 )
 from glasstape_server.rpc.convert.requests import enum_from
 from glasstape_server.rpc.handlers import Context, abort, abort_internal, caller, page_size, translate_errors
@@ -63,8 +64,10 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
             rule = f"must be one of {' '.join(INTERVALS)}, is {request.interval[:16]!r}"
             raise InvalidArgument.field("interval", rule)
         size = page_size(request.page_size)
-        start = max(0, microseconds(request.start_time)) if request.HasField("start_time") else 0
-        end = min(MAX_TIME, microseconds(request.end_time)) if request.HasField("end_time") else MAX_TIME
+        start = max(0, time_from("start_time", request.start_time)) if request.HasField("start_time") else 0
+        end = MAX_TIME
+        if request.HasField("end_time"):
+            end = min(MAX_TIME, time_from("end_time", request.end_time))
         if request.page_token:
             start = max(start, _after(request.page_token))
         key = (request.symbol, request.interval)
@@ -85,11 +88,13 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
         self, request: pb.ListInstrumentsRequest, context: Context
     ) -> pb.ListInstrumentsResponse:
         """See market.proto."""
-        size = page_size(request.page_size)
+        size, after = page_size(request.page_size), request.page_token  # every read of the field decodes it
+        if after and not is_symbol(after):
+            rule = f"must be the next_page_token of a response, is {after[:64]!r}"
+            raise InvalidArgument.field("page_token", rule)
         store = self._ingest.store
-        symbols = [
-            s for s in await self._ingest.run_on_market_thread(store.symbols) if s > request.page_token
-        ]
+        symbols = await self._ingest.run_on_market_thread(store.symbols)
+        symbols = symbols[bisect_right(symbols, after) :]
         found = [instrument_to(store.instruments[symbol]) for symbol in symbols[:size]]
         more = len(symbols) > size
         return pb.ListInstrumentsResponse(

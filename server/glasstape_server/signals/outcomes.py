@@ -22,9 +22,10 @@ def resolve(event: Event, columns: Floats) -> Outcome | None:
     """
     signal = event.body
     assert isinstance(signal, Signal)
-    start = int(columns[0].searchsorted(event.bar_close_time))
+    # The newest bar up to the signal's: its own, or the one before if a correction halted it.
+    start = int(columns[0].searchsorted(event.bar_close_time, side="right")) - 1
     end = start + int(signal.entry) + signal.horizon_bars
-    if end >= columns.shape[1] or columns[0, start] != event.bar_close_time:
+    if start < 0 or end >= columns.shape[1]:
         return None
     closes = np.log(columns[4, start + int(signal.entry) : end + 1])
     paths, threshold = (closes[1:] - closes[0])[None], np.array([signal.flat_threshold])

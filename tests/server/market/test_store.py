@@ -83,6 +83,17 @@ def test_provisional_bars_are_replaced_forgotten_and_never_signaled(store, tmp_p
     assert publish(store, bar(2, provisional=True)).rejections[0][2].reason == "BAR_OUT_OF_ORDER"
 
 
+def test_an_older_provisional_bar_does_not_replace_a_newer_one(store):
+    publish(store, bar(1))
+    publish(store, bar(3, provisional=True))
+    report = publish(store, bar(2, provisional=True))
+    assert report.provisional == 0
+    assert "before the newest provisional bar" in report.rejections[0][2].violations[0].rule
+    assert store.list_bars(KEY, 0, 9 * DAY, 10)[-1].close_time == 3 * DAY
+    assert publish(store, bar(3, 12.0, provisional=True)).provisional == 1
+    assert publish(store, bar(2), bar(4, provisional=True)).stored == 1
+
+
 def test_everything_reported_as_stored_is_there_after_reopening(tmp_path):
     store = BarStore(tmp_path / "bars.sqlite")
     publish(

@@ -102,6 +102,31 @@ def test_malformed_lists_name_the_field(market, symbol, interval, field):
     assert caught.value.violations[0].field == field
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"start_time": {"nanos": -1}}, "start_time.nanos"),
+        ({"end_time": {"nanos": 1_000_000_000}}, "end_time.nanos"),
+    ],
+)
+def test_times_that_are_none_are_rejected(market, changes, field):
+    request = pb.ListBarsRequest(symbol="AAA", interval="1d", **changes)
+    with grpc.insecure_channel(market.address) as channel, pytest.raises(grpc.RpcError) as caught:
+        market_pb2_grpc.MarketServiceStub(channel).ListBars(request)
+    assert from_rpc(caught.value).violations[0].field == field
+
+
+@pytest.mark.parametrize("token", ["no token", "é", "x" * 1_000_000])
+def test_only_symbols_are_page_tokens_of_instruments(market, token):
+    with grpc.insecure_channel(market.address) as channel, pytest.raises(grpc.RpcError) as caught:
+        market_pb2_grpc.MarketServiceStub(channel).ListInstruments(
+            pb.ListInstrumentsRequest(page_token=token)
+        )
+    (violation,) = from_rpc(caught.value).violations
+    assert violation.field == "page_token"
+    assert len(violation.rule) < 200
+
+
 def test_a_provisional_bar_shows_and_makes_no_signal(market):
     before = len(list(market.client.history(symbols=["AAA"])))
     forming = replace(market.bars["AAA"][market.published], provisional=True)

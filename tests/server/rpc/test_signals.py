@@ -169,6 +169,8 @@ def test_events_arrive_live_in_order(market):
         ({"conflation_interval": {"seconds": 61}}, "conflation_interval"),
         ({"heartbeat_interval": {"nanos": 1}}, "heartbeat_interval"),
         ({"heartbeat_interval": {"seconds": -1}}, "heartbeat_interval"),
+        ({"heartbeat_interval": {"seconds": 1, "nanos": -1}}, "heartbeat_interval.nanos"),
+        ({"conflation_interval": {"nanos": 2**31 - 1}}, "conflation_interval.nanos"),
         ({"heatmap_method": 99}, "heatmap_method"),
     ],
 )

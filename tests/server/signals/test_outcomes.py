@@ -40,3 +40,12 @@ def test_a_barrier_decides_at_the_first_close_beyond_it():
     assert outcome.realized is Direction.UP
     assert outcome.realized_return == pytest.approx(np.log(1.03))
     assert resolve(barrier, bars[:, :4]) is None, "the horizon must have passed all the same"
+
+
+def test_a_signal_whose_bar_was_halted_later_is_resolved_by_the_bars_after_it():
+    halted = np.delete(columns(10, 11, 20, 22), 1, axis=1)  # the store leaves halted bars out
+    assert resolve(event(at=2), halted[:, :2]) is None
+    assert resolve(event(at=2), halted).realized_return == pytest.approx(np.log(22 / 20))
+    current = resolve(event(at=2, entry=Entry.CURRENT_CLOSE), halted)
+    assert current.realized_return == pytest.approx(np.log(20 / 10))
+    assert resolve(event(at=0), halted) is None

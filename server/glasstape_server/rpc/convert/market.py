@@ -6,6 +6,7 @@ from glasstape.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.times import SECOND
 
 
@@ -20,6 +21,17 @@ def microseconds(time: Timestamp) -> int:
     if not 0 <= time.nanos < 1_000_000_000:
         return -1
     return time.seconds * SECOND + time.nanos // 1000
+
+
+def time_from(field: str, time: Timestamp) -> int:
+    """Return microseconds since 1970 of a wire time, truncated.
+
+    Raises:
+        InvalidArgument: its nanoseconds are out of range.
+    """
+    if not 0 <= time.nanos < 1_000_000_000:
+        raise InvalidArgument.field(f"{field}.nanos", f"must be 0-999,999,999, is {time.nanos:,}")
+    return microseconds(time)
 
 
 def bar_from(message: pb.Bar, *, provisional: bool = False) -> Bar:

@@ -68,7 +68,10 @@ def subscription_from(request: pb.SignalsRequest) -> Subscription:
 
 
 def _seconds(field: str, duration: Duration, least: float, most: float) -> float:
-    seconds = duration.seconds + duration.nanos / 1e9
+    nanos, seconds = duration.nanos, duration.seconds + duration.nanos / 1e9
+    if abs(nanos) >= 1_000_000_000 or nanos * duration.seconds < 0:
+        rule = f"must be within 999,999,999 and have the sign of the seconds, is {nanos:,}"
+        raise InvalidArgument.field(f"{field}.nanos", rule)
     if not (math.isfinite(seconds) and least <= seconds <= most):
         raise InvalidArgument.field(field, f"must be {least:g}-{most:g} s, is {seconds:g} s")
     return seconds
