@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from functools import cache
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 
 from glasstape_server.access.scopes import REQUIRED
 from glasstape_server.operations.latency_histogram import LatencyHistogram
@@ -38,23 +38,36 @@ class CallMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._started = _STARTED.counter(registry)
         self._handled = _HANDLED.counter(registry)
+        # Series by method, and by method and code: looking one up by its labels costs as much as a small call.
+        self._started_series: dict[str, Counter] = {}
+        self._handled_series: dict[tuple[str, str], Counter] = {}
         for method, code in itertools.product(REQUIRED, _SERVER_FAULTS):
             # Start at 0: rate() does not see a series that begins at 1.
-            self._handled.labels(*_labels(method), _code(code))
+            self._handled_of(method, code)
         self._latency = LatencyHistogram(_LATENCY)
         registry.register(self._latency)
 
     def started(self, method: str, count: int = 1) -> None:
         """See `CallObserver.started`."""
-        self._started.labels(*_labels(method)).inc(count)
+        series = self._started_series.get(method)
+        if series is None:
+            series = self._started_series[method] = self._started.labels(*_labels(method))
+        series.inc(count)
 
     def handled(self, method: str, code: str, count: int = 1) -> None:
         """See `CallObserver.handled`."""
-        self._handled.labels(*_labels(method), _code(code)).inc(count)
+        self._handled_of(method, code).inc(count)
 
     def observe_latency(self, method: str, seconds: Sequence[float]) -> None:
         """See `CallObserver.observe_latency`."""
         self._latency.observe(_labels(method), seconds)
+
+    def _handled_of(self, method: str, code: str) -> Counter:
+        series = self._handled_series.get((method, code))
+        if series is None:
+            series = self._handled.labels(*_labels(method), _code(code))
+            self._handled_series[method, code] = series
+        return series
 
 
 @cache
