@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from glasstape import Client, PermissionDeniedError
+from glasstape import PermissionDeniedError
 from glasstape.session import read_session, write_session
 from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence_event
 from glasstape_qt import token_store
@@ -264,16 +264,10 @@ def test_an_unexpected_error_in_a_thread_is_reported_and_the_next_request_succee
     monkeypatch.undo()
 
 
-def test_failing_descriptions_are_not_requested_again_at_once(server, link, qtbot, monkeypatch):
-    requests = []
-
-    def models(client):
-        requests.append(1)
-        raise PermissionDeniedError("denied")
-
-    monkeypatch.setattr(Client, "models", models)
+def test_failing_descriptions_are_not_requested_again_at_once(server, link, qtbot):
+    server.fail("ListModels", PermissionDeniedError("denied"))
     with qtbot.waitSignal(link.failed) as failed:
         link.open(profile(server))
     assert failed.args[0] == "link.description_failed"
     qtbot.wait(500)
-    assert len(requests) == 1
+    assert server.calls["ListModels"] == 1
