@@ -13,18 +13,21 @@ Counts = Mapping[str, Mapping[str, int]]
 """Findings by file, then by kind."""
 
 
-def run(name: str, count: Callable[[], Counts], explain: Callable[[str, str], list[str]]) -> int:
+def run(
+    name: str, count: Callable[[], Counts], explain: Callable[[str, str], list[str]], root: Path = ROOT
+) -> int:
     """Compare with the baseline `.ci/NAME.json`, or rewrite it with --update; returns the exit status.
 
     Args:
         name: of the check.
         count: makes the current counts.
         explain: describes the findings of one kind in one file, a line each.
+        root: of the repository.
     """
     parser = argparse.ArgumentParser(f".ci/{name}", description=sys.modules["__main__"].__doc__)
     parser.add_argument("--update", action="store_true", help="rewrite the baseline; no kind may grow")
     options = parser.parse_args()
-    path = ROOT / ".ci" / f"{name}.json"
+    path = root / ".ci" / f"{name}.json"
     baseline: Counts = json.loads(path.read_text()) if path.exists() else {}
     current = {file: kinds for file, kinds in count().items() if kinds}
     if options.update:

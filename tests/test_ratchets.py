@@ -16,11 +16,10 @@ KINDS = runpy.run_path(str(CI / "words"))["kinds"]
 def check(tmp_path, monkeypatch):
     """Runs a check of counts that a test sets, in a repository of its own."""
     (tmp_path / ".ci").mkdir()
-    monkeypatch.setattr(ratchet, "ROOT", tmp_path)
 
     def run(counts, *arguments):
         monkeypatch.setattr(sys, "argv", ["x", *arguments])
-        return ratchet.run("words", lambda: counts, lambda file, kind: [f"{file}: {kind}"])
+        return ratchet.run("words", lambda: counts, lambda file, kind: [f"{file}: {kind}"], tmp_path)
 
     run.baseline = tmp_path / ".ci/words.json"
     return run
