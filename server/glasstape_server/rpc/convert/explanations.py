@@ -7,7 +7,6 @@ from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import signals_pb2
 
 from glasstape_server.domain.arrays import Float32s, Floats
-from glasstape_server.domain.signals import Direction
 from glasstape_server.explain.catalog import baseline_of
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import Quantity, Request, Shape
@@ -16,9 +15,9 @@ from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.predictions import (
-    DIRECTIONS,
     ModelTable,
     confidence_to,
+    direction_to,
     prediction_to,
     timing_to,
 )
@@ -133,11 +132,6 @@ def heatmap_to(
     )
 
 
-def direction_to(class_index: int) -> pb.Direction.ValueType:
-    """Return a direction; UNSPECIFIED for -1."""
-    return DIRECTIONS[Direction(class_index)] if class_index >= 0 else pb.DIRECTION_UNSPECIFIED
-
-
 def quality_to(verdict: QualityVerdict, level: QualityLevel) -> pb.Quality:
     """Return a verdict."""
     return pb.Quality(
@@ -176,7 +170,7 @@ def _counterfactual_to(flip: Counterfactual) -> pb.Counterfactual:
     return pb.Counterfactual(
         found=flip.found,
         hypothetical=flip.hypothetical,
-        direction=pb.DIRECTION_UNSPECIFIED if flip.direction is None else DIRECTIONS[flip.direction],
+        direction=direction_to(flip.direction),
         size=flip.size,
         bar=None if flip.bar is None else _bar_values_to(flip.bar),
         edited_bar=None if flip.edited_bar is None else _bar_values_to(flip.edited_bar),

@@ -33,6 +33,11 @@ def direction_from(value: int) -> Direction | None:
     return None if value == pb.DIRECTION_UNSPECIFIED else Direction(value - 1)
 
 
+def direction_to(class_index: int | None) -> pb.Direction.ValueType:
+    """Return the direction of a class; None and -1 are unspecified."""
+    return pb.DIRECTION_UNSPECIFIED if class_index is None or class_index < 0 else DIRECTIONS[class_index]
+
+
 def ref_to(ref: ModelRef) -> pb.ModelRef:
     """Return a model's identity for the wire."""
     return pb.ModelRef(

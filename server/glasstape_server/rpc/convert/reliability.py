@@ -4,7 +4,7 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import wilson
-from glasstape_server.rpc.convert.predictions import DIRECTIONS
+from glasstape_server.rpc.convert.predictions import direction_to
 
 
 def reliability_point_to(
@@ -20,8 +20,3 @@ def reliability_point_to(
         realized_low=low,
         realized_high=high,
     )
-
-
-def direction_to(direction: Direction | None) -> pb.Direction.ValueType:
-    """Return the direction; None is unspecified."""
-    return pb.DIRECTION_UNSPECIFIED if direction is None else DIRECTIONS[direction]

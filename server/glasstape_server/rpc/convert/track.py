@@ -6,7 +6,8 @@ from glasstape.v1 import signals_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_COST
-from glasstape_server.rpc.convert.reliability import direction_to, reliability_point_to
+from glasstape_server.rpc.convert.predictions import direction_to
+from glasstape_server.rpc.convert.reliability import reliability_point_to
 from glasstape_server.signals.performance.track_record import Group, TrackRecord
 
 
