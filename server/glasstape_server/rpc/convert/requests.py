@@ -1,5 +1,9 @@
 """Predict and Explain requests from the wire."""
 
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
 from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
@@ -60,17 +64,20 @@ def explain_request_from(message: pb.ExplainRequest) -> ExplainRequest:
     Raises:
         InvalidArgument: an unset source, or a value or combination of values that is not allowed.
     """
-    quality = QualityLevel(enum_from("quality", message.quality, len(QualityLevel)) or QualityLevel.FAST)
+    method_request, quality, include = _checked(_options_from(message))
+    background = windows_from(message.background) if message.HasField("background") else None
+    if background is not None:
+        method_request = replace(method_request, background=background.data)
     return ExplainRequest(
         source=source_from(message.input),
-        method_request=_method_request_from(message, quality),
+        method_request=method_request,
         model=message.model,
         quality=quality,
         baseline_windows=windows_from(message.baseline_windows)
         if message.HasField("baseline_windows")
         else None,
-        background=windows_from(message.background) if message.HasField("background") else None,
-        include=_include_from(message),
+        background=background,
+        include=include,
     )
 
 
@@ -94,33 +101,69 @@ def enum_from(field: str, value: int, largest: int) -> int:
     return value
 
 
-def _method_request_from(message: pb.ExplainRequest, quality: QualityLevel) -> Request:
-    name = method_from(message.method, "method")
-    if message.seed > MAX_SEED:
-        raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {message.seed}")
+class _Options(NamedTuple):
+    """Fields of an Explain request besides its windows: numbers, as they came."""
+
+    method: int
+    score: int
+    target: int
+    foil: int
+    baseline: int
+    samples: int
+    seed: int
+    quality: int
+    include: tuple[int, ...]
+    has_baseline_windows: bool
+    has_background: bool
+
+
+def _options_from(message: pb.ExplainRequest) -> _Options:
+    return _Options(
+        message.method,
+        message.score,
+        message.target,
+        message.foil,
+        message.baseline,
+        message.samples,
+        message.seed,
+        message.quality,
+        tuple(message.include),
+        message.HasField("baseline_windows"),
+        message.HasField("background"),
+    )
+
+
+@lru_cache(maxsize=256)  # nearly all calls of a client have the same options
+def _checked(options: _Options) -> tuple[Request, QualityLevel, Include]:
+    quality = QualityLevel(enum_from("quality", options.quality, len(QualityLevel)) or QualityLevel.FAST)
+    return _method_request_from(options, quality), quality, _include_from(options.include)
+
+
+def _method_request_from(options: _Options, quality: QualityLevel) -> Request:
+    name = method_from(options.method, "method")
+    if options.seed > MAX_SEED:
+        raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {options.seed}")
     score_spec = ScoreSpec(
-        Score(enum_from("score", message.score, len(Score)) or Score.MARGIN),
-        direction_from(enum_from("target", message.target, 3)),
-        direction_from(enum_from("foil", message.foil, 3)),
+        Score(enum_from("score", options.score, len(Score)) or Score.MARGIN),
+        direction_from(enum_from("target", options.target, 3)),
+        direction_from(enum_from("foil", options.foil, 3)),
     )
     request = Request(
         name,
         score_spec,
-        _baseline_from(message),
-        message.samples,
-        message.seed,
-        message.background.data if message.HasField("background") else b"",
+        _baseline_from(options),
+        options.samples,
+        options.seed,
         checked=quality is QualityLevel.FULL,
     )
     _check_samples(request)
-    _check_baseline(request, message)
+    _check_baseline(request, options)
     if name is MethodName.COUNTERFACTUAL:
         _check_counterfactual(score_spec)
     return request
 
 
-def _include_from(message: pb.ExplainRequest) -> Include:
-    values = list(message.include)
+def _include_from(values: tuple[int, ...]) -> Include:
     if not values:
         return Include()
     for index, value in enumerate(values):
@@ -136,9 +179,9 @@ def _include_from(message: pb.ExplainRequest) -> Include:
     )
 
 
-def _baseline_from(message: pb.ExplainRequest) -> BaselineKind | None:
-    value = enum_from("baseline", message.baseline, len(BaselineKind))
-    if value == 0 and message.HasField("baseline_windows"):
+def _baseline_from(options: _Options) -> BaselineKind | None:
+    value = enum_from("baseline", options.baseline, len(BaselineKind))
+    if value == 0 and options.has_baseline_windows:
         return BaselineKind.CUSTOM
     return BaselineKind(value) if value else None
 
@@ -152,7 +195,7 @@ def _check_samples(request: Request) -> None:
         )
 
 
-def _check_baseline(request: Request, message: pb.ExplainRequest) -> None:
+def _check_baseline(request: Request, options: _Options) -> None:
     method, kind = f"METHOD_{request.method.name}", request.baseline
     takes = METHODS[request.method].default_baseline if request.method in METHODS else None
     if kind is not None and takes is None:
@@ -160,7 +203,7 @@ def _check_baseline(request: Request, message: pb.ExplainRequest) -> None:
     if kind is not None and (takes is BaselineKind.BACKGROUND) is not (kind is BaselineKind.BACKGROUND):
         rule = "BASELINE_BACKGROUND goes with METHOD_EXPECTED_GRADIENTS alone, which takes no other"
         raise InvalidArgument.field("baseline", f"{rule}; is BASELINE_{kind.name} with {method}")
-    custom = message.HasField("baseline_windows")
+    custom = options.has_baseline_windows
     if custom and kind is not BaselineKind.CUSTOM:
         name = "unset" if kind is None else f"BASELINE_{kind.name}"
         raise InvalidArgument.field(
@@ -168,7 +211,7 @@ def _check_baseline(request: Request, message: pb.ExplainRequest) -> None:
         )
     if kind is BaselineKind.CUSTOM and not custom:
         raise InvalidArgument.field("baseline_windows", "must be set with BASELINE_CUSTOM")
-    if message.HasField("background") and takes is not BaselineKind.BACKGROUND:
+    if options.has_background and takes is not BaselineKind.BACKGROUND:
         rule = f"only METHOD_EXPECTED_GRADIENTS takes a background, method is {method}"
         raise InvalidArgument.field("background", rule)
 
