@@ -17,7 +17,7 @@ from torch.nn import functional
 from glasstape_server.domain.times import DAY
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.market.files import BarFiles, FileFormat
+from glasstape_server.market.files import BarFiles
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.training import dataset
 from glasstape_server.training.examples import DatasetExamples, Normalization, batches_of
@@ -91,7 +91,7 @@ def _reading(path: Path, rounds: int) -> tuple[list[float], DatasetExamples]:
     speeds = []
     for _ in range(rounds):
         start = time.process_time()  # over all threads of polars
-        frames = BarFiles([path], "1d", FileFormat()).chunks(1_000_000)
+        frames = BarFiles([path], "1d").chunks(1_000_000)
         data = dataset.build(frames, "1d", FeatureSpec(), LabelRule())
         examples = DatasetExamples(data, data.labels(LabelRule()), Normalization.of(data))
         for _windows, _labels in batches_of(examples):

@@ -1,0 +1,103 @@
+"""Rows of text files as frames of text cells, block by block, so that memory stays bounded."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from glasstape.barfile.content import ends_with_newline, opened, text_format
+from glasstape.barfile.errors import Problems, RowProblem
+from glasstape.barfile.layout import SAMPLE, find_layout
+from glasstape.barfile.lines import BLANKS, LineRule
+from glasstape.barfile.options import BarFileOptions
+
+BLOCK = 1 << 24
+"""Characters of a block, about."""
+
+
+class TextRows:
+    """Rows of one text file of bars."""
+
+    unit = "line"
+
+    def __init__(self, path: Path, options: BarFileOptions) -> None:
+        """Find the layout of a file.
+
+        Raises:
+            BarFileError: unreadable, no text, or its titles are not understood.
+        """
+        self.path = path
+        self._form = text_format(path)
+        with opened(path, self._form) as file:
+            self.layout = find_layout(path, [line.rstrip("\n") for line in islice(file, SAMPLE)], options)
+        self.columns = self.layout.columns
+        self.stated: dict[str, Any] = {
+            "delimiter": self.layout.delimiter,
+            "decimal": "." if self.layout.is_metatrader else "",
+            "symbol": self.layout.symbol,
+        }
+        """What the layout states, as keywords of `Decisions.make`."""
+        self.notes = list(self.layout.notes)
+        if not ends_with_newline(path, self._form):
+            self.notes.append("the file does not end with a line's end: its last row may be cut")
+
+    def frames(self, problems: Problems | None = None) -> Iterator[pl.DataFrame]:
+        """Yield blocks of rows.
+
+        Args:
+            problems: takes the lines that have another number of fields than the titles.
+
+        Returns:
+            Columns `row` (line, from 1) and one of text for each column of the file, named by its position.
+
+        Raises:
+            BarFileError: reading failed.
+        """
+        problems = Problems() if problems is None else problems
+        first = 1
+        with opened(self.path, self._form) as file:
+            while block := file.read(BLOCK):
+                block += file.readline()
+                lines = pl.Series("text", [block.removesuffix("\n")]).str.split("\n").explode()
+                yield self._cells(pl.DataFrame({"text": lines}).with_row_index("row", offset=first), problems)
+                first += len(lines)
+
+    def _cells(self, lines: pl.DataFrame, problems: Problems) -> pl.DataFrame:
+        layout, text = self.layout, pl.col("text")
+        rule = LineRule(layout.delimiter, layout.width)
+        lines = lines.filter(
+            (pl.col("row") >= layout.first_line)
+            & (text.str.strip_chars(BLANKS + layout.delimiter) != "")
+            & (text != (layout.title_line or ""))
+        )
+        plain = ~text.str.contains('"', literal=True) & (
+            text.str.count_matches(layout.delimiter, literal=True) == layout.width - 1
+        )
+        chosen = lines.select(plain.alias("plain"))["plain"]
+        cells = (
+            lines.filter(chosen)
+            .with_columns(text.str.split_exact(layout.delimiter, layout.width - 1))
+            .unnest("text")
+        )
+        cells = cells.rename({f"field_{at}": str(at) for at in range(layout.width)})
+        if chosen.all():
+            return cells
+        return pl.concat([cells, self._others(lines.filter(~chosen), rule, problems)]).sort("row")
+
+    def _others(self, lines: pl.DataFrame, rule: LineRule, problems: Problems) -> pl.DataFrame:
+        """Return the rows of lines with quoted cells or another number of fields."""
+        rows: list[tuple[int, list[str]]] = []
+        for number, line in lines.iter_rows():
+            cells = rule.cells(line)
+            if isinstance(cells, RowProblem):
+                problems.add(cells, number)
+            else:
+                rows.append((number, cells))
+        columns = zip(*(cells for _, cells in rows), strict=True) if rows else [()] * self.layout.width
+        return pl.DataFrame(
+            {
+                "row": pl.Series([number for number, _ in rows], dtype=pl.get_index_type()),
+                **{str(at): pl.Series(column, dtype=pl.String) for at, column in enumerate(columns)},
+            }
+        )
