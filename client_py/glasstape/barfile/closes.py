@@ -77,7 +77,7 @@ class Closes:
         return days_of(date.year, month, day)
 
     def settled(self, day: int, clock: int | None, offset: int | None) -> Moment:
-        """Return the parts of a cell, dates told from times.
+        """Return the parts of a cell; a date has no clock.
 
         In bars of a day or longer, a time at midnight is a date: as a close it would be before the day.
         """

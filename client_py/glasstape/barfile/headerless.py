@@ -92,7 +92,11 @@ def _is_number(text: str) -> bool:
 
 
 def _number(text: str) -> float:
-    """Return a number with either decimal sign."""
+    """Return a number with either decimal sign.
+
+    Raises:
+        ValueError: there is none.
+    """
     try:
         number = number_of(text, ".", scaled=True)
     except ValueError:

@@ -96,7 +96,11 @@ def _trimmed(titles: list[str]) -> list[str]:
 
 
 def _multi_level(where: str, filled: Sequence[tuple[int, str]], options: BarFileOptions) -> Layout | None:
-    """Return the layout of three title lines Price, Ticker and Date, as yfinance writes; None: there are none."""
+    """Return the layout of three title lines Price, Ticker and Date, as yfinance writes; None: there are none.
+
+    Raises:
+        BarFileError: they name several symbols.
+    """
     if len(filled) < 3:
         return None
     for delimiter in DELIMITERS:

@@ -154,7 +154,7 @@ class Decisions:
             )
         if self.closes.doubled.count:
             notes.append(
-                f"{self.closes.doubled.count} times that clocks show twice were told apart by their order"
+                f"{self.closes.doubled.count} times that clocks show twice were resolved by their order"
             )
         notes.append(f"closes from {self._shown(first)} to {self._shown(last)}")
         return notes

@@ -197,7 +197,11 @@ def _date_cell(match: re.Match[str]) -> DateCell:
 
 @lru_cache(maxsize=1 << 16)
 def _rest(text: str) -> _Rest:
-    """Return clock and offset of what follows a date."""
+    """Return clock and offset of what follows a date.
+
+    Raises:
+        ValueError: it is neither blank nor a time of day.
+    """
     if not text.strip():
         return _Rest(None, None)
     if text[0] not in "T, \u00a0":

@@ -55,6 +55,8 @@ _STAMPS: dict[str, Literal["open", "close"]] = {
     "candle begin time": "open", "ts event": "open",
 }  # fmt: skip
 """Titles that state what their times are."""
+_INDEXES = frozenset({"", "index level 0", "unnamed: 0", "index"})
+"""Titles that data frames give to an index without a name, as `normalized`."""
 _UTC_TITLES = frozenset({"gmt time", "utc time", "date gmt"})
 
 
@@ -96,7 +98,7 @@ def is_title_line(cells: Sequence[str]) -> bool:
     def has(*roles: str) -> int:
         return sum(not names.isdisjoint(_TITLES[role]) for role in roles)
 
-    return has(*PRICES) + ("price" in names) >= 2 and bool(has("time", "date", "clock") or "" in names)
+    return has(*PRICES) + ("price" in names) >= 2 and bool(has("time", "date", "clock") or names & _INDEXES)
 
 
 def columns_of(titles: Sequence[str], options: BarFileOptions, where: str) -> Columns:
@@ -195,6 +197,6 @@ def _settle_time(by_role: dict[str, int], names: Sequence[str], free: set[int]) 
         by_role["time"] = by_role.pop("clock")
     elif "date" in by_role and "clock" not in by_role:
         by_role["time"] = by_role.pop("date")
-    elif "date" not in by_role and names and 0 in free and names[0] in ("", "index level 0", "unnamed: 0"):
+    elif "date" not in by_role and names and 0 in free and names[0] in _INDEXES:
         by_role["time"] = 0
         free.discard(0)

@@ -13,7 +13,7 @@ MONDAY = 3
 
 
 def settle(parts: TimeParts, decisions: Decisions) -> pl.DataFrame:
-    """Return the moments of a column: dates told from times.
+    """Return the moments of a column; a date has no clock.
 
     Returns:
         Columns `row`, `day` (since 1970; null in cells that are no time), `clock` (microseconds after midnight; null in

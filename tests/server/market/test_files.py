@@ -11,7 +11,6 @@ from glasstape_server.market import replay, sample
 from glasstape_server.market.files import BarFiles, read_bars
 from glasstape_server.market.rules import check_bar
 
-
 DAYS = BarFileOptions(time_zone="UTC", close=close_of("16:00"))
 SEOUL = BarFileOptions(time_zone="Asia/Seoul", close=close_of("15:30"))
 NEW_YORK = BarFileOptions(time_zone="America/New_York", close=close_of("16:00"))
@@ -224,7 +223,7 @@ def test_a_cell_that_is_no_date_is_named(tmp_path, cell):
 def test_a_column_that_holds_no_dates_is_refused(tmp_path):
     path = tmp_path / "bars.csv"
     path.write_text("symbol,date,open,high,low,close,volume\nA,2020-01-100,1,2,1,1,9\n")
-    with pytest.raises(BarFileError, match="must be a date or time.*: line 2 has '2020-01-100'"):
+    with pytest.raises(BarFileError, match=r"must be a date or time.*: line 2 has '2020-01-100'"):
         read_bars(path, "1d", DAYS)
 
 
