@@ -91,6 +91,31 @@ def opened(path: Path, form: TextFormat) -> Iterator[IO[str]]:
         yield io.TextIOWrapper(file, encoding=form.encoding)
 
 
+def text_blocks(path: Path, form: TextFormat, size: int) -> Iterator[str | bytes]:
+    """Yield a file's text in blocks of whole lines; UTF-8 with line feeds only is left encoded.
+
+    Args:
+        path: the file.
+        form: of its text.
+        size: of a block, about, in bytes or characters.
+
+    Raises:
+        BarFileError: reading failed.
+    """
+    if not form.encoding.startswith("utf-8"):
+        with opened(path, form) as text:
+            while characters := text.read(size):
+                yield characters + text.readline()
+        return
+    with _reported(path), _binary(path, form.compressed) as file:
+        first = True
+        while block := file.read(size):
+            block += file.readline()
+            if first:
+                block, first = block.removeprefix(codecs.BOM_UTF8), False
+            yield block if b"\r" not in block else block.decode().replace("\r\n", "\n").replace("\r", "\n")
+
+
 def ends_with_newline(path: Path, form: TextFormat) -> bool:
     """Return whether the last line of an uncompressed file is complete; True for compressed ones."""
     if form.compressed:
@@ -171,9 +196,7 @@ def _reported(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise BarFileError(
-            f"{path}: byte {error.start} of a block cannot be decoded as {error.encoding}"
-        ) from None
+        raise BarFileError(f"{path}: is not {error.encoding} throughout; save it as UTF-8") from None
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BarFileError(f"{path}: cannot be read: {reason}") from None
