@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
-import grpc
-
 from glasstape._aio_transport import AsyncTransport
 from glasstape._lazy import LazyModule
+from glasstape._options import Settings
+from glasstape.errors import UnavailableError
 from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from glasstape._aio_stream import AsyncSignalStream
     from glasstape._convert import health, market
     from glasstape._options import Tls
+    from glasstape.address import Address
     from glasstape.types.enums import Baseline, Direction, EventKind, Include, TrackRecordGroup
     from glasstape.types.explanation import Explanation
     from glasstape.types.inference import Health, Model, Prediction, ServerInfo
@@ -34,12 +35,22 @@ else:
 
 
 class AsyncClient:
-    """Connection to a Glasstape server, for one event loop. See `Client` for arguments and methods."""
+    """Connection to a Glasstape server. See `Client` for arguments and methods.
+
+    It may be created anywhere, also without an event loop. It belongs to the loop of its first call; when that is
+    closed, to the next. A process forked while an AsyncClient is connected cannot use gRPC: start processes by the
+    method "spawn" or "forkserver".
+    """
 
     def __init__(
-        self, address: str, *, timeout: float = 10.0, tls: Tls | None = None, token: str | None = None
+        self,
+        address: str | Address,
+        *,
+        timeout: timedelta | float = 10.0,
+        tls: Tls | None = None,
+        token: str | None = None,
     ) -> None:
-        self._transport = AsyncTransport(address, timeout, tls, token)
+        self._transport = AsyncTransport(Settings.of(address, timeout, tls, token))
 
     async def close(self) -> None:
         """See `Client.close`."""
@@ -64,9 +75,10 @@ class AsyncClient:
         symbols: Sequence[str] | None = None,
         signals: Sequence[int] | None = None,
         model: str = "",
+        timeout: timedelta | float | None = None,
     ) -> list[Prediction]:
         """See `Client.predict`."""
-        return await self._transport.run(_calls.predict(windows, bars, symbols, signals, model))
+        return await self._transport.run(_calls.predict(windows, bars, symbols, signals, model), timeout)
 
     async def explain(
         self,
@@ -87,6 +99,7 @@ class AsyncClient:
         baseline_windows: ArrayLike | None = None,
         background: ArrayLike | None = None,
         include: Iterable[Include | str] | None = None,
+        timeout: timedelta | float | None = None,
     ) -> list[Explanation]:
         """See `Client.explain`."""
         call = _calls.explain(
@@ -94,19 +107,21 @@ class AsyncClient:
             foil=foil, baseline=baseline, samples=samples, seed=seed, quality=quality,
             baseline_windows=baseline_windows, background=background, include=include,
         )  # fmt: skip
-        return await self._transport.run(call)
+        return await self._transport.run(call, timeout)
 
-    async def model(self, name: str = "") -> Model:
+    async def model(self, name: str = "", *, timeout: timedelta | float | None = None) -> Model:
         """See `Client.model`."""
-        return await self._transport.run(_calls.get_model(name))
+        return await self._transport.run(_calls.get_model(name), timeout)
 
-    async def models(self, *, view: ModelView | str = ModelView.FULL) -> list[Model]:
+    async def models(
+        self, *, view: ModelView | str = ModelView.FULL, timeout: timedelta | float | None = None
+    ) -> list[Model]:
         """See `Client.models`."""
-        return [item async for item in self._transport.pages(_calls.list_models(view))]
+        return [item async for item in self._transport.pages(_calls.list_models(view), timeout)]
 
-    async def server_info(self) -> ServerInfo:
+    async def server_info(self, *, timeout: timedelta | float | None = None) -> ServerInfo:
         """See `Client.server_info`."""
-        return await self._transport.run(_calls.get_server_info())
+        return await self._transport.run(_calls.get_server_info(), timeout)
 
     async def publish_bars(
         self,
@@ -114,10 +129,11 @@ class AsyncClient:
         *,
         instruments: Iterable[Instrument] = (),
         mode: BarMode | str = BarMode.FINAL,
+        timeout: timedelta | float | None = None,
     ) -> PublishReport:
         """See `Client.publish_bars`."""
         calls = _calls.publish_bars(bars, instruments, mode)
-        return market.merged([await self._transport.run(call) for call in calls])
+        return market.merged([await self._transport.run(call, timeout) for call in calls])
 
     async def bars(
         self,
@@ -126,14 +142,15 @@ class AsyncClient:
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        timeout: timedelta | float | None = None,
     ) -> list[Bar]:
         """See `Client.bars`."""
-        pages = self._transport.pages(_calls.list_bars(symbol, interval, start, end))
+        pages = self._transport.pages(_calls.list_bars(symbol, interval, start, end), timeout)
         return [bar async for bar in pages]
 
-    async def instruments(self) -> list[Instrument]:
+    async def instruments(self, *, timeout: timedelta | float | None = None) -> list[Instrument]:
         """See `Client.instruments`."""
-        return [item async for item in self._transport.pages(_calls.list_instruments())]
+        return [item async for item in self._transport.pages(_calls.list_instruments(), timeout)]
 
     def signals(
         self,
@@ -157,7 +174,7 @@ class AsyncClient:
             delivery=delivery, conflation_interval=conflation_interval, heartbeat_interval=heartbeat_interval,
             heatmap_method=heatmap_method, quotes=quotes, silence_timeout=silence_timeout,
         )  # fmt: skip
-        return _aio_stream.AsyncSignalStream(self._transport.stream(*_calls.FOLLOW), state, on_notice)
+        return _aio_stream.AsyncSignalStream(self._transport, state, on_notice)
 
     def history(
         self,
@@ -168,13 +185,14 @@ class AsyncClient:
         start_sequence: int = 0,
         end_sequence: int = 0,
         descending: bool = False,
+        timeout: timedelta | float | None = None,
     ) -> AsyncIterator[Event]:
         """See `Client.history`; iterate with `async for`."""
         call = _calls.list_signals(
             symbols, kinds, min_confidence=min_confidence, start_sequence=start_sequence,
             end_sequence=end_sequence, descending=descending,
         )  # fmt: skip
-        return self._transport.pages(call)
+        return self._transport.pages(call, timeout)
 
     async def track_record(
         self,
@@ -184,20 +202,21 @@ class AsyncClient:
         exclude_abstained: bool = False,
         group_by: Iterable[TrackRecordGroup | str] = (),
         cost: float = 0.0,
+        timeout: timedelta | float | None = None,
     ) -> TrackRecords:
         """See `Client.track_record`."""
         call = _calls.get_track_record(
             model, symbols, exclude_abstained=exclude_abstained, group_by=group_by, cost=cost
         )
-        return await self._transport.run(call)
+        return await self._transport.run(call, timeout)
 
-    async def ready(self) -> bool:
+    async def ready(self, *, timeout: timedelta | float | None = None) -> bool:
         """See `Client.ready`."""
-        return (await self.health()).serving
+        return (await self.health(timeout=timeout)).serving
 
-    async def health(self, service: str = "") -> Health:
+    async def health(self, service: str = "", *, timeout: timedelta | float | None = None) -> Health:
         """See `Client.health`."""
         try:
-            return health.health_from(*await self._transport.once(_calls.check_health(service)))
-        except grpc.RpcError as error:
+            return health.health_from(*await self._transport.once(_calls.check_health(service), timeout))
+        except UnavailableError as error:
             return health.health_of_failure(error)

@@ -7,7 +7,11 @@ from typing import Any, Self
 
 import grpc
 
-from glasstape._resume import StreamState, broken, silent
+from glasstape import _fork
+from glasstape._aio_transport import AsyncTransport
+from glasstape._outage import OutageLog
+from glasstape._resume import FOLLOW, StreamState, ended, inherited, read_twice, silent
+from glasstape.errors import PreconditionError
 from glasstape.types.signals import Event, EventBatch, StreamMessage
 
 
@@ -16,15 +20,19 @@ class AsyncSignalStream:
 
     def __init__(
         self,
-        method: Callable[[Any], Any],
+        connection: AsyncTransport,
         state: StreamState,
         on_notice: Callable[[StreamMessage], None] | None,
     ) -> None:
-        self._method = method
+        connection.check_open()
+        self._connection = connection
         self._state = state
         self._on_notice = on_notice
         self._call: Any = None
         self._closed = asyncio.Event()
+        self._started = self._interrupted = self._inherited = False
+        connection.add(self)
+        _fork.track(self)
 
     @property
     def resume_token(self) -> bytes:
@@ -47,53 +55,115 @@ class AsyncSignalStream:
     ) -> None:
         self.close()
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        async for message in self.messages():
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """See `SignalStream.__iter__`."""
+        return self._events(self.messages())
+
+    def messages(self) -> AsyncIterator[StreamMessage]:
+        """See `SignalStream.messages`."""
+        if self._inherited:
+            raise inherited()
+        if self._started:
+            raise read_twice()
+        self._started = True
+        return self._messages()
+
+    def close(self) -> None:
+        """End the stream."""
+        self._closed.set()
+        self._cancel()
+
+    def interrupt(self) -> None:
+        """See `SignalStream.interrupt`."""
+        if self._call is not None and not self._call.done():
+            self._interrupted = True
+            self._cancel()
+
+    def fork_obstacle(self) -> str:
+        """See `SignalStream.fork_obstacle`."""
+        return ""  # the channel of the connection is one
+
+    def abandon(self) -> list[Any]:
+        """See `SignalStream.abandon`."""
+        call, self._call, self._inherited = self._call, None, True
+        return [] if call is None else [call]
+
+    async def _events(self, messages: AsyncIterator[StreamMessage]) -> AsyncIterator[Event]:
+        outages = OutageLog(str(self._connection.settings.address))
+        async for message in messages:
             if isinstance(message, EventBatch):
                 for event in message.events:
                     yield event
             elif self._on_notice is not None:
                 self._on_notice(message)
+            else:
+                outages.notice(message)
+            if self._state.lasting:
+                outages.lasting()
 
-    async def messages(self) -> AsyncIterator[StreamMessage]:
-        """See `SignalStream.messages`."""
+    async def _messages(self) -> AsyncIterator[StreamMessage]:
         try:
             while not self._closed.is_set():
-                self._state.delay = 0.0
-                self._call = self._method(self._state.request())
+                self._state.opening()
                 try:
+                    await self._open()
                     while (response := await self._next()) is not grpc.aio.EOF:
+                        self._connection.answered()
                         message = self._state.accept(response)
                         if message is not None:
                             yield message
                         self._state.handled()
+                    if self._closed.is_set():
+                        return
+                    if self._interrupted:
+                        continue
+                    notice: StreamMessage | None = self._state.over()
+                except PreconditionError:
+                    if self._connection.closed:
+                        return
+                    raise
                 except grpc.aio.AioRpcError as error:
                     if self._closed.is_set():
                         return
-                    yield self._state.failed(broken(error))
+                    failure = ended(error, self._connection.failure(error))
+                    notice = self._state.failed(await self._connection.settled(failure))
                 except TimeoutError:
-                    yield self._state.failed(silent())
+                    notice = self._state.failed(silent())
                 finally:
-                    self._call.cancel()
+                    self._cancel()
+                if notice is not None:
+                    yield notice
                 await self._pause()
         finally:
             self.close()
 
-    def close(self) -> None:
-        """End the stream."""
-        self._closed.set()
-        if self._call is not None:
-            self._call.cancel()
+    async def _open(self) -> None:
+        if self._inherited:
+            raise inherited()
+        if _fork.forking():  # in another thread
+            await asyncio.to_thread(_fork.wait)
+        self._interrupted = False
+        self._call = self._connection.stream(*FOLLOW, self._state.request())
+        if self._closed.is_set():
+            self._cancel()
 
     async def _next(self) -> Any:
+        if self._inherited:
+            raise inherited()
         try:
             async with asyncio.timeout(self._state.silence):
                 return await self._call.read()
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if self._closed.is_set() and not (task and task.cancelling()):
-                return grpc.aio.EOF  # another task closed the stream
+            stopped = self._closed.is_set() or self._interrupted
+            if stopped and not (task and task.cancelling()):
+                return grpc.aio.EOF  # another task closed the stream, or the process forks
             raise
+
+    def _cancel(self) -> None:
+        call = self._call
+        if call is not None:
+            call.cancel()
 
     async def _pause(self) -> None:
         try:

@@ -1,70 +1,152 @@
 """How the asyncio client sends calls; see `_transport`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
+import weakref
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from glasstape._options import CHANNEL_OPTIONS, Tls, credentials_metadata
+from glasstape import _fork
+from glasstape._connection import Connection, closed_error
+from glasstape._options import Settings
 from glasstape._retry import Attempts
+from glasstape.errors import GlasstapeError, PreconditionError
 
 if TYPE_CHECKING:
     from glasstape._call import Call
 
 T = TypeVar("T")
 
+OTHER_LOOP = "OTHER_EVENT_LOOP"
+"""Reason of the error of a client that is used on two event loops."""
 
-class AsyncTransport:
-    """See `Transport`."""
+_channels: "weakref.WeakSet[grpc.aio.Channel]" = weakref.WeakSet()
+"""Channels that exist: gRPC polls them in a thread of its own, which a forked process does not have."""
 
-    def __init__(self, address: str, timeout: float, tls: Tls | None, token: str | None) -> None:
-        self._metadata = credentials_metadata(token, tls, address)
-        if tls is None:
-            self._channel = grpc.aio.insecure_channel(address, CHANNEL_OPTIONS)
-        else:
-            self._channel = grpc.aio.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
-        self._timeout = timeout
+
+class AsyncTransport(Connection[grpc.aio.Channel]):
+    """See `Transport`. It belongs to the event loop of its first call, until that loop is closed."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def close(self) -> None:
-        """See `Transport.close`."""
-        await self._channel.close()
+        """See `Transport.close`.
 
-    async def run(self, call: "Call[T]") -> T:
+        Raises:
+            PreconditionError: another event loop uses the connection.
+        """
+        if self._in_use_elsewhere():
+            raise _other_loop()
+        channel = self._end()
+        if channel is not None and self._loop is asyncio.get_running_loop():
+            await channel.close()
+
+    async def run(self, call: "Call[T]", timeout: timedelta | float | None = None) -> T:
         """See `Transport.run`."""
-        return call.value(await self._retried(call))
+        return call.value(await self._retried(call, self.seconds(timeout)))
 
-    async def pages(self, call: "Call[list[T]]") -> AsyncIterator[T]:
+    def pages(self, call: "Call[list[T]]", timeout: timedelta | float | None = None) -> AsyncIterator[T]:
         """See `Transport.pages`."""
+        self.check_open()
+        return self._pages(call, self.seconds(timeout))
+
+    async def once(
+        self, call: "Call[T]", timeout: timedelta | float | None = None
+    ) -> tuple[T, Sequence[tuple[str, str | bytes]]]:
+        """See `Transport.once`."""
+        seconds = self.seconds(timeout)
+        try:
+            answer, trailing = await self._send(call, seconds)
+        except grpc.aio.AioRpcError as error:
+            raise self.failure(error) from None
+        return call.value(answer), trailing
+
+    def stream(self, path: str, response: Any, request: Any) -> Any:
+        """See `Transport.stream`."""
+        serialize = type(request).SerializeToString
+        method: Any = self.channel().unary_stream(path, serialize, response.FromString)
+        return method(request, metadata=self.settings.metadata)
+
+    def channel(self) -> grpc.aio.Channel:
+        """See `Transport.channel`.
+
+        Raises:
+            PreconditionError: the connection is closed, gRPC does not work in this process, or another event loop uses
+                the connection.
+        """
+        self.check_open()
+        if self._in_use_elsewhere():
+            raise _other_loop()
+        loop = asyncio.get_running_loop()
+        if self._channel is None or self._loop is not loop:
+            self._channel, self._loop = self._open(), loop
+        return self._channel
+
+    async def settled(self, failure: GlasstapeError) -> GlasstapeError:
+        """See `Connection.diagnosed`."""
+        if not self.needs_diagnosis(failure):
+            return failure
+        return await asyncio.to_thread(self.diagnosed, failure)
+
+    def fork_obstacle(self) -> str:
+        """See `Connection.fork_obstacle`."""
+        return _fork.ASYNC_CONNECTED if _channels else ""
+
+    def _in_use_elsewhere(self) -> bool:
+        """Return whether an event loop that may still run, other than the running one, uses the channel."""
+        loop = self._loop
+        if self._channel is None or loop is None or loop.is_closed():
+            return False
+        return loop is not asyncio.get_running_loop()
+
+    def _open(self) -> grpc.aio.Channel:
+        settings, options = self.settings, self.settings.channel_options()
+        if settings.tls is None:
+            channel = grpc.aio.insecure_channel(settings.address.target, options)
+        else:
+            channel = grpc.aio.secure_channel(settings.address.target, settings.tls.credentials(), options)
+        _channels.add(channel)
+        _fork.opened()
+        return channel
+
+    async def _pages(self, call: "Call[list[T]]", timeout: float) -> AsyncIterator[T]:
         while True:
-            page = await self._retried(call)
+            page = await self._retried(call, timeout)
             for item in call.value(page):
                 yield item
             if not page.next_page_token:
                 return
             call.request.page_token = page.next_page_token
 
-    async def once(self, call: "Call[T]") -> tuple[T, Sequence[tuple[str, str | bytes]]]:
-        """See `Transport.once`."""
-        sent = self._unary(call)(call.request, timeout=self._timeout, metadata=self._metadata)
-        answer = await sent
-        return call.value(answer), tuple(await sent.trailing_metadata() or ())
-
-    def stream(self, path: str, request: Any, response: Any) -> Callable[[Any], Any]:
-        """See `Transport.stream`."""
-        serialize = request.SerializeToString
-        method: Any = self._channel.unary_stream(path, serialize, response.FromString)
-        return partial(method, metadata=self._metadata)
-
-    async def _retried(self, call: "Call[Any]") -> Any:
-        method, attempts = self._unary(call), Attempts(self._timeout)
+    async def _retried(self, call: "Call[Any]", timeout: float) -> Any:
+        attempts = Attempts(timeout)
         while True:
             try:
-                return await method(call.request, timeout=attempts.timeout, metadata=self._metadata)
+                return (await self._send(call, attempts.timeout))[0]
             except grpc.aio.AioRpcError as error:
-                await asyncio.sleep(attempts.delay_after(error))
+                failure = self.failure(error)
+            await asyncio.sleep(attempts.delay_after(await self.settled(failure)))
 
-    def _unary(self, call: "Call[Any]") -> Any:
+    async def _send(self, call: "Call[Any]", timeout: float) -> tuple[Any, Sequence[tuple[str, str | bytes]]]:
         serialize = type(call.request).SerializeToString
-        return self._channel.unary_unary(call.path, serialize, call.response.FromString)
+        method: Any = self.channel().unary_unary(call.path, serialize, call.response.FromString)
+        sent = method(call.request, timeout=timeout, metadata=self.settings.metadata)
+        try:
+            answer = await sent
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self.closed and not (task and task.cancelling()):
+                raise closed_error() from None  # meanwhile, by another task
+            raise
+        self.answered()
+        return answer, tuple(await sent.trailing_metadata() or ())
+
+
+def _other_loop() -> PreconditionError:
+    return PreconditionError(
+        "this client is used by another event loop: create a client in each loop", reason=OTHER_LOOP
+    )

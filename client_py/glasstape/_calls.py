@@ -43,8 +43,6 @@ from glasstape.v1 import signals_pb2 as spb
 INFERENCE = "/glasstape.v1.InferenceService/"
 MARKET = "/glasstape.v1.MarketService/"
 SIGNALS = "/glasstape.v1.SignalService/"
-FOLLOW = (SIGNALS + "Signals", spb.SignalsRequest, spb.SignalsResponse)
-"""The stream's path, and the classes of its messages."""
 LARGEST_PAGE = 10_000
 
 

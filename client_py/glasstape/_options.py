@@ -1,54 +1,132 @@
 """Connection settings of a client."""
 
-from dataclasses import dataclass
-from ipaddress import ip_address
+import math
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 import grpc
 
+from glasstape._proxy import Proxy, proxy_for
+from glasstape.address import Address
 from glasstape.errors import InvalidRequestError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 16_384
 """Items of one call, and bars of one batch, by the contract."""
+MAX_TIMEOUT_S = 1e8
+"""Longest timeout that is passed to gRPC, whose clocks overflow beyond; three years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """TLS settings of a connection."""
+    """TLS settings of a connection.
+
+    Raises:
+        InvalidRequestError: a field is not PEM bytes, or only one of key and certificate of the client is set.
+    """
 
     root_certificates: bytes | None = None
-    """PEM of the certificate authorities to trust; None: those of the system."""
-    client_key: bytes | None = None
+    """PEM of the certificate authorities to trust; None: gRPC's own list, or the file that the environment
+    variable GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names."""
+    client_key: bytes | None = field(default=None, repr=False)
     """PEM of the client's key, for mutual TLS."""
     client_certificates: bytes | None = None
     """PEM of the client's certificate chain."""
+
+    def __post_init__(self) -> None:
+        for name in ("root_certificates", "client_key", "client_certificates"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, bytes) or b"-----BEGIN" not in value):
+                raise InvalidRequestError.field(
+                    f"tls.{name}", f"must be the bytes of a PEM file, is {type(value).__name__}"
+                )
+        if (self.client_key is None) != (self.client_certificates is None):
+            raise InvalidRequestError.field("tls", "client_key and client_certificates must be set together")
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Return the channel credentials."""
         return grpc.ssl_channel_credentials(self.root_certificates, self.client_key, self.client_certificates)
 
 
-def is_loopback(address: str) -> bool:
-    """Return whether a "host:port" is a loopback address."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a client connects, and how."""
+
+    address: Address
+    timeout: float
+    """Seconds that a call may take."""
+    tls: Tls | None
+    metadata: tuple[tuple[str, str], ...]
+    """Sent with every call."""
+
+    @classmethod
+    def of(
+        cls,
+        address: str | Address,
+        timeout: timedelta | float = 10.0,
+        tls: Tls | None = None,
+        token: str | None = None,
+    ) -> "Settings":
+        """Return checked settings.
+
+        Raises:
+            InvalidRequestError: an argument breaks a rule, or the token would be sent in plaintext beyond this machine.
+        """
+        try:
+            where = Address.parse(address)
+        except ValueError as error:
+            raise InvalidRequestError.field("address", str(error)) from None
+        if tls is not None and not isinstance(tls, Tls):
+            raise InvalidRequestError.field("tls", f"must be a Tls or None, is {tls!r}")
+        return cls(where, timeout_of(timeout), tls, _token_metadata(token, tls, where))
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """Return the proxy that a channel opened now uses."""
+        return proxy_for(self.address)
+
+    def channel_options(self, *extra: tuple[str, Any]) -> list[tuple[str, Any]]:
+        """Return the options of a channel."""
+        options = [*CHANNEL_OPTIONS, *extra]
+        if self.address.loopback:
+            options += _DIRECT
+        if len(self.address.endpoints) > 1:
+            options.append(("grpc.default_authority", str(self.address.endpoints[0])))
+        return options
 
 
-def credentials_metadata(token: str | None, tls: Tls | None, address: str) -> tuple[tuple[str, str], ...]:
-    """Return the metadata that carries a bearer token in every call.
+def timeout_of(value: timedelta | float, field: str = "timeout") -> float:
+    """Return a timeout in seconds.
 
     Raises:
-        InvalidRequestError: the token would be sent in plaintext beyond loopback, or cannot be a header.
+        InvalidRequestError: it is not a finite number above 0.
     """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not math.isfinite(seconds) or seconds <= 0:
+        raise InvalidRequestError.field(field, f"must be a finite number of seconds above 0, is {value!r}")
+    return min(float(seconds), MAX_TIMEOUT_S)
+
+
+def _token_metadata(token: str | None, tls: Tls | None, address: Address) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that carries a bearer token."""
     if token is None:
         return ()
-    if tls is None and not is_loopback(address):
-        raise InvalidRequestError.field("token", f"requires tls beyond loopback, the address is {address!r}")
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    if (
+        not isinstance(token, str)
+        or not token.isascii()
+        or not token.isprintable()
+        or " " in token
+        or not token
+    ):
         raise InvalidRequestError.field("token", "must be printable ASCII without spaces")
+    if tls is None and not address.loopback:
+        proxy = proxy_for(address)
+        through = f", and the {proxy} would read it" if proxy else ""
+        raise InvalidRequestError.field(
+            "token", f"requires tls beyond loopback, the address is {str(address)!r}{through}"
+        )
     return (("authorization", f"Bearer {token}"),)
 
 
@@ -65,4 +143,10 @@ CHANNEL_OPTIONS: list[tuple[str, str | int]] = [
     # A server that is back must be found within two seconds, a stream's own delay (`_resume.py`) included.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 800),
+]
+
+# gRPC applies proxy variables to this machine's own addresses, too; a token would pass the proxy in plaintext.
+_DIRECT: list[tuple[str, Any]] = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.address_http_proxy_enabled_addresses", ""),
 ]

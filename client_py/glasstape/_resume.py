@@ -1,33 +1,46 @@
 """The state of a resuming stream, without waiting or sending: shared by both clients."""
 
 import random
+import time
 from datetime import timedelta
 
 import grpc
 
-from glasstape._convert.common import as_delta, checking
+from glasstape._convert.common import checking
 from glasstape._convert.signals import message_from
+from glasstape._diagnosis import LASTING
+from glasstape._fork import FORKED
+from glasstape._options import timeout_of
 from glasstape.errors import (
     ErrorReason,
     GlasstapeError,
     InternalError,
-    InvalidRequestError,
     OutOfRangeError,
     OverloadedError,
+    PreconditionError,
     UnavailableError,
-    from_rpc,
 )
 from glasstape.types.enums import GapReason, Method, OpenResult
 from glasstape.types.signals import Disconnected, Goodbye, Opened, SequenceGap, StreamMessage
 from glasstape.v1 import signals_pb2 as pb
 
+FOLLOW = ("/glasstape.v1.SignalService/Signals", pb.SignalsResponse)
+"""The stream's path, and the class of its messages."""
+CONTRACT = "1"
+"""Major version of the contract that this package implements."""
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 """Seconds between two attempts, before jitter."""
 LONGEST_DELAY_UNAVAILABLE = 1.0
-"""The same after UNAVAILABLE: a server that is back must be found within two seconds."""
+"""The same without a connection: a server that is back must be found within two seconds."""
+LASTING_SECONDS = 2.0
+"""Age from which a connection has lasted: the next pause is the shortest again."""
 SILENT = "STREAM_SILENT"
 """Reason of the error of a connection that was silent for too long."""
+READ_TWICE = "STREAM_READ_TWICE"
+"""Reason of the error of a stream that is read a second time."""
+CONTRACT_MISMATCH = "CONTRACT_MISMATCH"
+"""Reason of the error of a server with another major version of the contract."""
 
 
 class StreamState:
@@ -52,6 +65,9 @@ class StreamState:
         self._request = request
         self._heatmap_method = heatmap_method
         self._failures = 0
+        """Connections that failed since one has lasted."""
+        self._opened_at: float | None = None
+        self._goodbye = False
         self.silence = _silence(request, silence_timeout)
         """Seconds without a message after which the connection is considered dead."""
         self.resume_token = request.resume_token
@@ -63,6 +79,15 @@ class StreamState:
         self._next_through = 0
         self.delay = 0.0
         """Seconds to wait before the next attempt."""
+
+    def opening(self) -> None:
+        """Begin an attempt."""
+        self.delay, self._opened_at, self._goodbye = 0.0, None, False
+
+    @property
+    def lasting(self) -> bool:
+        """Return whether the connection has lasted."""
+        return self._opened_at is not None and time.monotonic() - self._opened_at >= LASTING_SECONDS
 
     def request(self) -> pb.SignalsRequest:
         """Return the request of the next attempt."""
@@ -76,18 +101,22 @@ class StreamState:
 
         Raises:
             DataLossError: it holds values that the contract does not allow.
+            PreconditionError: the server has another major version of the contract.
         """
+        if self._opened_at is None:
+            self._opened_at = time.monotonic()
         with checking("a message of the stream"):
             message = message_from(response, self._heatmap_method)
         self._next_token = response.resume_token or self.resume_token
         if isinstance(message, Opened):
+            _check_contract(message.contract_version)
             if message.result is OpenResult.RESET:
                 self.resume_token = self._next_token = b""
                 self.through_sequence = 0
             self.epoch = message.epoch
         elif isinstance(message, Goodbye):
             self.delay = message.retry_delay.total_seconds() * random.uniform(0.5, 1.5)  # noqa: S311
-        self._failures = 0
+            self._goodbye = True
         self._next_through = response.through_sequence or self.through_sequence
         return message
 
@@ -110,15 +139,34 @@ class StreamState:
             return SequenceGap(
                 first_sequence=first, last_sequence=max(first, earliest - 1), reason=GapReason.NOT_RETAINED
             )
+        if error.reason in LASTING:
+            raise error
         # The same token is accepted again, with its new scopes.
         changed = error.reason == ErrorReason.TOKEN_CHANGED
         if not (changed or isinstance(error, UnavailableError | OverloadedError | InternalError)):
             raise error
-        self._failures += 1
-        most = LONGEST_DELAY_UNAVAILABLE if isinstance(error, UnavailableError) else LONGEST_DELAY
-        longest = min(most, FIRST_DELAY * 2 ** (self._failures - 1))
-        self.delay = max(error.retry_after or 0.0, random.uniform(longest / 2, longest))  # noqa: S311
+        unreachable = isinstance(error, UnavailableError) and self._opened_at is None
+        pause = self._pause(LONGEST_DELAY_UNAVAILABLE if unreachable else LONGEST_DELAY)
+        self.delay = max(error.retry_after or 0.0, pause)
         return Disconnected(error=error, retry_in=timedelta(seconds=self.delay), attempt=self._failures)
+
+    def over(self) -> Disconnected | None:
+        """Return the message for the caller when the server has ended the stream without an error."""
+        if not self._goodbye:
+            return self._disconnected_at_end()
+        self.delay = max(self.delay, 0.0 if self.lasting else self._pause(LONGEST_DELAY))
+        return None
+
+    def _disconnected_at_end(self) -> Disconnected:
+        self.delay = self._pause(LONGEST_DELAY)
+        error = UnavailableError("the server ended the stream")
+        return Disconnected(error=error, retry_in=timedelta(seconds=self.delay), attempt=self._failures)
+
+    def _pause(self, most: float) -> float:
+        """Return the seconds until the next attempt; they grow until a connection has lasted."""
+        self._failures = 1 if self.lasting else self._failures + 1
+        longest = min(most, FIRST_DELAY * 2 ** min(self._failures - 1, 10))
+        return random.uniform(longest / 2, longest)  # noqa: S311
 
 
 def silent() -> UnavailableError:
@@ -126,17 +174,38 @@ def silent() -> UnavailableError:
     return UnavailableError("the stream was silent for too long", reason=SILENT)
 
 
-def broken(error: grpc.RpcError) -> GlasstapeError:
-    """Return the error of a connection that failed. One that the peer canceled can be opened again."""
+def ended(error: grpc.RpcError, failure: GlasstapeError) -> GlasstapeError:
+    """Return the error of a stream that failed. One that the peer reset can be opened again."""
     if error.code() is grpc.StatusCode.CANCELLED:
-        return UnavailableError("the stream was canceled by the peer")
-    return from_rpc(error)
+        return UnavailableError("the peer reset the stream (CANCELLED)")
+    return failure
+
+
+def read_twice() -> PreconditionError:
+    """Return the error of a stream that is read a second time."""
+    return PreconditionError(
+        "this stream was read before: continue with signals(resume_token=stream.resume_token)",
+        reason=READ_TWICE,
+    )
+
+
+def inherited() -> PreconditionError:
+    """Return the error of a stream of the process that this one was forked from."""
+    return PreconditionError(
+        "this stream was opened before the fork: open one in this process", reason=FORKED
+    )
+
+
+def _check_contract(version: str) -> None:
+    major = version.partition(".")[0]
+    if major.isdecimal() and major != CONTRACT:  # recorded sessions may have none
+        raise PreconditionError(
+            f"the server has contract {version}, this package needs {CONTRACT}.x: install the version of the server",
+            reason=CONTRACT_MISMATCH,
+        )
 
 
 def _silence(request: pb.SignalsRequest, timeout: timedelta | float | None) -> float:
     if timeout is None:
         return 3 * request.heartbeat_interval.ToMicroseconds() / 1e6 + 1.0
-    seconds = as_delta(timeout).total_seconds()
-    if not seconds > 0:
-        raise InvalidRequestError.field("silence_timeout", f"must be above 0 s, is {seconds:g} s")
-    return seconds
+    return timeout_of(timeout, "silence_timeout")

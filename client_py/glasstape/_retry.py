@@ -6,9 +6,8 @@ Every call of the contract is safe to repeat: those that write bars are idempote
 import random
 import time
 
-import grpc
-
-from glasstape.errors import from_rpc
+from glasstape._diagnosis import LASTING
+from glasstape.errors import GlasstapeError, UnavailableError
 
 ATTEMPTS = 5
 FIRST_DELAY = 0.1
@@ -28,7 +27,7 @@ class Attempts:
         """Return the remaining seconds."""
         return max(0.001, self._deadline - time.monotonic())
 
-    def delay_after(self, error: grpc.RpcError) -> float:
+    def delay_after(self, failure: GlasstapeError) -> float:
         """Return the seconds to wait before the next attempt, with jitter.
 
         Raises:
@@ -38,6 +37,6 @@ class Attempts:
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (self._failed - 1))
         delay = random.uniform(longest / 2, longest)  # noqa: S311
         last = self._failed >= ATTEMPTS or delay >= self.timeout
-        if last or error.code() is not grpc.StatusCode.UNAVAILABLE:
-            raise from_rpc(error) from None
+        if last or failure.reason in LASTING or not isinstance(failure, UnavailableError):
+            raise failure from None
         return delay

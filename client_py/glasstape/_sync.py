@@ -3,68 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-import grpc
-
+from glasstape._client import ConnectedClient
 from glasstape._lazy import LazyModule
-from glasstape._transport import Transport
 from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
-    from types import TracebackType
 
     from numpy.typing import ArrayLike
 
     from glasstape import _calls, _stream
-    from glasstape._convert import health, market
-    from glasstape._options import Tls
+    from glasstape._convert import market
     from glasstape._stream import SignalStream
     from glasstape.types.enums import Baseline, Direction, EventKind, Include, TrackRecordGroup
     from glasstape.types.explanation import Explanation
-    from glasstape.types.inference import Health, Model, Prediction, ServerInfo
+    from glasstape.types.inference import Model, Prediction, ServerInfo
     from glasstape.types.market import Bar, Instrument, PublishReport
     from glasstape.types.signals import Event, StreamMessage, TrackRecords
 else:
     _calls = LazyModule("glasstape._calls")
     _stream = LazyModule("glasstape._stream")
-    health = LazyModule("glasstape._convert.health")
     market = LazyModule("glasstape._convert.market")
 
 
-class Client:
+class Client(ConnectedClient):
     """Connection to a Glasstape server. Threads may share it; close it or use it in a `with` block.
 
+    The first call connects. A process that was forked may use a client of its parent, unless the parent was calling
+    a server at the fork. Every method that calls the server takes `timeout`: seconds for each call; None: that of the
+    client.
+
     Args:
-        address: "host:port".
+        address: "host:port"; see `glasstape.address`.
         timeout: seconds that a call may take; streams have none.
         tls: certificates; None: plaintext.
         token: bearer token sent with every call; requires `tls` beyond loopback.
 
     Raises:
-        InvalidRequestError: the token must not be sent.
+        InvalidRequestError: an argument breaks a rule, or the token must not be sent.
     """
-
-    def __init__(
-        self, address: str, *, timeout: float = 10.0, tls: Tls | None = None, token: str | None = None
-    ) -> None:
-        self._transport = Transport(address, timeout, tls, token)
-
-    def close(self) -> None:
-        """Close the connection; open streams end."""
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def predict(
         self,
@@ -74,6 +53,7 @@ class Client:
         symbols: Sequence[str] | None = None,
         signals: Sequence[int] | None = None,
         model: str = "",
+        timeout: timedelta | float | None = None,
     ) -> list[Prediction]:
         """Predict from exactly one of four sources; return one prediction per item, in order.
 
@@ -87,7 +67,7 @@ class Client:
         Raises:
             GlasstapeError: the call failed. An item that failed has `Prediction.error`.
         """
-        return self._transport.run(_calls.predict(windows, bars, symbols, signals, model))
+        return self._transport.run(_calls.predict(windows, bars, symbols, signals, model), timeout)
 
     def explain(
         self,
@@ -108,6 +88,7 @@ class Client:
         baseline_windows: ArrayLike | None = None,
         background: ArrayLike | None = None,
         include: Iterable[Include | str] | None = None,
+        timeout: timedelta | float | None = None,
     ) -> list[Explanation]:
         """Predict and explain; sources and `model` as in `predict`.
 
@@ -132,19 +113,21 @@ class Client:
             foil=foil, baseline=baseline, samples=samples, seed=seed, quality=quality,
             baseline_windows=baseline_windows, background=background, include=include,
         )  # fmt: skip
-        return self._transport.run(call)
+        return self._transport.run(call, timeout)
 
-    def model(self, name: str = "") -> Model:
+    def model(self, name: str = "", *, timeout: timedelta | float | None = None) -> Model:
         """Return one model: "name", "name@version" or "" for the active one."""
-        return self._transport.run(_calls.get_model(name))
+        return self._transport.run(_calls.get_model(name), timeout)
 
-    def models(self, *, view: ModelView | str = ModelView.FULL) -> list[Model]:
+    def models(
+        self, *, view: ModelView | str = ModelView.FULL, timeout: timedelta | float | None = None
+    ) -> list[Model]:
         """Return every model version on the server, refused ones too. BASIC leaves most fields empty."""
-        return list(self._transport.pages(_calls.list_models(view)))
+        return list(self._transport.pages(_calls.list_models(view), timeout))
 
-    def server_info(self) -> ServerInfo:
+    def server_info(self, *, timeout: timedelta | float | None = None) -> ServerInfo:
         """Return versions, limits and optional features of the server."""
-        return self._transport.run(_calls.get_server_info())
+        return self._transport.run(_calls.get_server_info(), timeout)
 
     def publish_bars(
         self,
@@ -152,6 +135,7 @@ class Client:
         *,
         instruments: Iterable[Instrument] = (),
         mode: BarMode | str = BarMode.FINAL,
+        timeout: timedelta | float | None = None,
     ) -> PublishReport:
         """Store bars; when this returns, everything reported as stored is on the server's disk.
 
@@ -167,7 +151,7 @@ class Client:
             GlasstapeError: the call failed. A bar that was not stored is in `PublishReport.rejections`.
         """
         calls = _calls.publish_bars(bars, instruments, mode)
-        return market.merged([self._transport.run(call) for call in calls])
+        return market.merged([self._transport.run(call, timeout) for call in calls])
 
     def bars(
         self,
@@ -176,13 +160,14 @@ class Client:
         *,
         start: datetime | None = None,
         end: datetime | None = None,
+        timeout: timedelta | float | None = None,
     ) -> list[Bar]:
         """Return stored bars of a symbol, oldest first, between two close times (inclusive)."""
-        return list(self._transport.pages(_calls.list_bars(symbol, interval, start, end)))
+        return list(self._transport.pages(_calls.list_bars(symbol, interval, start, end), timeout))
 
-    def instruments(self) -> list[Instrument]:
+    def instruments(self, *, timeout: timedelta | float | None = None) -> list[Instrument]:
         """Return every instrument of the server, ordered by symbol."""
-        return list(self._transport.pages(_calls.list_instruments()))
+        return list(self._transport.pages(_calls.list_instruments(), timeout))
 
     def signals(
         self,
@@ -227,7 +212,7 @@ class Client:
             delivery=delivery, conflation_interval=conflation_interval, heartbeat_interval=heartbeat_interval,
             heatmap_method=heatmap_method, quotes=quotes, silence_timeout=silence_timeout,
         )  # fmt: skip
-        return _stream.SignalStream(self._transport.stream(*_calls.FOLLOW), state, on_notice)
+        return _stream.SignalStream(self._transport, state, on_notice)
 
     def history(
         self,
@@ -238,6 +223,7 @@ class Client:
         start_sequence: int = 0,
         end_sequence: int = 0,
         descending: bool = False,
+        timeout: timedelta | float | None = None,
     ) -> Iterator[Event]:
         """Yield journaled events, oldest or newest first; a page is read when its first event is taken.
 
@@ -253,7 +239,7 @@ class Client:
             symbols, kinds, min_confidence=min_confidence, start_sequence=start_sequence,
             end_sequence=end_sequence, descending=descending,
         )  # fmt: skip
-        return self._transport.pages(call)
+        return self._transport.pages(call, timeout)
 
     def track_record(
         self,
@@ -263,6 +249,7 @@ class Client:
         exclude_abstained: bool = False,
         group_by: Iterable[TrackRecordGroup | str] = (),
         cost: float = 0.0,
+        timeout: timedelta | float | None = None,
     ) -> TrackRecords:
         """Return hit rates and returns of past signals, with base rates and 95 % intervals.
 
@@ -276,22 +263,4 @@ class Client:
         call = _calls.get_track_record(
             model, symbols, exclude_abstained=exclude_abstained, group_by=group_by, cost=cost
         )
-        return self._transport.run(call)
-
-    def ready(self) -> bool:
-        """Return whether the server reports SERVING (grpc.health.v1)."""
-        return self.health().serving
-
-    def health(self, service: str = "") -> Health:
-        """Return the health of the server, a service or a model (grpc.health.v1). Unreachable is not serving.
-
-        Args:
-            service: for example "glasstape.v1.SignalService", or a model's name; "": the server as a whole.
-
-        Raises:
-            NotFoundError: there is no such service.
-        """
-        try:
-            return health.health_from(*self._transport.once(_calls.check_health(service)))
-        except grpc.RpcError as error:
-            return health.health_of_failure(error)
+        return self._transport.run(call, timeout)

@@ -117,7 +117,11 @@ def ip_of(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _scheme(text: str) -> tuple[str, str]:
-    """Split "dns:///name:1" into ("dns", "name:1"); the scheme of a plain "name:1" is empty."""
+    """Split "dns:///name:1" into ("dns", "name:1"); the scheme of a plain "name:1" is empty.
+
+    Raises:
+        ValueError: the scheme is not supported.
+    """
     found = _SCHEME.match(text)
     if found is None:
         return "", text

@@ -8,6 +8,8 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from glasstape.address import bracketed
+
 from glasstape_server.access.quotas import Limits, Quotas
 from glasstape_server.domain.signals import ModelRef
 from glasstape_server.engine.device import Device
@@ -232,7 +234,7 @@ class App:
             open_inference=OpenInferenceServicer(self.inference, repository, health.serves),
             health=health,
         )
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        host = bracketed(settings.host)
         try:
             return open_server(
                 servicers,

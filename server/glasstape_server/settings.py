@@ -7,10 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
+from glasstape.address import Address, parse_host
 from glasstape.barfile.arguments import FIELDS, make_options
 from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -37,7 +38,8 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on; one beyond loopback requires certificates and tokens, or `insecure`"""
+    """Host to listen on, such as 127.0.0.1, ::1 or 0.0.0.0, or host:port; one beyond loopback requires certificates and
+    tokens, or `insecure`"""
     port: int = Field(default=50551, ge=0, le=65535)
     """TCP port; 0 selects a free one, which is printed"""
     insecure: bool = False
@@ -133,13 +135,30 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of /metrics for Prometheus; 0 selects a free one, which is printed (default: no metrics)"""
     metrics_host: str = "127.0.0.1"
-    """Address of /metrics, which does not authenticate callers and names no symbol and no signal"""
+    """Host of /metrics, which does not authenticate callers and names no symbol and no signal"""
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """OTLP collector of traces over gRPC, http://HOST:PORT (extra `tracing`; default: no traces)"""
     log_format: Literal["text", "json"] = "text"
     """Format of log lines"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest severity to log"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _port_of_host(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Split a host that has a port, the form in which `serve` prints its address."""
+        try:
+            (endpoint,) = Address.parse(values.get("host", "")).endpoints
+        except ValueError:
+            return values  # without a port, or refused below
+        if str(values.get("port", endpoint.port)) != str(endpoint.port):
+            raise ValueError(f"host: has port {endpoint.port}, and port is {values['port']}; set one of them")
+        return {**values, "host": endpoint.host, "port": endpoint.port}
+
+    @field_validator("host", "metrics_host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        return parse_host(value)
 
     @field_validator("tls_key")
     @classmethod
@@ -220,4 +239,6 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
 
 def _described(item: ErrorDetails) -> str:
     field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
+    if not field:
+        return rule
     return f"{field}: {rule} (value: {item['input']!r})"

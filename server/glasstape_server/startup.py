@@ -1,6 +1,5 @@
 """Checks and resources that come before a server's components: addresses, credentials, the data folder."""
 
-import ipaddress
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from glasstape.address import is_loopback
 from prometheus_client import CollectorRegistry
 
 from glasstape_server.access.audit import AuditLog
@@ -39,11 +39,7 @@ def check_address(settings: Settings) -> None:
     host = settings.host
     if settings.insecure or (settings.tls_certificate and settings.tokens):
         return
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if not is_loopback(host):
         missing = "no --tls-certificate" if settings.tls_certificate is None else "no --tokens"
         raise StartError(
             f"host: {host} is not a loopback address and there is {missing}; --insecure allows it"

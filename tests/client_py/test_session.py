@@ -232,7 +232,7 @@ def test_what_the_contract_does_not_allow_ends_a_stream_with_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "address", ["example.com:1", "localhost.evil.com:443", "127.evil.com:443", "10.0.0.1:1", "x"]
+    "address", ["example.com:1", "localhost.evil.com:443", "127.evil.com:443", "10.0.0.1:1", "x:1"]
 )
 def test_only_this_machine_is_this_machine(address):
     with pytest.raises(InvalidRequestError, match="token: requires tls beyond loopback"):

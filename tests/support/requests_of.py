@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from glasstape import _calls
+from glasstape._resume import FOLLOW
 from glasstape.types.enums import Baseline, Direction, Include, Method, ModelView, QualityLevel, Score
 from glasstape.types.market import Bar, Instrument
 
@@ -49,9 +50,9 @@ def _publish(**arguments):
 def _streamed(**arguments):
     """A stream's first request, as a call has it."""
     return SimpleNamespace(
-        path=_calls.FOLLOW[0],
+        path=FOLLOW[0],
         request=_calls.follow_signals(**arguments, silence_timeout=None).request(),
-        response=_calls.FOLLOW[2],
+        response=FOLLOW[1],
         decode=lambda answer: answer,
     )
 

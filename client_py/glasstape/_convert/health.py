@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-import grpc
 from grpc_health.v1 import health_pb2 as pb
 
-from glasstape.errors import from_rpc
+from glasstape.errors import UnavailableError
 from glasstape.types.inference import Health
 
 REASONS = "glasstape-health-reasons"
@@ -20,12 +19,6 @@ def health_from(
     return Health(serving=response.status == pb.HealthCheckResponse.SERVING, reasons=reasons)
 
 
-def health_of_failure(error: grpc.RpcError) -> Health:
-    """Return the health of a server whose health could not be read because it is unreachable.
-
-    Raises:
-        GlasstapeError: the call failed for another reason.
-    """
-    if error.code() is not grpc.StatusCode.UNAVAILABLE:
-        raise from_rpc(error) from None
-    return Health(serving=False, reachable=False, reasons=("the server is unreachable",))
+def health_of_failure(error: UnavailableError) -> Health:
+    """Return the health of a server whose health could not be read because it is unreachable."""
+    return Health(serving=False, reachable=False, reasons=(f"the server is unreachable: {error}",))

@@ -11,12 +11,14 @@ from typing import Any, Self
 import grpc
 
 from glasstape._convert.common import member_to
-from glasstape._options import CHANNEL_OPTIONS, Tls, credentials_metadata
+from glasstape._options import Settings, Tls
 from glasstape._resume import StreamState
 from glasstape._session.frames import FrameWriter, Kind
 from glasstape._stream import SignalStream
+from glasstape._transport import Transport
+from glasstape.address import Address
 from glasstape.calendars import interval_length
-from glasstape.errors import from_rpc
+from glasstape.errors import GlasstapeError
 from glasstape.types.enums import Method
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
@@ -53,23 +55,19 @@ class Recorder:
 
     def __init__(
         self,
-        address: str,
+        address: str | Address,
         path: str | Path,
         *,
         methods: Sequence[Method | str] = (Method.INTEGRATED_GRADIENTS,),
         tls: Tls | None = None,
         token: str | None = None,
     ) -> None:
-        self._metadata = credentials_metadata(token, tls, address)
+        self._connection = Transport(Settings.of(address, TIMEOUT, tls, token))
         self._methods = [member_to(ipb.Explanation.Method, Method, m, "methods") for m in methods]
-        self._channel = (
-            grpc.insecure_channel(address, CHANNEL_OPTIONS)
-            if tls is None
-            else grpc.secure_channel(address, tls.credentials(), CHANNEL_OPTIONS)
-        )
-        self._market: Any = market_pb2_grpc.MarketServiceStub(self._channel)
-        self._inference: Any = inference_pb2_grpc.InferenceServiceStub(self._channel)
-        self._signals: Any = signals_pb2_grpc.SignalServiceStub(self._channel)
+        channel = self._connection.channel()
+        self._market: Any = market_pb2_grpc.MarketServiceStub(channel)
+        self._inference: Any = inference_pb2_grpc.InferenceServiceStub(channel)
+        self._signals: Any = signals_pb2_grpc.SignalServiceStub(channel)
         self.error: Exception | None = None
         """Why the recording ended early; None: it did not."""
         self.events = 0
@@ -86,7 +84,7 @@ class Recorder:
         kind = spb.SignalsRequest
         request = kind(start=kind.START_SNAPSHOT, delivery=kind.DELIVERY_EVERY_EVENT)
         request.heartbeat_interval.FromSeconds(1)
-        self._stream = SignalStream(self._follow, _RecordingState(request, self._record), None)
+        self._stream = SignalStream(self._connection, _RecordingState(request, self._record), None)
         self._threads = [
             threading.Thread(target=run, name="glasstape-recorder") for run in (self._read, self._explain)
         ]
@@ -98,7 +96,7 @@ class Recorder:
         self._closing = True
         self._pending.put(None)
         self._stream.close()
-        self._channel.close()
+        self._connection.close()
         for thread in self._threads:
             thread.join()
         self._writer.close()
@@ -117,17 +115,18 @@ class Recorder:
         try:
             self._writer = FrameWriter(partial, packed=path.suffix == ".gz")
         except OSError:
-            self._channel.close()
+            self._connection.close()
             raise
         try:
             self._describe()
             partial.replace(path)
         except Exception as error:
+            failure = self._failure(error) if isinstance(error, grpc.RpcError) else error
             self._writer.close()
             partial.unlink(missing_ok=True)
-            self._channel.close()
+            self._connection.close()
             if isinstance(error, grpc.RpcError):
-                raise from_rpc(error) from None
+                raise failure from None
             raise
 
     def _read(self) -> None:
@@ -138,11 +137,12 @@ class Recorder:
             self.error = self.error or error
         self._pending.put(None)
 
-    def _follow(self, request: spb.SignalsRequest) -> Any:
-        return self._signals.Signals(request, metadata=self._metadata)
+    def _failure(self, error: grpc.RpcError) -> GlasstapeError:
+        failure = self._connection.failure(error)
+        return self._connection.diagnosed(failure) if self._connection.needs_diagnosis(failure) else failure
 
     def _call(self, method: Any, request: Any) -> Any:
-        return method(request, timeout=TIMEOUT, metadata=self._metadata)
+        return method(request, timeout=TIMEOUT, metadata=self._connection.settings.metadata)
 
     def _write(self, kind: Kind, message: Any, seconds: float = 0.0) -> None:
         with self._writing:

@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _serve(settings: "Settings") -> int:
+    from glasstape.address import bracketed
+
     from glasstape_server.app import App
     from glasstape_server.startup import StartError
 
@@ -73,9 +75,9 @@ async def _serve(settings: "Settings") -> int:
         return 1
     try:
         port = await app.start()
-        print(f"serving on {settings.host}:{port}", flush=True)
+        print(f"serving on {bracketed(settings.host)}:{port}", flush=True)
         if app.metrics_port is not None:
-            print(f"metrics on {settings.metrics_host}:{app.metrics_port}", flush=True)
+            print(f"metrics on {bracketed(settings.metrics_host)}:{app.metrics_port}", flush=True)
         await stopping.wait()
         logging.getLogger(__name__).info("draining")
         return 0

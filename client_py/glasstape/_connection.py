@@ -1,0 +1,123 @@
+"""What the connections of both clients share: settings, open streams, the first failure, the end."""
+
+import threading
+import time
+import weakref
+from datetime import timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+import grpc
+
+from glasstape import _fork
+from glasstape._diagnosis import lasting_cause
+from glasstape._options import Settings, timeout_of
+from glasstape.errors import GlasstapeError, PreconditionError, UnavailableError, from_rpc
+
+CLOSED = "CLIENT_CLOSED"
+"""Reason of the error of a client that was closed."""
+DIAGNOSIS_INTERVAL_S = 5.0
+"""Seconds between two searches for the cause of a failed first connection."""
+
+C = TypeVar("C")
+
+
+class Stream(Protocol):
+    """What a connection does with a stream."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Connection(Generic[C]):
+    """Owner of a channel, which its first call opens, and of the streams on it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.closed = False
+        self._channel: C | None = None
+        self._lock = threading.Lock()
+        self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._answered = False
+        """Whether the server ever answered: its address and certificates are right."""
+        self._diagnosed_at = float("-inf")
+        _fork.track(self)
+
+    def check_open(self) -> None:
+        """Check that the connection may be used in this process.
+
+        Raises:
+            PreconditionError: it is closed, or gRPC does not work in this process.
+        """
+        if self.closed:
+            raise closed_error()
+        _fork.check()
+
+    def seconds(self, timeout: timedelta | float | None) -> float:
+        """Return the timeout of a call in seconds; None: that of the connection.
+
+        Raises:
+            InvalidRequestError: it is not a finite number above 0.
+        """
+        return self.settings.timeout if timeout is None else timeout_of(timeout)
+
+    def add(self, stream: Stream) -> None:
+        """Make `close` end a stream."""
+        self._streams.add(stream)
+
+    def answered(self) -> None:
+        """Note that the server answered."""
+        self._answered = True
+
+    def failure(self, error: grpc.RpcError) -> GlasstapeError:
+        """Return the error of a failed call; it names the proxy that the connection uses."""
+        if self.closed:
+            return closed_error()
+        failure, proxy = from_rpc(error), self.settings.proxy
+        if failure.reason or not isinstance(failure, UnavailableError):
+            self._answered = True
+        elif proxy is not None:
+            return UnavailableError(f"{failure.message} (through the {proxy})")
+        return failure
+
+    def misuse(self, error: ValueError) -> Exception:
+        """Return the error of a channel that refused a call: another thread has closed it meanwhile."""
+        return closed_error() if self.closed else error
+
+    def needs_diagnosis(self, failure: GlasstapeError) -> bool:
+        """Return whether to search for the cause of a failure: no connection succeeded yet."""
+        if self._answered or failure.reason or not isinstance(failure, UnavailableError):
+            return False
+        now = time.monotonic()
+        due = now - self._diagnosed_at >= DIAGNOSIS_INTERVAL_S
+        self._diagnosed_at = now if due else self._diagnosed_at
+        return due
+
+    def diagnosed(self, failure: GlasstapeError) -> GlasstapeError:
+        """Return the cause of a failed first connection if it is one that lasts, else the failure; blocks."""
+        return lasting_cause(self.settings, failure.message) or failure
+
+    def interrupt(self) -> None:
+        """Do nothing: a fork waits for calls, it does not interrupt them."""
+
+    def fork_obstacle(self) -> str:
+        """Return why gRPC will not work in a process forked now; empty: it will."""
+        return ""
+
+    def abandon(self) -> list[Any]:
+        """Forget the channel of the process that this one was forked from, and return it."""
+        channel, self._channel, self._lock = self._channel, None, threading.Lock()
+        return [] if channel is None else [channel]
+
+    def _end(self) -> C | None:
+        """Close for good, and return the channel to be closed."""
+        with self._lock:
+            self.closed = True
+            channel, self._channel = self._channel, None
+        for stream in list(self._streams):
+            stream.close()
+        return channel
+
+
+def closed_error() -> PreconditionError:
+    """Return the error of a client that was closed."""
+    return PreconditionError("this client is closed: create another one", reason=CLOSED)
