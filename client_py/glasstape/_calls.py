@@ -15,9 +15,9 @@ from glasstape._convert.inference import direction_to, input_to, predictions_fro
 from glasstape._convert.market import bar_from, batches_to, instrument_from, report_from
 from glasstape._convert.models import model_from, server_info_from
 from glasstape._convert.signals import page_from, track_records_from
+from glasstape._convert.values import flag, integer, items, number, text, token_bytes
 from glasstape._options import MAX_ITEMS
 from glasstape._resume import StreamState
-from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import (
     BarMode,
     Baseline,
@@ -55,7 +55,7 @@ def predict(
     model: str,
 ) -> Call[list[Prediction]]:
     """Return the Predict call."""
-    request = ipb.PredictRequest(model=model, input=input_to(windows, bars, symbols, signals))
+    request = ipb.PredictRequest(model=text(model, "model"), input=input_to(windows, bars, symbols, signals))
     return Call(INFERENCE + "Predict", request, ipb.PredictResponse, predictions_from)
 
 
@@ -80,20 +80,17 @@ def explain(
     include: Iterable[Include | str] | None,
 ) -> Call[list[Explanation]]:
     """Return the Explain call."""
-    for name, value in (("samples", samples), ("seed", seed)):
-        if value < 0:
-            raise InvalidRequestError.field(name, f"must be 0 or more, is {value}")
     kinds = ipb.Explanation
     request = ipb.ExplainRequest(
-        model=model,
+        model=text(model, "model"),
         input=input_to(windows, bars, symbols, signals),
         method=member_to(kinds.Method, Method, method, "method"),
         score=member_to(kinds.Score, Score, score, "score"),
         target=direction_to(target, "target"),
         foil=direction_to(foil, "foil"),
         baseline=member_to(kinds.Baseline, Baseline, baseline or None, "baseline"),
-        samples=samples,
-        seed=seed,
+        samples=integer(samples, "samples", 2**32 - 1),
+        seed=integer(seed, "seed"),
         quality=member_to(ipb.QualityLevel, QualityLevel, quality, "quality"),
         baseline_windows=None
         if baseline_windows is None
@@ -107,7 +104,7 @@ def explain(
 def _include_to(include: Iterable[Include | str] | None) -> list[Any]:
     if include is None:
         return []
-    parts = [include] if isinstance(include, str) else include
+    parts = [include] if isinstance(include, str) else items(include, "include", "parts")
     wire = ipb.ExplainRequest.Include
     return [member_to(wire, Include, part, "include") for part in parts] or [ipb.ExplainRequest.INCLUDE_NONE]
 
@@ -115,7 +112,7 @@ def _include_to(include: Iterable[Include | str] | None) -> list[Any]:
 @checked
 def get_model(name: str) -> Call[Model]:
     """Return the GetModel call."""
-    request = ipb.GetModelRequest(model=name)
+    request = ipb.GetModelRequest(model=text(name, "name"))
     return Call(INFERENCE + "GetModel", request, ipb.GetModelResponse, lambda r: model_from(r.model))
 
 
@@ -160,10 +157,10 @@ def publish_bars(
 def list_bars(symbol: str, interval: str, start: datetime | None, end: datetime | None) -> Call[list[Bar]]:
     """Return the ListBars call for the first page."""
     request = mpb.ListBarsRequest(
-        symbol=symbol,
-        interval=interval,
-        start_time=time_to(start, "start") if start else None,
-        end_time=time_to(end, "end") if end else None,
+        symbol=text(symbol, "symbol"),
+        interval=text(interval, "interval"),
+        start_time=None if start is None else time_to(start, "start"),
+        end_time=None if end is None else time_to(end, "end"),
         page_size=LARGEST_PAGE,
     )
     return Call(MARKET + "ListBars", request, mpb.ListBarsResponse, lambda r: [bar_from(b) for b in r.bars])
@@ -200,20 +197,21 @@ def follow_signals(
     request = spb.SignalsRequest(
         symbols=symbols_to(symbols),
         kinds=_kinds_to(kinds),
-        min_confidence=min_confidence,
+        min_confidence=number(min_confidence, "min_confidence"),
         start=member_to(spb.SignalsRequest.Start, Start, start, "start"),
-        resume_token=resume_token,
+        resume_token=token_bytes(resume_token, "resume_token"),
         delivery=member_to(spb.SignalsRequest.Delivery, Delivery, delivery, "delivery"),
-        conflation_interval=delta_to(conflation_interval),
-        heartbeat_interval=delta_to(heartbeat_interval),
+        conflation_interval=delta_to(conflation_interval, "conflation_interval"),
+        heartbeat_interval=delta_to(heartbeat_interval, "heartbeat_interval"),
         heatmap_method=member_to(ipb.Explanation.Method, Method, method, "heatmap_method"),
-        quotes=quotes,
+        quotes=flag(quotes, "quotes"),
     )
     return StreamState(request, method, silence_timeout)
 
 
 def _kinds_to(kinds: Iterable[EventKind | str]) -> list[Any]:
-    return [member_to(spb.EventKind, EventKind, kind, "kinds") for kind in kinds]
+    named = [kinds] if isinstance(kinds, str) else items(kinds, "kinds", "kinds")
+    return [member_to(spb.EventKind, EventKind, kind, "kinds") for kind in named]
 
 
 @checked
@@ -230,10 +228,10 @@ def list_signals(
     request = spb.ListSignalsRequest(
         symbols=symbols_to(symbols),
         kinds=_kinds_to(kinds),
-        min_confidence=min_confidence,
-        start_sequence=start_sequence,
-        end_sequence=end_sequence,
-        descending=descending,
+        min_confidence=number(min_confidence, "min_confidence"),
+        start_sequence=integer(start_sequence, "start_sequence"),
+        end_sequence=integer(end_sequence, "end_sequence"),
+        descending=flag(descending, "descending"),
     )
     return Call(SIGNALS + "ListSignals", request, spb.ListSignalsResponse, page_from)
 
@@ -248,13 +246,13 @@ def get_track_record(
     cost: float,
 ) -> Call[TrackRecords]:
     """Return the GetTrackRecord call."""
-    groups = [group_by] if isinstance(group_by, str) else group_by
+    groups = [group_by] if isinstance(group_by, str) else items(group_by, "group_by", "groups")
     request = spb.GetTrackRecordRequest(
-        model=model,
+        model=text(model, "model"),
         symbols=symbols_to(symbols),
-        exclude_abstained=exclude_abstained,
+        exclude_abstained=flag(exclude_abstained, "exclude_abstained"),
         group_by=[member_to(spb.TrackRecordGroup, TrackRecordGroup, group, "group_by") for group in groups],
-        cost=cost,
+        cost=number(cost, "cost"),
     )
     return Call(SIGNALS + "GetTrackRecord", request, spb.GetTrackRecordResponse, track_records_from)
 
@@ -262,5 +260,5 @@ def get_track_record(
 @checked
 def check_health(service: str) -> Call[health_pb2.HealthCheckResponse]:
     """Return the Check call of grpc.health.v1; `health_from` converts its answer with the trailing metadata."""
-    request = health_pb2.HealthCheckRequest(service=service)
+    request = health_pb2.HealthCheckRequest(service=text(service, "service"))
     return Call("/grpc.health.v1.Health/Check", request, health_pb2.HealthCheckResponse, lambda r: r)

@@ -183,7 +183,7 @@ def test_health_tells_serving_unknown_and_unreachable(fake, call):
     ("name", "arguments", "field"),
     [
         ("publish_bars", {"bars": [], "mode": "later"}, "mode"),
-        ("publish_bars", {"bars": 3}, "arguments"),
+        ("publish_bars", {"bars": 3}, "bars"),
         ("explain", {"symbols": ["A"], "include": ["everything"]}, "include"),
         ("models", {"view": "all"}, "view"),
         ("signals", {"delivery": "fast"}, "delivery"),

@@ -11,6 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2
 
+from glasstape._convert.values import duration
+from glasstape._convert.values import moment as checked_moment
 from glasstape.errors import (
     DataLossError,
     ErrorReason,
@@ -43,11 +45,9 @@ def time_to(moment: datetime, field: str) -> Timestamp:
     """Return the message of a time.
 
     Raises:
-        InvalidRequestError: the datetime has no time zone.
+        InvalidRequestError: it is no datetime with a time zone.
     """
-    if moment.tzinfo is None:
-        raise InvalidRequestError.field(field, f"must have a time zone, is {moment.isoformat()}")
-    elapsed = moment - _EPOCH
+    elapsed = checked_moment(moment, field) - _EPOCH
     seconds = elapsed.days * 86_400 + elapsed.seconds
     return Timestamp(seconds=seconds, nanos=elapsed.microseconds * 1000)
 
@@ -63,16 +63,15 @@ def _moment(seconds: int, nanos: int) -> datetime:
     return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
 
 
-def delta_to(delta: timedelta | float) -> Duration:
-    """Return the message of a timedelta or of seconds."""
-    duration = Duration()
-    duration.FromTimedelta(as_delta(delta))
-    return duration
+def delta_to(delta: timedelta | float, field: str) -> Duration:
+    """Return the message of a timedelta or of seconds.
 
-
-def as_delta(delta: timedelta | float) -> timedelta:
-    """Return a timedelta from itself or from seconds."""
-    return delta if isinstance(delta, timedelta) else timedelta(seconds=delta)
+    Raises:
+        InvalidRequestError: it is no duration.
+    """
+    message = Duration()
+    message.FromTimedelta(duration(delta, field))
+    return message
 
 
 def delta_from(duration: Duration) -> timedelta:

@@ -1,13 +1,13 @@
 """Inputs and predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from glasstape._convert.common import error_from, time_from
 from glasstape._convert.market import bars_to
 from glasstape._convert.references import refs_from
+from glasstape._convert.values import float32_array, instances, integers, items, texts
 from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import Direction
 from glasstape.types.inference import Confidence, ModelRef, Prediction
@@ -35,31 +35,32 @@ def input_to(
     if windows is not None:
         return pb.PredictionInput(windows=windows_to(windows))
     if bars is not None:
-        series = [pb.BarSequence(bars=bars_to(part, f"bars[{n}]")) for n, part in enumerate(bars)]
+        parts = enumerate(items(bars, "bars", "sequences of Bar"))
+        series = [
+            pb.BarSequence(bars=bars_to(instances(p, Bar, f"bars[{n}]"), f"bars[{n}]")) for n, p in parts
+        ]
         return pb.PredictionInput(bars=pb.BarSeries(series=series))
     if symbols is not None:
         return pb.PredictionInput(symbols=pb.Symbols(symbols=symbols_to(symbols)))
-    return pb.PredictionInput(signals=pb.SignalRefs(sequences=signals or ()))
+    return pb.PredictionInput(signals=pb.SignalRefs(sequences=integers(signals, "signals")))
 
 
-def symbols_to(symbols: Sequence[str]) -> Sequence[str]:
+def symbols_to(symbols: Iterable[str]) -> list[str]:
     """Return the symbols.
 
     Raises:
-        InvalidRequestError: a single text, which is a sequence of letters.
+        InvalidRequestError: they are no sequence of texts, for example a single text.
     """
-    if isinstance(symbols, str):
-        raise InvalidRequestError.field("symbols", f"must be a sequence of symbols, is the text {symbols!r}")
-    return symbols
+    return texts(symbols, "symbols", "symbols")
 
 
 def windows_to(windows: ArrayLike, field: str = "windows") -> pb.Windows:
     """Return the message of windows (n, time, feature), or of one (time, feature).
 
     Raises:
-        InvalidRequestError: another shape.
+        InvalidRequestError: another shape, no real numbers, masked cells, or numbers that float32 cannot hold.
     """
-    array = np.asarray(windows, dtype="<f4")
+    array = float32_array(windows, field)
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3:

@@ -1,46 +1,35 @@
 """Bars and instruments."""
 
-import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from glasstape._convert.common import enum_to, error_from, time_from, time_to
-from glasstape.errors import InvalidRequestError
+from glasstape._convert.values import flag, instances, integer, number, text
 from glasstape.types.enums import BarMode
 from glasstape.types.market import Bar, Instrument, PublishReport, Rejection
 from glasstape.v1 import market_pb2 as pb
 
 _NUMBERS = ("open", "high", "low", "close", "volume")
+_TEXTS = ("symbol", "name", "local_name", "exchange", "time_zone", "currency", "sector", "industry")
 
 
 def bar_to(bar: Bar, field: str = "bar") -> pb.Bar:
     """Return the message of a bar, without `halted`, which only servers set; `field` is its path in the request.
 
     Raises:
-        InvalidRequestError: a number is None or NaN, or the close time has no time zone.
+        InvalidRequestError: a field has a value of another kind, such as None or NaN, or a close time has no time zone.
     """
-    _check_numbers(bar, field)
+    numbers: dict[str, Any] = {name: number(getattr(bar, name), f"{field}.{name}") for name in _NUMBERS}
     return pb.Bar(
-        symbol=bar.symbol,
-        interval=bar.interval,
+        symbol=text(bar.symbol, f"{field}.symbol"),
+        interval=text(bar.interval, f"{field}.interval"),
         close_time=time_to(bar.close_time, f"{field}.close_time"),
-        open=bar.open,
-        high=bar.high,
-        low=bar.low,
-        close=bar.close,
-        volume=bar.volume,
-        provisional=bar.provisional,
+        provisional=flag(bar.provisional, f"{field}.provisional"),
+        **numbers,
     )
 
 
-def _check_numbers(bar: Bar, field: str) -> None:
-    """Refuse numbers that are absent: the wire would carry None as "unset" and NaN as a value."""
-    for name in _NUMBERS:
-        value = getattr(bar, name)
-        if value is None or math.isnan(value):
-            raise InvalidRequestError.field(f"{field}.{name}", f"must be a number, is {value}")
-
-
-def bars_to(bars: Sequence[Bar], field: str = "bars", first: int = 0) -> list[pb.Bar]:
+def bars_to(bars: Iterable[Bar], field: str = "bars", first: int = 0) -> list[pb.Bar]:
     """Return the messages of bars; the first is number `first` of `field`."""
     return [bar_to(bar, f"{field}[{number}]") for number, bar in enumerate(bars, first)]
 
@@ -61,21 +50,21 @@ def bar_from(message: pb.Bar) -> Bar:
     )
 
 
-def instrument_to(instrument: Instrument) -> pb.Instrument:
-    """Return the message of an instrument."""
-    return pb.Instrument(
-        symbol=instrument.symbol,
-        name=instrument.name,
-        local_name=instrument.local_name,
-        exchange=instrument.exchange,
-        time_zone=instrument.time_zone,
-        currency=instrument.currency,
-        tick_size=instrument.tick_size,
-        price_decimals=instrument.price_decimals,
-        price_limit=instrument.price_limit,
-        sector=instrument.sector,
-        industry=instrument.industry,
-    )
+def instrument_to(instrument: Instrument, field: str = "instrument") -> pb.Instrument:
+    """Return the message of an instrument; `field` is its path in the request.
+
+    Raises:
+        InvalidRequestError: a field has a value of another kind.
+    """
+    texts: dict[str, Any] = {name: text(getattr(instrument, name), f"{field}.{name}") for name in _TEXTS}
+    message = pb.Instrument(**texts)
+    if instrument.tick_size is not None:
+        message.tick_size = number(instrument.tick_size, f"{field}.tick_size")
+    if instrument.price_limit is not None:
+        message.price_limit = number(instrument.price_limit, f"{field}.price_limit")
+    if instrument.price_decimals is not None:
+        message.price_decimals = integer(instrument.price_decimals, f"{field}.price_decimals", 2**31 - 1)
+    return message
 
 
 def instrument_from(message: pb.Instrument) -> Instrument:
@@ -100,13 +89,17 @@ def batches_to(
     bars: Sequence[Bar], instruments: Iterable[Instrument], mode: BarMode, size: int
 ) -> list[pb.PublishBarsRequest]:
     """Return batches of at most `size` bars; the instruments are in the first."""
+    checked: list[Bar] = instances(bars, Bar, "bars")
     batches = [
         pb.PublishBarsRequest(
-            bars=bars_to(bars[first : first + size], first=first), mode=enum_to(pb.BarMode, mode)
+            bars=bars_to(checked[first : first + size], first=first), mode=enum_to(pb.BarMode, mode)
         )
-        for first in range(0, max(1, len(bars)), size)
+        for first in range(0, max(1, len(checked)), size)
     ]
-    batches[0].instruments.extend(instrument_to(item) for item in instruments)
+    described: list[Instrument] = instances(instruments, Instrument, "instruments")
+    batches[0].instruments.extend(
+        instrument_to(item, f"instruments[{position}]") for position, item in enumerate(described)
+    )
     return batches
 
 

@@ -63,7 +63,8 @@ class Recorder:
         token: str | None = None,
     ) -> None:
         self._connection = Transport(Settings.of(address, TIMEOUT, tls, token))
-        self._methods = [member_to(ipb.Explanation.Method, Method, m, "methods") for m in methods]
+        named = [methods] if isinstance(methods, str) else methods
+        self._methods = [member_to(ipb.Explanation.Method, Method, m, "methods") for m in named]
         channel = self._connection.channel()
         self._market: Any = market_pb2_grpc.MarketServiceStub(channel)
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(channel)
