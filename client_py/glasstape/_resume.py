@@ -202,6 +202,7 @@ def _check_contract(version: str) -> None:
         raise PreconditionError(
             f"the server has contract {version}, this package needs {CONTRACT}.x: install the version of the server",
             reason=CONTRACT_MISMATCH,
+            metadata={"contract": version},
         )
 
 

@@ -43,6 +43,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _profile(options: argparse.Namespace) -> "Profile | str | None":
+    """Return the profile that the options name; None: the one used last.
+
+    Raises:
+        ValueError: an address or a file is invalid.
+    """
+    from glasstape.address import Address
+
     from glasstape_qt.state.preferences import Profile
 
     server = options.server or os.environ.get("GLASSTAPE_SERVER", "")
@@ -52,4 +59,10 @@ def _profile(options: argparse.Namespace) -> "Profile | str | None":
         return Profile(name=options.session.name[:40], session=str(options.session), speed=options.speed)
     if options.profile is not None:
         return str(options.profile)
-    return Profile(name=server[:40], address=server) if server else None
+    if not server:
+        return None
+    try:
+        address = str(Address.parse(server))
+    except ValueError as error:
+        raise ValueError(f"--server: {error}") from None
+    return Profile(name=address[:40], address=address)

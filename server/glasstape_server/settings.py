@@ -146,7 +146,11 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _port_of_host(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Split a host that has a port, the form in which `serve` prints its address."""
+        """Split a host that has a port, the form in which `serve` prints its address.
+
+        Raises:
+            ValueError: the port is set to another number, too.
+        """
         try:
             (endpoint,) = Address.parse(values.get("host", "")).endpoints
         except ValueError:

@@ -82,3 +82,9 @@ def test_wrong_arguments_are_rejected_with_one_sentence(tmp_path, arguments, mes
     assert (status, out) == (1, "")
     assert message in err
     assert "Traceback" not in err
+
+
+def test_an_address_is_refused_in_one_sentence(tmp_path):
+    status, out, err = finish(desk("--server", "http://h:1", folder=tmp_path))
+    assert (status, out, err.count("\n")) == (1, "", 0)
+    assert err.startswith("glasstape desk: --server: must be host:port")

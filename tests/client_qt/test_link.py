@@ -176,7 +176,7 @@ def test_tls_is_used_and_a_bad_certificate_is_the_reason(link, qtbot, tmp_path, 
         if key is None:
             qtbot.waitUntil(lambda: connected(link), timeout=5000)
         else:
-            qtbot.waitUntil(lambda: link.store.connection.state is LinkState.WAITING, timeout=10_000)
+            qtbot.waitUntil(lambda: ended(link), timeout=10_000)
             assert link.store.connection.disconnect_reason.key == key
         link.close()
 

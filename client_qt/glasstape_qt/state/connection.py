@@ -205,6 +205,14 @@ def _minimum(known: float | None, value: float) -> float:
     return value if known is None else min(known, value)
 
 
+_KEYS = {
+    "ADDRESS_UNKNOWN": "link.address",
+    "TLS_REQUIRED": "link.tls_required",
+    "TLS_NOT_SERVED": "link.tls_not_served",
+}
+"""Texts of the errors of a first connection."""
+
+
 def reason_of(error: GlasstapeError) -> DisconnectReason:
     """Return what a connection error means to the user, and what to do."""
     text = error.message.lower()
@@ -213,9 +221,15 @@ def reason_of(error: GlasstapeError) -> DisconnectReason:
         return DisconnectReason("link.token", values)
     if isinstance(error, PermissionDeniedError):
         return DisconnectReason("link.permission", values)
+    if error.reason == "CONTRACT_MISMATCH":
+        return DisconnectReason(
+            "link.contract", {"theirs": error.metadata.get("contract", "?"), "ours": CONTRACT}
+        )
+    if error.reason in _KEYS:
+        return DisconnectReason(_KEYS[error.reason], values)
     if "expired" in text and "certificate" in text:
         return DisconnectReason("link.certificate_expired", values)
-    if "certificate" in text or "ssl" in text or "handshake" in text:
+    if any(word in text for word in ("certificate", "ssl", "handshake")):
         return DisconnectReason("link.certificate", values)
     if any(word in text for word in ("dns", "name resolution", "resolv", "lookup")):
         return DisconnectReason("link.address", values)

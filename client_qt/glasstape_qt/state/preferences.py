@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
+from glasstape.address import Address
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 SCHEMA = 1
@@ -27,7 +28,7 @@ class Profile(_ValidatedModel):
 
     name: Annotated[str, Field(min_length=1, max_length=40)]
     address: str = ""
-    """host:port; empty for a session."""
+    """As `glasstape.address` describes; empty for a session."""
     tls: bool = False
     root_certificates: str = ""
     """PEM file of the certificate authorities to trust; empty: the system's."""
@@ -40,12 +41,7 @@ class Profile(_ValidatedModel):
     @field_validator("address")
     @classmethod
     def _address(cls, value: str) -> str:
-        if not value:
-            return value
-        host, colon, port = value.rpartition(":")
-        if not (colon and host and port.isdecimal() and 0 < int(port) < 65_536) or " " in value:
-            raise ValueError(f"must be host:port with a port of 1-65535, is {value!r}")
-        return value
+        return str(Address.parse(value)) if value else value
 
 
 class AlertPreferences(_ValidatedModel):

@@ -10,6 +10,7 @@ from glasstape import (
     GlasstapeError,
     Heartbeat,
     PermissionDeniedError,
+    PreconditionError,
     UnavailableError,
 )
 from glasstape.testing import MODEL
@@ -89,6 +90,10 @@ def test_the_market_clock_runs_live_and_stands_between_the_bars_of_a_replay():
         (UnavailableError("Ssl handshake failed: certificate has expired"), "link.certificate_expired"),
         (UnavailableError("Ssl handshake failed: CERTIFICATE_VERIFY_FAILED"), "link.certificate"),
         (UnavailableError("DNS resolution failed for nowhere"), "link.address"),
+        (UnavailableError("h:1: the host name is unknown", reason="ADDRESS_UNKNOWN"), "link.address"),
+        (UnavailableError("h:1: requires TLS", reason="TLS_REQUIRED"), "link.tls_required"),
+        (UnavailableError("h:1: plaintext", reason="TLS_NOT_SERVED"), "link.tls_not_served"),
+        (PreconditionError("old", reason="CONTRACT_MISMATCH"), "link.contract"),
         (UnavailableError("silent", reason="STREAM_SILENT"), "link.silent"),
         (GlasstapeError(""), "link.error"),
     ],

@@ -65,10 +65,18 @@ def test_a_folder_that_cannot_be_written_leaves_the_old_file(tmp_path):
     assert path.read_text() == before
 
 
-@pytest.mark.parametrize("address", ["localhost", "host:", ":50551", "host:99999", "host:0", "a b:50551"])
+@pytest.mark.parametrize(
+    "address",
+    ["localhost", "host:", ":50551", "host:99999", "host:0", "a b:50551", "::1:50551", "http://h:1"],
+)
 def test_an_address_is_host_and_port(address):
     with pytest.raises(ValidationError, match="must be host:port"):
         Profile(name="x", address=address)
+
+
+def test_an_address_is_stored_in_the_form_that_is_printed():
+    stored = [Profile(name="x", address=text).address for text in ("dns:///h:1", "[::1]:050", "unix:/run/x")]
+    assert stored == ["h:1", "[::1]:50", "unix:/run/x"]
 
 
 def test_a_deleted_profile_falls_back_to_the_first():
