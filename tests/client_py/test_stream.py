@@ -2,10 +2,8 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-import grpc
 import pytest
 from glasstape import (
     AsyncClient,
@@ -18,11 +16,11 @@ from glasstape import (
     InvalidRequestError,
     Opened,
     OpenResult,
+    PreconditionError,
     QuoteBatch,
     SequenceGap,
 )
 from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event, make_signal
-from glasstape.v1 import signals_pb2
 
 
 @pytest.fixture
@@ -217,34 +215,6 @@ def test_a_silence_timeout_that_never_passes_is_refused(timeout):
         client.signals(silence_timeout=timeout)
 
 
-@pytest.fixture
-def canceling():
-    """The address of a server that cancels every stream."""
-
-    def cancel(request, context):
-        context.abort(grpc.StatusCode.CANCELLED, "canceled")
-
-    handler = grpc.unary_stream_rpc_method_handler(cancel, signals_pb2.SignalsRequest.FromString, lambda m: m)
-    server = grpc.server(ThreadPoolExecutor(4))
-    service = grpc.method_handlers_generic_handler("glasstape.v1.SignalService", {"Signals": handler})
-    server.add_generic_rpc_handlers([service])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(0).wait()
-
-
-def test_a_stream_that_its_peer_cancels_is_unavailable_on_both_clients(canceling):
-    async def aio():
-        async with AsyncClient(canceling) as client:
-            return await anext(client.signals().messages())
-
-    with Client(canceling) as client:
-        sync = next(client.signals().messages())
-    for message in (sync, asyncio.run(aio())):
-        assert (message.error.code, message.error.reason) == ("UNAVAILABLE", "")
-
-
 def test_another_task_may_close_an_asyncio_stream(fake):
     async def main():
         async with AsyncClient(fake.address) as client:
@@ -298,3 +268,13 @@ def test_the_events_of_two_models_keep_theirs(fake, follow):
         fake.emit(event)
     events, _, _ = follow(3, start="earliest")
     assert [event.model.version for event in events] == ["1", "2", "1"]
+
+
+def test_another_contract_ends_a_stream(fake, follow):
+    for version in ("0.9", "2.0"):
+        fake.contract_version = version
+        with pytest.raises(PreconditionError, match=f"the server has contract {version}"):
+            follow(1)
+    fake.contract_version = "1.7"
+    fake.emit(make_buy("A"))
+    assert sequences(follow(1, start="earliest")[0]) == [1]

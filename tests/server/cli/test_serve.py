@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from glasstape_server.settings import load
 from running import refusal
 
 
@@ -48,8 +49,6 @@ def test_a_refusal_to_serve_ends_the_command_in_words(tmp_path):
 
 
 def test_settings_come_from_flags_over_environment_over_file(tmp_path, monkeypatch):
-    from glasstape_server.settings import load
-
     (tmp_path / "server.toml").write_text('port = 1\nhost = "::1"\nlog_level = "error"\n')
     monkeypatch.setenv("GLASSTAPE_PORT", "2")
     monkeypatch.setenv("GLASSTAPE_LOG_LEVEL", "warning")
@@ -58,3 +57,31 @@ def test_settings_come_from_flags_over_environment_over_file(tmp_path, monkeypat
     (tmp_path / "server.toml").write_text("prot = 1\n")
     with pytest.raises(ValueError, match="prot"):
         load({}, tmp_path / "server.toml")
+
+
+@pytest.mark.parametrize(
+    ("flags", "host", "port"),
+    [
+        ({"host": "[::1]"}, "::1", 50551),
+        ({"host": "[::1]:50720"}, "::1", 50720),
+        ({"host": "127.0.0.1:7", "port": "7"}, "127.0.0.1", 7),
+        ({"host": "localhost", "port": "0"}, "localhost", 0),
+    ],
+)
+def test_a_host_is_read_in_the_form_that_is_printed(flags, host, port):
+    settings = load(flags)
+    assert (settings.host, settings.port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("flags", "rule"),
+    [
+        ({"host": "http://localhost"}, "host: must be a name or an IP address without a port"),
+        ({"host": ""}, "host: must be a name or an IP address"),
+        ({"metrics_host": "[::1]:5"}, "metrics_host: must be a name or an IP address without a port"),
+        ({"host": "127.0.0.1:7", "port": "8"}, "host: has port 7, and port is 8; set one of them"),
+    ],
+)
+def test_a_host_that_is_none_is_refused(flags, rule):
+    with pytest.raises(ValueError, match=rule):
+        load(flags)

@@ -1,0 +1,178 @@
+"""Where a bearer token travels: in TLS, or in plaintext on this machine; never to a proxy, by whatever variable."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+import grpc
+import pytest
+import trustme
+from glasstape import AsyncClient, Client, InvalidRequestError, Tls
+from glasstape.session import Recorder
+from glasstape.testing import FakeServer, make_buy
+
+TOKEN = "canary-5f3a9c-token"
+COMMANDS = {
+    "doctor": [], "explain": ["A"], "export": ["signals"], "models": [], "predict": ["A"], "publish": ["bars.csv"],
+    "record": ["x.session", "--for", "1s"], "track": [], "watch": ["--for", "1s", "--json"],
+}  # fmt: skip
+CSV = "symbol,interval,close_time,open,high,low,close,volume\nA,1d,2026-01-05T21:00:00Z,1,1,1,1,1\n"
+
+
+class RecordingProxy:
+    """A relay that keeps every byte; it answers CONNECT, and otherwise connects to `target` at once."""
+
+    def __init__(self, target=None):
+        self.seen, self.connections = bytearray(), 0
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._sockets, self._threads = [self._listener], []
+        self._start(self._accept)
+
+    def close(self):
+        for used in self._sockets:
+            with contextlib.suppress(OSError):
+                used.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for used in self._sockets:
+            used.close()
+
+    def _start(self, run, *arguments):
+        thread = threading.Thread(target=run, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._sockets.append(client)
+            self._start(self._relay, client)
+
+    def _relay(self, client):
+        target, head = self._target, b""
+        while target is None and b"\r\n\r\n" not in head:
+            if not (data := client.recv(65536)):
+                return
+            head += data
+            self.seen += data
+        host, port = (target or "127.0.0.1:" + head.split()[1].decode().rpartition(":")[2]).rsplit(":", 1)
+        upstream = socket.create_connection((host, int(port)))
+        self._sockets.append(upstream)
+        if target is None:
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        for source, sink in ((client, upstream), (upstream, client)):
+            self._start(self._pump, source, sink)
+
+    def _pump(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                self.seen += data
+                sink.sendall(data)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """A proxy that every variable names."""
+    recording = RecordingProxy()
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://{recording.address}")
+        monkeypatch.setenv(name.upper(), f"http://{recording.address}")
+    for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GRPC_ADDRESS_HTTP_PROXY", recording.address)
+    monkeypatch.setenv("GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES", "0.0.0.0/0,127.0.0.0/8")
+    yield recording
+    recording.close()
+
+
+@pytest.fixture
+def server():
+    with FakeServer(token=TOKEN) as fake:
+        fake.emit(make_buy("A"))
+        yield fake
+
+
+@pytest.mark.parametrize("others", ["GRPC_ADDRESS_HTTP_PROXY", "grpc_proxy https_proxy http_proxy"])
+def test_the_proxy_of_this_test_sees_what_passes_it(server, proxy, monkeypatch, others):
+    for name in others.split():
+        monkeypatch.delenv(name)
+    with grpc.insecure_channel(server.address) as channel:
+        call = channel.unary_unary("/glasstape.v1.InferenceService/ListModels")
+        call(b"", metadata=[("authorization", f"Bearer {TOKEN}")], timeout=10)
+    assert TOKEN.encode() in proxy.seen
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "ipv4:127.0.0.1", "dns:///localhost"])
+def test_clients_reach_this_machine_past_every_proxy(server, proxy, host, tmp_path):
+    address = f"{host}:{server.address.rpartition(':')[2]}"
+    with Client(address, token=TOKEN) as client:
+        assert client.model().ref.name == "fake"
+        assert client.ready()
+        assert next(iter(client.signals(start="earliest"))).symbol == "A"
+
+    async def aio():
+        async with AsyncClient(address, token=TOKEN) as client:
+            await client.model()
+            return (await anext(aiter(client.signals(start="earliest")))).symbol
+
+    assert asyncio.run(aio()) == "A"
+    Recorder(address, tmp_path / "x.session", token=TOKEN).close()
+    assert proxy.connections == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_reach_this_machine_past_every_proxy(server, proxy, name, tmp_path):
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "bars.csv").write_text(CSV)
+    files = ["--server", server.address, "--token-file", "token"]
+    before = sum(server.calls.values())
+    result = subprocess.run(
+        [sys.executable, "-m", "glasstape.cli", name, *COMMANDS[name], *files],
+        cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "usage:" not in result.stderr
+    assert sum(server.calls.values()) > before, result.stderr
+    assert proxy.connections == 0
+
+
+def test_no_client_and_no_command_sends_a_token_in_plaintext_beyond_this_machine(proxy, tmp_path):
+    address = "signals.example.com:50551"
+    for make in (Client, AsyncClient, lambda *a, **k: Recorder(*a, tmp_path / "x.session", **k)):
+        with pytest.raises(
+            InvalidRequestError, match=r"token: requires tls beyond loopback.*proxy .* of \w+"
+        ):
+            make(address, token=TOKEN)
+    (tmp_path / "token").write_text(TOKEN)
+    result = subprocess.run(
+        [sys.executable, "-m", "glasstape.cli", "models", "--server", address, "--token-file", "token"],
+        cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "token: requires tls" in result.stderr
+    assert proxy.connections == 0
+
+
+def test_in_tls_a_relay_sees_no_byte_of_the_token():
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    pair = (certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes())
+    with FakeServer(token=TOKEN, credentials=grpc.ssl_server_credentials([pair])) as server:
+        relay = RecordingProxy(server.address)
+        address = f"localhost:{relay.address.rpartition(':')[2]}"
+        with Client(address, token=TOKEN, tls=Tls(root_certificates=authority.cert_pem.bytes())) as client:
+            assert client.model().ref.name == "fake"
+        relay.close()
+    assert relay.seen
+    assert TOKEN.encode() not in relay.seen
