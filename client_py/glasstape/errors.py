@@ -70,6 +70,7 @@ class ErrorReason(StrEnum):
     JOURNAL_TOO_NEW = auto()
     BARS_DAMAGED = auto()
     INTERNAL = auto()
+    METADATA_TOO_LARGE = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DATA_LOSS; do not retry. Stored bars are damaged."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 39
     """INTERNAL; report it. A defect of the server: its log has it under metadata `request`."""
+    ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 40
+    """INVALID_ARGUMENT; do not retry. The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or an item failed. The text of `google.rpc.ErrorInfo.reason` (domain "glasstape") is the
@@ -228,6 +230,8 @@ ERROR_REASON_BARS_DAMAGED: ErrorReason.ValueType  # 38
 """DATA_LOSS; do not retry. Stored bars are damaged."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 39
 """INTERNAL; report it. A defect of the server: its log has it under metadata `request`."""
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 40
+"""INVALID_ARGUMENT; do not retry. The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
