@@ -18,10 +18,15 @@ class Bar:
     close_time: datetime
     """When the interval ended; must carry a time zone."""
     open: float
+    """Price of the first trade."""
     high: float
+    """Highest price."""
     low: float
+    """Lowest price."""
     close: float
+    """Price of the last trade."""
     volume: float
+    """Units traded."""
     provisional: bool = False
     """Still forming: replaceable, not durable, never signaled."""
     halted: bool = False
@@ -33,6 +38,7 @@ class Instrument:
     """Description of a symbol."""
 
     symbol: str
+    """The symbol described."""
     name: str = ""
     """In English."""
     local_name: str = ""
@@ -50,7 +56,9 @@ class Instrument:
     price_limit: float | None = None
     """Largest move from the previous session's close, as a share of it; None: no known limit."""
     sector: str = ""
+    """Sector in words."""
     industry: str = ""
+    """Industry in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,9 @@ class Rejection:
     index: int
     """Position in the published bars."""
     symbol: str
+    """Symbol of the bar."""
     error: GlasstapeError
+    """Why it was not stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,7 @@ class PublishReport:
     provisional: int
     """Provisional bars taken into memory (not durable)."""
     rejected: int
+    """Bars that were not stored."""
     rejections: tuple[Rejection, ...]
     """The first 1,000 of each batch."""
     replaced: int = 0
