@@ -1,0 +1,68 @@
+"""Bars of an interval that form from the minute bars of a stream."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from glasstape.sources.rows import BarBuilder, Row
+from glasstape.types.market import INTERVALS, Bar
+
+
+class LiveBars:
+    """Merges minute rows of a stream into provisional bars, and returns each as final once it cannot change.
+
+    A bar that began before the connection is never final: minutes of it may be missing.
+    """
+
+    def __init__(
+        self,
+        interval: str,
+        close_of: Callable[[str, date], datetime | None],
+        connected: datetime,
+        settle: timedelta,
+    ) -> None:
+        """Describe the bars.
+
+        Args:
+            interval: of the bars.
+            close_of: returns the close time of the bar that a symbol's minute belongs to; None leaves it out.
+            connected: when the stream began.
+            settle: time after a close in which the market may still correct its minutes.
+        """
+        self._interval = interval
+        self._close_of = close_of
+        self._connected = connected
+        self._settle = settle
+        self._minutes: dict[tuple[str, datetime], dict[date, Row]] = {}
+
+    def update(self, symbol: str, row: Row) -> Bar | None:
+        """Return the provisional bar that a minute belongs to; a later row of the same minute replaces it.
+
+        None: the minute is outside of sessions.
+        """
+        close_time = self._close_of(symbol, row.stamp)
+        if close_time is None:
+            return None
+        minutes = self._minutes.setdefault((symbol, close_time), {})
+        minutes[row.stamp] = row
+        return replace(self._bar(symbol, close_time, minutes), provisional=True)
+
+    def next_due(self) -> datetime | None:
+        """Return when the next bar becomes final; None: none is forming."""
+        closes = [close_time for _, close_time in self._minutes]
+        return min(closes) + self._settle if closes else None
+
+    def due(self, now: datetime) -> list[Bar]:
+        """Return the bars that became final, oldest first, and forget them."""
+        ended = sorted((close, symbol) for symbol, close in self._minutes if close + self._settle <= now)
+        final = []
+        for close_time, symbol in ended:
+            minutes = self._minutes.pop((symbol, close_time))
+            if self._connected <= close_time - INTERVALS[self._interval]:
+                final.append(self._bar(symbol, close_time, minutes))
+        return final
+
+    def _bar(self, symbol: str, close_time: datetime, minutes: dict[date, Row]) -> Bar:
+        builder = BarBuilder(symbol, self._interval, lambda _: close_time)
+        builder.add(minutes[stamp] for stamp in sorted(minutes))
+        return builder.flush()[0]

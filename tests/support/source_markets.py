@@ -1,0 +1,79 @@
+"""Clocks that only tests move, and a local server that answers as a market does: for tests of sources."""
+
+import asyncio
+import json
+from collections import deque
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from glasstape.sources.polling import Clock
+
+
+class FakeClock(Clock):
+    """Sleeping moves the time at once."""
+
+    def __init__(self, time):
+        super().__init__()
+        self.time = moment(time)
+        self.slept = []
+
+    def machine_time(self):
+        return self.time
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.time += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+def moment(text):
+    """Return a time in UTC, of ISO 8601 text that is in UTC if it names no zone."""
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+class Market:
+    """Routes of a local HTTP server. Each answer is a function of the request, a JSON value or (status, text)."""
+
+    def __init__(self):
+        self.routes = {}
+        self.requests = []
+        self.sockets = {}
+        self.faults = deque()
+        self.url = ""
+
+    async def answer(self, request):
+        from aiohttp import web
+
+        if request.path in self.sockets:
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await self.sockets[request.path](socket)
+            return socket
+        self.requests.append((request.path, dict(request.query), request.headers, await request.text()))
+        result = self.faults.popleft() if self.faults else self.routes.get(request.path, (404, "not found"))
+        if callable(result):
+            result = result(dict(request.query))
+        if isinstance(result, tuple):
+            status, body, *headers = result
+            return web.Response(status=status, text=body, headers=headers[0] if headers else None)
+        return web.Response(text=json.dumps(result), content_type="application/json")
+
+    @asynccontextmanager
+    async def serve(self):
+        from aiohttp import web
+
+        runner = web.ServerRunner(web.Server(self.answer))
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+
+async def collect(pages):
+    """Return the bars of pages, in their order."""
+    return [bar async for page in pages for bar in page]
