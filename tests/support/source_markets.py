@@ -6,6 +6,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from glasstape.sources import SourceError
 from glasstape.sources.polling import Clock
 
 
@@ -46,7 +47,7 @@ class Market:
         from aiohttp import web
 
         if request.path in self.sockets:
-            socket = web.WebSocketResponse()
+            socket = web.WebSocketResponse(autoping=False)
             await socket.prepare(request)
             await self.sockets[request.path](socket)
             return socket
@@ -77,3 +78,14 @@ class Market:
 async def collect(pages):
     """Return the bars of pages, in their order."""
     return [bar async for page in pages for bar in page]
+
+
+async def until_error(bars):
+    """Return the bars of a live stream and the error that ended it; None: it ended without one."""
+    found = []
+    try:
+        async for bar in bars:
+            found.append(bar)  # noqa: PERF401  # those before the error count
+    except SourceError as error:
+        return found, error
+    return found, None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from glasstape.sources.rows import BarBuilder, Row
 from glasstape.types.market import INTERVALS, Bar
@@ -18,7 +18,6 @@ class LiveBars:
         self,
         interval: str,
         close_of: Callable[[str, date], datetime | None],
-        connected: datetime,
         settle: timedelta,
     ) -> None:
         """Describe the bars.
@@ -26,14 +25,17 @@ class LiveBars:
         Args:
             interval: of the bars.
             close_of: returns the close time of the bar that a symbol's minute belongs to; None leaves it out.
-            connected: when the stream began.
             settle: time after a close in which the market may still correct its minutes.
         """
         self._interval = interval
         self._close_of = close_of
-        self._connected = connected
+        self._begun = datetime.max.replace(tzinfo=UTC)
         self._settle = settle
         self._minutes: dict[tuple[str, datetime], dict[date, Row]] = {}
+
+    def begin(self, time: datetime) -> None:
+        """Start: all minutes that end after a time arrive."""
+        self._begun = time
 
     def update(self, symbol: str, row: Row) -> Bar | None:
         """Return the provisional bar that a minute belongs to; a later row of the same minute replaces it.
@@ -58,7 +60,7 @@ class LiveBars:
         final = []
         for close_time, symbol in ended:
             minutes = self._minutes.pop((symbol, close_time))
-            if self._connected <= close_time - INTERVALS[self._interval]:
+            if self._begun <= close_time - INTERVALS[self._interval]:
                 final.append(self._bar(symbol, close_time, minutes))
         return final
 

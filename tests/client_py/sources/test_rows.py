@@ -48,7 +48,9 @@ async def test_days_merge_into_a_week():
 
 
 def live(connected=START):
-    return LiveBars("5m", lambda symbol, stamp: five_minutes(stamp), connected, 40 * MINUTE / 60)
+    bars = LiveBars("5m", lambda symbol, stamp: five_minutes(stamp), timedelta(seconds=40))
+    bars.begin(connected)
+    return bars
 
 
 def test_minutes_form_a_provisional_bar_that_becomes_final_when_due():
