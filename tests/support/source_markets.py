@@ -5,6 +5,7 @@ import json
 from collections import deque
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 from glasstape.sources import SourceError
 from glasstape.sources.polling import Clock
@@ -17,6 +18,8 @@ class FakeClock(Clock):
         super().__init__()
         self.time = moment(time)
         self.slept = []
+        self.ahead_of_machine = timedelta()
+        """Of the server's header Date."""
 
     def machine_time(self):
         return self.time
@@ -42,6 +45,8 @@ class Market:
         self.sockets = {}
         self.faults = deque()
         self.url = ""
+        self.clock = None
+        """Of the header Date; None: real time."""
 
     async def answer(self, request):
         from aiohttp import web
@@ -56,9 +61,14 @@ class Market:
         if callable(result):
             result = result(dict(request.query))
         if isinstance(result, tuple):
-            status, body, *headers = result
-            return web.Response(status=status, text=body, headers=headers[0] if headers else None)
-        return web.Response(text=json.dumps(result), content_type="application/json")
+            status, body = result
+            response = web.Response(status=status, text=body)
+        else:
+            response = web.Response(text=json.dumps(result), content_type="application/json")
+        if self.clock is not None:
+            time = self.clock.machine_time() + self.clock.ahead_of_machine
+            response.headers["Date"] = format_datetime(time, usegmt=True)
+        return response
 
     @asynccontextmanager
     async def serve(self):

@@ -189,7 +189,7 @@ class AlpacaSource(Source):
             forming = LiveBars(
                 interval,
                 lambda symbol, stamp: _close(sessions, symbol, stamp, interval),
-                self._settle,
+                lambda _: self._settle,
             )
             path = "v1beta3/crypto/us" if is_crypto(symbols[0]) else f"v2/{self._feed}"
             url = f"{self._urls.stream}/{path}"

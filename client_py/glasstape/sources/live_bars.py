@@ -18,20 +18,21 @@ class LiveBars:
         self,
         interval: str,
         close_of: Callable[[str, date], datetime | None],
-        settle: timedelta,
+        settle: Callable[[datetime], timedelta],
     ) -> None:
         """Describe the bars.
 
         Args:
             interval: of the bars.
             close_of: returns the close time of the bar that a symbol's minute belongs to; None leaves it out.
-            settle: time after a close in which the market may still correct its minutes.
+            settle: returns the time after a close in which the market may still add to its bar.
         """
         self._interval = interval
         self._close_of = close_of
         self._begun = datetime.max.replace(tzinfo=UTC)
         self._settle = settle
         self._minutes: dict[tuple[str, datetime], dict[date, Row]] = {}
+        self._incomplete: set[tuple[str, datetime]] = set()
 
     def begin(self, time: datetime) -> None:
         """Start: all minutes that end after a time arrive."""
@@ -49,19 +50,27 @@ class LiveBars:
         minutes[row.stamp] = row
         return replace(self._bar(symbol, close_time, minutes), provisional=True)
 
+    def spoil(self, symbol: str, stamp: date) -> None:
+        """Never make the bar of a moment final: trades of it were lost."""
+        close_time = self._close_of(symbol, stamp)
+        if close_time is not None:
+            self._incomplete.add((symbol, close_time))
+
     def next_due(self) -> datetime | None:
         """Return when the next bar becomes final; None: none is forming."""
-        closes = [close_time for _, close_time in self._minutes]
-        return min(closes) + self._settle if closes else None
+        return min((close + self._settle(close) for _, close in self._minutes), default=None)
 
     def due(self, now: datetime) -> list[Bar]:
         """Return the bars that became final, oldest first, and forget them."""
-        ended = sorted((close, symbol) for symbol, close in self._minutes if close + self._settle <= now)
         final = []
-        for close_time, symbol in ended:
+        for symbol, close_time in sorted(self._minutes, key=lambda key: (key[1], key[0])):
+            if close_time + self._settle(close_time) > now:
+                continue
             minutes = self._minutes.pop((symbol, close_time))
-            if self._begun <= close_time - INTERVALS[self._interval]:
+            whole = self._begun <= close_time - INTERVALS[self._interval]
+            if whole and (symbol, close_time) not in self._incomplete:
                 final.append(self._bar(symbol, close_time, minutes))
+            self._incomplete.discard((symbol, close_time))
         return final
 
     def _bar(self, symbol: str, close_time: datetime, minutes: dict[date, Row]) -> Bar:

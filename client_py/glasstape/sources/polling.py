@@ -20,9 +20,11 @@ class Clock:
         """Return the time of this machine, in UTC."""
         return datetime.now(UTC)
 
-    def observe(self, market_time: datetime) -> None:
-        """Correct the clock: a market reported this time just now."""
-        self._ahead = market_time - self.machine_time()
+    def observe(self, market_time: datetime, resolution: timedelta = timedelta(0)) -> None:
+        """Correct the clock: a market reported this time just now; differences up to `resolution` are ignored."""
+        ahead = market_time - self.machine_time()
+        if abs(ahead - self._ahead) > resolution:
+            self._ahead = ahead
 
     def now(self) -> datetime:
         """Return the market's time, in UTC."""
@@ -43,7 +45,7 @@ class Pace:
 
     async def turn(self) -> None:
         """Return when the next request may be sent."""
-        now = self._clock.now()
+        now = self._clock.machine_time()
         at = max(self._next, now)
         self._next = at + self._pause
         if at > now:

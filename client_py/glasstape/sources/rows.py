@@ -18,6 +18,12 @@ class Row(NamedTuple):
     close: float
     volume: float
 
+    @property
+    def opened(self) -> datetime:
+        """Start of a minute bar, whose stamp is not a mere date."""
+        assert isinstance(self.stamp, datetime)
+        return self.stamp
+
 
 class BarBuilder:
     """Merges rows that belong to one bar: minutes to 5 minutes, days to a week, a closing auction to its minute."""

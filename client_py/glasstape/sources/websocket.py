@@ -88,8 +88,15 @@ def parse_json(text: str, source: str) -> Any:
 
 
 @asynccontextmanager
-async def open_stream(url: str, source: str) -> AsyncIterator[Stream]:
+async def open_stream(
+    url: str, source: str, *, heartbeat_s: float | None = HEARTBEAT_S
+) -> AsyncIterator[Stream]:
     """Connect to a WebSocket server; the connection ends with the context.
+
+    Args:
+        url: to connect to.
+        source: name of the source, for messages.
+        heartbeat_s: between pings; None: the server does not answer them.
 
     Raises:
         CredentialsError: the server answered 401 or 403.
@@ -101,7 +108,7 @@ async def open_stream(url: str, source: str) -> AsyncIterator[Stream]:
     timeout = ClientTimeout(total=None, connect=CONNECT_TIMEOUT_S)
     async with ClientSession(timeout=timeout, trust_env=True) as session:
         try:
-            socket = await session.ws_connect(url, heartbeat=HEARTBEAT_S)
+            socket = await session.ws_connect(url, heartbeat=heartbeat_s)
         except WSServerHandshakeError as error:
             reason = f"{source}: the stream was refused with HTTP {error.status}"
             if error.status in (401, 403):

@@ -48,7 +48,7 @@ async def test_days_merge_into_a_week():
 
 
 def live(connected=START):
-    bars = LiveBars("5m", lambda symbol, stamp: five_minutes(stamp), timedelta(seconds=40))
+    bars = LiveBars("5m", lambda symbol, stamp: five_minutes(stamp), lambda _: timedelta(seconds=40))
     bars.begin(connected)
     return bars
 
@@ -83,3 +83,12 @@ def test_a_bar_that_began_before_the_connection_is_never_final():
     assert bars.update("AAA", row(2, 100)).provisional
     bars.update("BBB", row(6, 100))
     assert [bar.symbol for bar in bars.due(START + 20 * MINUTE)] == ["BBB"]
+
+
+def test_a_bar_with_lost_trades_is_never_final():
+    bars = live()
+    bars.update("AAA", row(0, 100))
+    bars.spoil("AAA", START + MINUTE)
+    assert bars.update("AAA", row(2, 100)).provisional
+    bars.update("AAA", row(6, 100))
+    assert [bar.close_time for bar in bars.due(START + 20 * MINUTE)] == [START + 10 * MINUTE]
