@@ -1,7 +1,7 @@
 """Polling of markets that publish no stream, and pacing of requests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from glasstape.types.market import Bar
@@ -89,3 +89,28 @@ async def poll(
                         yield bar
         newest = {symbol: max(time, close) for symbol, time in newest.items()}
         close = following
+
+
+async def merge(streams: Sequence[AsyncIterator[Bar]]) -> AsyncIterator[Bar]:
+    """Yield the bars of several streams as they come, until one of them ends or raises; then all end."""
+    waiting: dict[asyncio.Future[Bar], AsyncIterator[Bar]] = {}
+    try:
+        for stream in streams:
+            waiting[asyncio.ensure_future(anext(stream))] = stream
+        while waiting:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for future in done:
+                stream = waiting.pop(future)
+                try:
+                    bar = future.result()
+                except StopAsyncIteration:
+                    return
+                yield bar
+                waiting[asyncio.ensure_future(anext(stream))] = stream
+    finally:
+        for future in waiting:
+            future.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for stream in streams:
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()

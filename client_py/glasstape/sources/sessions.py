@@ -20,8 +20,11 @@ from glasstape import calendars
 from glasstape.calendars import ALWAYS_OPEN, Calendar
 from glasstape.sources.errors import SourceError
 
+CURRENCIES = "FX"
+"""Stands for an exchange of currency pairs, whose days end at midnight in London."""
 EXCHANGE_ZONES = {
     ALWAYS_OPEN: "UTC",
+    CURRENCIES: "Europe/London",
     "ARCX": "America/New_York",
     "BATS": "America/New_York",
     "CMES": "America/Chicago",
@@ -51,7 +54,7 @@ EXCHANGE_ZONES = {
     "XTKS": "Asia/Tokyo",
     "XTSE": "America/Toronto",
 }
-"""IANA zone of each exchange (ISO 10383 code) whose dates can be converted."""
+"""IANA zone of each exchange (ISO 10383 code, `24/7` or `FX`) whose dates can be converted."""
 _SAME_HOURS = {"BATS": "XNYS", "XASE": "XNYS", "XSHE": "XSHG"}
 """Exchanges without a calendar of their own, by one that keeps the same hours."""
 _DAY = timedelta(days=1)
@@ -239,7 +242,7 @@ class ExtendedSessions(Sessions):
 
 
 async def load_sessions(exchange: str) -> Sessions:
-    """Return the sessions of an exchange (ISO 10383 code), or of `24/7` in UTC.
+    """Return the sessions of an exchange (ISO 10383 code), of `24/7` in UTC or of `FX`.
 
     The calendar is read once, by another process.
 
@@ -249,8 +252,8 @@ async def load_sessions(exchange: str) -> Sessions:
     zone = EXCHANGE_ZONES.get(exchange)
     if zone is None:
         raise SourceError(f"exchange {exchange!r}: has no calendar here; known: {', '.join(EXCHANGE_ZONES)}")
-    if exchange == ALWAYS_OPEN:
-        return ContinuousSessions(ZoneInfo(zone))
+    if exchange in (ALWAYS_OPEN, CURRENCIES):
+        return ContinuousSessions(ZoneInfo(zone), range(7) if exchange == ALWAYS_OPEN else range(5))
     name = _SAME_HOURS.get(exchange, exchange)
     await asyncio.wrap_future(calendars.load_in_background(name))
     calendar = calendars.find(name)

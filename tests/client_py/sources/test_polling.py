@@ -4,8 +4,9 @@ from datetime import timedelta
 from itertools import pairwise
 
 from glasstape import Bar
-from glasstape.sources.polling import Clock, Pace, poll
-from source_markets import FakeClock, moment
+from glasstape.sources import SourceUnavailableError
+from glasstape.sources.polling import Clock, Pace, merge, poll
+from source_markets import FakeClock, moment, until_error
 
 HOUR = timedelta(hours=1)
 
@@ -87,3 +88,24 @@ def test_a_clock_follows_the_market():
     clock.time += HOUR
     assert clock.now() == moment("2024-07-02T11:00:07")
     assert Clock().now().tzinfo is not None
+
+
+async def test_streams_merge_until_one_fails():
+    closed = []
+
+    async def endless(symbol):
+        try:
+            while True:
+                yield bar(symbol, moment("2024-07-02T11:00"))
+        finally:
+            closed.append(symbol)
+
+    async def failing():
+        yield bar("FAILS", moment("2024-07-02T11:00"))
+        raise SourceUnavailableError("lost")
+
+    found, error = await until_error(merge([endless("AAA"), failing()]))
+    assert {item.symbol for item in found} == {"AAA", "FAILS"}
+    assert str(error) == "lost"
+    assert closed == ["AAA"]
+    assert [item async for item in merge([])] == []
