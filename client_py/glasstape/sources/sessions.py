@@ -241,6 +241,9 @@ class ExtendedSessions(Sessions):
         )
 
 
+_loaded: dict[str, ExchangeSessions] = {}
+
+
 async def load_sessions(exchange: str) -> Sessions:
     """Return the sessions of an exchange (ISO 10383 code), of `24/7` in UTC or of `FX`.
 
@@ -255,11 +258,13 @@ async def load_sessions(exchange: str) -> Sessions:
     if exchange in (ALWAYS_OPEN, CURRENCIES):
         return ContinuousSessions(ZoneInfo(zone), range(7) if exchange == ALWAYS_OPEN else range(5))
     name = _SAME_HOURS.get(exchange, exchange)
-    await asyncio.wrap_future(calendars.load_in_background(name))
-    calendar = calendars.find(name)
-    if calendar is None:
-        raise SourceError(f"exchange {exchange}: its calendar cannot be read; install exchange-calendars")
-    return ExchangeSessions(calendar, ZoneInfo(zone))
+    if name not in _loaded:
+        await asyncio.wrap_future(calendars.load_in_background(name))
+        calendar = calendars.find(name)
+        if calendar is None:
+            raise SourceError(f"exchange {exchange}: its calendar cannot be read; install exchange-calendars")
+        _loaded[name] = ExchangeSessions(calendar, ZoneInfo(zone))
+    return _loaded[name]
 
 
 def _moment(micros: int) -> datetime:
