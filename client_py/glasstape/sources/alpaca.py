@@ -164,7 +164,7 @@ class AlpacaSource(Source):
             yield bars
 
     async def live(self, symbols: Sequence[str], interval: str) -> AsyncIterator[Bar]:
-        """Yield bars until the connection is lost: provisional ones every minute, final ones after `settle`.
+        """Yield bars until the connection is lost: final ones after `settle`, provisional ones if it is 8 s or less.
 
         Daily and weekly bars are polled after the close.
 

@@ -26,7 +26,7 @@ from glasstape.types.market import INTERVALS, Bar, Instrument
 if TYPE_CHECKING:
     pass
 
-SETTLE = timedelta(seconds=15)
+SETTLE = timedelta(seconds=8)
 """Time after a bar's close until it is final: TWS sends updates every 5 seconds."""
 DAY_SETTLE = timedelta(hours=4, minutes=15)
 """The same for days, until trading after hours has ended."""

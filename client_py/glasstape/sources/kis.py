@@ -135,7 +135,8 @@ class KisSource(Source):
     async def live(self, symbols: Sequence[str], interval: str) -> AsyncIterator[Bar]:
         """Yield bars until the connection is lost: provisional ones with every trade, and final ones.
 
-        Daily and weekly bars, and more than 40 symbols, are polled after each close.
+        The last bar of a session has no provisional ones. Daily and weekly bars, and more than 40 symbols, are
+        polled after each close.
 
         Raises:
             UnknownSymbolError: a symbol has another form than 005930.

@@ -31,7 +31,7 @@ _REFUSED = {
 }
 
 
-class Trade(NamedTuple):
+class KisTrade(NamedTuple):
     """One trade, or several of one moment."""
 
     symbol: str
@@ -92,7 +92,7 @@ class TradeMinutes:
         self._minutes: dict[str, Row] = {}
         self._totals: dict[str, float] = {}
 
-    def update(self, trades: Sequence[Trade]) -> list[Bar]:
+    def update(self, trades: Sequence[KisTrade]) -> list[Bar]:
         """Return the provisional bars that trades changed, the newest of each symbol."""
         changed: dict[tuple[str, datetime], Bar] = {}
         for trade in trades:
@@ -108,7 +108,7 @@ class TradeMinutes:
                 changed[trade.symbol, bar.close_time] = bar
         return list(changed.values())
 
-    def _merged(self, trade: Trade, minute: datetime) -> Row:
+    def _merged(self, trade: KisTrade, minute: datetime) -> Row:
         row = self._minutes.get(trade.symbol)
         if row is None or row.stamp != minute:
             row = Row(minute, trade.price, trade.price, trade.price, trade.price, 0.0)
@@ -122,7 +122,7 @@ class TradeMinutes:
         return row
 
 
-def parse_trades(text: str, keys: tuple[str, str] | None) -> list[Trade]:
+def parse_trades(text: str, keys: tuple[str, str] | None) -> list[KisTrade]:
     """Return the trades of a frame `0|H0STCNT0|003|…`; those of other transactions are left out.
 
     Args:
@@ -149,9 +149,9 @@ def parse_trades(text: str, keys: tuple[str, str] | None) -> list[Trade]:
         raise SourceUnavailableError(f"kis: a frame of {TRADES} cannot be read: {error}") from None
 
 
-def _trade(fields: Sequence[str]) -> Trade:
+def _trade(fields: Sequence[str]) -> KisTrade:
     time = datetime.strptime(fields[33] + fields[1], "%Y%m%d%H%M%S").replace(tzinfo=SEOUL)
-    return Trade(fields[0], time, float(fields[2]), float(fields[12]), float(fields[13]))
+    return KisTrade(fields[0], time, float(fields[2]), float(fields[12]), float(fields[13]))
 
 
 def _decrypted(data: str, keys: tuple[str, str] | None) -> str:

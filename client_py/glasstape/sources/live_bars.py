@@ -7,11 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 from glasstape.sources.rows import BarBuilder, Row
 from glasstape.types.market import INTERVALS, Bar
 
+LATEST_PROVISIONAL = timedelta(seconds=8)
+"""Longest time after a close in which a provisional bar becomes final. A follower requests the bar of each provisional
+one at its close, and gives up after 10 seconds."""
+
 
 class LiveBars:
     """Merges minute rows of a stream into provisional bars, and returns each as final once it cannot change.
 
-    A bar that began before the connection is never final: minutes of it may be missing.
+    A bar that began before the connection is never final: minutes of it may be missing. A bar that becomes final later
+    than `LATEST_PROVISIONAL` is not returned as provisional.
     """
 
     def __init__(
@@ -41,13 +46,15 @@ class LiveBars:
     def update(self, symbol: str, row: Row) -> Bar | None:
         """Return the provisional bar that a minute belongs to; a later row of the same minute replaces it.
 
-        None: the minute is outside of sessions.
+        None: the minute is outside of sessions, or the bar becomes final too late to be provisional.
         """
         close_time = self._close_of(symbol, row.stamp)
         if close_time is None:
             return None
         minutes = self._minutes.setdefault((symbol, close_time), {})
         minutes[row.stamp] = row
+        if self._settle(close_time) > LATEST_PROVISIONAL:
+            return None
         return replace(self._bar(symbol, close_time, minutes), provisional=True)
 
     def spoil(self, symbol: str, stamp: date) -> None:

@@ -62,7 +62,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class TradingSession:
     """One trading day, in UTC."""
 
     open: datetime
@@ -77,7 +77,7 @@ class Sessions(ABC):
         """Zone that the dates are of."""
 
     @abstractmethod
-    def of(self, day: date) -> Session | None:
+    def of(self, day: date) -> TradingSession | None:
         """Return the session of a date; None: the market is closed on it.
 
         Raises:
@@ -88,7 +88,7 @@ class Sessions(ABC):
         """Return the date of a moment in the market's zone."""
         return moment.astimezone(self.zone).date()
 
-    def at(self, moment: datetime) -> Session | None:
+    def at(self, moment: datetime) -> TradingSession | None:
         """Return the session that a moment is in; its close is not. None: outside of sessions.
 
         Raises:
@@ -179,12 +179,12 @@ class ContinuousSessions(Sessions):
         super().__init__(zone)
         self._weekdays = frozenset(weekdays)
 
-    def of(self, day: date) -> Session | None:
+    def of(self, day: date) -> TradingSession | None:
         """Return the day, in UTC; None: not a weekday of trading."""
         if day.weekday() not in self._weekdays:
             return None
         opens = [datetime.combine(at, time(), self.zone).astimezone(UTC) for at in (day, day + _DAY)]
-        return Session(*opens)
+        return TradingSession(*opens)
 
 
 class ExchangeSessions(Sessions):
@@ -193,11 +193,11 @@ class ExchangeSessions(Sessions):
     def __init__(self, calendar: Calendar, zone: ZoneInfo) -> None:
         super().__init__(zone)
         self._exchange = calendar.exchange
-        self._sessions = [Session(_moment(start), _moment(end)) for start, end in calendar.sessions]
+        self._sessions = [TradingSession(_moment(start), _moment(end)) for start, end in calendar.sessions]
         # A session that ends at midnight is of the day before.
         self._days = [self.day_of(session.close - timedelta(microseconds=1)) for session in self._sessions]
 
-    def of(self, day: date) -> Session | None:
+    def of(self, day: date) -> TradingSession | None:
         """Return the session of a date; None: the exchange is closed on it.
 
         Raises:
@@ -227,7 +227,7 @@ class ExtendedSessions(Sessions):
         self._opens = opens
         self._after = after
 
-    def of(self, day: date) -> Session | None:
+    def of(self, day: date) -> TradingSession | None:
         """Return the session of a date; None: the exchange is closed on it.
 
         Raises:
@@ -236,7 +236,7 @@ class ExtendedSessions(Sessions):
         session = self._regular.of(day)
         if session is None:
             return None
-        return Session(
+        return TradingSession(
             datetime.combine(day, self._opens, self.zone).astimezone(UTC), session.close + self._after
         )
 

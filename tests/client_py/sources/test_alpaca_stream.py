@@ -13,7 +13,7 @@ from source_markets import FakeClock, moment, until_error
 
 pytest.importorskip("alpaca")
 
-from glasstape.sources.alpaca import AlpacaSource, AlpacaUrls
+from glasstape.sources.alpaca import LATE_TRADES, AlpacaSource, AlpacaUrls
 from glasstape.sources.credentials import Credentials
 
 SECRET = "s3cret"
@@ -52,14 +52,14 @@ class Stream:
         await socket.send_json([{"T": "success", "msg": answer} if isinstance(answer, str) else answer])
 
 
-def make(market, now, steps, path=IEX, **options):
+def make(market, now, steps, path=IEX, settle=LATE_TRADES, **options):
     clock = FakeClock(now)
     market.routes["/v2/clock"] = lambda query: {"timestamp": clock.time.isoformat()}
     stream = Stream(clock, steps, **options)
     market.sockets[path] = stream
     credentials = Credentials("alpaca", {"key": "PKTEST", "secret": SECRET})
     urls = AlpacaUrls(market.url, market.url.replace("http", "ws"), market.url, market.url)
-    return AlpacaSource(credentials, urls=urls, clock=clock), stream
+    return AlpacaSource(credentials, urls=urls, clock=clock, settle=settle), stream
 
 
 async def play(source, symbols=("AAPL",), interval="1m"):
@@ -70,29 +70,37 @@ def shown(bars):
     return [(f"{bar.close_time:%H:%M}", bar.close, bar.volume, bar.provisional) for bar in bars]
 
 
-async def test_a_minute_is_provisional_until_late_trades_are_in(market):
-    source, stream = make(
-        market,
-        "2024-07-03T13:45:00",
-        [
-            [message("b", "2024-07-03T13:45:00Z", 101)],
-            timedelta(seconds=90),
-            [message("u", "2024-07-03T13:45:00Z", 101.5, 12)],
-            timedelta(seconds=10),
-            [message("b", "2024-07-03T13:46:00Z", 102)],
-        ],
-    )
-    bars, error = await play(source)
-    assert shown(bars) == [
-        ("13:46", 101, 10, True),
-        ("13:46", 101.5, 12, True),
-        ("13:47", 102, 10, True),
-        ("13:46", 101.5, 12, False),
+async def test_a_minute_is_final_once_late_trades_are_in(market):
+    steps = [
+        [message("b", "2024-07-03T13:45:00Z", 101)],
+        timedelta(seconds=90),
+        [message("u", "2024-07-03T13:45:00Z", 101.5, 12)],
+        timedelta(seconds=10),
+        [message("b", "2024-07-03T13:46:00Z", 102)],
     ]
+    source, stream = make(market, "2024-07-03T13:45:00", steps)
+    bars, error = await play(source)
+    assert shown(bars) == [("13:46", 101.5, 12, False)]
     assert type(error) is SourceUnavailableError
     assert stream.received == [
         {"action": "auth", "key": "PKTEST", "secret": SECRET},
         {"action": "subscribe", "bars": ["AAPL"], "updatedBars": ["AAPL"]},
+    ]
+
+
+async def test_minutes_are_provisional_if_they_settle_soon(market):
+    steps = [
+        [message("b", "2024-07-03T13:45:00Z", 101)],
+        [message("u", "2024-07-03T13:45:00Z", 101.5, 12)],
+        timedelta(seconds=68),
+        [message("b", "2024-07-03T13:46:00Z", 102)],
+    ]
+    source, _ = make(market, "2024-07-03T13:45:00", steps, settle=timedelta(seconds=8))
+    assert shown((await play(source))[0]) == [
+        ("13:46", 101, 10, True),
+        ("13:46", 101.5, 12, True),
+        ("13:47", 102, 10, True),
+        ("13:46", 101.5, 12, False),
     ]
 
 
@@ -106,7 +114,7 @@ async def test_minutes_form_longer_bars(market):
     assert (final[0].open, final[0].high) == (30, 34)
 
 
-async def test_a_bar_that_began_before_the_connection_stays_provisional(market):
+async def test_a_bar_that_began_before_the_connection_is_not_final(market):
     steps = [
         [message("b", "2024-07-03T13:33:00Z")],
         timedelta(minutes=10),
@@ -114,7 +122,7 @@ async def test_a_bar_that_began_before_the_connection_stays_provisional(market):
     ]
     source, _ = make(market, "2024-07-03T13:32:00", steps)
     bars, _ = await play(source, interval="5m")
-    assert [bar.provisional for bar in bars] == [True, True]
+    assert bars == []
 
 
 async def test_other_symbols_and_trading_outside_of_sessions_are_left_out(market):
@@ -125,7 +133,8 @@ async def test_other_symbols_and_trading_outside_of_sessions_are_left_out(market
 
 
 async def test_crypto_has_a_stream_of_its_own(market):
-    steps = [[message("b", "2024-07-06T23:59:00Z", symbol="BTC/USD")]]
+    last = message("b", "2024-07-06T23:59:00Z", symbol="BTC/USD")
+    steps = [[last], timedelta(hours=1, minutes=1), [last | {"t": "2024-07-07T00:00:00Z"}]]
     source, _ = make(market, "2024-07-06T23:00", steps, path="/v1beta3/crypto/us")
     (bar,), _ = await play(source, ["BTC/USD"])
     assert bar.close_time == moment("2024-07-07T00:00")

@@ -82,7 +82,7 @@ async def test_overlapping_requests_give_each_bar_once(tws, make_ib):
 
 async def test_a_bar_is_final_once_updates_of_it_are_in(tws, make_ib):
     tws.history = lambda request: [row("2024-07-08T14:00"), row("2024-07-08T14:01")]
-    for now, count in [("2024-07-08T14:02:14", 1), ("2024-07-08T14:02:15", 2)]:
+    for now, count in [("2024-07-08T14:02:07", 1), ("2024-07-08T14:02:08", 2)]:
         assert len(await history(make_ib(now), "AAPL", "1m", "2024-07-08T13:00", now)) == count
     tws.history = lambda request: [day_row("20240708")]
     for now, count in [("2024-07-09T00:14:59", 0), ("2024-07-09T00:15:00", 1)]:

@@ -58,7 +58,7 @@ async def test_updates_form_provisional_and_final_bars(tws, make_ib):
     ]
     tws.update(request, row("2024-07-08T14:01", 104, 9))
     assert shown(await follower.next()) == ("14:02", 105, 9, True)
-    tws.clock.time = moment("2024-07-08T14:02:15")
+    tws.clock.time = moment("2024-07-08T14:02:08")
     tws.update(request, row("2024-07-08T14:02", 105, 1))
     found = [shown(await follower.next()) for _ in range(3)]
     assert found == [("14:02", 105, 9, True), ("14:02", 105, 9, False), ("14:03", 106, 1, True)]

@@ -133,7 +133,6 @@ async def test_the_closing_auction_ends_the_last_bar(market, make):
     assert market.clock.now() == moment("2025-11-12T06:31:00")
     assert shown(bars) == [
         ("06:20", 71000, 1, True),
-        ("06:30", 72000, 500, True),
         ("06:20", 71000, 1, False),
         ("06:30", 72000, 500, False),
     ]

@@ -47,8 +47,8 @@ async def test_days_merge_into_a_week():
     assert (week.open, week.high, week.low, week.close, week.volume) == (1, 6, 0, 5, 20)
 
 
-def live(connected=START):
-    bars = LiveBars("5m", lambda symbol, stamp: five_minutes(stamp), lambda _: timedelta(seconds=40))
+def live(connected=START, settle=8):
+    bars = LiveBars("5m", lambda symbol, stamp: five_minutes(stamp), lambda _: timedelta(seconds=settle))
     bars.begin(connected)
     return bars
 
@@ -60,7 +60,7 @@ def test_minutes_form_a_provisional_bar_that_becomes_final_when_due():
     assert first.provisional
     assert (first.close_time, first.high, first.volume) == (START + 5 * MINUTE, 102, 10)
     assert bars.update("AAA", row(4, 90)).volume == 20
-    due = START + 5 * MINUTE + timedelta(seconds=40)
+    due = START + 5 * MINUTE + timedelta(seconds=8)
     assert bars.next_due() == due
     assert bars.due(due - timedelta(seconds=1)) == []
     (final,) = bars.due(due)
@@ -92,3 +92,9 @@ def test_a_bar_with_lost_trades_is_never_final():
     assert bars.update("AAA", row(2, 100)).provisional
     bars.update("AAA", row(6, 100))
     assert [bar.close_time for bar in bars.due(START + 20 * MINUTE)] == [START + 10 * MINUTE]
+
+
+def test_a_bar_that_becomes_final_late_has_no_provisional_one():
+    bars = live(settle=9)
+    assert bars.update("AAA", row(0, 100)) is None
+    assert [bar.provisional for bar in bars.due(START + 6 * MINUTE)] == [False]
