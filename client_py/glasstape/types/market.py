@@ -12,7 +12,7 @@ class Bar:
     """Open, high, low, close and volume of one interval, stamped by its close."""
 
     symbol: str
-    """1-32 of A-Z a-z 0-9 . _ : -"""
+    """See `glasstape.symbols`."""
     interval: str
     """One of `INTERVALS`."""
     close_time: datetime

@@ -117,7 +117,10 @@ class Instrument(_message.Message):
     SECTOR_FIELD_NUMBER: _builtins.int
     INDUSTRY_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """Text id on this server, 1-32 of `A-Z a-z 0-9 . _ : -`. Never a number: leading zeros count."""
+    """Text id on this server: 1-64 printable ASCII characters without blanks, quotes, backslash, comma,
+    `*` and `>`, such as `005930`, `BRK.B`, `^GSPC` or `BTC/USDT:USDT`. Never a number: leading zeros
+    count. Upper and lower case differ.
+    """
     name: _builtins.str
     """Name in English, up to 128 characters. Default: empty."""
     local_name: _builtins.str
@@ -191,7 +194,7 @@ class Bar(_message.Message):
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     HALTED_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """Instrument, 1-32 of `A-Z a-z 0-9 . _ : -`."""
+    """Instrument: 1-64 characters, see `Instrument.symbol`."""
     interval: _builtins.str
     """Length: one of 1m 3m 5m 10m 15m 30m 1h 2h 4h 1d 1w."""
     open: _builtins.float

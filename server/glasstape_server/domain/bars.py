@@ -1,18 +1,10 @@
-"""Symbols, instruments and bars. Times are microseconds since 1970, UTC."""
+"""Instruments and bars. Times are microseconds since 1970, UTC."""
 
-import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-SYMBOL_RULE = "must be 1-32 of A-Z a-z 0-9 . _ : -"
-SYMBOL = re.compile(r"[A-Za-z0-9._:\-]{1,32}")
 SeriesKey = tuple[str, str]
 """Symbol and interval."""
-
-
-def is_symbol(text: str) -> bool:
-    """Return whether a text is a valid symbol."""
-    return SYMBOL.fullmatch(text) is not None
 
 
 class DataState(IntEnum):
