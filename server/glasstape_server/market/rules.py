@@ -73,7 +73,8 @@ def check_instrument(instrument: Instrument) -> None:
                 f"instruments.{field}", f"at most {most} characters, has {len(value)}"
             )
     try:
-        ZoneInfo(instrument.time_zone)
+        if instrument.time_zone:
+            ZoneInfo(instrument.time_zone)
     except (KeyError, ValueError, OSError):
         raise InvalidArgument.field(
             "instruments.time_zone", f"must be an IANA time zone, is {instrument.time_zone[:64]!r}"
