@@ -1,5 +1,6 @@
 """Tables of instruments as files: CSV with the standard library, Parquet with polars."""
 
+import argparse
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,27 @@ def side_file(bars: Path) -> Path | None:
         if path != bars and path.is_file():
             return path
     return None
+
+
+def add_instruments_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that read bars; see `instruments_beside`."""
+    parser.add_argument(
+        "--instruments",
+        type=Path,
+        metavar="FILE",
+        help=f"table that describes the instruments (default: the file's name with {SIDE_SUFFIX}, if it exists)",
+    )
+
+
+def instruments_beside(bars: Path, table: Path | None) -> Sequence[Instrument]:
+    """Return the instruments of a table, or of the one that lies beside a file of bars; none if there is neither.
+
+    Raises:
+        InvalidRequestError: see `read_instruments`.
+        OSError: the table cannot be read.
+    """
+    path = table or side_file(bars)
+    return () if path is None else read_instruments(path).instruments
 
 
 def read_instruments(path: Path) -> InstrumentTable:

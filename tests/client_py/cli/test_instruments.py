@@ -3,7 +3,7 @@ import json
 import pytest
 from glasstape import Instrument, InvalidRequestError
 from glasstape.cli import main
-from glasstape.cli.instrument_file import read_instruments, side_file
+from glasstape.cli.instrument_file import instruments_beside, read_instruments, side_file
 from glasstape.testing import FakeServer
 
 KOREAN = "종목코드,종목명,시장,업종\n005930,삼성전자,KOSPI,전기전자\n000660,SK하이닉스,KOSPI,전기전자\n"
@@ -166,3 +166,6 @@ def test_the_table_beside_a_file_of_bars_is_found(write, tmp_path):
     assert side_file(bars) == beside
     nearer = write(KOREAN, "prices.csv.gz.instruments.csv")
     assert side_file(bars) == nearer
+    assert [item.symbol for item in instruments_beside(bars, None)] == ["005930", "000660"]
+    assert [item.symbol for item in instruments_beside(bars, write("symbol,name\nA,Alpha\n"))] == ["A"]
+    assert instruments_beside(tmp_path / "other.csv", None) == ()
