@@ -1,6 +1,5 @@
 """Tables of instruments as files: CSV with the standard library, Parquet with polars."""
 
-import argparse
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -8,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glasstape import Instrument, InvalidRequestError
+from glasstape import Client, Instrument, InvalidRequestError
+from glasstape.barfile.content import is_parquet, opened, text_format
 from glasstape.instruments import Row, columns_of, instruments_from_rows
 
 SIDE_SUFFIX = ".instruments.csv"
 """Ends the name of the table beside a file of bars: prices.csv.instruments.csv or prices.instruments.csv."""
-_ENCODINGS = ("utf-8-sig", "cp949")
+BATCH = 10_000
+"""Instruments of one call."""
 _DELIMITERS = ",;\t|"
-_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +37,21 @@ def side_file(bars: Path) -> Path | None:
     return None
 
 
-def add_instruments_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option of commands that read bars; see `instruments_beside`."""
-    parser.add_argument(
-        "--instruments",
-        type=Path,
-        metavar="FILE",
-        help=f"table that describes the instruments (default: the file's name with {SIDE_SUFFIX}, if it exists)",
-    )
-
-
 def instruments_beside(bars: Path, table: Path | None) -> Sequence[Instrument]:
     """Return the instruments of a table, or of the one that lies beside a file of bars; none if there is neither.
 
     Raises:
         InvalidRequestError: see `read_instruments`.
-        OSError: the table cannot be read.
+        BarFileError: see `read_instruments`.
     """
     path = table or side_file(bars)
     return () if path is None else read_instruments(path).instruments
+
+
+def publish_instruments(client: Client, instruments: Sequence[Instrument]) -> None:
+    """Send descriptions of any number of instruments."""
+    for first in range(0, len(instruments), BATCH):
+        client.publish_bars([], instruments=instruments[first : first + BATCH])
 
 
 def read_instruments(path: Path) -> InstrumentTable:
@@ -63,11 +59,10 @@ def read_instruments(path: Path) -> InstrumentTable:
 
     Raises:
         InvalidRequestError: it is no such table, or a value breaks a rule; names file, line, column and value.
-        OSError: it cannot be read.
+        BarFileError: it cannot be read, or is neither text nor Parquet.
         ModuleNotFoundError: it is Parquet, and polars is not installed.
     """
-    data = path.read_bytes()
-    titles, rows, lines = _parquet_rows(path) if data.startswith(_PARQUET) else _csv_rows(path, data)
+    titles, rows, lines = _parquet_rows(path) if is_parquet(path) else _csv_rows(path)
     columns = columns_of(titles)
     if "symbol" not in columns:
         raise InvalidRequestError.field(str(path), f"must have a column for symbol, has {', '.join(titles)}")
@@ -83,8 +78,9 @@ _Rows = tuple[list[str], list[Row], Sequence[int]]
 """Titles, rows by title, and the line of each row."""
 
 
-def _csv_rows(path: Path, data: bytes) -> _Rows:
-    text = _decoded(path, data)
+def _csv_rows(path: Path) -> _Rows:
+    with opened(path, text_format(path)) as file:
+        text = file.read()
     first = text.lstrip("\n").partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
@@ -122,16 +118,6 @@ def _check_titles(path: Path, titles: Sequence[str]) -> None:
     for title in titles:
         if titles.count(title) > 1:
             raise InvalidRequestError.field(str(path), f"must have each title once, has {title!r} again")
-
-
-def _decoded(path: Path, data: bytes) -> str:
-    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if wide else _ENCODINGS:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InvalidRequestError.field(str(path), "must be text in UTF-8, UTF-16 or CP949")
 
 
 def _parquet_rows(path: Path) -> _Rows:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from glasstape import Instrument
 
 HELP = "list or import descriptions of instruments"
-BATCH = 10_000
-"""Instruments of one call."""
 COLUMNS = (
     "symbol", "name", "local_name", "exchange", "time_zone", "currency", "tick_size", "price_decimals", "price_limit",
     "sector", "industry",
@@ -71,7 +69,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from glasstape.cli.instrument_file import read_instruments
+    from glasstape.cli.instrument_file import publish_instruments, read_instruments
 
     table = read_instruments(options.file)
     if table.ignored:
@@ -81,8 +79,7 @@ def _import(options: argparse.Namespace) -> int:
         _write_csv(found)
         return 0
     with connected(options) as client:
-        for first in range(0, len(found), BATCH):
-            client.publish_bars([], instruments=found[first : first + BATCH])
+        publish_instruments(client, found)
     if options.json:
         print_json({"imported": len(found)})
     else:

@@ -2,9 +2,13 @@ import json
 
 import pytest
 from glasstape import Instrument, InvalidRequestError
+from glasstape.barfile import BarFileError
 from glasstape.cli import main
 from glasstape.cli.instrument_file import instruments_beside, read_instruments, side_file
+from glasstape.symbols import is_symbol
 from glasstape.testing import FakeServer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 KOREAN = "종목코드,종목명,시장,업종\n005930,삼성전자,KOSPI,전기전자\n000660,SK하이닉스,KOSPI,전기전자\n"
 
@@ -73,7 +77,8 @@ def test_columns_that_are_not_understood_are_named(server, run, write):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("", "must have titles and at least one row, is empty"),
+        ("", "is empty"),
+        ("{}", "is JSON, expected CSV"),
         ("symbol,name\n", "must have titles and at least one row, is empty"),
         ("id,name\nA,Alpha\n", "must have a column for symbol, has id, name"),
         ("symbol,PER\nA,9\n", "must have a column that describes instruments, has symbol, PER"),
@@ -87,8 +92,8 @@ def test_columns_that_are_not_understood_are_named(server, run, write):
             'symbol,name\nA,"' + "x" * 200_000 + '"\n',
             ":2: must be CSV: field larger than field limit (131072)",
         ),
-        (b"\xff\xfes\x00y", "must be text in UTF-8, UTF-16 or CP949"),
-        (b"symbol,name\nA,\xff\xff\xff\n", "must be text in UTF-8, UTF-16 or CP949"),
+        (b"\xff\xfes\x00y", "cannot be decoded as utf-16"),
+        (b"symbol,name\nA,\xff\xff\xff\n", "is neither UTF-8 nor Korean CP949"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_refused_in_one_sentence(server, run, write, content, sentence):
@@ -169,3 +174,63 @@ def test_the_table_beside_a_file_of_bars_is_found(write, tmp_path):
     assert [item.symbol for item in instruments_beside(bars, None)] == ["005930", "000660"]
     assert [item.symbol for item in instruments_beside(bars, write("symbol,name\nA,Alpha\n"))] == ["A"]
     assert instruments_beside(tmp_path / "other.csv", None) == ()
+
+
+def test_publish_sends_the_table_beside_the_bars(server, write, capsys):
+    bars = write("symbol,date,open,high,low,close,volume\n005930,2024-01-02,1,1,1,1,1\n", "prices.csv")
+    write(KOREAN, "prices.instruments.csv")
+    arguments = [
+        "--server",
+        server.address,
+        "--mode",
+        "backfill",
+        "--close",
+        "15:30",
+        "--time-zone",
+        "Asia/Seoul",
+    ]
+    assert main(["publish", str(bars), *arguments]) == 0
+    assert server.instruments["000660"].local_name == "SK하이닉스"
+    assert len(server.published) == 1
+    other = write("symbol,name\n005930,Samsung\n", "other.csv")
+    assert main(["publish", str(bars), *arguments, "--instruments", str(other)]) == 0
+    assert server.instruments["005930"].name == "Samsung"
+    write("symbol,tick\n005930,-1\n", "prices.instruments.csv")
+    before = len(server.published)
+    assert main(["publish", str(bars), *arguments]) == 1
+    assert "prices.instruments.csv:2 (005930): tick: must be a number above 0" in capsys.readouterr().err
+    assert len(server.published) == before
+
+
+cells = st.text(st.sampled_from("A0.,;\"'%-\n\t|삼é\x00\ufeff "), max_size=6) | st.sampled_from(
+    [
+        "symbol",
+        "종목명",
+        "tick",
+        "decimals",
+        "price limit",
+        "tz",
+        "market",
+        "0.01",
+        "30%",
+        "UTC",
+        "KOSPI",
+        "nan",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    rows=st.lists(st.lists(cells, max_size=4), max_size=5),
+    encoding=st.sampled_from(["utf-8", "utf-16", "cp949"]),
+)
+def test_any_table_is_read_or_refused_in_words(tmp_path_factory, rows, encoding):
+    path = tmp_path_factory.mktemp("tables") / "table.csv"
+    path.write_bytes("\n".join(",".join(row) for row in rows).encode(encoding, errors="replace"))
+    try:
+        table = read_instruments(path)
+    except (InvalidRequestError, BarFileError) as error:
+        assert str(path) in str(error)  # noqa: PT017
+    else:
+        assert all(is_symbol(item.symbol) for item in table.instruments)
