@@ -115,5 +115,6 @@ def test_symbols_that_other_programs_interpret(server, tmp_path):
 
 def check_all(client, address, names):
     check_client(client, names)
+    events = signals_of(client, names)
     check_commands(address, names)
-    check_desktop(signals_of(client, names))
+    check_desktop(events)
