@@ -294,3 +294,17 @@ def test_a_missing_value_of_a_parquet_file_is_named_with_its_row(tmp_path):
     with pytest.raises(BarFileError, match="missing: 1 row: close must have a value: row 2 has ''"):
         read_bars(path, "1d", DAYS)
     assert read_bars(path, "1d", replace(DAYS, accepted=frozenset({"missing"}))).height == 1
+
+
+def test_rows_that_are_read_twice_are_read_the_same(tmp_path):
+    path = tmp_path / "long.csv"
+    minutes = pl.datetime_range(datetime(2020, 1, 1), datetime(2021, 3, 1), "1m", eager=True)
+    rows = pl.DataFrame({"time": minutes.dt.strftime("%Y-%m-%dT%H:%M:00Z")}).with_columns(
+        open=1.5, high=2.5, low=0.5, close=1.5, volume=pl.int_range(pl.len())
+    )
+    rows.write_csv(path)
+    assert path.stat().st_size > 1 << 24  # more than one block
+    once = BarFiles([path], "1m", replace(DAYS, stamp="close"))
+    twice = BarFiles([path], "1m", replace(DAYS, stamp="close"), kept_rows=1)
+    assert once.read().equals(twice.read())
+    assert once.read()["row"].to_list() == list(range(2, len(minutes) + 2))
