@@ -4,11 +4,12 @@ The flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_
 """
 
 import tomllib
-from datetime import time
 from pathlib import Path
-from typing import Literal
-from zoneinfo import ZoneInfo
+from typing import Any, Literal
 
+from glasstape.barfile.arguments import FIELDS, make_options
+from glasstape.barfile.errors import BarFileError
+from glasstape.barfile.options import BarFileOptions
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -88,10 +89,33 @@ class Settings(BaseSettings):
     """Wall seconds between two bar closes of a replay; 0: no delay"""
     replay_speed: float = Field(default=0.0, ge=0)
     """Market seconds per wall second of a replay; above 0 it replaces `replay_step`"""
-    replay_time_zone: str = "America/New_York"
-    """IANA time zone of replayed times without an offset"""
-    replay_close: str = "16:00"
-    """Local closing time of replayed daily bars, HH:MM"""
+    replay_time_zone: str = ""
+    """IANA zone of replayed dates and of times without an offset"""
+    replay_close: str = ""
+    """Local closing time of replayed rows with a date only, HH:MM, up to 24:00"""
+    replay_stamp: str = ""
+    """Whether replayed times are those of a bar's `open` or `close`"""
+    replay_time_unit: str = ""
+    """Unit of replayed times that are numbers since 1970: `s`, `ms`, `us` or `ns`"""
+    replay_date_order: str = ""
+    """Order of year, month and day in replayed dates: `ymd`, `mdy` or `dmy`"""
+    replay_decimal: str = ""
+    """Decimal sign of replayed numbers: `.` or `,`"""
+    replay_column: tuple[str, ...] = ()
+    """Titles of the replayed file's columns, KEY=TITLE, by key: symbol, time, date, clock, open, high, low, close,
+    volume, adjusted"""
+    replay_ignore_column: tuple[str, ...] = ()
+    """Titles of columns of the replayed file to ignore"""
+    replay_no_volume: bool = False
+    """Take 0 where a replayed file has no volume"""
+    replay_symbol: str = ""
+    """Symbol of a replayed file without such a column (default: the file's name)"""
+    replay_rename: tuple[str, ...] = ()
+    """Symbols to replay by other names, FROM=TO"""
+    replay_night_start: str = ""
+    """Local time from which on replayed rows belong to the evening before their date, HH:MM"""
+    replay_accept: str = ""
+    """Kinds of problems whose rows a replay leaves out, KIND,…: fields, missing, symbol, time, skipped, number"""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
     """Device of the networks: `cpu`, `cuda` or `cuda:N`; `auto` selects a CUDA device if there is one"""
     torch_threads: int = Field(default=1, ge=1, le=256)
@@ -140,23 +164,20 @@ class Settings(BaseSettings):
             raise ValueError(f"must be one of {' '.join(INTERVALS)}, is {value!r}")
         return value
 
-    @field_validator("replay_time_zone")
+    @field_validator(*(f"replay_{name}" for name in FIELDS))
     @classmethod
-    def _known_zone(cls, value: str) -> str:
+    def _bar_file_option(cls, value: Any, info: ValidationInfo) -> Any:
+        name = (info.field_name or "").removeprefix("replay_")
         try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"must be an IANA time zone, is {value!r}") from None
+            make_options({name: value})
+        except BarFileError as error:
+            raise ValueError(str(error).partition(": ")[2]) from None
         return value
 
-    @field_validator("replay_close")
-    @classmethod
-    def _clock_time(cls, value: str) -> str:
-        try:
-            time.fromisoformat(value)
-        except ValueError:
-            raise ValueError(f"must be HH:MM, is {value!r}") from None
-        return value
+    @property
+    def bar_file_options(self) -> BarFileOptions:
+        """What a replayed file does not state itself."""
+        return make_options({name: getattr(self, f"replay_{name}") for name in FIELDS})
 
     @classmethod
     def settings_customise_sources(

@@ -145,8 +145,7 @@ def load_recording(settings: Settings) -> replay.Recording | None:
             settings.interval,
             first=settings.replay_from,
             last=settings.replay_to,
-            time_zone=settings.replay_time_zone,
-            close=settings.replay_close,
+            options=settings.bar_file_options,
         )
     except (ValueError, KeyError) as error:
         raise StartError(str(error)) from None

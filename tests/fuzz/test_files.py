@@ -11,15 +11,17 @@ from multiprocessing import get_context
 import pytest
 from damage import LONG, TRIES, broken
 from effort import effort
+from glasstape.barfile import BarFileError, BarFileOptions, close_of
 from glasstape_server import settings
 from glasstape_server.market import parquet
-from glasstape_server.market.files import FileError, FileFormat, read_bars
+from glasstape_server.market.files import read_bars
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.settings import BUNDLED_MODELS
 from hypothesis import example, given
 from hypothesis import settings as examples
 
+DAYS = BarFileOptions(time_zone="UTC", close=close_of("16:00"))
 _CSV = b"symbol,date,open,high,low,close,volume\nAAPL,2020-01-02,1,2,0.5,1.5,100\nAAPL,2020-01-03,1,2,0.5,1.5,100\n"
 
 
@@ -54,8 +56,8 @@ def test_every_file_of_bars_is_read_or_refused(tmp_path, as_parquet, suffix):
     assert suffix == ".parquet" or not ended
     for data in ended:
         path.write_bytes(data)
-        with pytest.raises(FileError, match="end the process that reads them"):
-            read_bars(path, "1d", FileFormat())
+        with pytest.raises(BarFileError, match="end the process that reads them"):
+            read_bars(path, "1d", DAYS)
 
 
 class ReaderProcess:
@@ -86,8 +88,8 @@ def _read_unchecked():
 
 
 def _read_or_refuse(path):
-    with contextlib.suppress(FileError, OSError):
-        read_bars(path, "1d", FileFormat())
+    with contextlib.suppress(BarFileError, OSError):
+        read_bars(path, "1d", DAYS)
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "weights.safetensors"])

@@ -1,7 +1,7 @@
 """The services of a fake server."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,12 @@ class FakeMarket:
     instruments: dict[str, Instrument] = field(default_factory=dict)
     modes: list[str] = field(default_factory=list)
     """Mode of each published batch."""
+
+    def state(self, instrument: Instrument) -> None:
+        """Take over the fields that an instrument states; the others are kept."""
+        before = self.instruments.get(instrument.symbol, instrument)
+        stated = {name: value for name, value in asdict(instrument).items() if value not in ("", None, ())}
+        self.instruments[instrument.symbol] = replace(before, **stated)
 
 
 class Servicer:
@@ -88,7 +94,7 @@ class Servicer:
         self._market.modes.append(mpb.BarMode.Name(request.mode).removeprefix("BAR_MODE_").lower())
         self._market.bars += [bar_from(bar) for bar in request.bars]
         for item in request.instruments:
-            self._market.instruments[item.symbol] = instrument_from(item)
+            self._market.state(instrument_from(item))
         return mpb.PublishBarsResponse(stored=len(request.bars))
 
     def StreamBars(
@@ -108,7 +114,7 @@ class Servicer:
     ) -> mpb.ListInstrumentsResponse:
         known = {bar.symbol: Instrument(symbol=bar.symbol) for bar in self._market.bars}
         known |= self._market.instruments
-        instruments = [instrument_to(known[symbol]) for symbol in sorted(known)]
+        instruments = [instrument_to(_with_zone(known[symbol])) for symbol in sorted(known)]
         return mpb.ListInstrumentsResponse(instruments=instruments)
 
     def ListSignals(self, request: spb.ListSignalsRequest, context: Any) -> spb.ListSignalsResponse:
@@ -177,3 +183,10 @@ class Servicer:
                 return [("", None) for _ in source.signals.sequences]
             case _:
                 return [(symbol, None) for symbol in source.symbols.symbols]
+
+
+def _with_zone(instrument: Instrument) -> Instrument:
+    """Return an instrument as servers list it: with a time zone."""
+    if instrument.time_zone:
+        return instrument
+    return replace(instrument, time_zone="UTC", assumed=("time_zone",))

@@ -2,14 +2,19 @@
 
 import argparse
 import sys
-from datetime import time
+from importlib.metadata import entry_points
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from glasstape.barfile import BarFile, BarFileError, BarFileOptions, read_bar_file
+from glasstape.barfile.arguments import add_bar_file_arguments, options_from
+from glasstape.barfile.content import is_parquet
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 
-HELP = "publish bars of a CSV file"
+HELP = "publish bars of a file"
+READERS = "glasstape.readers"
+"""Entry points that read files other than text: functions like `read_bar_file`, by format."""
 BATCH = 16_384
 """Bars of one call where closes need not stay together."""
 MODES = ("final", "backfill", "replace", "provisional")
@@ -19,19 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_server(parser)
     add_json(parser)
-    parser.add_argument(
-        "file",
-        type=Path,
-        help="CSV with a header: symbol, date or datetime, open, high, low, close, volume",
-    )
+    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
     parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
-    parser.add_argument("--symbol", default="", help="symbol of a file without such a column")
+    add_bar_file_arguments(parser)
     parser.add_argument(
-        "--time-zone",
-        default="UTC",
-        help="IANA time zone of times without an offset (default: %(default)s)",
+        "--instruments",
+        type=Path,
+        metavar="FILE",
+        help="table that describes the instruments (default: FILE.instruments.csv beside the bars, if it exists)",
     )
-    parser.add_argument("--close", help="local closing time of rows with a date only, HH:MM")
     parser.add_argument(
         "--mode",
         choices=MODES,
@@ -45,21 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Publish; the exit status is 1 if a bar was rejected."""
     from glasstape import Bar, PublishReport
-    from glasstape.cli.csv_bars import read_bars
+    from glasstape.cli.instrument_file import instruments_beside, publish_instruments
 
     try:
-        close = None if options.close is None else time.fromisoformat(options.close)
-    except ValueError:
-        print(f"glasstape publish: --close: must be HH:MM, is {options.close!r}", file=sys.stderr)
+        file = _read(options.file, options.interval, options_from(options))
+        instruments = [*file.instruments, *instruments_beside(options.file, options.instruments)]
+    except BarFileError as error:
+        print(f"glasstape publish: {error}", file=sys.stderr)
         return 2
-    rows = read_bars(
-        options.file,
-        options.interval,
-        symbol=options.symbol,
-        time_zone=options.time_zone,
-        close=close,
-    )
-    bars = sorted(rows, key=attrgetter("close_time"))
+    print(*file.notes, sep="\n", file=sys.stderr)
+    bars = sorted(file.bars, key=attrgetter("close_time"))
     batches: list[list[Bar]]
     if options.mode == "final":  # the bars of a close are signaled in one transaction
         batches = [list(group) for _, group in groupby(bars, key=attrgetter("close_time"))]
@@ -67,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         batches = [bars[first : first + BATCH] for first in range(0, len(bars), BATCH)]
     reports: list[PublishReport] = []
     with connected(options) as client:
+        publish_instruments(client, instruments)
         for batch in batches:
             report = client.publish_bars(batch, mode=options.mode)
             reports.append(report)
@@ -85,3 +82,17 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(", ".join(f"{value} {name}" for name, value in total.items()))
     return int(total["rejected"] > 0)
+
+
+def _read(path: Path, interval: str, options: BarFileOptions) -> BarFile:
+    """Return the bars of a text file, or of a Parquet file where a reader is installed.
+
+    Raises:
+        BarFileError: they cannot be read, or no reader is installed.
+    """
+    if not is_parquet(path):
+        return read_bar_file(path, interval, options)
+    for entry in entry_points(group=READERS, name="parquet"):
+        file: BarFile = entry.load()(path, interval, options)
+        return file
+    raise BarFileError(f"{path}: is Parquet: install 'glasstape[server]' to read it, or save it as CSV")

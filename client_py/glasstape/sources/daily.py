@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from glasstape.sources.errors import SourceError, SourceUnavailableError
 from glasstape.sources.polling import Clock, Pace, merge, poll
 from glasstape.sources.rows import BarBuilder, Row, bars_of
-from glasstape.sources.sessions import EXCHANGE_ZONES, Sessions, load_sessions
+from glasstape.sources.sessions import Sessions, check_exchange, load_sessions
 from glasstape.sources.source import Source
 from glasstape.types.market import Bar
 
@@ -53,10 +53,9 @@ class DailySource(Source):
             clock: of this machine.
 
         Raises:
-            SourceError: there is no calendar of the exchange.
+            SourceError: the exchange is unknown.
         """
-        if exchange is not None and exchange not in EXCHANGE_ZONES:
-            raise SourceError(f"--exchange: must be one of {', '.join(EXCHANGE_ZONES)}, is {exchange!r}")
+        check_exchange(exchange)
         self._adjusted = adjusted
         self._exchange = exchange
         self._clock = clock or Clock()
@@ -78,7 +77,7 @@ class DailySource(Source):
         """Return a source made from parsed options.
 
         Raises:
-            SourceError: there is no calendar of the exchange, or the package is not installed.
+            SourceError: the exchange is unknown, or the package is not installed.
         """
         return cls(adjusted=options.adjusted, exchange=options.exchange)
 
@@ -180,7 +179,7 @@ class DailySource(Source):
 
     @abstractmethod
     def exchange_of(self, symbol: str, table: Table) -> str:
-        """Return the exchange that a symbol's dates are of, a key of `EXCHANGE_ZONES`.
+        """Return the exchange that a symbol's dates are of, an ISO 10383 code, `24/7` or `FX`.
 
         Raises:
             SourceError: it is unknown.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from glasstape.exchanges import zone_of
 from glasstape.sources.daily import DailySource, Table
 from glasstape.sources.errors import (
     RateLimitedError,
@@ -15,7 +16,6 @@ from glasstape.sources.errors import (
 )
 from glasstape.sources.polling import Clock
 from glasstape.sources.rows import Row
-from glasstape.sources.sessions import EXCHANGE_ZONES
 from glasstape.types.market import Instrument
 
 RATE_LIMIT_PAUSE = timedelta(minutes=1)
@@ -77,7 +77,7 @@ class FinanceDataReaderSource(DailySource):
             clock: of this machine.
 
         Raises:
-            SourceError: there is no calendar of the exchange, its dates would be early, or the package is missing.
+            SourceError: the exchange is unknown, its dates would be early, or the package is missing.
         """
         super().__init__(adjusted=adjusted, exchange=exchange, clock=clock)
         if exchange is not None and exchange not in {"XKRX", *PREFIXES.values(), *INDICES.values(), "XKOS"}:
@@ -192,7 +192,7 @@ def _instrument(symbol: str, exchange: str) -> Instrument:
     return Instrument(
         symbol=symbol,
         exchange=exchange,
-        time_zone=EXCHANGE_ZONES[exchange],
+        time_zone=zone_of(exchange),
         currency="KRW" if korean else "",
         price_decimals=0 if korean else None,
         price_limit=0.3 if korean else None,

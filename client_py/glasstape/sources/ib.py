@@ -15,9 +15,9 @@ from glasstape.sources.live_bars import LiveBars
 from glasstape.sources.polling import Clock, merge, poll
 from glasstape.sources.rows import BarBuilder, Row, bars_of
 from glasstape.sources.sessions import (
-    EXCHANGE_ZONES,
     ContinuousSessions,
     Sessions,
+    check_exchange,
     load_sessions,
 )
 from glasstape.sources.source import Source
@@ -74,10 +74,9 @@ class IbSource(Source):
             clock: of the market.
 
         Raises:
-            SourceError: there is no calendar of the exchange, or the package ib_async is not installed.
+            SourceError: the exchange is unknown, or the package ib_async is not installed.
         """
-        if exchange is not None and exchange not in EXCHANGE_ZONES:
-            raise SourceError(f"--exchange: must be one of {', '.join(EXCHANGE_ZONES)}, is {exchange!r}")
+        check_exchange(exchange)
         self._exchange = exchange
         self._clock = clock or Clock()
         self._clock_read: datetime | None = None
@@ -113,7 +112,7 @@ class IbSource(Source):
         """Return a source made from parsed options.
 
         Raises:
-            SourceError: there is no calendar of the exchange, or the package ib_async is not installed.
+            SourceError: the exchange is unknown, or the package ib_async is not installed.
         """
         return cls(
             IbAddress(options.host, options.port, options.client_id),

@@ -30,7 +30,7 @@ EXCHANGES = {
     "LSE": "XLON",
     "LSEETF": "XLON",
     "NASDAQ": "XNAS",
-    "NSE": "XBOM",
+    "NSE": "XNSE",
     "NYMEX": "CMES",
     "NYSE": "XNYS",
     "SBF": "XPAR",

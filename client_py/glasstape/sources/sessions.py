@@ -18,44 +18,12 @@ from zoneinfo import ZoneInfo
 
 from glasstape import calendars
 from glasstape.calendars import ALWAYS_OPEN, Calendar
+from glasstape.exchanges import zone_of
 from glasstape.sources.errors import SourceError
 
 CURRENCIES = "FX"
 """Stands for an exchange of currency pairs, whose days end at midnight in London."""
-EXCHANGE_ZONES = {
-    ALWAYS_OPEN: "UTC",
-    CURRENCIES: "Europe/London",
-    "ARCX": "America/New_York",
-    "BATS": "America/New_York",
-    "CMES": "America/Chicago",
-    "XAMS": "Europe/Amsterdam",
-    "XASE": "America/New_York",
-    "XASX": "Australia/Sydney",
-    "XBOM": "Asia/Kolkata",
-    "XBRU": "Europe/Brussels",
-    "XCBF": "America/Chicago",
-    "XETR": "Europe/Berlin",
-    "XFRA": "Europe/Berlin",
-    "XHKG": "Asia/Hong_Kong",
-    "XKOS": "Asia/Seoul",
-    "XKRX": "Asia/Seoul",
-    "XLIS": "Europe/Lisbon",
-    "XLON": "Europe/London",
-    "XMAD": "Europe/Madrid",
-    "XMIL": "Europe/Rome",
-    "XNAS": "America/New_York",
-    "XNYS": "America/New_York",
-    "XPAR": "Europe/Paris",
-    "XSES": "Asia/Singapore",
-    "XSHG": "Asia/Shanghai",
-    "XSHE": "Asia/Shanghai",
-    "XSWX": "Europe/Zurich",
-    "XTAI": "Asia/Taipei",
-    "XTKS": "Asia/Tokyo",
-    "XTSE": "America/Toronto",
-}
-"""IANA zone of each exchange (ISO 10383 code, `24/7` or `FX`) whose dates can be converted."""
-_SAME_HOURS = {"BATS": "XNYS", "XASE": "XNYS", "XSHE": "XSHG"}
+_SAME_HOURS = {"BATS": "XNYS", "XNSE": "XBOM", "XSHE": "XSHG"}
 """Exchanges without a calendar of their own, by one that keeps the same hours."""
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -241,6 +209,17 @@ class ExtendedSessions(Sessions):
         )
 
 
+def check_exchange(exchange: str | None) -> None:
+    """Check the value of an option `--exchange`.
+
+    Raises:
+        SourceError: it is not the code of an exchange.
+    """
+    if exchange in (None, CURRENCIES) or zone_of(_SAME_HOURS.get(exchange or "", exchange or "")):
+        return
+    raise SourceError(f"--exchange: {exchange!r} is unknown; expected an ISO 10383 code, 24/7 or FX")
+
+
 _loaded: dict[str, ExchangeSessions] = {}
 
 
@@ -252,17 +231,19 @@ async def load_sessions(exchange: str) -> Sessions:
     Raises:
         SourceError: there is no calendar of the exchange, or `exchange-calendars` is not installed.
     """
-    zone = EXCHANGE_ZONES.get(exchange)
-    if zone is None:
-        raise SourceError(f"exchange {exchange!r}: has no calendar here; known: {', '.join(EXCHANGE_ZONES)}")
-    if exchange in (ALWAYS_OPEN, CURRENCIES):
-        return ContinuousSessions(ZoneInfo(zone), range(7) if exchange == ALWAYS_OPEN else range(5))
+    if exchange == ALWAYS_OPEN:
+        return ContinuousSessions(ZoneInfo("UTC"))
+    if exchange == CURRENCIES:
+        return ContinuousSessions(ZoneInfo("Europe/London"), range(5))
     name = _SAME_HOURS.get(exchange, exchange)
+    zone = zone_of(name)
+    if not zone:
+        raise SourceError(f"exchange {exchange!r}: unknown; expected an ISO 10383 code, 24/7 or FX")
     if name not in _loaded:
         await asyncio.wrap_future(calendars.load_in_background(name))
         calendar = calendars.find(name)
         if calendar is None:
-            raise SourceError(f"exchange {exchange}: its calendar cannot be read; install exchange-calendars")
+            raise SourceError(f"exchange {exchange}: has no calendar, or exchange-calendars is not installed")
         _loaded[name] = ExchangeSessions(calendar, ZoneInfo(zone))
     return _loaded[name]
 

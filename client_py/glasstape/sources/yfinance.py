@@ -14,7 +14,7 @@ from glasstape.sources.errors import (
 )
 from glasstape.sources.polling import Clock
 from glasstape.sources.rows import Row
-from glasstape.sources.sessions import CURRENCIES, EXCHANGE_ZONES
+from glasstape.sources.sessions import CURRENCIES
 from glasstape.types.market import Instrument
 
 REQUEST_TIMEOUT_S = 30.0
@@ -48,7 +48,7 @@ EXCHANGES = {
     "NGM": "XNAS",
     "NIM": "XNAS",
     "NMS": "XNAS",
-    "NSI": "XBOM",
+    "NSI": "XNSE",
     "NYM": "CMES",
     "NYQ": "XNYS",
     "OSA": "XTKS",
@@ -90,7 +90,7 @@ class YfinanceSource(DailySource):
             clock: of this machine.
 
         Raises:
-            SourceError: there is no calendar of the exchange, or the package yfinance is not installed.
+            SourceError: the exchange is unknown, or the package yfinance is not installed.
         """
         super().__init__(adjusted=adjusted, exchange=exchange, clock=clock)
         try:
@@ -119,8 +119,7 @@ class YfinanceSource(DailySource):
         exchange = str(table.details.get("exchangeName"))
         if exchange not in EXCHANGES:
             raise SourceError(
-                f"{symbol}: the sessions of Yahoo's exchange {exchange!r} are unknown; state --exchange, one of "
-                f"{', '.join(EXCHANGE_ZONES)}"
+                f"{symbol}: the sessions of Yahoo's exchange {exchange!r} are unknown; state --exchange"
             )
         return EXCHANGES[exchange]
 

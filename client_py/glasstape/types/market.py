@@ -1,24 +1,10 @@
 """Bars and instruments."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from glasstape.errors import GlasstapeError
-
-INTERVALS: dict[str, timedelta] = {
-    "1m": timedelta(minutes=1),
-    "3m": timedelta(minutes=3),
-    "5m": timedelta(minutes=5),
-    "10m": timedelta(minutes=10),
-    "15m": timedelta(minutes=15),
-    "30m": timedelta(minutes=30),
-    "1h": timedelta(hours=1),
-    "2h": timedelta(hours=2),
-    "4h": timedelta(hours=4),
-    "1d": timedelta(days=1),
-    "1w": timedelta(weeks=1),
-}
-"""Every bar interval of the contract with its length."""
+from glasstape.intervals import INTERVALS as INTERVALS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +12,7 @@ class Bar:
     """Open, high, low, close and volume of one interval, stamped by its close."""
 
     symbol: str
-    """1-32 of A-Z a-z 0-9 . _ : -"""
+    """See `glasstape.symbols`."""
     interval: str
     """One of `INTERVALS`."""
     close_time: datetime
@@ -44,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """Description of a symbol."""
+    """Description of a symbol. Publishing it keeps what the server has for fields that are not set."""
 
     symbol: str
     name: str = ""
@@ -53,8 +39,8 @@ class Instrument:
     """In the market's own language."""
     exchange: str = ""
     """ISO 10383 code, for example "XNAS"."""
-    time_zone: str = "UTC"
-    """IANA zone that decides trading days."""
+    time_zone: str = ""
+    """IANA zone that decides trading days; empty: not set. Servers always return one."""
     currency: str = ""
     """ISO 4217 code."""
     tick_size: float | None = None
@@ -65,6 +51,10 @@ class Instrument:
     """Largest move from the previous session's close, as a share of it; None: no known limit."""
     sector: str = ""
     industry: str = ""
+    learned: tuple[str, ...] = ()
+    """Fields whose values the server learned from the bars; publishing them back states nothing."""
+    assumed: tuple[str, ...] = ()
+    """Fields that hold a default because nothing shows their values: `time_zone` with "UTC"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

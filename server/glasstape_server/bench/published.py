@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from glasstape.barfile.options import BarFileOptions, close_of
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.signals import Direction, Entry
@@ -22,7 +23,7 @@ from glasstape_server.evaluation.baselines import CLASSIFIERS, ClassifierBaselin
 from glasstape_server.evaluation.metrics import IntervalEstimate, mcc
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.market.files import BarFiles, FileFormat, day_start
+from glasstape_server.market.files import BarFiles, day_start
 from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.training import dataset
 from glasstape_server.training.dataset import Dataset
@@ -121,7 +122,7 @@ def run(
 
 
 def _parts(path: Path, published: PublishedSplit) -> tuple[LabeledWindows, LabeledWindows, LabeledWindows]:
-    files = BarFiles([path], INTERVAL, FileFormat(time_zone=ZONE))
+    files = BarFiles([path], INTERVAL, BarFileOptions(time_zone=ZONE, close=close_of("24:00")))
     rule = LabelRule(entry=Entry.CURRENT_CLOSE)
     data = dataset.build(files.read(), INTERVAL, FeatureSpec(window_bars=5), rule, ZONE)
     closes = np.unique(data.close_time)

@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from glasstape.barfile.arguments import add_bar_file_arguments, options_from
+from glasstape.barfile.errors import BarFileError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the checks."""
@@ -19,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", default="1d", help="interval of the bars of --check-bars (default: %(default)s)"
     )
+    add_bar_file_arguments(parser)
 
 
 def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
@@ -26,7 +30,7 @@ def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     if options.check_model is not None:
         yield from _model(options.check_model)
     if options.check_bars is not None:
-        yield from _bars(options.check_bars, options.interval)
+        yield from _bars(options.check_bars, options)
     if options.audit is not None:
         yield from _audit(options.audit)
     if options.journal is not None:
@@ -91,23 +95,25 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
     yield from examine(path)
 
 
-def _bars(path: Path, interval: str) -> Iterator[tuple[str, str]]:
+def _bars(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     from glasstape_server.domain.errors import InvalidArgument
-    from glasstape_server.market.files import FileError, FileFormat, read_bars, to_bars
+    from glasstape_server.market.files import BarFiles, to_bars
     from glasstape_server.market.rules import check_bar
 
     try:
-        frame = read_bars(path, interval, FileFormat())
-    except (FileError, OSError) as error:
+        files = BarFiles([path], options.interval, options_from(options))
+    except BarFileError as error:
         yield "problem", str(error)
         return
+    frame = files.read()
+    yield from (("ok", note) for note in files.notes)
     yield "ok", f"{path}: {len(frame)} bars of {frame['symbol'].n_unique()} symbols"
     duplicates = len(frame) - frame.select("symbol", "close_time").n_unique()
     if duplicates:
         yield "problem", f"{path}: {duplicates} bars have the symbol and close time of another"
     invalid = halted = 0
     first = ""
-    for bar in to_bars(frame, interval):
+    for bar in to_bars(frame.drop("file", "row"), options.interval):
         halted += bar.halted
         try:
             check_bar(bar)

@@ -2,14 +2,18 @@
 
 import argparse
 import sys
-from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from glasstape.barfile.arguments import add_bar_file_arguments, options_from
+from glasstape.barfile.errors import KINDS as ROW_KINDS
+from glasstape.barfile.options import check_accepted
+
+from glasstape_server.training.data_report import KINDS
 
 if TYPE_CHECKING:
     from glasstape_server.features.labels import LabelRule
     from glasstape_server.features.spec import FeatureSpec
-    from glasstape_server.market.files import FileFormat
 
 SAMPLE = "sample"
 CHUNK = 2_000_000
@@ -26,20 +30,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         help="CSV or Parquet files, or 'sample' (default: sample)",
     )
     parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
-    parser.add_argument(
-        "--time-zone",
-        default="America/New_York",
-        help="time zone of dates in the files and of trading days (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--close", default="16:00", help="closing time of daily bars, HH:MM (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--accept",
-        default="",
-        metavar="KIND,…",
-        help="continue despite these kinds of findings in the data report",
-    )
+    add_bar_file_arguments(parser, kinds=(*ROW_KINDS, *KINDS))
 
 
 def add_labels(parser: argparse.ArgumentParser) -> None:
@@ -91,20 +82,19 @@ class DataSource:
         from glasstape_server.market import sample
         from glasstape_server.market.files import BarFiles
         from glasstape_server.training.data_inspection import DataInspection
-        from glasstape_server.training.data_report import KINDS
 
-        self.accepted = frozenset(name for name in options.accept.split(",") if name)
-        if unknown := self.accepted - set(KINDS):
-            raise ValueError(f"--accept: must be of {', '.join(KINDS)}, has {', '.join(sorted(unknown))}")
         self.is_sample = options.data == [SAMPLE]
-        paths, file_format = [Path(path) for path in options.data], _file_format(options)
-        if self.is_sample:
-            if options.interval != sample.INTERVAL:
-                raise ValueError(f"--interval: must be 1d for the sample, is {options.interval!r}")
-            paths, file_format = [sample.PATH], sample.FORMAT
-        self.files = BarFiles(paths, options.interval, file_format)
+        if self.is_sample and options.interval != sample.INTERVAL:
+            raise ValueError(f"--interval: must be 1d for the sample, is {options.interval!r}")
+        accepted = frozenset(name for name in options.accept.split(",") if name)
+        self.accepted = check_accepted(accepted, (*ROW_KINDS, *KINDS))
+        bar_file_options = sample.OPTIONS if self.is_sample else options_from(options)
+        paths = [sample.PATH] if self.is_sample else [Path(path) for path in options.data]
+        self.files = BarFiles(paths, options.interval, bar_file_options)
+        self.time_zone = self.files.time_zone
+        """IANA zone of trading days."""
         if not self.is_sample:
-            print("\n".join(self.files.guesses), file=sys.stderr)
+            print("\n".join(self.files.notes), file=sys.stderr)
         min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
         self._inspection = DataInspection(options.interval, min_bars)
 
@@ -124,13 +114,3 @@ class DataSource:
             kinds = ",".join(finding.kind for finding in rejected)
             print(f"the data is rejected: correct it, or pass --accept {kinds}", file=sys.stderr)
         return not rejected
-
-
-def _file_format(options: argparse.Namespace) -> "FileFormat":
-    from glasstape_server.market.files import FileFormat
-
-    try:
-        close = time.fromisoformat(options.close)
-    except ValueError:
-        raise ValueError(f"--close: must be HH:MM, is {options.close!r}") from None
-    return FileFormat(options.time_zone, close)

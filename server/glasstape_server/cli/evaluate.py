@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
             print("glasstape evaluate: nothing was evaluated", file=sys.stderr)
             return 1
         spec = feature_spec(options)
-        data = dataset.build(source.files.chunks(CHUNK), options.interval, spec, plan.rule, options.time_zone)
+        data = dataset.build(source.files.chunks(CHUNK), options.interval, spec, plan.rule, source.time_zone)
         block = block_days(plan.rule.bars_ahead, options.interval)
         with Progress(console=Console(stderr=True)) as bar:
             task = bar.add_task("fits", total=None)
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
             evaluation = evaluate(data, plan, options.cost, options.processes, block, on_progress)
         checks = (_future_perturbation(source, options), *evaluation.leak_checks)
         evaluation = replace(evaluation, leak_checks=checks)
-        path = report.write(evaluation, _about(options, plan), options.out)
+        path = report.write(evaluation, _about(options, source, plan), options.out)
     except KeyboardInterrupt:
         print("glasstape evaluate: interrupted; nothing was written", file=sys.stderr)
         return 130
@@ -127,16 +127,16 @@ def _future_perturbation(source: DataSource, options: argparse.Namespace) -> "Le
 
     frame = next(iter(source.files.chunks(200_000)))
     return future_perturbation(
-        frame, options.interval, feature_spec(options), label_rule(options), options.time_zone
+        frame, options.interval, feature_spec(options), label_rule(options), source.time_zone
     )
 
 
-def _about(options: argparse.Namespace, plan: "EvaluationPlan") -> dict[str, str]:
+def _about(options: argparse.Namespace, source: DataSource, plan: "EvaluationPlan") -> dict[str, str]:
     rule = plan.rule.text.replace(f"{plan.rule.k:.4f}", "k")
     windows = f"windows {options.session_gap} at session gaps"
     return {
         "data": ", ".join(Path(path).name for path in options.data),
-        "bars": f"{options.interval}, trading days in {options.time_zone}, {windows}",
+        "bars": f"{options.interval}, trading days in {source.time_zone}, {windows}",
         "labels": f"{rule} (k is fitted so that a third of each training part is FLAT)",
         "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} epochs of at most {plan.windows:,} "
         "training windows",

@@ -17,18 +17,24 @@ HELP = "Run the server"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a flag for every setting; flags that are absent leave file and environment in force."""
+    from glasstape.barfile.arguments import FIELDS
+
     from glasstape_server.settings import Settings
 
     parser.add_argument("--config", type=Path, help="TOML file of settings")
     for name, field in Settings.model_fields.items():
         flag = "--" + name.replace("_", "-")
+        # The options of bar files have the names that other commands give them, too.
+        flags = [flag, flag.replace("replay-", "")] if name.removeprefix("replay_") in FIELDS else [flag]
         text = (field.description or "").replace("%", "%%")
         if field.annotation is bool:
-            parser.add_argument(flag, action="store_true", default=None, help=text)
+            parser.add_argument(*flags, action="store_true", default=None, help=text)
+        elif field.annotation == tuple[str, ...]:
+            parser.add_argument(*flags, nargs="+", action="extend", default=None, help=text)
         else:
             default = "" if field.default in ("", None) else f" (default: {field.default})"
             parser.add_argument(
-                flag, default=None, metavar=name.rsplit("_", 1)[-1].upper(), help=text + default
+                *flags, default=None, metavar=name.rsplit("_", 1)[-1].upper(), help=text + default
             )
 
 

@@ -128,7 +128,7 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
         closes = [frame["close_time"].unique().to_numpy() for frame in source.files.chunks(CHUNK)]
         defaults = split_by_days(np.concatenate(closes))
     train_until, validate_until = (
-        day_start(day, options.time_zone, name) if day else default
+        day_start(day, source.time_zone, name) if day else default
         for (name, day), default in zip(days.items(), defaults, strict=True)
     )
     return TrainingSettings(
@@ -137,7 +137,7 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
         validate_until=validate_until,
         spec=feature_spec(options),
         rule=label_rule(options),
-        time_zone=options.time_zone,
+        time_zone=source.time_zone,
     )
 
 

@@ -1,10 +1,13 @@
 """Batches of bars, checked bar by bar against the stored ones before anything is written."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Protocol
+
+from glasstape.exchanges import zone_of
 
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound, Violation
@@ -57,6 +60,7 @@ class Stored(Protocol):
 
     def tail(self, key: SeriesKey) -> SeriesTail | None: ...  # noqa: D102
     def forming(self, key: SeriesKey) -> Bar | None: ...  # noqa: D102
+    def stated(self, symbol: str) -> Instrument: ...  # noqa: D102
     def time_zone(self, symbol: str) -> str: ...  # noqa: D102
     def close_between(self, key: SeriesKey, start: int, end: int) -> int | None: ...  # noqa: D102
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
@@ -87,7 +91,9 @@ class Draft:
     def take(self, batch: Batch) -> Report:
         """Check a batch bar by bar; return which bars are to be stored."""
         report = Report()
-        self.instruments.update({item.symbol: item for item in batch.instruments})
+        for item in batch.instruments:
+            before = self.instruments.get(item.symbol) or self._stored_bars.stated(item.symbol)
+            self.instruments[item.symbol] = before.merged(item)
         for index, bar in enumerate(batch.bars):
             try:
                 check_bar(bar)
@@ -100,9 +106,9 @@ class Draft:
                 report.rejections.append((index, bar.symbol, error))
         return report
 
-    def instrument_rows(self) -> Iterable[tuple[object, ...]]:
-        """Return the rows of the instruments table."""
-        return [tuple(asdict(item).values()) for item in self.instruments.values()]
+    def counts(self) -> dict[SeriesKey, int]:
+        """Return how many bars are added to each series."""
+        return Counter((str(row[0]), str(row[1])) for row in self.rows)
 
     def _take(self, bar: Bar, backfill: bool, report: Report) -> None:
         key = (bar.symbol, bar.interval)
@@ -181,7 +187,8 @@ class Draft:
             return
         zone = self._stored_bars.time_zone(bar.symbol)
         if bar.symbol in self.instruments:
-            zone = self.instruments[bar.symbol].time_zone
+            stated = self.instruments[bar.symbol]
+            zone = stated.time_zone or zone_of(stated.exchange) or zone
         start, end = day_of(bar.close_time, zone)
         other = last if start <= last < end else None
         if other is None and bar.close_time < last:

@@ -1,6 +1,9 @@
-"""Bars from CSV and Parquet files with various column names."""
+"""Bars from text and Parquet files, read whole columns at a time.
 
-import codecs
+What a file means is decided by `glasstape.barfile`, so that `publish`, which reads rows with the standard library,
+reads alike.
+"""
+
 import shutil
 import weakref
 from collections import Counter
@@ -11,86 +14,94 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from glasstape.barfile.content import is_parquet
+from glasstape.barfile.errors import BarFileError, Problems
+from glasstape.barfile.options import BarFileOptions
+from glasstape.barfile.reading import Decisions, check_interval, describe
 
 from glasstape_server.domain.bars import Bar
-from glasstape_server.domain.times import INTERVALS
-from glasstape_server.market import parquet
-from glasstape_server.market.cells import FileError, FileFormat, close_times, numbers, reading
+from glasstape_server.market.file_rows import KEPT_ROWS, Rows, bars_of, first_pass
+from glasstape_server.market.parquet_rows import ParquetRows
+from glasstape_server.market.text_rows import TextRows
 from glasstape_server.storage import temporary
 
-__all__ = ["BarFiles", "FileError", "FileFormat", "day_start", "read_bars", "to_bars"]
-
-_NAMES: dict[str, tuple[str, ...]] = {
-    "symbol": ("symbol", "ticker", "code", "name", "종목코드", "단축코드", "코드"),
-    "time": ("datetime", "date", "time", "timestamp", "일시", "일자", "날짜", "거래일"),
-    "open": ("open", "o", "시가"),
-    "high": ("high", "h", "고가"),
-    "low": ("low", "l", "저가"),
-    "close": ("close", "c", "종가"),
-    "volume": ("volume", "vol", "v", "거래량"),
-    "adjusted": ("adj close", "adj_close", "adjclose", "adjusted_close", "수정종가"),
-}
-
-CONVERTED_FROM = 5_000_000
-"""Number of bars from which on a CSV is converted to Parquet once, since it is read some symbols at a time."""
-_NUMBERS = ("open", "high", "low", "close", "volume", "adjusted")
+SPILL_FROM = 5_000_000
+"""Number of bars from which on those that were read are kept on disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One file and the roles of its columns."""
+    """Bars of one file."""
 
     path: Path
-    stored: Path
-    """File to read from: a large CSV is converted to Parquet once."""
-    columns: dict[str, str]
-    counts: dict[str, int]
+    bars: pl.LazyFrame
+    counts: Counter[str]
     """Bars of each symbol."""
+    notes: list[str]
+    time_zone: str
 
 
 class BarFiles:
-    """Bars of one or more files, read some symbols at a time, so that they need not fit into memory.
-
-    Where a file has an adjusted close, prices are multiplied by adjusted close / close: splits and
-    dividends then leave no jump.
-    """
+    """Bars of one or more files, given some symbols at a time, so that they need not fit into memory."""
 
     def __init__(
         self,
         paths: Sequence[Path],
         interval: str,
-        form: FileFormat,
+        options: BarFileOptions | None = None,
         *,
-        converted_from: int = CONVERTED_FROM,
+        spill_from: int = SPILL_FROM,
+        kept_rows: int = KEPT_ROWS,
     ) -> None:
-        """Read the files' columns and symbols.
+        """Read the files.
 
         Args:
-            paths: .csv, .csv.gz or .parquet.
+            paths: text, which may be compressed with gzip, or Parquet.
             interval: length of the bars, a key of `INTERVALS`.
-            form: time zone and closing time.
-            converted_from: number of bars from which on a CSV is converted to Parquet once.
+            options: what the files do not state themselves.
+            spill_from: number of bars from which on they are kept in a temporary folder.
+            kept_rows: rows of a file that are taken apart once; further ones are read twice.
 
         Raises:
-            FileError: unreadable, or a column is missing.
+            BarFileError: not a file of bars, something is neither proved nor stated, or rows cannot be read.
         """
-        if interval not in INTERVALS:
-            raise FileError(f"{paths[0]}: interval must be one of {' '.join(INTERVALS)}, is {interval!r}")
-        try:
-            ZoneInfo(form.time_zone)
-        except (KeyError, ValueError, OSError):
-            raise FileError(f"{paths[0]}: time zone must be an IANA zone, is {form.time_zone!r}") from None
-        self._interval, self._form = interval, form
-        self._converted: Path | None = None
-        parquet.check([path for path in paths if path.suffix == ".parquet" and path.is_file()])
-        self._sources = [_inspect(path, form, self._conversion_folder, converted_from) for path in paths]
+        check_interval(interval)
+        self._folder: Path | None = None
+        self._spill_from, self._kept_rows = spill_from, kept_rows
+        options = options or BarFileOptions()
+        self._sources = [self._read_file(path, interval, options) for path in paths]
 
-    def _conversion_folder(self) -> Path:
-        """Return a folder that is removed with this object."""
-        if self._converted is None:
-            self._converted = temporary.create_folder("files")
-            weakref.finalize(self, shutil.rmtree, self._converted, True)
-        return self._converted
+    def _read_file(self, path: Path, interval: str, options: BarFileOptions) -> _Source:
+        problems = Problems()
+        rows: Rows = ParquetRows(path, options) if is_parquet(path) else TextRows(path, options)
+        problems.unit = rows.unit
+        first = first_pass(rows, problems, self._kept_rows)
+        decisions = Decisions.make(path, rows.columns, first.evidence, options, interval, **rows.stated)
+        parts = _Parts(self._new_folder, self._spill_from)
+        counts: Counter[str] = Counter()
+        for frame in bars_of(rows, first.kept, decisions, problems):
+            symbols = frame["symbol"].value_counts()
+            counts.update(dict(zip(symbols["symbol"], symbols["count"], strict=True)))
+            parts.add(frame)
+        notes = [describe(path, rows.columns), *rows.notes, *problems.check(path, options.accepted)]
+        if not counts:
+            raise BarFileError(f"{path}: there are no bars")
+        return _Source(
+            path,
+            parts.scan(),
+            counts,
+            notes + decisions.finish(parts.first, parts.last),
+            decisions.closes.rule.zone,
+        )
+
+    def _new_folder(self) -> Path:
+        """Return an empty folder that is removed with this object."""
+        if self._folder is None:
+            self._folder = temporary.create_folder("files")
+            weakref.finalize(self, shutil.rmtree, self._folder, True)
+        folder = self._folder / str(len(list(self._folder.iterdir())))
+        folder.mkdir()
+        return folder
 
     @property
     def paths(self) -> list[Path]:
@@ -100,25 +111,24 @@ class BarFiles:
     @property
     def bars(self) -> int:
         """Bars of all files."""
-        return sum(sum(source.counts.values()) for source in self._sources)
+        return sum(source.counts.total() for source in self._sources)
 
     @property
-    def guesses(self) -> list[str]:
-        """Roles of the columns, one line for each file."""
-        return [
-            f"{source.path}: " + ", ".join(f"{key} = {name}" for key, name in source.columns.items())
-            for source in self._sources
-        ]
+    def time_zone(self) -> str:
+        """IANA zone of the first file's times; UTC if all of them state their offset."""
+        return self._sources[0].time_zone or "UTC"
+
+    @property
+    def notes(self) -> list[str]:
+        """How each file was understood, one sentence each; the first of a file names it."""
+        return [note for source in self._sources for note in source.notes]
 
     def read(self, symbols: Collection[str] | None = None) -> pl.DataFrame:
         """Return the bars of some symbols, or of all.
 
         Returns:
-            Columns symbol, close_time (microseconds UTC), open, high, low, close, volume, file and row
-            (from 1, without the header); ordered by close_time, then symbol.
-
-        Raises:
-            FileError: a cell is missing or wrong.
+            Columns symbol, close_time (microseconds UTC), open, high, low, close, volume, file and row (line of a text
+            file, or row of a Parquet file, from 1); ordered by close_time, then symbol.
         """
         return self._read(symbols).sort("close_time", "symbol", maintain_order=True)
 
@@ -139,138 +149,62 @@ class BarFiles:
             yield self._read(chosen).sort("symbol", "close_time", maintain_order=True)
 
     def _read(self, symbols: Collection[str] | None) -> pl.DataFrame:
-        return pl.concat(
-            [
-                _bars(source, self._interval, self._form, symbols)
-                for source in self._sources
-                if symbols is None or not source.counts.keys().isdisjoint(symbols)
-            ]
-        )
+        frames = []
+        for source in self._sources:
+            if symbols is not None and source.counts.keys().isdisjoint(symbols):
+                continue
+            bars = source.bars
+            if symbols is not None and not source.counts.keys() <= set(symbols):
+                bars = bars.filter(pl.col("symbol").is_in(list(symbols)))
+            file = pl.lit(source.path.name).cast(pl.Categorical).alias("file")
+            frames.append(bars.with_columns(file).collect(engine="streaming"))
+        columns = ("symbol", "close_time", "open", "high", "low", "close", "volume", "file", "row")
+        return pl.concat(frames).select(columns)
 
 
-def read_bars(path: Path, interval: str, form: FileFormat) -> pl.DataFrame:
+class _Parts:
+    """Bars of one file as they are read: in memory, or in a folder once there are many."""
+
+    def __init__(self, new_folder: Callable[[], Path], spill_from: int) -> None:
+        self._new_folder = new_folder
+        self._spill_from = spill_from
+        self._frames: list[pl.DataFrame] = []
+        self._folder: Path | None = None
+        self._bars = self._files = 0
+        self.first, self.last = 1 << 62, -(1 << 62)
+        """Earliest and latest close."""
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Add bars."""
+        if frame.is_empty():
+            return
+        closes = frame["close_time"]
+        self.first = min(self.first, int(closes.min()))  # type: ignore[arg-type]
+        self.last = max(self.last, int(closes.max()))  # type: ignore[arg-type]
+        self._bars += frame.height
+        self._frames.append(frame)
+        if self._folder is not None or self._bars >= self._spill_from:
+            self._folder = self._folder or self._new_folder()
+            for each in self._frames:
+                each.write_parquet(self._folder / f"{self._files:06d}.parquet")
+                self._files += 1
+            self._frames = []
+
+    def scan(self) -> pl.LazyFrame:
+        """Return all bars, in the file's order."""
+        if self._folder is not None:
+            return pl.scan_parquet(self._folder / "*.parquet")
+        return pl.concat(self._frames).lazy()
+
+
+def read_bars(path: Path, interval: str, options: BarFileOptions | None = None) -> pl.DataFrame:
     """Return all bars of one file; see `BarFiles.read`."""
-    return BarFiles([path], interval, form).read().drop("file", "row")
+    return BarFiles([path], interval, options).read().drop("file", "row")
 
 
 def to_bars(frame: pl.DataFrame, interval: str) -> list[Bar]:
     """Return the rows of `read_bars` as bars."""
     return [Bar(row[0], interval, *row[1:]) for row in frame.iter_rows()]
-
-
-def _inspect(
-    path: Path, form: FileFormat, conversion_folder: Callable[[], Path], converted_from: int
-) -> _Source:
-    names = _columns(path)
-    roles = {key: _find(path, names, synonyms) for key, synonyms in _NAMES.items()}
-    missing = [key for key in ("time", "open", "high", "low", "close", "volume") if roles[key] is None]
-    if missing:
-        raise FileError(f"{path}: no column for {', '.join(missing)}; has {', '.join(names)}")
-    columns = {key: name for key, name in roles.items() if name is not None}
-    symbol = _symbol(columns, path, form).alias("symbol")
-    counted = _collect(_scan(path).group_by(symbol).len(), path)
-    row = counted.filter(pl.col("symbol").is_null())
-    if row.height:
-        at = _collect(_scan(path).select(symbol.is_null().arg_max()), path).item()
-        raise FileError(f"{path}: row {at + 1} has no symbol")
-    if not counted.height:
-        raise FileError(f"{path}: has no bars")
-    counts = dict(zip(counted["symbol"], counted["len"], strict=True))
-    stored = path
-    if path.suffix != ".parquet" and sum(counts.values()) >= converted_from:
-        stored = conversion_folder() / f"{len(list(conversion_folder().iterdir()))}.parquet"
-        with reading(path):
-            _scan(path).sink_parquet(stored)
-    return _Source(path, stored, columns, counts)
-
-
-def _symbol(columns: dict[str, str], path: Path, form: FileFormat) -> pl.Expr:
-    if "symbol" in columns:
-        return pl.col(columns["symbol"]).cast(pl.String)
-    return pl.lit(form.symbol or path.name.split(".")[0])
-
-
-def _bars(source: _Source, interval: str, form: FileFormat, symbols: Collection[str] | None) -> pl.DataFrame:
-    path, columns = source.path, source.columns
-    symbol = _symbol(columns, path, form)
-    scan = _scan(source.stored).with_row_index("_row", offset=1)
-    if symbols is not None and not source.counts.keys() <= set(symbols):
-        scan = scan.filter(symbol.is_in(list(symbols)))
-    # Other columns are never read.
-    frame = _collect(scan.select("_row", *dict.fromkeys(columns.values())), path)
-    frame = numbers(frame, [columns[key] for key in _NUMBERS if key in columns], path)
-    close = pl.col(columns["close"]).cast(pl.Float64)
-    factor = pl.col(columns["adjusted"]).cast(pl.Float64) / close if "adjusted" in columns else pl.lit(1.0)
-    prices = ("open", "high", "low", "close")
-    bars = _collect(
-        frame.lazy().select(
-            symbol.alias("symbol"),
-            close_times(frame, columns["time"], interval, form, path).alias("close_time"),
-            *((pl.col(columns[key]).cast(pl.Float64) * factor).alias(key) for key in prices),
-            pl.col(columns["volume"]).cast(pl.Float64).alias("volume"),
-            pl.lit(path.name).cast(pl.Categorical).alias("file"),
-            pl.col("_row").cast(pl.UInt32).alias("row"),
-        ),
-        path,
-    )
-    missing = bars["close_time"].is_null() & frame[columns["time"]].is_not_null()
-    at = missing.arg_max()
-    if missing.any() and at is not None:
-        skipped = f"{frame[columns['time']][at]} does not exist in {form.time_zone}, whose clocks skip it"
-        raise FileError(f"{path}: row {bars['row'][at]}: {skipped}; set the times' zone with --time-zone")
-    for name in bars.columns:
-        at = bars[name].is_null().arg_max()
-        if bars[name].null_count() and at is not None:
-            raise FileError(f"{path}: row {bars['row'][at]} has no {name}; add it or remove the row")
-    return bars
-
-
-def _columns(path: Path) -> list[str]:
-    """Return the column names of a file.
-
-    Raises:
-        FileError: it is not a readable CSV or Parquet file.
-    """
-    if path.is_dir():
-        raise FileError(f"{path}: is a folder; list its files")
-    try:
-        with reading(path):
-            if path.suffix == ".csv":
-                with path.open("rb") as file:
-                    codecs.getincrementaldecoder("utf-8")().decode(file.read(1 << 16))
-            names = _scan(path).collect_schema().names()
-    except UnicodeDecodeError:
-        raise FileError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    if len(names) == 1 and ";" in names[0]:
-        raise FileError(f"{path}: columns are separated by ';'; save it with commas")
-    return names
-
-
-def _scan(path: Path) -> pl.LazyFrame:
-    with reading(path):
-        if path.suffix == ".parquet":
-            return pl.scan_parquet(path, glob=False)
-        # Symbols such as 005930 must stay text, so their type is not inferred.
-        names = pl.read_csv(path, n_rows=0, glob=False).columns
-        texts = {name: pl.String for name in names if name.strip().lower() in _NAMES["symbol"]}
-        return pl.scan_csv(path, schema_overrides=texts, infer_schema_length=10_000, glob=False)
-
-
-def _collect(frame: pl.LazyFrame, path: Path) -> pl.DataFrame:
-    with reading(path):
-        return frame.collect(engine="streaming")
-
-
-def _find(path: Path, columns: Sequence[str], names: tuple[str, ...]) -> str | None:
-    for name in names:
-        found = [column for column in columns if column.strip().lower() == name]
-        if len(found) > 1:
-            raise FileError(
-                f"{path}: columns {' and '.join(map(repr, found))} are both named {name}; remove one"
-            )
-        if found:
-            return found[0]
-    return None
 
 
 def day_start(day: str, time_zone: str, name: str = "day") -> int:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from glasstape_server.market.cells import FileError
+from glasstape.barfile.errors import BarFileError
 
 _READ_THROUGH = """
 import contextlib, sys
@@ -28,7 +28,7 @@ def check(paths: Sequence[Path]) -> None:
     """Read files through in a child process.
 
     Raises:
-        FileError: a file ended the process.
+        BarFileError: a file ended the process.
     """
     if not paths:
         return
@@ -39,7 +39,9 @@ def check(paths: Sequence[Path]) -> None:
     if done.returncode < 0:
         path = paths[int(done.stdout.split()[-1])] if done.stdout.split() else paths[0]
         ended = signal.Signals(-done.returncode).name
-        raise FileError(f"{path}: cannot be read: damaged pages ended the process that read them ({ended})")
+        raise BarFileError(
+            f"{path}: cannot be read: damaged pages ended the process that read them ({ended})"
+        )
     if done.returncode:
         last = (done.stderr.decode(errors="replace").splitlines() or ["no error output"])[-1]
-        raise FileError(f"{paths[0]}: cannot be read: the check in a child process failed: {last[:200]}")
+        raise BarFileError(f"{paths[0]}: cannot be read: the check in a child process failed: {last[:200]}")

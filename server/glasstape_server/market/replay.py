@@ -4,17 +4,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import time
 from pathlib import Path
 
 import polars as pl
+from glasstape.barfile.options import BarFileOptions
 
 from glasstape_server.domain.bars import Instrument
 from glasstape_server.domain.limits import MAX_BATCH_BARS
 from glasstape_server.domain.times import SECOND
 from glasstape_server.market import sample
 from glasstape_server.market.draft import Batch, BatchMode, Report
-from glasstape_server.market.files import FileFormat, day_start, read_bars, to_bars
+from glasstape_server.market.files import BarFiles, day_start, to_bars
 from glasstape_server.market.ingest import Ingest
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,7 @@ def load(
     *,
     first: str = "",
     last: str = "",
-    time_zone: str = "UTC",
-    close: str = "00:00",
+    options: BarFileOptions | None = None,
 ) -> Recording:
     """Read a recording.
 
@@ -53,19 +52,20 @@ def load(
         interval: length of the bars.
         first: first day with signals, YYYY-MM-DD; "" for the first.
         last: last day, YYYY-MM-DD; "" for the last.
-        time_zone: IANA zone of times without an offset.
-        close: local closing time of bars that carry a date alone, HH:MM.
+        options: what the file does not state itself; its days are those of the file's zone.
 
     Raises:
         ValueError: unreadable file, malformed day, or no bars to replay.
     """
     instruments: Sequence[Instrument] = ()
     if source == "sample":
-        frame, time_zone, instruments = sample.read(), sample.FORMAT.time_zone, sample.INSTRUMENTS
+        frame, time_zone, instruments = sample.read(), sample.OPTIONS.time_zone, sample.INSTRUMENTS
         if interval != sample.INTERVAL:
             raise ValueError(f"replay: the sample has {sample.INTERVAL} bars, interval is {interval}")
     else:
-        frame = read_bars(Path(source), interval, FileFormat(time_zone, time.fromisoformat(close)))
+        files = BarFiles([Path(source)], interval, options)
+        log.info("replay: %s", "; ".join(files.notes))
+        frame, time_zone = files.read().drop("file", "row"), files.time_zone
     begin = day_start(first, time_zone, "replay_from") if first else 0
     end = day_start(last, time_zone, "replay_to") + 86_400 * SECOND if last else 1 << 62
     history = frame.filter(pl.col("close_time") < begin)

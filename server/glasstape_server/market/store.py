@@ -17,6 +17,7 @@ from glasstape_server.domain.times import DAY, INTERVALS, day_of
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import COLUMNS, open_bars, replace_bars, replaced_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
+from glasstape_server.market.instruments import InstrumentBook
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.storage.sqlite import probe_write, transaction
 
@@ -39,12 +40,12 @@ class BarStore:
         self._db = open_bars(path)
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
-        self.instruments: dict[str, Instrument] = {}
-        for row in self._db.execute("SELECT * FROM instruments"):
-            self.instruments[row[0]] = Instrument(*row)
+        self._book = InstrumentBook(self._db)
+        self.instruments = self._book.known
+        """Every instrument, completed by what its bars show."""
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
             self._tails[key] = self._load_tail(key)
-            self.instruments.setdefault(key[0], Instrument(key[0]))
+        self._book.add(key[0] for key in self._tails)
 
     def close(self) -> None:
         """Close the database."""
@@ -65,18 +66,17 @@ class BarStore:
         reports = [draft.take(batch) for batch in batches]
         try:
             with transaction(self._db):
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                    draft.instrument_rows(),
-                )
+                self._book.write(draft.instruments.values())
                 self._db.executemany(
                     f"INSERT INTO bars ({COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                     draft.rows,
                 )
                 replace_bars(self._db, draft.corrections, now)
+                learned = self._book.learn(draft.counts(), draft.instruments)
         except sqlite3.DatabaseError as error:
             raise storage_error(error) from None
         self._apply(draft)
+        self._book.apply(draft.instruments, learned, {key[0] for key in (*draft.appended, *draft.changed)})
         return reports
 
     def probe_write(self) -> None:
@@ -98,6 +98,10 @@ class BarStore:
     def forming(self, key: SeriesKey) -> Bar | None:
         """Return the newest provisional bar of a series; None: there is none after its last final bar."""
         return self._forming.get(key)
+
+    def stated(self, symbol: str) -> Instrument:
+        """Return what publishers stated about a symbol."""
+        return self._book.stated(symbol)
 
     def time_zone(self, symbol: str) -> str:
         """Return the IANA zone that decides a symbol's trading days."""
@@ -254,10 +258,8 @@ class BarStore:
         return replaced_bars(self._db, key)
 
     def _apply(self, draft: Draft) -> None:
-        self.instruments.update(draft.instruments)
         self._forming.update(draft.forming)
         for key, bars in draft.appended.items():
-            self.instruments.setdefault(key[0], Instrument(key[0]))
             tail = self._tails.setdefault(key, SeriesTail())
             for bar in bars:
                 tail.append(bar)
@@ -265,7 +267,6 @@ class BarStore:
             if forming is not None and forming.close_time <= tail.last_close_time:
                 del self._forming[key]
         for key in draft.changed:
-            self.instruments.setdefault(key[0], Instrument(key[0]))
             self._tails[key] = self._load_tail(key)
 
     def _load_tail(self, key: SeriesKey) -> SeriesTail:

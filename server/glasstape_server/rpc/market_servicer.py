@@ -5,11 +5,11 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator
 
 import grpc
+from glasstape.symbols import is_symbol, reason_invalid
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
 
 from glasstape_server.access.quotas import Quotas
-from glasstape_server.domain.bars import SYMBOL_RULE, is_symbol
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_BATCH_INSTRUMENTS, MAX_REJECTIONS, MAX_TIME
 from glasstape_server.domain.times import INTERVALS
@@ -58,8 +58,8 @@ class MarketServicer(pb_grpc.MarketServiceServicer):
     @translate_errors
     async def ListBars(self, request: pb.ListBarsRequest, context: Context) -> pb.ListBarsResponse:
         """See market.proto."""
-        if not is_symbol(request.symbol):
-            raise InvalidArgument.field("symbol", f"{SYMBOL_RULE}, is {request.symbol[:64]!r}")
+        if rule := reason_invalid(request.symbol):
+            raise InvalidArgument.field("symbol", rule)
         if request.interval not in INTERVALS:
             rule = f"must be one of {' '.join(INTERVALS)}, is {request.interval[:16]!r}"
             raise InvalidArgument.field("interval", rule)

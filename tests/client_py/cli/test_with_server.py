@@ -159,17 +159,16 @@ def test_publish_a_file_and_say_what_was_rejected(command, market, tmp_path):
     )
     assert "--close HH:MM" in undated.stderr
     (tmp_path / "bad.csv").write_text(text.replace("10,11", "x,11"))
-    result = command(
-        "publish", str(tmp_path / "bad.csv"), "--symbol", "B", "--server", market.address, check=False
-    )
-    assert "bad.csv:2 Open: must be a number, is 'x'" in result.stderr
+    result = command(*(arguments[0], str(tmp_path / "bad.csv"), *arguments[2:]), check=False)
+    assert "number: 1 row: open must be a number: line 2 has 'x'" in result.stderr
 
 
 def test_doctor_says_what_is_wrong(command, market, tmp_path):
     good = command("doctor", "--server", market.address)
     assert "serving" in good.stdout
     (tmp_path / "bars.csv").write_text("symbol,date,open,high,low,close,volume\nA,2024-01-02,10,8,9,10,1\n")
-    checks = ["--check-bars", str(tmp_path / "bars.csv"), "--check-model", str(tmp_path)]
+    dates = ["--time-zone", "UTC", "--close", "24:00"]
+    checks = [*dates, "--check-bars", str(tmp_path / "bars.csv"), "--check-model", str(tmp_path)]
     bad = command("doctor", "--server", "127.0.0.1:1", *checks, check=False)
     assert bad.returncode == 1
     assert "127.0.0.1:1: unreachable" in bad.stdout

@@ -121,7 +121,7 @@ async def test_an_unknown_exchange_must_be_stated(tws, make_ib):
         await history(make_ib(), "X", "1d", "2024-07-04T12:00")
     (bar,) = await history(make_ib(exchange="XPAR"), "X", "1d", "2024-07-04T12:00")
     assert bar.close_time == moment("2024-07-05T15:30")
-    with pytest.raises(SourceError, match="--exchange: must be one of"):
+    with pytest.raises(SourceError, match="--exchange: 'PARIS' is unknown"):
         make_ib(exchange="PARIS")
 
 

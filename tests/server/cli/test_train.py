@@ -21,7 +21,8 @@ def path(tmp_path_factory):
 
 
 def run(path, folder, *more):
-    return main(["train", "--data", str(path), "--out", str(folder), "--epochs", "1", *more])
+    dates = ("--time-zone", "America/New_York", "--close", "16:00")
+    return main(["train", "--data", str(path), *dates, "--out", str(folder), "--epochs", "1", *more])
 
 
 def test_a_run_prints_how_it_read_the_file_and_the_artifacts(path, tmp_path, capsys):
@@ -65,11 +66,15 @@ def test_labels_may_use_a_triple_barrier(path, tmp_path):
         (("--arch", ""), "is empty"),
         (("--ensemble",), "ensemble: must have 2-32 networks"),
         (("--horizon", "0"), "--horizon: must be 1 or more, is 0"),
-        (("--close", "25:00"), "--close: must be HH:MM, is '25:00'"),
+        (
+            ("--close", "25:00"),
+            "--close: must be HH:MM or HH:MM:SS, 00:00-24:00 without an offset, is '25:00'",
+        ),
         (("--train-until", "2014-01-01"), "training: 0 labeled windows"),
         (("--train-until", "soon"), "--train-until: must be YYYY-MM-DD, is 'soon'"),
         (("--version", "../1"), "version: must match"),
-        (("--interval", "15m"), "REJECTED interval"),
+        (("--interval", "15m"), "without a time, but the bar interval is 15m"),
+        (("--interval", "1w"), "REJECTED interval"),
     ],
 )
 def test_invalid_options_are_rejected_and_leave_no_output(path, tmp_path, capsys, options, text):

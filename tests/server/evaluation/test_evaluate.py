@@ -158,7 +158,7 @@ def test_the_command_evaluates_a_file_and_rejects_invalid_options(frame, tmp_pat
         date=pl.from_epoch("close_time", time_unit="us").dt.replace_time_zone("UTC")
     )
     some.drop("close_time").write_parquet(path)
-    common = ["evaluate", "--data", str(path), "--time-zone", "UTC", "--out", str(tmp_path / "out")]
+    common = ["evaluate", "--data", str(path), "--close", "24:00", "--out", str(tmp_path / "out")]
     options = ["--arch", "linear", "--folds", "1", "--epochs", "1", "--windows", "500", "--processes", "1"]
     assert main([*common, *options]) == 0
     assert "passed future_perturbation" in capsys.readouterr().out

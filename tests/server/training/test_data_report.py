@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
+from glasstape.barfile import BarFileOptions, close_of
 from glasstape.cli import main
 from glasstape_server.domain.times import INTERVALS
 from glasstape_server.market import sample
-from glasstape_server.market.files import BarFiles, FileFormat
+from glasstape_server.market.files import BarFiles
 from glasstape_server.training.data_inspection import DataInspection, inspect
 
 DAY = INTERVALS["1d"]
+DAYS = BarFileOptions(time_zone="UTC", close=close_of("24:00"))
+DATES = ("--time-zone", "UTC", "--close", "24:00")
 START = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 
 
@@ -131,14 +134,17 @@ def test_the_command_rejects_data_unless_the_kind_is_accepted(tmp_path, capsys):
         date=pl.from_epoch("close_time", time_unit="us").dt.strftime("%Y-%m-%d")
     )
     days.drop("close_time").write_csv(path)
-    assert main(["train", "--data", str(path), "--out", str(tmp_path / "out")]) == 1
+    assert main(["train", "--data", str(path), *DATES, "--out", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
     assert "REJECTED split: 1 closes look like unadjusted splits" in error
     assert "correct it, or pass --accept split" in error
     assert not (tmp_path / "out").exists()
-    assert main(["train", "--data", str(path), "--report", "--accept", "split"]) == 0
+    assert main(["train", "--data", str(path), *DATES, "--report", "--accept", "split"]) == 0
     assert main(["train", "--data", str(path), "--accept", "everything"]) == 1
-    assert "--accept: must be of interval, short, symbol, time, duplicate" in capsys.readouterr().err
+    assert (
+        "--accept: must be of fields, missing, symbol, time, skipped, number, interval, short"
+        in capsys.readouterr().err
+    )
 
 
 def test_frames_inspected_separately_are_reported_as_one():
@@ -171,5 +177,5 @@ def test_findings_of_a_file_name_its_row(tmp_path):
     frame.with_columns(date=pl.from_epoch("close_time", time_unit="us").dt.strftime("%Y-%m-%d")).drop(
         "close_time"
     ).write_csv(path)
-    report = inspect(BarFiles([path], "1d", FileFormat()).read(), "1d")
-    assert "(prices.csv row 6)" in report.rejected()[0].example
+    report = inspect(BarFiles([path], "1d", DAYS).read(), "1d")
+    assert "(prices.csv row 7)" in report.rejected()[0].example

@@ -1,0 +1,82 @@
+"""Local times of a zone as instants: skipped and doubled hours."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from glasstape.barfile.time_cells import DAY
+
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
+MINUTE = 60_000_000
+
+
+class Offsets(NamedTuple):
+    """Offsets from UTC of one local time, in microseconds."""
+
+    first: int
+    second: int
+
+    @property
+    def skipped(self) -> bool:
+        """Whether clocks skip the local time."""
+        return self.first < self.second
+
+    @property
+    def doubled(self) -> bool:
+        """Whether clocks show the local time twice."""
+        return self.first > self.second
+
+
+class LocalZone:
+    """Local times of one zone; answers are remembered."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+        self._offsets: dict[int, Offsets] = {}
+        self._days: dict[int, int | None] = {}
+
+    def offsets(self, local: int) -> Offsets:
+        """Return the offsets of a local time, in microseconds since 1970 as if it were UTC."""
+        minute = local // MINUTE
+        known = self._offsets.get(minute)
+        if known is None:
+            moment = _EPOCH + timedelta(minutes=minute)
+            first, second = (
+                (moment.replace(tzinfo=self.zone, fold=fold).utcoffset() or timedelta()) // _MICROSECOND
+                for fold in (0, 1)
+            )
+            known = self._offsets[minute] = Offsets(first, second)
+        return known
+
+    def day_offset(self, day: int) -> int | None:
+        """Return the offset of a whole day, in days since 1970; None: it changes on the day."""
+        if day not in self._days:
+            ends = {*self.offsets(day * DAY), *self.offsets((day + 1) * DAY)}
+            self._days[day] = ends.pop() if len(ends) == 1 else None
+        return self._days[day]
+
+    def local(self, utc: int) -> int:
+        """Return the local time of an instant, both in microseconds since 1970."""
+        moment = (_EPOCH + utc * _MICROSECOND).replace(tzinfo=ZoneInfo("UTC")).astimezone(self.zone)
+        return (moment.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
+
+
+class DoubledHours:
+    """Resolves local times that clocks show twice by the order of a file's rows, symbol by symbol."""
+
+    def __init__(self, *, ascending: bool) -> None:
+        self._ascending = ascending
+        self._last: dict[tuple[str, int], tuple[int, bool]] = {}
+        self.count = 0
+        """Rows resolved."""
+
+    def offset(self, symbol: str, local: int, offsets: Offsets) -> int:
+        """Return the offset of a row; rows are passed in the file's order."""
+        self.count += 1
+        key = (symbol, local // DAY)
+        last, turned = self._last.get(key, (None, False))
+        if last is not None and (local <= last if self._ascending else local >= last):
+            turned = True
+        self._last[key] = (local, turned)
+        return offsets.second if turned is self._ascending else offsets.first

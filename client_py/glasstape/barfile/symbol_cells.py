@@ -1,0 +1,90 @@
+"""Symbols in cells: text, never numbers."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from glasstape.barfile.errors import BarFileError, RowProblem
+from glasstape.barfile.number_cells import MISSING, number_of
+from glasstape.barfile.time_cells import time_cell
+from glasstape.barfile.titles import KNOWN, normalized
+
+_NUMBER = re.compile(r"[0-9]+\.0+|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]{2,}")
+"""Codes that a spreadsheet or data frame turned into numbers."""
+
+
+class SymbolRule:
+    """Symbols of one file; answers are remembered."""
+
+    def __init__(self, field: str, renames: Mapping[str, str]) -> None:
+        self._field = field
+        self._renames = renames
+        self._known: dict[str, str | RowProblem] = {}
+        self.stripped: dict[str, str] = {}
+        """Symbols that had blanks around them, by cell."""
+
+    def symbol(self, text: str) -> "str | RowProblem":
+        """Return the symbol in a cell, without blanks around it and renamed."""
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._read(text)
+        return known
+
+    def notes(self) -> list[str]:
+        """Return what was changed."""
+        if not self.stripped:
+            return []
+        example = next(iter(self.stripped))
+        return [f"blanks around {len(self.stripped)} symbols were removed, for example {example!r}"]
+
+    def _read(self, text: str) -> "str | RowProblem":
+        name = text.strip()
+        if name.lower() in MISSING - {"na"}:
+            return RowProblem("missing", self._field, "must have a value", text)
+        if _NUMBER.fullmatch(name) and name not in self._renames:
+            rule = (
+                "must be text: the code became a number and may have lost leading zeros "
+                "(export it as text, or pass --rename FROM=TO)"
+            )
+            return RowProblem("symbol", self._field, rule, text)
+        if name != text:
+            self.stripped[text] = name
+        return self._renames.get(name, name)
+
+
+def check_unclaimed(columns: Mapping[str, Sequence[str]], *, has_symbols: bool, where: str) -> list[str]:
+    """Return notes about columns with unknown titles that hold text.
+
+    Args:
+        columns: cells of the first rows, by title.
+        has_symbols: whether another column holds the symbols.
+        where: the file, for messages.
+
+    Raises:
+        BarFileError: such a column repeats few values, as symbols do, and no column holds the symbols.
+    """
+    notes = []
+    for title, cells in columns.items():
+        values = {cell.strip() for cell in cells if cell.strip().lower() not in MISSING}
+        if not values or all(_is_value(value) for value in values):
+            continue
+        if not has_symbols and 1 < len(values) <= max(2, len(cells) // 2):
+            shown = ", ".join(sorted(values)[:4])
+            raise BarFileError(
+                f"{where}: is {title!r} ({shown}) the symbol? Set --column symbol={title}, or --ignore-column {title}"
+            )
+        if normalized(title) in KNOWN:
+            continue
+        example = sorted(values)[0]
+        notes.append(f"column {title!r} (for example {example[:20]!r}) is not used")
+    return notes
+
+
+def _is_value(text: str) -> bool:
+    """Return whether a cell is a number or a time."""
+    for read in (lambda cell: number_of(cell.rstrip("%"), ".", scaled=True), time_cell):
+        try:
+            read(text)
+        except ValueError:
+            continue
+        return True
+    return False

@@ -1,0 +1,149 @@
+"""Closes of whole columns, by the rules of `glasstape.barfile.closes`."""
+
+import polars as pl
+from glasstape.barfile.closes import Moment
+from glasstape.barfile.errors import RowProblem
+from glasstape.barfile.reading import Decisions
+from glasstape.barfile.time_cells import DAY, epoch_micros, unit_of
+
+from glasstape_server.market.time_parts import TimeParts
+
+MONDAY = 3
+"""Weekday of 1970-01-01."""
+
+
+def settle(parts: TimeParts, decisions: Decisions) -> pl.DataFrame:
+    """Return the moments of a column; a date has no clock.
+
+    Returns:
+        Columns `row`, `day` (since 1970; null in cells that are no time), `clock` (microseconds after midnight; null in
+        dates), `offset` (from UTC in microseconds, or null).
+    """
+    frame = _with_days(parts, decisions)
+    midnights = decisions.closes.rule.midnights
+    if not midnights:
+        return frame
+    kind_is_date = (
+        pl.when(pl.col("offset").is_null()).then("naive" in midnights).otherwise("offset" in midnights)
+    )
+    frame = frame.with_columns(
+        pl.when((pl.col("clock") == 0) & kind_is_date).then(None).otherwise(pl.col("clock")).alias("clock")
+    )
+    return _with_local_midnights(frame, decisions) if "offset" in midnights else frame
+
+
+def _with_days(parts: TimeParts, decisions: Decisions) -> pl.DataFrame:
+    closes = decisions.closes
+    days: dict[str, int] = {}
+    for text, date in parts.dates.items():
+        try:
+            days[text] = closes.day(date)
+        except ValueError:
+            continue
+    epochs: list[tuple[str, int, int]] = []
+    for number in parts.frame["epoch"].drop_nulls().unique():
+        try:
+            if unit_of(number) == closes.rule.unit:
+                epochs.append((number, *divmod(epoch_micros(number, closes.rule.unit), DAY)))
+        except ValueError:
+            continue
+    frame = parts.frame
+    if days:
+        table = pl.DataFrame({"date": list(days), "of_date": pl.Series(list(days.values()), dtype=pl.Int64)})
+        frame = frame.join(table, on="date", how="left", maintain_order="left")
+        frame = frame.with_columns(pl.coalesce("day", "of_date").alias("day"))
+    if epochs:
+        schema = {"epoch": pl.String, "of_epoch": pl.Int64, "epoch_clock": pl.Int64}
+        table = pl.DataFrame(epochs, schema=schema, orient="row")
+        frame = frame.join(table, on="epoch", how="left", maintain_order="left")
+        frame = frame.with_columns(
+            pl.coalesce("day", "of_epoch").alias("day"),
+            pl.coalesce("clock", "epoch_clock").alias("clock"),
+            pl.when(pl.col("of_epoch").is_not_null()).then(0).otherwise(pl.col("offset")).alias("offset"),
+        )
+    return frame.select("row", "day", "clock", "offset")
+
+
+def _with_local_midnights(frame: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
+    """Return moments in which instants at midnight of the file's zone are dates of that zone."""
+    zone = decisions.closes.zone
+    if zone is None:
+        return frame
+    utc = pl.col("day") * DAY + pl.col("clock") - pl.col("offset")
+    instants = frame.select(utc.alias("utc"))["utc"]
+    local = {each: zone.local(each) for each in instants.drop_nulls().unique()}
+    dates = {utc: time // DAY for utc, time in local.items() if time % DAY == 0}
+    if not dates:
+        return frame
+    date = instants.replace_strict(list(dates), list(dates.values()), default=None, return_dtype=pl.Int64)
+    return frame.with_columns(
+        pl.coalesce(date, pl.col("day")).alias("day"),
+        pl.when(date.is_not_null()).then(None).otherwise(pl.col("clock")).alias("clock"),
+        pl.when(date.is_not_null()).then(None).otherwise(pl.col("offset")).alias("offset"),
+    )
+
+
+def resolve(
+    moments: pl.DataFrame, symbols: pl.Series, parts: TimeParts, at: pl.Series, decisions: Decisions
+) -> tuple[pl.Series, list[tuple[int, RowProblem]]]:
+    """Return the closes of moments that are all times.
+
+    Args:
+        moments: as `settle` returns them, without nulls in `day`.
+        symbols: of the rows.
+        parts: that the moments were made of, for messages.
+        at: index of each moment in `parts`.
+        decisions: how the file is read.
+
+    Returns:
+        Closes in microseconds UTC, null where there is none, and the index and problem of each such row.
+
+    Raises:
+        BarFileError: dates have no closing time.
+    """
+    closes = decisions.closes
+    dated = moments["clock"].is_null()
+    if closes.rule.close is None and dated.any():
+        first = int(dated.arg_max() or 0)
+        decisions.check_close(Moment(0, None, None), moments["row"][first], parts.text(at[first]))
+    night = closes.rule.night_start
+    local = moments["day"] * DAY + moments["clock"]
+    if night is not None:
+        local = local - (moments["clock"] >= night).cast(pl.Int64) * DAY
+    local = local.fill_null((moments["day"] + closes.week_days) * DAY + (closes.rule.close or 0))
+    offset = moments["offset"]
+    if closes.zone is not None:
+        days = (local // DAY).alias("local_day")
+        known = {day: closes.zone.day_offset(day) for day in days.unique()}
+        of_zone = days.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Int64)
+        offset = pl.select(pl.when(dated).then(of_zone).otherwise(pl.coalesce(offset, of_zone)))[:, 0]
+    shift = (~dated).cast(pl.Int64) * (closes.length if closes.rule.stamp == "open" else 0)
+    utc = local - offset + shift
+    problems: list[tuple[int, RowProblem]] = []
+    if utc.null_count():
+        patched = utc.to_list()
+        for index in utc.is_null().arg_true():
+            _, day, clock, own = moments.row(index)
+            close = closes.close(Moment(day, clock, own), symbols[index], parts.text(at[index]))
+            if isinstance(close, RowProblem):
+                problems.append((index, close))
+            else:
+                patched[index] = close
+        utc = pl.Series(patched, dtype=pl.Int64)
+    _note(moments, symbols, dated, decisions)
+    return utc, problems
+
+
+def _note(moments: pl.DataFrame, symbols: pl.Series, dated: pl.Series, decisions: Decisions) -> None:
+    """Note the weekdays of dates, and the first and last times of each day."""
+    days = moments["day"].filter(dated)
+    decisions.weekdays |= set(((days + MONDAY) % 7).unique())
+    rule = decisions.closes.rule
+    if rule.stamp:
+        return
+    timed = moments.with_columns(symbols.alias("symbol")).filter(~dated)
+    by_day = timed.group_by("symbol", "day", maintain_order=True).agg(
+        pl.col("clock").min().alias("first"), pl.col("clock").max().alias("last")
+    )
+    for symbol, day, first, last in by_day.iter_rows():
+        decisions.stamps.see_day(symbol, day, first, last)
