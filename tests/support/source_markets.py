@@ -30,6 +30,15 @@ class FakeClock(Clock):
         await asyncio.sleep(0)
 
 
+class PlayedClock(FakeClock):
+    """Sleeping lasts until a test has moved the time."""
+
+    async def sleep(self, seconds):
+        end = self.time + timedelta(seconds=seconds)
+        while self.time < end:  # noqa: ASYNC110  # the time is a mere attribute
+            await asyncio.sleep(0.001)
+
+
 def moment(text):
     """Return a time in UTC, of ISO 8601 text that is in UTC if it names no zone."""
     time = datetime.fromisoformat(text)

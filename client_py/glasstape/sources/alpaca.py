@@ -10,8 +10,8 @@ from glasstape.sources.alpaca_rest import AlpacaRest, AlpacaUrls, is_crypto
 from glasstape.sources.alpaca_stream import stream_minutes
 from glasstape.sources.credentials import Credentials, add_credentials_argument, read_credentials
 from glasstape.sources.errors import SourceError
-from glasstape.sources.live_bars import LiveBars
-from glasstape.sources.polling import Clock, poll
+from glasstape.sources.live_bars import LATEST_PROVISIONAL, LiveBars
+from glasstape.sources.polling import Clock, catch_up, merge, poll
 from glasstape.sources.rows import BarBuilder, bars_of
 from glasstape.sources.sessions import ContinuousSessions, ExtendedSessions, Sessions, load_sessions
 from glasstape.sources.source import Source
@@ -177,23 +177,20 @@ class AlpacaSource(Source):
             raise SourceError("alpaca: stocks and crypto have separate streams; follow them by two commands")
         sessions = await self._sessions(symbols[0], interval)
         await self.now()
+
+        def requests(symbol: str, start: datetime, end: datetime) -> AsyncIterator[Sequence[Bar]]:
+            return self.history(symbol, interval, start, end)
+
+        def next_close(moment: datetime) -> datetime:
+            return sessions.next_close(moment, interval)
+
+        settle = self._final_after(symbols[0], interval)
         if INTERVALS[interval] >= _DAY:
-            bars = poll(
-                lambda symbol, start, end: self.history(symbol, interval, start, end),
-                symbols,
-                lambda moment: sessions.next_close(moment, interval),
-                self._final_after(symbols[0], interval),
-                self._clock,
-            )
+            bars = poll(requests, symbols, next_close, settle, self._clock)
         else:
-            forming = LiveBars(
-                interval,
-                lambda symbol, stamp: _close(sessions, symbol, stamp, interval),
-                lambda _: self._settle,
-            )
-            path = "v1beta3/crypto/us" if is_crypto(symbols[0]) else f"v2/{self._feed}"
-            url = f"{self._urls.stream}/{path}"
-            bars = stream_minutes(url, self._credentials, symbols, forming, self._clock)
+            bars = self._stream(symbols, interval, sessions)
+            if settle > LATEST_PROVISIONAL:
+                bars = merge([bars, catch_up(requests, symbols, next_close, settle, self._clock)])
         async for bar in bars:
             yield bar
 
@@ -208,6 +205,15 @@ class AlpacaSource(Source):
             self._clock.observe(await self._rest.market_time())
             self._clock_read = machine_time
         return self._clock.now()
+
+    def _stream(self, symbols: Sequence[str], interval: str, sessions: Sessions) -> AsyncIterator[Bar]:
+        forming = LiveBars(
+            interval,
+            lambda symbol, stamp: _close(sessions, symbol, stamp, interval),
+            lambda _: self._settle,
+        )
+        path = "v1beta3/crypto/us" if is_crypto(symbols[0]) else f"v2/{self._feed}"
+        return stream_minutes(f"{self._urls.stream}/{path}", self._credentials, symbols, forming, self._clock)
 
     def _final_after(self, symbol: str, interval: str) -> timedelta:
         daily = INTERVALS[interval] >= _DAY and not is_crypto(symbol)

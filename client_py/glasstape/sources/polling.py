@@ -91,6 +91,38 @@ async def poll(
         close = following
 
 
+async def catch_up(
+    history: Callable[[str, datetime, datetime], AsyncIterator[Sequence[Bar]]],
+    symbols: Sequence[str],
+    next_close: Callable[[datetime], datetime],
+    settle: timedelta,
+    clock: Clock,
+) -> AsyncIterator[Bar]:
+    """Yield the final bars that a stream begun now cannot: those that settle now, and those that are forming now.
+
+    They are requested once they are final: after the next close, and once more after the following one, since the
+    stream may connect between them. Then this waits without end, for `merge`.
+
+    Args:
+        history: yields final bars of a symbol after a time, up to and including another.
+        symbols: of the stream.
+        next_close: returns the first close after a time.
+        settle: time after a close until its bar is final.
+        clock: of the source.
+    """
+    begun = clock.now()
+    close = next_close(begun)
+    first = begun - settle - (next_close(close) - close)
+    for _ in range(2):
+        await clock.sleep(max((close + settle - clock.now()).total_seconds(), 0.0))
+        for symbol in symbols:
+            async for page in history(symbol, first, clock.now()):
+                for bar in page:
+                    yield bar
+        close = next_close(close)
+    await asyncio.Event().wait()
+
+
 async def merge(streams: Sequence[AsyncIterator[Bar]]) -> AsyncIterator[Bar]:
     """Yield the bars of several streams as they come, until one of them ends or raises; then all end."""
     waiting: dict[asyncio.Future[Bar], AsyncIterator[Bar]] = {}

@@ -1,5 +1,6 @@
 """Alpaca's stream: handshake, provisional and final bars, corrections, and connections that fail."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from glasstape.sources import (
     SourceError,
     SourceUnavailableError,
 )
-from source_markets import FakeClock, moment, until_error
+from source_markets import FakeClock, PlayedClock, moment, until_error
 
 pytest.importorskip("alpaca")
 
@@ -52,14 +53,37 @@ class Stream:
         await socket.send_json([{"T": "success", "msg": answer} if isinstance(answer, str) else answer])
 
 
-def make(market, now, steps, path=IEX, settle=LATE_TRADES, **options):
-    clock = FakeClock(now)
+def make(market, now, steps, path=IEX, settle=LATE_TRADES, clock=PlayedClock, **options):
+    clock = clock(now)
+    market.routes.setdefault("/v2/stocks/bars", {"bars": {}, "next_page_token": None})
+    market.routes.setdefault("/v1beta3/crypto/us/bars", {"bars": {}, "next_page_token": None})
     market.routes["/v2/clock"] = lambda query: {"timestamp": clock.time.isoformat()}
     stream = Stream(clock, steps, **options)
     market.sockets[path] = stream
     credentials = Credentials("alpaca", {"key": "PKTEST", "secret": SECRET})
     urls = AlpacaUrls(market.url, market.url.replace("http", "ws"), market.url, market.url)
     return AlpacaSource(credentials, urls=urls, clock=clock, settle=settle), stream
+
+
+class Idle(Stream):
+    """Accepts a subscription and sends nothing."""
+
+    def __init__(self, end):
+        super().__init__(None, [])
+        self.end, self.subscribed = end, asyncio.Event()
+
+    async def __call__(self, socket):
+        await self.send(socket, self.answers[0])
+        await socket.receive_json()
+        await self.send(socket, self.answers[1])
+        await socket.receive_json()
+        self.subscribed.set()
+        await self.end.wait()
+        await socket.close()
+
+
+async def take(bars, count):
+    return [await anext(bars) for _ in range(count)]
 
 
 async def play(source, symbols=("AAPL",), interval="1m"):
@@ -125,6 +149,25 @@ async def test_a_bar_that_began_before_the_connection_is_not_final(market):
     assert bars == []
 
 
+async def test_bars_that_the_stream_began_too_late_for_are_requested(market):
+    raw = [
+        {"t": f"2024-07-03T13:{minute}:00Z", "o": 1, "h": 1, "l": 1, "c": minute, "v": 1}
+        for minute in range(42, 48)
+    ]
+    market.routes["/v2/stocks/bars"] = {"bars": {"AAPL": raw}, "next_page_token": None}
+    source, _ = make(market, "2024-07-03T13:45:30", [])
+    source_clock = source._clock
+    bars = source.live(["AAPL"], "1m")
+    stream_stays_open = asyncio.Event()
+    market.sockets[IEX] = Idle(stream_stays_open)
+    reading = asyncio.ensure_future(take(bars, 3))
+    await market.sockets[IEX].subscribed.wait()
+    source_clock.time = moment("2024-07-03T13:46:40")
+    assert [bar.close for bar in await reading] == [43, 44, 45]
+    await bars.aclose()
+    stream_stays_open.set()
+
+
 async def test_other_symbols_and_trading_outside_of_sessions_are_left_out(market):
     opens = ("2024-07-03T13:29:00Z", "2024-07-03T17:00:00Z")
     other = message("b", "2024-07-03T13:45:00Z", symbol="MSFT")
@@ -188,7 +231,7 @@ async def test_a_refused_handshake_is_translated(market):
 
 
 async def test_days_are_polled_after_trading_ended(market):
-    source, _ = make(market, "2024-07-03T12:00", [])
+    source, _ = make(market, "2024-07-03T12:00", [], clock=FakeClock)
     day = {"t": "2024-07-03T04:00:00Z", "o": 1, "h": 2, "l": 1, "c": 2, "v": 9}
     market.routes["/v2/stocks/bars"] = {"bars": {"AAPL": [day]}, "next_page_token": None}
     bars = source.live(["AAPL"], "1d")

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from glasstape import Bar
 from glasstape.sources import SourceUnavailableError
-from glasstape.sources.polling import Clock, Pace, merge, poll
+from glasstape.sources.polling import Clock, Pace, catch_up, merge, poll
 from source_markets import FakeClock, moment, until_error
 
 HOUR = timedelta(hours=1)
@@ -109,3 +109,17 @@ async def test_streams_merge_until_one_fails():
     assert str(error) == "lost"
     assert closed == ["AAA"]
     assert [item async for item in merge([])] == []
+
+
+async def test_bars_of_the_time_of_a_connection_are_requested_twice():
+    clock = FakeClock("2024-07-02T10:01")
+    market = Hours(clock, {"AAA": timedelta(minutes=2)})
+    settle = timedelta(minutes=2)
+    bars = catch_up(market.history, ["AAA"], market.next_close, settle, clock)
+    found = [(await anext(bars)).close_time.hour for _ in range(7)]
+    await bars.aclose()
+    assert found == [9, 10, 11, 9, 10, 11, 12]
+    assert [(start, end) for _, start, end in market.calls] == [
+        (moment("2024-07-02T08:59"), moment("2024-07-02T11:02")),
+        (moment("2024-07-02T08:59"), moment("2024-07-02T12:02")),
+    ]
