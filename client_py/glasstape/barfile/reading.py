@@ -15,7 +15,7 @@ from glasstape.barfile.errors import BarFileError, RowProblem
 from glasstape.barfile.number_cells import Decimal, DecimalEvidence, number_of
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.stamp_check import StampEvidence
-from glasstape.barfile.symbol_cells import SymbolRule, check_unclaimed
+from glasstape.barfile.symbol_cells import SymbolRule, check_symbol, check_unclaimed
 from glasstape.barfile.time_cells import TimeCell, clock_cell, time_cell
 from glasstape.barfile.time_rule import TimeEvidence, close_question, decide
 from glasstape.barfile.titles import Columns, normalized
@@ -104,6 +104,7 @@ class Decisions:
             source = "the title lines" if symbol else "the file name"
             named = options.symbol or symbol or symbol_of(path)
             symbol = options.renames.get(named, named)
+            check_symbol(symbol, "--symbol" if options.symbol else source, where)
             if not options.symbol:
                 notes.append(f"the symbol is {symbol}, from {source}")
         closes = Closes(rule, field_of("time", columns), ascending=_ascending(evidence.time, rule.order))
