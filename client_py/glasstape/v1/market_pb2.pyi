@@ -330,8 +330,8 @@ class BarRejection(_message.Message):
     """Symbol of that bar as it was sent."""
     @_builtins.property
     def problem(self) -> _errors_pb2.Problem:
-        """Reason BAR_INVALID, BAR_CONFLICT or BAR_OUT_OF_ORDER and, for invalid values, the field, the rule
-        and the value.
+        """Reason BAR_INVALID, BAR_CONFLICT, BAR_OUT_OF_ORDER, BAR_NOT_CLOSED or BAR_NOT_FOUND, with the
+        field, the rule and the value.
         """
 
     def __init__(

@@ -1,16 +1,20 @@
 """Batches of bars, checked bar by bar against the stored ones before anything is written."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Protocol
 
+from glasstape import calendars
+
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
-from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound, Violation
-from glasstape_server.domain.times import SECOND, day_of
-from glasstape_server.market.rules import check_bar, check_not_future
+from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound
+from glasstape_server.domain.times import SECOND
+from glasstape_server.market.rules import check_bar, check_closed
 from glasstape_server.market.series_tail import SeriesTail
+from glasstape_server.market.spacing import check_spacing, earliest_overlap
 
 
 class BatchMode(IntEnum):
@@ -55,10 +59,12 @@ class Stored(Protocol):
 
     interval: str
 
+    @property
+    def instruments(self) -> Mapping[str, Instrument]: ...  # noqa: D102
     def tail(self, key: SeriesKey) -> SeriesTail | None: ...  # noqa: D102
     def forming(self, key: SeriesKey) -> Bar | None: ...  # noqa: D102
-    def time_zone(self, symbol: str) -> str: ...  # noqa: D102
-    def close_between(self, key: SeriesKey, start: int, end: int) -> int | None: ...  # noqa: D102
+    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]: ...  # noqa: D102
+    def close_after(self, key: SeriesKey, time: int) -> int | None: ...  # noqa: D102
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
 
 
@@ -67,7 +73,7 @@ class Draft:
 
     Args:
         stored: the store.
-        now: market time, in microseconds; see `rules.check_not_future`.
+        now: market time, in microseconds; see `rules.check_closed`.
     """
 
     def __init__(self, stored: Stored, now: int) -> None:
@@ -83,15 +89,21 @@ class Draft:
         self.forming: dict[SeriesKey, Bar] = {}
         self._written: dict[tuple[SeriesKey, int], tuple[float, ...]] = {}
         self._last: dict[SeriesKey, int] = {}
+        self._closes: dict[SeriesKey, list[int]] = {}
+        """Close times of drafted bars, oldest first."""
+        self._batch: Sequence[Bar] = ()
+        self._batch_closes: dict[SeriesKey, list[int]] = {}
+        """Close times in the current batch by series, oldest first; made when they are first needed."""
 
     def take(self, batch: Batch) -> Report:
         """Check a batch bar by bar; return which bars are to be stored."""
         report = Report()
+        self._batch, self._batch_closes = batch.bars, {}
         self.instruments.update({item.symbol: item for item in batch.instruments})
         for index, bar in enumerate(batch.bars):
             try:
                 check_bar(bar)
-                check_not_future(bar, self._now)
+                check_closed(bar, self._now)
                 if batch.mode is BatchMode.REPLACE:
                     self._replace(bar, report)
                 else:
@@ -126,16 +138,19 @@ class Draft:
             if stored is not None:
                 raise AlreadyExists(
                     "BAR_CONFLICT",
-                    f"a final bar with other values is stored: {stored}, received {bar.values}",
+                    f"a final bar with other values is stored: {stored}, received {bar.values}; to replace it, "
+                    "send it with BAR_MODE_REPLACE (`glasstape bars replace`)",
                     metadata={"symbol": bar.symbol},
                 )
             if not backfill:
                 raise _out_of_order(bar, last)
-            self._check_day(key, bar, last)
+            self._check_spacing(key, bar, last)
             self.changed.add(key)
+            insort(self._closes.setdefault(key, []), bar.close_time)
         else:
-            self._check_day(key, bar, last)
+            self._check_spacing(key, bar, last)
             self.appended.setdefault(key, []).append(bar)
+            self._closes.setdefault(key, []).append(bar.close_time)
             self._last[key] = bar.close_time
             if self._to_signal(bar, backfill):
                 report.closed.append((key, bar.close_time))
@@ -171,28 +186,42 @@ class Draft:
         self.changed.add(key)
         report.replaced += 1
 
-    def _check_day(self, key: SeriesKey, bar: Bar, last: int) -> None:
-        """Check that the trading day has no daily bar with another stamp: every window would count the day twice.
+    def _check_spacing(self, key: SeriesKey, bar: Bar, last: int) -> None:
+        """Check that a bar overlaps no stored and no drafted bar; `last` is the newest of them, 0: none.
 
         Raises:
-            AlreadyExists: it has one.
+            AlreadyExists: it overlaps one.
         """
-        if bar.interval != "1d":
+        instrument = self.instruments.get(bar.symbol) or self._stored_bars.instruments.get(bar.symbol)
+        zone = "UTC" if instrument is None else instrument.time_zone
+        if last < earliest_overlap(
+            bar, zone
+        ):  # most bars are newer than all others: nothing is read for them
             return
-        zone = self._stored_bars.time_zone(bar.symbol)
-        if bar.symbol in self.instruments:
-            zone = self.instruments[bar.symbol].time_zone
-        start, end = day_of(bar.close_time, zone)
-        other = last if start <= last < end else None
-        if other is None and bar.close_time < last:
-            other = self._stored_bars.close_between(key, start, end)
-        if other is not None:
-            stored = datetime.fromtimestamp(other / SECOND, UTC).isoformat()
-            sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-            rule = f"the trading day in {zone} already has a bar ({stored}), is {sent}"
-            raise AlreadyExists(
-                "BAR_CONFLICT", f"close_time: {rule}", violations=(Violation("close_time", rule),)
-            )
+        calendar = None if instrument is None else calendars.find(instrument.exchange)
+        check_spacing(bar, _Closes(self, key), zone, calendar)
+
+    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]:
+        """Return the closes of stored and drafted bars in a range, both ends included, oldest first."""
+        drafted = self._closes.get(key, [])
+        drafted = drafted[bisect_left(drafted, first) : bisect_right(drafted, last)]
+        stored = self._stored_bars.closes_between(key, first, last)
+        return sorted(stored + drafted) if drafted else stored
+
+    def close_after(self, key: SeriesKey, time: int) -> int | None:
+        """Return the first close after a time of a stored bar or one of the current transaction and batch."""
+        if not self._batch_closes:
+            for bar in self._batch:
+                self._batch_closes.setdefault((bar.symbol, bar.interval), []).append(bar.close_time)
+            for closes in self._batch_closes.values():
+                closes.sort()
+        found = [
+            closes[position]
+            for closes in (self._closes.get(key, []), self._batch_closes.get(key, []))
+            if (position := bisect_right(closes, time)) < len(closes)
+        ]
+        stored = self._stored_bars.close_after(key, time)
+        return min(found if stored is None else [*found, stored], default=None)
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval
@@ -202,6 +231,20 @@ class Draft:
         if written is not None:
             return written
         return self._stored_bars.values_at(key, close_time)
+
+
+@dataclass(frozen=True, slots=True)
+class _Closes:
+    """Close times of one series of a draft. See `SeriesCloses`."""
+
+    draft: Draft
+    key: SeriesKey
+
+    def between(self, first: int, last: int) -> list[int]:
+        return self.draft.closes_between(self.key, first, last)
+
+    def after(self, time: int) -> int | None:
+        return self.draft.close_after(self.key, time)
 
 
 def _out_of_order(bar: Bar, last: int) -> InvalidArgument:

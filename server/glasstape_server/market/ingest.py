@@ -15,6 +15,7 @@ from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.rules import check_instrument
+from glasstape_server.market.spacing import SHORTENED
 from glasstape_server.market.store import BarStore
 
 CALENDAR_TIMEOUT_S = 90.0
@@ -77,14 +78,16 @@ class Ingest:
             raise InvalidArgument.field("bars", f"at most {MAX_BATCH_BARS} in a batch, has {len(batch.bars)}")
         for instrument in batch.instruments:
             check_instrument(instrument)
-        if self._draining:
-            raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
+        self._check_not_draining()
+        self._note_exchanges(batch.instruments)
+        self.load_calendars()
+        if self._unread_exchanges and any(bar.interval in SHORTENED for bar in batch.bars):
+            await self.calendars_loaded()  # whether a bar may be short is decided by the sessions
+            self._check_not_draining()
         if self._waiting and self._waiting_bars + len(batch.bars) > MAX_WAITING_BARS:
             raise ResourceExhausted(
                 "QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5
             )
-        self._note_exchanges(batch.instruments)
-        self.load_calendars()
         future: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, future))
         self._waiting_bars += len(batch.bars)
@@ -172,6 +175,10 @@ class Ingest:
             if batch.mode is BatchMode.BACKFILL:
                 self.calendars.forget({(bar.symbol, bar.interval) for bar in batch.bars})
         return reports, self.calendars.newest(item for report in reports for item in report.closed)
+
+    def _check_not_draining(self) -> None:
+        if self._draining:
+            raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
 
     def _note_exchanges(self, instruments: Iterable[Instrument]) -> None:
         names = {instrument.exchange for instrument in instruments if instrument.exchange}

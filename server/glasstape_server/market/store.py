@@ -55,7 +55,7 @@ class BarStore:
 
         Args:
             batches: what to store.
-            now: market time in microseconds; bars that close later than the next close are rejected.
+            now: market time in microseconds; final bars that have not closed by then are rejected.
 
         Raises:
             ResourceExhausted: the disk rejected the write; nothing of these batches was stored.
@@ -104,11 +104,21 @@ class BarStore:
         instrument = self.instruments.get(symbol)
         return "UTC" if instrument is None else instrument.time_zone
 
-    def close_between(self, key: SeriesKey, start: int, end: int) -> int | None:
-        """Return the close time of a stored bar with start <= close < end; None: there is none."""
+    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]:
+        """Return the close times of stored bars in a range, both ends included, oldest first."""
+        rows = self._db.execute(
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"
+            " ORDER BY close_time",
+            (*key, first, last),
+        )
+        return [row[0] for row in rows]
+
+    def close_after(self, key: SeriesKey, time: int) -> int | None:
+        """Return the close time of the first stored bar after a time; None: there is none."""
         row = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time >= ? AND close_time < ?",
-            (*key, start, end),
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ?"
+            " ORDER BY close_time LIMIT 1",
+            (*key, time),
         ).fetchone()
         return None if row is None else int(row[0])
 

@@ -7,7 +7,7 @@ import pytest
 from full_disk import file_size_limit
 from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import AlreadyExists, DataLoss, InvalidArgument, ResourceExhausted
-from glasstape_server.domain.times import DAY
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
 
@@ -145,9 +145,28 @@ def test_a_forming_bar_ends_with_its_final_in_one_transaction(store):
     assert [b.provisional for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [False]
 
 
-def test_a_bar_of_the_future_is_rejected(store):
-    report = store.publish([Batch([bar(3), bar(5)])], now=3 * DAY)[0]
+@pytest.mark.parametrize("mode", [BatchMode.FINAL, BatchMode.BACKFILL])
+def test_a_final_bar_that_has_not_closed_is_rejected_with_the_skew(store, mode):
+    now = 3 * DAY - 4 * 3600 * SECOND
+    report = store.publish([Batch([bar(2), bar(3)], mode=mode)], now=now)[0]
     assert report.stored == 1
+    error = report.rejections[0][2]
+    assert error.reason == "BAR_NOT_CLOSED"
+    assert "has not closed yet: closes in 4 h, tolerance 5 s" in error.violations[0].rule
+    assert publish(store, bar(3)).stored == 1, "once it has closed"
+
+
+def test_a_clock_may_be_seconds_ahead(store):
+    assert store.publish([Batch([bar(1)])], now=DAY - 5 * SECOND)[0].stored == 1
+    late = store.publish([Batch([bar(2)])], now=2 * DAY - 61 * SECOND)[0]
+    assert "closes in 1 min 1 s" in late.rejections[0][2].message
+
+
+def test_a_provisional_bar_closes_at_most_one_interval_ahead(store):
+    now = 3 * DAY - 4 * 3600 * SECOND
+    given = [bar(3, provisional=True), bar(5, provisional=True)]
+    report = store.publish([Batch(given)], now=now)[0]
+    assert report.provisional == 1
     assert "one interval after market time" in report.rejections[0][2].violations[0].rule
 
 
