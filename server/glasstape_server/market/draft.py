@@ -12,6 +12,7 @@ from glasstape import calendars
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound
 from glasstape_server.domain.times import SECOND
+from glasstape_server.market.corrections import Replacement
 from glasstape_server.market.rules import check_bar, check_closed
 from glasstape_server.market.series_tail import SeriesTail
 from glasstape_server.market.spacing import check_spacing, earliest_overlap
@@ -35,6 +36,8 @@ class Batch:
     bars: Sequence[Bar]
     instruments: Sequence[Instrument] = ()
     mode: BatchMode = BatchMode.FINAL
+    principal: str = ""
+    """Name of the caller, for the journal of corrections."""
 
 
 @dataclass(slots=True)
@@ -82,8 +85,7 @@ class Draft:
         self.instruments: dict[str, Instrument] = {}
         self.rows: list[tuple[object, ...]] = []
         self.appended: dict[SeriesKey, list[Bar]] = {}
-        self.corrections: list[tuple[object, ...]] = []
-        """Symbol, interval, close time, then the replaced values and the new ones."""
+        self.replacements: list[Replacement] = []
         self.changed: set[SeriesKey] = set()
         """Series in which bars before the newest were added or replaced."""
         self.forming: dict[SeriesKey, Bar] = {}
@@ -105,7 +107,7 @@ class Draft:
                 check_bar(bar)
                 check_closed(bar, self._now)
                 if batch.mode is BatchMode.REPLACE:
-                    self._replace(bar, report)
+                    self._replace(bar, batch.principal, report)
                 else:
                     self._take(bar, batch.mode is BatchMode.BACKFILL, report)
             except GlasstapeError as error:
@@ -160,7 +162,7 @@ class Draft:
         report.stored += 1
         report.halted += bar.halted
 
-    def _replace(self, bar: Bar, report: Report) -> None:
+    def _replace(self, bar: Bar, principal: str, report: Report) -> None:
         """Replace the values of a stored bar.
 
         Raises:
@@ -181,7 +183,7 @@ class Draft:
         if stored == bar.values:
             report.duplicates += 1
             return
-        self.corrections.append((*key, bar.close_time, *stored, *bar.values))
+        self.replacements.append(Replacement(bar, stored, principal))
         self._written[key, bar.close_time] = bar.values
         self.changed.add(key)
         report.replaced += 1
@@ -194,10 +196,8 @@ class Draft:
         """
         instrument = self.instruments.get(bar.symbol) or self._stored_bars.instruments.get(bar.symbol)
         zone = "UTC" if instrument is None else instrument.time_zone
-        if last < earliest_overlap(
-            bar, zone
-        ):  # most bars are newer than all others: nothing is read for them
-            return
+        if last < earliest_overlap(bar.close_time, bar.interval, zone):
+            return  # most bars are newer than all others: nothing is read for them
         calendar = None if instrument is None else calendars.find(instrument.exchange)
         check_spacing(bar, _Closes(self, key), zone, calendar)
 

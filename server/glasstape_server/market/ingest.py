@@ -95,6 +95,21 @@ class Ingest:
             self._writer = asyncio.create_task(self._write())
         return await future
 
+    async def remove_bars(self, key: SeriesKey, first: int, last: int, principal: str = "") -> int:
+        """Remove stored bars; on return it is on disk. See `BarStore.remove_bars`."""
+        removed = await self._correct(
+            key[:1], self.store.remove_bars, key, first, last, self.clock.now(), principal
+        )
+        log.info("%s removed %d %s bars of %s", principal, removed, key[1], key[0])
+        return removed
+
+    async def rename_symbol(self, symbol: str, new_symbol: str, principal: str = "") -> int:
+        """Rename a symbol; on return it is on disk. See `BarStore.rename_symbol`."""
+        symbols = (symbol, new_symbol)
+        moved = await self._correct(symbols, self.store.rename_symbol, *symbols, self.clock.now(), principal)
+        log.info("%s renamed %s to %s: %d bars", principal, symbol, new_symbol, moved)
+        return moved
+
     async def run_on_market_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a method of the store on the market thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
@@ -172,9 +187,22 @@ class Ingest:
         """Store batches, on the market thread; return reports, and what is due after the newest bars."""
         reports = self.store.publish(batches, now)
         for batch in batches:
-            if batch.mode is BatchMode.BACKFILL:
+            if batch.mode in (BatchMode.BACKFILL, BatchMode.REPLACE):
                 self.calendars.forget({(bar.symbol, bar.interval) for bar in batch.bars})
         return reports, self.calendars.newest(item for report in reports for item in report.closed)
+
+    async def _correct(self, symbols: Sequence[str], change: Callable[..., int], *arguments: object) -> int:
+        """Change stored bars of symbols, on the market thread; return how many."""
+        self._check_not_draining()
+
+        def run() -> tuple[int, Mapping[str, Due]]:
+            count = change(*arguments)
+            self.calendars.forget_symbols(*symbols)
+            return count, self.calendars.newest_stored()
+
+        count, newest = await self.run_on_market_thread(run)
+        self.clock.replace_bars(newest)
+        return count
 
     def _check_not_draining(self) -> None:
         if self._draining:

@@ -37,12 +37,10 @@ class SeriesCloses(Protocol):
         ...
 
 
-def earliest_overlap(bar: Bar, time_zone: str) -> int:
-    """Return the earliest close of another bar that a bar may overlap, in microseconds UTC."""
-    length = INTERVALS[bar.interval]
-    if length < DAY:
-        return bar.close_time - length + 1
-    return _period(bar, time_zone)[0]
+def earliest_overlap(close: int, interval: str, time_zone: str) -> int:
+    """Return the earliest close of another bar that the bar that closes at `close` may overlap, in microseconds UTC."""
+    length = INTERVALS[interval]
+    return close - length + 1 if length < DAY else _period(close, interval, time_zone)[0]
 
 
 def check_spacing(bar: Bar, closes: SeriesCloses, time_zone: str, calendar: Calendar | None) -> None:
@@ -70,18 +68,18 @@ def check_spacing(bar: Bar, closes: SeriesCloses, time_zone: str, calendar: Cale
 
 
 def _check_period(bar: Bar, closes: SeriesCloses, time_zone: str) -> None:
-    others = closes.between(*_period(bar, time_zone))
+    others = closes.between(*_period(bar.close_time, bar.interval, time_zone))
     if others:
         period = "trading day" if INTERVALS[bar.interval] == DAY else "week"
         raise _conflict(bar, f"the {period} in {time_zone} already has a bar ({_iso(others[0])})", others[0])
 
 
-def _period(bar: Bar, time_zone: str) -> tuple[int, int]:
+def _period(close: int, interval: str, time_zone: str) -> tuple[int, int]:
     """Return the first and last close that belong to the day or week of a bar."""
-    if INTERVALS[bar.interval] == DAY:
-        start, end = day_of(bar.close_time, time_zone)
+    if INTERVALS[interval] == DAY:
+        start, end = day_of(close, time_zone)
         return start, end - 1
-    start, end = week_of(bar.close_time - 1, time_zone)  # midnight on Monday belongs to the week that ends
+    start, end = week_of(close - 1, time_zone)  # midnight on Monday belongs to the week that ends
     return start + 1, end
 
 
