@@ -59,8 +59,9 @@ class FakeMarketServicer:
             yield pb.StreamBarsResponse(batch_id=request.batch_id, receipt=receipt)
 
     def ListBars(self, request: pb.ListBarsRequest, context: Any) -> pb.ListBarsResponse:
-        key = (request.symbol, request.interval)
-        bars = [bar for bar in self._market.bars if (bar.symbol, bar.interval) == key]
+        first = time_from(request.start_time) if request.HasField("start_time") else None
+        last = time_from(request.end_time) if request.HasField("end_time") else None
+        bars = self._between(request.symbol, request.interval, first, last)
         return pb.ListBarsResponse(bars=[bar_to(bar) for bar in bars])
 
     def ListInstruments(self, request: pb.ListInstrumentsRequest, context: Any) -> pb.ListInstrumentsResponse:
@@ -87,12 +88,7 @@ class FakeMarketServicer:
 
     def RemoveBars(self, request: pb.RemoveBarsRequest, context: Any) -> pb.RemoveBarsResponse:
         first, last = time_from(request.start_time), time_from(request.end_time)
-        removed = [
-            bar
-            for bar in self._market.bars
-            if (bar.symbol, bar.interval) == (request.symbol, request.interval)
-            and first <= bar.close_time <= last
-        ]
+        removed = self._between(request.symbol, request.interval, first, last)
         for bar in removed:
             self._market.bars.remove(bar)
             self._market.journal(CorrectionKind.REMOVED, bar.symbol, bar)
@@ -117,3 +113,15 @@ class FakeMarketServicer:
             if request.symbol in ("", item.symbol, item.new_symbol)
         ]
         return pb.ListCorrectionsResponse(corrections=found)
+
+    def _between(
+        self, symbol: str, interval: str, first: datetime | None, last: datetime | None
+    ) -> list[Bar]:
+        """Return bars of a series that close in a range, both ends included; None: not limited."""
+        return [
+            bar
+            for bar in self._market.bars
+            if (bar.symbol, bar.interval) == (symbol, interval)
+            and (first is None or first <= bar.close_time)
+            and (last is None or bar.close_time <= last)
+        ]

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import median
 
-from glasstape.types.market import INTERVALS
+from glasstape.intervals import INTERVALS
 
 LEAST_BARS = 3
 """Bars from which on their distances are compared with the interval."""

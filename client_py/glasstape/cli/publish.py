@@ -22,11 +22,7 @@ MODES = ("final", "backfill", "replace", "provisional")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_server(parser)
-    add_json(parser)
-    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
-    parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
-    add_bar_file_arguments(parser)
+    add_file_arguments(parser)
     parser.add_argument(
         "--mode",
         choices=MODES,
@@ -34,6 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="final: store and signal; backfill: store history without signals; replace: correct stored bars; "
         "provisional: bars still forming (default: %(default)s)",
     )
+
+
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a server and of a bar file."""
+    add_server(parser)
+    add_json(parser)
+    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
+    parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
+    add_bar_file_arguments(parser)
 
 
 @reported
