@@ -146,7 +146,9 @@ def test_a_symbol_is_renamed(fake, bars):
 
 def test_bars_are_replaced_by_those_of_a_file(fake, bars, tmp_path):
     (tmp_path / "bars.csv").write_text("date,open,high,low,close,volume\n2024-03-04,1,2,1,2,5\n")
-    status, _, _ = bars("replace", str(tmp_path / "bars.csv"), "--symbol", "A", "--close", "16:00")
+    status, _, _ = bars(
+        "replace", str(tmp_path / "bars.csv"), "--symbol", "A", "--close", "16:00", "--time-zone", "UTC"
+    )
     assert status == 0
     assert fake.published_modes[-1] == "replace"
     assert fake.published[-1].close == 2.0
