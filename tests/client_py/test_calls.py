@@ -148,7 +148,10 @@ def test_bars_are_published_in_batches(fake, call):
     assert fake.calls["PublishBars"] == 3
     assert fake.published_modes == ["final", "backfill", "backfill"]
     assert len(fake.published) == 3 + len(many)
-    assert call("instruments") == [Instrument(symbol="A"), INSTRUMENT]
+    assert call("instruments") == [
+        Instrument(symbol="A", time_zone="UTC", assumed=("time_zone",)),
+        INSTRUMENT,
+    ]
     assert call("bars", "A", "1d") == bars
 
 

@@ -16,6 +16,7 @@ BAR = Bar(
 INSTRUMENT = Instrument(
     symbol="AAPL", name="Apple", local_name="apple", exchange="XNAS", time_zone="America/New_York", currency="USD",
     tick_size=0.01, price_decimals=2, price_limit=0.3, sector="Technology", industry="Hardware",
+    learned=("price_decimals",), assumed=("time_zone",),
 )  # fmt: skip
 WINDOWS = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
 NO_INPUT = {"windows": None, "bars": None, "symbols": None, "signals": None}

@@ -1,7 +1,7 @@
 """The MarketService of a fake server: whatever is published is stored, and can be corrected."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,12 @@ class FakeMarket:
     modes: list[str] = field(default_factory=list)
     """Mode of each published batch."""
     corrections: list[Correction] = field(default_factory=list)
+
+    def state(self, instrument: Instrument) -> None:
+        """Take over the fields that an instrument states; the others are kept."""
+        before = self.instruments.get(instrument.symbol, instrument)
+        stated = {name: value for name, value in asdict(instrument).items() if value not in ("", None, ())}
+        self.instruments[instrument.symbol] = replace(before, **stated)
 
     def journal(self, kind: CorrectionKind, symbol: str, bar: Bar | None, new_symbol: str = "") -> None:
         """Add a correction, made now."""
@@ -48,7 +54,7 @@ class FakeMarketServicer:
         self._market.modes.append(pb.BarMode.Name(request.mode).removeprefix("BAR_MODE_").lower())
         self._market.bars += [bar_from(bar) for bar in request.bars]
         for item in request.instruments:
-            self._market.instruments[item.symbol] = instrument_from(item)
+            self._market.state(instrument_from(item))
         return pb.PublishBarsResponse(stored=len(request.bars))
 
     def StreamBars(
@@ -67,7 +73,7 @@ class FakeMarketServicer:
     def ListInstruments(self, request: pb.ListInstrumentsRequest, context: Any) -> pb.ListInstrumentsResponse:
         known = {bar.symbol: Instrument(symbol=bar.symbol) for bar in self._market.bars}
         known |= self._market.instruments
-        instruments = [instrument_to(known[symbol]) for symbol in sorted(known)]
+        instruments = [instrument_to(_with_zone(known[symbol])) for symbol in sorted(known)]
         return pb.ListInstrumentsResponse(instruments=instruments)
 
     def ListSeries(self, request: pb.ListSeriesRequest, context: Any) -> pb.ListSeriesResponse:
@@ -125,3 +131,10 @@ class FakeMarketServicer:
             and (first is None or first <= bar.close_time)
             and (last is None or bar.close_time <= last)
         ]
+
+
+def _with_zone(instrument: Instrument) -> Instrument:
+    """Return an instrument as servers list it: with a time zone."""
+    if instrument.time_zone:
+        return instrument
+    return replace(instrument, time_zone="UTC", assumed=("time_zone",))

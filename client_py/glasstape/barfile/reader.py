@@ -189,7 +189,7 @@ class _RowReader:
             high=numbers["high"] * factor,
             low=numbers["low"] * factor,
             close=numbers["close"] * factor,
-            volume=numbers["volume"],
+            volume=numbers.get("volume", 0.0),
         )
 
     def _close(self, row: _Row, symbol: str) -> "int | RowProblem":

@@ -48,6 +48,8 @@ class Decisions:
     symbols: SymbolRule
     symbol: str
     """Symbol of every row; empty: each row has its own."""
+    no_volume: bool = False
+    """Whether 0 is taken where a row has no volume."""
     stamps: StampEvidence = field(default_factory=StampEvidence)
     weekdays: set[int] = field(default_factory=set)
     """Of the rows that are dates, 0 for Monday."""
@@ -106,7 +108,9 @@ class Decisions:
                 notes.append(f"the symbol is {symbol}, from {source}")
         closes = Closes(rule, field_of("time", columns), ascending=_ascending(evidence.time, rule.order))
         symbols = SymbolRule(field_of("symbol", columns), options.renames)
-        return cls(path, columns, sign, closes, symbols, symbol, notes=[*notes, *rule.notes])
+        return cls(
+            path, columns, sign, closes, symbols, symbol, options.no_volume, notes=[*notes, *rule.notes]
+        )
 
     def time_cell(self, text: str) -> Moment:
         """Return a time, settled.
@@ -122,6 +126,8 @@ class Decisions:
             number = number_of(text, self.decimal, scaled=role == "volume")
         except ValueError:
             return RowProblem("number", field_of(role, self.columns), "must be a number", text)
+        if number is None and role == "volume" and self.no_volume:
+            return 0.0
         if number is None:
             return RowProblem("missing", field_of(role, self.columns), "must have a value", text)
         return number

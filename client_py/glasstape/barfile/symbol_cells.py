@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from glasstape.barfile.errors import BarFileError, RowProblem
 from glasstape.barfile.number_cells import MISSING, number_of
 from glasstape.barfile.time_cells import time_cell
+from glasstape.barfile.titles import KNOWN, normalized
 
 _NUMBER = re.compile(r"[0-9]+\.0+|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]{2,}")
 """Codes that a spreadsheet or data frame turned into numbers."""
@@ -71,6 +72,8 @@ def check_unclaimed(columns: Mapping[str, Sequence[str]], *, has_symbols: bool, 
             raise BarFileError(
                 f"{where}: is {title!r} ({shown}) the symbol? Set --column symbol={title}, or --ignore-column {title}"
             )
+        if normalized(title) in KNOWN:
+            continue
         example = sorted(values)[0]
         notes.append(f"column {title!r} (for example {example[:20]!r}) is not used")
     return notes

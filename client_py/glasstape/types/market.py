@@ -13,7 +13,7 @@ class Bar:
     """Open, high, low, close and volume of one interval, stamped by its close."""
 
     symbol: str
-    """1-32 of A-Z a-z 0-9 . _ : -"""
+    """See `glasstape.symbols`."""
     interval: str
     """One of `INTERVALS`."""
     close_time: datetime
@@ -31,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """Description of a symbol."""
+    """Description of a symbol. Publishing it keeps what the server has for fields that are not set."""
 
     symbol: str
     name: str = ""
@@ -40,8 +40,8 @@ class Instrument:
     """In the market's own language."""
     exchange: str = ""
     """ISO 10383 code, for example "XNAS"."""
-    time_zone: str = "UTC"
-    """IANA zone that decides trading days."""
+    time_zone: str = ""
+    """IANA zone that decides trading days; empty: not set. Servers always return one."""
     currency: str = ""
     """ISO 4217 code."""
     tick_size: float | None = None
@@ -52,6 +52,10 @@ class Instrument:
     """Largest move from the previous session's close, as a share of it; None: no known limit."""
     sector: str = ""
     industry: str = ""
+    learned: tuple[str, ...] = ()
+    """Fields whose values the server learned from the bars; publishing them back states nothing."""
+    assumed: tuple[str, ...] = ()
+    """Fields that hold a default because nothing shows their values: `time_zone` with "UTC"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,7 +129,9 @@ Global___DataState: _TypeAlias = DataState  # noqa: Y015
 
 @_typing.final
 class Instrument(_message.Message):
-    """Description of a symbol. Sent by the publisher of its bars; later values replace earlier ones."""
+    """Description of a symbol, sent by publishers. A field that is set replaces the stored value; a field
+    that is not set keeps it, so that a description of some fields erases no other.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -144,8 +146,13 @@ class Instrument(_message.Message):
     PRICE_LIMIT_FIELD_NUMBER: _builtins.int
     SECTOR_FIELD_NUMBER: _builtins.int
     INDUSTRY_FIELD_NUMBER: _builtins.int
+    LEARNED_FIELD_NUMBER: _builtins.int
+    ASSUMED_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """Text id on this server, 1-32 of `A-Z a-z 0-9 . _ : -`. Never a number: leading zeros count."""
+    """Text id on this server: 1-64 printable ASCII characters without blanks, quotes, backslash, comma,
+    `*` and `>`, such as `005930`, `BRK.B`, `^GSPC` or `BTC/USDT:USDT`. Never a number: leading zeros
+    count. Upper and lower case differ.
+    """
     name: _builtins.str
     """Name in English, up to 128 characters. Default: empty."""
     local_name: _builtins.str
@@ -153,13 +160,17 @@ class Instrument(_message.Message):
     exchange: _builtins.str
     """Exchange code, for example "XKRX" or "XNAS" (ISO 10383). Default: empty."""
     time_zone: _builtins.str
-    """IANA time zone of the exchange, for example "Asia/Seoul". Decides trading days. Default: "UTC"."""
+    """IANA time zone of the exchange, for example "Asia/Seoul". Decides trading days. Unset: that of
+    `exchange`, else learned from daily bars, else "UTC". Always set in responses.
+    """
     currency: _builtins.str
     """Currency of prices, ISO 4217. Default: empty."""
     tick_size: _builtins.float
     """Smallest price step, in `currency`, above 0 and at most 1e9. Unset: unknown."""
     price_decimals: _builtins.int
-    """Decimals to show prices with, 0-12. Unset: as many as needed."""
+    """Decimals to show prices with, 0-12. Unset: learned from the bars. Unset in a response: as many as
+    needed.
+    """
     price_limit: _builtins.float
     """Largest move from the previous session's close that the exchange allows, as a share of it, above 0
     and at most 1: 0.3 in Korea. Unset: none known.
@@ -168,6 +179,18 @@ class Instrument(_message.Message):
     """Sector, up to 64 characters. Default: empty."""
     industry: _builtins.str
     """Industry within the sector, up to 64 characters. Default: empty."""
+    @_builtins.property
+    def learned(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields whose values were learned from the bars: `time_zone`, `price_decimals`. A value that a
+        publisher sent always wins. In a request, fields named here count as not set.
+        """
+
+    @_builtins.property
+    def assumed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields that hold a default because nothing shows their values: `time_zone` with "UTC". In a
+        request, fields named here count as not set.
+        """
+
     def __init__(
         self,
         *,
@@ -182,10 +205,12 @@ class Instrument(_message.Message):
         price_limit: _builtins.float | None = ...,
         sector: _builtins.str = ...,
         industry: _builtins.str = ...,
+        learned: _abc.Iterable[_builtins.str] | None = ...,
+        assumed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "tick_size", b"tick_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "currency", b"currency", "exchange", b"exchange", "industry", b"industry", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "sector", b"sector", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "assumed", b"assumed", "currency", b"currency", "exchange", b"exchange", "industry", b"industry", "learned", b"learned", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "sector", b"sector", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price_decimals: _TypeAlias = _typing.Literal["price_decimals"]  # noqa: Y015
     _WhichOneofArgType__price_decimals: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals"]  # noqa: Y015
@@ -219,7 +244,7 @@ class Bar(_message.Message):
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     HALTED_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """Instrument, 1-32 of `A-Z a-z 0-9 . _ : -`."""
+    """Instrument: 1-64 characters, see `Instrument.symbol`."""
     interval: _builtins.str
     """Length: one of 1m 3m 5m 10m 15m 30m 1h 2h 4h 1d 1w."""
     open: _builtins.float
@@ -565,7 +590,9 @@ class ListInstrumentsResponse(_message.Message):
     """Pass as `page_token` for the next page. Empty: that was the last page."""
     @_builtins.property
     def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instrument]:
-        """Ordered by symbol. A symbol that has bars and was never described appears with its id alone."""
+        """Ordered by symbol. A symbol that has bars and was never described appears with what its
+        bars show.
+        """
 
     def __init__(
         self,

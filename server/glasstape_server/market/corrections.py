@@ -105,7 +105,7 @@ def remove(db: sqlite3.Connection, key: SeriesKey, first: int, last: int, now: i
 
 
 def rename(db: sqlite3.Connection, symbol: str, new_symbol: str, now: int, principal: str) -> int:
-    """Move bars and description of a symbol to another one, whose own description stays; return the number of bars.
+    """Move the bars of a symbol to another one; return how many.
 
     Moved bars are marked as needing no signal: those that were signaled would be signaled again.
     """
@@ -113,8 +113,6 @@ def rename(db: sqlite3.Connection, symbol: str, new_symbol: str, now: int, princ
         f"{_INSERT} VALUES (?, '', 0, ?, 0, 0, 0, 0, 0, ?, ?, ?)",
         (symbol, now, CorrectionKind.RENAMED, principal, new_symbol),
     )
-    db.execute("UPDATE OR IGNORE instruments SET symbol = ? WHERE symbol = ?", (new_symbol, symbol))
-    db.execute("DELETE FROM instruments WHERE symbol = ?", (symbol,))
     return db.execute(
         "UPDATE bars SET symbol = ?, signaled = 0 WHERE symbol = ?", (new_symbol, symbol)
     ).rowcount

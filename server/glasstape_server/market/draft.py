@@ -1,13 +1,15 @@
 """Batches of bars, checked bar by bar against the stored ones before anything is written."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Protocol
 
 from glasstape import calendars
+from glasstape.exchanges import zone_of
 
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound
@@ -68,6 +70,7 @@ class Stored(Protocol):
     def forming(self, key: SeriesKey) -> Bar | None: ...  # noqa: D102
     def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]: ...  # noqa: D102
     def close_after(self, key: SeriesKey, time: int) -> int | None: ...  # noqa: D102
+    def stated(self, symbol: str) -> Instrument: ...  # noqa: D102
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
 
 
@@ -101,7 +104,9 @@ class Draft:
         """Check a batch bar by bar; return which bars are to be stored."""
         report = Report()
         self._batch, self._batch_closes = batch.bars, {}
-        self.instruments.update({item.symbol: item for item in batch.instruments})
+        for item in batch.instruments:
+            before = self.instruments.get(item.symbol) or self._stored_bars.stated(item.symbol)
+            self.instruments[item.symbol] = before.merged(item)
         for index, bar in enumerate(batch.bars):
             try:
                 check_bar(bar)
@@ -114,9 +119,9 @@ class Draft:
                 report.rejections.append((index, bar.symbol, error))
         return report
 
-    def instrument_rows(self) -> Iterable[tuple[object, ...]]:
-        """Return the rows of the instruments table."""
-        return [tuple(asdict(item).values()) for item in self.instruments.values()]
+    def counts(self) -> dict[SeriesKey, int]:
+        """Return how many bars are added to each series."""
+        return Counter((str(row[0]), str(row[1])) for row in self.rows)
 
     def _take(self, bar: Bar, backfill: bool, report: Report) -> None:
         key = (bar.symbol, bar.interval)
@@ -194,11 +199,14 @@ class Draft:
         Raises:
             AlreadyExists: it overlaps one.
         """
-        instrument = self.instruments.get(bar.symbol) or self._stored_bars.instruments.get(bar.symbol)
-        zone = "UTC" if instrument is None else instrument.time_zone
+        known, stated = self._stored_bars.instruments.get(bar.symbol), self.instruments.get(bar.symbol)
+        zone = "UTC" if known is None else known.time_zone
+        if stated is not None:
+            zone = stated.time_zone or zone_of(stated.exchange) or zone
         if last < earliest_overlap(bar.close_time, bar.interval, zone):
             return  # most bars are newer than all others: nothing is read for them
-        calendar = None if instrument is None else calendars.find(instrument.exchange)
+        described = stated or known
+        calendar = None if described is None else calendars.find(described.exchange)
         check_spacing(bar, _Closes(self, key), zone, calendar)
 
     def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]:

@@ -99,6 +99,8 @@ def _bars(frame: pl.DataFrame, decisions: Decisions, problems: Problems) -> pl.D
     for role in NUMBERS:
         if role in by_role:
             frame = _with_number(frame, role, decisions, problems)
+    if "volume" not in by_role:
+        frame = frame.with_columns(pl.lit(0.0).alias("volume_price"))
     if "adjusted" in by_role:
         close = pl.col("close_price")
         factor = pl.when(close != 0).then(pl.col("adjusted_price") / close).otherwise(1.0)

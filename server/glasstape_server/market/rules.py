@@ -4,7 +4,9 @@ import math
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from glasstape_server.domain.bars import SYMBOL_RULE, Bar, Instrument, is_symbol
+from glasstape.symbols import reason_invalid
+
+from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument, Violation
 from glasstape_server.domain.limits import (
     MAX_PRICE,
@@ -80,8 +82,8 @@ def check_instrument(instrument: Instrument) -> None:
     Raises:
         InvalidArgument: it breaks a rule.
     """
-    if not is_symbol(instrument.symbol):
-        raise InvalidArgument.field("instruments.symbol", f"{SYMBOL_RULE}, is {instrument.symbol[:64]!r}")
+    if rule := reason_invalid(instrument.symbol):
+        raise InvalidArgument.field("instruments.symbol", rule)
     for field, most in MAX_TEXT.items():
         value = getattr(instrument, field)
         if len(value) > most:
@@ -89,7 +91,8 @@ def check_instrument(instrument: Instrument) -> None:
                 f"instruments.{field}", f"at most {most} characters, has {len(value)}"
             )
     try:
-        ZoneInfo(instrument.time_zone)
+        if instrument.time_zone:
+            ZoneInfo(instrument.time_zone)
     except (KeyError, ValueError, OSError):
         raise InvalidArgument.field(
             "instruments.time_zone", f"must be an IANA time zone, is {instrument.time_zone[:64]!r}"
@@ -110,8 +113,8 @@ def check_instrument(instrument: Instrument) -> None:
 
 def _key(bar: Bar) -> list[Violation]:
     broken = []
-    if not is_symbol(bar.symbol):
-        broken.append(Violation("symbol", f"{SYMBOL_RULE}, is {bar.symbol[:64]!r}"))
+    if rule := reason_invalid(bar.symbol):
+        broken.append(Violation("symbol", rule))
     if bar.interval not in INTERVALS:
         broken.append(
             Violation("interval", f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}")

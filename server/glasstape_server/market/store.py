@@ -7,7 +7,6 @@ memory only after its transaction is on disk.
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from glasstape_server.market import corrections
 from glasstape_server.market.bar_queries import BarQueries
 from glasstape_server.market.database import COLUMNS, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
+from glasstape_server.market.instruments import InstrumentBook
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.storage.sqlite import probe_write, transaction
 
@@ -45,11 +45,11 @@ class BarStore(BarQueries):
         self.path = path
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
-        for row in self._db.execute("SELECT * FROM instruments"):
-            self.instruments[row[0]] = Instrument(*row)
+        self._book = InstrumentBook(self._db)
+        self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
             self._tails[key] = self._load_tail(key)
-            self.instruments.setdefault(key[0], Instrument(key[0]))
+        self._book.add(key[0] for key in self._tails)
 
     def close(self) -> None:
         """Close the database."""
@@ -69,16 +69,16 @@ class BarStore(BarQueries):
         draft = Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
         with self._writing():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                draft.instrument_rows(),
-            )
+            self._book.write(draft.instruments.values())
             self._db.executemany(
                 f"INSERT INTO bars ({COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
                 draft.rows,
             )
             corrections.replace(self._db, draft.replacements, now)
+            replaced = {(item.bar.symbol, item.bar.interval) for item in draft.replacements}
+            learned = self._book.learn(draft.counts(), draft.instruments, replaced)
         self._apply(draft)
+        self._book.apply(draft.instruments, learned, {key[0] for key in (*draft.appended, *draft.changed)})
         return reports
 
     def probe_write(self) -> None:
@@ -100,6 +100,10 @@ class BarStore(BarQueries):
     def forming(self, key: SeriesKey) -> Bar | None:
         """Return the newest provisional bar of a series; None: there is none after its last final bar."""
         return self._forming.get(key)
+
+    def stated(self, symbol: str) -> Instrument:
+        """Return what publishers stated about a symbol."""
+        return self._book.stated(symbol)
 
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None:
         """Return open, high, low, close and volume of a stored bar; None: there is none."""
@@ -203,9 +207,11 @@ class BarStore(BarQueries):
         """
         with self._writing():
             removed = corrections.remove(self._db, key, first, last, now, principal)
+            learned = self._book.learn({}, {}, [key])
         forming = self._forming.get(key)
         if forming is not None and first <= forming.close_time <= last:
             del self._forming[key]
+        self._book.apply({}, learned, ())
         self._reload(key)
         return removed
 
@@ -224,11 +230,11 @@ class BarStore(BarQueries):
         self.check_disjoint(symbol, new_symbol, described.time_zone)
         with self._writing():
             moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
-        self.instruments[new_symbol] = replace(described, symbol=new_symbol)
+            self._book.write_rename(symbol, new_symbol)
+        self._book.apply_rename(symbol, new_symbol)
         for interval in INTERVALS:
             self._forming.pop((symbol, interval), None)
-            self._reload((symbol, interval))
-            self._reload((new_symbol, interval))
+        self._reload(*((name, interval) for name in (symbol, new_symbol) for interval in INTERVALS))
         return moved
 
     @contextmanager
@@ -240,25 +246,20 @@ class BarStore(BarQueries):
         except sqlite3.DatabaseError as error:
             raise storage_error(error) from None
 
-    def _reload(self, key: SeriesKey) -> None:
-        """Read a series again whose bars were removed or moved."""
-        tail = self._load_tail(key)
-        if tail.last_close_time:
-            self._tails[key] = tail
-            return
-        self._tails.pop(key, None)
-        known = any((key[0], interval) in self._tails for interval in INTERVALS)
-        if (
-            not known
-            and not self._db.execute("SELECT 1 FROM instruments WHERE symbol = ?", key[:1]).fetchone()
-        ):
-            self.instruments.pop(key[0], None)
+    def _reload(self, *keys: SeriesKey) -> None:
+        """Read series again whose bars were removed or moved; forget symbols that have none any more."""
+        for key in keys:
+            self._tails.pop(key, None)
+            tail = self._load_tail(key)
+            if tail.last_close_time:
+                self._tails[key] = tail
+        for symbol in {key[0] for key in keys}:
+            if not any((symbol, interval) in self._tails for interval in INTERVALS):
+                self._book.forget_bars(symbol)
 
     def _apply(self, draft: Draft) -> None:
-        self.instruments.update(draft.instruments)
         self._forming.update(draft.forming)
         for key, bars in draft.appended.items():
-            self.instruments.setdefault(key[0], Instrument(key[0]))
             tail = self._tails.setdefault(key, SeriesTail())
             for bar in bars:
                 tail.append(bar)
@@ -266,7 +267,6 @@ class BarStore(BarQueries):
             if forming is not None and forming.close_time <= tail.last_close_time:
                 del self._forming[key]
         for key in draft.changed:
-            self.instruments.setdefault(key[0], Instrument(key[0]))
             self._tails[key] = self._load_tail(key)
 
     def _load_tail(self, key: SeriesKey) -> SeriesTail:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from glasstape.barfile.content import ends_with_newline, opened, text_format
-from glasstape.barfile.errors import Problems, RowProblem
+from glasstape.barfile.content import ends_with_newline, opened, text_blocks, text_format
+from glasstape.barfile.errors import BarFileError, Problems, RowProblem
 from glasstape.barfile.layout import SAMPLE, find_layout
 from glasstape.barfile.lines import BLANKS, LineRule
 from glasstape.barfile.options import BarFileOptions
@@ -56,12 +56,10 @@ class TextRows:
         """
         problems = Problems() if problems is None else problems
         first = 1
-        with opened(self.path, self._form) as file:
-            while block := file.read(BLOCK):
-                block += file.readline()
-                lines = pl.Series("text", [block.removesuffix("\n")]).str.split("\n").explode()
-                yield self._cells(pl.DataFrame({"text": lines}).with_row_index("row", offset=first), problems)
-                first += len(lines)
+        for block in text_blocks(self.path, self._form, BLOCK):
+            lines = _lines(block, self.path)
+            yield self._cells(pl.DataFrame({"text": lines}).with_row_index("row", offset=first), problems)
+            first += len(lines)
 
     def _cells(self, lines: pl.DataFrame, problems: Problems) -> pl.DataFrame:
         layout, text = self.layout, pl.col("text")
@@ -101,3 +99,17 @@ class TextRows:
                 **{str(at): pl.Series(column, dtype=pl.String) for at, column in enumerate(columns)},
             }
         )
+
+
+def _lines(block: str | bytes, path: Path) -> pl.Series:
+    """Return the lines of a block, without line ends.
+
+    Raises:
+        BarFileError: bytes are not UTF-8.
+    """
+    try:
+        lines = pl.Series("text", [block]).cast(pl.String).str.split("\n").explode()
+    except pl.exceptions.PolarsError:
+        raise BarFileError(f"{path}: is not utf-8 throughout; save it as UTF-8") from None
+    # What follows the last line end is no line.
+    return lines.head(-1) if block[-1:] in ("\n", b"\n") else lines

@@ -6,11 +6,12 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator
 
 import grpc
+from glasstape.symbols import is_symbol, reason_invalid
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc as pb_grpc
 
 from glasstape_server.access.quotas import Quotas
-from glasstape_server.domain.bars import SYMBOL_RULE, SeriesKey, is_symbol
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_BATCH_INSTRUMENTS, MAX_REJECTIONS, MAX_TIME
 from glasstape_server.domain.times import INTERVALS, SECOND
@@ -181,8 +182,8 @@ def _batch_from(request: pb.PublishBarsRequest, principal: str) -> Batch:
 
 
 def _check_symbol(field: str, symbol: str) -> None:
-    if not is_symbol(symbol):
-        raise InvalidArgument.field(field, f"{SYMBOL_RULE}, is {symbol[:64]!r}")
+    if rule := reason_invalid(symbol):
+        raise InvalidArgument.field(field, rule)
 
 
 def _series_key(symbol: str, interval: str) -> SeriesKey:

@@ -235,6 +235,18 @@ def test_a_journal_of_an_earlier_version_is_read(tmp_path):
     store.close()
 
 
+def test_decimals_are_learned_again_from_corrected_bars(store):
+    whole = [bar(day, 10.0 + day % 3) for day in range(1, 61)]
+    publish(store, *whole)
+    assert store.instruments["A"].price_decimals == 0
+    cents = [bar(day, 10.0 + day % 3 + 0.25) for day in range(1, 61)]
+    replace_bars(store, *cents)
+    assert store.instruments["A"].price_decimals == 2
+    store.rename_symbol("A", "B", now=99 * DAY)
+    assert store.instruments["B"].price_decimals == 2
+    assert "price_decimals" in store.instruments["B"].learned
+
+
 async def test_market_data_is_as_fresh_as_the_bars_that_are_left(tmp_path):
     now = 20_000 * DAY
     ingest = Ingest(BarStore(tmp_path / "b"), Clock(wall=lambda: now))
