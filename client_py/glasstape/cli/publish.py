@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         file = _read(options.file, options.interval, options_from(options))
-        instruments = instruments_beside(options.file, options.instruments)
+        instruments = [*file.instruments, *instruments_beside(options.file, options.instruments)]
     except BarFileError as error:
         print(f"glasstape publish: {error}", file=sys.stderr)
         return 2

@@ -92,7 +92,7 @@ def test_columns_that_are_not_understood_are_named(server, run, write):
             'symbol,name\nA,"' + "x" * 200_000 + '"\n',
             ":2: must be CSV: field larger than field limit (131072)",
         ),
-        (b"\xff\xfes\x00y", "cannot be decoded as utf-16"),
+        (b"\xff\xfes\x00y", "is not utf-16-le throughout; save it as UTF-8"),
         (b"symbol,name\nA,\xff\xff\xff\n", "is neither UTF-8 nor Korean CP949"),
     ],
 )
