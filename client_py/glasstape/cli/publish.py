@@ -22,6 +22,18 @@ MODES = ("final", "backfill", "replace", "provisional")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    add_file_arguments(parser)
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        default="final",
+        help="final: store and signal; backfill: store history without signals; replace: correct stored bars; "
+        "provisional: bars still forming (default: %(default)s)",
+    )
+
+
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a server and of a bar file."""
     add_server(parser)
     add_json(parser)
     parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
@@ -32,13 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="table that describes the instruments (default: FILE.instruments.csv beside the bars, if it exists)",
-    )
-    parser.add_argument(
-        "--mode",
-        choices=MODES,
-        default="final",
-        help="final: store and signal; backfill: store history without signals; replace: correct stored bars; "
-        "provisional: bars still forming (default: %(default)s)",
     )
 
 

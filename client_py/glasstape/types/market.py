@@ -1,10 +1,11 @@
 """Bars and instruments."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from glasstape.errors import GlasstapeError
 from glasstape.intervals import INTERVALS as INTERVALS
+from glasstape.types.enums import CorrectionKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +85,37 @@ class PublishReport:
     """The first 1,000 of each batch."""
     replaced: int = 0
     """Stored bars whose values were replaced, with `BarMode.REPLACE`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSeries:
+    """The stored bars of one symbol and interval."""
+
+    symbol: str
+    interval: str
+    bar_count: int
+    """Final bars, halted ones included."""
+    first_close: datetime
+    last_close: datetime
+    """Close of the newest final bar."""
+    age: timedelta
+    """Market time since `last_close`."""
+    retired: bool
+    """No longer counted for the freshness of market data: newer bars of its interval have come for a week or more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """One correction of what was stored."""
+
+    kind: CorrectionKind
+    time: datetime
+    """Market time at which it was made."""
+    principal: str
+    """Name of the caller that made it; empty: not kept."""
+    symbol: str
+    """Symbol at that time."""
+    bar: Bar | None
+    """The bar as it was before; None: a symbol was renamed."""
+    new_symbol: str = ""
+    """New name of a symbol that was renamed."""

@@ -77,22 +77,29 @@ class InstrumentBook:
             [[getattr(item, name) for name in COLUMNS] for item in instruments],
         )
 
-    def learn(self, added: Mapping[SeriesKey, int], stated: Mapping[str, Instrument]) -> dict[str, Learned]:
+    def learn(
+        self,
+        added: Mapping[SeriesKey, int],
+        stated: Mapping[str, Instrument],
+        corrected: Iterable[SeriesKey] = (),
+    ) -> dict[str, Learned]:
         """Learn from stored bars and write it, in a transaction.
 
         Args:
             added: bars that the transaction adds to each series.
             stated: what the transaction states.
+            corrected: series of which it replaced or removed bars: they are learned again.
 
         Returns:
             What is new, by symbol; see `apply`.
         """
         found: dict[str, Learned] = {}
-        for key, count in added.items():
+        counts = dict.fromkeys(again := set(corrected), 0) | dict(added)
+        for key, count in counts.items():
             symbol = key[0]
             total = self._counts[symbol] = self._counts.get(symbol, 0) + count
             before = self._learned.get(symbol, Learned())
-            if total < max(learned.MIN_BARS, GROWTH * before.bars):
+            if key not in again and total < max(learned.MIN_BARS, GROWTH * before.bars):
                 continue
             if _is_complete(stated.get(symbol) or self.stated(symbol)):
                 continue
@@ -121,6 +128,32 @@ class InstrumentBook:
             self._complete(symbol)
         if len(self.known) != before:
             self._warn()
+
+    def write_rename(self, symbol: str, new_symbol: str) -> None:
+        """Move what is known of a symbol to another one, in a transaction; what is known of that one stays."""
+        for table in ("instruments", "learned"):
+            self._db.execute(
+                f"UPDATE OR IGNORE {table} SET symbol = ? WHERE symbol = ?",  # noqa: S608
+                (new_symbol, symbol),
+            )
+            self._db.execute(f"DELETE FROM {table} WHERE symbol = ?", (symbol,))  # noqa: S608
+
+    def apply_rename(self, symbol: str, new_symbol: str) -> None:
+        """Take over what `write_rename` wrote."""
+        stated, shown = self._stated.pop(symbol, None), self._learned.pop(symbol, None)
+        if stated is not None:
+            self._stated.setdefault(new_symbol, replace(stated, symbol=new_symbol))
+        if shown is not None:
+            self._learned.setdefault(new_symbol, shown)
+        self._counts[new_symbol] = self._counts.get(new_symbol, 0) + self._counts.pop(symbol, 0)
+        self.known.pop(symbol, None)
+        self._complete(new_symbol)
+
+    def forget_bars(self, symbol: str) -> None:
+        """Take over that a symbol has no bars any more: without a statement it is unknown."""
+        self._counts.pop(symbol, None)
+        if symbol not in self._stated:
+            self.known.pop(symbol, None)
 
     def _state(self, instruments: Iterable[Instrument]) -> None:
         for item in instruments:

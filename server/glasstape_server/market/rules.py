@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from glasstape.symbols import reason_invalid
 
 from glasstape_server.domain.bars import Bar, Instrument
-from glasstape_server.domain.errors import InvalidArgument, Violation
+from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument, Violation
 from glasstape_server.domain.limits import (
     MAX_PRICE,
     MAX_PRICE_DECIMALS,
@@ -16,7 +16,10 @@ from glasstape_server.domain.limits import (
     MAX_TIME,
     MIN_PRICE,
 )
-from glasstape_server.domain.times import INTERVALS, SECOND
+from glasstape_server.domain.times import INTERVALS, SECOND, duration_text
+
+CLOCK_TOLERANCE = 5 * SECOND
+"""How far the clock of a publisher may be ahead of market time, in microseconds."""
 
 
 def check_bar(bar: Bar) -> None:
@@ -39,22 +42,37 @@ def check_bar(bar: Bar) -> None:
         raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
 
 
-def check_not_future(bar: Bar, now: int) -> None:
-    """Check that a bar closes no later than one interval after market time.
+def check_closed(bar: Bar, now: int) -> None:
+    """Check that a final bar has closed by market time, and that a provisional one closes within an interval.
 
-    A mistyped year would make every later bar too old.
+    A bar of the future would make every true bar before its close too old.
 
     Args:
         bar: the bar.
         now: market time, in microseconds since 1970, UTC.
 
     Raises:
-        InvalidArgument: it closes later.
+        FailedPrecondition: it is final and closes more than `CLOCK_TOLERANCE` later; names how much.
+        InvalidArgument: it is provisional and closes more than one interval later.
     """
-    if bar.close_time > now + INTERVALS[bar.interval]:
-        latest = datetime.fromtimestamp(now / SECOND, UTC).isoformat(timespec="seconds")
-        sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-        rule = f"must be at most one interval after market time ({latest}), is {sent}"
+    ahead = bar.close_time - now
+    if ahead <= CLOCK_TOLERANCE:
+        return
+    sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
+    time = datetime.fromtimestamp(now / SECOND, UTC).isoformat(timespec="seconds")
+    if not bar.provisional:
+        rule = (
+            f"has not closed yet: closes in {duration_text(ahead)}, tolerance {duration_text(CLOCK_TOLERANCE)} "
+            f"(market time {time}), is {sent}; send it as provisional, or once it has closed"
+        )
+        raise FailedPrecondition(
+            "BAR_NOT_CLOSED",
+            f"close_time: {rule}",
+            violations=(Violation("close_time", rule),),
+            metadata={"symbol": bar.symbol, "ahead_seconds": f"{ahead / SECOND:g}"},
+        )
+    if ahead > INTERVALS[bar.interval] + CLOCK_TOLERANCE:
+        rule = f"must be at most one interval after market time ({time}), is {sent}"
         raise InvalidArgument.field("close_time", rule, "BAR_INVALID")
 
 

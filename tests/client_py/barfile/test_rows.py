@@ -47,6 +47,40 @@ def test_symbols_stay_text(read):
     assert note(file, "blanks around 2 symbols were removed")
 
 
+def test_symbols_break_rules_once_with_the_wrong_character(read):
+    rows = "".join(f"{name},2024-06-{day},{PRICES}\n" for name in ("A*B", "C*D") for day in (26, 27))
+    rows += f"삼성전자,2024-06-26,{PRICES}\n"
+    with pytest.raises(BarFileError) as refused:
+        read(TITLES + rows, **NEW_YORK)
+    assert "symbol: 4 rows: symbol must be 1-64 printable ASCII characters" in str(refused.value)
+    assert "has '*'; rename it with --rename FROM=TO: line 2 has 'A*B'" in str(refused.value)
+    assert "has others than ASCII" in str(refused.value)
+    renames = ["A*B=AB", "C*D=CD", "삼성전자=005930"]
+    assert {bar.symbol for bar in read(TITLES + rows, **NEW_YORK, rename=renames).bars} == {
+        "AB",
+        "CD",
+        "005930",
+    }
+    with pytest.raises(
+        BarFileError, match=r"the symbol from the file name must be 1-64 .* state it with --symbol"
+    ):
+        read(day_rows("2024-06-26"), name="A B.csv", **NEW_YORK)
+
+
+def test_tickers_that_look_like_no_value_are_symbols(read):
+    rows = "".join(
+        f"{name},2024-06-26,{PRICES}\n" for name in ("NAN", "NA", "NULL", "TRUE", "BTC/USDT:USDT", "^GSPC")
+    )
+    assert len(read(TITLES + rows, **NEW_YORK).bars) == 6
+
+
+def test_case_twins_and_lost_zeros_are_warned_about(read):
+    rows = "".join(f"{name},2024-06-26,{PRICES}\n" for name in ("aapl", "AAPL", "005930", "660"))
+    file = read(TITLES + rows, **NEW_YORK)
+    assert note(file, "differ by upper and lower case alone")
+    assert note(file, "leading zeros may be lost")
+
+
 @pytest.mark.parametrize(
     ("name", "symbol"), [("BRK.B.csv", "BRK.B"), ("005930.CSV.GZ", "005930"), ("A.KS", "A.KS")]
 )
