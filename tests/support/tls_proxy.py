@@ -4,8 +4,6 @@ import asyncio
 import ssl
 from contextlib import asynccontextmanager, suppress
 
-import trustme
-
 
 @asynccontextmanager
 async def answer_for(market, hosts, folder, monkeypatch):
@@ -13,6 +11,7 @@ async def answer_for(market, hosts, folder, monkeypatch):
 
     Libraries must run on other threads, which the variables reach too.
     """
+    import trustme
     from aiohttp import web
 
     authority = trustme.CA()
