@@ -25,7 +25,7 @@ STORED = 64
 LOOK_BACK = (STORED, 2_000, 50_000)
 """Intervals before market time in which the newest stored bar is searched, before all bars are read."""
 CLOCK_RETRIES = 12
-"""Attempts to publish a close that lies in the server's future."""
+"""Attempts to publish a close that lies in the server's future, before its stored bars are read again."""
 
 log = logging.getLogger(__name__)
 
@@ -99,14 +99,16 @@ class BarPublisher:
                 if index not in rejected:
                     self._note(bar)
             for index, item in rejected.items():
-                if index not in early or attempt == CLOCK_RETRIES - 1:
+                if index not in early:
                     await self._rejected(waiting[index], item)
             if not early:
                 return
             waiting = [waiting[index] for index in early]
+            behind = f"the server's clock is behind the market's: {rejected[early[0]].error}"
             if attempt == 0:
-                log.warning("the server's clock is behind the market's: %s", rejected[early[0]].error)
+                log.warning("%s", behind)
             await self._timer.sleep(min(30.0, 0.5 * 2**attempt))
+        raise ServerLostError(behind)
 
     async def publish_forming(self, bars: Sequence[Bar]) -> None:
         """Publish provisional bars; those that the server rejects are outdated.

@@ -1,5 +1,6 @@
 """What `CloseBook` knows of one symbol."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -102,6 +103,21 @@ class CloseSeries:
         missing = round((close - self.head) / self.interval - 1)
         usual = self.sparse or self.newest is None
         return 0 if usual or not 0 < missing <= LONGEST_GAP else missing
+
+
+def final_bars(page: Iterable[Bar], start: datetime, end: datetime) -> list[Bar]:
+    """Return the final bars of a page with `start < close_time <= end`, oldest first, each close once."""
+    bars = {
+        bar.close_time: bar
+        for bar in page
+        if start < bar.close_time <= end and not bar.provisional and is_complete(bar)
+    }
+    return [bars[close] for close in sorted(bars)]
+
+
+def is_complete(bar: Bar) -> bool:
+    """Return whether all values of a bar are numbers: some markets send NaN for a bar without trades."""
+    return all(map(math.isfinite, values_of(bar)))
 
 
 def values_of(bar: Bar) -> Values:

@@ -1,21 +1,19 @@
 """`glasstape fetch`: the history of symbols to a file, in parts that a later run continues."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from glasstape.sources.close_series import final_bars
 from glasstape.sources.errors import SourceUnavailableError, UnknownSymbolError
 from glasstape.sources.history_parts import HistoryParts, OnProgress
 from glasstape.sources.source import Source
 from glasstape.sources.timing import Backoff, SystemTimer, Timer
-from glasstape.types.market import Bar, Instrument
+from glasstape.types.market import Instrument
 
 ATTEMPTS = 8
 """Attempts in a row without a bar after which fetching ends; a later run continues."""
 HINT = "run the same command again to continue"
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ class Fetcher:
             try:
                 pages = self._source.history(symbol, self._request.interval, position, end)
                 async for page in pages:
-                    bars = _following(page, position, end)
+                    bars = final_bars(page, position, end)
                     if bars:
                         self._parts.append(symbol, bars)
                         position = bars[-1].close_time
@@ -100,14 +98,14 @@ class Fetcher:
                 await attempts.failed(error)
 
     def _attempts(self) -> "_Attempts":
-        return _Attempts(Backoff(self._timer), self._timer)
+        return _Attempts(Backoff(self._timer))
 
 
 class _Attempts:
     """Counts failures without progress between them."""
 
-    def __init__(self, backoff: Backoff, timer: Timer) -> None:
-        self._backoff, self._timer = backoff, timer
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
         self._failures = 0
 
     def succeeded(self) -> None:
@@ -122,12 +120,4 @@ class _Attempts:
         self._failures += 1
         if self._failures >= ATTEMPTS:
             raise SourceUnavailableError(f"{error}; gave up after {ATTEMPTS} attempts, {HINT}") from error
-        delay = self._backoff.delay(error.retry_after)
-        log.warning("%s; retrying in %.1f s", error, delay)
-        await self._timer.sleep(delay)
-
-
-def _following(page: Sequence[Bar], position: datetime, end: datetime) -> list[Bar]:
-    """Return the final bars of a page after a position, each close once."""
-    bars = {bar.close_time: bar for bar in page if position < bar.close_time <= end and not bar.provisional}
-    return [bars[close] for close in sorted(bars)]
+        await self._backoff.pause(error)

@@ -1,13 +1,13 @@
 """`glasstape follow`: bars of a market, complete and in order, to a Glasstape server.
 
-Three tasks share a `CloseBook`: one reads `live`, one requests what is missing by `history`, one publishes closes.
+Three tasks share a `CloseBook`: a `LiveReader`, one that requests what is missing by `history`, one that publishes.
 The state is the server's stored bars alone: a follower that was killed continues after them.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from glasstape._aio import AsyncClient
@@ -17,9 +17,10 @@ from glasstape.sources.errors import SourceError, SourceUnavailableError, Unknow
 from glasstape.sources.follow_stats import FollowState, FollowStats
 from glasstape.sources.history_filler import HistoryFiller
 from glasstape.sources.history_parts import OnProgress
+from glasstape.sources.live_reader import LiveReader
 from glasstape.sources.source import Source
 from glasstape.sources.timing import Backoff, MarketClock, SystemTimer, Timer
-from glasstape.types.market import INTERVALS, Bar
+from glasstape.types.market import INTERVALS, Instrument
 
 DEFAULT_HISTORY = 500
 """Bars before now that a symbol without stored bars starts with, unless `since` says otherwise."""
@@ -93,12 +94,21 @@ class Follower:
             options.signal_age,
             on_progress,
         )
-        self._live: asyncio.Task[None] | None = None
-        self._connected_at: datetime | None = None
-        """Market time at which the live connection was opened."""
+        self._live = LiveReader(
+            source,
+            options.interval,
+            self._book,
+            self._clock,
+            self._timer,
+            self.stats,
+            self._drop,
+            self._wake,
+        )
         self._changed = asyncio.Event()
         self._behind = asyncio.Event()
         self._positioning = asyncio.Lock()
+        self._instruments: Sequence[Instrument] = ()
+        self._started = False
 
     async def run(self) -> None:
         """Follow until canceled.
@@ -110,7 +120,7 @@ class Follower:
         await self._start()
         try:
             async with asyncio.TaskGroup() as group:
-                for loop in (self._live_loop, self._fill_loop, self._publish_loop):
+                for loop in (self._live.run, self._fill_loop, self._publish_loop):
                     group.create_task(loop())
         except* Exception as group_error:
             error: BaseException = group_error
@@ -123,6 +133,7 @@ class Follower:
 
         Raises:
             NothingToFollowError: the market has none of them.
+            UnknownSymbolError: of a symbol that is not followed.
         """
         backoff = Backoff(self._timer)
         symbols = list(dict.fromkeys(self._options.symbols))
@@ -132,14 +143,17 @@ class Follower:
                 instruments = await self._source.instruments(symbols)
                 break
             except UnknownSymbolError as error:
+                if error.symbol not in symbols:
+                    raise
                 symbols.remove(error.symbol)
                 self._drop(error)
                 if not symbols:
                     raise NothingToFollowError("the market has none of the symbols") from None
             except SourceUnavailableError as error:
-                await self._pause(backoff, error)
+                await self._retry(backoff, error)
         self._instruments = instruments
         await self._position(symbols)
+        self._started = True
 
     async def _position(self, symbols: Sequence[str]) -> None:
         """Start every symbol after its newest stored bar, as soon as the server is available."""
@@ -163,57 +177,6 @@ class Follower:
                 self._book.start(symbol, bars[-1].close_time if bars else first, bars)
         self._behind.set()
 
-    async def _live_loop(self) -> None:
-        """Read `live` and connect again whenever it ends."""
-        backoff = Backoff(self._timer, lasting=max(60.0, self._length.total_seconds() / 2))
-        while True:
-            self._live = asyncio.create_task(self._read_live(backoff))
-            try:
-                await asyncio.wait([self._live])
-            finally:
-                self._live.cancel()
-                await asyncio.wait([self._live])
-            error = None if self._live.cancelled() else self._live.exception()
-            self._connected_at = None
-            self.stats.reconnects += 1
-            if isinstance(error, UnknownSymbolError):
-                self._drop(error)
-                continue
-            if error is not None and not isinstance(error, SourceUnavailableError):
-                raise error
-            error = error or SourceUnavailableError("the live connection ended")
-            if self.stats.state is not FollowState.SERVER_UNAVAILABLE:
-                self._note(FollowState.DISCONNECTED, error)
-            await self._pause(backoff, error)
-
-    async def _read_live(self, backoff: Backoff) -> None:
-        await self._clock.sync()
-        self._connected_at = self._clock.estimate()
-        self._book.reconnected()
-        self._behind.set()
-        bars = self._source.live(self._book.symbols, self._options.interval)
-        try:
-            async for bar in bars:
-                backoff.connected()
-                if self.stats.state is not FollowState.SERVER_UNAVAILABLE:
-                    self.stats.state = FollowState.LIVE
-                await self._offer(bar)
-        finally:
-            if isinstance(bars, AsyncGenerator):
-                await bars.aclose()
-
-    async def _offer(self, bar: Bar) -> None:
-        """Hand a live bar to the book, as provisional unless the market's clock proves its close."""
-        now = self._clock.estimate()
-        if not bar.provisional and bar.close_time > now and bar.close_time > await self._clock.sync():
-            bar = replace(bar, provisional=True)
-        if bar.close_time > now + 2 * self._length:
-            log.warning("%s: ignoring a bar of the future: %s", bar.symbol, bar.close_time.isoformat())
-            return
-        if self._book.offer(bar):
-            self._changed.set()
-            self._behind.set()
-
     async def _fill_loop(self) -> None:
         """Request what is missing: after connecting, of stragglers, and of a connection that is silent."""
         backoff = Backoff(self._timer, longest=30.0)
@@ -226,13 +189,13 @@ class Follower:
                 if symbols:
                     for error in await self._filler.fill(symbols):
                         self._drop(error)
-                        self._restart_live("a symbol was removed")
+                        self._live.restart("a symbol was removed")
                     self._changed.set()
-                elif self._is_silent(now):
+                elif self._live.is_silent(now, self._options.grace):
                     await self._probe(now)
                 backoff.connected()
             except SourceUnavailableError as error:
-                await self._pause(backoff, error)
+                await self._retry(backoff, error)
             except ServerLostError as error:
                 await self._lost_server(error)
             else:
@@ -243,27 +206,13 @@ class Follower:
         seconds = (self._book.next_poll(now) - now).total_seconds()
         await self._timer.wait(self._behind, max(0.05, seconds))
 
-    def _is_silent(self, now: datetime) -> bool:
-        """Return whether the live connection lived through a whole interval without naming its close."""
-        heard = self._book.heard
-        if self._connected_at is None:
-            return False
-        return (
-            max(heard or self._connected_at, self._connected_at) + self._length + self._options.grace <= now
-        )
-
     async def _probe(self, now: datetime) -> None:
         """Connect again if the market has bars that the live connection did not name."""
         symbol = max(self._book.symbols, key=lambda name: self._book.position(name)[0])
         if await self._filler.probe(symbol):
-            self._restart_live("the live connection is silent while the market has new bars")
+            self._live.restart("the live connection is silent while the market has new bars")
         else:
-            self._connected_at = now  # a closed market: look again after one interval
-
-    def _restart_live(self, reason: str) -> None:
-        log.info("connecting again: %s", reason)
-        if self._live is not None:
-            self._live.cancel()
+            self._live.excuse(now)  # a closed market: look again after one interval
 
     async def _publish_loop(self) -> None:
         """Publish closes in order, then what is forming."""
@@ -301,13 +250,15 @@ class Follower:
                 return
         self._note(FollowState.SERVER_UNAVAILABLE, error)
         await self._position(self._book.symbols)
-        self.stats.state = FollowState.LIVE if self._connected_at else FollowState.DISCONNECTED
+        self.stats.state = FollowState.LIVE if self._live.connected else FollowState.DISCONNECTED
 
-    async def _pause(self, backoff: Backoff, error: SourceUnavailableError) -> None:
+    async def _retry(self, backoff: Backoff, error: SourceUnavailableError) -> None:
         self.stats.last_error = str(error)
-        delay = backoff.delay(error.retry_after)
-        log.warning("%s; retrying in %.1f s", error, delay)
-        await self._timer.sleep(delay)
+        await backoff.pause(error)
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._behind.set()
 
     def _note(self, state: FollowState, error: Exception) -> None:
         self.stats.state, self.stats.last_error = state, str(error)
@@ -323,5 +274,5 @@ class Follower:
         log.error("%s; it is no longer followed", error)
         self.stats.dropped.append(error.symbol)
         self._book.drop(error.symbol)
-        if self._live is not None and not self._book.symbols:
+        if self._started and not self._book.symbols:
             raise NothingToFollowError("the market has removed every symbol")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from glasstape.sources.bar_publisher import BarPublisher, history_cut
 from glasstape.sources.close_book import CloseBook
+from glasstape.sources.close_series import final_bars
 from glasstape.sources.errors import UnknownSymbolError
 from glasstape.sources.history_parts import OnProgress
 from glasstape.sources.source import Source
@@ -100,7 +101,7 @@ class HistoryFiller:
 
     async def _pages(self, symbol: str, start: datetime, end: datetime) -> AsyncIterator[list[Bar]]:
         async for page in self._source.history(symbol, self._interval, start, end):
-            yield [bar for bar in page if start < bar.close_time <= end and not bar.provisional]
+            yield final_bars(page, start, end)
 
     async def _store(self, symbol: str, bars: list[Bar], end: datetime) -> None:
         await self._publisher.publish(bars, history=True)

@@ -1,13 +1,17 @@
 """Time as `follow` uses it: a timer that tests can replace, back-off, and the market's own clock."""
 
 import asyncio
+import logging
 import random
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from glasstape.sources.errors import SourceUnavailableError
 from glasstape.sources.source import Source
+
+log = logging.getLogger(__name__)
 
 
 class Timer(Protocol):
@@ -70,6 +74,12 @@ class Backoff:
         self._failures += 1
         jittered = random.uniform(longest / 2, longest)  # noqa: S311
         return max(jittered, retry_after.total_seconds() if retry_after else 0.0)
+
+    async def pause(self, error: SourceUnavailableError) -> None:
+        """Log a failure and wait before the next attempt."""
+        delay = self.delay(error.retry_after)
+        log.warning("%s; retrying in %.1f s", error, delay)
+        await self._timer.sleep(delay)
 
 
 class MarketClock:

@@ -114,6 +114,20 @@ async def test_a_final_bar_before_its_close_is_not_believed(time, server):
     assert server.published[200].close == 2.5
 
 
+async def test_bars_without_numbers_are_ignored(time, server):
+    source = market(time, "A")
+    source.bars[100] = minute_bar("A", 101, close=float("nan"))
+    async with following(source, server, time, "A"):
+        await until(lambda: len(server.published) >= 199)
+        source.feed.put_nowait(minute_bar("A", 201, close=float("inf"), provisional=True))
+        await until(source.feed.empty)
+        source.bars.append(minute_bar("A", 201))
+        source.feed.put_nowait(minute_bar("A", 201, provisional=True))
+        await until(lambda: len(server.published) >= 200)
+    minutes = {round((bar.close_time - START) / MINUTE) for bar in server.published}
+    assert minutes == set(range(1, 202)) - {101}
+
+
 async def test_forming_bars_are_published_on_request(time, server):
     source = market(time, "A")
     async with following(source, server, time, "A", provisional=True):
