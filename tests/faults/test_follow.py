@@ -1,5 +1,6 @@
 """A day of an exchange with faults: every bar is stored as it was, and every close is signaled once."""
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -24,9 +25,7 @@ async def test_bars_equal_the_truth_and_each_close_is_signaled_once(tmp_path, sp
 
     with Client(server.address) as client:
         first_signal = FIRST + client.model().min_bars * MINUTE
-        signaled = Counter(
-            (event.symbol, event.bar_close_time) for event in client.history(kinds=["confidence"])
-        )
+        signaled = await _signaled(client, {(symbol, day.end) for symbol in day.market.symbols})
         stored = {symbol: client.bars(symbol, "1m") for symbol in day.market.symbols}
     for symbol, bars in stored.items():
         truth = day.market.closed(symbol, day.end)
@@ -36,3 +35,15 @@ async def test_bars_equal_the_truth_and_each_close_is_signaled_once(tmp_path, sp
         closes = [candle.close_time for candle in truth if candle.close_time >= first_signal]
         assert {close: signaled.pop((symbol, close), 0) for close in closes} == dict.fromkeys(closes, 1)
     assert not signaled
+
+
+async def _signaled(client, last):
+    """Return how often each bar was signaled, once the last ones are: bars are stored before that."""
+    async with asyncio.timeout(30):
+        while True:
+            found = Counter(
+                (event.symbol, event.bar_close_time) for event in client.history(kinds=["confidence"])
+            )
+            if last <= found.keys():
+                return found
+            await asyncio.sleep(0.05)
