@@ -89,5 +89,7 @@ class ErrorReason(StrEnum):
     """Stored bars are damaged."""
     INTERNAL = auto()
     """A defect of the server: its log has it under metadata `request`."""
+    BAR_NOT_CLOSED = auto()
+    """The close of a final bar is ahead of market time; send it as provisional until then."""
     METADATA_TOO_LARGE = auto()
     """The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
