@@ -1,0 +1,224 @@
+"""Verdicts: what becomes of each row of bars when it is published, over whole frames.
+
+`verdict_of` and `with_verdicts` are one definition, for one bar and for columns. The server, the data report,
+training, evaluation and `glasstape doctor` use it, so that training sees what serving would.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import polars as pl
+
+from glasstape_server.domain.bars import Bar, is_symbol
+from glasstape_server.domain.limits import MAX_PRICE, MAX_TIME, MIN_PRICE
+from glasstape_server.market.rules import broken_rules
+
+PRICES = ("open", "high", "low", "close")
+VALUES = (*PRICES, "volume")
+COLUMN = "verdict"
+
+
+class Verdict(IntEnum):
+    """What becomes of one row. From `SYMBOL` on it is rejected, and the name ends with the field."""
+
+    GOOD = 0
+    NO_TRADE = 1
+    """Volume 0 and one price: stored and signaled as any other bar."""
+    HALTED = 2
+    """A close without open, high and low: stored, and in no window."""
+    EQUAL_REPEAT = 3
+    """Symbol, close time and values of an earlier row: ignored."""
+    CONFLICTING_REPEAT = 4
+    """Symbol and close time of an earlier row with other values: rejected, the first row counts."""
+    SYMBOL = 5
+    TIME = 6
+    PRICE_OPEN = 7
+    PRICE_HIGH = 8
+    PRICE_LOW = 9
+    PRICE_CLOSE = 10
+    BAND_HIGH = 11
+    BAND_OPEN = 12
+    BAND_CLOSE = 13
+    VOLUME = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A verdict as reports name it."""
+
+    name: str
+    """Name for `--accept`."""
+    text: str
+    """Description of such rows, after their number."""
+    remedy: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def rejected(self) -> bool:
+        """Whether such rows are rejected."""
+        return self.verdicts[0] >= Verdict.CONFLICTING_REPEAT
+
+
+KINDS = (
+    Kind(
+        "symbol",
+        "bars have an invalid symbol",
+        "rename it",
+        (Verdict.SYMBOL,),
+    ),
+    Kind(
+        "time",
+        "bars close outside 1970-2099",
+        "correct their dates",
+        (Verdict.TIME,),
+    ),
+    Kind(
+        "price",
+        "bars have a price that is not a number above 0",
+        "correct or remove them",
+        (Verdict.PRICE_OPEN, Verdict.PRICE_HIGH, Verdict.PRICE_LOW, Verdict.PRICE_CLOSE),
+    ),
+    Kind(
+        "band",
+        "bars have an open or close outside low-high",
+        "columns may be swapped, or only some prices adjusted",
+        (Verdict.BAND_HIGH, Verdict.BAND_OPEN, Verdict.BAND_CLOSE),
+    ),
+    Kind(
+        "volume",
+        "bars have a volume that is negative or not a number",
+        "fill it, or leave the symbol out",
+        (Verdict.VOLUME,),
+    ),
+    Kind(
+        "conflict",
+        "bars have symbol and close time of an earlier row, and other values",
+        "keep one of each; a column with the time of day may not have been read",
+        (Verdict.CONFLICTING_REPEAT,),
+    ),
+    Kind(
+        "duplicate",
+        "bars repeat an earlier row",
+        "they are left out",
+        (Verdict.EQUAL_REPEAT,),
+    ),
+    Kind(
+        "halted",
+        "halted bars (a close without open, high and low)",
+        "they are left out",
+        (Verdict.HALTED,),
+    ),
+    Kind(
+        "no-trade",
+        "bars without trades",
+        "they bias the labels towards FLAT",
+        (Verdict.NO_TRADE,),
+    ),
+)
+"""Kinds of verdicts other than good, most severe first."""
+REJECTED_KINDS = tuple(kind for kind in KINDS if kind.rejected)
+
+
+def verdict_of(bar: Bar) -> Verdict:
+    """Return the verdict on one bar by its own fields: of a rejected bar, the first rule that it breaks."""
+    broken = broken_rules(bar)
+    if broken:
+        kind, violation = broken[0]
+        name = kind if kind in ("symbol", "time", "volume") else f"{kind}_{violation.field}"
+        return Verdict[name.upper()]
+    if bar.halted:
+        return Verdict.HALTED
+    return Verdict.NO_TRADE if bar.volume == 0 and bar.high == bar.low else Verdict.GOOD
+
+
+def ordered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return bars by symbol and time; of equal ones, the order is kept."""
+    return frame.sort("symbol", "close_time", maintain_order=True)
+
+
+def with_verdicts(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return bars with a column `verdict`, uint8.
+
+    Args:
+        bars: columns symbol, close_time (microseconds UTC), open, high, low, close and volume, as `ordered` returns
+            them. An absent number is null or NaN; of a halted bar, open, high and low may be null instead of 0.
+    """
+    bars = bars.with_columns(_absent_filled(bars)).with_columns(_own_verdict(bars))
+    same = (pl.col("symbol") == pl.col("symbol").shift(1)) & (
+        pl.col("close_time") == pl.col("close_time").shift(1)
+    )
+    return _with_repeats(bars) if bars.select(same.any()).item() else bars
+
+
+def usable(verdict: pl.Expr) -> pl.Expr:
+    """Return whether bars of a verdict are in windows: stored and not halted."""
+    return verdict <= Verdict.NO_TRADE
+
+
+def _absent_filled(bars: pl.DataFrame) -> list[pl.Expr]:
+    absent = [name for name in VALUES if bars[name].null_count()]
+    if not absent:
+        return []
+    halted = pl.all_horizontal(pl.col("open", "high", "low").is_null())
+    return [
+        pl.when(halted).then(0.0).otherwise(pl.col(name).fill_null(float("nan"))).alias(name)
+        if name in ("open", "high", "low")
+        else pl.col(name).fill_null(float("nan"))
+        for name in absent
+    ]
+
+
+def _own_verdict(bars: pl.DataFrame) -> pl.Expr:
+    """Return the verdict by a row's own fields, in the order of `rules.broken_rules`.
+
+    NaN is the largest number to polars: a comparison with a finite maximum excludes it.
+    """
+    halted = (
+        (pl.col("open") == 0)
+        & (pl.col("high") == 0)
+        & (pl.col("low") == 0)
+        & (pl.col("close") > 0)
+        & pl.col("close").is_not_nan()
+    )
+    rules: list[tuple[pl.Expr, Verdict]] = []
+    wrong = [name for name in bars["symbol"].unique().to_list() if not is_symbol(name)]
+    if wrong:
+        rules.append((pl.col("symbol").is_in(wrong), Verdict.SYMBOL))
+    rules.append(((pl.col("close_time") <= 0) | (pl.col("close_time") > MAX_TIME), Verdict.TIME))
+    rules.append((halted & (pl.col("close") > MAX_PRICE), Verdict.PRICE_CLOSE))
+    rules += [
+        (~halted & _outside(name, MIN_PRICE), verdict)
+        for name, verdict in zip(PRICES, PRICE_VERDICTS, strict=True)
+    ]
+    rules.append((pl.col("high") < pl.col("low"), Verdict.BAND_HIGH))
+    for name, verdict in (("open", Verdict.BAND_OPEN), ("close", Verdict.BAND_CLOSE)):
+        outside = (pl.col(name) < pl.col("low")) | (pl.col(name) > pl.col("high"))
+        rules.append((~halted & outside, verdict))
+    rules.append((_outside("volume", 0.0), Verdict.VOLUME))
+    rules.append((halted, Verdict.HALTED))
+    rules.append(((pl.col("volume") == 0) & (pl.col("high") == pl.col("low")), Verdict.NO_TRADE))
+    chain = pl.lit(Verdict.GOOD, pl.UInt8)
+    for condition, verdict in reversed(rules):
+        chain = pl.when(condition).then(pl.lit(verdict, pl.UInt8)).otherwise(chain)
+    return chain.alias(COLUMN)
+
+
+PRICE_VERDICTS = (Verdict.PRICE_OPEN, Verdict.PRICE_HIGH, Verdict.PRICE_LOW, Verdict.PRICE_CLOSE)
+
+
+def _outside(name: str, least: float) -> pl.Expr:
+    return (pl.col(name) < least) | (pl.col(name) > MAX_PRICE)
+
+
+def _with_repeats(bars: pl.DataFrame) -> pl.DataFrame:
+    """Set the verdict of rows whose symbol and close time an earlier row has that was not rejected."""
+    key = ("symbol", "close_time")
+    taken = pl.col(COLUMN) <= Verdict.HALTED
+    first = {name: pl.col(name).filter(taken).first().over(*key) for name in VALUES}
+    repeat = taken & (taken.cum_sum().over(*key) > 1)
+    equal = pl.all_horizontal(*(pl.col(name) == values for name, values in first.items()))
+    verdict = pl.when(equal).then(pl.lit(Verdict.EQUAL_REPEAT, pl.UInt8)).otherwise(
+        pl.lit(Verdict.CONFLICTING_REPEAT, pl.UInt8)
+    )
+    return bars.with_columns(pl.when(repeat).then(verdict).otherwise(pl.col(COLUMN)).alias(COLUMN))
