@@ -4,7 +4,6 @@
 training, evaluation and `glasstape doctor` use it, so that training sees what serving would.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -218,7 +217,9 @@ def _with_repeats(bars: pl.DataFrame) -> pl.DataFrame:
     first = {name: pl.col(name).filter(taken).first().over(*key) for name in VALUES}
     repeat = taken & (taken.cum_sum().over(*key) > 1)
     equal = pl.all_horizontal(*(pl.col(name) == values for name, values in first.items()))
-    verdict = pl.when(equal).then(pl.lit(Verdict.EQUAL_REPEAT, pl.UInt8)).otherwise(
-        pl.lit(Verdict.CONFLICTING_REPEAT, pl.UInt8)
+    verdict = (
+        pl.when(equal)
+        .then(pl.lit(Verdict.EQUAL_REPEAT, pl.UInt8))
+        .otherwise(pl.lit(Verdict.CONFLICTING_REPEAT, pl.UInt8))
     )
     return bars.with_columns(pl.when(repeat).then(verdict).otherwise(pl.col(COLUMN)).alias(COLUMN))

@@ -1,0 +1,90 @@
+"""Bars that windows are made of, as the server would hold them: the rows of files without those that it leaves out."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from glasstape_server.domain.arrays import Ints
+from glasstape_server.features.series import Series, from_columns, sessions
+from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, Verdict, ordered, usable, with_verdicts
+
+_HOLE = "hole"
+"""Column: whether a row directly before was left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsableBars:
+    """Bars of whole symbols, by symbol and time."""
+
+    frame: pl.DataFrame
+    """Columns symbol, close_time, open, high, low, close, volume and hole: whether a row before was left out."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Rows that were left out, by kind."""
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> "UsableBars":
+        """Return the bars of rows as read by `market.files`, of whole symbols."""
+        judged = with_verdicts(ordered(rows))
+        counts = dict(judged[COLUMN].value_counts().iter_rows())
+        left_out = Counter(
+            {kind.name: sum(counts.get(int(each), 0) for each in kind.verdicts) for kind in KINDS}
+        )
+        del left_out["no-trade"]
+        columns = judged.select("symbol", "close_time", *VALUES, COLUMN)
+        if not left_out.total():
+            return cls(columns.drop(COLUMN).with_columns(pl.lit(False).alias(_HOLE)))
+        # A repeat leaves no hole: its bar is there.
+        repeat = pl.col(COLUMN).is_in([Verdict.EQUAL_REPEAT, Verdict.CONFLICTING_REPEAT])
+        missing = (~usable(pl.col(COLUMN)) & ~repeat).cum_sum().over("symbol")
+        kept = columns.with_columns(missing=missing).filter(usable(pl.col(COLUMN)))
+        hole = (pl.col("missing") != pl.col("missing").shift(1).over("symbol")).fill_null(False)
+        return cls(kept.with_columns(hole.alias(_HOLE)).drop(COLUMN, "missing"), +left_out)
+
+    @property
+    def rows(self) -> int:
+        """Rows before any was left out."""
+        return self.frame.height + self.left_out.total()
+
+    def each_series(self, interval: str, time_zone: str) -> Iterator[tuple[str, Series, NDArray[np.bool_]]]:
+        """Yield name, bars and holes (bar,) of each symbol, ordered by name.
+
+        Args:
+            interval: of the bars.
+            time_zone: of trading days.
+        """
+        for symbol, columns in self._each_symbol("close_time", *VALUES, _HOLE):
+            close_time = columns[0].astype(np.int64)
+            series = from_columns(
+                close_time, np.stack(columns[1:-1]), sessions(close_time, interval, time_zone)
+            )
+            yield symbol, series, columns[-1]
+
+    def digests(self) -> dict[str, str]:
+        """Return the SHA-256 of the bars of each symbol, ordered by time."""
+        return {
+            symbol: hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
+            for symbol, columns in self._each_symbol("close_time", *VALUES)
+        }
+
+    def first_closes(self) -> dict[str, int]:
+        """Return the first close time of each symbol, microseconds."""
+        return {symbol: int(times[0]) for symbol, (times,) in self._each_symbol("close_time")}
+
+    def _each_symbol(self, *names: str) -> Iterator[tuple[str, list[np.ndarray]]]:
+        runs = self.frame["symbol"].rle().struct.unnest()
+        columns = [self.frame[name].to_numpy() for name in names]
+        start = 0
+        for symbol, count in zip(runs["value"], runs["len"], strict=True):
+            yield symbol, [column[start : start + count] for column in columns]
+            start += count
+
+
+def longest_session(sessions_of_bars: Ints) -> int:
+    """Return the bars of the longest trading day, of the days of the bars of one symbol, (bar,)."""
+    starts = np.flatnonzero(np.diff(sessions_of_bars)) + 1
+    return int(np.diff(np.concatenate([[0], starts, [len(sessions_of_bars)]])).max(initial=0))
