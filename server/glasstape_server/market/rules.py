@@ -17,6 +17,9 @@ from glasstape_server.domain.limits import (
 )
 from glasstape_server.domain.times import INTERVALS, SECOND
 
+MAX_STEP = 8.0
+"""Factor between two prices of neighboring bars from which on one of them is off by an order of magnitude."""
+
 
 def check_bar(bar: Bar) -> None:
     """Check the fields of one bar.
@@ -44,6 +47,16 @@ def broken_rules(bar: Bar) -> list[tuple[str, Violation]]:
     return broken
 
 
+def latest_close(interval: str, now: int) -> int:
+    """Return the latest close time of a final bar: one interval after market time, in microseconds.
+
+    Args:
+        interval: length of the bar.
+        now: market time, in microseconds since 1970, UTC.
+    """
+    return now + INTERVALS[interval]
+
+
 def check_not_future(bar: Bar, now: int) -> None:
     """Check that a bar closes no later than one interval after market time.
 
@@ -56,7 +69,7 @@ def check_not_future(bar: Bar, now: int) -> None:
     Raises:
         InvalidArgument: it closes later.
     """
-    if bar.close_time > now + INTERVALS[bar.interval]:
+    if bar.close_time > latest_close(bar.interval, now):
         latest = datetime.fromtimestamp(now / SECOND, UTC).isoformat(timespec="seconds")
         sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
         rule = f"must be at most one interval after market time ({latest}), is {sent}"
@@ -99,7 +112,9 @@ def check_instrument(instrument: Instrument) -> None:
 
 def _key(bar: Bar) -> Iterator[tuple[str, Violation]]:
     if not is_symbol(bar.symbol):
-        yield "symbol", Violation("symbol", f"{SYMBOL_RULE}, is {bar.symbol[:64]!r}")
+        wrong = "".join(dict.fromkeys(letter for letter in bar.symbol[:64] if not is_symbol(f"A{letter}")))
+        named = f" ({wrong!r} is not allowed)" if wrong else ""
+        yield "symbol", Violation("symbol", f"{SYMBOL_RULE}, is {bar.symbol[:64]!r}{named}")
     if bar.interval not in INTERVALS:
         rule = f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}"
         yield "interval", Violation("interval", rule)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from glasstape_server.domain.arrays import Ints
+from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, Verdict, ordered, usable, with_verdicts
+from glasstape_server.training.level_changes import before_last_split, off_scale
 
 _HOLE = "hole"
 """Column: whether a row directly before was left out."""
@@ -27,8 +29,27 @@ class UsableBars:
     """Rows that were left out, by kind."""
 
     @classmethod
-    def of(cls, rows: pl.DataFrame) -> "UsableBars":
-        """Return the bars of rows as read by `market.files`, of whole symbols."""
+    def of(cls, rows: pl.DataFrame, accepted: Collection[str] = (), latest: int = MAX_TIME) -> "UsableBars":
+        """Return the bars of rows as read by `market.files`, of whole symbols.
+
+        Args:
+            rows: columns symbol, close_time, open, high, low, close and volume.
+            accepted: kinds of the data report whose bars are left out, too: future, scale and split.
+            latest: latest close time of a bar that is not of kind future, microseconds.
+        """
+        bars = cls._stored(rows)
+        if "future" in accepted:
+            late = (bars.frame["close_time"] > latest).to_numpy()
+            bars = bars._without("future", late)
+        for kind, mask_of in (("scale", off_scale), ("split", before_last_split)):
+            if kind in accepted:
+                before = pl.col("close").shift(1).over("symbol")
+                bars = bars._without(kind, mask_of(bars.frame.with_columns(before=before)))
+        return bars
+
+    @classmethod
+    def _stored(cls, rows: pl.DataFrame) -> "UsableBars":
+        """Return the bars that a server stores and that are not halted."""
         judged = with_verdicts(ordered(rows))
         counts = dict(judged[COLUMN].value_counts().iter_rows())
         left_out = Counter(
@@ -45,10 +66,15 @@ class UsableBars:
         hole = (pl.col("missing") != pl.col("missing").shift(1).over("symbol")).fill_null(False)
         return cls(kept.with_columns(hole.alias(_HOLE)).drop(COLUMN, "missing"), +left_out)
 
-    @property
-    def rows(self) -> int:
-        """Rows before any was left out."""
-        return self.frame.height + self.left_out.total()
+    def _without(self, kind: str, mask: NDArray[np.bool_]) -> "UsableBars":
+        if not mask.any():
+            return self
+        missing = pl.Series(mask).cum_sum()
+        kept = self.frame.with_columns(missing=missing).filter(~pl.Series(mask))
+        before = pl.col("missing").shift(1).over("symbol")
+        hole = pl.col(_HOLE) | (pl.col("missing") != before).fill_null(False)
+        left_out = self.left_out + Counter({kind: int(mask.sum())})
+        return UsableBars(kept.with_columns(hole.alias(_HOLE)).drop("missing"), left_out)
 
     def each_series(self, interval: str, time_zone: str) -> Iterator[tuple[str, Series, NDArray[np.bool_]]]:
         """Yield name, bars and holes (bar,) of each symbol, ordered by name.
