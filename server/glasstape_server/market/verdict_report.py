@@ -21,7 +21,7 @@ class VerdictGroup:
     kind: Kind
     count: int
     examples: tuple[str, ...]
-    """Symbol, time, place in the file and broken rule of the first rows."""
+    """Symbol, time and place in the file of the first rows; of the first one, also the rule that it breaks."""
     symbols: tuple[str, ...]
     remedy: str
 
@@ -42,12 +42,11 @@ def verdict_groups(judged: pl.DataFrame, interval: str) -> Iterator[VerdictGroup
         if not sum(counts.get(int(verdict), 0) for verdict in kind.verdicts):
             continue
         rows = judged.filter(pl.col(COLUMN).is_in([int(verdict) for verdict in kind.verdicts]))
-        first = list(rows.head(MAX_EXAMPLES).iter_rows(named=True))
+        first, *others = rows.head(MAX_EXAMPLES).iter_rows(named=True)
+        examples = (_with_rule(first, interval), *map(location, others))
         symbols = tuple(rows["symbol"].unique().sort().to_list())
         remedy = _renaming(symbols[0]) if kind.name == "symbol" else kind.remedy
-        yield VerdictGroup(
-            kind, rows.height, tuple(_example(row, interval) for row in first), symbols, remedy
-        )
+        yield VerdictGroup(kind, rows.height, examples, symbols, remedy)
 
 
 def location(row: Mapping[str, object]) -> str:
@@ -61,7 +60,7 @@ def timestamp(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
 
 
-def _example(row: Mapping[str, object], interval: str) -> str:
+def _with_rule(row: Mapping[str, object], interval: str) -> str:
     open_, high, low, close, volume = (float(str(row[name])) for name in VALUES)
     time = int(str(row["close_time"]))
     broken = broken_rules(Bar(str(row["symbol"]), interval, time, open_, high, low, close, volume))

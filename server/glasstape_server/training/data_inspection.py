@@ -17,6 +17,9 @@ from glasstape_server.training.data_checks import (
 )
 from glasstape_server.training.data_report import KINDS, DataReport, Finding
 
+FEW = 3
+"""Least number of findings of a kind that is rejected by its share: one large move of a short series is none."""
+
 
 class DataInspection:
     """Inspects bars frame by frame; each frame holds whole symbols."""
@@ -79,7 +82,8 @@ class DataInspection:
     def _combined(self, parts: list[FlaggedRows]) -> Finding:
         count = sum(part.count for part in parts)
         symbols = tuple(sorted({symbol for part in parts for symbol in part.symbols}))
-        rejects = count > parts[0].limit * self._bars
+        limit = parts[0].limit
+        rejects = count > limit * self._bars and (not limit or count >= FEW)
         if parts[0].kind == "short":
             rejects = len(symbols) >= self._symbols
         examples = tuple(example for part in parts for example in part.examples)[:MAX_EXAMPLES]

@@ -175,9 +175,9 @@ def build(
             for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
                 bars = frame if isinstance(frame, UsableBars) else UsableBars.of(frame)
                 count.add(bars.left_out.total(), 0, bars.left_out, 0)
-                for symbol, series, holes in bars.each_series(interval, time_zone):
+                for symbol, series, gaps in bars.each_series(interval, time_zone):
                     values = features(spec, series).astype(np.float32)
-                    last, sigma = _labeled_ends(spec, rule, series, values, holes, count)
+                    last, sigma = _labeled_ends(spec, rule, series, values, gaps, count)
                     rows.write(values.tobytes())
                     closes.write(np.log(series.close).tobytes())
                     number = np.full(len(last), len(symbols), dtype=np.int32)
@@ -218,7 +218,7 @@ def _labeled_ends(
     rule: LabelRule,
     series: Series,
     rows: Float32s,
-    holes: NDArray[np.bool_],
+    gaps: NDArray[np.bool_],
     count: WindowCount,
 ) -> tuple[Ints, Floats]:
     """Return the last bar of every labeled window, (window,), and the volatility, (bar,); add them to `count`."""
@@ -235,8 +235,8 @@ def _labeled_ends(
         "horizon": int((usable & ~known).sum()),
     }
     across = 0
-    if holes.any():
-        until = np.cumsum(holes)
+    if gaps.any():
+        until = np.cumsum(gaps)
         across = int((until[last] > until[np.maximum(last - size, 0)]).sum())
     count.add(len(series), len(last), lost, across)
     count.longest_series = max(count.longest_series, len(series))

@@ -15,7 +15,7 @@ from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, Verdict, ordered, usable, with_verdicts
 from glasstape_server.training.level_changes import before_last_split, off_scale
 
-_HOLE = "hole"
+_GAP = "gap"
 """Column: whether a row directly before was left out."""
 
 
@@ -24,7 +24,7 @@ class UsableBars:
     """Bars of whole symbols, by symbol and time."""
 
     frame: pl.DataFrame
-    """Columns symbol, close_time, open, high, low, close, volume and hole: whether a row before was left out."""
+    """Columns symbol, close_time, open, high, low, close, volume and gap: whether a row before was left out."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Rows that were left out, by kind."""
 
@@ -58,13 +58,13 @@ class UsableBars:
         del left_out["no-trade"]
         columns = judged.select("symbol", "close_time", *VALUES, COLUMN)
         if not left_out.total():
-            return cls(columns.drop(COLUMN).with_columns(pl.lit(False).alias(_HOLE)))
-        # A repeat leaves no hole: its bar is there.
+            return cls(columns.drop(COLUMN).with_columns(pl.lit(False).alias(_GAP)))
+        # A repeat leaves no gap: its bar is there.
         repeat = pl.col(COLUMN).is_in([Verdict.EQUAL_REPEAT, Verdict.CONFLICTING_REPEAT])
         missing = (~usable(pl.col(COLUMN)) & ~repeat).cum_sum().over("symbol")
         kept = columns.with_columns(missing=missing).filter(usable(pl.col(COLUMN)))
-        hole = (pl.col("missing") != pl.col("missing").shift(1).over("symbol")).fill_null(False)
-        return cls(kept.with_columns(hole.alias(_HOLE)).drop(COLUMN, "missing"), +left_out)
+        gap = (pl.col("missing") != pl.col("missing").shift(1).over("symbol")).fill_null(False)
+        return cls(kept.with_columns(gap.alias(_GAP)).drop(COLUMN, "missing"), +left_out)
 
     def _without(self, kind: str, mask: NDArray[np.bool_]) -> "UsableBars":
         if not mask.any():
@@ -72,18 +72,18 @@ class UsableBars:
         missing = pl.Series(mask).cum_sum()
         kept = self.frame.with_columns(missing=missing).filter(~pl.Series(mask))
         before = pl.col("missing").shift(1).over("symbol")
-        hole = pl.col(_HOLE) | (pl.col("missing") != before).fill_null(False)
+        gap = pl.col(_GAP) | (pl.col("missing") != before).fill_null(False)
         left_out = self.left_out + Counter({kind: int(mask.sum())})
-        return UsableBars(kept.with_columns(hole.alias(_HOLE)).drop("missing"), left_out)
+        return UsableBars(kept.with_columns(gap.alias(_GAP)).drop("missing"), left_out)
 
     def each_series(self, interval: str, time_zone: str) -> Iterator[tuple[str, Series, NDArray[np.bool_]]]:
-        """Yield name, bars and holes (bar,) of each symbol, ordered by name.
+        """Yield name, bars and gaps (bar,) of each symbol, ordered by name.
 
         Args:
             interval: of the bars.
             time_zone: of trading days.
         """
-        for symbol, columns in self._each_symbol("close_time", *VALUES, _HOLE):
+        for symbol, columns in self._each_symbol("close_time", *VALUES, _GAP):
             close_time = columns[0].astype(np.int64)
             series = from_columns(
                 close_time, np.stack(columns[1:-1]), sessions(close_time, interval, time_zone)

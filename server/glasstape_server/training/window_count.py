@@ -18,19 +18,19 @@ class WindowCount:
     """Of these, with a labeled window."""
     lost: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CAUSES, 0)))
     """The others, by cause: each bar has one. Besides `CAUSES`, kinds of rows that are left out."""
-    across_holes: int = 0
+    across_gaps: int = 0
     """Windows across bars that were left out: halted or rejected."""
     longest_series: int = 0
     """Most bars of one symbol."""
     longest_session: int = 0
     """Most bars of one trading day, with `session_gap = split`."""
 
-    def add(self, bars: int, windows: int, lost: Mapping[str, int], across_holes: int) -> None:
+    def add(self, bars: int, windows: int, lost: Mapping[str, int], across_gaps: int) -> None:
         """Add the bars of one symbol."""
         self.bars += bars
         self.windows += windows
         self.lost.update(lost)
-        self.across_holes += across_holes
+        self.across_gaps += across_gaps
 
     def to_text(self) -> str:
         """Return one line."""
@@ -38,6 +38,6 @@ class WindowCount:
         causes = [f"{cause} {count:,}" for cause, count in self.lost.items() if count]
         if causes:
             text += f"; lost to: {', '.join(causes)}"
-        if self.across_holes:
-            text += f"; {self.across_holes:,} windows span bars that were left out"
+        if self.across_gaps:
+            text += f"; {self.across_gaps:,} windows span bars that were left out"
         return text

@@ -172,7 +172,7 @@ def test_doctor_says_what_is_wrong(command, market, tmp_path):
     bad = command("doctor", "--server", "127.0.0.1:1", *checks, check=False)
     assert bad.returncode == 1
     assert "127.0.0.1:1: unreachable" in bad.stdout
-    assert "1 bars would be rejected" in bad.stdout
+    assert "1 bars have an open or close outside low-high" in bad.stdout
     assert "manifest.json: missing" in bad.stdout
 
 

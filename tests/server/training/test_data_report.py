@@ -112,6 +112,7 @@ def test_problems_are_rejected_with_kind_location_and_remedy(frame, kind):
         (pl.concat([bars(), bars().slice(7, 2)]), "duplicate"),
         (changed(bars(), slice(5, 9), open=0.0, high=0.0, low=0.0, volume=0.0), "halted"),
         (scaled(bars(), 150, 0.6), "jump"),
+        (scaled(bars(60), 30, 0.6), "jump"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -167,6 +168,7 @@ def test_a_rejected_row_is_named_with_field_rule_and_value():
     assert len(finding.examples) == 3
     assert "A 2020-01-06 00:00 UTC: close must be finite and above 0" in finding.examples[0]
     assert finding.examples[0].endswith("is -37.63")
+    assert finding.examples[1] == "A 2020-01-07 00:00 UTC"
 
 
 def test_an_invalid_symbol_is_reported_once_with_character_and_remedy():

@@ -98,7 +98,7 @@ def test_windows_across_rows_that_are_left_out_are_counted():
     rows = changed(changed(frame(), 90, **DEFECTS["halted"]), 95, close=-1.0)
     count = dataset.build(rows, "1d", FeatureSpec(), RULE).window_count
     # The windows of bars 91-97 span bar 90, those of bars 96-101 bar 95.
-    assert count.across_holes == 10
+    assert count.across_gaps == 10
     assert count.to_text() == (
         "windows: 32 of 110 bars; lost to: look-back 73, horizon 3, price 1, halted 1; "
         "10 windows span bars that were left out"
@@ -106,7 +106,7 @@ def test_windows_across_rows_that_are_left_out_are_counted():
 
 
 def test_no_window_of_a_clean_series_is_marked():
-    assert dataset.build(frame(), "1d", FeatureSpec(), RULE).window_count.across_holes == 0
+    assert dataset.build(frame(), "1d", FeatureSpec(), RULE).window_count.across_gaps == 0
 
 
 def test_sessions_shorter_than_window_and_horizon_are_named():
@@ -131,6 +131,6 @@ def test_accepted_kinds_leave_bars_out():
     rows = rows.with_columns(*(pl.when(spike).then(pl.col(n) * 100).otherwise(pl.col(n)) for n in prices))
     bars = UsableBars.of(rows, {"split", "scale", "future"}, latest=FIRST + 105 * DAY)
     assert dict(bars.left_out) == {"split": 60, "scale": 1, "future": 8}
-    series = {symbol: (len(each), holes.sum()) for symbol, each, holes in bars.each_series("1d", "UTC")}
+    series = {symbol: (len(each), gaps.sum()) for symbol, each, gaps in bars.each_series("1d", "UTC")}
     assert series == {"A": (46, 0), "B": (105, 1)}
     assert UsableBars.of(rows).left_out.total() == 0
