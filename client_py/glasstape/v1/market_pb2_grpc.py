@@ -69,7 +69,8 @@ class MarketServiceServicer(object):
         open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
         and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
         volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-        rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
+        rejected unless the batch's mode is BACKFILL, and so is one whose close is 8 times that of the
+        final bar before or more, or an eighth or less (moves of at most 20 price steps excepted). No bar may close more than one interval after
         market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
         the others are stored.
 

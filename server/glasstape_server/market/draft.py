@@ -1,6 +1,6 @@
 """Batches of bars, checked bar by bar against the stored ones before anything is written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -9,7 +9,7 @@ from typing import Protocol
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound, Violation
 from glasstape_server.domain.times import SECOND, day_of
-from glasstape_server.market.rules import check_bar, check_not_future
+from glasstape_server.market.rules import check_bar, check_not_future, check_step
 from glasstape_server.market.series_tail import SeriesTail
 
 
@@ -55,6 +55,8 @@ class Stored(Protocol):
 
     interval: str
 
+    @property
+    def instruments(self) -> Mapping[str, Instrument]: ...  # noqa: D102
     def tail(self, key: SeriesKey) -> SeriesTail | None: ...  # noqa: D102
     def forming(self, key: SeriesKey) -> Bar | None: ...  # noqa: D102
     def time_zone(self, symbol: str) -> str: ...  # noqa: D102
@@ -135,6 +137,8 @@ class Draft:
             self.changed.add(key)
         else:
             self._check_day(key, bar, last)
+            if not backfill and last:
+                self._check_step(key, bar)
             self.appended.setdefault(key, []).append(bar)
             self._last[key] = bar.close_time
             if self._to_signal(bar, backfill):
@@ -193,6 +197,17 @@ class Draft:
             raise AlreadyExists(
                 "BAR_CONFLICT", f"close_time: {rule}", violations=(Violation("close_time", rule),)
             )
+
+    def _check_step(self, key: SeriesKey, bar: Bar) -> None:
+        """Check the move from the newest final bar.
+
+        Raises:
+            InvalidArgument: see `rules.check_step`.
+        """
+        drafted, tail = self.appended.get(key), self._stored_bars.tail(key)
+        before = drafted[-1].close if drafted else tail.last_values[3] if tail else bar.close
+        instrument = self.instruments.get(bar.symbol) or self._stored_bars.instruments.get(bar.symbol)
+        check_step(bar, before, instrument.price_step if instrument else 0.0)
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval

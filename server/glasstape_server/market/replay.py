@@ -19,7 +19,7 @@ from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.files import BarFiles, day_start, to_bars
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.verdict_report import verdict_groups
-from glasstape_server.market.verdicts import COLUMN, Verdict, ordered, with_verdicts
+from glasstape_server.market.verdicts import COLUMN, RowVerdict, ordered, with_verdicts
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _storable(frame: pl.DataFrame, interval: str, source: str) -> pl.DataFrame:
         raise ValueError(f"replay: {source}: there are no bars")
     judged = with_verdicts(ordered(frame))
     groups = [group for group in verdict_groups(judged, interval) if group.kind.rejected]
-    kept = judged.filter(pl.col(COLUMN) < Verdict.EQUAL_REPEAT).drop(COLUMN, "file", "row")
+    kept = judged.filter(pl.col(COLUMN) < RowVerdict.EQUAL_REPEAT).drop(COLUMN, "file", "row")
     if kept.is_empty():
         causes = "; ".join(group.to_text() for group in groups)
         raise ValueError(f"replay: {source}: no bar can be stored: {causes}")

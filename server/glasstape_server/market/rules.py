@@ -19,6 +19,8 @@ from glasstape_server.domain.times import INTERVALS, SECOND
 
 MAX_STEP = 8.0
 """Factor between two prices of neighboring bars from which on one of them is off by an order of magnitude."""
+FREE_STEPS = 20
+"""Steps of the price that a close may always move by: the price of a fraction of a cent may double with one step."""
 
 
 def check_bar(bar: Bar) -> None:
@@ -45,6 +47,29 @@ def broken_rules(bar: Bar) -> list[tuple[str, Violation]]:
         rule = f"must be finite and >= 0 (0..{MAX_PRICE:g}), is {_text(bar.volume)}"
         broken.append(("volume", Violation("volume", rule)))
     return broken
+
+
+def check_step(bar: Bar, before: float, price_step: float) -> None:
+    """Check that a bar's close is of the order of magnitude of the close before.
+
+    A misplaced decimal point, another unit or an unadjusted split would be a move of every window of the next weeks.
+
+    Args:
+        bar: the bar.
+        before: close of the final bar before.
+        price_step: smallest step of the instrument's price; 0: not known. Moves of a few steps are let through.
+
+    Raises:
+        InvalidArgument: it is not.
+    """
+    far = bar.close >= MAX_STEP * before or bar.close * MAX_STEP <= before
+    if far and not bar.halted and abs(bar.close - before) > FREE_STEPS * price_step:
+        rule = (
+            f"must be within a factor of {MAX_STEP:g} of the close before ({before:g}) unless BAR_MODE_BACKFILL, "
+            f"is {bar.close:g}; correct its decimal point or unit, adjust the stored bars after a split, "
+            "or send it as BAR_MODE_BACKFILL if it is right"
+        )
+        raise InvalidArgument.field("close", rule, "BAR_INVALID")
 
 
 def latest_close(interval: str, now: int) -> int:

@@ -8,7 +8,7 @@ import polars as pl
 
 from glasstape_server.domain.bars import Bar, is_symbol
 from glasstape_server.market.rules import broken_rules
-from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, Kind
+from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, VerdictKind
 
 MAX_EXAMPLES = 3
 """Rows that a group names."""
@@ -18,7 +18,7 @@ MAX_EXAMPLES = 3
 class VerdictGroup:
     """Rows of one kind."""
 
-    kind: Kind
+    kind: VerdictKind
     count: int
     examples: tuple[str, ...]
     """Symbol, time and place in the file of the first rows; of the first one, also the rule that it breaks."""

@@ -18,7 +18,7 @@ VALUES = (*PRICES, "volume")
 COLUMN = "verdict"
 
 
-class Verdict(IntEnum):
+class RowVerdict(IntEnum):
     """What becomes of one row. From `SYMBOL` on it is rejected, and the name ends with the field."""
 
     GOOD = 0
@@ -43,7 +43,7 @@ class Verdict(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class VerdictKind:
     """A verdict as reports name it."""
 
     name: str
@@ -51,84 +51,84 @@ class Kind:
     text: str
     """Description of such rows, after their number."""
     remedy: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[RowVerdict, ...]
 
     @property
     def rejected(self) -> bool:
         """Whether such rows are rejected."""
-        return self.verdicts[0] >= Verdict.CONFLICTING_REPEAT
+        return self.verdicts[0] >= RowVerdict.CONFLICTING_REPEAT
 
 
 KINDS = (
-    Kind(
+    VerdictKind(
         "symbol",
         "bars have an invalid symbol",
         "rename it",
-        (Verdict.SYMBOL,),
+        (RowVerdict.SYMBOL,),
     ),
-    Kind(
+    VerdictKind(
         "time",
         "bars close outside 1970-2099",
         "correct their dates",
-        (Verdict.TIME,),
+        (RowVerdict.TIME,),
     ),
-    Kind(
+    VerdictKind(
         "price",
         "bars have a price that is not a number above 0",
         "correct or remove them",
-        (Verdict.PRICE_OPEN, Verdict.PRICE_HIGH, Verdict.PRICE_LOW, Verdict.PRICE_CLOSE),
+        (RowVerdict.PRICE_OPEN, RowVerdict.PRICE_HIGH, RowVerdict.PRICE_LOW, RowVerdict.PRICE_CLOSE),
     ),
-    Kind(
+    VerdictKind(
         "band",
         "bars have an open or close outside low-high",
         "columns may be swapped, or only some prices adjusted",
-        (Verdict.BAND_HIGH, Verdict.BAND_OPEN, Verdict.BAND_CLOSE),
+        (RowVerdict.BAND_HIGH, RowVerdict.BAND_OPEN, RowVerdict.BAND_CLOSE),
     ),
-    Kind(
+    VerdictKind(
         "volume",
         "bars have a volume that is negative or not a number",
         "fill it, or leave the symbol out",
-        (Verdict.VOLUME,),
+        (RowVerdict.VOLUME,),
     ),
-    Kind(
+    VerdictKind(
         "conflict",
         "bars have symbol and close time of an earlier row, and other values",
         "keep one of each; a column with the time of day may not have been read",
-        (Verdict.CONFLICTING_REPEAT,),
+        (RowVerdict.CONFLICTING_REPEAT,),
     ),
-    Kind(
+    VerdictKind(
         "duplicate",
         "bars repeat an earlier row",
         "they are left out",
-        (Verdict.EQUAL_REPEAT,),
+        (RowVerdict.EQUAL_REPEAT,),
     ),
-    Kind(
+    VerdictKind(
         "halted",
         "halted bars (a close without open, high and low)",
         "they are left out",
-        (Verdict.HALTED,),
+        (RowVerdict.HALTED,),
     ),
-    Kind(
+    VerdictKind(
         "no-trade",
         "bars without trades",
         "they bias the labels towards FLAT",
-        (Verdict.NO_TRADE,),
+        (RowVerdict.NO_TRADE,),
     ),
 )
 """Kinds of verdicts other than good, most severe first."""
 REJECTED_KINDS = tuple(kind for kind in KINDS if kind.rejected)
 
 
-def verdict_of(bar: Bar) -> Verdict:
+def verdict_of(bar: Bar) -> RowVerdict:
     """Return the verdict on one bar by its own fields: of a rejected bar, the first rule that it breaks."""
     broken = broken_rules(bar)
     if broken:
         kind, violation = broken[0]
         name = kind if kind in ("symbol", "time", "volume") else f"{kind}_{violation.field}"
-        return Verdict[name.upper()]
+        return RowVerdict[name.upper()]
     if bar.halted:
-        return Verdict.HALTED
-    return Verdict.NO_TRADE if bar.volume == 0 and bar.high == bar.low else Verdict.GOOD
+        return RowVerdict.HALTED
+    return RowVerdict.NO_TRADE if bar.volume == 0 and bar.high == bar.low else RowVerdict.GOOD
 
 
 def ordered(frame: pl.DataFrame) -> pl.DataFrame:
@@ -152,7 +152,7 @@ def with_verdicts(bars: pl.DataFrame) -> pl.DataFrame:
 
 def usable(verdict: pl.Expr) -> pl.Expr:
     """Return whether bars of a verdict are in windows: stored and not halted."""
-    return verdict <= Verdict.NO_TRADE
+    return verdict <= RowVerdict.NO_TRADE
 
 
 def _absent_filled(bars: pl.DataFrame) -> list[pl.Expr]:
@@ -180,30 +180,30 @@ def _own_verdict(bars: pl.DataFrame) -> pl.Expr:
         & (pl.col("close") > 0)
         & pl.col("close").is_not_nan()
     )
-    rules: list[tuple[pl.Expr, Verdict]] = []
+    rules: list[tuple[pl.Expr, RowVerdict]] = []
     wrong = [name for name in bars["symbol"].unique().to_list() if not is_symbol(name)]
     if wrong:
-        rules.append((pl.col("symbol").is_in(wrong), Verdict.SYMBOL))
-    rules.append(((pl.col("close_time") <= 0) | (pl.col("close_time") > MAX_TIME), Verdict.TIME))
-    rules.append((halted & (pl.col("close") > MAX_PRICE), Verdict.PRICE_CLOSE))
+        rules.append((pl.col("symbol").is_in(wrong), RowVerdict.SYMBOL))
+    rules.append(((pl.col("close_time") <= 0) | (pl.col("close_time") > MAX_TIME), RowVerdict.TIME))
+    rules.append((halted & (pl.col("close") > MAX_PRICE), RowVerdict.PRICE_CLOSE))
     rules += [
         (~halted & _outside(name, MIN_PRICE), verdict)
         for name, verdict in zip(PRICES, PRICE_VERDICTS, strict=True)
     ]
-    rules.append((pl.col("high") < pl.col("low"), Verdict.BAND_HIGH))
-    for name, verdict in (("open", Verdict.BAND_OPEN), ("close", Verdict.BAND_CLOSE)):
+    rules.append((pl.col("high") < pl.col("low"), RowVerdict.BAND_HIGH))
+    for name, verdict in (("open", RowVerdict.BAND_OPEN), ("close", RowVerdict.BAND_CLOSE)):
         outside = (pl.col(name) < pl.col("low")) | (pl.col(name) > pl.col("high"))
         rules.append((~halted & outside, verdict))
-    rules.append((_outside("volume", 0.0), Verdict.VOLUME))
-    rules.append((halted, Verdict.HALTED))
-    rules.append(((pl.col("volume") == 0) & (pl.col("high") == pl.col("low")), Verdict.NO_TRADE))
-    chain = pl.lit(Verdict.GOOD, pl.UInt8)
+    rules.append((_outside("volume", 0.0), RowVerdict.VOLUME))
+    rules.append((halted, RowVerdict.HALTED))
+    rules.append(((pl.col("volume") == 0) & (pl.col("high") == pl.col("low")), RowVerdict.NO_TRADE))
+    chain = pl.lit(RowVerdict.GOOD, pl.UInt8)
     for condition, verdict in reversed(rules):
         chain = pl.when(condition).then(pl.lit(verdict, pl.UInt8)).otherwise(chain)
     return chain.alias(COLUMN)
 
 
-PRICE_VERDICTS = (Verdict.PRICE_OPEN, Verdict.PRICE_HIGH, Verdict.PRICE_LOW, Verdict.PRICE_CLOSE)
+PRICE_VERDICTS = (RowVerdict.PRICE_OPEN, RowVerdict.PRICE_HIGH, RowVerdict.PRICE_LOW, RowVerdict.PRICE_CLOSE)
 
 
 def _outside(name: str, least: float) -> pl.Expr:
@@ -213,13 +213,13 @@ def _outside(name: str, least: float) -> pl.Expr:
 def _with_repeats(bars: pl.DataFrame) -> pl.DataFrame:
     """Set the verdict of rows whose symbol and close time an earlier row has that was not rejected."""
     key = ("symbol", "close_time")
-    taken = pl.col(COLUMN) <= Verdict.HALTED
+    taken = pl.col(COLUMN) <= RowVerdict.HALTED
     first = {name: pl.col(name).filter(taken).first().over(*key) for name in VALUES}
     repeat = taken & (taken.cum_sum().over(*key) > 1)
     equal = pl.all_horizontal(*(pl.col(name) == values for name, values in first.items()))
     verdict = (
         pl.when(equal)
-        .then(pl.lit(Verdict.EQUAL_REPEAT, pl.UInt8))
-        .otherwise(pl.lit(Verdict.CONFLICTING_REPEAT, pl.UInt8))
+        .then(pl.lit(RowVerdict.EQUAL_REPEAT, pl.UInt8))
+        .otherwise(pl.lit(RowVerdict.CONFLICTING_REPEAT, pl.UInt8))
     )
     return bars.with_columns(pl.when(repeat).then(verdict).otherwise(pl.col(COLUMN)).alias(COLUMN))

@@ -3,7 +3,7 @@
 import polars as pl
 
 from glasstape_server.market.verdict_report import MAX_EXAMPLES, timestamp
-from glasstape_server.market.verdicts import COLUMN, Verdict, ordered, usable, with_verdicts
+from glasstape_server.market.verdicts import COLUMN, RowVerdict, ordered, usable, with_verdicts
 from glasstape_server.training.data_checks import (
     FlaggedRows,
     check_gaps,
@@ -41,7 +41,7 @@ class DataInspection:
         if frame.is_empty():
             return
         judged = with_verdicts(ordered(frame))
-        known = _neighbors(judged.filter(pl.col(COLUMN) <= Verdict.HALTED))
+        known = _neighbors(judged.filter(pl.col(COLUMN) <= RowVerdict.HALTED))
         traded = known
         if known.filter(~usable(pl.col(COLUMN))).height:
             traded = _neighbors(known.filter(usable(pl.col(COLUMN))))

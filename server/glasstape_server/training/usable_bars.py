@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glasstape_server.domain.arrays import Ints
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.features.series import Series, from_columns, sessions
-from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, Verdict, ordered, usable, with_verdicts
+from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, RowVerdict, ordered, usable, with_verdicts
 from glasstape_server.training.level_changes import before_last_split, off_scale
 
 _GAP = "gap"
@@ -60,7 +60,7 @@ class UsableBars:
         if not left_out.total():
             return cls(columns.drop(COLUMN).with_columns(pl.lit(False).alias(_GAP)))
         # A repeat leaves no gap: its bar is there.
-        repeat = pl.col(COLUMN).is_in([Verdict.EQUAL_REPEAT, Verdict.CONFLICTING_REPEAT])
+        repeat = pl.col(COLUMN).is_in([RowVerdict.EQUAL_REPEAT, RowVerdict.CONFLICTING_REPEAT])
         missing = (~usable(pl.col(COLUMN)) & ~repeat).cum_sum().over("symbol")
         kept = columns.with_columns(missing=missing).filter(usable(pl.col(COLUMN)))
         gap = (pl.col("missing") != pl.col("missing").shift(1).over("symbol")).fill_null(False)

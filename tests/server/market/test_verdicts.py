@@ -12,7 +12,7 @@ from glasstape_server.market.store import BarStore
 from glasstape_server.market.verdicts import (
     KINDS,
     REJECTED_KINDS,
-    Verdict,
+    RowVerdict,
     ordered,
     verdict_of,
     with_verdicts,
@@ -38,7 +38,7 @@ def frame(rows):
 
 
 def verdicts(rows):
-    return [Verdict(value) for value in with_verdicts(frame(rows))["verdict"]]
+    return [RowVerdict(value) for value in with_verdicts(frame(rows))["verdict"]]
 
 
 @given(ROWS)
@@ -62,13 +62,13 @@ def test_a_store_takes_the_rows_that_are_not_rejected(tmp_path_factory, rows):
     bars = [Bar(row[0], "1d", *row[1:7]) for row in judged.iter_rows()]
     (report,) = store.publish([Batch(bars, mode=BatchMode.BACKFILL)])
     store.close()
-    given_verdicts = [Verdict(value) for value in judged["verdict"]]
+    given_verdicts = [RowVerdict(value) for value in judged["verdict"]]
     rejected = {kind for each in REJECTED_KINDS for kind in each.verdicts}
     assert [index for index, _, _ in report.rejections] == [
         index for index, verdict in enumerate(given_verdicts) if verdict in rejected
     ]
-    assert report.duplicates == given_verdicts.count(Verdict.EQUAL_REPEAT)
-    assert report.halted == given_verdicts.count(Verdict.HALTED)
+    assert report.duplicates == given_verdicts.count(RowVerdict.EQUAL_REPEAT)
+    assert report.halted == given_verdicts.count(RowVerdict.HALTED)
 
 
 GOOD = ("A", DAY, 10.0, 12.0, 9.0, 11.0, 100.0)
@@ -77,17 +77,17 @@ GOOD = ("A", DAY, 10.0, 12.0, 9.0, 11.0, 100.0)
 @pytest.mark.parametrize(
     ("values", "verdict"),
     [
-        ((10.0, 12.0, 9.0, 11.0, 100.0), Verdict.GOOD),
-        ((10.0, 10.0, 10.0, 10.0, 0.0), Verdict.NO_TRADE),
-        ((0.0, 0.0, 0.0, 11.0, 0.0), Verdict.HALTED),
-        ((None, None, None, 11.0, None), Verdict.VOLUME),
-        ((None, None, None, 11.0, 0.0), Verdict.HALTED),
-        ((None, 12.0, 9.0, 11.0, 0.0), Verdict.PRICE_OPEN),
-        ((0.0, 0.0, 0.0, 0.0, 0.0), Verdict.PRICE_OPEN),
-        ((10.0, 12.0, 9.0, -37.6, 1.0), Verdict.PRICE_CLOSE),
-        ((10.0, 8.0, 9.0, 11.0, 1.0), Verdict.BAND_HIGH),
-        ((10.0, 12.0, 9.0, 13.0, 1.0), Verdict.BAND_CLOSE),
-        ((10.0, 12.0, 9.0, 11.0, -1.0), Verdict.VOLUME),
+        ((10.0, 12.0, 9.0, 11.0, 100.0), RowVerdict.GOOD),
+        ((10.0, 10.0, 10.0, 10.0, 0.0), RowVerdict.NO_TRADE),
+        ((0.0, 0.0, 0.0, 11.0, 0.0), RowVerdict.HALTED),
+        ((None, None, None, 11.0, None), RowVerdict.VOLUME),
+        ((None, None, None, 11.0, 0.0), RowVerdict.HALTED),
+        ((None, 12.0, 9.0, 11.0, 0.0), RowVerdict.PRICE_OPEN),
+        ((0.0, 0.0, 0.0, 0.0, 0.0), RowVerdict.PRICE_OPEN),
+        ((10.0, 12.0, 9.0, -37.6, 1.0), RowVerdict.PRICE_CLOSE),
+        ((10.0, 8.0, 9.0, 11.0, 1.0), RowVerdict.BAND_HIGH),
+        ((10.0, 12.0, 9.0, 13.0, 1.0), RowVerdict.BAND_CLOSE),
+        ((10.0, 12.0, 9.0, 11.0, -1.0), RowVerdict.VOLUME),
     ],
 )
 def test_each_kind_of_row_has_its_verdict(values, verdict):
@@ -98,13 +98,13 @@ def test_a_repeat_is_of_the_first_row_that_is_stored():
     rejected = (*GOOD[:2], *[nan] * 5)
     other = (*GOOD[:6], 101.0)
     assert verdicts([rejected, GOOD, GOOD, other, ("B", *GOOD[1:])]) == [
-        Verdict.PRICE_OPEN, Verdict.GOOD, Verdict.EQUAL_REPEAT, Verdict.CONFLICTING_REPEAT, Verdict.GOOD,
+        RowVerdict.PRICE_OPEN, RowVerdict.GOOD, RowVerdict.EQUAL_REPEAT, RowVerdict.CONFLICTING_REPEAT, RowVerdict.GOOD,
     ]  # fmt: skip
 
 
 def test_every_verdict_but_good_belongs_to_one_kind():
     of_kinds = [verdict for kind in KINDS for verdict in kind.verdicts]
-    assert sorted(of_kinds) == [verdict for verdict in Verdict if verdict is not Verdict.GOOD]
+    assert sorted(of_kinds) == [verdict for verdict in RowVerdict if verdict is not RowVerdict.GOOD]
 
 
 def test_no_rows_have_no_verdicts():
