@@ -51,6 +51,7 @@ def test_weekends_are_not_missing_and_a_weekday_is(store):
     assert missing(store) == 0
     publish(store, "B", [day for day in days if day != days[-3]])
     assert missing(store, "B") == 1
+    publish(store, "D", days)
     publish(store, "C", [day for day in days if day not in days[-4:-1]])
     assert missing(store, "C") == 3
 
@@ -61,7 +62,10 @@ def test_a_day_on_which_no_symbol_has_a_bar_is_a_holiday(store):
     for symbol in "AB":
         publish(store, symbol, [day for day in days if day != holiday])
     assert missing(store) == 0
-    publish(store, "C", days)
+    publish(store, "ODD", days)
+    assert missing(store) == 0
+    for symbol in "CDE":
+        publish(store, symbol, days)
     assert missing(store) == 1
 
 
