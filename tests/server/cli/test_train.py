@@ -117,7 +117,7 @@ def test_rejected_rows_are_left_out_only_if_their_kind_is_accepted(tmp_path, cap
     path = written(tmp_path, rows(200, 201, close=-37.63))
     assert run(path, tmp_path / "out", "--arch", "linear") == 1
     error = capsys.readouterr().err
-    assert "(one.csv row 201): close must be finite and above 0" in error
+    assert "(one.csv row 202): close must be finite and above 0" in error
     assert "pass --accept price (leaves out the bars of price)" in error
     assert not (tmp_path / "out").exists()
     assert run(path, tmp_path / "out", "--arch", "linear", "--accept", "price") == 0

@@ -3,15 +3,17 @@
 import logging
 
 import pytest
+from glasstape.barfile.options import BarFileOptions, close_of
 from glasstape_server.market import replay
 
+OPTIONS = BarFileOptions(time_zone="America/New_York", close=close_of("16:00"))
 HEADER = "symbol,date,open,high,low,close,volume\n"
 GOOD = "A,2024-06-24,10,11,9,10.5,1000\nA,2024-06-25,10,11,9,10.5,1000\n"
 
 
 def loaded(tmp_path, text):
     (tmp_path / "bars.csv").write_text(HEADER + text)
-    return replay.load(str(tmp_path / "bars.csv"), "1d")
+    return replay.load(str(tmp_path / "bars.csv"), "1d", options=OPTIONS)
 
 
 def test_rejected_rows_are_logged_once_with_number_rows_and_remedy(tmp_path, caplog):
@@ -23,7 +25,7 @@ def test_rejected_rows_are_logged_once_with_number_rows_and_remedy(tmp_path, cap
     text = record.getMessage()
     assert "rejected: 10 bars have an invalid symbol" in text
     assert "--rename B D=B-D" in text
-    assert "(bars.csv row 1)" in text
+    assert "(bars.csv row 2)" in text
     assert "' ' is not allowed" in text
 
 
