@@ -224,15 +224,17 @@ def _labeled_ends(
     """Return the last bar of every labeled window, (window,), and the volatility, (bar,); add them to `count`."""
     sigma, size = volatility(spec, series), spec.window_bars
     complete, together = window_masks(spec, series, rows)
-    known = np.asarray(np.isfinite(future_paths(spec, rule, series)).all(axis=1))[size - 1 :]
-    priced = np.asarray(np.isfinite(sigma))[size - 1 :]
-    usable = complete & together & priced
-    last = np.flatnonzero(usable & known) + size - 1
+    known = np.isfinite(future_paths(spec, rule, series)).all(axis=1)
+    priced = complete & np.isfinite(sigma)[size - 1 :]
+    usable = priced & together
+    last = np.flatnonzero(usable & np.asarray(known)[size - 1 :]) + size - 1
+    before = min(len(series), spec.min_bars - 1)
+    with_prices, in_session = int(np.count_nonzero(priced)), int(np.count_nonzero(usable))
     lost = {
-        "look-back": min(len(series), spec.min_bars - 1),
-        "unknown prices": int((~complete | ~priced)[spec.look_back - 1 :].sum()),
-        "split": int((complete & priced & ~together).sum()),
-        "horizon": int((usable & ~known).sum()),
+        "look-back": before,
+        "unknown prices": len(series) - before - with_prices,
+        "split": with_prices - in_session,
+        "horizon": in_session - len(last),
     }
     across = 0
     if gaps.any():
