@@ -66,7 +66,7 @@ def text_format(path: Path) -> TextFormat:
             head = _head(path, compressed=True)
     for magic, name in _MAGIC:
         if head.startswith(magic):
-            raise BarFileError(f"{path}: is {name}, expected a text file of bars (CSV)")
+            raise BarFileError(f"{path}: is {name}, expected CSV")
     encoding = _encoding(head, path)
     _check_markup(head.decode(encoding, errors="ignore"), path)
     return TextFormat(encoding, compressed)
@@ -89,6 +89,31 @@ def opened(path: Path, form: TextFormat) -> Iterator[IO[str]]:
     """
     with _reported(path), _binary(path, form.compressed) as file:
         yield io.TextIOWrapper(file, encoding=form.encoding)
+
+
+def text_blocks(path: Path, form: TextFormat, size: int) -> Iterator[str | bytes]:
+    """Yield a file's text in blocks of whole lines; UTF-8 with line feeds only is left encoded.
+
+    Args:
+        path: the file.
+        form: of its text.
+        size: of a block, about, in bytes or characters.
+
+    Raises:
+        BarFileError: reading failed.
+    """
+    if not form.encoding.startswith("utf-8"):
+        with opened(path, form) as text:
+            while characters := text.read(size):
+                yield characters + text.readline()
+        return
+    with _reported(path), _binary(path, form.compressed) as file:
+        first = True
+        while block := file.read(size):
+            block += file.readline()
+            if first:
+                block, first = block.removeprefix(codecs.BOM_UTF8), False
+            yield block if b"\r" not in block else block.decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def ends_with_newline(path: Path, form: TextFormat) -> bool:
@@ -127,7 +152,7 @@ def _encoding(head: bytes, path: Path) -> str:
         for name in ("utf-16-le", "utf-16-be"):
             if _zeros_of(name, head):
                 return name
-        raise BarFileError(f"{path}: holds zero bytes, expected a text file of bars (CSV)")
+        raise BarFileError(f"{path}: holds zero bytes, expected CSV")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
         return "utf-8"
@@ -159,9 +184,9 @@ def _check_markup(text: str, path: Path) -> None:
     if start.startswith(
         ("<!doctype", "<html", "<table", "<?xml", "<head", "<body", "<script", "<!--", "<div")
     ):
-        raise BarFileError(f"{path}: is HTML or XML, expected a text file of bars (CSV)")
+        raise BarFileError(f"{path}: is HTML or XML, expected CSV")
     if start.startswith(("{", "[{", "[[", '["')):
-        raise BarFileError(f"{path}: is JSON, expected a text file of bars (CSV)")
+        raise BarFileError(f"{path}: is JSON, expected CSV")
     if not start:
         raise BarFileError(f"{path}: is empty: there are no bars")
 
@@ -171,9 +196,7 @@ def _reported(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise BarFileError(
-            f"{path}: byte {error.start} of a block cannot be decoded as {error.encoding}"
-        ) from None
+        raise BarFileError(f"{path}: is not {error.encoding} throughout; save it as UTF-8") from None
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BarFileError(f"{path}: cannot be read: {reason}") from None

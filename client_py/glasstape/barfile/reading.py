@@ -15,7 +15,7 @@ from glasstape.barfile.errors import BarFileError, RowProblem
 from glasstape.barfile.number_cells import Decimal, DecimalEvidence, number_of
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.stamp_check import StampEvidence
-from glasstape.barfile.symbol_cells import SymbolRule, check_unclaimed
+from glasstape.barfile.symbol_cells import SymbolRule, check_symbol, check_unclaimed
 from glasstape.barfile.time_cells import TimeCell, clock_cell, time_cell
 from glasstape.barfile.time_rule import TimeEvidence, close_question, decide
 from glasstape.barfile.titles import Columns, normalized
@@ -48,6 +48,8 @@ class Decisions:
     symbols: SymbolRule
     symbol: str
     """Symbol of every row; empty: each row has its own."""
+    no_volume: bool = False
+    """Whether 0 is taken where a row has no volume."""
     stamps: StampEvidence = field(default_factory=StampEvidence)
     weekdays: set[int] = field(default_factory=set)
     """Of the rows that are dates, 0 for Monday."""
@@ -102,11 +104,14 @@ class Decisions:
             source = "the title lines" if symbol else "the file name"
             named = options.symbol or symbol or symbol_of(path)
             symbol = options.renames.get(named, named)
+            check_symbol(symbol, "--symbol" if options.symbol else source, where)
             if not options.symbol:
                 notes.append(f"the symbol is {symbol}, from {source}")
         closes = Closes(rule, field_of("time", columns), ascending=_ascending(evidence.time, rule.order))
         symbols = SymbolRule(field_of("symbol", columns), options.renames)
-        return cls(path, columns, sign, closes, symbols, symbol, notes=[*notes, *rule.notes])
+        return cls(
+            path, columns, sign, closes, symbols, symbol, options.no_volume, notes=[*notes, *rule.notes]
+        )
 
     def time_cell(self, text: str) -> Moment:
         """Return a time, settled.
@@ -122,6 +127,8 @@ class Decisions:
             number = number_of(text, self.decimal, scaled=role == "volume")
         except ValueError:
             return RowProblem("number", field_of(role, self.columns), "must be a number", text)
+        if number is None and role == "volume" and self.no_volume:
+            return 0.0
         if number is None:
             return RowProblem("missing", field_of(role, self.columns), "must have a value", text)
         return number

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(track)
         return 0
     from rich.table import Column, Table
+    from rich.text import Text
 
     console = wide_console()
     names = [name for name in GROUPS if name in options.by]
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         "after costs",
     )
     for record in track.records:
-        table.add_row(*_group(record, names), *_figures(record))
+        table.add_row(*(Text(text) for text in _group(record, names)), *_figures(record))
     console.print(table)
     if not track.outcomes:
         console.print("no outcomes: no signal's horizon has passed")

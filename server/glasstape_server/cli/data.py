@@ -98,7 +98,6 @@ class DataSource:
         if not self.is_sample:
             print("\n".join(self.files.notes), file=sys.stderr)
         min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
-        self._interval = options.interval
         self._inspection = DataInspection(options.interval, min_bars)
 
     @property
@@ -129,9 +128,9 @@ class DataSource:
     def chunks(self) -> "Iterator[UsableBars]":
         """Yield the bars to train on, in whole symbols: without those that a server leaves out or that are accepted."""
         from glasstape_server.market.clock import wall_time
-        from glasstape_server.market.rules import latest_close
+        from glasstape_server.market.rules import CLOCK_TOLERANCE
         from glasstape_server.training.usable_bars import UsableBars
 
-        latest = latest_close(self._interval, wall_time())
+        latest = wall_time() + CLOCK_TOLERANCE
         for frame in self.files.chunks(CHUNK):
             yield UsableBars.of(frame, self.accepted, latest)

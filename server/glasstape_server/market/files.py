@@ -20,7 +20,7 @@ from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.reading import Decisions, check_interval, describe
 
 from glasstape_server.domain.bars import Bar
-from glasstape_server.market.file_rows import Rows, bars_of, evidence_of
+from glasstape_server.market.file_rows import KEPT_ROWS, Rows, bars_of, first_pass
 from glasstape_server.market.parquet_rows import ParquetRows
 from glasstape_server.market.text_rows import TextRows
 from glasstape_server.storage import temporary
@@ -51,6 +51,7 @@ class BarFiles:
         options: BarFileOptions | None = None,
         *,
         spill_from: int = SPILL_FROM,
+        kept_rows: int = KEPT_ROWS,
     ) -> None:
         """Read the files.
 
@@ -59,13 +60,14 @@ class BarFiles:
             interval: length of the bars, a key of `INTERVALS`.
             options: what the files do not state themselves.
             spill_from: number of bars from which on they are kept in a temporary folder.
+            kept_rows: rows of a file that are taken apart once; further ones are read twice.
 
         Raises:
             BarFileError: not a file of bars, something is neither proved nor stated, or rows cannot be read.
         """
         check_interval(interval)
         self._folder: Path | None = None
-        self._spill_from = spill_from
+        self._spill_from, self._kept_rows = spill_from, kept_rows
         options = options or BarFileOptions()
         self._sources = [self._read_file(path, interval, options) for path in paths]
 
@@ -73,11 +75,11 @@ class BarFiles:
         problems = Problems()
         rows: Rows = ParquetRows(path, options) if is_parquet(path) else TextRows(path, options)
         problems.unit = rows.unit
-        evidence = evidence_of(rows, problems)
-        decisions = Decisions.make(path, rows.columns, evidence, options, interval, **rows.stated)
+        first = first_pass(rows, problems, self._kept_rows)
+        decisions = Decisions.make(path, rows.columns, first.evidence, options, interval, **rows.stated)
         parts = _Parts(self._new_folder, self._spill_from)
         counts: Counter[str] = Counter()
-        for frame in bars_of(rows, decisions, problems):
+        for frame in bars_of(rows, first.kept, decisions, problems):
             symbols = frame["symbol"].value_counts()
             counts.update(dict(zip(symbols["symbol"], symbols["count"], strict=True)))
             parts.add(frame)

@@ -40,17 +40,22 @@ class TimeParts:
     def see(self, evidence: TimeEvidence) -> None:
         """Note in `evidence` what the cells show."""
         frame = self.frame.with_row_index("at")
-        good = frame.filter(pl.any_horizontal(pl.col("date", "day", "epoch").is_not_null()))
-        for date, row, at in _firsts(good.drop_nulls("date"), "date"):
-            evidence.see_date(self.dates[date], row, self.text(at))
-        clocked = good.filter(pl.col("epoch").is_null())
-        for clock, offset, row, at in _firsts(clocked, "clock", "offset"):
-            evidence.see_clock(clock, offset, row, self.text(at))
-        for epoch, row, _ in _firsts(good.drop_nulls("epoch"), "epoch"):
+        read = frame.select(pl.any_horizontal(pl.col("date", "day", "epoch").is_not_null()).alias("read"))[
+            "read"
+        ]
+        good = frame if read.all() else frame.filter(read)
+        if self.dates:
+            for date, row, at in _firsts(good.drop_nulls("date"), "date"):
+                evidence.see_date(self.dates[date], row, self.text(at))
+        epochs = good.drop_nulls("epoch")
+        for epoch, row, _ in _firsts(epochs, "epoch"):
             evidence.see_epoch(epoch, row)
-        for row in (good.head(1), good.tail(1)):
-            if row.height:
-                evidence.see_end(self._cell(row.row(0, named=True)))
+        clocked = good if epochs.is_empty() else good.filter(pl.col("epoch").is_null())
+        for clock, offset, row, at in _first_clocks(clocked):
+            evidence.see_clock(clock, offset, row, self.text(at))
+        for end in (good.head(1), good.tail(1)):
+            if end.height:
+                evidence.see_end(self._cell(end.row(0, named=True)))
 
     def _cell(self, row: dict[str, Any]) -> TimeCell:
         if row["epoch"] is not None:
@@ -101,6 +106,22 @@ def _firsts(frame: pl.DataFrame, *keys: str) -> list[tuple[Any, ...]]:
     """Return each distinct key with its first row number and index."""
     firsts = frame.group_by(*keys, maintain_order=True).agg(pl.col("row").first(), pl.col("at").first())
     return firsts.rows()
+
+
+def _first_clocks(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Return clock, offset, row and index of the first row of each kind that evidence tells apart."""
+    clock, naive = frame["clock"], frame["offset"].is_null()
+    timed = clock.is_not_null()
+    midnight = (clock == 0).fill_null(False)
+    masks = (
+        ~timed,
+        midnight & naive,
+        midnight & ~naive,
+        timed & ~midnight & naive,
+        timed & ~midnight & ~naive,
+    )
+    firsts = [int(mask.arg_max() or 0) for mask in masks if mask.any()]
+    return [frame.select("clock", "offset", "row", "at").row(first) for first in sorted(firsts)]
 
 
 def _typed_parts(rows: pl.Series, column: pl.Series) -> TimeParts:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+from glasstape.symbols import MAX_LENGTH, is_symbol
 
-from glasstape_server.domain.bars import Bar, is_symbol
+from glasstape_server.domain.bars import Bar
 from glasstape_server.market.rules import broken_rules
 from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, VerdictKind
 
@@ -69,5 +70,5 @@ def _with_rule(row: Mapping[str, object], interval: str) -> str:
 
 
 def _renaming(symbol: str) -> str:
-    better = "".join(letter if is_symbol(f"A{letter}") else "-" for letter in symbol).strip("-")[:32]
+    better = "".join(letter if is_symbol(f"A{letter}") else "-" for letter in symbol).strip("-")[:MAX_LENGTH]
     return f"rename it, for example with --rename {symbol}={better}" if is_symbol(better) else "rename it"

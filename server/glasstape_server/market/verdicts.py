@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import polars as pl
+from glasstape.symbols import is_symbol
 
-from glasstape_server.domain.bars import Bar, is_symbol
+from glasstape_server.domain.bars import Bar
 from glasstape_server.domain.limits import MAX_PRICE, MAX_TIME, MIN_PRICE
 from glasstape_server.market.rules import broken_rules
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from glasstape_server.domain.times import INTERVALS, SECOND
 from glasstape_server.market.clock import wall_time
-from glasstape_server.market.rules import MAX_STEP, latest_close
+from glasstape_server.market.rules import CLOCK_TOLERANCE, MAX_STEP
 from glasstape_server.market.verdict_report import MAX_EXAMPLES, location, verdict_groups
 from glasstape_server.training.level_changes import JUMP, off_scale, split_text, splits
 
@@ -70,8 +70,8 @@ def check_verdicts(judged: pl.DataFrame, interval: str) -> Iterator[FlaggedRows]
         limit = NO_TRADE_SHARE if group.kind.name == "no-trade" else limit
         text = f"{group.kind.text}; {group.remedy}"
         yield FlaggedRows(group.kind.name, limit, group.count, group.examples, group.symbols, text)
-    late = judged.filter(pl.col("close_time") > latest_close(interval, wall_time()))
-    yield from _rows(late, "future", "bars close in the future; correct their dates or --time-zone")
+    late = judged.filter(pl.col("close_time") > wall_time() + CLOCK_TOLERANCE)
+    yield from _rows(late, "future", "bars have not closed yet; correct their dates or --time-zone")
 
 
 def check_volume(bars: pl.DataFrame) -> Iterator[FlaggedRows]:

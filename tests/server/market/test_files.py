@@ -1,7 +1,7 @@
 import hashlib
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -227,11 +227,15 @@ def test_a_column_that_holds_no_dates_is_refused(tmp_path):
         read_bars(path, "1d", DAYS)
 
 
-def test_a_parquet_file_whose_damage_ends_its_reader_is_refused_by_name(tmp_path):
-    frame = pl.DataFrame({"symbol": ["A"], "date": ["2020-01-02"]})
-    sound = frame.with_columns(open=1.0, high=2.0, low=0.5, close=1.5, volume=1.0)
-    sound.write_parquet(tmp_path / "sound.parquet")
-    damaged = Path(__file__).with_name("damaged.parquet")
-    with pytest.raises(BarFileError, match=r"damaged\.parquet: cannot be read: damaged pages"):
-        BarFiles([tmp_path / "sound.parquet", damaged], "1d", DAYS)
-    assert read_bars(tmp_path / "sound.parquet", "1d", DAYS).height == 1
+def test_rows_that_are_read_twice_are_read_the_same(tmp_path):
+    path = tmp_path / "long.csv"
+    minutes = pl.datetime_range(datetime(2020, 1, 1), datetime(2021, 3, 1), "1m", eager=True)
+    rows = pl.DataFrame({"time": minutes.dt.strftime("%Y-%m-%dT%H:%M:00Z")}).with_columns(
+        open=1.5, high=2.5, low=0.5, close=1.5, volume=pl.int_range(pl.len())
+    )
+    rows.write_csv(path)
+    assert path.stat().st_size > 1 << 24  # more than one block
+    once = BarFiles([path], "1m", replace(DAYS, stamp="close"))
+    twice = BarFiles([path], "1m", replace(DAYS, stamp="close"), kept_rows=1)
+    assert once.read().equals(twice.read())
+    assert once.read()["row"].to_list() == list(range(2, len(minutes) + 2))

@@ -175,7 +175,7 @@ def test_an_invalid_symbol_is_reported_once_with_character_and_remedy():
     finding = findings_of(bars(symbol="A B"))["symbol"]
     assert finding.count == 300
     assert "--rename A B=A-B" in finding.text
-    assert "' ' is not allowed" in finding.examples[0]
+    assert "character 2 is a blank" in finding.examples[0]
 
 
 def test_no_bars_are_an_error():
