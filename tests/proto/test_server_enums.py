@@ -15,7 +15,7 @@ from glasstape_server.explain.scores import Score
 from glasstape_server.explain.verdict import Verdict
 from glasstape_server.market.corrections import CorrectionKind
 from glasstape_server.market.draft import BatchMode
-from glasstape_server.market.verdicts import RowVerdict
+from glasstape_server.market.verdict_kinds import RowVerdict
 from glasstape_server.rpc.convert import predictions
 from glasstape_server.rpc.convert import signals as convert
 from glasstape_server.serving.requests import QualityLevel

@@ -120,7 +120,7 @@ def check_rows(frame: "pl.DataFrame", interval: str, path: Path) -> Iterator[tup
         interval: of the bars.
         path: file that they were read from.
     """
-    from glasstape_server.market.verdicts import KINDS
+    from glasstape_server.market.verdict_kinds import KINDS
     from glasstape_server.training.data_inspection import inspect
 
     if frame.is_empty():

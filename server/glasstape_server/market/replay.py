@@ -18,8 +18,9 @@ from glasstape_server.market import sample
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.files import BarFiles, day_start, to_bars
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.verdict_kinds import RowVerdict
 from glasstape_server.market.verdict_report import verdict_groups
-from glasstape_server.market.verdicts import COLUMN, RowVerdict, ordered, with_verdicts
+from glasstape_server.market.verdicts import COLUMN, ordered, with_verdicts
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from glasstape.symbols import MAX_LENGTH, is_symbol
 
 from glasstape_server.domain.bars import Bar
 from glasstape_server.market.rules import broken_rules
-from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, VerdictKind
+from glasstape_server.market.verdict_kinds import KINDS, VerdictKind
+from glasstape_server.market.verdicts import COLUMN, VALUES
 
 MAX_EXAMPLES = 3
 """Rows that a group names."""

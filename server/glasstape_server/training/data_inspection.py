@@ -2,8 +2,9 @@
 
 import polars as pl
 
+from glasstape_server.market.verdict_kinds import RowVerdict
 from glasstape_server.market.verdict_report import MAX_EXAMPLES, timestamp
-from glasstape_server.market.verdicts import COLUMN, RowVerdict, ordered, usable, with_verdicts
+from glasstape_server.market.verdicts import COLUMN, ordered, usable, with_verdicts
 from glasstape_server.training.data_checks import (
     FlaggedRows,
     check_gaps,

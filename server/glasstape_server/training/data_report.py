@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from glasstape_server.market.verdicts import REJECTED_KINDS
+from glasstape_server.market.verdict_kinds import REJECTED_KINDS
 
 MAX_NAMED_SYMBOLS = 6
 """Symbols that a line names."""

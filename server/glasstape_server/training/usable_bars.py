@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from glasstape_server.domain.arrays import Ints
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.features.series import Series, from_columns, sessions
-from glasstape_server.market.verdicts import COLUMN, KINDS, VALUES, RowVerdict, ordered, usable, with_verdicts
+from glasstape_server.market.verdict_kinds import KINDS, RowVerdict
+from glasstape_server.market.verdicts import COLUMN, VALUES, ordered, usable, with_verdicts
 from glasstape_server.training.level_changes import before_last_split, off_scale
 
 _GAP = "gap"

@@ -21,7 +21,7 @@ def test_rejected_rows_are_logged_once_with_number_rows_and_remedy(tmp_path, cap
     with caplog.at_level(logging.WARNING):
         recording = loaded(tmp_path, wrong + GOOD)
     assert recording.bars["symbol"].to_list() == ["A", "A"]
-    (record,) = caplog.records
+    (record,) = (each for each in caplog.records if each.levelno == logging.WARNING)
     text = record.getMessage()
     assert "rejected: 10 bars have an open or close outside low-high; columns may be swapped" in text
     assert "(bars.csv row 2): close must lie in low..high (9..11), is 12" in text
@@ -35,7 +35,7 @@ def test_a_replay_of_which_nothing_can_be_stored_is_an_error(tmp_path):
 def test_repeated_rows_are_replayed_once(tmp_path, caplog):
     recording = loaded(tmp_path, GOOD + GOOD)
     assert recording.bars.height == 2
-    assert not caplog.records
+    assert "rejected" not in caplog.text
     recording = loaded(tmp_path, GOOD + "A,2024-06-24,10,11,9,10.6,1000\n")
     assert recording.bars["close"].to_list() == [10.5, 10.5]
     assert "other values" in caplog.text

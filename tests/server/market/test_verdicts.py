@@ -9,14 +9,8 @@ from glasstape_server.domain.limits import MAX_PRICE, MAX_TIME
 from glasstape_server.domain.times import DAY
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
-from glasstape_server.market.verdicts import (
-    KINDS,
-    REJECTED_KINDS,
-    RowVerdict,
-    ordered,
-    verdict_of,
-    with_verdicts,
-)
+from glasstape_server.market.verdict_kinds import KINDS, REJECTED_KINDS, RowVerdict
+from glasstape_server.market.verdicts import ordered, verdict_of, with_verdicts
 from hypothesis import given
 from hypothesis import strategies as st
 
