@@ -103,6 +103,7 @@ def read_bar_file(path: Path, interval: str, options: BarFileOptions | None = No
             problems.add(bar, row.line)
         else:
             bars.append(bar)
+            decisions.distances.see(bar.symbol, [_micros(bar.close_time)])
             lines.append(row.line)
     notes += problems.check(path, options.accepted)
     if not bars:

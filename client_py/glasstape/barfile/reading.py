@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from glasstape.barfile.closes import Closes, Moment
 from glasstape.barfile.content import symbol_of
 from glasstape.barfile.errors import BarFileError, RowProblem
+from glasstape.barfile.interval_check import Distances
 from glasstape.barfile.number_cells import Decimal, DecimalEvidence, number_of
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.stamp_check import StampEvidence
@@ -51,6 +52,7 @@ class Decisions:
     no_volume: bool = False
     """Whether 0 is taken where a row has no volume."""
     stamps: StampEvidence = field(default_factory=StampEvidence)
+    distances: Distances = field(default_factory=Distances)
     weekdays: set[int] = field(default_factory=set)
     """Of the rows that are dates, 0 for Monday."""
     notes: list[str] = field(default_factory=list)
@@ -150,10 +152,11 @@ class Decisions:
             last: latest close.
 
         Raises:
-            BarFileError: times look like those of opens.
+            BarFileError: times look like those of opens, or bars like those of another interval.
         """
         rule = self.closes.rule
         notes = [*self.notes, *self.symbols.notes(), *self.stamps.check(rule, str(self.path))]
+        self.distances.check(rule.interval, str(self.path))
         if rule.interval == "1w" and not rule.stamp and self.weekdays and self.weekdays <= {0, 6}:
             raise BarFileError(
                 f"{self.path}: all dates of weekly bars are Mondays or Sundays, on which weeks open: "

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from glasstape.barfile.content import is_parquet
 from glasstape.barfile.errors import BarFileError, Problems
+from glasstape.barfile.interval_check import MAX_BARS, MAX_SYMBOLS, Distances
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.reading import Decisions, check_interval, describe
 
@@ -82,6 +83,7 @@ class BarFiles:
         for frame in bars_of(rows, first.kept, decisions, problems):
             symbols = frame["symbol"].value_counts()
             counts.update(dict(zip(symbols["symbol"], symbols["count"], strict=True)))
+            _see_distances(frame, decisions.distances)
             parts.add(frame)
         notes = [describe(path, rows.columns), *rows.notes, *problems.check(path, options.accepted)]
         if not counts:
@@ -195,6 +197,14 @@ class _Parts:
         if self._folder is not None:
             return pl.scan_parquet(self._folder / "*.parquet")
         return pl.concat(self._frames).lazy()
+
+
+def _see_distances(frame: pl.DataFrame, distances: Distances) -> None:
+    first = frame["symbol"].unique(maintain_order=True).head(MAX_SYMBOLS + len(distances.closes))
+    for symbol in first:
+        if symbol in distances.closes or len(distances.closes) < MAX_SYMBOLS:
+            closes = frame.filter(pl.col("symbol") == symbol)["close_time"].head(MAX_BARS)
+            distances.see(symbol, closes.to_list())
 
 
 def read_bars(path: Path, interval: str, options: BarFileOptions | None = None) -> pl.DataFrame:

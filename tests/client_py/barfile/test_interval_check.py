@@ -1,8 +1,13 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from glasstape.cli.interval_check import interval_mismatch
+from glasstape.barfile import interval_check
 from glasstape.types.market import INTERVALS
+
+
+def interval_mismatch(closes, interval):
+    return interval_check.interval_mismatch([int(close.timestamp() * 1e6) for close in closes], interval)
+
 
 START = datetime(2024, 3, 4, 14, 30, tzinfo=UTC)
 
@@ -29,7 +34,7 @@ def test_bars_of_their_own_interval_fit(interval):
 @pytest.mark.parametrize(
     ("closes", "stated", "text"),
     [
-        (every(24 * 60, 3), "1m", "bars are 1 d apart in the median, the interval is 1m; set --interval 1d"),
+        (every(24 * 60, 5), "1m", "bars are 1 d apart in the median, the interval is 1m; set --interval 1d"),
         (every(5), "1m", "bars are 5 min apart in the median, the interval is 1m; set --interval 5m"),
         (every(60), "30m", "bars are 1 h apart in the median, the interval is 30m; set --interval 1h"),
         (every(30), "1h", "bars are 30 min apart in the median, the interval is 1h; set --interval 30m"),
@@ -54,6 +59,7 @@ def test_bars_of_another_interval_are_named_with_theirs(closes, stated, text):
         (sessions(60, "18:30", "21:00")[1:-1], "4h"),
         (sessions(60, "12:00", "16:00", "16:30"), "4h"),
         (sessions(6, "21:00")[3:], "1d"),
+        (every(24 * 60, 4), "1m"),
         (every(60, 2), "1m"),
         ([START], "1m"),
         ([], "1d"),
