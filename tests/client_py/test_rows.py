@@ -67,7 +67,7 @@ def test_every_kind_has_the_same_columns_and_the_values_of_its_signal(kind):
 
 
 def test_the_row_of_an_outcome():
-    lacking = {"close", "expire_time", "data_state"}
+    lacking = {"close", "expire_time", "data_state", "missing_bars"}
     row = OUTCOME.row()
     assert {name for name, value in row.items() if value is None} == lacking
     assert (row["sequence"], row["confidence_sequence"]) == (7, 5)

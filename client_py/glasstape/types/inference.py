@@ -58,6 +58,8 @@ class Prediction:
     """Symbol of the input, where it names one."""
     bar_close_time: datetime | None = None
     """Close of the window's last bar, where it is known."""
+    missing_bars: int = 0
+    """As in `Signal`; 0 for windows and bars that the request carries."""
 
     def unwrap(self) -> Confidence:
         """Return the confidence.

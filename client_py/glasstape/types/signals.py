@@ -40,6 +40,8 @@ class Signal:
     """Largest |log return| that counts as FLAT."""
     label_kind: LabelKind = LabelKind.HORIZON
     """What decides the outcome's class."""
+    missing_bars: int = 0
+    """Bars that the market had between those of the window, and the server has not: rejected or never received."""
 
     @property
     def change(self) -> float | None:
@@ -54,6 +56,7 @@ def _signal_columns(signal: Signal) -> dict[str, RowValue]:
         "close": signal.bar.close,
         "expire_time": signal.expire_time,
         "data_state": signal.data_state.value,
+        "missing_bars": signal.missing_bars,
     }
 
 

@@ -115,3 +115,10 @@ def test_doctor_reports_versions_and_an_unreachable_server(fake, command, capsys
 def test_an_unavailable_server_is_one_sentence(capsys):
     assert main(["models", "--server", "127.0.0.1:1"]) == 1
     assert capsys.readouterr().err.startswith("glasstape: 127.0.0.1:1 is unavailable: ")
+
+
+def test_a_track_record_without_outcomes_has_no_figures(command):
+    status, out, _ = command("track")
+    assert status == 0
+    assert "no outcomes: no signal's horizon has passed" in out
+    assert "Brier" not in out
