@@ -3,8 +3,8 @@
 import logging
 import time
 
-from glasstape.types.enums import OpenResult
 from glasstape.types.signals import Disconnected, Opened, SequenceGap, StreamMessage
+from glasstape.types.stream_enums import OpenResult
 
 log = logging.getLogger("glasstape")
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from glasstape._client import ConnectedClient
 from glasstape._lazy import LazyModule
-from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
+from glasstape._stored import StoredBarsMethods
+from glasstape.types.enums import BarMode, Method, ModelView, QualityLevel, Score
+from glasstape.types.stream_enums import Delivery, Start
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -21,14 +23,15 @@ if TYPE_CHECKING:
     from glasstape.types.explanation import Explanation
     from glasstape.types.inference import Model, Prediction, ServerInfo
     from glasstape.types.market import Bar, Instrument, PublishReport
-    from glasstape.types.signals import Event, StreamMessage, TrackRecords
+    from glasstape.types.signals import Event, StreamMessage
+    from glasstape.types.track import TrackRecords
 else:
     _calls = LazyModule("glasstape._calls")
     _stream = LazyModule("glasstape._stream")
     market = LazyModule("glasstape._convert.market")
 
 
-class Client(ConnectedClient):
+class Client(ConnectedClient, StoredBarsMethods):
     """Connection to a Glasstape server. Threads may share it; close it or use it in a `with` block.
 
     The first call connects. A process that was forked may use a client of its parent, unless the parent was calling

@@ -64,6 +64,8 @@ def instrument_to(instrument: Instrument, field: str = "instrument") -> pb.Instr
         message.price_limit = number(instrument.price_limit, f"{field}.price_limit")
     if instrument.price_decimals is not None:
         message.price_decimals = integer(instrument.price_decimals, f"{field}.price_decimals", 2**31 - 1)
+    message.learned.extend(instrument.learned)
+    message.assumed.extend(instrument.assumed)
     return message
 
 
@@ -82,6 +84,8 @@ def instrument_from(message: pb.Instrument) -> Instrument:
         price_limit=message.price_limit if has("price_limit") else None,
         sector=message.sector,
         industry=message.industry,
+        learned=tuple(message.learned),
+        assumed=tuple(message.assumed),
     )
 
 

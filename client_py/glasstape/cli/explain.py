@@ -140,6 +140,7 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
 
 def _show(client: "Client", explanations: "list[Explanation]", options: argparse.Namespace) -> None:
     from rich.console import Console
+    from rich.text import Text
 
     console = Console()
     zones = _zones(client)
@@ -148,7 +149,7 @@ def _show(client: "Client", explanations: "list[Explanation]", options: argparse
     for number, explanation in enumerate(explanations):
         name = explanation.symbol or f"#{number}"
         if explanation.model is None:
-            console.print(f"{name}: {explanation.error}", style="red")
+            console.print(Text(f"{name}: {explanation.error}", "red"))
             continue
         ref = f"{explanation.model.name}@{explanation.model.version}"
         model = models.setdefault(ref, client.model(ref) if ref not in models else models[ref])
@@ -170,19 +171,23 @@ def _show_one(
     console: "Console", name: str, explanation: "Explanation", model: "Model", zone: tzinfo, language: str
 ) -> None:
     from glasstape import in_words
-    from glasstape.cli.render import caption, direction_text, heatmap_table
+    from glasstape.cli.render import caption, direction_text, heatmap_table, missing_text
 
     confidence = explanation.confidence
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     if explanation.counterfactual is None or explanation.counterfactual.found:
         console.print(heatmap_table(explanation, model, name, zone))
     console.print(caption(explanation), style="dim")
+    if explanation.prediction is not None and explanation.prediction.missing_bars:
+        note = missing_text(explanation.prediction.missing_bars).strip()
+        console.print(f"{note} in the window: rejected or never received", style="yellow")
     for sentence in in_words(explanation, language, zone):
         console.print(f"  {sentence}", highlight=False)
 
 
 def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> None:
     from rich.columns import Columns
+    from rich.text import Text
 
     from glasstape import Method, in_words
     from glasstape.cli.render import direction_text, small_map
@@ -190,7 +195,7 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
 
     name, first, model, zone = drawn[0]
     confidence = first.confidence
-    console.print(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})", highlight=False)
+    console.print(Text(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})"))
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     bars = bar_labels(first.bar_close_times, model.time_steps, zone)
     times = ", ".join(bars(row) for row in range(model.time_steps))

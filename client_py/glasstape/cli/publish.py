@@ -22,11 +22,7 @@ MODES = ("final", "backfill", "replace", "provisional")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_server(parser)
-    add_json(parser)
-    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
-    parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
-    add_bar_file_arguments(parser)
+    add_file_arguments(parser)
     parser.add_argument(
         "--mode",
         choices=MODES,
@@ -36,34 +32,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a server and of a bar file."""
+    add_server(parser)
+    add_json(parser)
+    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
+    parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
+    add_bar_file_arguments(parser)
+    parser.add_argument(
+        "--instruments",
+        type=Path,
+        metavar="FILE",
+        help="table that describes the instruments (default: FILE.instruments.csv beside the bars, if it exists)",
+    )
+
+
 @reported
 def run(options: argparse.Namespace) -> int:
     """Publish; the exit status is 1 if a bar was rejected."""
-    from glasstape import Bar, PublishReport
+    from glasstape import Bar, PublishReport, Rejection
+    from glasstape.cli.instrument_file import instruments_beside, publish_instruments
+    from glasstape.cli.rejections import grouped
 
     try:
         file = _read(options.file, options.interval, options_from(options))
+        instruments = [*file.instruments, *instruments_beside(options.file, options.instruments)]
     except BarFileError as error:
         print(f"glasstape publish: {error}", file=sys.stderr)
         return 2
     print(*file.notes, sep="\n", file=sys.stderr)
-    bars = sorted(file.bars, key=attrgetter("close_time"))
     batches: list[list[Bar]]
     if options.mode == "final":  # the bars of a close are signaled in one transaction
+        bars = sorted(file.bars, key=attrgetter("close_time"))
         batches = [list(group) for _, group in groupby(bars, key=attrgetter("close_time"))]
-    else:
+    else:  # whole series, so that the server sees their pauses in trading
+        bars = sorted(file.bars, key=attrgetter("symbol", "close_time"))
         batches = [bars[first : first + BATCH] for first in range(0, len(bars), BATCH)]
     reports: list[PublishReport] = []
-    with connected(options) as client:
-        for batch in batches:
-            report = client.publish_bars(batch, mode=options.mode)
-            reports.append(report)
-            for rejection in report.rejections:
-                bar = batch[rejection.index]
-                print(
-                    f"rejected: {bar.symbol} {bar.close_time.isoformat()}: {rejection.error}",
-                    file=sys.stderr,
-                )
+    rejected: list[tuple[Bar, Rejection]] = []
+    try:
+        with connected(options) as client:
+            publish_instruments(client, instruments)
+            for batch in batches:
+                report = client.publish_bars(batch, mode=options.mode)
+                reports.append(report)
+                rejected += [(batch[item.index], item) for item in report.rejections]
+    finally:  # what was rejected before a call failed is reported, too
+        unlisted = sum(report.rejected for report in reports) - len(rejected)
+        for line in grouped(rejected, unlisted):
+            print(line, file=sys.stderr)
     total = {
         name: sum(getattr(report, name) for report in reports)
         for name in ("stored", "duplicates", "halted", "provisional", "replaced", "rejected")

@@ -26,6 +26,13 @@ def confidence_bar(value: float, low: float, high: float) -> Text:
     )
 
 
+def missing_text(missing_bars: int) -> str:
+    """Return the number of bars missing in a window, with two blanks before it; "" without any."""
+    if not missing_bars:
+        return ""
+    return f"  {missing_bars:,} {'bar' if missing_bars == 1 else 'bars'} missing"
+
+
 def direction_text(confidence: Confidence) -> Text:
     """Return arrow and name of the winning class; dim if abstained."""
     direction = confidence.direction
@@ -42,7 +49,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     Green is for the explained class, purple against it; the color is full at the map's largest cell. A map that is
     coarser than the window is drawn at its native shape.
     """
-    table = Table(title=title, title_justify="left", padding=(0, 1), show_edge=False)
+    table = Table(title=Text(title), title_justify="left", padding=(0, 1), show_edge=False)
     table.add_column("feature", no_wrap=True)
     heatmap = explanation.heatmap
     if heatmap is None:

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(track)
         return 0
     from rich.table import Column, Table
+    from rich.text import Text
 
     console = wide_console()
     names = [name for name in GROUPS if name in options.by]
@@ -77,12 +78,15 @@ def run(options: argparse.Namespace) -> int:
         "after costs",
     )
     for record in track.records:
-        table.add_row(*_group(record, names), *_figures(record))
+        table.add_row(*(Text(text) for text in _group(record, names)), *_figures(record))
     console.print(table)
-    console.print(
-        f"{track.outcomes} outcomes; Brier score {track.brier_score:.4f} (uniform forecast: 0.6667), "
-        f"log loss {track.log_loss:.4f} (1.0986)"
-    )
+    if not track.outcomes:
+        console.print("no outcomes: no signal's horizon has passed")
+    else:
+        console.print(
+            f"{track.outcomes} outcomes; Brier score {track.brier_score:.4f} (uniform forecast: 0.6667), "
+            f"log loss {track.log_loss:.4f} (1.0986)"
+        )
     if track.left_out:
         console.print(
             f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import names, positive
-from glasstape_server.cli.data import CHUNK, DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
     from glasstape_server.models.manifest import Manifest
@@ -76,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
             return 1
         if options.report:
             return 0
-        data = TrainingSplit(source.files.chunks(CHUNK), _settings(options, source))
+        data = TrainingSplit(source.chunks(), _settings(options, source))
+        print(data.window_count.to_text(), file=sys.stderr)
         with _ProgressBars(options.epochs) as bars:
             folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
@@ -125,7 +126,7 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
     }
     defaults = (0, 0)
     if not all(days.values()):
-        closes = [frame["close_time"].unique().to_numpy() for frame in source.files.chunks(CHUNK)]
+        closes = [bars.frame["close_time"].unique().to_numpy() for bars in source.chunks()]
         defaults = split_by_days(np.concatenate(closes))
     train_until, validate_until = (
         day_start(day, source.time_zone, name) if day else default

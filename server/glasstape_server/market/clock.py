@@ -8,12 +8,23 @@ from glasstape_server.domain.bars import DataState
 from glasstape_server.domain.times import DAY, SECOND
 
 INACTIVE = 7 * DAY
-"""A market whose newest bar is so much older than that of another one no longer counts."""
+INACTIVE_BARS = 5
 
 
 def wall_time() -> int:
     """Return the current time in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
+
+
+def inactive_after(interval: int) -> int:
+    """Return how much older than another market's newest bar a market's newest one is when it no longer counts.
+
+    The same holds for a symbol among those of its market: such a symbol is retired.
+
+    Args:
+        interval: length of the bars, in microseconds.
+    """
+    return max(INACTIVE, INACTIVE_BARS * interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,10 @@ class Clock:
             if known is None or due.close_time >= known.close_time:
                 self._due[market] = due
 
+    def replace_bars(self, newest: Mapping[str, Due]) -> None:
+        """Note when bars are due after stored bars were removed or renamed; what was known is forgotten."""
+        self._due = dict(newest)
+
     def now(self) -> int:
         """Return market time in microseconds, UTC."""
         if self._simulated is None:
@@ -93,7 +108,7 @@ class Clock:
         newest = self.last_close
         if newest is None:
             return DataState.STALE
-        active = [due for due in self._due.values() if due.close_time > newest - INACTIVE]
+        active = [due for due in self._due.values() if due.close_time > newest - inactive_after(due.interval)]
         fresh = [due for due in active if self.now() <= due.second]
         deciding = [due for due in fresh if due.in_session]
         if not deciding:

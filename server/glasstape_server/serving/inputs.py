@@ -7,15 +7,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from glasstape.symbols import reason_invalid
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
-from glasstape_server.domain.bars import SYMBOL_RULE, SeriesKey, is_symbol
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument, NotFound
 from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.missing_bars import MissingBars
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.serving.items import Bars, Item, check_count, set_previous, set_window, too_few_bars
@@ -128,10 +130,8 @@ class Inputs:
         for item in items:
             key = (item.symbol, self._interval)
             last = store.last_close(key)
-            if not is_symbol(item.symbol):
-                item.error = InvalidArgument.field(
-                    "input.symbols.symbols", f"{SYMBOL_RULE}, is {item.symbol[:64]!r}"
-                )
+            if rule := reason_invalid(item.symbol):
+                item.error = InvalidArgument.field("input.symbols.symbols", rule)
             elif last is None:
                 item.error = NotFound(
                     "SYMBOL_NOT_FOUND",
@@ -148,7 +148,10 @@ class Inputs:
         if ready:
             series = store.stack([key for _, key, _ in ready], [bars for _, _, bars in ready])
             windows, usable = latest_windows(spec, series)
+            missing = MissingBars(store, self._ingest.calendars)
+            spanned = series.close_time[:, -spec.window_bars - 1 :].tolist()
             for row, (item, key, bars) in enumerate(ready):
+                item.missing_bars = missing.count(key, spanned[row])
                 set_window(item, windows[row], bool(usable[row]))
                 item.bars = self._bars(key, bars, series.session[row])
                 if with_previous:
