@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import glasstape.cli
 import grpc
 import pytest
 import trustme
@@ -17,8 +19,9 @@ from glasstape.testing import FakeServer, make_buy
 
 TOKEN = "canary-5f3a9c-token"
 COMMANDS = {
-    "doctor": [], "explain": ["A"], "export": ["signals"], "models": [], "predict": ["A"], "publish": ["bars.csv"],
-    "record": ["x.session", "--for", "1s"], "track": [], "watch": ["--for", "1s", "--json"],
+    "bars": ["list"], "doctor": [], "explain": ["A"], "export": ["signals"], "instruments": ["list"], "models": [],
+    "predict": ["A"], "publish": ["bars.csv"], "record": ["x.session", "--for", "1s"], "track": [],
+    "watch": ["--for", "1s", "--json"],
 }  # fmt: skip
 CSV = "symbol,interval,close_time,open,high,low,close,volume\nA,1d,2026-01-05T21:00:00Z,1,1,1,1,1\n"
 
@@ -130,6 +133,13 @@ def test_clients_reach_this_machine_past_every_proxy(server, proxy, host, tmp_pa
     assert asyncio.run(aio()) == "A"
     Recorder(address, tmp_path / "x.session", token=TOKEN).close()
     assert proxy.connections == 0
+
+
+def test_every_command_that_calls_a_server_is_tried():
+    folder = Path(glasstape.cli.__file__).parent
+    calling = {file.stem for file in folder.glob("*.py") if "add_server(" in file.read_text()}
+    # `follow` needs a market beside the server; its client is the AsyncClient of the test above.
+    assert calling - {"connect", "follow"} == COMMANDS.keys()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
