@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from glasstape_server.access.quotas import Limits, Quotas
@@ -77,7 +78,7 @@ class App:
         """Closed last, in reverse order."""
         self._recording = load_recording(settings)
         folder = settings.data_dir / ("replay" if self._recording else "live")
-        self._lock = lock_data_folder(settings.data_dir, folder)
+        self._lock = lock_data_folder(settings.data_dir, folder, allow_shared=settings.allow_shared_storage)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay always starts with an empty history
         with release_on_failure(self._lock):
@@ -97,8 +98,9 @@ class App:
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
         with release_on_failure(self._lock, f"data_dir: {folder}: "):
-            self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
-            self.journal = SqliteJournal(folder / "journal.sqlite")
+            lease = self._lock.lease
+            self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval, lease=lease), self.clock)
+            self.journal = SqliteJournal(folder / "journal.sqlite", lease=lease)
         readers = HistoryReaders(self.journal.history)
         limits = FeedLimits(queue=settings.subscriber_queue, patience=settings.subscriber_patience)
         self.hub = Hub(self.journal, readers, self.clock.now, limits)
@@ -141,9 +143,17 @@ class App:
             lambda: self._device_failed,
             self.access.authorizer,
             self.access.tls,
+            lease,
         )
         self._ready = asyncio.Event()
+        self.lost = asyncio.Event()
+        """Set when another process took the data folder over: this server must stop."""
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def lease_error(self) -> str:
+        """Why the lease of the data folder is not valid; empty: it is."""
+        return self._lock.lease.last_error
 
     async def start(self) -> int:
         """Start all parts; returns the port once health reports SERVING.
@@ -152,6 +162,7 @@ class App:
             StartError: the port is taken, or no model may serve.
         """
         self._loop = asyncio.get_running_loop()
+        self._lock.lease.on_lost = partial(self._loop.call_soon_threadsafe, self.lost.set)
         self._serve_metrics()
         self.server = self._server()
         self.health_monitor = HealthMonitor(self._components, self.engine_metrics, self.server, SERVICES)

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """Disable server reflection"""
     data_dir: Path = Path("glasstape-data")
     """Folder of bars and journal; one server per folder"""
+    allow_shared_storage: bool = False
+    """Accept a data folder on a network or FUSE file system, which only one host may use"""
     models_dir: Path = BUNDLED_MODELS
     """Folder of artifacts, NAME/VERSION/manifest.json; polled for new versions"""
     model: str = ""

@@ -76,7 +76,11 @@ async def _serve(settings: "Settings") -> int:
         print(f"serving on {settings.host}:{port}", flush=True)
         if app.metrics_port is not None:
             print(f"metrics on {settings.metrics_host}:{app.metrics_port}", flush=True)
-        await stopping.wait()
+        events = [asyncio.ensure_future(event.wait()) for event in (stopping, app.lost)]
+        await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+        if app.lost.is_set():
+            print(f"glasstape serve: data_dir: {app.lease_error}", file=sys.stderr)
+            return 1
         logging.getLogger(__name__).info("draining")
         return 0
     except StartError as error:

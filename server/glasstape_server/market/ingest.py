@@ -148,7 +148,8 @@ class Ingest:
             except Exception as error:
                 if not self.last_error:
                     log.error("%d batches of bars were not stored: %s", len(taken), error)
-                self.last_error, self._full = str(error), isinstance(error, ResourceExhausted)
+                if not isinstance(error, Unavailable):  # a lost lease is reported by itself
+                    self.last_error, self._full = str(error), isinstance(error, ResourceExhausted)
                 for _, future in taken:
                     if not future.done():
                         future.set_exception(error)

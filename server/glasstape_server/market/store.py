@@ -18,6 +18,7 @@ from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import COLUMNS, open_bars, replace_bars, replaced_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
+from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import probe_write, transaction
 
 
@@ -27,16 +28,18 @@ class BarStore:
     Args:
         path: database; created if necessary.
         interval: bar interval to publish signals for.
+        lease: of the data folder; None: no other process can use the database.
 
     Raises:
         DataLoss: another version made the database.
         sqlite3.DatabaseError: it is no database, or a badly damaged one.
     """
 
-    def __init__(self, path: Path, interval: str = "1d") -> None:
+    def __init__(self, path: Path, interval: str = "1d", *, lease: Holder | None = None) -> None:
         self.interval = interval
         """Bar interval to publish signals for."""
         self._db = open_bars(path)
+        self._fence = Fence(self._db, lease)
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
         self.instruments: dict[str, Instrument] = {}
@@ -60,11 +63,13 @@ class BarStore:
         Raises:
             ResourceExhausted: the disk rejected the write; nothing of these batches was stored.
             DataLoss: the database is damaged.
+            Unavailable: the lease of the data folder was lost; what was stored must not be acknowledged.
         """
         draft = Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
         try:
             with transaction(self._db):
+                self._fence.check_transaction()
                 self._db.executemany(
                     "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?,?,?,?)",
                     draft.instrument_rows(),
@@ -77,6 +82,7 @@ class BarStore:
         except sqlite3.DatabaseError as error:
             raise storage_error(error) from None
         self._apply(draft)
+        self._fence.check_acknowledgment()
         return reports
 
     def probe_write(self) -> None:

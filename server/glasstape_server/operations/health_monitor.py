@@ -1,7 +1,7 @@
 """Health of the server and its services: why each is NOT_SERVING.
 
-A failed device, a full queue, a full disk and a failing journal affect the whole server and some of its services; stale
-bars affect SignalService only.
+A failed device, a lost lease, a full queue, a full disk and a failing journal affect the whole server and some of its
+services; stale bars affect SignalService only.
 """
 
 import asyncio
@@ -107,6 +107,8 @@ class HealthMonitor:
         if time.monotonic() - self._engine_metrics.last_rejection < QUEUE_FULL_HOLD_S:
             queued = sum(components.engine.queued_windows.values())
             yield Reason(f"the engine queue is full: {queued} windows queued", (SERVER, *self._inference))
+        if components.lease.last_error:
+            yield Reason(components.lease.last_error, (SERVER, *self._services))
         if components.ingest.last_error:
             yield Reason(components.ingest.last_error, (SERVER, _MARKET))
         for reason in (components.pipeline.degraded_reason, components.hub.degraded_reason):

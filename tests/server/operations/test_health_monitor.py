@@ -69,6 +69,7 @@ class Server:
             pipeline=SimpleNamespace(degraded_reason=""),
             device_failed=lambda: self.device_failed,
             authorizer=Authorizer(),
+            lease=SimpleNamespace(last_error=""),
             certificates=SimpleNamespace(warnings=lambda: iter(self.certificate_warnings)),
             hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
             repository=SimpleNamespace(models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))]),
@@ -91,6 +92,10 @@ def _queue(server, failing):
 def _bars(server, failing):
     error = "bars cannot be stored: database or disk is full"
     server.components.ingest.last_error = error if failing else ""
+
+
+def _lease(server, failing):
+    server.components.lease.last_error = "the lease cannot be renewed" if failing else ""
 
 
 def _journal(server, failing):
@@ -127,6 +132,7 @@ FAILURES = [
     (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET, "net"}, "the device failed"),
     (_queue, {SERVER, PREDICT, OIP}, "the engine queue is full: 7 windows queued"),
     (_bars, {SERVER, MARKET}, "bars cannot be stored"),
+    (_lease, {SERVER, *SERVICES}, "the lease cannot be renewed"),
     (_journal, {SERVER, SIGNALS}, "signals are delayed: the journal cannot be written"),
     (_follower, {SERVER, SIGNALS}, "signals are delayed: the journal cannot be followed"),
     (_stale, {SIGNALS}, "market data is stale"),
