@@ -138,7 +138,11 @@ class Lease:
             log.warning("the lease of the data folder was not released: %s", error)
 
     def _await_end(self, shared: bool) -> bool:
-        """Wait until the lease of another process has ended; return whether that took time."""
+        """Wait until the lease of another process has ended; return whether that took time.
+
+        Raises:
+            LeaseHeldError: it is renewed.
+        """
         content = _content(self._path)
         if content is None or self._is_over(read_record(content), shared):
             return False
