@@ -12,6 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glasstape.textfile import read_pem, read_text
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -67,12 +69,12 @@ def token_of(options: argparse.Namespace) -> str | None:
     """Return the bearer token. It is read from a file, since arguments show in process lists.
 
     Raises:
-        ValueError: the file is empty.
+        ValueError: the file is empty, or no text.
         OSError: the file cannot be read.
     """
     if options.token_file is None:
         return None
-    token = Path(options.token_file).read_text().strip()
+    token = read_text(Path(options.token_file)).strip()
     if not token:
         raise ValueError(f"--token-file: {options.token_file} is empty")
     return token
@@ -82,7 +84,7 @@ def tls_of(options: argparse.Namespace) -> "Tls | None":
     """Return the TLS settings; None: plaintext.
 
     Raises:
-        ValueError: only one of client key and client certificate is set.
+        ValueError: only one of client key and client certificate is set, or a file is not PEM.
         OSError: a file cannot be read.
     """
     from glasstape import Tls
@@ -92,7 +94,7 @@ def tls_of(options: argparse.Namespace) -> "Tls | None":
         return None
     if (options.client_key is None) != (options.client_certificate is None):
         raise ValueError("--client-certificate and --client-key: must be set together")
-    roots, key, chain = (file.read_bytes() if file else None for file in files)
+    roots, key, chain = (read_pem(file) if file else None for file in files)
     return Tls(root_certificates=roots, client_key=key, client_certificates=chain)
 
 
