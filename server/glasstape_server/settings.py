@@ -3,22 +3,27 @@
 The flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_dir`.
 """
 
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from glasstape.barfile.arguments import FIELDS, make_options
 from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions
+from glasstape.textfile import read_text
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from glasstape_server import environment
 from glasstape_server.domain.times import INTERVALS
 
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
@@ -189,8 +194,23 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by precedence: flags (keywords), environment, the file of `load`."""
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=cls.model_config.get("toml_file"))
-        return (init_settings, env_settings, toml)
+        toml = _ConfigFile(settings_cls, toml_file=cls.model_config.get("toml_file"))
+        return (init_settings, _Environment(settings_cls), toml)
+
+
+class _Environment(EnvSettingsSource):
+    """Variables except those that Kubernetes sets for services."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        kept = environment.without_service_links(os.environ)
+        return {name.lower(): value for name, value in kept.items()}
+
+
+class _ConfigFile(TomlConfigSettingsSource):
+    """A TOML file in any Unicode encoding."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return tomllib.loads(read_text(file_path))
 
 
 def load(flags: dict[str, object], config: Path | None = None) -> Settings:
@@ -213,13 +233,23 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
     try:
         return FromFile(**flags)  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
-        raise ValueError("settings: " + "; ".join(map(_described, error.errors()))) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        texts = (_described(item, flags) for item in error.errors())
+        raise ValueError("settings: " + "; ".join(texts)) from None
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--config {config}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"--config {error}") from None
     except RecursionError:
         raise ValueError(f"--config {config}: values are nested too deeply") from None
 
 
-def _described(item: ErrorDetails) -> str:
+def environment_warnings() -> list[str]:
+    """Return warnings about variables that are ignored."""
+    return list(environment.warnings(os.environ, Settings.model_fields))
+
+
+def _described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
     field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
-    return f"{field}: {rule} (value: {item['input']!r})"
+    variable = environment.PREFIX + field.upper()
+    source = f", from {variable}" if field not in flags and variable in os.environ else ""
+    return f"{field}: {rule} (value: {item['input']!r}{source})"

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
     from glasstape_server.operations.logs import configure_logging
-    from glasstape_server.settings import Settings, load
+    from glasstape_server.settings import Settings, environment_warnings, load
 
     flags = {name: getattr(options, name) for name in Settings.model_fields}
     try:
@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level, settings.log_format)
+    for warning in environment_warnings():
+        logging.getLogger(__name__).warning("%s", warning)
     os.umask(0o077)  # bars, journal and its key are readable by their owner only
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))
