@@ -93,6 +93,7 @@ class App:
         self.engine_metrics = EngineMetrics(self.registry)
         self.call_metrics = CallMetrics(self.registry)
         self.metrics_port: int | None = None
+        self._health = Health()
         self._device_failed = False
         self.clock = Clock()
         if self._recording is not None:
@@ -221,7 +222,6 @@ class App:
             ref = repository.active.ref
             return ref, self.record.watch.state(ref.digest)
 
-        health = Health()
         batched = BatchedInference(self.inference, replies_on(self._loop))
         servicers = Servicers(
             application=self.inference,
@@ -240,8 +240,8 @@ class App:
                 repository.seen_until,
                 self._ready,
             ),
-            open_inference=OpenInferenceServicer(self.inference, repository, health.serves),
-            health=health,
+            open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),
+            health=self._health,
         )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
@@ -282,7 +282,7 @@ class App:
         if self.settings.metrics_port is None:
             return
         metrics.add_components(self.registry, self._components, self._loop)
-        self.metrics_port, stop = serve_metrics(self.settings, self.registry)
+        self.metrics_port, stop = serve_metrics(self.settings, self.registry, self._health, self._loop)
         self._end.callback(stop)
 
     async def _announce(self, model: Model) -> None:

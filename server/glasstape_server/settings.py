@@ -138,7 +138,8 @@ class Settings(BaseSettings):
     journal_max_age: float = Field(default=0, ge=0)
     """Days to keep events after they were published; older ones are removed as by `journal_keep`; 0: no limit"""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port of /metrics for Prometheus; 0 selects a free one, which is printed (default: no metrics)"""
+    """Port of /metrics for Prometheus and of the probes /livez, /healthz and /readyz; 0 selects a free one, which is
+    printed (default: none)"""
     metrics_host: str = "127.0.0.1"
     """Address of /metrics, which does not authenticate callers and names no symbol and no signal"""
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")

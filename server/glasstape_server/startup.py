@@ -1,5 +1,6 @@
 """Checks and resources that come before a server's components: addresses, credentials, the data folder."""
 
+import asyncio
 import ipaddress
 import logging
 import sqlite3
@@ -22,6 +23,7 @@ from glasstape_server.storage.file_system import file_system_of
 from glasstape_server.storage.files import restore_draft
 from glasstape_server.storage.folder_lock import FolderInUseError, FolderLock
 from glasstape_server.transport.grpcio_server import Access
+from glasstape_server.transport.health import Health
 from glasstape_server.transport.tls import Certificates
 
 log = logging.getLogger(__name__)
@@ -102,15 +104,17 @@ def check_shadow(settings: Settings, repository: Repository) -> None:
     log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
 
 
-def serve_metrics(settings: Settings, registry: CollectorRegistry) -> tuple[int, Callable[[], None]]:
-    """Serve Prometheus' metrics; return the port, and what stops it.
+def serve_metrics(
+    settings: Settings, registry: CollectorRegistry, health: Health, loop: asyncio.AbstractEventLoop
+) -> tuple[int, Callable[[], None]]:
+    """Serve Prometheus' metrics and HTTP probes; return the port, and what stops it.
 
     Raises:
         StartError: the address is in use.
     """
     host, port = settings.metrics_host, settings.metrics_port or 0
     try:
-        port, server = metrics.serve(registry, host, port)
+        port, server = metrics.serve(registry, host, port, health, loop)
     except OSError as error:
         raise StartError(f"metrics_port: cannot listen on {host}:{port}: {error}") from None
 

@@ -58,6 +58,13 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from glasstape_server.storage import temporary
+
+    try:
+        temporary.check_space()  # before the fits, and before matplotlib looks for a folder of its own
+    except OSError as error:
+        print(f"glasstape evaluate: {error}", file=sys.stderr)
+        return 1
     from glasstape_server.evaluation import report
     from glasstape_server.evaluation.evaluate import evaluate
     from glasstape_server.evaluation.metrics import block_days
