@@ -26,7 +26,8 @@ pytestmark = pytest.mark.skipif(
 def _bare(writable, *command):
     """Return a process as an unknown user on a file system that is read-only outside `writable`."""
     sandbox = [
-        "bwrap", "--die-with-parent", "--unshare-user", "--uid", str(USER), "--ro-bind", "/", "/", "--bind", str(writable), str(writable),
+        "bwrap", "--die-with-parent", "--unshare-user", "--uid", str(USER), "--ro-bind", "/", "/",
+        "--bind", str(writable), str(writable),
         "--dev", "/dev", "--remount-ro", "/dev", "--proc", "/proc", "--chdir", "/",
     ]  # fmt: skip
     environment = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
