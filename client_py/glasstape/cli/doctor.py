@@ -121,8 +121,9 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
             yield kind, f"clock skew {skew:+.1f} s"
             state = beat.data_state.value
             meaning = {
-                "delayed": ": the newest bar closed more than one interval ago",
-                "stale": ": no bar for more than two intervals; check that the publisher runs",
+                "delayed": ": the next bar is overdue",
+                "stale": ": the last two due bars did not arrive; check that the publisher runs",
+                "empty": ": the server has no bars; publish some",
                 "replay": ": history on a simulated clock",
             }.get(state, "")
             yield "warning" if state == "stale" else "ok", f"market data is {state}{meaning}"

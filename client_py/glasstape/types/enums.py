@@ -175,6 +175,9 @@ class DataState(StrEnum):
     REPLAY = auto()
     """Historical bars on a simulated clock: never act on these."""
     STALE = auto()
+    """The last two due bars have not arrived."""
+    EMPTY = auto()
+    """The server has no bars."""
 
 
 class BarMode(StrEnum):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glasstape_server.domain.bars import DataState
 from glasstape_server.domain.times import DAY, SECOND
@@ -69,6 +69,19 @@ class Clock:
             if known is None or due.close_time >= known.close_time:
                 self._due[market] = due
 
+    def saw_backfill(self, newest: Mapping[str, Due]) -> None:
+        """Note when bars are due after a backfill, by market; what is not newer than known is ignored.
+
+        Bars that were due before the backfill do not count: its data is STALE once as much time has passed since the
+        backfill as two bars take, and DELAYED until then.
+        """
+        now = self.now()
+        for market, due in newest.items():
+            known = self._due.get(market)
+            if known is None or due.close_time > known.close_time:
+                second = max(due.second, now + due.second - due.close_time)
+                self._due[market] = replace(due, second=second)
+
     def now(self) -> int:
         """Return market time in microseconds, UTC."""
         if self._simulated is None:
@@ -82,7 +95,7 @@ class Clock:
         return DataState.LIVE if self.now() <= next_close else DataState.DELAYED
 
     def state(self) -> DataState:
-        """Return how fresh market data is.
+        """Return how fresh market data is; EMPTY without a bar.
 
         A market is overdue, and its data STALE, once the second bar after its newest is due and has not come;
         a closed market is not overdue. Of several markets the freshest one that trades now decides. If none
@@ -92,7 +105,7 @@ class Clock:
             return DataState.REPLAY
         newest = self.last_close
         if newest is None:
-            return DataState.STALE
+            return DataState.EMPTY
         active = [due for due in self._due.values() if due.close_time > newest - INACTIVE]
         fresh = [due for due in active if self.now() <= due.second]
         deciding = [due for due in fresh if due.in_session]

@@ -142,7 +142,7 @@ class Ingest:
             taken, self._waiting = self._waiting, []
             self._waiting_bars = 0
             try:
-                reports, newest = await self.run_on_market_thread(
+                reports, newest, backfilled = await self.run_on_market_thread(
                     self._publish_batches, [batch for batch, _ in taken], self.clock.now()
                 )
             except Exception as error:
@@ -155,6 +155,7 @@ class Ingest:
                         future.set_exception(error)
                 continue
             self.last_error, self._full = "", False
+            self.clock.saw_backfill(backfilled)
             self.clock.saw_bars(newest)
             for (_, future), report in zip(taken, reports, strict=True):
                 if not future.done():
@@ -166,13 +167,20 @@ class Ingest:
             if closed_bars:
                 self.on_closed(closed_bars)
 
-    def _publish_batches(self, batches: Sequence[Batch], now: int) -> tuple[list[Report], Mapping[str, Due]]:
-        """Store batches, on the market thread; return reports, and what is due after the newest bars."""
+    def _publish_batches(
+        self, batches: Sequence[Batch], now: int
+    ) -> tuple[list[Report], Mapping[str, Due], Mapping[str, Due]]:
+        """Store batches, on the market thread; return reports, and what is due after bars and after backfills."""
         reports = self.store.publish(batches, now)
-        for batch in batches:
-            if batch.mode is BatchMode.BACKFILL:
-                self.calendars.forget({(bar.symbol, bar.interval) for bar in batch.bars})
-        return reports, self.calendars.newest(item for report in reports for item in report.closed)
+        filled = {
+            (bar.symbol, bar.interval)
+            for batch in batches
+            if batch.mode is BatchMode.BACKFILL
+            for bar in batch.bars
+        }
+        self.calendars.forget(filled)
+        newest = self.calendars.newest(item for report in reports for item in report.closed)
+        return reports, newest, self.calendars.newest_of(filled)
 
     def _note_exchanges(self, instruments: Iterable[Instrument]) -> None:
         names = {instrument.exchange for instrument in instruments if instrument.exchange}

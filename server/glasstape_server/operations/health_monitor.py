@@ -49,7 +49,7 @@ class HealthReporter(Protocol):
 
 
 class HealthMonitor:
-    """Polls the components and publishes their health. Health does not report a server without bars as stale."""
+    """Polls the components and publishes their health."""
 
     def __init__(
         self,
@@ -119,5 +119,5 @@ class HealthMonitor:
                 yield Reason(warning, ())
         for warning in components.certificates.warnings() if components.certificates is not None else ():
             yield Reason(warning, ())
-        if components.clock.last_close is not None and components.clock.state() is DataState.STALE:
+        if components.clock.state() is DataState.STALE:
             yield Reason("market data is stale: the last two due bars did not arrive", (_FEED,))

@@ -76,7 +76,7 @@ async def test_minute_bars_are_stale_two_bars_after_they_were_due_and_not_while_
     assert (
         await ingest.publish(Batch(history[::-1], [Instrument("A", time_zone=noon)], mode=BatchMode.BACKFILL))
     ).stored == len(history)
-    assert ingest.clock.state() is DataState.STALE, "no live bar yet"
+    assert ingest.clock.state() is DataState.LIVE, "closed until tomorrow"
     assert (await ingest.publish(Batch([bar("A", last + 1)]))).stored == 1
     assert ingest.clock.state() is DataState.LIVE, "closed until tomorrow"
     always = Batch([bar("B", last + 2)], [Instrument("B", exchange="24/7")])

@@ -190,8 +190,8 @@ async def test_a_failing_check_is_reported_and_does_not_end_the_monitor():
     task.cancel()
 
 
-def test_a_server_without_bars_is_not_stale():
+def test_a_server_without_bars_is_healthy():
     server = Server()
-    server.components.clock.current = DataState.STALE
+    server.components.clock.current = DataState.EMPTY
     server.check()
     assert not server.reporter.down
