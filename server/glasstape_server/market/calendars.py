@@ -68,7 +68,7 @@ class MarketCalendars:
         return {market: self.due(key, close) for market, (close, key) in newest.items()}
 
     def newest_of(self, keys: Iterable[SeriesKey]) -> dict[str, Due]:
-        """Return when bars are due after the newest stored close of some series, by market; other intervals do not count."""
+        """Return when bars are due after the newest stored close of some series of the published interval."""
         mine = (key for key in keys if key[1] == self._store.interval)
         closes = ((key, self._store.last_close(key)) for key in mine)
         return self.newest((key, close) for key, close in closes if close is not None)

@@ -102,3 +102,11 @@ def test_doctor_reports_versions_and_an_unreachable_server(fake, command, capsys
 def test_an_unavailable_server_is_one_sentence(capsys):
     assert main(["models", "--server", "127.0.0.1:1"]) == 1
     assert capsys.readouterr().err.startswith("glasstape: 127.0.0.1:1 is unavailable: ")
+
+
+def test_statistics_of_nothing_are_none(command):
+    status, out, _ = command("track")
+    assert status == 0
+    assert "0 outcomes; Brier score none (uniform forecast: 0.6667), log loss none (1.0986)" in out
+    record = json.loads(command("track", "--json")[1])
+    assert (record["outcomes"], record["brier_score"], record["log_loss"]) == (0, None, None)
