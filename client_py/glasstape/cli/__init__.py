@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
+from glasstape.cli import output
+
 GROUP = "glasstape.commands"
 
 _EXTRAS = {
@@ -53,12 +55,16 @@ class Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    output.replace_unencodable()
     try:
-        return _dispatch(words)
+        try:
+            return _dispatch(words)
+        finally:
+            output.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has exited, as with `| head`
+        output.discard_after_broken_pipe()  # the reader of a pipe has exited, as with `| head`
         return 0
 
 

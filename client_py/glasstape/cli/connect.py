@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glasstape.cli.output import can_encode, make_console
 from glasstape.textfile import read_pem, read_text
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
             print(f"glasstape: {address} is unavailable: {error}", file=sys.stderr)
         except GlasstapeError as error:
             print(f"glasstape: {error.code}: {error}", file=sys.stderr)
+        except BrokenPipeError:
+            raise
         except (OSError, ValueError, OverflowError, KeyError) as error:
             # Errors of files and options are user errors: no traceback.
             print(f"glasstape: {error}", file=sys.stderr)
@@ -120,8 +123,10 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
 
 
 def print_json(value: object) -> None:
-    """Print a value as one line of JSON."""
-    print(json.dumps(to_json(value), ensure_ascii=False), flush=True)
+    """Print a value as one line of JSON; where standard output is not Unicode, with escapes for other characters."""
+    plain = to_json(value)
+    text = json.dumps(plain, ensure_ascii=False)
+    print(text if can_encode(text) else json.dumps(plain), flush=True)
 
 
 def to_json(value: object) -> Any:
@@ -147,7 +152,5 @@ def to_json(value: object) -> Any:
 
 def wide_console() -> "Console":
     """Return a console on standard output; tables for a file or pipe are not cut to a terminal's width."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
+    console = make_console()
+    return console if console.is_terminal else make_console(width=WIDE)

@@ -139,9 +139,9 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
 
 
 def _show(client: "Client", explanations: "list[Explanation]", options: argparse.Namespace) -> None:
-    from rich.console import Console
+    from glasstape.cli.output import make_console
 
-    console = Console()
+    console = make_console()
     zones = _zones(client)
     models: dict[str, Model] = {}
     drawn = []

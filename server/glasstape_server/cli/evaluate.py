@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit status: 1 if a leak check fails."""
     from concurrent.futures.process import BrokenProcessPool
 
-    from rich.console import Console
+    from glasstape.cli.output import make_console
     from rich.progress import Progress
 
     from glasstape_server.storage import temporary
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         spec = feature_spec(options)
         data = dataset.build(source.files.chunks(CHUNK), options.interval, spec, plan.rule, source.time_zone)
         block = block_days(plan.rule.bars_ahead, options.interval)
-        with Progress(console=Console(stderr=True)) as bar:
+        with Progress(console=make_console(stderr=True)) as bar:
             task = bar.add_task("fits", total=None)
 
             def on_progress(done: int, total: int) -> None:
@@ -93,6 +93,8 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("glasstape evaluate: interrupted; nothing was written", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ArithmeticError, BrokenProcessPool) as error:
         print(f"glasstape evaluate: {error}", file=sys.stderr)
         return 1

@@ -57,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
     try:
         {"create": _create, "revoke": _revoke, "list": _list}[options.action](options)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         print(f"glasstape tokens: {error}", file=sys.stderr)
         return 1

@@ -79,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
         data = TrainingSplit(source.files.chunks(CHUNK), _settings(options, source))
         with _ProgressBars(options.epochs) as bars:
             folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
@@ -145,11 +147,11 @@ class _ProgressBars:
     """Progress bar of each training."""
 
     def __init__(self, epochs: int) -> None:
-        from rich.console import Console
+        from glasstape.cli.output import make_console
         from rich.progress import Progress
 
         self._epochs = epochs
-        self._progress = Progress(console=Console(stderr=True))
+        self._progress = Progress(console=make_console(stderr=True))
 
     def __enter__(self) -> "_ProgressBars":
         self._progress.start()
