@@ -1,5 +1,6 @@
 """Files of deploy/: the unit, the container and the alerts refer to existing flags and metrics. Nothing is built."""
 
+import argparse
 import configparser
 import re
 import shutil
@@ -11,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from glasstape import Client
+from glasstape.cli import follow
 from glasstape_server.operations.probes import LIVE_TIMEOUT_S
 from glasstape_server.settings import Settings, load
 from made_up import daily
@@ -19,10 +21,13 @@ from prometheus_client.parser import text_string_to_metric_families
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
 
-def _service():
+UNITS = ("glasstape.service", "glasstape-follow.service")
+
+
+def _service(name="glasstape.service"):
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str
-    unit.read(DEPLOY / "glasstape.service")
+    unit.read(DEPLOY / name)
     return unit["Service"]
 
 
@@ -119,10 +124,26 @@ def test_compose_starts_the_server_with_valid_settings():
     assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
+def test_the_follow_unit_starts_a_follower_with_existing_options():
+    example = re.search(r'#   FOLLOW="(.*)"', (DEPLOY / "glasstape-follow.service").read_text())[1]
+    service = _service("glasstape-follow.service")
+    words = service["ExecStart"].replace("$FOLLOW", example).split()
+    parser = argparse.ArgumentParser()
+    follow.add_arguments(parser)
+    options = parser.parse_args(words[2:])
+    assert (options.source, options.symbols, options.exchange) == (
+        "ccxt",
+        ["BTC/USDT", "ETH/USDT"],
+        "binance",
+    )
+    assert service["RestartPreventExitStatus"] == str(follow.REFUSED)
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_verifies_the_unit(tmp_path):
-    text = (DEPLOY / "glasstape.service").read_text()
-    unit = tmp_path / "glasstape.service"
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_verifies_the_unit(tmp_path, name):
+    text = (DEPLOY / name).read_text()
+    unit = tmp_path / name
     unit.write_text(text.replace("/opt/glasstape/bin/glasstape", "/bin/true"))  # which exists
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

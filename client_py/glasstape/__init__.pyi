@@ -22,6 +22,7 @@ from .errors import Violation as Violation
 from .types.enums import BarMode as BarMode
 from .types.enums import Baseline as Baseline
 from .types.enums import CalibrationState as CalibrationState
+from .types.enums import CorrectionKind as CorrectionKind
 from .types.enums import DataState as DataState
 from .types.enums import Delivery as Delivery
 from .types.enums import Direction as Direction
@@ -63,9 +64,11 @@ from .types.inference import ServerLimits as ServerLimits
 from .types.inference import ShadowRecord as ShadowRecord
 from .types.market import INTERVALS as INTERVALS
 from .types.market import Bar as Bar
+from .types.market import Correction as Correction
 from .types.market import Instrument as Instrument
 from .types.market import PublishReport as PublishReport
 from .types.market import Rejection as Rejection
+from .types.market import StoredSeries as StoredSeries
 from .types.signals import BuyEvent as BuyEvent
 from .types.signals import ConfidenceEvent as ConfidenceEvent
 from .types.signals import Disconnected as Disconnected

@@ -9,6 +9,7 @@ import grpc
 
 from glasstape._aio_transport import AsyncTransport
 from glasstape._lazy import LazyModule
+from glasstape._stored import AsyncStoredBarsMethods
 from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ else:
     market = LazyModule("glasstape._convert.market")
 
 
-class AsyncClient:
+class AsyncClient(AsyncStoredBarsMethods):
     """Connection to a Glasstape server, for one event loop. See `Client` for arguments and methods."""
 
     def __init__(

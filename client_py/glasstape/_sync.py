@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import grpc
 
 from glasstape._lazy import LazyModule
+from glasstape._stored import StoredBarsMethods
 from glasstape._transport import Transport
 from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
 
@@ -33,7 +34,7 @@ else:
     market = LazyModule("glasstape._convert.market")
 
 
-class Client:
+class Client(StoredBarsMethods):
     """Connection to a Glasstape server. Threads may share it; close it or use it in a `with` block.
 
     Args:

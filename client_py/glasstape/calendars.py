@@ -32,12 +32,17 @@ ALIASES = {"XKOS": "XKRX", "XKON": "XKRX", "XNGS": "XNYS", "XNMS": "XNYS", "ARCX
 """Exchanges that `exchange_calendars` does not know, and one that keeps the same hours."""
 FIRST_DAY = "2010-01-01"
 """First day of the calendars. Each year costs time when they are read."""
+LATE_DAYS = {"XKRX": ("2021-11-18", "2022-11-17", "2023-11-16", "2024-11-14", "2025-11-13", "2026-11-19")}
+"""Days that `exchange_calendars` 4.13 has at the usual hours, and whose session was or is an hour later: Korea's
+college entrance examinations, 10:00 to 16:30."""
 READ_TIMEOUT_S = 60.0
 """Longest time that the child process may take."""
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
 
 
 def _periods(
@@ -220,9 +225,15 @@ def _sessions(exchange: str) -> tuple[list[tuple[int, int]], list[tuple[int, int
         calendar = get_calendar(exchange, start=FIRST_DAY)
     except ValueError:  # this calendar begins later
         calendar = get_calendar(exchange)
-    sessions = zip(_column(calendar.opens), _column(calendar.closes), strict=True)
+    sessions = list(zip(_column(calendar.opens), _column(calendar.closes), strict=True))
+    for number in calendar.opens.index.get_indexer(LATE_DAYS.get(exchange, ())):
+        opened, closed = sessions[number]
+        if (
+            number > 0 and opened % _DAY == sessions[number - 1][0] % _DAY
+        ):  # else the package has the late hours
+            sessions[number] = (opened + _HOUR, closed + _HOUR)
     breaks = zip(_column(calendar.break_starts.dropna()), _column(calendar.break_ends.dropna()), strict=True)
-    return list(sessions), list(breaks)
+    return sessions, list(breaks)
 
 
 def _column(times: Any) -> list[int]:

@@ -70,6 +70,7 @@ class ErrorReason(StrEnum):
     JOURNAL_TOO_NEW = auto()
     BARS_DAMAGED = auto()
     INTERNAL = auto()
+    BAR_NOT_CLOSED = auto()
 
 
 @dataclass(frozen=True, slots=True)

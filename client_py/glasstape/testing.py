@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from glasstape._fake.failures import FailureInterceptor, TokenInterceptor
 from glasstape._fake.feed import FakeFeed
-from glasstape._fake.servicer import FakeMarket, Servicer
+from glasstape._fake.market import FakeMarket
+from glasstape._fake.servicer import Servicer
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import DataState, Direction, EntryPrice, Method, ModelState
 from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef

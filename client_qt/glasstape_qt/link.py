@@ -234,11 +234,12 @@ class Link(QObject):
             callbacks.append(lambda: self.changed.emit(self.store.fail(known)))
 
     def _request_descriptions(self) -> None:
-        """Request models and instruments once, and again for models that are not described."""
+        """Request models and instruments once, and again for those that are not described."""
         first = self._described_at is None
         now = self.store.now()
-        needed = first or bool(self.store.unknown_models)
-        if not needed or (self._described_at is not None and now - self._described_at < DESCRIBE_RETRY_S):
+        if self._described_at is not None and now - self._described_at < DESCRIBE_RETRY_S:
+            return
+        if not (first or self.store.unknown_models or self.store.has_unknown_symbols):
             return
         self._described_at = now
         self.request(

@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     volume, adjusted"""
     replay_ignore_column: tuple[str, ...] = ()
     """Titles of columns of the replayed file to ignore"""
+    replay_no_volume: bool = False
+    """Take 0 where a replayed file has no volume"""
     replay_symbol: str = ""
     """Symbol of a replayed file without such a column (default: the file's name)"""
     replay_rename: tuple[str, ...] = ()

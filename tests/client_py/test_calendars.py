@@ -22,6 +22,18 @@ def loaded(package):
     return calendars.find
 
 
+@pytest.mark.parametrize("day", ["2020-12-03", "2021-11-18", "2023-11-16", "2024-11-14", "2025-11-13"])
+def test_korean_examination_days_trade_an_hour_later(loaded, day):
+    """The package ends its list of them in 2020."""
+    morning = datetime.fromisoformat(f"{day}T00:00+00:00")
+    korea = loaded("XKRX")
+    assert not korea.is_open(morning)
+    assert korea.next_open(morning) == morning + timedelta(hours=1)
+    assert korea.next_close(morning) == morning + timedelta(hours=7, minutes=30)
+    before = morning - timedelta(days=1)
+    assert korea.next_close(before) == before + timedelta(hours=6, minutes=30)
+
+
 @pytest.mark.parametrize("exchange", ["XNYS", "XHKG", "CMES"])
 def test_openings_and_closings_are_those_of_the_package(package, loaded, exchange):
     """XHKG breaks for lunch, CMES trades through the night."""

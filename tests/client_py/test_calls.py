@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from glasstape import (
     AsyncClient,
     BarMode,
     Client,
+    CorrectionKind,
     Direction,
     ErrorReason,
     Health,
@@ -78,6 +80,31 @@ def test_an_explanation_holds_what_is_included(call, include, prediction, driver
     assert len(item.drivers) == drivers
 
 
+def test_stored_bars_are_listed_and_corrected(fake, call):
+    bars = daily("A", 3)
+    call("publish_bars", bars, instruments=[replace(INSTRUMENT, symbol="A")])
+    (series,) = call("stored_series")
+    assert (series.symbol, series.bar_count, series.last_close) == ("A", 3, bars[2].close_time)
+    assert series.age > timedelta(days=365)
+    assert call("remove_bars", "A", "1d", start=bars[1].close_time, end=bars[2].close_time) == 2
+    assert call("rename_symbol", "A", "B") == 1
+    assert fake.published == [replace(bars[0], symbol="B")]
+    assert list(fake.instruments) == ["B"]
+    kinds = [(item.kind, item.bar) for item in call("corrections")]
+    assert kinds == [
+        (CorrectionKind.REMOVED, bars[1]),
+        (CorrectionKind.REMOVED, bars[2]),
+        (CorrectionKind.RENAMED, None),
+    ]
+    assert len(call("corrections", "B")) == 1
+    assert call("stored_series", "A") == []
+
+
+def test_times_of_a_removal_need_a_zone(call):
+    with pytest.raises(InvalidRequestError, match=r"start: must have a time zone"):
+        call("remove_bars", "A", "1d", start=datetime(2024, 1, 1), end=datetime(2024, 1, 2))
+
+
 def test_an_item_that_fails_does_not_fail_the_others(fake, call):
     def predict(symbol, window):
         if symbol == "NOPE":
@@ -121,7 +148,10 @@ def test_bars_are_published_in_batches(fake, call):
     assert fake.calls["PublishBars"] == 3
     assert fake.published_modes == ["final", "backfill", "backfill"]
     assert len(fake.published) == 3 + len(many)
-    assert call("instruments") == [Instrument(symbol="A"), INSTRUMENT]
+    assert call("instruments") == [
+        Instrument(symbol="A", time_zone="UTC", assumed=("time_zone",)),
+        INSTRUMENT,
+    ]
     assert call("bars", "A", "1d") == bars
 
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import grpc
 import pytest
@@ -204,6 +205,21 @@ def test_a_session_names_what_it_does_not_take(path):
         with pytest.raises(grpc.RpcError) as caught:
             market_pb2_grpc.MarketServiceStub(channel).ListBars(request)
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_session_refuses_what_would_change_it(path):
+    moment = datetime(2026, 1, 5, tzinfo=UTC)
+    with SessionServer(path) as server, Client(server.address) as client:
+        for call in (
+            lambda: client.publish_bars([]),
+            lambda: client.remove_bars("AAPL", "1d", start=moment, end=moment),
+            lambda: client.rename_symbol("AAPL", "B"),
+            client.corrections,
+            client.stored_series,
+            lambda: client.predict(symbols=["AAPL"]),
+        ):
+            with pytest.raises(UnimplementedError, match="a recording"):
+                call()
 
 
 def test_at_its_end_a_session_stays_at_its_last_moment(path):

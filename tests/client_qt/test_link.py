@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from glasstape import PermissionDeniedError
+from glasstape import Instrument, PermissionDeniedError
 from glasstape.session import read_session, write_session
 from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence_event
 from glasstape_qt import token_store
@@ -56,6 +56,17 @@ def test_signals_arrive_through_a_thread_and_models_are_described(server, link, 
     qtbot.waitUntil(lambda: "A" in link.store.rows and link.store.rows["A"].model == MODEL, timeout=5000)
     assert "glasstape-reader" in threads()
     assert link.store.active_model == MODEL.ref
+
+
+def test_the_instrument_of_a_new_symbol_is_requested(server, link, qtbot, monkeypatch):
+    monkeypatch.setattr("glasstape_qt.link.DESCRIBE_RETRY_S", 0.05)
+    server.instruments["A"] = Instrument(symbol="A", price_decimals=3)
+    server.emit(make_confidence_event("A", UP))
+    link.open(profile(server))
+    qtbot.waitUntil(lambda: "A" in link.store.rows and link.store.rows["A"].decimals() == 3, timeout=5000)
+    server.instruments["B"] = Instrument(symbol="B", price_decimals=5, learned=("price_decimals",))
+    server.emit(make_confidence_event("B", UP))
+    qtbot.waitUntil(lambda: "B" in link.store.rows and link.store.rows["B"].decimals() == 5, timeout=5000)
 
 
 def test_a_broken_stream_is_resumed_and_repeats_no_buy(server, link, qtbot):

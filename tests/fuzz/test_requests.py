@@ -14,7 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markets import market_on
 
-ALLOWED = {"INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "NOT_FOUND", "FAILED_PRECONDITION", "OUT_OF_RANGE"}
+ALLOWED = {
+    "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "OUT_OF_RANGE",
+}  # fmt: skip
 """Rules that a request may break. Never UNKNOWN or INTERNAL."""
 
 
@@ -38,6 +40,10 @@ SERVICES = {
     },
     "glasstape.v1.MarketService": {
         "ListBars": market_pb2.ListBarsRequest,
+        "ListCorrections": market_pb2.ListCorrectionsRequest,
+        "ListSeries": market_pb2.ListSeriesRequest,
+        "RemoveBars": market_pb2.RemoveBarsRequest,
+        "RenameSymbol": market_pb2.RenameSymbolRequest,
         "ListInstruments": market_pb2.ListInstrumentsRequest,
         "PublishBars": market_pb2.PublishBarsRequest,
     },

@@ -30,7 +30,16 @@ def test_the_services_have_the_designed_methods():
     }
     assert methods == {
         "InferenceService": ["Predict", "Explain", "GetModel", "ListModels", "GetServerInfo"],
-        "MarketService": ["PublishBars", "StreamBars", "ListBars", "ListInstruments"],
+        "MarketService": [
+            "PublishBars",
+            "StreamBars",
+            "ListBars",
+            "ListInstruments",
+            "ListSeries",
+            "RemoveBars",
+            "RenameSymbol",
+            "ListCorrections",
+        ],
         "SignalService": ["Signals", "ListSignals", "GetTrackRecord"],
     }
 

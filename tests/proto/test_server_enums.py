@@ -13,6 +13,7 @@ from glasstape_server.engine.job import Lane
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity
 from glasstape_server.explain.scores import Score
 from glasstape_server.explain.verdict import Verdict
+from glasstape_server.market.corrections import CorrectionKind
 from glasstape_server.market.draft import BatchMode
 from glasstape_server.rpc.convert import predictions
 from glasstape_server.rpc.convert import signals as convert
@@ -25,6 +26,7 @@ WIRE = {
     BatchMode: (market_pb2.BarMode, "BAR_MODE_"),
     BaselineKind: (inference_pb2.Explanation.Baseline, "BASELINE_"),
     CalibrationState: (inference_pb2.CalibrationState, "CALIBRATION_STATE_"),
+    CorrectionKind: (market_pb2.CorrectionKind, "CORRECTION_KIND_"),
     DataState: (market_pb2.DataState, "DATA_STATE_"),
     GoodbyeReason: (signals_pb2.GoodbyeReason, "GOODBYE_REASON_"),
     Group: (signals_pb2.TrackRecordGroup, "TRACK_RECORD_GROUP_"),

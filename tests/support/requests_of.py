@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
-from glasstape import _calls
+from glasstape import _calls, _stored_calls
 from glasstape.types.enums import Baseline, Direction, Include, Method, ModelView, QualityLevel, Score
 from glasstape.types.market import Bar, Instrument
 
@@ -16,6 +16,7 @@ BAR = Bar(
 INSTRUMENT = Instrument(
     symbol="AAPL", name="Apple", local_name="apple", exchange="XNAS", time_zone="America/New_York", currency="USD",
     tick_size=0.01, price_decimals=2, price_limit=0.3, sector="Technology", industry="Hardware",
+    learned=("price_decimals",), assumed=("time_zone",),
 )  # fmt: skip
 WINDOWS = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
 NO_INPUT = {"windows": None, "bars": None, "symbols": None, "signals": None}
@@ -110,6 +111,16 @@ FULL_CALLS = {
         {"symbol": "B", "interval": "1h", "start": None, "end": None},
     ),
     "list_instruments": FullCall(_calls.list_instruments, {}, {}),
+    "list_series": FullCall(_stored_calls.list_series, {"symbol": "A"}, {"symbol": "B"}),
+    "remove_bars": FullCall(
+        _stored_calls.remove_bars,
+        {"symbol": "A", "interval": "1d", "start": NOON, "end": NOON + timedelta(days=1)},
+        {"symbol": "B", "interval": "1h", "start": NOON - timedelta(days=1), "end": NOON},
+    ),
+    "rename_symbol": FullCall(
+        _stored_calls.rename_symbol, {"symbol": "A", "new_symbol": "B"}, {"symbol": "C", "new_symbol": "D"}
+    ),
+    "list_corrections": FullCall(_stored_calls.list_corrections, {"symbol": "A"}, {"symbol": "B"}),
     "list_signals": FullCall(_calls.list_signals, _HISTORY, _HISTORY_OTHERS),
     "get_track_record": FullCall(_calls.get_track_record, _TRACK, _TRACK_OTHERS),
     "check_health": FullCall(_calls.check_health, {"service": "s"}, {"service": "t"}),

@@ -75,6 +75,8 @@ def instrument_to(instrument: Instrument) -> pb.Instrument:
         price_limit=instrument.price_limit,
         sector=instrument.sector,
         industry=instrument.industry,
+        learned=instrument.learned,
+        assumed=instrument.assumed,
     )
 
 
@@ -93,6 +95,8 @@ def instrument_from(message: pb.Instrument) -> Instrument:
         price_limit=message.price_limit if has("price_limit") else None,
         sector=message.sector,
         industry=message.industry,
+        learned=tuple(message.learned),
+        assumed=tuple(message.assumed),
     )
 
 

@@ -1,40 +1,27 @@
 """The services of a fake server."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
-from glasstape._convert.market import bar_from, bar_to, instrument_from, instrument_to
 from glasstape._convert.outgoing import confidence_to, model_to
 from glasstape._convert.references import ref_to
 from glasstape._fake.failures import abort
 from glasstape._fake.feed import FakeFeed
+from glasstape._fake.market import FakeMarket, FakeMarketServicer
 from glasstape._options import MAX_ITEMS, MAX_MESSAGE_BYTES
 from glasstape.errors import GlasstapeError
 from glasstape.types.inference import Confidence, Model
-from glasstape.types.market import Bar, Instrument
 from glasstape.v1 import inference_pb2 as ipb
-from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as spb
 
 Window = NDArray[np.float32]
 
 
-@dataclass
-class FakeMarket:
-    """What was published to a fake server."""
-
-    bars: list[Bar] = field(default_factory=list)
-    instruments: dict[str, Instrument] = field(default_factory=dict)
-    modes: list[str] = field(default_factory=list)
-    """Mode of each published batch."""
-
-
-class Servicer:
+class Servicer(FakeMarketServicer):
     """All services of a fake server.
 
     Args:
@@ -83,33 +70,6 @@ class Servicer:
             limits=limits,
             wires=["grpcio"],
         )
-
-    def PublishBars(self, request: mpb.PublishBarsRequest, context: Any) -> mpb.PublishBarsResponse:
-        self._market.modes.append(mpb.BarMode.Name(request.mode).removeprefix("BAR_MODE_").lower())
-        self._market.bars += [bar_from(bar) for bar in request.bars]
-        for item in request.instruments:
-            self._market.instruments[item.symbol] = instrument_from(item)
-        return mpb.PublishBarsResponse(stored=len(request.bars))
-
-    def StreamBars(
-        self, requests: Iterator[mpb.StreamBarsRequest], context: Any
-    ) -> Iterator[mpb.StreamBarsResponse]:
-        for request in requests:
-            receipt = self.PublishBars(request.batch, context)
-            yield mpb.StreamBarsResponse(batch_id=request.batch_id, receipt=receipt)
-
-    def ListBars(self, request: mpb.ListBarsRequest, context: Any) -> mpb.ListBarsResponse:
-        key = (request.symbol, request.interval)
-        bars = [bar for bar in self._market.bars if (bar.symbol, bar.interval) == key]
-        return mpb.ListBarsResponse(bars=[bar_to(bar) for bar in bars])
-
-    def ListInstruments(
-        self, request: mpb.ListInstrumentsRequest, context: Any
-    ) -> mpb.ListInstrumentsResponse:
-        known = {bar.symbol: Instrument(symbol=bar.symbol) for bar in self._market.bars}
-        known |= self._market.instruments
-        instruments = [instrument_to(known[symbol]) for symbol in sorted(known)]
-        return mpb.ListInstrumentsResponse(instruments=instruments)
 
     def ListSignals(self, request: spb.ListSignalsRequest, context: Any) -> spb.ListSignalsResponse:
         return self._feed.page(request)

@@ -14,6 +14,7 @@ from glasstape._convert.filters import matches
 from glasstape._convert.references import ModelTable, refs_from
 from glasstape._session.playback import Playback
 from glasstape._session.reading import mark_replay, read_tape
+from glasstape._session.unserved import UnservedMethods
 from glasstape.errors import InvalidRequestError
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
@@ -101,7 +102,7 @@ class SessionServer:
         self.close()
 
 
-class _Servicer:
+class _Servicer(UnservedMethods):
     """The services over a tape."""
 
     def __init__(self, playback: Playback) -> None:
@@ -216,15 +217,6 @@ class _Servicer:
         opened = [r.opened for _, r in self._tape.responses if r.HasField("opened")]
         contract = opened[0].contract_version if opened else ""
         return ipb.GetServerInfoResponse(contract_version=contract, features=["replay"])
-
-    def Predict(self, request: ipb.PredictRequest, context: Any) -> None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording does not predict")
-
-    def PublishBars(self, request: mpb.PublishBarsRequest, context: Any) -> None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording accepts no bars")
-
-    def StreamBars(self, requests: Any, context: Any) -> None:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording accepts no bars")
 
     def _resume(self, token: bytes) -> int:
         # A heartbeat has the token of the batch before it: continue after the last message with the token.

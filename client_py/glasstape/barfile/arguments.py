@@ -8,8 +8,8 @@ from glasstape.barfile.errors import KINDS, BarFileError
 from glasstape.barfile.options import BarFileOptions, check_accepted, clock_of, close_of, zone_of
 
 FIELDS = (
-    "time_zone", "close", "stamp", "time_unit", "date_order", "decimal", "column", "ignore_column", "symbol", "rename",
-    "night_start", "accept",
+    "time_zone", "close", "stamp", "time_unit", "date_order", "decimal", "column", "ignore_column", "no_volume",
+    "symbol", "rename", "night_start", "accept",
 )  # fmt: skip
 """Names of the options; lists are `column`, `ignore_column` and `rename`."""
 CHOICES = {
@@ -69,6 +69,9 @@ def add_bar_file_arguments(parser: argparse.ArgumentParser, *, kinds: Iterable[s
         "--ignore-column", default=[], nargs="+", action="extend", metavar="TITLE", help="columns to ignore"
     )
     group.add_argument(
+        "--no-volume", action="store_true", help="take 0 where a file has no volume: the market reports none"
+    )
+    group.add_argument(
         "--symbol", default="", help="symbol of files without such a column (default: the file's name)"
     )
     group.add_argument(
@@ -106,7 +109,8 @@ def make_options(values: Mapping[str, Any]) -> BarFileOptions:
     """Return options.
 
     Args:
-        values: texts by name, lists of texts for `column`, `ignore_column` and `rename`; absent and empty: not stated.
+        values: texts by name, lists of texts for `column`, `ignore_column` and `rename`, a flag for
+            `no_volume`; absent and empty: not stated.
             Of `accept` only kinds of `KINDS` are used.
 
     Raises:
@@ -132,6 +136,7 @@ def make_options(values: Mapping[str, Any]) -> BarFileOptions:
         decimal=cast(Literal["", ".", ","], text("decimal")),
         columns=_pairs("--column", "KEY=TITLE", values.get("column") or ()),
         ignored=frozenset(values.get("ignore_column") or ()),
+        no_volume=bool(values.get("no_volume")),
         symbol=text("symbol"),
         renames=_pairs("--rename", "FROM=TO", values.get("rename") or ()),
         night_start=clock_of(text("night_start"), "--night-start") if text("night_start") else None,

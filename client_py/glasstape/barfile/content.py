@@ -66,7 +66,7 @@ def text_format(path: Path) -> TextFormat:
             head = _head(path, compressed=True)
     for magic, name in _MAGIC:
         if head.startswith(magic):
-            raise BarFileError(f"{path}: is {name}, expected a text file of bars (CSV)")
+            raise BarFileError(f"{path}: is {name}, expected CSV")
     encoding = _encoding(head, path)
     _check_markup(head.decode(encoding, errors="ignore"), path)
     return TextFormat(encoding, compressed)
@@ -152,7 +152,7 @@ def _encoding(head: bytes, path: Path) -> str:
         for name in ("utf-16-le", "utf-16-be"):
             if _zeros_of(name, head):
                 return name
-        raise BarFileError(f"{path}: holds zero bytes, expected a text file of bars (CSV)")
+        raise BarFileError(f"{path}: holds zero bytes, expected CSV")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
         return "utf-8"
@@ -184,9 +184,9 @@ def _check_markup(text: str, path: Path) -> None:
     if start.startswith(
         ("<!doctype", "<html", "<table", "<?xml", "<head", "<body", "<script", "<!--", "<div")
     ):
-        raise BarFileError(f"{path}: is HTML or XML, expected a text file of bars (CSV)")
+        raise BarFileError(f"{path}: is HTML or XML, expected CSV")
     if start.startswith(("{", "[{", "[[", '["')):
-        raise BarFileError(f"{path}: is JSON, expected a text file of bars (CSV)")
+        raise BarFileError(f"{path}: is JSON, expected CSV")
     if not start:
         raise BarFileError(f"{path}: is empty: there are no bars")
 

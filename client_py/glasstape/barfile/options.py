@@ -35,6 +35,8 @@ class BarFileOptions:
     """Title by role (`ROLES`)."""
     ignored: frozenset[str] = frozenset()
     """Titles of columns to ignore."""
+    no_volume: bool = False
+    """Whether the market reports no volume: 0 is taken where a file has none."""
     symbol: str = ""
     """Symbol of files without such a column."""
     renames: Mapping[str, str] = field(default_factory=dict)

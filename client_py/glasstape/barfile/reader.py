@@ -11,13 +11,14 @@ client.publish_bars(file.bars)
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from glasstape.barfile.content import ends_with_newline, opened, text_format
 from glasstape.barfile.errors import BarFileError, Problems, RowProblem
+from glasstape.barfile.instrument_columns import described, instrument_titles
 from glasstape.barfile.layout import SAMPLE, Layout, find_layout
 from glasstape.barfile.lines import LineRule, is_blank
 from glasstape.barfile.options import BarFileOptions
@@ -31,7 +32,7 @@ from glasstape.barfile.reading import (
     joined,
 )
 from glasstape.barfile.time_cells import TimeCell, time_cell
-from glasstape.types.market import Bar
+from glasstape.types.market import Bar, Instrument
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY = 3
@@ -47,6 +48,8 @@ class BarFile:
     """Line of each bar."""
     notes: list[str]
     """What a user should know, one sentence each."""
+    instruments: list[Instrument] = field(default_factory=list)
+    """What the file's columns state about instruments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,27 @@ def read_bar_file(path: Path, interval: str, options: BarFileOptions | None = No
             problems.add(bar, row.line)
         else:
             bars.append(bar)
+            decisions.distances.see(bar.symbol, [_micros(bar.close_time)])
             lines.append(row.line)
     notes += problems.check(path, options.accepted)
     if not bars:
         raise BarFileError(f"{path}: there are no bars")
     closes = [bar.close_time for bar in bars]
     notes += decisions.finish(_micros(min(closes)), _micros(max(closes)))
-    return BarFile(bars, lines, notes)
+    return BarFile(bars, lines, notes, _instruments(path, layout, rows, dict(zip(lines, bars, strict=True))))
+
+
+def _instruments(path: Path, layout: Layout, rows: list[_Row], bars: dict[int, Bar]) -> list[Instrument]:
+    titles = layout.columns.titles
+    wanted = {title: titles.index(title) for title in instrument_titles(layout.columns)}
+    if not wanted:
+        return []
+    cells = (
+        (row.line, bars[row.line].symbol, {title: row.cells[position] for title, position in wanted.items()})
+        for row in rows
+        if row.line in bars
+    )
+    return described(cells, path, "line")
 
 
 def _rows(file: Iterator[str], layout: Layout, problems: Problems) -> Iterator[_Row]:
@@ -189,7 +206,7 @@ class _RowReader:
             high=numbers["high"] * factor,
             low=numbers["low"] * factor,
             close=numbers["close"] * factor,
-            volume=numbers["volume"],
+            volume=numbers.get("volume", 0.0),
         )
 
     def _close(self, row: _Row, symbol: str) -> "int | RowProblem":

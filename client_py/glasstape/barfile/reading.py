@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 from glasstape.barfile.closes import Closes, Moment
 from glasstape.barfile.content import symbol_of
 from glasstape.barfile.errors import BarFileError, RowProblem
+from glasstape.barfile.interval_check import Distances
 from glasstape.barfile.number_cells import Decimal, DecimalEvidence, number_of
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.stamp_check import StampEvidence
-from glasstape.barfile.symbol_cells import SymbolRule, check_unclaimed
+from glasstape.barfile.symbol_cells import SymbolRule, check_symbol, check_unclaimed
 from glasstape.barfile.time_cells import TimeCell, clock_cell, time_cell
 from glasstape.barfile.time_rule import TimeEvidence, close_question, decide
 from glasstape.barfile.titles import Columns, normalized
@@ -48,7 +49,10 @@ class Decisions:
     symbols: SymbolRule
     symbol: str
     """Symbol of every row; empty: each row has its own."""
+    no_volume: bool = False
+    """Whether 0 is taken where a row has no volume."""
     stamps: StampEvidence = field(default_factory=StampEvidence)
+    distances: Distances = field(default_factory=Distances)
     weekdays: set[int] = field(default_factory=set)
     """Of the rows that are dates, 0 for Monday."""
     notes: list[str] = field(default_factory=list)
@@ -102,11 +106,14 @@ class Decisions:
             source = "the title lines" if symbol else "the file name"
             named = options.symbol or symbol or symbol_of(path)
             symbol = options.renames.get(named, named)
+            check_symbol(symbol, "--symbol" if options.symbol else source, where)
             if not options.symbol:
                 notes.append(f"the symbol is {symbol}, from {source}")
         closes = Closes(rule, field_of("time", columns), ascending=_ascending(evidence.time, rule.order))
         symbols = SymbolRule(field_of("symbol", columns), options.renames)
-        return cls(path, columns, sign, closes, symbols, symbol, notes=[*notes, *rule.notes])
+        return cls(
+            path, columns, sign, closes, symbols, symbol, options.no_volume, notes=[*notes, *rule.notes]
+        )
 
     def time_cell(self, text: str) -> Moment:
         """Return a time, settled.
@@ -122,6 +129,8 @@ class Decisions:
             number = number_of(text, self.decimal, scaled=role == "volume")
         except ValueError:
             return RowProblem("number", field_of(role, self.columns), "must be a number", text)
+        if number is None and role == "volume" and self.no_volume:
+            return 0.0
         if number is None:
             return RowProblem("missing", field_of(role, self.columns), "must have a value", text)
         return number
@@ -143,10 +152,11 @@ class Decisions:
             last: latest close.
 
         Raises:
-            BarFileError: times look like those of opens.
+            BarFileError: times look like those of opens, or bars like those of another interval.
         """
         rule = self.closes.rule
         notes = [*self.notes, *self.symbols.notes(), *self.stamps.check(rule, str(self.path))]
+        self.distances.check(rule.interval, str(self.path))
         if rule.interval == "1w" and not rule.stamp and self.weekdays and self.weekdays <= {0, 6}:
             raise BarFileError(
                 f"{self.path}: all dates of weekly bars are Mondays or Sundays, on which weeks open: "

@@ -52,11 +52,14 @@ class StampEvidence:
         Raises:
             BarFileError: first and last stamps of the sessions show opens, and nothing states so.
         """
-        if rule.stamp or rule.daily or not self.days:
+        if rule.stamp or not self.days:
             return []
         length = int(INTERVALS[rule.interval].total_seconds()) * SECOND
         first = Counter(day[0] for day in self.days.values()).most_common(1)[0][0]
         last = Counter(day[1] for day in self.days.values()).most_common(1)[0][0]
+        if rule.daily:
+            self._check_daily(first, rule, where)
+            return []
         shown = f"days begin at {_text(first)} and end at {_text(last)}"
         if first == 0 and last == DAY - length:
             return [
@@ -69,6 +72,19 @@ class StampEvidence:
                 "set --stamp open, or --stamp close if they are closes"
             )
         return []
+
+    @staticmethod
+    def _check_daily(clock: int, rule: TimeRule, where: str) -> None:
+        """Check the time of day of daily bars.
+
+        Raises:
+            BarFileError: it is that at which the zone's exchange opens.
+        """
+        if rule.zone in _SESSIONS and clock == _clock(_SESSIONS[rule.zone][0]):
+            raise BarFileError(
+                f"{where}: daily bars are stamped {_text(clock)}, when the exchange opens, and a close must not be "
+                "before the bar ends: set --stamp open, or --stamp close if they are closes"
+            )
 
 
 def _are_opens(first: int, last: int, length: int, zone: str) -> bool:

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from glasstape.barfile.errors import BarFileError, RowProblem
 from glasstape.barfile.number_cells import MISSING, number_of
 from glasstape.barfile.time_cells import time_cell
+from glasstape.barfile.titles import KNOWN, normalized
+from glasstape.symbols import MAX_LENGTH, SYMBOL_RULE, case_twins, is_symbol, lost_zeros, reason_invalid
 
 _NUMBER = re.compile(r"[0-9]+\.0+|[0-9](?:\.[0-9]+)?[eE]\+?[0-9]{2,}")
 """Codes that a spreadsheet or data frame turned into numbers."""
+_NONE = frozenset({"", "-", "--", "nan", "NaN", "null", "None", "none", "<NA>", "N/A", "n/a", "#N/A", "NaT"})
+"""Cells that hold no symbol; NAN, NULL and NA are symbols somewhere."""
 
 
 class SymbolRule:
@@ -30,14 +34,16 @@ class SymbolRule:
 
     def notes(self) -> list[str]:
         """Return what was changed."""
-        if not self.stripped:
-            return []
-        example = next(iter(self.stripped))
-        return [f"blanks around {len(self.stripped)} symbols were removed, for example {example!r}"]
+        symbols = {symbol for symbol in self._known.values() if isinstance(symbol, str)}
+        notes = [*case_twins(symbols), *lost_zeros(symbols)]
+        if self.stripped:
+            example = next(iter(self.stripped))
+            notes.append(f"blanks around {len(self.stripped)} symbols were removed, for example {example!r}")
+        return notes
 
     def _read(self, text: str) -> "str | RowProblem":
         name = text.strip()
-        if name.lower() in MISSING - {"na"}:
+        if name in _NONE:
             return RowProblem("missing", self._field, "must have a value", text)
         if _NUMBER.fullmatch(name) and name not in self._renames:
             rule = (
@@ -45,9 +51,32 @@ class SymbolRule:
                 "(export it as text, or pass --rename FROM=TO)"
             )
             return RowProblem("symbol", self._field, rule, text)
+        renamed = self._renames.get(name, name)
+        if not is_symbol(renamed):
+            return RowProblem(
+                "symbol", self._field, f"{_rule(renamed)}; rename it with --rename FROM=TO", text
+            )
         if name != text:
             self.stripped[text] = name
-        return self._renames.get(name, name)
+        return renamed
+
+
+def check_symbol(symbol: str, source: str, where: str) -> None:
+    """Check the symbol of a file without a column of symbols.
+
+    Raises:
+        BarFileError: it is none.
+    """
+    if reason := reason_invalid(symbol):
+        raise BarFileError(f"{where}: the symbol from {source} {reason}; state it with --symbol")
+
+
+def _rule(symbol: str) -> str:
+    """Return the rule that a symbol breaks, and by which character."""
+    wrong = next((character for character in symbol if not is_symbol(character)), "")
+    if not wrong:
+        return f"{SYMBOL_RULE}, has more than {MAX_LENGTH}"
+    return f"{SYMBOL_RULE}, has {repr(wrong) if wrong.isascii() else 'others than ASCII'}"
 
 
 def check_unclaimed(columns: Mapping[str, Sequence[str]], *, has_symbols: bool, where: str) -> list[str]:
@@ -71,6 +100,8 @@ def check_unclaimed(columns: Mapping[str, Sequence[str]], *, has_symbols: bool, 
             raise BarFileError(
                 f"{where}: is {title!r} ({shown}) the symbol? Set --column symbol={title}, or --ignore-column {title}"
             )
+        if normalized(title) in KNOWN:
+            continue
         example = sorted(values)[0]
         notes.append(f"column {title!r} (for example {example[:20]!r}) is not used")
     return notes

@@ -128,6 +128,8 @@ def columns_of(titles: Sequence[str], options: BarFileOptions, where: str) -> Co
     _settle_close(by_role, names, free)
     _settle_time(by_role, names, free)
     missing = [role for role in REQUIRED if role not in by_role]
+    if options.no_volume:
+        missing = [role for role in missing if role != "volume"]
     if "time" not in by_role and "date" not in by_role:
         missing.insert(0, "time")
     if missing:
@@ -135,9 +137,13 @@ def columns_of(titles: Sequence[str], options: BarFileOptions, where: str) -> Co
         raise BarFileError(
             f"{where}: no column for {', '.join(missing)}; has {shown}; "
             f"name one with --column {missing[0]}=TITLE"
+            + (", or set --no-volume if the market reports none" if missing == ["volume"] else "")
         )
     time = names[by_role.get("time", by_role.get("date", 0))]
-    unclaimed = tuple(sorted(position for position in free if names[position] not in KNOWN))
+    # Without a column of symbols, any column of texts may be it, whatever its title.
+    unclaimed = tuple(
+        sorted(position for position in free if "symbol" not in by_role or names[position] not in KNOWN)
+    )
     return Columns(
         {role: by_role[role] for role in ROLES if role in by_role},
         tuple(titles),

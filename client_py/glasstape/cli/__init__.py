@@ -15,6 +15,7 @@ GROUP = "glasstape.commands"
 
 _EXTRAS = {
     "matplotlib": "cli",
+    "prometheus_client": "follow",
     "rich": "cli",
     "torch": "server",
     "pydantic": "server",

@@ -88,7 +88,7 @@ class Board:
             confidence = signal.probabilities
             change = "" if signal.change is None else f"{signal.change:+.2%}"
             table.add_row(
-                symbol,
+                Text(symbol),
                 f"{signal.bar.close:,.2f}",
                 change,
                 f"{confidence.down:.1%}",

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,7 +130,7 @@ def print_json(value: object) -> None:
 
 
 def to_json(value: object) -> Any:
-    """Return an SDK value as JSON values: enums by name, times in ISO 8601, arrays as lists."""
+    """Return an SDK value as JSON values: enums by name, times in ISO 8601, durations in seconds, arrays as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         plain = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
         kind = getattr(value, "kind", None)
@@ -139,6 +139,8 @@ def to_json(value: object) -> Any:
         return value.name
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, Exception):
         return {"code": getattr(value, "code", ""), "message": str(value)}
     if isinstance(value, dict):

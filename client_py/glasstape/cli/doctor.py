@@ -7,15 +7,16 @@ Further checks are entry points, so that the server adds its own: modules with `
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
+from glasstape.symbols import case_twins, lost_zeros
 
 if TYPE_CHECKING:
-    from glasstape import Health
+    from glasstape import Health, Instrument
 
 HELP = "diagnose an installation, server, model or CSV file"
 
@@ -113,6 +114,7 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
                         "warning",
                         f"model {model.ref.name}@{model.ref.version} is refused: {model.refusal}",
                     )
+            yield from _instruments(client.instruments())
             stream = client.signals(start="live", heartbeat_interval=0.2)
             with stream:
                 beat = next(message for message in stream.messages() if isinstance(message, Heartbeat))
@@ -131,6 +133,21 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
         yield "problem", f"{address}: {error.code}: {error}"
     except (OSError, ValueError) as error:
         yield "problem", str(error)
+
+
+def _instruments(instruments: "Sequence[Instrument]") -> Iterator[Finding]:
+    """Yield signs of damaged symbols, and unknown time zones."""
+    symbols = [item.symbol for item in instruments]
+    for warning in (*case_twins(symbols), *lost_zeros(symbols)):
+        yield "warning", warning
+    assumed = [item.symbol for item in instruments if "time_zone" in item.assumed]
+    if assumed:
+        examples = ", ".join(assumed[:3]) + (f" and {len(assumed) - 3} more" if len(assumed) > 3 else "")
+        yield (
+            "warning",
+            f"time_zone of {examples} is not known: trading days are days of UTC; "
+            "state it with `glasstape instruments import`",
+        )
 
 
 def _reasons(health: "Health") -> Iterator[Finding]:

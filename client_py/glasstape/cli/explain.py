@@ -139,6 +139,8 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
 
 
 def _show(client: "Client", explanations: "list[Explanation]", options: argparse.Namespace) -> None:
+    from rich.text import Text
+
     from glasstape.cli.output import make_console
 
     console = make_console()
@@ -148,7 +150,7 @@ def _show(client: "Client", explanations: "list[Explanation]", options: argparse
     for number, explanation in enumerate(explanations):
         name = explanation.symbol or f"#{number}"
         if explanation.model is None:
-            console.print(f"{name}: {explanation.error}", style="red")
+            console.print(Text(f"{name}: {explanation.error}", "red"))
             continue
         ref = f"{explanation.model.name}@{explanation.model.version}"
         model = models.setdefault(ref, client.model(ref) if ref not in models else models[ref])
@@ -183,6 +185,7 @@ def _show_one(
 
 def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> None:
     from rich.columns import Columns
+    from rich.text import Text
 
     from glasstape import Method, in_words
     from glasstape.cli.render import direction_text, small_map
@@ -190,7 +193,7 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
 
     name, first, model, zone = drawn[0]
     confidence = first.confidence
-    console.print(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})", highlight=False)
+    console.print(Text(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})"))
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     bars = bar_labels(first.bar_close_times, model.time_steps, zone)
     times = ", ".join(bars(row) for row in range(model.time_steps))

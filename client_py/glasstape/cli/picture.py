@@ -50,7 +50,7 @@ def save(path: Path, pictures: Sequence[Picture], title: str) -> None:
     style: Any = {"font.family": FONTS, "svg.hashsalt": "glasstape", "hatch.linewidth": 0.4}
     with matplotlib.rc_context(style), _quiet_fonts():
         figure = Figure(figsize=(3.6 * columns, 3.1 * rows + 0.4), layout="constrained")
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=11, parse_math=False)  # a symbol may hold dollar signs
         figure.supxlabel(
             "green: for, purple: against; relevance is unsigned; each map scaled to its own peak", fontsize=7
         )
@@ -91,6 +91,7 @@ def _draw(axis: "Axes", picture: Picture) -> None:
     axis.set_title(
         f"{picture.title}\n{native_label(explanation)} · {heatmap.quantity.value} ±{peak:.3g}{verdict}",
         fontsize=7,
+        parse_math=False,
     )
 
 

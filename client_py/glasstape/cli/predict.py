@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             for number, prediction in enumerate(predictions):
                 name = prediction.symbol or f"#{number}"
                 if prediction.confidence is None:
-                    console.print(f"{name:<10} {prediction.error}", style="red")
+                    console.print(Text(f"{name:<10} {prediction.error}", "red"))
                     continue
                 confidence = prediction.confidence
                 numbers = (

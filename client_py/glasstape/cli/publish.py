@@ -22,11 +22,7 @@ MODES = ("final", "backfill", "replace", "provisional")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_server(parser)
-    add_json(parser)
-    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
-    parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
-    add_bar_file_arguments(parser)
+    add_file_arguments(parser)
     parser.add_argument(
         "--mode",
         choices=MODES,
@@ -36,13 +32,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_file_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a server and of a bar file."""
+    add_server(parser)
+    add_json(parser)
+    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
+    parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
+    add_bar_file_arguments(parser)
+    parser.add_argument(
+        "--instruments",
+        type=Path,
+        metavar="FILE",
+        help="table that describes the instruments (default: FILE.instruments.csv beside the bars, if it exists)",
+    )
+
+
 @reported
 def run(options: argparse.Namespace) -> int:
     """Publish; the exit status is 1 if a bar was rejected."""
     from glasstape import Bar, PublishReport
+    from glasstape.cli.instrument_file import instruments_beside, publish_instruments
 
     try:
         file = _read(options.file, options.interval, options_from(options))
+        instruments = [*file.instruments, *instruments_beside(options.file, options.instruments)]
     except BarFileError as error:
         print(f"glasstape publish: {error}", file=sys.stderr)
         return 2
@@ -55,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         batches = [bars[first : first + BATCH] for first in range(0, len(bars), BATCH)]
     reports: list[PublishReport] = []
     with connected(options) as client:
+        publish_instruments(client, instruments)
         for batch in batches:
             report = client.publish_bars(batch, mode=options.mode)
             reports.append(report)

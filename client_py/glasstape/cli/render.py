@@ -42,7 +42,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     Green is for the explained class, purple against it; the color is full at the map's largest cell. A map that is
     coarser than the window is drawn at its native shape.
     """
-    table = Table(title=title, title_justify="left", padding=(0, 1), show_edge=False)
+    table = Table(title=Text(title), title_justify="left", padding=(0, 1), show_edge=False)
     table.add_column("feature", no_wrap=True)
     heatmap = explanation.heatmap
     if heatmap is None:

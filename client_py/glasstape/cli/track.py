@@ -63,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(track)
         return 0
     from rich.table import Column, Table
+    from rich.text import Text
 
     console = wide_console()
     names = [name for name in GROUPS if name in options.by]
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         "after costs",
     )
     for record in track.records:
-        table.add_row(*_group(record, names), *_figures(record))
+        table.add_row(*(Text(text) for text in _group(record, names)), *_figures(record))
     console.print(table)
     console.print(
         f"{track.outcomes} outcomes; Brier score {_text(track.brier_score, '.4f')} (uniform forecast: 0.6667), "

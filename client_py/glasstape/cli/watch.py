@@ -137,7 +137,7 @@ def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
         board.update(message)
         if not isinstance(message, EventBatch):
             if board.status != status:
-                console.print(board.status, style="dim")
+                console.print(board.status, style="dim", markup=False)
             continue
         for event in message.events:
             match event:
@@ -146,7 +146,7 @@ def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
                 case BuyEvent():
                     console.print(_buy(event), soft_wrap=True)
                 case OutcomeEvent():
-                    console.print(_outcome(event), style="dim", soft_wrap=True)
+                    console.print(_outcome(event), soft_wrap=True)
     heatmap = board.heatmap()
     if heatmap is not None:
         console.print(heatmap)
@@ -174,9 +174,12 @@ def _buy(event: "BuyEvent") -> "Text":
     return Text(f"{text}, expires {event.signal.expire_time:%Y-%m-%d}", style)
 
 
-def _outcome(event: "OutcomeEvent") -> str:
-    return (
+def _outcome(event: "OutcomeEvent") -> "Text":
+    from rich.text import Text
+
+    return Text(
         f"{event.sequence:>7} outcome {event.symbol:<8} {event.predicted.name} of "
         f"{event.signal_bar_close_time:%Y-%m-%d}: {event.realized.name} ({event.realized_return:+.2%}), "
-        f"{'hit' if event.hit else 'miss'}"
+        f"{'hit' if event.hit else 'miss'}",
+        "dim",
     )

@@ -24,6 +24,10 @@ class Source(ABC):
     help: ClassVar[str]
     """One line for `glasstape follow --help`."""
 
+    sparse: ClassVar[bool] = False
+    """Whether an interval without trades has no bar. False: a bar that `live` left out is fetched by `history` before
+    later ones of its symbol are published."""
+
     @classmethod  # noqa: B027  # sources without options have nothing to add
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add the source's own options; credentials are never among them."""
@@ -60,7 +64,7 @@ class Source(ABC):
             symbol: as on this market.
             interval: a key of `INTERVALS`.
             start: exclusive, with a time zone.
-            end: inclusive, with a time zone.
+            end: inclusive, with a time zone; not after `now()`, so that bars until `end` are final.
 
         Raises:
             UnknownSymbolError: the market has no such symbol, or removed it.
@@ -73,7 +77,8 @@ class Source(ABC):
         """Yield bars as they form (`provisional=True`) and close, until the connection is lost.
 
         Duplicates, late bars and gaps are allowed: the caller removes and fills them. It ends or raises when the
-        connection is lost, and is called again then.
+        connection is lost, and is called again then. A bar is final only if its last message was certainly received;
+        otherwise leave it provisional, and the caller fetches it by `history` after its close.
 
         Args:
             symbols: as on this market.

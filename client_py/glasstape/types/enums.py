@@ -193,6 +193,18 @@ class BarMode(StrEnum):
     """Bars still forming."""
 
 
+class CorrectionKind(StrEnum):
+    """What a correction of stored bars did."""
+
+    UNSPECIFIED = auto()
+    REPLACED = auto()
+    """A bar got other values."""
+    REMOVED = auto()
+    """A bar was removed."""
+    RENAMED = auto()
+    """A symbol was renamed."""
+
+
 class EventKind(StrEnum):
     """Kinds of events."""
 

@@ -1,10 +1,11 @@
 """Bars and instruments."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from glasstape.errors import GlasstapeError
 from glasstape.intervals import INTERVALS as INTERVALS
+from glasstape.types.enums import CorrectionKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +13,7 @@ class Bar:
     """Open, high, low, close and volume of one interval, stamped by its close."""
 
     symbol: str
-    """1-32 of A-Z a-z 0-9 . _ : -"""
+    """See `glasstape.symbols`."""
     interval: str
     """One of `INTERVALS`."""
     close_time: datetime
@@ -30,7 +31,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """Description of a symbol."""
+    """Description of a symbol. Publishing it keeps what the server has for fields that are not set."""
 
     symbol: str
     name: str = ""
@@ -39,8 +40,8 @@ class Instrument:
     """In the market's own language."""
     exchange: str = ""
     """ISO 10383 code, for example "XNAS"."""
-    time_zone: str = "UTC"
-    """IANA zone that decides trading days."""
+    time_zone: str = ""
+    """IANA zone that decides trading days; empty: not set. Servers always return one."""
     currency: str = ""
     """ISO 4217 code."""
     tick_size: float | None = None
@@ -51,6 +52,10 @@ class Instrument:
     """Largest move from the previous session's close, as a share of it; None: no known limit."""
     sector: str = ""
     industry: str = ""
+    learned: tuple[str, ...] = ()
+    """Fields whose values the server learned from the bars; publishing them back states nothing."""
+    assumed: tuple[str, ...] = ()
+    """Fields that hold a default because nothing shows their values: `time_zone` with "UTC"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +85,37 @@ class PublishReport:
     """The first 1,000 of each batch."""
     replaced: int = 0
     """Stored bars whose values were replaced, with `BarMode.REPLACE`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSeries:
+    """The stored bars of one symbol and interval."""
+
+    symbol: str
+    interval: str
+    bar_count: int
+    """Final bars, halted ones included."""
+    first_close: datetime
+    last_close: datetime
+    """Close of the newest final bar."""
+    age: timedelta
+    """Market time since `last_close`."""
+    retired: bool
+    """No longer counted for the freshness of market data: newer bars of its interval have come for a week or more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """One correction of what was stored."""
+
+    kind: CorrectionKind
+    time: datetime
+    """Market time at which it was made."""
+    principal: str
+    """Name of the caller that made it; empty: not kept."""
+    symbol: str
+    """Symbol at that time."""
+    bar: Bar | None
+    """The bar as it was before; None: a symbol was renamed."""
+    new_symbol: str = ""
+    """New name of a symbol that was renamed."""

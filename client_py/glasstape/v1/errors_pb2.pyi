@@ -44,7 +44,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     as BAR_MODE_BACKFILL.
     """
     ERROR_REASON_BAR_CONFLICT: _ErrorReason.ValueType  # 7
-    """ALREADY_EXISTS; do not retry. A final bar of that close time is stored with other values."""
+    """ALREADY_EXISTS; do not retry. A final bar of that close time is stored with other values (replace
+    it with BAR_MODE_REPLACE), or one that the bar overlaps (remove the wrong one with RemoveBars).
+    """
     ERROR_REASON_BAR_NOT_FOUND: _ErrorReason.ValueType  # 8
     """NOT_FOUND; do not retry. BAR_MODE_REPLACE: no final bar of that close time is stored."""
     ERROR_REASON_TOO_FEW_BARS: _ErrorReason.ValueType  # 9
@@ -123,6 +125,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DATA_LOSS; do not retry. Stored bars are damaged."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 39
     """INTERNAL; report it. A defect of the server: its log has it under metadata `request`."""
+    ERROR_REASON_BAR_NOT_CLOSED: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION; retry once the bar has closed. The close of a final bar is ahead of market
+    time; send it as provisional until then.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or an item failed. The text of `google.rpc.ErrorInfo.reason` (domain "glasstape") is the
@@ -149,7 +155,9 @@ ERROR_REASON_BAR_OUT_OF_ORDER: ErrorReason.ValueType  # 6
 as BAR_MODE_BACKFILL.
 """
 ERROR_REASON_BAR_CONFLICT: ErrorReason.ValueType  # 7
-"""ALREADY_EXISTS; do not retry. A final bar of that close time is stored with other values."""
+"""ALREADY_EXISTS; do not retry. A final bar of that close time is stored with other values (replace
+it with BAR_MODE_REPLACE), or one that the bar overlaps (remove the wrong one with RemoveBars).
+"""
 ERROR_REASON_BAR_NOT_FOUND: ErrorReason.ValueType  # 8
 """NOT_FOUND; do not retry. BAR_MODE_REPLACE: no final bar of that close time is stored."""
 ERROR_REASON_TOO_FEW_BARS: ErrorReason.ValueType  # 9
@@ -228,6 +236,10 @@ ERROR_REASON_BARS_DAMAGED: ErrorReason.ValueType  # 38
 """DATA_LOSS; do not retry. Stored bars are damaged."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 39
 """INTERNAL; report it. A defect of the server: its log has it under metadata `request`."""
+ERROR_REASON_BAR_NOT_CLOSED: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION; retry once the bar has closed. The close of a final bar is ahead of market
+time; send it as provisional until then.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

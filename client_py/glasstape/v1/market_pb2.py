@@ -26,7 +26,7 @@ from glasstape.v1 import errors_pb2 as glasstape_dot_v1_dot_errors__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19glasstape/v1/market.proto\x12\x0cglasstape.v1\x1a\x19glasstape/v1/errors.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x02\n\nInstrument\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nlocal_name\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12\x16\n\ttick_size\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0eprice_decimals\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bprice_limit\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x0e\n\x06sector\x18\n \x01(\t\x12\x10\n\x08industry\x18\x0b \x01(\tB\x0c\n\n_tick_sizeB\x11\n\x0f_price_decimalsB\x0e\n\x0c_price_limit\"\xfd\x01\n\x03\x42\x61r\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08interval\x18\x02 \x01(\t\x12.\n\nclose_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04open\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03low\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05\x63lose\x18\x07 \x01(\x01\x12\x13\n\x06volume\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x0bprovisional\x18\t \x01(\x08\x12\x0e\n\x06halted\x18\n \x01(\x08\x42\x07\n\x05_openB\x07\n\x05_highB\x06\n\x04_lowB\t\n\x07_volume\"\x89\x01\n\x12PublishBarsRequest\x12\x1f\n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x11.glasstape.v1.Bar\x12-\n\x0binstruments\x18\x02 \x03(\x0b\x32\x18.glasstape.v1.Instrument\x12#\n\x04mode\x18\x03 \x01(\x0e\x32\x15.glasstape.v1.BarMode\"V\n\x11StreamBarsRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12/\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32 .glasstape.v1.PublishBarsRequest\"U\n\x0c\x42\x61rRejection\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12&\n\x07problem\x18\x03 \x01(\x0b\x32\x15.glasstape.v1.Problem\"\xb2\x01\n\x13PublishBarsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\x12\x0e\n\x06halted\x18\x03 \x01(\r\x12\x13\n\x0bprovisional\x18\x04 \x01(\r\x12.\n\nrejections\x18\x05 \x03(\x0b\x32\x1a.glasstape.v1.BarRejection\x12\x10\n\x08rejected\x18\x06 \x01(\r\x12\x10\n\x08replaced\x18\x07 \x01(\r\"Z\n\x12StreamBarsResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x32\n\x07receipt\x18\x02 \x01(\x0b\x32!.glasstape.v1.PublishBarsResponse\"\xb8\x01\n\x0fListBarsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08interval\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\x12\n\npage_token\x18\x06 \x01(\t\"L\n\x10ListBarsResponse\x12\x1f\n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x11.glasstape.v1.Bar\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"?\n\x16ListInstrumentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListInstrumentsResponse\x12-\n\x0binstruments\x18\x01 \x03(\x0b\x32\x18.glasstape.v1.Instrument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*~\n\x07\x42\x61rMode\x12\x18\n\x14\x42\x41R_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42\x41R_MODE_FINAL\x10\x01\x12\x15\n\x11\x42\x41R_MODE_BACKFILL\x10\x02\x12\x14\n\x10\x42\x41R_MODE_REPLACE\x10\x03\x12\x18\n\x14\x42\x41R_MODE_PROVISIONAL\x10\x04*\x97\x01\n\tDataState\x12\x1a\n\x16\x44\x41TA_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x41TA_STATE_LIVE\x10\x01\x12\x16\n\x12\x44\x41TA_STATE_DELAYED\x10\x02\x12\x15\n\x11\x44\x41TA_STATE_REPLAY\x10\x03\x12\x14\n\x10\x44\x41TA_STATE_STALE\x10\x04\x12\x14\n\x10\x44\x41TA_STATE_EMPTY\x10\x05\x32\xf2\x02\n\rMarketService\x12W\n\x0bPublishBars\x12 .glasstape.v1.PublishBarsRequest\x1a!.glasstape.v1.PublishBarsResponse\"\x03\x90\x02\x02\x12S\n\nStreamBars\x12\x1f.glasstape.v1.StreamBarsRequest\x1a .glasstape.v1.StreamBarsResponse(\x01\x30\x01\x12N\n\x08ListBars\x12\x1d.glasstape.v1.ListBarsRequest\x1a\x1e.glasstape.v1.ListBarsResponse\"\x03\x90\x02\x01\x12\x63\n\x0fListInstruments\x12$.glasstape.v1.ListInstrumentsRequest\x1a%.glasstape.v1.ListInstrumentsResponse\"\x03\x90\x02\x01\x42=\n\x10\x63om.glasstape.v1P\x01Z\x18glasstape/v1;glasstapev1\xaa\x02\x0cGlasstape.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19glasstape/v1/market.proto\x12\x0cglasstape.v1\x1a\x19glasstape/v1/errors.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x02\n\nInstrument\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nlocal_name\x18\x03 \x01(\t\x12\x10\n\x08\x65xchange\x18\x04 \x01(\t\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12\x16\n\ttick_size\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0eprice_decimals\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x18\n\x0bprice_limit\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x0e\n\x06sector\x18\n \x01(\t\x12\x10\n\x08industry\x18\x0b \x01(\t\x12\x0f\n\x07learned\x18\x0c \x03(\t\x12\x0f\n\x07\x61ssumed\x18\r \x03(\tB\x0c\n\n_tick_sizeB\x11\n\x0f_price_decimalsB\x0e\n\x0c_price_limit\"\xfd\x01\n\x03\x42\x61r\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08interval\x18\x02 \x01(\t\x12.\n\nclose_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04open\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04high\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03low\x18\x06 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05\x63lose\x18\x07 \x01(\x01\x12\x13\n\x06volume\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12\x13\n\x0bprovisional\x18\t \x01(\x08\x12\x0e\n\x06halted\x18\n \x01(\x08\x42\x07\n\x05_openB\x07\n\x05_highB\x06\n\x04_lowB\t\n\x07_volume\"\x89\x01\n\x12PublishBarsRequest\x12\x1f\n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x11.glasstape.v1.Bar\x12-\n\x0binstruments\x18\x02 \x03(\x0b\x32\x18.glasstape.v1.Instrument\x12#\n\x04mode\x18\x03 \x01(\x0e\x32\x15.glasstape.v1.BarMode\"V\n\x11StreamBarsRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12/\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32 .glasstape.v1.PublishBarsRequest\"U\n\x0c\x42\x61rRejection\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12&\n\x07problem\x18\x03 \x01(\x0b\x32\x15.glasstape.v1.Problem\"\xb2\x01\n\x13PublishBarsResponse\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r\x12\x0e\n\x06halted\x18\x03 \x01(\r\x12\x13\n\x0bprovisional\x18\x04 \x01(\r\x12.\n\nrejections\x18\x05 \x03(\x0b\x32\x1a.glasstape.v1.BarRejection\x12\x10\n\x08rejected\x18\x06 \x01(\r\x12\x10\n\x08replaced\x18\x07 \x01(\r\"Z\n\x12StreamBarsResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x32\n\x07receipt\x18\x02 \x01(\x0b\x32!.glasstape.v1.PublishBarsResponse\"\xb8\x01\n\x0fListBarsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08interval\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\x12\n\npage_token\x18\x06 \x01(\t\"L\n\x10ListBarsResponse\x12\x1f\n\x04\x62\x61rs\x18\x01 \x03(\x0b\x32\x11.glasstape.v1.Bar\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"?\n\x16ListInstrumentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"a\n\x17ListInstrumentsResponse\x12-\n\x0binstruments\x18\x01 \x03(\x0b\x32\x18.glasstape.v1.Instrument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x11ListSeriesRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xbf\x01\n\x0cStoredSeries\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08interval\x18\x02 \x01(\t\x12\x11\n\tbar_count\x18\x03 \x01(\x04\x12\x34\n\x10\x66irst_close_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_close_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07retired\x18\x06 \x01(\x08\"\x8a\x01\n\x12ListSeriesResponse\x12*\n\x06series\x18\x01 \x03(\x0b\x32\x1a.glasstape.v1.StoredSeries\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12/\n\x0bmarket_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x11RemoveBarsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08interval\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"%\n\x12RemoveBarsResponse\x12\x0f\n\x07removed\x18\x01 \x01(\x04\"9\n\x13RenameSymbolRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x12\n\nnew_symbol\x18\x02 \x01(\t\"%\n\x14RenameSymbolResponse\x12\r\n\x05moved\x18\x01 \x01(\x04\"O\n\x16ListCorrectionsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xc1\x01\n\nCorrection\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.glasstape.v1.CorrectionKind\x12\x30\n\x0c\x63orrect_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tprincipal\x18\x03 \x01(\t\x12\x0e\n\x06symbol\x18\x04 \x01(\t\x12\x1e\n\x03\x62\x61r\x18\x05 \x01(\x0b\x32\x11.glasstape.v1.Bar\x12\x12\n\nnew_symbol\x18\x06 \x01(\t\"a\n\x17ListCorrectionsResponse\x12-\n\x0b\x63orrections\x18\x01 \x03(\x0b\x32\x18.glasstape.v1.Correction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*~\n\x07\x42\x61rMode\x12\x18\n\x14\x42\x41R_MODE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42\x41R_MODE_FINAL\x10\x01\x12\x15\n\x11\x42\x41R_MODE_BACKFILL\x10\x02\x12\x14\n\x10\x42\x41R_MODE_REPLACE\x10\x03\x12\x18\n\x14\x42\x41R_MODE_PROVISIONAL\x10\x04*\x89\x01\n\x0e\x43orrectionKind\x12\x1f\n\x1b\x43ORRECTION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ORRECTION_KIND_REPLACED\x10\x01\x12\x1b\n\x17\x43ORRECTION_KIND_REMOVED\x10\x02\x12\x1b\n\x17\x43ORRECTION_KIND_RENAMED\x10\x03*\x97\x01\n\tDataState\x12\x1a\n\x16\x44\x41TA_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x41TA_STATE_LIVE\x10\x01\x12\x16\n\x12\x44\x41TA_STATE_DELAYED\x10\x02\x12\x15\n\x11\x44\x41TA_STATE_REPLAY\x10\x03\x12\x14\n\x10\x44\x41TA_STATE_STALE\x10\x04\x12\x14\n\x10\x44\x41TA_STATE_EMPTY\x10\x05\x32\xda\x05\n\rMarketService\x12W\n\x0bPublishBars\x12 .glasstape.v1.PublishBarsRequest\x1a!.glasstape.v1.PublishBarsResponse\"\x03\x90\x02\x02\x12S\n\nStreamBars\x12\x1f.glasstape.v1.StreamBarsRequest\x1a .glasstape.v1.StreamBarsResponse(\x01\x30\x01\x12N\n\x08ListBars\x12\x1d.glasstape.v1.ListBarsRequest\x1a\x1e.glasstape.v1.ListBarsResponse\"\x03\x90\x02\x01\x12\x63\n\x0fListInstruments\x12$.glasstape.v1.ListInstrumentsRequest\x1a%.glasstape.v1.ListInstrumentsResponse\"\x03\x90\x02\x01\x12T\n\nListSeries\x12\x1f.glasstape.v1.ListSeriesRequest\x1a .glasstape.v1.ListSeriesResponse\"\x03\x90\x02\x01\x12T\n\nRemoveBars\x12\x1f.glasstape.v1.RemoveBarsRequest\x1a .glasstape.v1.RemoveBarsResponse\"\x03\x90\x02\x02\x12U\n\x0cRenameSymbol\x12!.glasstape.v1.RenameSymbolRequest\x1a\".glasstape.v1.RenameSymbolResponse\x12\x63\n\x0fListCorrections\x12$.glasstape.v1.ListCorrectionsRequest\x1a%.glasstape.v1.ListCorrectionsResponse\"\x03\x90\x02\x01\x42=\n\x10\x63om.glasstape.v1P\x01Z\x18glasstape/v1;glasstapev1\xaa\x02\x0cGlasstape.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,32 +40,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MARKETSERVICE'].methods_by_name['ListBars']._serialized_options = b'\220\002\001'
   _globals['_MARKETSERVICE'].methods_by_name['ListInstruments']._loaded_options = None
   _globals['_MARKETSERVICE'].methods_by_name['ListInstruments']._serialized_options = b'\220\002\001'
-  _globals['_BARMODE']._serialized_start=1658
-  _globals['_BARMODE']._serialized_end=1784
-  _globals['_DATASTATE']._serialized_start=1787
-  _globals['_DATASTATE']._serialized_end=1938
+  _globals['_MARKETSERVICE'].methods_by_name['ListSeries']._loaded_options = None
+  _globals['_MARKETSERVICE'].methods_by_name['ListSeries']._serialized_options = b'\220\002\001'
+  _globals['_MARKETSERVICE'].methods_by_name['RemoveBars']._loaded_options = None
+  _globals['_MARKETSERVICE'].methods_by_name['RemoveBars']._serialized_options = b'\220\002\002'
+  _globals['_MARKETSERVICE'].methods_by_name['ListCorrections']._loaded_options = None
+  _globals['_MARKETSERVICE'].methods_by_name['ListCorrections']._serialized_options = b'\220\002\001'
+  _globals['_BARMODE']._serialized_start=2766
+  _globals['_BARMODE']._serialized_end=2892
+  _globals['_CORRECTIONKIND']._serialized_start=2895
+  _globals['_CORRECTIONKIND']._serialized_end=3032
+  _globals['_DATASTATE']._serialized_start=3035
+  _globals['_DATASTATE']._serialized_end=3186
   _globals['_INSTRUMENT']._serialized_start=104
-  _globals['_INSTRUMENT']._serialized_end=383
-  _globals['_BAR']._serialized_start=386
-  _globals['_BAR']._serialized_end=639
-  _globals['_PUBLISHBARSREQUEST']._serialized_start=642
-  _globals['_PUBLISHBARSREQUEST']._serialized_end=779
-  _globals['_STREAMBARSREQUEST']._serialized_start=781
-  _globals['_STREAMBARSREQUEST']._serialized_end=867
-  _globals['_BARREJECTION']._serialized_start=869
-  _globals['_BARREJECTION']._serialized_end=954
-  _globals['_PUBLISHBARSRESPONSE']._serialized_start=957
-  _globals['_PUBLISHBARSRESPONSE']._serialized_end=1135
-  _globals['_STREAMBARSRESPONSE']._serialized_start=1137
-  _globals['_STREAMBARSRESPONSE']._serialized_end=1227
-  _globals['_LISTBARSREQUEST']._serialized_start=1230
-  _globals['_LISTBARSREQUEST']._serialized_end=1414
-  _globals['_LISTBARSRESPONSE']._serialized_start=1416
-  _globals['_LISTBARSRESPONSE']._serialized_end=1492
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=1494
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=1557
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=1559
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=1656
-  _globals['_MARKETSERVICE']._serialized_start=1941
-  _globals['_MARKETSERVICE']._serialized_end=2311
+  _globals['_INSTRUMENT']._serialized_end=417
+  _globals['_BAR']._serialized_start=420
+  _globals['_BAR']._serialized_end=673
+  _globals['_PUBLISHBARSREQUEST']._serialized_start=676
+  _globals['_PUBLISHBARSREQUEST']._serialized_end=813
+  _globals['_STREAMBARSREQUEST']._serialized_start=815
+  _globals['_STREAMBARSREQUEST']._serialized_end=901
+  _globals['_BARREJECTION']._serialized_start=903
+  _globals['_BARREJECTION']._serialized_end=988
+  _globals['_PUBLISHBARSRESPONSE']._serialized_start=991
+  _globals['_PUBLISHBARSRESPONSE']._serialized_end=1169
+  _globals['_STREAMBARSRESPONSE']._serialized_start=1171
+  _globals['_STREAMBARSRESPONSE']._serialized_end=1261
+  _globals['_LISTBARSREQUEST']._serialized_start=1264
+  _globals['_LISTBARSREQUEST']._serialized_end=1448
+  _globals['_LISTBARSRESPONSE']._serialized_start=1450
+  _globals['_LISTBARSRESPONSE']._serialized_end=1526
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=1528
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=1591
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=1593
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=1690
+  _globals['_LISTSERIESREQUEST']._serialized_start=1692
+  _globals['_LISTSERIESREQUEST']._serialized_end=1766
+  _globals['_STOREDSERIES']._serialized_start=1769
+  _globals['_STOREDSERIES']._serialized_end=1960
+  _globals['_LISTSERIESRESPONSE']._serialized_start=1963
+  _globals['_LISTSERIESRESPONSE']._serialized_end=2101
+  _globals['_REMOVEBARSREQUEST']._serialized_start=2104
+  _globals['_REMOVEBARSREQUEST']._serialized_end=2251
+  _globals['_REMOVEBARSRESPONSE']._serialized_start=2253
+  _globals['_REMOVEBARSRESPONSE']._serialized_end=2290
+  _globals['_RENAMESYMBOLREQUEST']._serialized_start=2292
+  _globals['_RENAMESYMBOLREQUEST']._serialized_end=2349
+  _globals['_RENAMESYMBOLRESPONSE']._serialized_start=2351
+  _globals['_RENAMESYMBOLRESPONSE']._serialized_end=2388
+  _globals['_LISTCORRECTIONSREQUEST']._serialized_start=2390
+  _globals['_LISTCORRECTIONSREQUEST']._serialized_end=2469
+  _globals['_CORRECTION']._serialized_start=2472
+  _globals['_CORRECTION']._serialized_end=2665
+  _globals['_LISTCORRECTIONSRESPONSE']._serialized_start=2667
+  _globals['_LISTCORRECTIONSRESPONSE']._serialized_end=2764
+  _globals['_MARKETSERVICE']._serialized_start=3189
+  _globals['_MARKETSERVICE']._serialized_end=3919
 # @@protoc_insertion_point(module_scope)

@@ -35,7 +35,7 @@ class _BarModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BarMode.Value
     """History: closed bars of any age, stored and never signaled."""
     BAR_MODE_REPLACE: _BarMode.ValueType  # 3
     """Corrections: closed bars that replace stored bars of the same key. Signals made before stay as
-    they were; none is made.
+    they were; none is made. Each is journaled: see ListCorrections.
     """
     BAR_MODE_PROVISIONAL: _BarMode.ValueType  # 4
     """Bars still forming, as if each were marked `provisional`."""
@@ -51,11 +51,39 @@ BAR_MODE_BACKFILL: BarMode.ValueType  # 2
 """History: closed bars of any age, stored and never signaled."""
 BAR_MODE_REPLACE: BarMode.ValueType  # 3
 """Corrections: closed bars that replace stored bars of the same key. Signals made before stay as
-they were; none is made.
+they were; none is made. Each is journaled: see ListCorrections.
 """
 BAR_MODE_PROVISIONAL: BarMode.ValueType  # 4
 """Bars still forming, as if each were marked `provisional`."""
 Global___BarMode: _TypeAlias = BarMode  # noqa: Y015
+
+class _CorrectionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CorrectionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CorrectionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CORRECTION_KIND_UNSPECIFIED: _CorrectionKind.ValueType  # 0
+    """Not stated."""
+    CORRECTION_KIND_REPLACED: _CorrectionKind.ValueType  # 1
+    """A stored bar got other values."""
+    CORRECTION_KIND_REMOVED: _CorrectionKind.ValueType  # 2
+    """A stored bar was removed."""
+    CORRECTION_KIND_RENAMED: _CorrectionKind.ValueType  # 3
+    """A symbol was renamed."""
+
+class CorrectionKind(_CorrectionKind, metaclass=_CorrectionKindEnumTypeWrapper):
+    """What a correction did."""
+
+CORRECTION_KIND_UNSPECIFIED: CorrectionKind.ValueType  # 0
+"""Not stated."""
+CORRECTION_KIND_REPLACED: CorrectionKind.ValueType  # 1
+"""A stored bar got other values."""
+CORRECTION_KIND_REMOVED: CorrectionKind.ValueType  # 2
+"""A stored bar was removed."""
+CORRECTION_KIND_RENAMED: CorrectionKind.ValueType  # 3
+"""A symbol was renamed."""
+Global___CorrectionKind: _TypeAlias = CorrectionKind  # noqa: Y015
 
 class _DataState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -109,7 +137,9 @@ Global___DataState: _TypeAlias = DataState  # noqa: Y015
 
 @_typing.final
 class Instrument(_message.Message):
-    """Description of a symbol. Sent by the publisher of its bars; later values replace earlier ones."""
+    """Description of a symbol, sent by publishers. A field that is set replaces the stored value; a field
+    that is not set keeps it, so that a description of some fields erases no other.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -124,8 +154,13 @@ class Instrument(_message.Message):
     PRICE_LIMIT_FIELD_NUMBER: _builtins.int
     SECTOR_FIELD_NUMBER: _builtins.int
     INDUSTRY_FIELD_NUMBER: _builtins.int
+    LEARNED_FIELD_NUMBER: _builtins.int
+    ASSUMED_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """Text id on this server, 1-32 of `A-Z a-z 0-9 . _ : -`. Never a number: leading zeros count."""
+    """Text id on this server: 1-64 printable ASCII characters without blanks, quotes, backslash, comma,
+    `*` and `>`, such as `005930`, `BRK.B`, `^GSPC` or `BTC/USDT:USDT`. Never a number: leading zeros
+    count. Upper and lower case differ.
+    """
     name: _builtins.str
     """Name in English, up to 128 characters. Default: empty."""
     local_name: _builtins.str
@@ -133,13 +168,17 @@ class Instrument(_message.Message):
     exchange: _builtins.str
     """Exchange code, for example "XKRX" or "XNAS" (ISO 10383). Default: empty."""
     time_zone: _builtins.str
-    """IANA time zone of the exchange, for example "Asia/Seoul". Decides trading days. Default: "UTC"."""
+    """IANA time zone of the exchange, for example "Asia/Seoul". Decides trading days. Unset: that of
+    `exchange`, else learned from daily bars, else "UTC". Always set in responses.
+    """
     currency: _builtins.str
     """Currency of prices, ISO 4217. Default: empty."""
     tick_size: _builtins.float
     """Smallest price step, in `currency`, above 0 and at most 1e9. Unset: unknown."""
     price_decimals: _builtins.int
-    """Decimals to show prices with, 0-12. Unset: as many as needed."""
+    """Decimals to show prices with, 0-12. Unset: learned from the bars. Unset in a response: as many as
+    needed.
+    """
     price_limit: _builtins.float
     """Largest move from the previous session's close that the exchange allows, as a share of it, above 0
     and at most 1: 0.3 in Korea. Unset: none known.
@@ -148,6 +187,18 @@ class Instrument(_message.Message):
     """Sector, up to 64 characters. Default: empty."""
     industry: _builtins.str
     """Industry within the sector, up to 64 characters. Default: empty."""
+    @_builtins.property
+    def learned(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields whose values were learned from the bars: `time_zone`, `price_decimals`. A value that a
+        publisher sent always wins. In a request, fields named here count as not set.
+        """
+
+    @_builtins.property
+    def assumed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields that hold a default because nothing shows their values: `time_zone` with "UTC". In a
+        request, fields named here count as not set.
+        """
+
     def __init__(
         self,
         *,
@@ -162,10 +213,12 @@ class Instrument(_message.Message):
         price_limit: _builtins.float | None = ...,
         sector: _builtins.str = ...,
         industry: _builtins.str = ...,
+        learned: _abc.Iterable[_builtins.str] | None = ...,
+        assumed: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "tick_size", b"tick_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "currency", b"currency", "exchange", b"exchange", "industry", b"industry", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "sector", b"sector", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals", "_price_limit", b"_price_limit", "_tick_size", b"_tick_size", "assumed", b"assumed", "currency", b"currency", "exchange", b"exchange", "industry", b"industry", "learned", b"learned", "local_name", b"local_name", "name", b"name", "price_decimals", b"price_decimals", "price_limit", b"price_limit", "sector", b"sector", "symbol", b"symbol", "tick_size", b"tick_size", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price_decimals: _TypeAlias = _typing.Literal["price_decimals"]  # noqa: Y015
     _WhichOneofArgType__price_decimals: _TypeAlias = _typing.Literal["_price_decimals", b"_price_decimals"]  # noqa: Y015
@@ -199,7 +252,7 @@ class Bar(_message.Message):
     PROVISIONAL_FIELD_NUMBER: _builtins.int
     HALTED_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
-    """Instrument, 1-32 of `A-Z a-z 0-9 . _ : -`."""
+    """Instrument: 1-64 characters, see `Instrument.symbol`."""
     interval: _builtins.str
     """Length: one of 1m 3m 5m 10m 15m 30m 1h 2h 4h 1d 1w."""
     open: _builtins.float
@@ -338,8 +391,8 @@ class BarRejection(_message.Message):
     """Symbol of that bar as it was sent."""
     @_builtins.property
     def problem(self) -> _errors_pb2.Problem:
-        """Reason BAR_INVALID, BAR_CONFLICT or BAR_OUT_OF_ORDER and, for invalid values, the field, the rule
-        and the value.
+        """Reason BAR_INVALID, BAR_CONFLICT, BAR_OUT_OF_ORDER, BAR_NOT_CLOSED or BAR_NOT_FOUND, with the
+        field, the rule and the value.
         """
 
     def __init__(
@@ -545,7 +598,9 @@ class ListInstrumentsResponse(_message.Message):
     """Pass as `page_token` for the next page. Empty: that was the last page."""
     @_builtins.property
     def instruments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Instrument]:
-        """Ordered by symbol. A symbol that has bars and was never described appears with its id alone."""
+        """Ordered by symbol. A symbol that has bars and was never described appears with what its
+        bars show.
+        """
 
     def __init__(
         self,
@@ -560,3 +615,328 @@ class ListInstrumentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListInstrumentsResponse: _TypeAlias = ListInstrumentsResponse  # noqa: Y015
+
+@_typing.final
+class ListSeriesRequest(_message.Message):
+    """Asks for the series that have bars."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Only series of this symbol. Default: of all symbols."""
+    page_size: _builtins.int
+    """Series per page, at most 10,000 (more is taken as that). Default: 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Default: the first page."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeriesRequest: _TypeAlias = ListSeriesRequest  # noqa: Y015
+
+@_typing.final
+class StoredSeries(_message.Message):
+    """The stored bars of one symbol and interval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    BAR_COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Instrument."""
+    interval: _builtins.str
+    """Bar length, for example "1d"."""
+    bar_count: _builtins.int
+    """Final bars, halted ones included; above 0."""
+    retired: _builtins.bool
+    """Whether the series ended: its newest bar is a week or more (five bars or more, if that is longer)
+    older than the newest one of the same interval on this server. Such a series does not count for the
+    freshness of market data until its next bar.
+    """
+    @_builtins.property
+    def first_close_time(self) -> _timestamp_pb2.Timestamp:
+        """When the oldest bar closed."""
+
+    @_builtins.property
+    def last_close_time(self) -> _timestamp_pb2.Timestamp:
+        """When the newest final bar closed."""
+
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        interval: _builtins.str = ...,
+        bar_count: _builtins.int = ...,
+        first_close_time: _timestamp_pb2.Timestamp | None = ...,
+        last_close_time: _timestamp_pb2.Timestamp | None = ...,
+        retired: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_close_time", b"first_close_time", "last_close_time", b"last_close_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_count", b"bar_count", "first_close_time", b"first_close_time", "interval", b"interval", "last_close_time", b"last_close_time", "retired", b"retired", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredSeries: _TypeAlias = StoredSeries  # noqa: Y015
+
+@_typing.final
+class ListSeriesResponse(_message.Message):
+    """One page of series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MARKET_TIME_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Pass as `page_token` for the next page. Empty: that was the last page."""
+    @_builtins.property
+    def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredSeries]:
+        """Ordered by symbol, then interval."""
+
+    @_builtins.property
+    def market_time(self) -> _timestamp_pb2.Timestamp:
+        """Market time of the answer, to which ages refer."""
+
+    def __init__(
+        self,
+        *,
+        series: _abc.Iterable[Global___StoredSeries] | None = ...,
+        next_page_token: _builtins.str = ...,
+        market_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["market_time", b"market_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market_time", b"market_time", "next_page_token", b"next_page_token", "series", b"series"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeriesResponse: _TypeAlias = ListSeriesResponse  # noqa: Y015
+
+@_typing.final
+class RemoveBarsRequest(_message.Message):
+    """Asks to remove bars of one series."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Required. Instrument."""
+    interval: _builtins.str
+    """Required. Bar length, for example "1d"."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Required. First close time to remove, inclusive."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Required. Last close time to remove, inclusive."""
+
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        interval: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "interval", b"interval", "start_time", b"start_time", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveBarsRequest: _TypeAlias = RemoveBarsRequest  # noqa: Y015
+
+@_typing.final
+class RemoveBarsResponse(_message.Message):
+    """What was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMOVED_FIELD_NUMBER: _builtins.int
+    removed: _builtins.int
+    """Final bars that were removed."""
+    def __init__(
+        self,
+        *,
+        removed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveBarsResponse: _TypeAlias = RemoveBarsResponse  # noqa: Y015
+
+@_typing.final
+class RenameSymbolRequest(_message.Message):
+    """Asks to rename a symbol."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    NEW_SYMBOL_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Required. The symbol with the bars."""
+    new_symbol: _builtins.str
+    """Required. Its new name: another symbol."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        new_symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_symbol", b"new_symbol", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameSymbolRequest: _TypeAlias = RenameSymbolRequest  # noqa: Y015
+
+@_typing.final
+class RenameSymbolResponse(_message.Message):
+    """What was renamed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVED_FIELD_NUMBER: _builtins.int
+    moved: _builtins.int
+    """Bars that were moved, of all intervals."""
+    def __init__(
+        self,
+        *,
+        moved: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameSymbolResponse: _TypeAlias = RenameSymbolResponse  # noqa: Y015
+
+@_typing.final
+class ListCorrectionsRequest(_message.Message):
+    """Asks for corrections."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    symbol: _builtins.str
+    """Only corrections of this symbol, renames to it included. Default: of all symbols."""
+    page_size: _builtins.int
+    """Corrections per page, at most 10,000 (more is taken as that). Default: 1,000."""
+    page_token: _builtins.str
+    """`next_page_token` of the previous page. Default: the first page."""
+    def __init__(
+        self,
+        *,
+        symbol: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCorrectionsRequest: _TypeAlias = ListCorrectionsRequest  # noqa: Y015
+
+@_typing.final
+class Correction(_message.Message):
+    """One correction of what was stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CORRECT_TIME_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    BAR_FIELD_NUMBER: _builtins.int
+    NEW_SYMBOL_FIELD_NUMBER: _builtins.int
+    kind: Global___CorrectionKind.ValueType
+    """What it did."""
+    principal: _builtins.str
+    """Name of the caller that made it. Empty: made before names were kept."""
+    symbol: _builtins.str
+    """Symbol at that time."""
+    new_symbol: _builtins.str
+    """New name of a symbol that was renamed; empty otherwise."""
+    @_builtins.property
+    def correct_time(self) -> _timestamp_pb2.Timestamp:
+        """Market time at which it was made."""
+
+    @_builtins.property
+    def bar(self) -> Global___Bar:
+        """The bar as it was before. Unset if a symbol was renamed."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___CorrectionKind.ValueType = ...,
+        correct_time: _timestamp_pb2.Timestamp | None = ...,
+        principal: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        bar: Global___Bar | None = ...,
+        new_symbol: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "correct_time", b"correct_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "correct_time", b"correct_time", "kind", b"kind", "new_symbol", b"new_symbol", "principal", b"principal", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Correction: _TypeAlias = Correction  # noqa: Y015
+
+@_typing.final
+class ListCorrectionsResponse(_message.Message):
+    """One page of corrections."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRECTIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Pass as `page_token` for the next page. Empty: that was the last page."""
+    @_builtins.property
+    def corrections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Correction]:
+        """In the order in which they were made."""
+
+    def __init__(
+        self,
+        *,
+        corrections: _abc.Iterable[Global___Correction] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrections", b"corrections", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCorrectionsResponse: _TypeAlias = ListCorrectionsResponse  # noqa: Y015

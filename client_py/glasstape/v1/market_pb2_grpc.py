@@ -55,6 +55,26 @@ class MarketServiceStub(object):
                 request_serializer=glasstape_dot_v1_dot_market__pb2.ListInstrumentsRequest.SerializeToString,
                 response_deserializer=glasstape_dot_v1_dot_market__pb2.ListInstrumentsResponse.FromString,
                 _registered_method=True)
+        self.ListSeries = channel.unary_unary(
+                '/glasstape.v1.MarketService/ListSeries',
+                request_serializer=glasstape_dot_v1_dot_market__pb2.ListSeriesRequest.SerializeToString,
+                response_deserializer=glasstape_dot_v1_dot_market__pb2.ListSeriesResponse.FromString,
+                _registered_method=True)
+        self.RemoveBars = channel.unary_unary(
+                '/glasstape.v1.MarketService/RemoveBars',
+                request_serializer=glasstape_dot_v1_dot_market__pb2.RemoveBarsRequest.SerializeToString,
+                response_deserializer=glasstape_dot_v1_dot_market__pb2.RemoveBarsResponse.FromString,
+                _registered_method=True)
+        self.RenameSymbol = channel.unary_unary(
+                '/glasstape.v1.MarketService/RenameSymbol',
+                request_serializer=glasstape_dot_v1_dot_market__pb2.RenameSymbolRequest.SerializeToString,
+                response_deserializer=glasstape_dot_v1_dot_market__pb2.RenameSymbolResponse.FromString,
+                _registered_method=True)
+        self.ListCorrections = channel.unary_unary(
+                '/glasstape.v1.MarketService/ListCorrections',
+                request_serializer=glasstape_dot_v1_dot_market__pb2.ListCorrectionsRequest.SerializeToString,
+                response_deserializer=glasstape_dot_v1_dot_market__pb2.ListCorrectionsResponse.FromString,
+                _registered_method=True)
 
 
 class MarketServiceServicer(object):
@@ -69,9 +89,11 @@ class MarketServiceServicer(object):
         open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
         and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
         volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-        rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
-        market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
-        the others are stored.
+        rejected unless the batch's mode is BACKFILL. A final bar has closed: its close is at most five
+        seconds after market time; that of a provisional one at most one interval. Bars of a series close
+        at least one interval apart; a trading day has one daily bar and a week one weekly bar. Only the
+        last bar before trading pauses may be shorter, where the exchange's sessions or the symbol's own
+        bars say so. Bars that break a rule are rejected one by one; the others are stored.
 
         Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
         when the server cannot store (disk full): nothing of that batch was stored then.
@@ -102,6 +124,43 @@ class MarketServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSeries(self, request, context):
+        """Lists the series that have bars, ordered by symbol and interval: how many, and how old the newest is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveBars(self, request, context):
+        """Removes the final bars of one series that close in a range of times, and its forming bar. Signals
+        made before stay as they were. Returns once the removal is on disk. Each removed bar is journaled:
+        see ListCorrections.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameSymbol(self, request, context):
+        """Moves all bars of a symbol, and its description, to another symbol. Signals made before keep the
+        old symbol; bars that wait for a signal at that moment get none. A description of the new symbol
+        stays. Returns once it is on disk; journaled as RemoveBars is.
+
+        Fails with NOT_FOUND if the symbol has neither bars nor a description, and with ALREADY_EXISTS if
+        the new symbol has bars of the same interval that begin before the old ones end: nothing is moved
+        then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCorrections(self, request, context):
+        """Lists the corrections of stored bars, oldest first: bars that were replaced or removed, with their
+        old values, and symbols that were renamed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MarketServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -124,6 +183,26 @@ def add_MarketServiceServicer_to_server(servicer, server):
                     servicer.ListInstruments,
                     request_deserializer=glasstape_dot_v1_dot_market__pb2.ListInstrumentsRequest.FromString,
                     response_serializer=glasstape_dot_v1_dot_market__pb2.ListInstrumentsResponse.SerializeToString,
+            ),
+            'ListSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSeries,
+                    request_deserializer=glasstape_dot_v1_dot_market__pb2.ListSeriesRequest.FromString,
+                    response_serializer=glasstape_dot_v1_dot_market__pb2.ListSeriesResponse.SerializeToString,
+            ),
+            'RemoveBars': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveBars,
+                    request_deserializer=glasstape_dot_v1_dot_market__pb2.RemoveBarsRequest.FromString,
+                    response_serializer=glasstape_dot_v1_dot_market__pb2.RemoveBarsResponse.SerializeToString,
+            ),
+            'RenameSymbol': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameSymbol,
+                    request_deserializer=glasstape_dot_v1_dot_market__pb2.RenameSymbolRequest.FromString,
+                    response_serializer=glasstape_dot_v1_dot_market__pb2.RenameSymbolResponse.SerializeToString,
+            ),
+            'ListCorrections': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCorrections,
+                    request_deserializer=glasstape_dot_v1_dot_market__pb2.ListCorrectionsRequest.FromString,
+                    response_serializer=glasstape_dot_v1_dot_market__pb2.ListCorrectionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -235,6 +314,114 @@ class MarketService(object):
             '/glasstape.v1.MarketService/ListInstruments',
             glasstape_dot_v1_dot_market__pb2.ListInstrumentsRequest.SerializeToString,
             glasstape_dot_v1_dot_market__pb2.ListInstrumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/glasstape.v1.MarketService/ListSeries',
+            glasstape_dot_v1_dot_market__pb2.ListSeriesRequest.SerializeToString,
+            glasstape_dot_v1_dot_market__pb2.ListSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveBars(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/glasstape.v1.MarketService/RemoveBars',
+            glasstape_dot_v1_dot_market__pb2.RemoveBarsRequest.SerializeToString,
+            glasstape_dot_v1_dot_market__pb2.RemoveBarsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameSymbol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/glasstape.v1.MarketService/RenameSymbol',
+            glasstape_dot_v1_dot_market__pb2.RenameSymbolRequest.SerializeToString,
+            glasstape_dot_v1_dot_market__pb2.RenameSymbolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCorrections(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/glasstape.v1.MarketService/ListCorrections',
+            glasstape_dot_v1_dot_market__pb2.ListCorrectionsRequest.SerializeToString,
+            glasstape_dot_v1_dot_market__pb2.ListCorrectionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,9 +41,11 @@ class MarketServiceStub:
     open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
     and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
     volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-    rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
-    market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
-    the others are stored.
+    rejected unless the batch's mode is BACKFILL. A final bar has closed: its close is at most five
+    seconds after market time; that of a provisional one at most one interval. Bars of a series close
+    at least one interval apart; a trading day has one daily bar and a week one weekly bar. Only the
+    last bar before trading pauses may be shorter, where the exchange's sessions or the symbol's own
+    bars say so. Bars that break a rule are rejected one by one; the others are stored.
 
     Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
     when the server cannot store (disk full): nothing of that batch was stored then.
@@ -56,6 +58,26 @@ class MarketServiceStub:
     """Lists stored bars of one symbol and interval, oldest first."""
     ListInstruments: _grpc.UnaryUnaryMultiCallable[_market_pb2.ListInstrumentsRequest, _market_pb2.ListInstrumentsResponse]
     """Lists the instruments known to this server, ordered by symbol."""
+    ListSeries: _grpc.UnaryUnaryMultiCallable[_market_pb2.ListSeriesRequest, _market_pb2.ListSeriesResponse]
+    """Lists the series that have bars, ordered by symbol and interval: how many, and how old the newest is."""
+    RemoveBars: _grpc.UnaryUnaryMultiCallable[_market_pb2.RemoveBarsRequest, _market_pb2.RemoveBarsResponse]
+    """Removes the final bars of one series that close in a range of times, and its forming bar. Signals
+    made before stay as they were. Returns once the removal is on disk. Each removed bar is journaled:
+    see ListCorrections.
+    """
+    RenameSymbol: _grpc.UnaryUnaryMultiCallable[_market_pb2.RenameSymbolRequest, _market_pb2.RenameSymbolResponse]
+    """Moves all bars of a symbol, and its description, to another symbol. Signals made before keep the
+    old symbol; bars that wait for a signal at that moment get none. A description of the new symbol
+    stays. Returns once it is on disk; journaled as RemoveBars is.
+
+    Fails with NOT_FOUND if the symbol has neither bars nor a description, and with ALREADY_EXISTS if
+    the new symbol has bars of the same interval that begin before the old ones end: nothing is moved
+    then.
+    """
+    ListCorrections: _grpc.UnaryUnaryMultiCallable[_market_pb2.ListCorrectionsRequest, _market_pb2.ListCorrectionsResponse]
+    """Lists the corrections of stored bars, oldest first: bars that were replaced or removed, with their
+    old values, and symbols that were renamed.
+    """
 
 @_typing.type_check_only
 class MarketServiceAsyncStub(MarketServiceStub):
@@ -70,9 +92,11 @@ class MarketServiceAsyncStub(MarketServiceStub):
     open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
     and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
     volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-    rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
-    market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
-    the others are stored.
+    rejected unless the batch's mode is BACKFILL. A final bar has closed: its close is at most five
+    seconds after market time; that of a provisional one at most one interval. Bars of a series close
+    at least one interval apart; a trading day has one daily bar and a week one weekly bar. Only the
+    last bar before trading pauses may be shorter, where the exchange's sessions or the symbol's own
+    bars say so. Bars that break a rule are rejected one by one; the others are stored.
 
     Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
     when the server cannot store (disk full): nothing of that batch was stored then.
@@ -85,6 +109,26 @@ class MarketServiceAsyncStub(MarketServiceStub):
     """Lists stored bars of one symbol and interval, oldest first."""
     ListInstruments: _aio.UnaryUnaryMultiCallable[_market_pb2.ListInstrumentsRequest, _market_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
     """Lists the instruments known to this server, ordered by symbol."""
+    ListSeries: _aio.UnaryUnaryMultiCallable[_market_pb2.ListSeriesRequest, _market_pb2.ListSeriesResponse]  # type: ignore[assignment]
+    """Lists the series that have bars, ordered by symbol and interval: how many, and how old the newest is."""
+    RemoveBars: _aio.UnaryUnaryMultiCallable[_market_pb2.RemoveBarsRequest, _market_pb2.RemoveBarsResponse]  # type: ignore[assignment]
+    """Removes the final bars of one series that close in a range of times, and its forming bar. Signals
+    made before stay as they were. Returns once the removal is on disk. Each removed bar is journaled:
+    see ListCorrections.
+    """
+    RenameSymbol: _aio.UnaryUnaryMultiCallable[_market_pb2.RenameSymbolRequest, _market_pb2.RenameSymbolResponse]  # type: ignore[assignment]
+    """Moves all bars of a symbol, and its description, to another symbol. Signals made before keep the
+    old symbol; bars that wait for a signal at that moment get none. A description of the new symbol
+    stays. Returns once it is on disk; journaled as RemoveBars is.
+
+    Fails with NOT_FOUND if the symbol has neither bars nor a description, and with ALREADY_EXISTS if
+    the new symbol has bars of the same interval that begin before the old ones end: nothing is moved
+    then.
+    """
+    ListCorrections: _aio.UnaryUnaryMultiCallable[_market_pb2.ListCorrectionsRequest, _market_pb2.ListCorrectionsResponse]  # type: ignore[assignment]
+    """Lists the corrections of stored bars, oldest first: bars that were replaced or removed, with their
+    old values, and symbols that were renamed.
+    """
 
 class MarketServiceServicer(metaclass=_abc_1.ABCMeta):
     """Bars into the server, and back. A program in any language can feed Glasstape through PublishBars."""
@@ -102,9 +146,11 @@ class MarketServiceServicer(metaclass=_abc_1.ABCMeta):
         open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
         and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
         volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-        rejected unless the batch's mode is BACKFILL. No bar may close more than one interval after
-        market time, and a trading day has one daily bar. Bars that break a rule are rejected one by one;
-        the others are stored.
+        rejected unless the batch's mode is BACKFILL. A final bar has closed: its close is at most five
+        seconds after market time; that of a provisional one at most one interval. Bars of a series close
+        at least one interval apart; a trading day has one daily bar and a week one weekly bar. Only the
+        last bar before trading pauses may be shorter, where the exchange's sessions or the symbol's own
+        bars say so. Bars that break a rule are rejected one by one; the others are stored.
 
         Fails with INVALID_ARGUMENT if a batch holds more than 16,384 bars and with RESOURCE_EXHAUSTED
         when the server cannot store (disk full): nothing of that batch was stored then.
@@ -135,5 +181,49 @@ class MarketServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_market_pb2.ListInstrumentsResponse, _abc.Awaitable[_market_pb2.ListInstrumentsResponse]]:
         """Lists the instruments known to this server, ordered by symbol."""
+
+    @_abc_1.abstractmethod
+    def ListSeries(
+        self,
+        request: _market_pb2.ListSeriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_pb2.ListSeriesResponse, _abc.Awaitable[_market_pb2.ListSeriesResponse]]:
+        """Lists the series that have bars, ordered by symbol and interval: how many, and how old the newest is."""
+
+    @_abc_1.abstractmethod
+    def RemoveBars(
+        self,
+        request: _market_pb2.RemoveBarsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_pb2.RemoveBarsResponse, _abc.Awaitable[_market_pb2.RemoveBarsResponse]]:
+        """Removes the final bars of one series that close in a range of times, and its forming bar. Signals
+        made before stay as they were. Returns once the removal is on disk. Each removed bar is journaled:
+        see ListCorrections.
+        """
+
+    @_abc_1.abstractmethod
+    def RenameSymbol(
+        self,
+        request: _market_pb2.RenameSymbolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_pb2.RenameSymbolResponse, _abc.Awaitable[_market_pb2.RenameSymbolResponse]]:
+        """Moves all bars of a symbol, and its description, to another symbol. Signals made before keep the
+        old symbol; bars that wait for a signal at that moment get none. A description of the new symbol
+        stays. Returns once it is on disk; journaled as RemoveBars is.
+
+        Fails with NOT_FOUND if the symbol has neither bars nor a description, and with ALREADY_EXISTS if
+        the new symbol has bars of the same interval that begin before the old ones end: nothing is moved
+        then.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCorrections(
+        self,
+        request: _market_pb2.ListCorrectionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_pb2.ListCorrectionsResponse, _abc.Awaitable[_market_pb2.ListCorrectionsResponse]]:
+        """Lists the corrections of stored bars, oldest first: bars that were replaced or removed, with their
+        old values, and symbols that were renamed.
+        """
 
 def add_MarketServiceServicer_to_server(servicer: MarketServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

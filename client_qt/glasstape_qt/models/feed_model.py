@@ -9,6 +9,7 @@ from glasstape_qt.models.cell_texts import as_tooltip
 from glasstape_qt.models.watch_model import ModelIndex
 from glasstape_qt.state import exchange
 from glasstape_qt.state.buy_list import BuyEntry
+from glasstape_qt.state.row_filter import searched_texts
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.watch_row import instrument_name, price_decimals
 
@@ -126,7 +127,7 @@ class FeedModel(QAbstractTableModel):
         if not self._filter:
             return True
         instrument = self._store.instrument(buy.event.symbol)
-        texts = (buy.event.symbol, buy.event.model.name, instrument.name, instrument.local_name)
+        texts = (buy.event.model.name, *searched_texts(instrument))
         return any(self._filter in text.casefold() for text in texts)
 
     def _cell(self, buy: BuyEntry, column: str) -> str:

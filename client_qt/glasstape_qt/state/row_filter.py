@@ -1,13 +1,13 @@
 """The filter of the watch table: words that must all match.
 
-`aapl` code or name · `삼성` name · `ㅅㅅㅈㅈ` initial consonants · `up` the class · `>=55` or `>=0.55` the winning
-confidence · `buy>=40` the confidence of UP · `!abstained` not abstained.
+`aapl` code or name · `삼성` name · `energy` sector or industry · `ㅅㅅㅈㅈ` initial consonants · `up` the class ·
+`>=55` or `>=0.55` the winning confidence · `buy>=40` the confidence of UP · `!abstained` not abstained.
 """
 
 import re
 from collections.abc import Callable
 
-from glasstape import Direction
+from glasstape import Direction, Instrument
 
 from glasstape_qt.state.watch_row import WatchRow
 
@@ -30,9 +30,16 @@ def initials(text: str) -> str:
 
 
 def parse_filter(text: str) -> RowPredicate:
-    """Return a predicate of rows. Words without a special meaning are searched in code and names."""
+    """Return a predicate of rows. Words without a special meaning are searched in code, names, sector and industry."""
     predicates = [_predicate(word) for word in text.casefold().split()]
     return lambda row: all(predicate(row) for predicate in predicates)
+
+
+def searched_texts(instrument: Instrument) -> tuple[str, ...]:
+    """Return the texts of an instrument that a search matches."""
+    return (
+        instrument.symbol, instrument.name, instrument.local_name, instrument.sector, instrument.industry,
+    )  # fmt: skip
 
 
 def _predicate(word: str) -> RowPredicate:
@@ -63,9 +70,8 @@ def _level(which: str, sign: str, number: float) -> RowPredicate:
 
 
 def _matches_name(row: WatchRow, word: str) -> bool:
-    names = (row.symbol, row.instrument.name, row.instrument.local_name)
-    if any(word in name.casefold() for name in names):
+    if any(word in text.casefold() for text in searched_texts(row.instrument)):
         return True
     if all(sign in _INITIALS for sign in word):
-        return word in initials(row.instrument.local_name) or word in initials(row.instrument.name)
+        return any(word in initials(text) for text in searched_texts(row.instrument))
     return False

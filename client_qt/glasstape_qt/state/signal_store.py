@@ -111,6 +111,11 @@ class SignalStore:
         """Whether the last `apply` ran out of time and left confidences for the next one."""
         return bool(self._pending)
 
+    @property
+    def has_unknown_symbols(self) -> bool:
+        """Whether a row's instrument is not described: its bars are newer than the last description."""
+        return not self.rows.keys() <= self.instruments.keys()
+
     def now(self) -> float:
         """Return monotonic seconds."""
         return self._now()

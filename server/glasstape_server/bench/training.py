@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from glasstape.barfile.options import BarFileOptions, close_of
 from torch.nn import functional
 
 from glasstape_server.domain.times import DAY
@@ -26,6 +27,7 @@ from glasstape_server.training.fit import FitOptions, train_epoch
 BATCH = FitOptions().batch
 SHAPE = FeatureSpec().window_shape
 """(time, feature)."""
+DAYS = BarFileOptions(time_zone="UTC", close=close_of("24:00"))
 STEPS = 200
 """Batches per measured epoch."""
 
@@ -91,7 +93,7 @@ def _reading(path: Path, rounds: int) -> tuple[list[float], DatasetExamples]:
     speeds = []
     for _ in range(rounds):
         start = time.process_time()  # over all threads of polars
-        frames = BarFiles([path], "1d").chunks(1_000_000)
+        frames = BarFiles([path], "1d", DAYS).chunks(1_000_000)
         data = dataset.build(frames, "1d", FeatureSpec(), LabelRule())
         examples = DatasetExamples(data, data.labels(LabelRule()), Normalization.of(data))
         for _windows, _labels in batches_of(examples):

@@ -59,6 +59,9 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     training = _add(
         benchmarks, "training", "measure reading bars into batches, and training epochs", _training
     )
+    files = _add(benchmarks, "files", "measure reading files of bars", _files)
+    files.add_argument("--rows", type=positive, default=2_000_000, help="rows (default: %(default)s)")
+    files.add_argument("--rounds", type=positive, default=5, help="rounds (default: %(default)s)")
     training.add_argument("--symbols", type=positive, default=200, help="symbols (default: %(default)s)")
     training.add_argument(
         "--bars", type=positive, default=4000, help="bars per symbol (default: %(default)s)"
@@ -141,6 +144,12 @@ def _published(options: argparse.Namespace) -> str:
         options.set, options.data, options.networks, options.seeds, options.epochs
     )
     return published.to_text(options.set, scores, windows)
+
+
+def _files(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import files
+
+    return files.run(options.rows, options.rounds).to_markdown()
 
 
 def _training(options: argparse.Namespace) -> str:

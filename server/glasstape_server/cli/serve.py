@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         flags = [flag, flag.replace("replay-", "")] if name.removeprefix("replay_") in FIELDS else [flag]
         text = (field.description or "").replace("%", "%%")
         if field.annotation is bool:
-            parser.add_argument(flag, action="store_true", default=None, help=text)
+            parser.add_argument(*flags, action="store_true", default=None, help=text)
         elif field.annotation == tuple[str, ...]:
             parser.add_argument(*flags, nargs="+", action="extend", default=None, help=text)
         else:

@@ -1,18 +1,10 @@
-"""Symbols, instruments and bars. Times are microseconds since 1970, UTC."""
+"""Instruments and bars. Times are microseconds since 1970, UTC."""
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
-SYMBOL_RULE = "must be 1-32 of A-Z a-z 0-9 . _ : -"
-SYMBOL = re.compile(r"[A-Za-z0-9._:\-]{1,32}")
 SeriesKey = tuple[str, str]
 """Symbol and interval."""
-
-
-def is_symbol(text: str) -> bool:
-    """Return whether a text is a valid symbol."""
-    return SYMBOL.fullmatch(text) is not None
 
 
 class DataState(IntEnum):
@@ -27,19 +19,28 @@ class DataState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """Properties of the instrument that a symbol denotes."""
+    """Properties of the instrument that a symbol denotes. Empty texts and None are not stated."""
 
     symbol: str
     name: str = ""
     local_name: str = ""
     exchange: str = ""
-    time_zone: str = "UTC"
+    time_zone: str = ""
     currency: str = ""
     tick_size: float | None = None
     price_decimals: int | None = None
     price_limit: float | None = None
     sector: str = ""
     industry: str = ""
+    learned: tuple[str, ...] = ()
+    """Fields whose values the bars show and no publisher stated."""
+    assumed: tuple[str, ...] = ()
+    """Fields that hold a default, because nothing shows their values."""
+
+    def merged(self, newer: "Instrument") -> "Instrument":
+        """Return this instrument with the values that a newer one states."""
+        stated = {item.name: getattr(newer, item.name) for item in fields(newer)}
+        return replace(self, **{name: value for name, value in stated.items() if value not in ("", None, ())})
 
     @property
     def price_step(self) -> float:

@@ -39,6 +39,14 @@ def day_of(time: int, time_zone: str) -> tuple[int, int]:
     return int(start.timestamp()) * SECOND, int(end.timestamp()) * SECOND
 
 
+@lru_cache(maxsize=4096)
+def week_of(time: int, time_zone: str) -> tuple[int, int]:
+    """Return the local week, from Monday on, that holds a time: its first midnight and the next week's, as `day_of`."""
+    local = datetime.fromtimestamp(time / SECOND, UTC).astimezone(ZoneInfo(time_zone))
+    monday = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=local.weekday())
+    return int(monday.timestamp()) * SECOND, int((monday + timedelta(days=7)).timestamp()) * SECOND
+
+
 @lru_cache(maxsize=1 << 16)
 def offset_in_hour(hour: int, time_zone: str) -> int:
     """Return how far local time is ahead of UTC at the start of an hour, in microseconds.
@@ -56,3 +64,18 @@ def offset_in_hour(hour: int, time_zone: str) -> int:
 def utc_offset(time: int, time_zone: str) -> int:
     """Return how far local time is ahead of UTC at a time, in microseconds."""
     return offset_in_hour(time // HOUR, time_zone)
+
+
+def duration_text(duration: int) -> str:
+    """Return a duration in microseconds as text, in its two largest units: `3 h 59 min`, `5 s`, `0.5 s`."""
+    if duration < 60 * SECOND:
+        return f"{duration / SECOND:g} s"
+    seconds = duration // SECOND
+    counts = (
+        (seconds // 86_400, "d"),
+        (seconds // 3600 % 24, "h"),
+        (seconds // 60 % 60, "min"),
+        (seconds % 60, "s"),
+    )
+    first = next(number for number, (count, _) in enumerate(counts) if count)
+    return " ".join(f"{count:,} {unit}" for count, unit in counts[first : first + 2] if count)

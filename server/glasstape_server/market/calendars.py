@@ -82,6 +82,10 @@ class MarketCalendars:
         for key in keys:
             self._learners.pop(key, None)
 
+    def forget_symbols(self, *symbols: str) -> None:
+        """Forget what was learned about all series of symbols."""
+        self.forget([key for key in self._learners if key[0] in symbols])
+
     def _learner(self, key: SeriesKey, close: int) -> PatternLearner:
         """Return the learner of a series, taught with its bars up to `close`."""
         zone = self._store.time_zone(key[0])

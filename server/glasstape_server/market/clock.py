@@ -8,12 +8,23 @@ from glasstape_server.domain.bars import DataState
 from glasstape_server.domain.times import DAY, SECOND
 
 INACTIVE = 7 * DAY
-"""A market whose newest bar is so much older than that of another one no longer counts."""
+INACTIVE_BARS = 5
 
 
 def wall_time() -> int:
     """Return the current time in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
+
+
+def inactive_after(interval: int) -> int:
+    """Return how much older than another market's newest bar a market's newest one is when it no longer counts.
+
+    The same holds for a symbol among those of its market: such a symbol is retired.
+
+    Args:
+        interval: length of the bars, in microseconds.
+    """
+    return max(INACTIVE, INACTIVE_BARS * interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Clock:
         self._since = 0.0
         self._speed = 0.0
         self._due: dict[str, Due] = {}
+        self._backfilled: dict[str, tuple[int, int]] = {}
+        """Newest close of each market's last backfill, and when it came."""
 
     @property
     def replaying(self) -> bool:
@@ -67,7 +80,7 @@ class Clock:
         for market, due in newest.items():
             known = self._due.get(market)
             if known is None or due.close_time >= known.close_time:
-                self._due[market] = due
+                self._due[market] = self._extended(market, due)
 
     def saw_backfill(self, newest: Mapping[str, Due]) -> None:
         """Note when bars are due after a backfill, by market; what is not newer than known is ignored.
@@ -75,12 +88,22 @@ class Clock:
         Bars that were due before the backfill do not count: its data is STALE once as much time has passed since the
         backfill as two bars take, and DELAYED until then.
         """
-        now = self.now()
         for market, due in newest.items():
             known = self._due.get(market)
             if known is None or due.close_time > known.close_time:
-                second = max(due.second, now + due.second - due.close_time)
-                self._due[market] = replace(due, second=second)
+                self._backfilled[market] = (due.close_time, self.now())
+        self.saw_bars(newest)
+
+    def _extended(self, market: str, due: Due) -> Due:
+        """Return when bars are due; after a backfill, the second one is due later."""
+        close, time = self._backfilled.get(market, (0, 0))
+        if close != due.close_time:
+            return due
+        return replace(due, second=max(due.second, time + due.second - due.close_time))
+
+    def replace_bars(self, newest: Mapping[str, Due]) -> None:
+        """Note when bars are due after stored bars were removed or renamed; what was known is forgotten."""
+        self._due = dict(newest)
 
     def now(self) -> int:
         """Return market time in microseconds, UTC."""
@@ -106,7 +129,7 @@ class Clock:
         newest = self.last_close
         if newest is None:
             return DataState.EMPTY
-        active = [due for due in self._due.values() if due.close_time > newest - INACTIVE]
+        active = [due for due in self._due.values() if due.close_time > newest - inactive_after(due.interval)]
         fresh = [due for due in active if self.now() <= due.second]
         deciding = [due for due in fresh if due.in_session]
         if not deciding:

@@ -139,7 +139,7 @@ def _note(moments: pl.DataFrame, symbols: pl.Series, dated: pl.Series, decisions
     days = moments["day"].filter(dated)
     decisions.weekdays |= set(((days + MONDAY) % 7).unique())
     rule = decisions.closes.rule
-    if rule.daily or rule.stamp:
+    if rule.stamp:
         return
     timed = moments.with_columns(symbols.alias("symbol")).filter(~dated)
     by_day = timed.group_by("symbol", "day", maintain_order=True).agg(

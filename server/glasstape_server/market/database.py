@@ -1,11 +1,10 @@
-"""The tables of the bar store: bars, instruments and the values that corrections replaced."""
+"""The database of the bar store: bars, instruments and corrections."""
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 
-from glasstape_server.domain.bars import Bar, SeriesKey
 from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
+from glasstape_server.market.corrections import create_table
 from glasstape_server.storage.sqlite import connect
 
 FORMAT = 1
@@ -23,10 +22,6 @@ CREATE TABLE IF NOT EXISTS instruments (
     time_zone TEXT NOT NULL, currency TEXT NOT NULL, tick_size REAL, price_decimals INTEGER,
     price_limit REAL, sector TEXT NOT NULL DEFAULT '', industry TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS corrections (
-    symbol TEXT NOT NULL, interval TEXT NOT NULL, close_time INTEGER NOT NULL, corrected_time INTEGER NOT NULL,
-    open REAL NOT NULL, high REAL NOT NULL, low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL
-);
 """
 
 
@@ -44,39 +39,11 @@ def open_bars(path: Path) -> sqlite3.Connection:
         if tables and version != FORMAT:
             raise DataLoss("BARS_DAMAGED", f"{path.name}: format {version}, expected {FORMAT}")
         db.executescript(f"{_SCHEMA} PRAGMA user_version = {FORMAT};")
+        create_table(db)
     except BaseException:
         db.close()
         raise
     return db
-
-
-def replace_bars(db: sqlite3.Connection, corrections: Sequence[tuple[object, ...]], now: int) -> None:
-    """Replace values of stored bars, and keep the replaced ones.
-
-    Args:
-        db: the bar store, in a transaction.
-        corrections: symbol, interval, close time, five replaced values and five new ones of each bar.
-        now: market time of the correction, in microseconds.
-    """
-    db.executemany(
-        "INSERT INTO corrections VALUES (?,?,?,?,?,?,?,?,?)",
-        [(*row[:3], now, *row[3:8]) for row in corrections],
-    )
-    db.executemany(
-        "UPDATE bars SET open = ?, high = ?, low = ?, close = ?, volume = ?"
-        " WHERE symbol = ? AND interval = ? AND close_time = ?",
-        [(*row[8:], *row[:3]) for row in corrections],
-    )
-
-
-def replaced_bars(db: sqlite3.Connection, key: SeriesKey) -> list[tuple[int, Bar]]:
-    """Return the replaced bars of a series, each with the market time of its correction, oldest first."""
-    rows = db.execute(
-        "SELECT corrected_time, symbol, interval, close_time, open, high, low, close, volume FROM corrections"
-        " WHERE symbol = ? AND interval = ? ORDER BY rowid",
-        key,
-    )
-    return [(row[0], Bar(*row[1:])) for row in rows]
 
 
 def storage_error(error: sqlite3.DatabaseError) -> GlasstapeError:

@@ -1,16 +1,23 @@
 """Batches of bars, checked bar by bar against the stored ones before anything is written."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Protocol
 
+from glasstape import calendars
+from glasstape.exchanges import zone_of
+
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
-from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound, Violation
-from glasstape_server.domain.times import SECOND, day_of
-from glasstape_server.market.rules import check_bar, check_not_future
+from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound
+from glasstape_server.domain.times import SECOND
+from glasstape_server.market.corrections import Replacement
+from glasstape_server.market.rules import check_bar, check_closed
 from glasstape_server.market.series_tail import SeriesTail
+from glasstape_server.market.spacing import check_spacing, earliest_overlap
 
 
 class BatchMode(IntEnum):
@@ -31,6 +38,8 @@ class Batch:
     bars: Sequence[Bar]
     instruments: Sequence[Instrument] = ()
     mode: BatchMode = BatchMode.FINAL
+    principal: str = ""
+    """Name of the caller, for the journal of corrections."""
 
 
 @dataclass(slots=True)
@@ -55,10 +64,13 @@ class Stored(Protocol):
 
     interval: str
 
+    @property
+    def instruments(self) -> Mapping[str, Instrument]: ...  # noqa: D102
     def tail(self, key: SeriesKey) -> SeriesTail | None: ...  # noqa: D102
     def forming(self, key: SeriesKey) -> Bar | None: ...  # noqa: D102
-    def time_zone(self, symbol: str) -> str: ...  # noqa: D102
-    def close_between(self, key: SeriesKey, start: int, end: int) -> int | None: ...  # noqa: D102
+    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]: ...  # noqa: D102
+    def close_after(self, key: SeriesKey, time: int) -> int | None: ...  # noqa: D102
+    def stated(self, symbol: str) -> Instrument: ...  # noqa: D102
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None: ...  # noqa: D102
 
 
@@ -67,7 +79,7 @@ class Draft:
 
     Args:
         stored: the store.
-        now: market time, in microseconds; see `rules.check_not_future`.
+        now: market time, in microseconds; see `rules.check_closed`.
     """
 
     def __init__(self, stored: Stored, now: int) -> None:
@@ -76,33 +88,40 @@ class Draft:
         self.instruments: dict[str, Instrument] = {}
         self.rows: list[tuple[object, ...]] = []
         self.appended: dict[SeriesKey, list[Bar]] = {}
-        self.corrections: list[tuple[object, ...]] = []
-        """Symbol, interval, close time, then the replaced values and the new ones."""
+        self.replacements: list[Replacement] = []
         self.changed: set[SeriesKey] = set()
         """Series in which bars before the newest were added or replaced."""
         self.forming: dict[SeriesKey, Bar] = {}
         self._written: dict[tuple[SeriesKey, int], tuple[float, ...]] = {}
         self._last: dict[SeriesKey, int] = {}
+        self._closes: dict[SeriesKey, list[int]] = {}
+        """Close times of drafted bars, oldest first."""
+        self._batch: Sequence[Bar] = ()
+        self._batch_closes: dict[SeriesKey, list[int]] = {}
+        """Close times in the current batch by series, oldest first; made when they are first needed."""
 
     def take(self, batch: Batch) -> Report:
         """Check a batch bar by bar; return which bars are to be stored."""
         report = Report()
-        self.instruments.update({item.symbol: item for item in batch.instruments})
+        self._batch, self._batch_closes = batch.bars, {}
+        for item in batch.instruments:
+            before = self.instruments.get(item.symbol) or self._stored_bars.stated(item.symbol)
+            self.instruments[item.symbol] = before.merged(item)
         for index, bar in enumerate(batch.bars):
             try:
                 check_bar(bar)
-                check_not_future(bar, self._now)
+                check_closed(bar, self._now)
                 if batch.mode is BatchMode.REPLACE:
-                    self._replace(bar, report)
+                    self._replace(bar, batch.principal, report)
                 else:
                     self._take(bar, batch.mode is BatchMode.BACKFILL, report)
             except GlasstapeError as error:
                 report.rejections.append((index, bar.symbol, error))
         return report
 
-    def instrument_rows(self) -> Iterable[tuple[object, ...]]:
-        """Return the rows of the instruments table."""
-        return [tuple(asdict(item).values()) for item in self.instruments.values()]
+    def counts(self) -> dict[SeriesKey, int]:
+        """Return how many bars are added to each series."""
+        return Counter((str(row[0]), str(row[1])) for row in self.rows)
 
     def _take(self, bar: Bar, backfill: bool, report: Report) -> None:
         key = (bar.symbol, bar.interval)
@@ -126,16 +145,19 @@ class Draft:
             if stored is not None:
                 raise AlreadyExists(
                     "BAR_CONFLICT",
-                    f"a final bar with other values is stored: {stored}, received {bar.values}",
+                    f"a final bar with other values is stored: {stored}, received {bar.values}; to replace it, "
+                    "send it with BAR_MODE_REPLACE (`glasstape bars replace`)",
                     metadata={"symbol": bar.symbol},
                 )
             if not backfill:
                 raise _out_of_order(bar, last)
-            self._check_day(key, bar, last)
+            self._check_spacing(key, bar, last)
             self.changed.add(key)
+            insort(self._closes.setdefault(key, []), bar.close_time)
         else:
-            self._check_day(key, bar, last)
+            self._check_spacing(key, bar, last)
             self.appended.setdefault(key, []).append(bar)
+            self._closes.setdefault(key, []).append(bar.close_time)
             self._last[key] = bar.close_time
             if self._to_signal(bar, backfill):
                 report.closed.append((key, bar.close_time))
@@ -145,7 +167,7 @@ class Draft:
         report.stored += 1
         report.halted += bar.halted
 
-    def _replace(self, bar: Bar, report: Report) -> None:
+    def _replace(self, bar: Bar, principal: str, report: Report) -> None:
         """Replace the values of a stored bar.
 
         Raises:
@@ -166,33 +188,48 @@ class Draft:
         if stored == bar.values:
             report.duplicates += 1
             return
-        self.corrections.append((*key, bar.close_time, *stored, *bar.values))
+        self.replacements.append(Replacement(bar, stored, principal))
         self._written[key, bar.close_time] = bar.values
         self.changed.add(key)
         report.replaced += 1
 
-    def _check_day(self, key: SeriesKey, bar: Bar, last: int) -> None:
-        """Check that the trading day has no daily bar with another stamp: every window would count the day twice.
+    def _check_spacing(self, key: SeriesKey, bar: Bar, last: int) -> None:
+        """Check that a bar overlaps no stored and no drafted bar; `last` is the newest of them, 0: none.
 
         Raises:
-            AlreadyExists: it has one.
+            AlreadyExists: it overlaps one.
         """
-        if bar.interval != "1d":
-            return
-        zone = self._stored_bars.time_zone(bar.symbol)
-        if bar.symbol in self.instruments:
-            zone = self.instruments[bar.symbol].time_zone
-        start, end = day_of(bar.close_time, zone)
-        other = last if start <= last < end else None
-        if other is None and bar.close_time < last:
-            other = self._stored_bars.close_between(key, start, end)
-        if other is not None:
-            stored = datetime.fromtimestamp(other / SECOND, UTC).isoformat()
-            sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-            rule = f"the trading day in {zone} already has a bar ({stored}), is {sent}"
-            raise AlreadyExists(
-                "BAR_CONFLICT", f"close_time: {rule}", violations=(Violation("close_time", rule),)
-            )
+        known, stated = self._stored_bars.instruments.get(bar.symbol), self.instruments.get(bar.symbol)
+        zone = "UTC" if known is None else known.time_zone
+        if stated is not None:
+            zone = stated.time_zone or zone_of(stated.exchange) or zone
+        if last < earliest_overlap(bar.close_time, bar.interval, zone):
+            return  # most bars are newer than all others: nothing is read for them
+        described = stated or known
+        calendar = None if described is None else calendars.find(described.exchange)
+        check_spacing(bar, _Closes(self, key), zone, calendar)
+
+    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]:
+        """Return the closes of stored and drafted bars in a range, both ends included, oldest first."""
+        drafted = self._closes.get(key, [])
+        drafted = drafted[bisect_left(drafted, first) : bisect_right(drafted, last)]
+        stored = self._stored_bars.closes_between(key, first, last)
+        return sorted(stored + drafted) if drafted else stored
+
+    def close_after(self, key: SeriesKey, time: int) -> int | None:
+        """Return the first close after a time of a stored bar or one of the current transaction and batch."""
+        if not self._batch_closes:
+            for bar in self._batch:
+                self._batch_closes.setdefault((bar.symbol, bar.interval), []).append(bar.close_time)
+            for closes in self._batch_closes.values():
+                closes.sort()
+        found = [
+            closes[position]
+            for closes in (self._closes.get(key, []), self._batch_closes.get(key, []))
+            if (position := bisect_right(closes, time)) < len(closes)
+        ]
+        stored = self._stored_bars.close_after(key, time)
+        return min(found if stored is None else [*found, stored], default=None)
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval
@@ -202,6 +239,20 @@ class Draft:
         if written is not None:
             return written
         return self._stored_bars.values_at(key, close_time)
+
+
+@dataclass(frozen=True, slots=True)
+class _Closes:
+    """Close times of one series of a draft. See `SeriesCloses`."""
+
+    draft: Draft
+    key: SeriesKey
+
+    def between(self, first: int, last: int) -> list[int]:
+        return self.draft.closes_between(self.key, first, last)
+
+    def after(self, time: int) -> int | None:
+        return self.draft.close_after(self.key, time)
 
 
 def _out_of_order(bar: Bar, last: int) -> InvalidArgument:

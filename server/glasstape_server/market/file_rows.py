@@ -1,6 +1,7 @@
 """Rows of a bar file as bars: evidence of all rows first, then the bars, frame by frame."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +12,10 @@ from glasstape.barfile.titles import Columns
 
 from glasstape_server.market.close_columns import resolve, settle
 from glasstape_server.market.number_columns import numbers, see_decimals
-from glasstape_server.market.time_parts import parts_of
+from glasstape_server.market.time_parts import TimeParts, parts_of
+
+KEPT_ROWS = 1_000_000
+"""Rows that are kept between the two passes."""
 
 
 class Rows(Protocol):
@@ -28,28 +32,40 @@ class Rows(Protocol):
         """What the layout states, as keywords of `Decisions.make`."""
         ...
 
-    def frames(self, problems: Problems | None = None) -> Iterator[pl.DataFrame]:
-        """Yield frames with `row`, and the columns named by their positions."""
+    def frames(self, problems: Problems | None = None, skip: int = 0) -> Iterator[pl.DataFrame]:
+        """Yield frames with `row`, and the columns named by their positions, without the first `skip` ones."""
         ...
 
 
-def evidence_of(rows: Rows, problems: Problems) -> Evidence:
+@dataclass(slots=True)
+class FirstPass:
+    """What all rows of a file show, and its first rows, which need not be taken apart again."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    kept: list[tuple[pl.DataFrame, TimeParts]] = field(default_factory=list)
+
+
+def first_pass(rows: Rows, problems: Problems, kept_rows: int = KEPT_ROWS) -> FirstPass:
     """Return what all rows show.
 
     Args:
         rows: of the file.
         problems: takes rows with another number of fields.
+        kept_rows: rows to keep between the passes, about.
 
     Raises:
         BarFileError: reading failed, or there are no rows.
     """
-    evidence, by_role = Evidence(), rows.columns.by_role
-    count = 0
+    result, by_role = FirstPass(), rows.columns.by_role
+    evidence, count = result.evidence, 0
     for frame in rows.frames(problems):
         for role in NUMBERS:
             if role in by_role:
                 see_decimals(frame["row"], frame[str(by_role[role])], evidence.decimal)
-        parts_of(frame, by_role, rows.path).see(evidence.time)
+        parts = parts_of(frame, by_role, rows.path)
+        parts.see(evidence.time)
+        if count < kept_rows:
+            result.kept.append((frame, parts))
         for position in rows.columns.unclaimed:
             cells = frame[str(position)]
             if count < UNCLAIMED_ROWS and cells.dtype in (pl.String, pl.Categorical):
@@ -58,14 +74,17 @@ def evidence_of(rows: Rows, problems: Problems) -> Evidence:
         count += frame.height
     if not count and not problems.groups:
         raise BarFileError(f"{rows.path}: there are no bars")
-    return evidence
+    return result
 
 
-def bars_of(rows: Rows, decisions: Decisions, problems: Problems) -> Iterator[pl.DataFrame]:
+def bars_of(
+    rows: Rows, kept: list[tuple[pl.DataFrame, TimeParts]], decisions: Decisions, problems: Problems
+) -> Iterator[pl.DataFrame]:
     """Yield the bars of a file.
 
     Args:
         rows: of the file.
+        kept: first rows, of the first pass; emptied.
         decisions: how they are read.
         problems: takes the rows that are none.
 
@@ -75,13 +94,16 @@ def bars_of(rows: Rows, decisions: Decisions, problems: Problems) -> Iterator[pl
     Raises:
         BarFileError: reading failed.
     """
-    for frame in rows.frames():
-        yield _bars(frame, decisions, problems)
+    skip = len(kept)
+    while kept:
+        frame, parts = kept.pop(0)
+        yield _bars(frame, parts, decisions, problems)
+    for frame in rows.frames(skip=skip):
+        yield _bars(frame, parts_of(frame, rows.columns.by_role, rows.path), decisions, problems)
 
 
-def _bars(frame: pl.DataFrame, decisions: Decisions, problems: Problems) -> pl.DataFrame:
+def _bars(frame: pl.DataFrame, parts: TimeParts, decisions: Decisions, problems: Problems) -> pl.DataFrame:
     by_role = decisions.columns.by_role
-    parts = parts_of(frame, by_role, decisions.path)
     frame = frame.with_row_index("at")
     frame = _with_symbols(frame, decisions, problems)
     moments = settle(parts, decisions)[frame["at"]]
@@ -99,6 +121,8 @@ def _bars(frame: pl.DataFrame, decisions: Decisions, problems: Problems) -> pl.D
     for role in NUMBERS:
         if role in by_role:
             frame = _with_number(frame, role, decisions, problems)
+    if "volume" not in by_role:
+        frame = frame.with_columns(pl.lit(0.0).alias("volume_price"))
     if "adjusted" in by_role:
         close = pl.col("close_price")
         factor = pl.when(close != 0).then(pl.col("adjusted_price") / close).otherwise(1.0)

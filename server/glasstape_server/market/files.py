@@ -16,11 +16,12 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from glasstape.barfile.content import is_parquet
 from glasstape.barfile.errors import BarFileError, Problems
+from glasstape.barfile.interval_check import MAX_BARS, MAX_SYMBOLS, Distances
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.reading import Decisions, check_interval, describe
 
 from glasstape_server.domain.bars import Bar
-from glasstape_server.market.file_rows import Rows, bars_of, evidence_of
+from glasstape_server.market.file_rows import KEPT_ROWS, Rows, bars_of, first_pass
 from glasstape_server.market.parquet_rows import ParquetRows
 from glasstape_server.market.text_rows import TextRows
 from glasstape_server.storage import temporary
@@ -51,6 +52,7 @@ class BarFiles:
         options: BarFileOptions | None = None,
         *,
         spill_from: int = SPILL_FROM,
+        kept_rows: int = KEPT_ROWS,
     ) -> None:
         """Read the files.
 
@@ -59,13 +61,14 @@ class BarFiles:
             interval: length of the bars, a key of `INTERVALS`.
             options: what the files do not state themselves.
             spill_from: number of bars from which on they are kept in a temporary folder.
+            kept_rows: rows of a file that are taken apart once; further ones are read twice.
 
         Raises:
             BarFileError: not a file of bars, something is neither proved nor stated, or rows cannot be read.
         """
         check_interval(interval)
         self._folder: Path | None = None
-        self._spill_from = spill_from
+        self._spill_from, self._kept_rows = spill_from, kept_rows
         options = options or BarFileOptions()
         self._sources = [self._read_file(path, interval, options) for path in paths]
 
@@ -73,13 +76,14 @@ class BarFiles:
         problems = Problems()
         rows: Rows = ParquetRows(path, options) if is_parquet(path) else TextRows(path, options)
         problems.unit = rows.unit
-        evidence = evidence_of(rows, problems)
-        decisions = Decisions.make(path, rows.columns, evidence, options, interval, **rows.stated)
+        first = first_pass(rows, problems, self._kept_rows)
+        decisions = Decisions.make(path, rows.columns, first.evidence, options, interval, **rows.stated)
         parts = _Parts(self._new_folder, self._spill_from)
         counts: Counter[str] = Counter()
-        for frame in bars_of(rows, decisions, problems):
+        for frame in bars_of(rows, first.kept, decisions, problems):
             symbols = frame["symbol"].value_counts()
             counts.update(dict(zip(symbols["symbol"], symbols["count"], strict=True)))
+            _see_distances(frame, decisions.distances)
             parts.add(frame)
         notes = [describe(path, rows.columns), *rows.notes, *problems.check(path, options.accepted)]
         if not counts:
@@ -193,6 +197,14 @@ class _Parts:
         if self._folder is not None:
             return pl.scan_parquet(self._folder / "*.parquet")
         return pl.concat(self._frames).lazy()
+
+
+def _see_distances(frame: pl.DataFrame, distances: Distances) -> None:
+    first = frame["symbol"].unique(maintain_order=True).head(MAX_SYMBOLS + len(distances.closes))
+    for symbol in first:
+        if symbol in distances.closes or len(distances.closes) < MAX_SYMBOLS:
+            closes = frame.filter(pl.col("symbol") == symbol)["close_time"].head(MAX_BARS)
+            distances.see(symbol, closes.to_list())
 
 
 def read_bars(path: Path, interval: str, options: BarFileOptions | None = None) -> pl.DataFrame:

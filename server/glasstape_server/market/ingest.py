@@ -15,6 +15,7 @@ from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.rules import check_instrument
+from glasstape_server.market.spacing import SHORTENED
 from glasstape_server.market.store import BarStore
 
 CALENDAR_TIMEOUT_S = 90.0
@@ -77,20 +78,37 @@ class Ingest:
             raise InvalidArgument.field("bars", f"at most {MAX_BATCH_BARS} in a batch, has {len(batch.bars)}")
         for instrument in batch.instruments:
             check_instrument(instrument)
-        if self._draining:
-            raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
+        self._check_not_draining()
+        self._note_exchanges(batch.instruments)
+        self.load_calendars()
+        if self._unread_exchanges and any(bar.interval in SHORTENED for bar in batch.bars):
+            await self.calendars_loaded()  # whether a bar may be short is decided by the sessions
+            self._check_not_draining()
         if self._waiting and self._waiting_bars + len(batch.bars) > MAX_WAITING_BARS:
             raise ResourceExhausted(
                 "QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5
             )
-        self._note_exchanges(batch.instruments)
-        self.load_calendars()
         future: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, future))
         self._waiting_bars += len(batch.bars)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
         return await future
+
+    async def remove_bars(self, key: SeriesKey, first: int, last: int, principal: str = "") -> int:
+        """Remove stored bars; on return it is on disk. See `BarStore.remove_bars`."""
+        removed = await self._correct(
+            key[:1], self.store.remove_bars, key, first, last, self.clock.now(), principal
+        )
+        log.info("%s removed %d %s bars of %s", principal, removed, key[1], key[0])
+        return removed
+
+    async def rename_symbol(self, symbol: str, new_symbol: str, principal: str = "") -> int:
+        """Rename a symbol; on return it is on disk. See `BarStore.rename_symbol`."""
+        symbols = (symbol, new_symbol)
+        moved = await self._correct(symbols, self.store.rename_symbol, *symbols, self.clock.now(), principal)
+        log.info("%s renamed %s to %s: %d bars", principal, symbol, new_symbol, moved)
+        return moved
 
     async def run_on_market_thread(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a method of the store on the market thread."""
@@ -175,12 +193,29 @@ class Ingest:
         filled = {
             (bar.symbol, bar.interval)
             for batch in batches
-            if batch.mode is BatchMode.BACKFILL
+            if batch.mode in (BatchMode.BACKFILL, BatchMode.REPLACE)
             for bar in batch.bars
         }
         self.calendars.forget(filled)
         newest = self.calendars.newest(item for report in reports for item in report.closed)
         return reports, newest, self.calendars.newest_of(filled)
+
+    async def _correct(self, symbols: Sequence[str], change: Callable[..., int], *arguments: object) -> int:
+        """Change stored bars of symbols, on the market thread; return how many."""
+        self._check_not_draining()
+
+        def run() -> tuple[int, Mapping[str, Due]]:
+            count = change(*arguments)
+            self.calendars.forget_symbols(*symbols)
+            return count, self.calendars.newest_stored()
+
+        count, newest = await self.run_on_market_thread(run)
+        self.clock.replace_bars(newest)
+        return count
+
+    def _check_not_draining(self) -> None:
+        if self._draining:
+            raise Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
 
     def _note_exchanges(self, instruments: Iterable[Instrument]) -> None:
         names = {instrument.exchange for instrument in instruments if instrument.exchange}

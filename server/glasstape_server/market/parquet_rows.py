@@ -51,11 +51,12 @@ class ParquetRows:
         self._needed = sorted({*by_role.values(), *self.columns.unclaimed})
         self._titles = titles
 
-    def frames(self, problems: Problems | None = None) -> Iterator[pl.DataFrame]:
+    def frames(self, problems: Problems | None = None, skip: int = 0) -> Iterator[pl.DataFrame]:
         """Yield slices of rows.
 
         Args:
             problems: unused; every row of a Parquet file has all fields.
+            skip: number of first slices that are not needed.
 
         Returns:
             Columns `row` (from 1) and each column that is needed, named by its position.
@@ -66,7 +67,7 @@ class ParquetRows:
         scan = pl.scan_parquet(self.path, glob=False).select(
             pl.col(self._titles[at]).alias(str(at)) for at in self._needed
         )
-        for first in range(0, self._rows, SLICE):
+        for first in range(skip * SLICE, self._rows, SLICE):
             with reading(self.path):
                 frame = scan.slice(first, SLICE).collect()
             yield frame.with_row_index("row", offset=first + 1)

@@ -4,8 +4,10 @@ import math
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from glasstape_server.domain.bars import SYMBOL_RULE, Bar, Instrument, is_symbol
-from glasstape_server.domain.errors import InvalidArgument, Violation
+from glasstape.symbols import reason_invalid
+
+from glasstape_server.domain.bars import Bar, Instrument
+from glasstape_server.domain.errors import FailedPrecondition, InvalidArgument, Violation
 from glasstape_server.domain.limits import (
     MAX_PRICE,
     MAX_PRICE_DECIMALS,
@@ -14,7 +16,10 @@ from glasstape_server.domain.limits import (
     MAX_TIME,
     MIN_PRICE,
 )
-from glasstape_server.domain.times import INTERVALS, SECOND
+from glasstape_server.domain.times import INTERVALS, SECOND, duration_text
+
+CLOCK_TOLERANCE = 5 * SECOND
+"""How far the clock of a publisher may be ahead of market time, in microseconds."""
 
 
 def check_bar(bar: Bar) -> None:
@@ -37,22 +42,37 @@ def check_bar(bar: Bar) -> None:
         raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
 
 
-def check_not_future(bar: Bar, now: int) -> None:
-    """Check that a bar closes no later than one interval after market time.
+def check_closed(bar: Bar, now: int) -> None:
+    """Check that a final bar has closed by market time, and that a provisional one closes within an interval.
 
-    A mistyped year would make every later bar too old.
+    A bar of the future would make every true bar before its close too old.
 
     Args:
         bar: the bar.
         now: market time, in microseconds since 1970, UTC.
 
     Raises:
-        InvalidArgument: it closes later.
+        FailedPrecondition: it is final and closes more than `CLOCK_TOLERANCE` later; names how much.
+        InvalidArgument: it is provisional and closes more than one interval later.
     """
-    if bar.close_time > now + INTERVALS[bar.interval]:
-        latest = datetime.fromtimestamp(now / SECOND, UTC).isoformat(timespec="seconds")
-        sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
-        rule = f"must be at most one interval after market time ({latest}), is {sent}"
+    ahead = bar.close_time - now
+    if ahead <= CLOCK_TOLERANCE:
+        return
+    sent = datetime.fromtimestamp(bar.close_time / SECOND, UTC).isoformat()
+    time = datetime.fromtimestamp(now / SECOND, UTC).isoformat(timespec="seconds")
+    if not bar.provisional:
+        rule = (
+            f"has not closed yet: closes in {duration_text(ahead)}, tolerance {duration_text(CLOCK_TOLERANCE)} "
+            f"(market time {time}), is {sent}; send it as provisional, or once it has closed"
+        )
+        raise FailedPrecondition(
+            "BAR_NOT_CLOSED",
+            f"close_time: {rule}",
+            violations=(Violation("close_time", rule),),
+            metadata={"symbol": bar.symbol, "ahead_seconds": f"{ahead / SECOND:g}"},
+        )
+    if ahead > INTERVALS[bar.interval] + CLOCK_TOLERANCE:
+        rule = f"must be at most one interval after market time ({time}), is {sent}"
         raise InvalidArgument.field("close_time", rule, "BAR_INVALID")
 
 
@@ -62,8 +82,8 @@ def check_instrument(instrument: Instrument) -> None:
     Raises:
         InvalidArgument: it breaks a rule.
     """
-    if not is_symbol(instrument.symbol):
-        raise InvalidArgument.field("instruments.symbol", f"{SYMBOL_RULE}, is {instrument.symbol[:64]!r}")
+    if rule := reason_invalid(instrument.symbol):
+        raise InvalidArgument.field("instruments.symbol", rule)
     for field, most in MAX_TEXT.items():
         value = getattr(instrument, field)
         if len(value) > most:
@@ -71,7 +91,8 @@ def check_instrument(instrument: Instrument) -> None:
                 f"instruments.{field}", f"at most {most} characters, has {len(value)}"
             )
     try:
-        ZoneInfo(instrument.time_zone)
+        if instrument.time_zone:
+            ZoneInfo(instrument.time_zone)
     except (KeyError, ValueError, OSError):
         raise InvalidArgument.field(
             "instruments.time_zone", f"must be an IANA time zone, is {instrument.time_zone[:64]!r}"
@@ -92,8 +113,8 @@ def check_instrument(instrument: Instrument) -> None:
 
 def _key(bar: Bar) -> list[Violation]:
     broken = []
-    if not is_symbol(bar.symbol):
-        broken.append(Violation("symbol", f"{SYMBOL_RULE}, is {bar.symbol[:64]!r}"))
+    if rule := reason_invalid(bar.symbol):
+        broken.append(Violation("symbol", rule))
     if bar.interval not in INTERVALS:
         broken.append(
             Violation("interval", f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}")

@@ -5,24 +5,29 @@ memory only after its transaction is on disk.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
+from glasstape_server.domain.errors import NotFound
 from glasstape_server.domain.limits import MAX_TIME
-from glasstape_server.domain.times import DAY, INTERVALS, day_of
+from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.series import Series, from_columns, sessions
-from glasstape_server.market.database import COLUMNS, open_bars, replace_bars, replaced_bars, storage_error
+from glasstape_server.market import corrections
+from glasstape_server.market.bar_queries import BarQueries
+from glasstape_server.market.database import COLUMNS, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
+from glasstape_server.market.instruments import InstrumentBook
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import probe_write, transaction
 
 
-class BarStore:
+class BarStore(BarQueries):
     """Bars by symbol, interval and close time.
 
     Args:
@@ -38,16 +43,16 @@ class BarStore:
     def __init__(self, path: Path, interval: str = "1d", *, lease: Holder | None = None) -> None:
         self.interval = interval
         """Bar interval to publish signals for."""
-        self._db = open_bars(path)
+        super().__init__(open_bars(path))
         self._fence = Fence(self._db, lease)
+        self.path = path
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
-        self.instruments: dict[str, Instrument] = {}
-        for row in self._db.execute("SELECT * FROM instruments"):
-            self.instruments[row[0]] = Instrument(*row)
+        self._book = InstrumentBook(self._db)
+        self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
             self._tails[key] = self._load_tail(key)
-            self.instruments.setdefault(key[0], Instrument(key[0]))
+        self._book.add(key[0] for key in self._tails)
 
     def close(self) -> None:
         """Close the database."""
@@ -58,7 +63,7 @@ class BarStore:
 
         Args:
             batches: what to store.
-            now: market time in microseconds; bars that close later than the next close are rejected.
+            now: market time in microseconds; final bars that have not closed by then are rejected.
 
         Raises:
             ResourceExhausted: the disk rejected the write; nothing of these batches was stored.
@@ -67,21 +72,17 @@ class BarStore:
         """
         draft = Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
-        try:
-            with transaction(self._db):
-                self._fence.check_transaction()
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO instruments VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-                    draft.instrument_rows(),
-                )
-                self._db.executemany(
-                    f"INSERT INTO bars ({COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
-                    draft.rows,
-                )
-                replace_bars(self._db, draft.corrections, now)
-        except sqlite3.DatabaseError as error:
-            raise storage_error(error) from None
+        with self._writing():
+            self._book.write(draft.instruments.values())
+            self._db.executemany(
+                f"INSERT INTO bars ({COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
+                draft.rows,
+            )
+            corrections.replace(self._db, draft.replacements, now)
+            replaced = {(item.bar.symbol, item.bar.interval) for item in draft.replacements}
+            learned = self._book.learn(draft.counts(), draft.instruments, replaced)
         self._apply(draft)
+        self._book.apply(draft.instruments, learned, {key[0] for key in (*draft.appended, *draft.changed)})
         self._fence.check_acknowledgment()
         return reports
 
@@ -105,18 +106,9 @@ class BarStore:
         """Return the newest provisional bar of a series; None: there is none after its last final bar."""
         return self._forming.get(key)
 
-    def time_zone(self, symbol: str) -> str:
-        """Return the IANA zone that decides a symbol's trading days."""
-        instrument = self.instruments.get(symbol)
-        return "UTC" if instrument is None else instrument.time_zone
-
-    def close_between(self, key: SeriesKey, start: int, end: int) -> int | None:
-        """Return the close time of a stored bar with start <= close < end; None: there is none."""
-        row = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time >= ? AND close_time < ?",
-            (*key, start, end),
-        ).fetchone()
-        return None if row is None else int(row[0])
+    def stated(self, symbol: str) -> Instrument:
+        """Return what publishers stated about a symbol."""
+        return self._book.stated(symbol)
 
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None:
         """Return open, high, low, close and volume of a stored bar; None: there is none."""
@@ -162,60 +154,6 @@ class BarStore:
             columns = np.array(rows[::-1], dtype=np.float64).reshape(-1, 6).T
         return columns
 
-    def since(self, key: SeriesKey, close_time: int, count: int) -> Floats:
-        """Return the first `count` bars from `close_time` on, without halted ones, as `until` does."""
-        rows = self._db.execute(
-            "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"
-            " AND close_time >= ? AND open > 0 ORDER BY close_time LIMIT ?",
-            (*key, close_time, count),
-        ).fetchall()
-        return np.array(rows, dtype=np.float64).reshape(-1, 6).T
-
-    def daily_bounds(self, key: SeriesKey, until: int, days: int) -> list[int]:
-        """Return the first and last close of each of the local days up to a time, oldest first.
-
-        Days without bars are left out; a bar that closes at midnight belongs to the day that ends.
-        """
-        zone, closes = self.time_zone(key[0]), list[int]()
-        where = "FROM bars WHERE symbol = ? AND interval = ? AND open > 0"
-        oldest = until - days * DAY
-        while True:
-            row = self._db.execute(
-                f"SELECT close_time {where} AND close_time BETWEEN ? AND ? ORDER BY close_time DESC LIMIT 1",
-                (*key, oldest, until),
-            ).fetchone()
-            if row is None:
-                return closes[::-1]
-            midnight = day_of(row[0] - 1, zone)[0]
-            (first,) = self._db.execute(
-                f"SELECT close_time {where} AND close_time > ? ORDER BY close_time LIMIT 1",
-                (*key, midnight),
-            ).fetchone()
-            closes += (row[0], first)
-            until = midnight
-
-    def unsignaled(self, key: SeriesKey, after: int) -> list[int]:
-        """Return the close times of bars after `after` that need a signal, oldest first."""
-        rows = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND signaled = 1"
-            " AND open > 0 ORDER BY close_time",
-            (*key, after),
-        )
-        return [row[0] for row in rows]
-
-    def previous_session_close(self, key: SeriesKey, close_time: int) -> float | None:
-        """Return the last close of an earlier trading day; None: unknown."""
-        interval = INTERVALS[key[1]]
-        start = close_time  # a daily bar is a session of its own
-        if interval < INTERVALS["1d"]:
-            start = day_of(close_time - interval, self.time_zone(key[0]))[0] + interval
-        row = self._db.execute(
-            "SELECT close FROM bars WHERE symbol = ? AND interval = ? AND close_time < ?"
-            " ORDER BY close_time DESC LIMIT 1",
-            (*key, start),
-        ).fetchone()
-        return None if row is None else float(row[0])
-
     def list_bars(self, key: SeriesKey, start: int, end: int, count: int) -> list[Bar]:
         """Return final bars in a range of close times, oldest first, then the forming one if it fits.
 
@@ -255,15 +193,81 @@ class BarStore:
             session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
         return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
 
-    def corrections(self, key: SeriesKey) -> list[tuple[int, Bar]]:
-        """Return the replaced bars of a series, each with the market time of its correction, oldest first."""
-        return replaced_bars(self._db, key)
+    def list_corrections(self, symbol: str, after: int, count: int) -> list[corrections.Correction]:
+        """See `corrections.list_corrections`."""
+        return corrections.list_corrections(self._db, symbol, after, count)
+
+    def remove_bars(self, key: SeriesKey, first: int, last: int, now: int, principal: str = "") -> int:
+        """Remove the bars of a series that close in a range, the forming one too; return the number of final ones.
+
+        Args:
+            key: series.
+            first: first close time to remove, in microseconds.
+            last: last close time to remove.
+            now: market time, for the journal of corrections.
+            principal: name of the caller, for the journal.
+
+        Raises:
+            ResourceExhausted: the disk rejected the write; nothing was removed.
+        """
+        with self._writing():
+            removed = corrections.remove(self._db, key, first, last, now, principal)
+            learned = self._book.learn({}, {}, [key])
+        forming = self._forming.get(key)
+        if forming is not None and first <= forming.close_time <= last:
+            del self._forming[key]
+        self._book.apply({}, learned, ())
+        self._reload(key)
+        self._fence.check_acknowledgment()
+        return removed
+
+    def rename_symbol(self, symbol: str, new_symbol: str, now: int, principal: str = "") -> int:
+        """Move all bars of a symbol, and its description, to another one; return the number of bars.
+
+        Raises:
+            NotFound: the symbol has neither bars nor a description.
+            AlreadyExists: the bars of both overlap; nothing was moved.
+            ResourceExhausted: the disk rejected the write; nothing was moved.
+        """
+        if symbol not in self.instruments:
+            text = f"symbol: {symbol!r} has neither bars nor a description"
+            raise NotFound("SYMBOL_NOT_FOUND", text, metadata={"symbol": symbol})
+        described = self.instruments.get(new_symbol, self.instruments[symbol])
+        self.check_disjoint(symbol, new_symbol, described.time_zone)
+        with self._writing():
+            moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
+            self._book.write_rename(symbol, new_symbol)
+        self._book.apply_rename(symbol, new_symbol)
+        for interval in INTERVALS:
+            self._forming.pop((symbol, interval), None)
+        self._reload(*((name, interval) for name in (symbol, new_symbol) for interval in INTERVALS))
+        self._fence.check_acknowledgment()
+        return moved
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Run the block in a transaction, with the publisher's errors for those of SQLite."""
+        try:
+            with transaction(self._db):
+                self._fence.check_transaction()
+                yield
+        except sqlite3.DatabaseError as error:
+            raise storage_error(error) from None
+
+    def _reload(self, *keys: SeriesKey) -> None:
+        """Read series again whose bars were removed or moved; forget symbols that have none any more."""
+        for key in keys:
+            self._tails.pop(key, None)
+            tail = self._load_tail(key)
+            if tail.last_close_time:
+                self._tails[key] = tail
+        for symbol in {key[0] for key in keys}:
+            if not any((symbol, interval) in self._tails for interval in INTERVALS):
+                self._book.forget_bars(symbol)
 
     def _apply(self, draft: Draft) -> None:
-        self.instruments.update(draft.instruments)
         self._forming.update(draft.forming)
         for key, bars in draft.appended.items():
-            self.instruments.setdefault(key[0], Instrument(key[0]))
             tail = self._tails.setdefault(key, SeriesTail())
             for bar in bars:
                 tail.append(bar)
@@ -271,7 +275,6 @@ class BarStore:
             if forming is not None and forming.close_time <= tail.last_close_time:
                 del self._forming[key]
         for key in draft.changed:
-            self.instruments.setdefault(key[0], Instrument(key[0]))
             self._tails[key] = self._load_tail(key)
 
     def _load_tail(self, key: SeriesKey) -> SeriesTail:

@@ -42,11 +42,12 @@ class TextRows:
         if not ends_with_newline(path, self._form):
             self.notes.append("the file does not end with a line's end: its last row may be cut")
 
-    def frames(self, problems: Problems | None = None) -> Iterator[pl.DataFrame]:
+    def frames(self, problems: Problems | None = None, skip: int = 0) -> Iterator[pl.DataFrame]:
         """Yield blocks of rows.
 
         Args:
             problems: takes the lines that have another number of fields than the titles.
+            skip: number of first blocks that are not needed.
 
         Returns:
             Columns `row` (line, from 1) and one of text for each column of the file, named by its position.
@@ -56,7 +57,10 @@ class TextRows:
         """
         problems = Problems() if problems is None else problems
         first = 1
-        for block in text_blocks(self.path, self._form, BLOCK):
+        for number, block in enumerate(text_blocks(self.path, self._form, BLOCK)):
+            if number < skip:
+                first += block.count("\n" if isinstance(block, str) else b"\n")  # type: ignore[arg-type]
+                continue
             lines = _lines(block, self.path)
             yield self._cells(pl.DataFrame({"text": lines}).with_row_index("row", offset=first), problems)
             first += len(lines)
@@ -64,20 +68,16 @@ class TextRows:
     def _cells(self, lines: pl.DataFrame, problems: Problems) -> pl.DataFrame:
         layout, text = self.layout, pl.col("text")
         rule = LineRule(layout.delimiter, layout.width)
-        lines = lines.filter(
-            (pl.col("row") >= layout.first_line)
-            & (text.str.strip_chars(BLANKS + layout.delimiter) != "")
-            & (text != (layout.title_line or ""))
-        )
+        filled = (text.str.strip_chars(BLANKS + layout.delimiter) != "") & (text != (layout.title_line or ""))
+        rows = lines.select(((pl.col("row") >= layout.first_line) & filled).alias("rows"))["rows"]
+        if not rows.all():
+            lines = lines.filter(rows)
         plain = ~text.str.contains('"', literal=True) & (
             text.str.count_matches(layout.delimiter, literal=True) == layout.width - 1
         )
         chosen = lines.select(plain.alias("plain"))["plain"]
-        cells = (
-            lines.filter(chosen)
-            .with_columns(text.str.split_exact(layout.delimiter, layout.width - 1))
-            .unnest("text")
-        )
+        some = lines if chosen.all() else lines.filter(chosen)
+        cells = some.with_columns(text.str.split_exact(layout.delimiter, layout.width - 1)).unnest("text")
         cells = cells.rename({f"field_{at}": str(at) for at in range(layout.width)})
         if chosen.all():
             return cells

@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from glasstape.symbols import reason_invalid
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
-from glasstape_server.domain.bars import SYMBOL_RULE, SeriesKey, is_symbol
+from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument, NotFound
 from glasstape_server.domain.signals import Event, ModelRef
@@ -128,10 +129,8 @@ class Inputs:
         for item in items:
             key = (item.symbol, self._interval)
             last = store.last_close(key)
-            if not is_symbol(item.symbol):
-                item.error = InvalidArgument.field(
-                    "input.symbols.symbols", f"{SYMBOL_RULE}, is {item.symbol[:64]!r}"
-                )
+            if rule := reason_invalid(item.symbol):
+                item.error = InvalidArgument.field("input.symbols.symbols", rule)
             elif last is None:
                 item.error = NotFound(
                     "SYMBOL_NOT_FOUND",

@@ -44,7 +44,8 @@ def gather(
     for key, close_time in burst:
         columns = store.until(key, close_time, spec.min_bars)
         resolved += open_signals.resolve(key, columns, store.since)
-        if columns.shape[1] >= spec.min_bars:
+        # A bar that was removed, or replaced by a halted one, since it closed gets no signal.
+        if columns.shape[1] >= spec.min_bars and columns[0, -1] == close_time:
             ready.append((key, close_time))
             bars.append(columns)
     if not ready:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+from glasstape.symbols import SYMBOL_PATTERN, SYMBOL_RULE
 
-from glasstape_server.domain.bars import SYMBOL, SYMBOL_RULE
 from glasstape_server.domain.times import DAY, INTERVALS, SECOND
 
 EARLIEST = -25_567 * DAY
@@ -73,7 +73,7 @@ def check_values(ordered: pl.DataFrame) -> Iterator[FlaggedRows]:
     top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
     outside = (pl.col("high") < top * (1 - BAND)) | (pl.col("low") > bottom * (1 + BAND))
     flat = (pl.col("volume") == 0) & (pl.col("high") == pl.col("low"))
-    valid = pl.col("symbol").str.contains(f"^{SYMBOL.pattern}$")
+    valid = pl.col("symbol").str.contains(f"^{SYMBOL_PATTERN}$")
     text = f"bars have an invalid symbol ({SYMBOL_RULE}); rename it"
     yield from _rows(ordered.filter(~valid), "symbol", text)
     implausible = (pl.col("close_time") < EARLIEST) | (pl.col("close_time") > time.time() * SECOND + DAY)

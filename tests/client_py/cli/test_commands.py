@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from glasstape import NotFoundError, PermissionDeniedError
+from glasstape import Instrument, NotFoundError, PermissionDeniedError
 from glasstape.cli import main
 from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event
 
@@ -89,6 +89,19 @@ def test_models_asks_for_every_field_of_what_it_prints(fake, command):
     assert status == 0
     assert json.loads(out)["abstain_threshold"] == 0.4
     assert "abstains  below 40.0%" in command("models", "fake")[1]
+
+
+def test_doctor_warns_about_damaged_symbols_and_unknown_zones(fake, command):
+    for symbol in ("005930", "5930", "AAPL", "Aapl"):
+        zone = "" if symbol == "5930" else "Asia/Seoul"
+        fake.instruments[symbol] = Instrument(symbol=symbol, time_zone=zone)
+    _, out, _ = command("doctor")
+    for text in (
+        "symbols AAPL, Aapl differ by upper and lower case alone",
+        "numeric symbols have 4 digits (5930) and 6 digits: leading zeros may be lost",
+        "time_zone of 5930 is not known: trading days are days of UTC",
+    ):
+        assert f"warning  {text}" in out
 
 
 def test_doctor_reports_versions_and_an_unreachable_server(fake, command, capsys):

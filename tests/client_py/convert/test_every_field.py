@@ -21,6 +21,8 @@ NOT_RETURNED = {
     "glasstape.v1.ListModelsResponse.next_page_token": "read by the transport",
     "glasstape.v1.ListBarsResponse.next_page_token": "read by the transport",
     "glasstape.v1.ListInstrumentsResponse.next_page_token": "read by the transport",
+    "glasstape.v1.ListSeriesResponse.next_page_token": "read by the transport",
+    "glasstape.v1.ListCorrectionsResponse.next_page_token": "read by the transport",
     "glasstape.v1.ListSignalsResponse.next_page_token": "read by the transport",
     "glasstape.v1.ListSignalsResponse.epoch": "streams return the epoch",
 }
@@ -29,10 +31,18 @@ NOT_SENT = {
     "glasstape.v1.Bar.halted": "set by servers only",
     "glasstape.v1.ListModelsRequest.page_size": "the server's default",
     "glasstape.v1.ListInstrumentsRequest.page_size": "the server's default",
+    "glasstape.v1.ListSeriesRequest.page_size": "the server's default",
     "glasstape.v1.ListSignalsRequest.page_size": "the server's default",
     **{
         f"glasstape.v1.{name}.page_token": "set by the transport"
-        for name in ("ListModelsRequest", "ListBarsRequest", "ListInstrumentsRequest", "ListSignalsRequest")
+        for name in (
+            "ListModelsRequest",
+            "ListBarsRequest",
+            "ListInstrumentsRequest",
+            "ListSignalsRequest",
+            "ListSeriesRequest",
+            "ListCorrectionsRequest",
+        )
     },
 }
 

@@ -7,7 +7,14 @@ from glasstape_qt.state.watch_row import WatchRow
 from stores import DOWN, UP, confidence
 
 SAMSUNG = WatchRow(
-    confidence("005930", UP), Instrument(symbol="005930", name="Samsung Electronics", local_name="삼성전자")
+    confidence("005930", UP),
+    Instrument(
+        symbol="005930",
+        name="Samsung Electronics",
+        local_name="삼성전자",
+        sector="Technology",
+        industry="반도체",
+    ),
 )
 APPLE = WatchRow(confidence("AAPL", replace(DOWN, abstained=True)), Instrument(symbol="AAPL", name="Apple"))
 
@@ -23,6 +30,9 @@ APPLE = WatchRow(confidence("AAPL", replace(DOWN, abstained=True)), Instrument(s
         ("ㅈㅈ", True, False),
         ("ㅇㅍ", False, False),
         ("electronics", True, False),
+        ("technology", True, False),
+        ("반도체", True, False),
+        ("ㅂㄷㅊ", True, False),
         ("up", True, False),
         ("상승", True, False),
         ("DOWN", False, True),

@@ -53,6 +53,14 @@ def test_a_double_click_on_a_row_opens_its_detail(window, qtbot):
     assert "IBM" in window.details.dock.windowTitle()
 
 
+def test_an_ampersand_in_a_symbol_is_no_access_key(window, context):
+    window.apply_changes(context.store.restore_rows([confidence("M&M.NS")]))
+    for place in ("", "tab"):
+        window.open_detail("M&M.NS", place)
+    assert window.details.dock.windowTitle().startswith("M&&M.NS")
+    assert [dock.windowTitle().split()[0] for dock in window.details.others] == ["M&&M.NS"]
+
+
 def test_details_open_in_the_dock_in_tabs_and_in_windows(window):
     window.open_detail("AAPL")
     window.open_detail("IBM")

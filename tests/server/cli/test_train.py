@@ -74,7 +74,7 @@ def test_labels_may_use_a_triple_barrier(path, tmp_path):
         (("--train-until", "soon"), "--train-until: must be YYYY-MM-DD, is 'soon'"),
         (("--version", "../1"), "version: must match"),
         (("--interval", "15m"), "without a time, but the bar interval is 15m"),
-        (("--interval", "1w"), "REJECTED interval"),
+        (("--interval", "1w"), "S1: bars are 1 d apart in the median, the interval is 1w; set --interval 1d"),
     ],
 )
 def test_invalid_options_are_rejected_and_leave_no_output(path, tmp_path, capsys, options, text):

@@ -46,6 +46,17 @@ async def test_a_bar_is_acknowledged_while_its_calendar_is_read_and_signals_wait
     await ingest.close()
 
 
+async def test_bars_that_may_be_short_wait_for_the_sessions_of_their_exchange(tmp_path, reading):
+    ingest = opened(tmp_path)
+    hourly = Batch([bar("A", wall_time() - SECOND, "1h")], [Instrument("A", exchange="XSLOW")])
+    publishing = asyncio.create_task(ingest.publish(hourly))
+    await asyncio.sleep(0.05)
+    assert not publishing.done()
+    reading["XSLOW"].set_result(None)
+    assert (await asyncio.wait_for(publishing, 5)).stored == 1
+    await ingest.close()
+
+
 async def test_a_calendar_that_does_not_come_holds_signals_up_for_a_bounded_time(tmp_path, reading):
     ingest = opened(tmp_path, calendar_timeout=0.05)
     await ingest.publish(Batch([bar("A", wall_time() - SECOND)], [Instrument("A", exchange="XNEVER")]))
@@ -72,14 +83,14 @@ async def test_minute_bars_are_stale_two_bars_after_they_were_due_and_not_while_
     noon = f"Etc/GMT{now // (3600 * SECOND) % 24 - 12:+d}"  # the zone where it is noon: no day ends meanwhile
     last = now - 200 * SECOND
     minute = 60 * SECOND
-    history = [bar("A", last - day * DAY - n * minute) for day in range(25) for n in range(5)]
+    history = [bar("A", last - day * DAY - n * minute) for day in range(25) for n in range(5)][1:]
     assert (
         await ingest.publish(Batch(history[::-1], [Instrument("A", time_zone=noon)], mode=BatchMode.BACKFILL))
     ).stored == len(history)
+    assert ingest.clock.state() is DataState.DELAYED, "one bar is due; a fresh backfill is not stale"
+    assert (await ingest.publish(Batch([bar("A", last)]))).stored == 1
     assert ingest.clock.state() is DataState.LIVE, "closed until tomorrow"
-    assert (await ingest.publish(Batch([bar("A", last + 1)]))).stored == 1
-    assert ingest.clock.state() is DataState.LIVE, "closed until tomorrow"
-    always = Batch([bar("B", last + 2)], [Instrument("B", exchange="24/7")])
+    always = Batch([bar("B", last + 1)], [Instrument("B", exchange="24/7")])
     assert (await ingest.publish(always)).stored == 1
     assert ingest.clock.state() is DataState.STALE, "the other market should have gone on"
     await ingest.close()

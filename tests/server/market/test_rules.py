@@ -23,9 +23,9 @@ GOOD = Bar("005930", "1d", DAY, 10.0, 12.0, 9.0, 11.0, 100.0)
         ({"volume": nan}, "volume", "finite"),
         ({"volume": -1.0}, "volume", ">= 0"),
         ({"interval": "2d"}, "interval", "1m 3m 5m"),
-        ({"symbol": ""}, "symbol", "1-32"),
-        ({"symbol": "A B"}, "symbol", "1-32"),
-        ({"symbol": "A" * 33}, "symbol", "1-32"),
+        ({"symbol": ""}, "symbol", "1-64"),
+        ({"symbol": "A B"}, "symbol", "character 2 is a blank"),
+        ({"symbol": "A" * 65}, "symbol", "with 65 characters"),
         ({"close_time": 0}, "close_time", "1970-2099"),
     ],
 )
@@ -55,7 +55,7 @@ def test_good_and_halted_bars_pass():
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"symbol": "?"}, "symbol"),
+        ({"symbol": "A,B"}, "symbol"),
         ({"time_zone": "Mars/Base"}, "time_zone"),
         ({"tick_size": 0.0}, "tick_size"),
         ({"price_decimals": 13}, "price_decimals"),

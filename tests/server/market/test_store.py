@@ -7,7 +7,7 @@ import pytest
 from full_disk import file_size_limit
 from glasstape_server.domain.bars import Bar, Instrument
 from glasstape_server.domain.errors import AlreadyExists, DataLoss, InvalidArgument, ResourceExhausted
-from glasstape_server.domain.times import DAY
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
 
@@ -145,9 +145,28 @@ def test_a_forming_bar_ends_with_its_final_in_one_transaction(store):
     assert [b.provisional for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [False]
 
 
-def test_a_bar_of_the_future_is_rejected(store):
-    report = store.publish([Batch([bar(3), bar(5)])], now=3 * DAY)[0]
+@pytest.mark.parametrize("mode", [BatchMode.FINAL, BatchMode.BACKFILL])
+def test_a_final_bar_that_has_not_closed_is_rejected_with_the_skew(store, mode):
+    now = 3 * DAY - 4 * 3600 * SECOND
+    report = store.publish([Batch([bar(2), bar(3)], mode=mode)], now=now)[0]
     assert report.stored == 1
+    error = report.rejections[0][2]
+    assert error.reason == "BAR_NOT_CLOSED"
+    assert "has not closed yet: closes in 4 h, tolerance 5 s" in error.violations[0].rule
+    assert publish(store, bar(3)).stored == 1, "once it has closed"
+
+
+def test_a_clock_may_be_seconds_ahead(store):
+    assert store.publish([Batch([bar(1)])], now=DAY - 5 * SECOND)[0].stored == 1
+    late = store.publish([Batch([bar(2)])], now=2 * DAY - 61 * SECOND)[0]
+    assert "closes in 1 min 1 s" in late.rejections[0][2].message
+
+
+def test_a_provisional_bar_closes_at_most_one_interval_ahead(store):
+    now = 3 * DAY - 4 * 3600 * SECOND
+    given = [bar(3, provisional=True), bar(5, provisional=True)]
+    report = store.publish([Batch(given)], now=now)[0]
+    assert report.provisional == 1
     assert "one interval after market time" in report.rejections[0][2].violations[0].rule
 
 
@@ -182,45 +201,3 @@ def test_a_full_disk_stores_nothing_and_reading_goes_on(store):
     assert len(store.list_bars(KEY, 0, 9999 * DAY, 9999)) == 1
     assert store.last_close(KEY) == DAY
     assert publish(store, bar(2)).stored == 1
-
-
-def replace_bars(store, *bars):
-    return publish(store, *bars, mode=BatchMode.REPLACE)
-
-
-def test_a_correction_replaces_the_values_and_keeps_the_old_ones(tmp_path):
-    store = BarStore(tmp_path / "bars.sqlite")
-    publish(store, *(bar(day, 10 + day / 100) for day in range(1, 201)))
-    report = store.publish([Batch([bar(5, 99.0), bar(200, 98.0)], mode=BatchMode.REPLACE)], now=300 * DAY)[0]
-    assert (report.replaced, report.stored, report.closed, report.rejections) == (2, 0, [], [])
-    for _ in range(2):  # from memory, and after reopening
-        assert store.list_bars(KEY, 5 * DAY, 5 * DAY, 1) == [bar(5, 99.0)]
-        assert store.until(KEY, 200 * DAY, 1)[4].tolist() == [98.0]
-        assert store.corrections(KEY) == [(300 * DAY, bar(5, 10.05)), (300 * DAY, bar(200, 12.0))]
-        store.close()
-        store = BarStore(tmp_path / "bars.sqlite")
-    store.close()
-
-
-def test_a_bar_that_waits_for_its_signal_still_waits_after_a_correction(store):
-    publish(store, bar(1), bar(2))
-    before = store.unsignaled(KEY, 0)
-    replace_bars(store, bar(2, 11.0))
-    assert store.unsignaled(KEY, 0) == before == [1 * DAY, 2 * DAY]
-
-
-def test_corrections_of_nothing_of_provisional_bars_and_of_equal_values(store):
-    publish(store, bar(1))
-    report = replace_bars(store, bar(1), bar(2), bar(1, 12.0, provisional=True))
-    assert (report.duplicates, report.replaced) == (1, 0)
-    assert [(index, error.reason) for index, _, error in report.rejections] == [
-        (1, "BAR_NOT_FOUND"),
-        (2, "BAR_INVALID"),
-    ]
-    assert store.corrections(KEY) == []
-
-
-def test_a_bar_and_its_correction_in_one_transaction(store):
-    stored, corrected = store.publish([Batch([bar(1)]), Batch([bar(1, 12.0)], mode=BatchMode.REPLACE)])
-    assert (stored.stored, corrected.replaced) == (1, 1)
-    assert store.list_bars(KEY, 0, DAY, 1) == [bar(1, 12.0)]

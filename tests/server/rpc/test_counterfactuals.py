@@ -102,7 +102,7 @@ def test_ticks_and_price_limits_bind_counterfactuals(stub, market):
     previous, last = bars[-2].close, bars[-1]
     sizes = {}
     for limit in (0.02, 0.001):
-        described = Instrument(symbol="LIMITED", tick_size=0.5, price_limit=limit)
+        described = Instrument(symbol="LIMITED", time_zone="UTC", tick_size=0.5, price_limit=limit)
         market.client.publish_bars(bars, mode="backfill", instruments=[described])
         assert described in market.client.instruments()
         flip = (

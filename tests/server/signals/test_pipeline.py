@@ -151,6 +151,32 @@ async def test_each_closed_bar_is_signaled_with_its_buy_and_resolved_once(node):
     assert unresolved == {e.sequence for e in events if isinstance(e.body, Signal)} - set(resolved)
 
 
+async def test_a_bar_that_is_removed_or_halted_while_it_waits_gets_no_signal(nodes):
+    node = await nodes(start=False)
+    await node.publish(HISTORY, HISTORY + 2)
+    first, second = FIRST + HISTORY * DAY, FIRST + (HISTORY + 1) * DAY
+    assert await node.ingest.remove_bars(("AAA", "1d"), second, second) == 1
+    halted = Bar("BBB", "1d", second, 0.0, 0.0, 0.0, 10.0, 0.0)
+    assert (await node.ingest.publish(Batch([halted], mode=BatchMode.REPLACE))).replaced == 1
+    node.pipeline.notify([(("AAA", "1d"), second), (("BBB", "1d"), second)])
+    await node.pipeline.start()
+    every = {(symbol, first) for symbol in SYMBOLS} | {("CCC", second)}
+    assert set(_signals(node.events())) == every
+
+
+async def test_a_renamed_symbol_is_not_signaled_again(nodes):
+    node = await nodes()
+    await node.publish(HISTORY, HISTORY + 2)
+    before = await node.signaled(HISTORY + 2)
+    await node.ingest.rename_symbol("AAA", "NEW")
+    await node.pipeline.stop(5)
+    await node.pipeline.start()
+    assert node.events() == before
+    (newest,) = bars_of("AAA", HISTORY + 2, HISTORY + 3)
+    await node.ingest.publish(Batch([replace(newest, symbol="NEW")]))
+    await until(lambda: ("NEW", newest.close_time) in _signals(node.events()))
+
+
 async def test_a_burst_whose_acknowledgment_is_lost_is_journaled_once(node, log):
     await node.publish(HISTORY, HISTORY + 1)
     await node.signaled(HISTORY + 1)

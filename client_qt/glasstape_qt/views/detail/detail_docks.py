@@ -9,6 +9,7 @@ from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.state.signal_store import SignalStore, StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.detail.detail_view import DetailView
+from glasstape_qt.views.mnemonics import without_mnemonic
 
 WINDOW_SIZE = (760, 820)
 """Initial size of a detail in its own window, in pixels."""
@@ -101,7 +102,7 @@ class DetailDocks(QObject):
     def _set_view(self, symbol: str, dock: QDockWidget) -> DetailView:
         old = dock.widget()
         view = DetailView(symbol, self._store, self._link, self._appearance, self._preferences)
-        view.title_changed.connect(dock.setWindowTitle)
+        view.title_changed.connect(lambda title: dock.setWindowTitle(without_mnemonic(title)))
         dock.setWidget(view)
         view.restyle()
         if old is not None:
@@ -113,7 +114,7 @@ class DetailDocks(QObject):
         for dock in self.others:
             if dock.objectName() == name:
                 return dock
-        dock = QDockWidget(symbol, self._window)
+        dock = QDockWidget(without_mnemonic(symbol), self._window)
         dock.setObjectName(name)
         dock.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dock.destroyed.connect(lambda: self._remove(dock))

@@ -19,6 +19,7 @@ from glasstape_qt.i18n import tr
 from glasstape_qt.models.feed_model import COLUMNS, FeedModel
 from glasstape_qt.state.signal_store import SignalStore, StoreChanges
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.mnemonics import without_mnemonic
 
 SNOOZE_MINUTES = 30
 ROW_HEIGHT = 24
@@ -112,7 +113,7 @@ class FeedList(QWidget):
         menu.addAction(tr("feed.acknowledge"), lambda: self._acknowledge(sequence))
         until = self._store.now() + 60 * SNOOZE_MINUTES
         menu.addAction(
-            tr("feed.snooze", symbol=symbol, minutes=SNOOZE_MINUTES),
+            tr("feed.snooze", symbol=without_mnemonic(symbol), minutes=SNOOZE_MINUTES),
             lambda: self._store.buys.snooze(symbol, until),
         )
         return menu

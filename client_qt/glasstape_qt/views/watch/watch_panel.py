@@ -144,8 +144,9 @@ class WatchPanel(QWidget):
             for symbol in self.model.symbols:
                 row = self._store.rows[symbol]
                 event, signal, confidence = row.event, row.event.signal, row.event.signal.probabilities
+                name = row.instrument.local_name or row.instrument.name
                 writer.writerow(
-                    [event.sequence, symbol, _escape_formula(row.instrument.local_name or row.instrument.name),
+                    [event.sequence, _escape_formula(symbol), _escape_formula(name),
                      event.bar_close_time.isoformat(), signal.bar.close, signal.change, confidence.down,
                      confidence.flat, confidence.up, confidence.direction.name, confidence.abstained,
                      confidence.novelty, signal.expire_time.isoformat(),
@@ -274,7 +275,7 @@ class WatchPanel(QWidget):
 
 
 def _escape_formula(text: str) -> str:
-    """Escape what spreadsheets would execute as a formula: names come from the server."""
+    """Escape what spreadsheets would execute as a formula: symbols and names come from the server."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 

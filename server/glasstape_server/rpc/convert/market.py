@@ -66,16 +66,18 @@ def bar_to(bar: Bar) -> pb.Bar:
 
 
 def instrument_from(message: pb.Instrument) -> Instrument:
-    """Return an instrument as it was sent, not yet checked."""
+    """Return what a publisher states about an instrument, not yet checked."""
+    unstated = {*message.learned, *message.assumed}
+    has_decimals = message.HasField("price_decimals") and "price_decimals" not in unstated
     return Instrument(
         symbol=message.symbol,
         name=message.name,
         local_name=message.local_name,
         exchange=message.exchange,
-        time_zone=message.time_zone or "UTC",
+        time_zone="" if "time_zone" in unstated else message.time_zone,
         currency=message.currency,
         tick_size=message.tick_size if message.HasField("tick_size") else None,
-        price_decimals=message.price_decimals if message.HasField("price_decimals") else None,
+        price_decimals=message.price_decimals if has_decimals else None,
         price_limit=message.price_limit if message.HasField("price_limit") else None,
         sector=message.sector,
         industry=message.industry,
@@ -96,4 +98,6 @@ def instrument_to(instrument: Instrument) -> pb.Instrument:
         price_limit=instrument.price_limit,
         sector=instrument.sector,
         industry=instrument.industry,
+        learned=instrument.learned,
+        assumed=instrument.assumed,
     )

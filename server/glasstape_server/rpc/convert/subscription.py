@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from glasstape.symbols import reason_invalid
 from glasstape.v1 import signals_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
-from glasstape_server.domain.bars import SYMBOL_RULE, is_symbol
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_SYMBOLS, MAX_TOKEN_BYTES
 from glasstape_server.domain.signals import Kind
@@ -23,8 +23,8 @@ def selection_from(symbols: Sequence[str], kinds: Sequence[int], min_confidence:
     if len(symbols) > MAX_SYMBOLS:
         raise InvalidArgument.field("symbols", f"at most {MAX_SYMBOLS}, has {len(symbols)}")
     for index, symbol in enumerate(symbols):
-        if not is_symbol(symbol):
-            raise InvalidArgument.field(f"symbols[{index}]", f"{SYMBOL_RULE}, is {symbol[:64]!r}")
+        if rule := reason_invalid(symbol):
+            raise InvalidArgument.field(f"symbols[{index}]", rule)
     for index, kind in enumerate(kinds):
         if kind not in list(Kind):
             raise InvalidArgument.field(f"kinds[{index}]", f"must be CONFIDENCE, BUY or OUTCOME, is {kind}")

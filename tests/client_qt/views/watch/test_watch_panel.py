@@ -215,3 +215,10 @@ def test_names_from_the_server_are_escaped(panel, add, store, tmp_path):
     store.describe([], [Instrument(symbol="A", name='=HYPERLINK("http://x")')])
     panel.export(tmp_path / "rows.csv")
     assert "\"'=HYPERLINK(" in (tmp_path / "rows.csv").read_text("utf-8-sig")
+
+
+def test_symbols_that_begin_a_formula_are_escaped_in_exports(panel, add, tmp_path):
+    add(confidence("=1+1", UP, 1), confidence("^GSPC", UP, 2))
+    panel.export(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert {row["symbol"] for row in csv.DictReader(file)} == {"'=1+1", "^GSPC"}
