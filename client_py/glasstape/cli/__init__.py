@@ -89,8 +89,26 @@ def _dispatch(words: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
-            raise
+            return _report_packages(error)
         return _requires(name, extra)
+    except Exception as error:
+        return _report_packages(error)
+
+
+def _report_packages(error: Exception) -> int:
+    """Report packages that are missing or too old, if they are the cause of an error; return the exit status.
+
+    Raises:
+        Exception: they are not.
+    """
+    from glasstape.cli.installation import package_problems
+
+    problems = package_problems(error)
+    if not problems:
+        raise error
+    for problem in problems:
+        print(f"glasstape: {problem}", file=sys.stderr)
+    return 1
 
 
 def _requires(name: str, extra: str) -> int:
