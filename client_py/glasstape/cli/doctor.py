@@ -50,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
     usable = all(kind != "problem" for kind, _ in findings)
     if usable:
         findings.append(_protobuf())
-    if not options.offline:
+    if not options.offline and usable:
         findings += _connection(options)
-    if not options.offline and usable and all(kind != "problem" for kind, _ in findings):
+    if not options.offline and all(kind != "problem" for kind, _ in findings):
         findings += _server(options)
     for entry in entry_points(group=GROUP):
         findings += entry.load().check(options)

@@ -12,12 +12,12 @@ _EXTRAS = (("cli", "rich"), ("server", "torch"), ("desktop", "PyQt6"))
 def check_installation() -> Iterator[Finding]:
     """Yield the versions of Python, Glasstape and its packages, and which extras are installed."""
     yield "ok", f"Python {sys.version.split()[0]}, glasstape {version('glasstape')}"
-    yield from check_packages()
     for extra, package in _EXTRAS:
         try:
             yield "ok", f"extra [{extra}]: {package} {version(package)}"
         except PackageNotFoundError:
             yield "ok", f"extra [{extra}] is not installed (pip install 'glasstape[{extra}]')"
+    yield from check_packages()
 
 
 def check_packages() -> Iterator[Finding]:

@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
     from glasstape_server.operations.logs import configure_logging
     from glasstape_server.settings import Settings, environment_warnings, load
+    from glasstape_server.storage.files import OWNER_ONLY
 
     flags = {name: getattr(options, name) for name in Settings.model_fields}
     try:
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     configure_logging(settings.log_level, settings.log_format)
     for warning in environment_warnings():
         logging.getLogger(__name__).warning("%s", warning)
-    os.umask(0o077)  # bars, journal and its key are readable by their owner only
+    os.umask(OWNER_ONLY)  # bars, journal and its key are readable by their owner only
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))
 

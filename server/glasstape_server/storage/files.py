@@ -20,6 +20,8 @@ PRIVATE = 0o600
 READABLE = 0o644
 """Mode of other files, less the process's umask."""
 
+OWNER_ONLY = 0o077
+"""Umask of a process whose files, databases and folders only its owner may read."""
 _GROUP_OR_OTHERS = 0o077
 _MORE_THAN_GROUP_READS = 0o037
 
