@@ -15,6 +15,7 @@ from glasstape_server.explain.scores import Score
 from glasstape_server.explain.verdict import Verdict
 from glasstape_server.market.corrections import CorrectionKind
 from glasstape_server.market.draft import BatchMode
+from glasstape_server.market.verdict_kinds import RowVerdict
 from glasstape_server.rpc.convert import predictions
 from glasstape_server.rpc.convert import signals as convert
 from glasstape_server.serving.requests import QualityLevel
@@ -41,8 +42,9 @@ WIRE = {
     Verdict: (inference_pb2.Quality.Verdict, "VERDICT_"),
 }
 """The wire's enum of each of ours, and what its names begin with."""
-OTHERS = {Direction, Entry, Lane}
-"""Class index and bars after the signal, which travel as other numbers (below), and a queue of the engine."""
+OTHERS = {Direction, Entry, Lane, RowVerdict}
+"""Class index and bars after the signal, which travel as other numbers (below), a queue of the engine, and verdicts
+on rows of files."""
 
 
 def enums():

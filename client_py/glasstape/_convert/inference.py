@@ -128,4 +128,5 @@ def prediction_from(message: pb.Prediction, models: Sequence[ModelRef]) -> Predi
         error=error_from(message.problem) if failed else None,
         symbol=message.symbol,
         bar_close_time=time_from(message.bar_close_time) if message.HasField("bar_close_time") else None,
+        missing_bars=message.missing_bars,
     )

@@ -144,6 +144,7 @@ def _signal_to(signal: Signal) -> pb.Signal:
         data_state=enum_to(mpb.DataState, signal.data_state),
         flat_threshold=signal.flat_threshold,
         label_kind=enum_to(pb.LabelKind, signal.label_kind),
+        missing_bars=signal.missing_bars,
     )
 
 

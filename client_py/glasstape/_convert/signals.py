@@ -188,6 +188,7 @@ def _signal_from(message: pb.Signal) -> Signal:
         data_state=enum_from(mpb.DataState, DataState, message.data_state),
         flat_threshold=message.flat_threshold,
         label_kind=enum_from(pb.LabelKind, LabelKind, message.label_kind or pb.LABEL_KIND_HORIZON),
+        missing_bars=message.missing_bars,
     )
 
 

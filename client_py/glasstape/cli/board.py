@@ -20,7 +20,7 @@ from glasstape import (
     SequenceGap,
     StreamMessage,
 )
-from glasstape.cli.render import caption, confidence_bar, direction_text, heatmap_table
+from glasstape.cli.render import caption, confidence_bar, direction_text, heatmap_table, missing_text
 
 
 class Board:
@@ -94,7 +94,7 @@ class Board:
                 f"{confidence.down:.1%}",
                 f"{confidence.flat:.1%}",
                 confidence_bar(confidence.up, self.model.buy_ramp_low, self.model.buy_ramp_high),
-                direction_text(confidence),
+                Text.assemble(direction_text(confidence), (missing_text(signal.missing_bars), "yellow")),
                 f"{event.bar_close_time:%Y-%m-%d %H:%M}",
             )
         hits = f"{self.hits} of {self.scored} UP and DOWN signals hit" if self.scored else "no outcomes"

@@ -172,13 +172,16 @@ def _show_one(
     console: "Console", name: str, explanation: "Explanation", model: "Model", zone: tzinfo, language: str
 ) -> None:
     from glasstape import in_words
-    from glasstape.cli.render import caption, direction_text, heatmap_table
+    from glasstape.cli.render import caption, direction_text, heatmap_table, missing_text
 
     confidence = explanation.confidence
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     if explanation.counterfactual is None or explanation.counterfactual.found:
         console.print(heatmap_table(explanation, model, name, zone))
     console.print(caption(explanation), style="dim")
+    if explanation.prediction is not None and explanation.prediction.missing_bars:
+        note = missing_text(explanation.prediction.missing_bars).strip()
+        console.print(f"{note} in the window: rejected or never received", style="yellow")
     for sentence in in_words(explanation, language, zone):
         console.print(f"  {sentence}", highlight=False)
 

@@ -18,6 +18,7 @@ COLUMNS = (
     "sequence", "kind", "symbol", "interval", "bar_close_time", "publish_time", "model", "version", "digest",
     "direction", "down", "flat", "up", "abstained", "novelty", "close", "expire_time", "data_state",
     "confidence_sequence", "realized", "realized_return", "hit",
+    "missing_bars",
 )  # fmt: skip
 
 
@@ -85,7 +86,8 @@ def row_of(event: "Event") -> dict[str, Any]:
         signal = event.signal
         row.update(
             kind=event.kind.value, close=signal.bar.close, expire_time=signal.expire_time.isoformat(),
-            data_state=signal.data_state.value, **_probabilities(signal.probabilities),
+            data_state=signal.data_state.value, missing_bars=signal.missing_bars,
+            **_probabilities(signal.probabilities),
         )  # fmt: skip
         row["confidence_sequence"] = event.confidence_sequence if isinstance(event, BuyEvent) else None
     elif isinstance(event, OutcomeEvent):

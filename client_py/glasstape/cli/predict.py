@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
             from rich.text import Text
 
             from glasstape.cli.output import make_console
-            from glasstape.cli.render import confidence_bar, direction_text
+            from glasstape.cli.render import confidence_bar, direction_text, missing_text
 
             model = client.model(options.model)
             console = make_console()
@@ -74,5 +74,7 @@ def run(options: argparse.Namespace) -> int:
                     f"novelty {confidence.novelty:.0%}  "
                 )
                 bar = confidence_bar(confidence.up, model.buy_ramp_low, model.buy_ramp_high)
-                console.print(Text.assemble(f"{name:<10} ", bar, numbers, direction_text(confidence)))
+                missing = (missing_text(prediction.missing_bars), "yellow")
+                line = Text.assemble(f"{name:<10} ", bar, numbers, direction_text(confidence), missing)
+                console.print(line, soft_wrap=True)
     return int(any(prediction.error is not None for prediction in predictions))

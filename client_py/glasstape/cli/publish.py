@@ -50,8 +50,9 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
 @reported
 def run(options: argparse.Namespace) -> int:
     """Publish; the exit status is 1 if a bar was rejected."""
-    from glasstape import Bar, PublishReport
+    from glasstape import Bar, PublishReport, Rejection
     from glasstape.cli.instrument_file import instruments_beside, publish_instruments
+    from glasstape.cli.rejections import grouped
 
     try:
         file = _read(options.file, options.interval, options_from(options))
@@ -67,17 +68,18 @@ def run(options: argparse.Namespace) -> int:
     else:
         batches = [bars[first : first + BATCH] for first in range(0, len(bars), BATCH)]
     reports: list[PublishReport] = []
-    with connected(options) as client:
-        publish_instruments(client, instruments)
-        for batch in batches:
-            report = client.publish_bars(batch, mode=options.mode)
-            reports.append(report)
-            for rejection in report.rejections:
-                bar = batch[rejection.index]
-                print(
-                    f"rejected: {bar.symbol} {bar.close_time.isoformat()}: {rejection.error}",
-                    file=sys.stderr,
-                )
+    rejected: list[tuple[Bar, Rejection]] = []
+    try:
+        with connected(options) as client:
+            publish_instruments(client, instruments)
+            for batch in batches:
+                report = client.publish_bars(batch, mode=options.mode)
+                reports.append(report)
+                rejected += [(batch[item.index], item) for item in report.rejections]
+    finally:  # what was rejected before a call failed is reported, too
+        unlisted = sum(report.rejected for report in reports) - len(rejected)
+        for line in grouped(rejected, unlisted):
+            print(line, file=sys.stderr)
     total = {
         name: sum(getattr(report, name) for report in reports)
         for name in ("stored", "duplicates", "halted", "provisional", "replaced", "rejected")

@@ -26,6 +26,13 @@ def confidence_bar(value: float, low: float, high: float) -> Text:
     )
 
 
+def missing_text(missing_bars: int) -> str:
+    """Return the number of bars missing in a window, with two blanks before it; "" without any."""
+    if not missing_bars:
+        return ""
+    return f"  {missing_bars:,} {'bar' if missing_bars == 1 else 'bars'} missing"
+
+
 def direction_text(confidence: Confidence) -> Text:
     """Return arrow and name of the winning class; dim if abstained."""
     direction = confidence.direction

@@ -81,10 +81,13 @@ def run(options: argparse.Namespace) -> int:
     for record in track.records:
         table.add_row(*(Text(text) for text in _group(record, names)), *_figures(record))
     console.print(table)
-    console.print(
-        f"{track.outcomes} outcomes; Brier score {_text(track.brier_score, '.4f')} (uniform forecast: 0.6667), "
-        f"log loss {_text(track.log_loss, '.4f')} (1.0986)"
-    )
+    if not track.outcomes:
+        console.print("no outcomes: no signal's horizon has passed")
+    else:
+        console.print(
+            f"{track.outcomes} outcomes; Brier score {_text(track.brier_score, '.4f')} (uniform forecast: 0.6667), "
+            f"log loss {_text(track.log_loss, '.4f')} (1.0986)"
+        )
     if track.left_out:
         console.print(
             f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"

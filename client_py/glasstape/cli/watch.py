@@ -155,23 +155,28 @@ def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
 def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
     from rich.text import Text
 
-    from glasstape.cli.render import confidence_bar, direction_text
+    from glasstape.cli.render import confidence_bar, direction_text, missing_text
 
     confidence = event.signal.probabilities
     head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {event.signal.bar.close:>10,.2f} "
     bar = confidence_bar(confidence.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
-    return Text.assemble(head, bar, "  ", direction_text(confidence), f"  [{event.signal.data_state.value}]")
+    missing = (missing_text(event.signal.missing_bars), "yellow")
+    state = f"  [{event.signal.data_state.value}]"
+    return Text.assemble(head, bar, "  ", direction_text(confidence), state, missing)
 
 
 def _buy(event: "BuyEvent") -> "Text":
     from rich.text import Text
+
+    from glasstape.cli.render import missing_text
 
     confidence = event.signal.probabilities
     text = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} BUY up {confidence.up:.1%}"
     if confidence.abstained:
         text += " (abstained)"
     style = "red" if confidence.abstained else "bold red"
-    return Text(f"{text}, expires {event.signal.expire_time:%Y-%m-%d}", style)
+    missing = (missing_text(event.signal.missing_bars), "yellow")
+    return Text.assemble((f"{text}, expires {event.signal.expire_time:%Y-%m-%d}", style), missing)
 
 
 def _outcome(event: "OutcomeEvent") -> "Text":

@@ -49,6 +49,8 @@ class Prediction:
     error: GlasstapeError | None
     symbol: str = ""
     bar_close_time: datetime | None = None
+    missing_bars: int = 0
+    """As in `Signal`; 0 for windows and bars that the request carries."""
 
     def unwrap(self) -> Confidence:
         """Return the confidence.

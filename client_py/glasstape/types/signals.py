@@ -46,6 +46,8 @@ class Signal:
     """Largest |log return| that counts as FLAT."""
     label_kind: LabelKind = LabelKind.HORIZON
     """What decides the outcome's class."""
+    missing_bars: int = 0
+    """Bars that the market had between those of the window, and the server has not: rejected or never received."""
 
     @property
     def change(self) -> float | None:

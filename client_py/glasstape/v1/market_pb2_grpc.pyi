@@ -41,8 +41,10 @@ class MarketServiceStub:
     open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
     and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
     volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-    rejected unless the batch's mode is BACKFILL. A final bar has closed: its close is at most five
-    seconds after market time; that of a provisional one at most one interval. Bars of a series close
+    rejected unless the batch's mode is BACKFILL, and so is one whose close is 8 times that of the
+    final bar before or more, or an eighth or less (moves of at most 20 price steps excepted). A final
+    bar has closed: its close is at most five seconds after market time; that of a provisional one at
+    most one interval. Bars of a series close
     at least one interval apart; a trading day has one daily bar and a week one weekly bar. Only the
     last bar before trading pauses may be shorter, where the exchange's sessions or the symbol's own
     bars say so. Bars that break a rule are rejected one by one; the others are stored.
@@ -92,8 +94,10 @@ class MarketServiceAsyncStub(MarketServiceStub):
     open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
     and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
     volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-    rejected unless the batch's mode is BACKFILL. A final bar has closed: its close is at most five
-    seconds after market time; that of a provisional one at most one interval. Bars of a series close
+    rejected unless the batch's mode is BACKFILL, and so is one whose close is 8 times that of the
+    final bar before or more, or an eighth or less (moves of at most 20 price steps excepted). A final
+    bar has closed: its close is at most five seconds after market time; that of a provisional one at
+    most one interval. Bars of a series close
     at least one interval apart; a trading day has one daily bar and a week one weekly bar. Only the
     last bar before trading pauses may be shorter, where the exchange's sessions or the symbol's own
     bars say so. Bars that break a rule are rejected one by one; the others are stored.
@@ -146,8 +150,10 @@ class MarketServiceServicer(metaclass=_abc_1.ABCMeta):
         open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
         and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
         volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
-        rejected unless the batch's mode is BACKFILL. A final bar has closed: its close is at most five
-        seconds after market time; that of a provisional one at most one interval. Bars of a series close
+        rejected unless the batch's mode is BACKFILL, and so is one whose close is 8 times that of the
+        final bar before or more, or an eighth or less (moves of at most 20 price steps excepted). A final
+        bar has closed: its close is at most five seconds after market time; that of a provisional one at
+        most one interval. Bars of a series close
         at least one interval apart; a trading day has one daily bar and a week one weekly bar. Only the
         last bar before trading pauses may be shorter, where the exchange's sessions or the symbol's own
         bars say so. Bars that break a rule are rejected one by one; the others are stored.

@@ -215,6 +215,7 @@ class Signal(_message.Message):
     DATA_STATE_FIELD_NUMBER: _builtins.int
     FLAT_THRESHOLD_FIELD_NUMBER: _builtins.int
     LABEL_KIND_FIELD_NUMBER: _builtins.int
+    MISSING_BARS_FIELD_NUMBER: _builtins.int
     reference_close: _builtins.float
     """Price that the horizon's return is measured against, if `entry` is the current close; else
     the close of this bar for orientation. In the instrument's currency.
@@ -231,6 +232,10 @@ class Signal(_message.Message):
     """Largest |return| that counts as FLAT, as log return."""
     label_kind: Global___LabelKind.ValueType
     """What decides the outcome's class."""
+    missing_bars: _builtins.int
+    """Bars that the market had between those of the window, and the server has not: rejected or never
+    received. Halted bars are not counted.
+    """
     @_builtins.property
     def probabilities(self) -> _inference_pb2.Confidence:
         """The calibrated probabilities."""
@@ -256,10 +261,11 @@ class Signal(_message.Message):
         data_state: _market_pb2.DataState.ValueType = ...,
         flat_threshold: _builtins.float = ...,
         label_kind: Global___LabelKind.ValueType = ...,
+        missing_bars: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "missing_bars", b"missing_bars", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_session_close: _TypeAlias = _typing.Literal["previous_session_close"]  # noqa: Y015
     _WhichOneofArgType__previous_session_close: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close"]  # noqa: Y015

@@ -3,6 +3,10 @@
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
 
 from glasstape.barfile.arguments import add_bar_file_arguments, options_from
 from glasstape.barfile.errors import BarFileError
@@ -96,31 +100,34 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
 
 
 def _bars(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    from glasstape_server.domain.errors import InvalidArgument
-    from glasstape_server.market.files import BarFiles, to_bars
-    from glasstape_server.market.rules import check_bar
+    from glasstape_server.market.files import BarFiles
 
     try:
         files = BarFiles([path], options.interval, options_from(options))
+        frame = files.read()
     except BarFileError as error:
         yield "problem", str(error)
         return
-    frame = files.read()
     yield from (("ok", note) for note in files.notes)
+    yield from check_rows(frame, options.interval, path)
+
+
+def check_rows(frame: "pl.DataFrame", interval: str, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the findings of the data report on bars.
+
+    Args:
+        frame: bars as read by `market.files`.
+        interval: of the bars.
+        path: file that they were read from.
+    """
+    from glasstape_server.market.verdict_kinds import KINDS
+    from glasstape_server.training.data_inspection import inspect
+
+    if frame.is_empty():
+        yield "problem", f"{path}: there are no bars"
+        return
     yield "ok", f"{path}: {len(frame)} bars of {frame['symbol'].n_unique()} symbols"
-    duplicates = len(frame) - frame.select("symbol", "close_time").n_unique()
-    if duplicates:
-        yield "problem", f"{path}: {duplicates} bars have the symbol and close time of another"
-    invalid = halted = 0
-    first = ""
-    for bar in to_bars(frame.drop("file", "row"), options.interval):
-        halted += bar.halted
-        try:
-            check_bar(bar)
-        except InvalidArgument as error:
-            invalid += 1
-            first = first or f"{bar.symbol}: {error}"
-    if invalid:
-        yield "problem", f"{path}: {invalid} bars would be rejected; first: {first}"
-    if halted:
-        yield "ok", f"{path}: {halted} halted bars will be ignored"
+    expected = {kind.name for kind in KINDS if not kind.rejected}
+    for finding in inspect(frame, interval).findings:
+        level = "problem" if finding.rejects else "ok" if finding.kind in expected else "warning"
+        yield level, f"{path}: {finding.count:,} {finding.text} (first: {'; '.join(finding.examples)})"

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from glasstape_server.training.data_report import KINDS
 if TYPE_CHECKING:
     from glasstape_server.features.labels import LabelRule
     from glasstape_server.features.spec import FeatureSpec
+    from glasstape_server.training.usable_bars import UsableBars
 
 SAMPLE = "sample"
 CHUNK = 2_000_000
@@ -104,13 +106,31 @@ class DataSource:
         return SAMPLE if self.is_sample else self.files.paths[0].name.split(".")[0]
 
     def inspect(self) -> bool:
-        """Read all bars once and print the data report; return whether the data is acceptable."""
+        """Read all bars once and print the data report; return whether the data is acceptable.
+
+        Raises:
+            ValueError: there are no bars.
+        """
         for frame in self.files.chunks(CHUNK):
             self._inspection.add(frame)
+        from glasstape_server.training.data_report import LEFT_OUT
+
         report = self._inspection.report()
         print(report.to_text(), file=sys.stderr)
         rejected = report.rejected(self.accepted)
         if rejected:
             kinds = ",".join(finding.kind for finding in rejected)
-            print(f"the data is rejected: correct it, or pass --accept {kinds}", file=sys.stderr)
+            left_out = ", ".join(finding.kind for finding in rejected if finding.kind in LEFT_OUT)
+            effect = f" (leaves out the bars of {left_out})" if left_out else ""
+            print(f"the data is rejected: correct it, or pass --accept {kinds}{effect}", file=sys.stderr)
         return not rejected
+
+    def chunks(self) -> "Iterator[UsableBars]":
+        """Yield the bars to train on, in whole symbols: without those that a server leaves out or that are accepted."""
+        from glasstape_server.market.clock import wall_time
+        from glasstape_server.market.rules import CLOCK_TOLERANCE
+        from glasstape_server.training.usable_bars import UsableBars
+
+        latest = wall_time() + CLOCK_TOLERANCE
+        for frame in self.files.chunks(CHUNK):
+            yield UsableBars.of(frame, self.accepted, latest)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import names, positive
-from glasstape_server.cli.data import CHUNK, DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
     from glasstape_server.evaluation.candidates import EvaluationPlan
@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status: 1 if a leak check fails."""
+    """Run the command; return the exit status: 1 if a leak check fails.
+
+    Raises:
+        BrokenPipeError: the reader of standard output has ended.
+    """
     from concurrent.futures.process import BrokenProcessPool
 
     from glasstape.cli.output import make_console
@@ -78,7 +82,8 @@ def run(options: argparse.Namespace) -> int:
             print("glasstape evaluate: nothing was evaluated", file=sys.stderr)
             return 1
         spec = feature_spec(options)
-        data = dataset.build(source.files.chunks(CHUNK), options.interval, spec, plan.rule, source.time_zone)
+        data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
+        print(data.window_count.to_text(), file=sys.stderr)
         block = block_days(plan.rule.bars_ahead, options.interval)
         with Progress(console=make_console(stderr=True)) as bar:
             task = bar.add_task("fits", total=None)

@@ -54,7 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status.
+
+    Raises:
+        BrokenPipeError: the reader of standard output has ended.
+    """
     try:
         {"create": _create, "revoke": _revoke, "list": _list}[options.action](options)
     except BrokenPipeError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import names, positive
-from glasstape_server.cli.data import CHUNK, DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
     from glasstape_server.models.manifest import Manifest
@@ -61,7 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status.
+
+    Raises:
+        BrokenPipeError: the reader of standard output has ended.
+    """
     from safetensors import SafetensorError
 
     from glasstape_server.models.artifact import ArtifactError, load
@@ -76,7 +80,8 @@ def run(options: argparse.Namespace) -> int:
             return 1
         if options.report:
             return 0
-        data = TrainingSplit(source.files.chunks(CHUNK), _settings(options, source))
+        data = TrainingSplit(source.chunks(), _settings(options, source))
+        print(data.window_count.to_text(), file=sys.stderr)
         with _ProgressBars(options.epochs) as bars:
             folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
     except BrokenPipeError:
@@ -127,7 +132,7 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
     }
     defaults = (0, 0)
     if not all(days.values()):
-        closes = [frame["close_time"].unique().to_numpy() for frame in source.files.chunks(CHUNK)]
+        closes = [bars.frame["close_time"].unique().to_numpy() for bars in source.chunks()]
         defaults = split_by_days(np.concatenate(closes))
     train_until, validate_until = (
         day_start(day, source.time_zone, name) if day else default

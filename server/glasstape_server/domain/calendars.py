@@ -123,6 +123,51 @@ def bars_later(calendar: Calendar, close: int, interval: str, bars: int) -> int 
     return later
 
 
+@lru_cache(maxsize=4096)
+def bars_between(calendar: Calendar, first: int, last: int, interval: str) -> int | None:
+    """Return how many bars of an exchange close between two of its bars; None beyond the known sessions.
+
+    Args:
+        calendar: sessions of the exchange.
+        first: close of the earlier bar.
+        last: close of the later bar.
+        interval: length of the bars, a key of `INTERVALS`.
+    """
+    length = INTERVALS[interval]
+    if length > DAY or calendar.always_open:
+        return max(0, round((last - first) / length) - 1)
+    if not calendar.sessions or last > calendar.sessions[-1][1] + DAY:
+        return None
+    if length == DAY:
+        number = calendar.session_before(first)
+        return None if number < 0 else max(0, calendar.session_before(last) - number - 1)
+    close, count = _next_in_period(calendar, first, length), 0
+    while close is not None and close < last - length // 2:
+        close, count = _next_in_period(calendar, close, length), count + 1
+    return None if close is None else count
+
+
+@lru_cache(maxsize=4096)
+def closes_between_by_pattern(
+    pattern: WeeklyPattern, first: int, last: int, interval: str, most: int
+) -> tuple[int, ...]:
+    """Return the closes between those of two bars, by what was learned from earlier bars.
+
+    Args:
+        pattern: days and hours that the symbol trades.
+        first: close of the earlier bar.
+        last: close of the later bar.
+        interval: length of the bars, a key of `INTERVALS`.
+        most: closes to return at most.
+    """
+    closes: list[int] = []
+    close = bars_later_by_pattern(pattern, first, interval, 1)
+    while close < last - INTERVALS[interval] // 2 and len(closes) < most:
+        closes.append(close)
+        close = bars_later_by_pattern(pattern, close, interval, 1)
+    return tuple(closes)
+
+
 @lru_cache(maxsize=4096)  # symbols of one market have equal patterns
 def bars_later_by_pattern(pattern: WeeklyPattern, close: int, interval: str, bars: int) -> int:
     """Return when a later bar closes, if none is missing, by what was learned from earlier bars.

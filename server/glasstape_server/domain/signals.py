@@ -82,6 +82,8 @@ class Signal:
     data_state: DataState
     flat_threshold: float
     label_kind: LabelKind = "horizon"
+    missing_bars: int = 0
+    """Bars that the market had between those of the window, and the server has not; halted ones not counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,7 @@ def _selective(predicted: LabeledPredictions, chosen: NDArray[np.bool_], level: 
     calls = winner != Direction.FLAT
     hit = winner == labels
 
-    def share(of: Floats | NDArray[np.bool_]) -> float:
-        return float(of.mean()) if len(of) else 0.0
+    def share(of: Floats | NDArray[np.bool_]) -> float | None:
+        return float(of.mean()) if len(of) else None
 
     return SelectivePoint(level, float(chosen.mean()), share(hit), share(hit[calls]), int(calls.sum()))

@@ -17,9 +17,10 @@ class SelectivePoint:
     """Confidence threshold."""
     coverage: float
     """Share of all windows, 0-1."""
-    accuracy: float
-    hit_rate: float
-    """Accuracy of UP and DOWN predictions; 0 if there are none."""
+    accuracy: float | None
+    """None: there are no such windows."""
+    hit_rate: float | None
+    """Accuracy of UP and DOWN predictions; None: there are none."""
     calls: int
     """Number of UP and DOWN predictions."""
 

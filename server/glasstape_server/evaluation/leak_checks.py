@@ -13,7 +13,7 @@ from glasstape_server.features.labels import LabelRule, future_paths
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import all_windows
-from glasstape_server.training.dataset import each_series
+from glasstape_server.training.usable_bars import UsableBars
 
 MAX_ACCURACY = 0.45
 """Accuracy on three balanced classes of bars above which a leak is likely."""
@@ -86,7 +86,8 @@ def future_perturbation(
     names = frame["symbol"].unique().sort()
     chosen = random.choice(names.to_numpy(), min(SYMBOLS, len(names)), replace=False)
     changed_symbols, tested, compared = [], 0, 0
-    for symbol, series in each_series(frame.filter(pl.col("symbol").is_in(chosen)), interval, time_zone):
+    bars = UsableBars.of(frame.filter(pl.col("symbol").is_in(chosen)))
+    for symbol, series, _ in bars.each_series(interval, time_zone):
         if len(series) < spec.min_bars + rule.bars_ahead + 2:
             continue
         at = int(random.integers(spec.min_bars, len(series) - rule.bars_ahead - 1))

@@ -40,9 +40,12 @@ def coverage(evaluation: Evaluation) -> str:
 
     def draw(axes: Axes) -> None:
         for candidate in _plotted(evaluation):
+            points = [
+                (each.coverage, each.accuracy) for each in candidate.selective if each.accuracy is not None
+            ]
             axes.plot(
-                [point.coverage for point in candidate.selective],
-                [point.accuracy for point in candidate.selective],
+                [coverage for coverage, _ in points],
+                [accuracy for _, accuracy in points],
                 marker="o", markersize=3, linewidth=1, label=candidate.name,
             )  # fmt: skip
         axes.set_xscale("log")

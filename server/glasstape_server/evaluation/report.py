@@ -47,7 +47,7 @@ def to_html(evaluation: Evaluation, about: Mapping[str, str]) -> str:
     environment = Environment(
         loader=PackageLoader("glasstape_server.evaluation", ""), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(percent=_percent, number=_number, points=_points)
+    environment.filters.update(percent=_percent, number=_number, points=_points, share=_share)
     plot = {
         "reliability": plots.reliability(evaluation),
         "coverage": plots.coverage(evaluation),
@@ -94,6 +94,10 @@ def _json_value(value: object) -> object:
     if isinstance(value, Reliability):
         return value.model_dump()
     raise TypeError(f"cannot serialize {type(value).__name__}")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
 
 
 def _percent(value: IntervalEstimate | None) -> str:

@@ -37,14 +37,30 @@ def usable_ends(spec: FeatureSpec, series: Series, rows: Float32s) -> Ints:
         series: bars of one symbol, shape (bar,).
         rows: their features, (bar, feature).
     """
+    complete, together = window_masks(spec, series, rows)
+    return np.flatnonzero(complete & together) + spec.window_bars - 1
+
+
+def window_masks(
+    spec: FeatureSpec, series: Series, rows: Float32s
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return whether the window of each bar from number `window_bars` - 1 on is finite, and whether it is allowed.
+
+    Args:
+        spec: parameters.
+        series: bars of one symbol, shape (bar,).
+        rows: their features, (bar, feature).
+
+    Returns:
+        Whether all features are finite, (window,), and whether the window lies in one session if it must, (window,).
+    """
     size = spec.window_bars
     if len(rows) < size:
-        return np.empty(0, dtype=np.int64)
-    last = np.arange(size - 1, len(rows))
-    finite = sliding_window_view(np.isfinite(rows).all(axis=1), size).all(axis=1)
-    if spec.session_gap == "split":
-        finite &= series.session[last] == series.session[last - size + 1]
-    return last[finite]
+        return np.empty(0, dtype=np.bool_), np.empty(0, dtype=np.bool_)
+    finite = np.asarray(sliding_window_view(np.isfinite(rows).all(axis=1), size).all(axis=1))
+    if spec.session_gap == "span":
+        return finite, np.ones(finite.shape, dtype=np.bool_)
+    return finite, np.asarray(series.session[size - 1 :] == series.session[: len(rows) - size + 1])
 
 
 def latest_windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, NDArray[np.bool_]]:

@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from glasstape import calendars
 
 from glasstape_server.domain.bars import SeriesKey
-from glasstape_server.domain.calendars import CERTAIN_DAYS, PatternLearner, bars_later, bars_later_by_pattern
+from glasstape_server.domain.calendars import (
+    CERTAIN_DAYS,
+    PatternLearner,
+    WeeklyPattern,
+    bars_later,
+    bars_later_by_pattern,
+)
 from glasstape_server.domain.times import DAY, INTERVALS
 from glasstape_server.market.clock import Due
 from glasstape_server.market.store import BarStore
@@ -40,7 +46,7 @@ class MarketCalendars:
             close: close of the bar to count from.
             bars: how many bars later each is, 1 or more.
         """
-        exchange = calendars.find(self.market_of(key[0]))
+        exchange = self.calendar_of(key[0])
         if exchange is not None:
             known = [bars_later(exchange, close, key[1], count) for count in bars]
             later = tuple(time for time in known if time is not None)
@@ -48,6 +54,14 @@ class MarketCalendars:
                 return later
         pattern = self._learner(key, close).pattern
         return tuple(bars_later_by_pattern(pattern, close, key[1], count) for count in bars)
+
+    def calendar_of(self, symbol: str) -> calendars.Calendar | None:
+        """Return the sessions of a symbol's exchange; None: not known, or not loaded."""
+        return calendars.find(self.market_of(symbol))
+
+    def pattern(self, key: SeriesKey, close: int) -> WeeklyPattern:
+        """Return the days and hours that a symbol's own bars up to `close` show."""
+        return self._learner(key, close).pattern
 
     def due(self, key: SeriesKey, close: int) -> Due:
         """Return when the two bars after a close are due."""

@@ -15,7 +15,7 @@ from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, GlasstapeError, InvalidArgument, NotFound
 from glasstape_server.domain.times import SECOND
 from glasstape_server.market.corrections import Replacement
-from glasstape_server.market.rules import check_bar, check_closed
+from glasstape_server.market.rules import check_bar, check_closed, check_step
 from glasstape_server.market.series_tail import SeriesTail
 from glasstape_server.market.spacing import check_spacing, earliest_overlap
 
@@ -156,6 +156,8 @@ class Draft:
             insort(self._closes.setdefault(key, []), bar.close_time)
         else:
             self._check_spacing(key, bar, last)
+            if not backfill and last:
+                self._check_step(key, bar)
             self.appended.setdefault(key, []).append(bar)
             self._closes.setdefault(key, []).append(bar.close_time)
             self._last[key] = bar.close_time
@@ -230,6 +232,17 @@ class Draft:
         ]
         stored = self._stored_bars.close_after(key, time)
         return min(found if stored is None else [*found, stored], default=None)
+
+    def _check_step(self, key: SeriesKey, bar: Bar) -> None:
+        """Check the move from the newest final bar.
+
+        Raises:
+            InvalidArgument: see `rules.check_step`.
+        """
+        drafted, tail = self.appended.get(key), self._stored_bars.tail(key)
+        before = drafted[-1].close if drafted else tail.last_values[3] if tail else bar.close
+        instrument = self.instruments.get(bar.symbol) or self._stored_bars.instruments.get(bar.symbol)
+        check_step(bar, before, instrument.price_step if instrument else 0.0)
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
         return not backfill and not bar.halted and bar.interval == self._stored_bars.interval

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +18,9 @@ from glasstape_server.market import sample
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.files import BarFiles, day_start, to_bars
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.verdict_kinds import RowVerdict
+from glasstape_server.market.verdict_report import verdict_groups
+from glasstape_server.market.verdicts import COLUMN, ordered, with_verdicts
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,8 @@ def load(
         last: last day, YYYY-MM-DD; "" for the last.
         options: what the file does not state itself; its days are those of the file's zone.
 
+    Rows that break a rule of bars are logged by rule, with their number, and left out.
+
     Raises:
         ValueError: unreadable file, malformed day, or no bars to replay.
     """
@@ -65,7 +72,7 @@ def load(
     else:
         files = BarFiles([Path(source)], interval, options)
         log.info("replay: %s", "; ".join(files.notes))
-        frame, time_zone = files.read().drop("file", "row"), files.time_zone
+        frame, time_zone = _storable(files.read(), interval, source), files.time_zone
     begin = day_start(first, time_zone, "replay_from") if first else 0
     end = day_start(last, time_zone, "replay_to") + 86_400 * SECOND if last else 1 << 62
     history = frame.filter(pl.col("close_time") < begin)
@@ -86,10 +93,10 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
     """
     clock = ingest.clock
     instruments = recording.instruments
+    rejections = _Rejections()
     for part in recording.history.iter_slices(MAX_BATCH_BARS):
-        _report(
-            await ingest.publish(Batch(to_bars(part, recording.interval), instruments, BatchMode.BACKFILL))
-        )
+        batch = Batch(to_bars(part, recording.interval), instruments, BatchMode.BACKFILL)
+        rejections.add(await ingest.publish(batch), batch)
     await ingest.publish(Batch((), instruments))
     await ingest.calendars_loaded()
     clock.advance(recording.first_close, speed)
@@ -99,10 +106,45 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
         if wait > 0:
             await asyncio.sleep(wait)
         clock.advance(close_time, speed)
-        _report(await ingest.publish(Batch(to_bars(part, recording.interval), instruments)))
+        batch = Batch(to_bars(part, recording.interval), instruments)
+        rejections.add(await ingest.publish(batch), batch)
+    rejections.log_counts()
     log.info("replay finished")
 
 
-def _report(report: Report) -> None:
-    for index, symbol, error in report.rejections:
-        log.warning("replay: bar %d of %s rejected: %s", index, symbol, error)
+def _storable(frame: pl.DataFrame, interval: str, source: str) -> pl.DataFrame:
+    """Return the rows that break no rule, as they were ordered; log the others by rule.
+
+    Raises:
+        ValueError: there are no rows, or none that can be stored.
+    """
+    if frame.is_empty():
+        raise ValueError(f"replay: {source}: there are no bars")
+    judged = with_verdicts(ordered(frame))
+    groups = [group for group in verdict_groups(judged, interval) if group.kind.rejected]
+    kept = judged.filter(pl.col(COLUMN) < RowVerdict.EQUAL_REPEAT).drop(COLUMN, "file", "row")
+    if kept.is_empty():
+        causes = "; ".join(group.to_text() for group in groups)
+        raise ValueError(f"replay: {source}: no bar can be stored: {causes}")
+    for group in groups:
+        log.warning("replay: %s: rejected: %s", source, group.to_text())
+    return kept.sort("close_time", "symbol", maintain_order=True)
+
+
+class _Rejections:
+    """Bars that the store rejected: the first of each rule is logged at once, their number at the end."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, report: Report, batch: Batch) -> None:
+        for index, symbol, error in report.rejections:
+            rule = (error.reason, error.violations[0].field if error.violations else "")
+            self._counts[rule] += 1
+            if self._counts[rule] == 1:
+                closed = datetime.fromtimestamp(batch.bars[index].close_time / SECOND, UTC)
+                log.warning("replay: the bar of %s at %s was rejected: %s", symbol, closed.isoformat(), error)
+
+    def log_counts(self) -> None:
+        for (reason, field), count in self._counts.items():
+            log.warning("replay: %d bars were rejected: %s %s", count, reason, field)

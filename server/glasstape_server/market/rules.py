@@ -1,6 +1,7 @@
 """Rules for bars and instruments."""
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,11 @@ from glasstape_server.domain.times import INTERVALS, SECOND, duration_text
 CLOCK_TOLERANCE = 5 * SECOND
 """How far the clock of a publisher may be ahead of market time, in microseconds."""
 
+MAX_STEP = 8.0
+"""Factor between two prices of neighboring bars from which on one of them is off by an order of magnitude."""
+FREE_STEPS = 20
+"""Steps of the price that a close may always move by: the price of a fraction of a cent may double with one step."""
+
 
 def check_bar(bar: Bar) -> None:
     """Check the fields of one bar.
@@ -28,18 +34,47 @@ def check_bar(bar: Bar) -> None:
     Raises:
         InvalidArgument: it breaks rules; the violations name each field, rule and value.
     """
+    broken = [violation for _, violation in broken_rules(bar)]
+    if broken:
+        text = "; ".join(f"{item.field}: {item.rule}" for item in broken)
+        raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
+
+
+def broken_rules(bar: Bar) -> list[tuple[str, Violation]]:
+    """Return the rules that a bar breaks: kind (symbol, interval, time, price, band or volume) and violation."""
     broken = [*_key(bar)]
     if not bar.halted:
         broken += _prices(bar)
     elif not bar.close <= MAX_PRICE:
-        broken.append(Violation("close", f"must be finite and above 0 (0..{MAX_PRICE:g}), is {bar.close:g}"))
+        rule = f"must be finite and above 0 (0..{MAX_PRICE:g}), is {bar.close:g}"
+        broken.append(("price", Violation("close", rule)))
     if not 0 <= bar.volume <= MAX_PRICE:
-        broken.append(
-            Violation("volume", f"must be finite and >= 0 (0..{MAX_PRICE:g}), is {_text(bar.volume)}")
+        rule = f"must be finite and >= 0 (0..{MAX_PRICE:g}), is {_text(bar.volume)}"
+        broken.append(("volume", Violation("volume", rule)))
+    return broken
+
+
+def check_step(bar: Bar, before: float, price_step: float) -> None:
+    """Check that a bar's close is of the order of magnitude of the close before.
+
+    A misplaced decimal point, another unit or an unadjusted split would be a move of every window of the next weeks.
+
+    Args:
+        bar: the bar.
+        before: close of the final bar before.
+        price_step: smallest step of the instrument's price; 0: not known. Moves of a few steps are let through.
+
+    Raises:
+        InvalidArgument: it is not.
+    """
+    far = bar.close >= MAX_STEP * before or bar.close * MAX_STEP <= before
+    if far and not bar.halted and abs(bar.close - before) > FREE_STEPS * price_step:
+        rule = (
+            f"must be within a factor of {MAX_STEP:g} of the close before ({before:g}) unless BAR_MODE_BACKFILL, "
+            f"is {bar.close:g}; correct its decimal point or unit, adjust the stored bars after a split, "
+            "or send it as BAR_MODE_BACKFILL if it is right"
         )
-    if broken:
-        text = "; ".join(f"{item.field}: {item.rule}" for item in broken)
-        raise InvalidArgument("BAR_INVALID", text, violations=tuple(broken))
+        raise InvalidArgument.field("close", rule, "BAR_INVALID")
 
 
 def check_closed(bar: Bar, now: int) -> None:
@@ -111,32 +146,31 @@ def check_instrument(instrument: Instrument) -> None:
         )
 
 
-def _key(bar: Bar) -> list[Violation]:
-    broken = []
+def _key(bar: Bar) -> Iterator[tuple[str, Violation]]:
     if rule := reason_invalid(bar.symbol):
-        broken.append(Violation("symbol", rule))
+        yield "symbol", Violation("symbol", rule)
     if bar.interval not in INTERVALS:
-        broken.append(
-            Violation("interval", f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}")
-        )
+        rule = f"must be one of {' '.join(INTERVALS)}, is {bar.interval[:16]!r}"
+        yield "interval", Violation("interval", rule)
     if not 0 < bar.close_time <= MAX_TIME:
-        broken.append(Violation("close_time", f"must lie in 1970-2099, is {bar.close_time / 1e6:g} s"))
-    return broken
+        yield "time", Violation("close_time", f"must lie in 1970-2099, is {bar.close_time / 1e6:g} s")
 
 
-def _prices(bar: Bar) -> list[Violation]:
+def _prices(bar: Bar) -> list[tuple[str, Violation]]:
     named = {"open": bar.open, "high": bar.high, "low": bar.low, "close": bar.close}
-    broken = [
-        Violation(name, f"must be finite and above 0 ({MIN_PRICE:g}..{MAX_PRICE:g}), is {_text(value)}")
+    above_0 = f"must be finite and above 0 ({MIN_PRICE:g}..{MAX_PRICE:g})"
+    wrong = [
+        ("price", Violation(name, f"{above_0}, is {_text(value)}"))
         for name, value in named.items()
         if not MIN_PRICE <= value <= MAX_PRICE
     ]
-    if broken:
-        return broken
+    if wrong:
+        return wrong
     if bar.high < bar.low:
-        return [Violation("high", f"must be >= low, is {bar.high:g} < {bar.low:g}")]
+        return [("band", Violation("high", f"must be >= low, is {bar.high:g} < {bar.low:g}"))]
+    inside = f"must lie in low..high ({bar.low:g}..{bar.high:g})"
     return [
-        Violation(name, f"must lie in low..high ({bar.low:g}..{bar.high:g}), is {named[name]:g}")
+        ("band", Violation(name, f"{inside}, is {named[name]:g}"))
         for name in ("open", "close")
         if not bar.low <= named[name] <= bar.high
     ]

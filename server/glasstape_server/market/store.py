@@ -110,6 +110,24 @@ class BarStore(BarQueries):
         """Return what publishers stated about a symbol."""
         return self._book.stated(symbol)
 
+    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]:
+        """Return the close times of stored bars in a range, both ends included, oldest first."""
+        rows = self._db.execute(
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"
+            " ORDER BY close_time",
+            (*key, first, last),
+        )
+        return [row[0] for row in rows]
+
+    def halted_between(self, key: SeriesKey, first: int, last: int) -> int:
+        """Return the number of halted bars with first < close < last."""
+        row = self._db.execute(
+            "SELECT COUNT(*) FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND close_time < ?"
+            " AND open = 0",
+            (*key, first, last),
+        ).fetchone()
+        return int(row[0])
+
     def values_at(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None:
         """Return open, high, low, close and volume of a stored bar; None: there is none."""
         tail = self._tails.get(key)

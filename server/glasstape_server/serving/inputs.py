@@ -17,6 +17,7 @@ from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.missing_bars import MissingBars
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.serving.items import Bars, Item, check_count, set_previous, set_window, too_few_bars
@@ -147,7 +148,10 @@ class Inputs:
         if ready:
             series = store.stack([key for _, key, _ in ready], [bars for _, _, bars in ready])
             windows, usable = latest_windows(spec, series)
+            missing = MissingBars(store, self._ingest.calendars)
+            spanned = series.close_time[:, -spec.window_bars - 1 :].tolist()
             for row, (item, key, bars) in enumerate(ready):
+                item.missing_bars = missing.count(key, spanned[row])
                 set_window(item, windows[row], bool(usable[row]))
                 item.bars = self._bars(key, bars, series.session[row])
                 if with_previous:

@@ -34,6 +34,8 @@ class Item:
     error: GlasstapeError | None = None
     symbol: str = ""
     bar_close_time: int | None = None
+    missing_bars: int = 0
+    """Bars missing between those of the window; see `market.missing_bars`."""
     journaled: Confidence | None = None
     """Published probabilities of this very window, for past signals."""
     bars: Bars | None = None

@@ -12,7 +12,7 @@ from glasstape_server.domain.errors import (
     InvalidArgument,
     OutOfRange,
 )
-from glasstape_server.domain.signals import Buy, Event, Kind, ModelRef
+from glasstape_server.domain.signals import Buy, Event, Kind, ModelRef, Signal
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.serving.items import Item, check_count, set_previous
@@ -71,7 +71,12 @@ class PastSignals:
             return Item(error=InvalidArgument.field("input.signals.sequences", rule))
         event = self._decode(record.payload, record.model)
         signal = event.body.signal if isinstance(event.body, Buy) else event.body
-        item = Item(symbol=event.symbol, bar_close_time=event.bar_close_time, journaled=signal.confidence)
+        item = Item(
+            symbol=event.symbol,
+            bar_close_time=event.bar_close_time,
+            missing_bars=signal.missing_bars if isinstance(signal, Signal) else 0,
+            journaled=signal.confidence,
+        )
         try:
             item.model = self._repository.by_digest(record.model.digest)
             item.window = np.frombuffer(window, dtype="<f4").reshape(item.model.window_shape)

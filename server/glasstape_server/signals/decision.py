@@ -52,6 +52,8 @@ class Closed:
     data_state: DataState
     expire_time: int
     """Close of the bar at which the outcome is known, microseconds since 1970, UTC."""
+    missing_bars: int = 0
+    """Bars missing between those of the window; see `market.missing_bars`."""
 
 
 def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
@@ -67,6 +69,7 @@ def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Sign
         data_state=closed.data_state,
         flat_threshold=closed.flat_threshold,
         label_kind=rule.kind,
+        missing_bars=closed.missing_bars,
     )
 
 

@@ -11,6 +11,7 @@ from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.compute import volatility
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.market.missing_bars import MissingBars
 from glasstape_server.signals.decision import Closed, Forecaster
 from glasstape_server.signals.outcomes import OpenSignals, Resolved
 
@@ -54,6 +55,8 @@ def gather(
     windows, usable = latest_windows(spec, series)
     thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
     daily = INTERVALS[interval] >= INTERVALS["1d"]
+    missing = MissingBars(store, ingest.calendars)
+    spanned = series.close_time[:, -spec.window_bars - 1 :].tolist()
     closed = []
     for row in usable.nonzero()[0]:
         key, close_time = ready[row]
@@ -65,5 +68,6 @@ def gather(
             key, close_time, 1, forecaster.label_rule.bars_ahead
         )
         state = ingest.clock.state_until(next_close)
-        closed.append(Closed(bar, previous, float(thresholds[row]), state, expire_time))
+        count = missing.count(key, spanned[row])
+        closed.append(Closed(bar, previous, float(thresholds[row]), state, expire_time, count))
     return Gathered(closed, windows[usable], resolved)

@@ -1,33 +1,24 @@
-"""Checks of bars for problems that training would not notice: unadjusted splits, duplicates, swapped columns."""
+"""Checks of bars for problems that training would not notice: invalid rows, unadjusted splits, swapped columns."""
 
 import math
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
-from glasstape.symbols import SYMBOL_PATTERN, SYMBOL_RULE
 
-from glasstape_server.domain.times import DAY, INTERVALS, SECOND
+from glasstape_server.domain.times import INTERVALS, SECOND
+from glasstape_server.market.clock import wall_time
+from glasstape_server.market.rules import CLOCK_TOLERANCE, MAX_STEP
+from glasstape_server.market.verdict_report import MAX_EXAMPLES, location, verdict_groups
+from glasstape_server.training.level_changes import JUMP, off_scale, split_text, splits
 
-EARLIEST = -25_567 * DAY
-"""1900-01-01."""
-JUMP = 0.30
-"""Relative move from one close to the next that counts as a jump."""
-SPLITS = (2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 25.0, 50.0, 100.0, 1.5)
-"""Ratios of share splits; their inverses are reverse splits."""
-NEAR = 0.01
-"""Relative distance from a split ratio within which a jump looks like a split."""
 MAX_JUMP_SHARE = 0.01
 """Share of bars above which jumps indicate a wrong column."""
 STALE_RUN = 10
 """Equal closes in a row, with volume, that make a price stale."""
-HALTED_SHARE = 0.5
+NO_TRADE_SHARE = 0.5
 """Share of bars without trades above which the data is rejected."""
-BAND = 1e-3
-"""Relative distance by which open or close may lie outside low-high: rounding of adjusted prices."""
 REGIME_BARS = 60
 """Bars per segment."""
 REGIME = 50.0
@@ -46,7 +37,8 @@ class FlaggedRows:
     limit: float
     """Share of all bars above which the data is rejected; infinite for never."""
     count: int
-    example: str
+    examples: tuple[str, ...]
+    """Symbol, time and, if known, file and row of the first."""
     symbols: tuple[str, ...]
     text: str
 
@@ -66,57 +58,54 @@ def check_interval(ordered: pl.DataFrame, interval: str) -> Iterator[FlaggedRows
         yield from _rows(wrong, "interval", text)
 
 
-def check_values(ordered: pl.DataFrame) -> Iterator[FlaggedRows]:
-    """Yield bars with an invalid symbol, time, price or volume, and bars without trades."""
-    prices = ("open", "high", "low", "close")
-    wrong = pl.any_horizontal(*(~pl.col(name).is_finite() | (pl.col(name) <= 0) for name in prices))
-    top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
-    outside = (pl.col("high") < top * (1 - BAND)) | (pl.col("low") > bottom * (1 + BAND))
-    flat = (pl.col("volume") == 0) & (pl.col("high") == pl.col("low"))
-    valid = pl.col("symbol").str.contains(f"^{SYMBOL_PATTERN}$")
-    text = f"bars have an invalid symbol ({SYMBOL_RULE}); rename it"
-    yield from _rows(ordered.filter(~valid), "symbol", text)
-    implausible = (pl.col("close_time") < EARLIEST) | (pl.col("close_time") > time.time() * SECOND + DAY)
-    text = "bars are older than 1900 or in the future; correct their dates"
-    yield from _rows(ordered.filter(implausible), "time", text)
-    empty = ordered.filter((pl.col("volume") == 0).all().over("symbol"))
+def check_verdicts(judged: pl.DataFrame, interval: str) -> Iterator[FlaggedRows]:
+    """Yield rows that a server rejects or leaves out, and bars without trades.
+
+    Args:
+        judged: rows with verdicts, by symbol and time.
+        interval: of the bars.
+    """
+    for group in verdict_groups(judged, interval):
+        limit = 0.0 if group.kind.rejected else math.inf
+        limit = NO_TRADE_SHARE if group.kind.name == "no-trade" else limit
+        text = f"{group.kind.text}; {group.remedy}"
+        yield FlaggedRows(group.kind.name, limit, group.count, group.examples, group.symbols, text)
+    late = judged.filter(pl.col("close_time") > wall_time() + CLOCK_TOLERANCE)
+    yield from _rows(late, "future", "bars have not closed yet; correct their dates or --time-zone")
+
+
+def check_volume(bars: pl.DataFrame) -> Iterator[FlaggedRows]:
+    """Yield bars of symbols without any volume."""
+    empty = bars.filter((pl.col("volume") == 0).all().over("symbol"))
     text = "bars are of symbols without any volume; the feature relative_volume is constant there"
     yield from _rows(empty, "untraded", text, math.inf)
-    yield from _rows(
-        ordered.filter(pl.col("apart") == 0), "duplicate", "bars are duplicates; keep one of each"
-    )
-    yield from _rows(
-        ordered.filter(wrong), "price", "bars have a price that is not positive; remove or correct them"
-    )
-    inconsistent = ordered.filter(outside & ~wrong)
-    text = "bars have an open or close outside low-high; columns may be swapped, or only some prices adjusted"
-    yield from _rows(inconsistent, "band", text, 0.001)
-    text = "bars have a volume that is negative or not a number; fill it, or leave the symbol out"
-    yield from _rows(ordered.filter(~pl.col("volume").is_finite() | (pl.col("volume") < 0)), "volume", text)
-    halted = ordered.filter(flat)
-    text = "bars without trades; they bias the labels towards FLAT"
-    yield from _rows(halted, "halted", text, HALTED_SHARE)
 
 
-def check_jumps(ordered: pl.DataFrame) -> Iterator[FlaggedRows]:
-    """Yield closes that look like unadjusted splits, and other large moves."""
-    priced = ordered.filter((pl.col("close") > 0) & (pl.col("before") > 0) & (pl.col("open") > 0))
-    moved = priced.with_columns(ratio=pl.col("close") / pl.col("before")).filter(
-        (pl.col("ratio") > 1 + JUMP) | (pl.col("ratio") < 1 / (1 + JUMP))
+def check_levels(bars: pl.DataFrame) -> Iterator[FlaggedRows]:
+    """Yield prices off by orders of magnitude, unadjusted splits, and other large moves.
+
+    Args:
+        bars: usable bars by symbol and time, with the close before each in `before`.
+    """
+    off = pl.Series(off_scale(bars))
+    text = (
+        f"bars have a price {MAX_STEP:g} or more times that of the bars around them; "
+        "correct the decimal point or the unit"
     )
-    if moved.is_empty():
-        return
-    ratios = moved["ratio"].to_numpy()
-    larger = np.maximum(ratios, 1 / ratios)
-    # A split moves the open as much as the close; news rarely does.
-    opened = (moved["open"] / moved["before"]).to_numpy()
-    opened = np.maximum(opened, 1 / opened)
-    like = np.zeros(len(ratios), dtype=bool)
-    for split in SPLITS:
-        like |= (np.abs(larger / split - 1) < 4 * NEAR) & (np.abs(opened / split - 1) < NEAR)
-    text = "closes look like unadjusted splits; use a file with an adjusted close"
-    yield from _rows(moved.filter(pl.Series(like)), "split", text)
-    rest = moved.filter(pl.Series(~like))
+    yield from _rows(bars.filter(off), "scale", text)
+    if off.any():
+        before = pl.col("close").shift(1).over("symbol")
+        bars = bars.filter(~off).with_columns(before=before)
+    first, ratios = splits(bars)
+    changed = bars[first]
+    text = "times the price level changed as by a split; adjust the bars before, or use a file with an adjusted close"
+    notes = [f": {split_text(ratio)}" for ratio in ratios[:MAX_EXAMPLES]]
+    yield from _rows(changed, "split", text, notes=notes)
+    like_splits = np.zeros(bars.height, dtype=bool)
+    like_splits[first] = True
+    ratio = pl.col("close") / pl.col("before")
+    moved = (ratio > 1 + JUMP) | (ratio < 1 / (1 + JUMP))
+    rest = bars.filter(moved.fill_null(False) & ~pl.Series(like_splits))
     text = f"closes moved by more than {JUMP:.0%} from the previous close; verify them"
     yield from _rows(rest, "jump", text, MAX_JUMP_SHARE)
 
@@ -169,17 +158,11 @@ def check_length(ordered: pl.DataFrame, min_bars: int) -> Iterator[FlaggedRows]:
     yield from _rows(short, "short", text, math.inf)
 
 
-def _rows(rows: pl.DataFrame, kind: str, text: str, limit: float = 0.0) -> Iterator[FlaggedRows]:
+def _rows(
+    rows: pl.DataFrame, kind: str, text: str, limit: float = 0.0, notes: Sequence[str] = ()
+) -> Iterator[FlaggedRows]:
     if rows.height:
-        first, symbols = rows.row(0, named=True), rows["symbol"].unique().sort().to_list()
-        yield FlaggedRows(kind, limit, rows.height, _location(first), tuple(symbols), text)
-
-
-def _location(row: dict[str, object]) -> str:
-    place = f" ({row['file']} row {row['row']})" if "row" in row else ""
-    return f"{row['symbol']} {timestamp(int(str(row['close_time']))):%Y-%m-%d %H:%M} UTC{place}"
-
-
-def timestamp(microseconds: int) -> datetime:
-    """Return a Unix time in microseconds as a datetime; works for any year from 1."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+        first = [location(row) for row in rows.head(MAX_EXAMPLES).iter_rows(named=True)]
+        examples = tuple(map("".join, zip(first, notes, strict=True))) if notes else tuple(first)
+        symbols = rows["symbol"].unique().sort().to_list()
+        yield FlaggedRows(kind, limit, rows.height, examples, tuple(symbols), text)

@@ -2,18 +2,24 @@
 
 import polars as pl
 
+from glasstape_server.market.verdict_kinds import RowVerdict
+from glasstape_server.market.verdict_report import MAX_EXAMPLES, timestamp
+from glasstape_server.market.verdicts import COLUMN, ordered, usable, with_verdicts
 from glasstape_server.training.data_checks import (
     FlaggedRows,
     check_gaps,
     check_interval,
-    check_jumps,
     check_length,
+    check_levels,
     check_stale_runs,
-    check_values,
+    check_verdicts,
+    check_volume,
     check_volume_regimes,
-    timestamp,
 )
 from glasstape_server.training.data_report import KINDS, DataReport, Finding
+
+FEW = 3
+"""Least number of findings of a kind that is rejected by its share: one large move of a short series is none."""
 
 
 class DataInspection:
@@ -33,23 +39,27 @@ class DataInspection:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Inspect a frame, as read by `market.files`; its optional columns file and row locate the findings."""
-        ordered = frame.sort("symbol", "close_time").with_columns(
-            before=pl.col("close").shift(1).over("symbol"),
-            apart=(pl.col("close_time") - pl.col("close_time").shift(1).over("symbol")),
-        )
+        if frame.is_empty():
+            return
+        judged = with_verdicts(ordered(frame))
+        known = _neighbors(judged.filter(pl.col(COLUMN) <= RowVerdict.HALTED))
+        traded = known
+        if known.filter(~usable(pl.col(COLUMN))).height:
+            traded = _neighbors(known.filter(usable(pl.col(COLUMN))))
         self._bars += frame.height
         self._symbols += frame["symbol"].n_unique()
         times = frame["close_time"]
         self._first = min(self._first, int(times.min()))  # type: ignore[arg-type]
         self._last = max(self._last, int(times.max()))  # type: ignore[arg-type]
         for flagged in (
-            *check_interval(ordered, self._interval),
-            *check_length(ordered, self._min_bars),
-            *check_values(ordered),
-            *check_jumps(ordered),
-            *check_stale_runs(ordered),
-            *check_gaps(ordered, self._interval),
-            *check_volume_regimes(ordered),
+            *check_verdicts(judged, self._interval),
+            *check_interval(known, self._interval),
+            *check_gaps(known, self._interval),
+            *check_length(traded, self._min_bars),
+            *check_volume(traded),
+            *check_levels(traded),
+            *check_stale_runs(traded),
+            *check_volume_regimes(traded),
         ):
             self._flagged.setdefault(flagged.kind, []).append(flagged)
 
@@ -73,10 +83,20 @@ class DataInspection:
     def _combined(self, parts: list[FlaggedRows]) -> Finding:
         count = sum(part.count for part in parts)
         symbols = tuple(sorted({symbol for part in parts for symbol in part.symbols}))
-        rejects = count > parts[0].limit * self._bars
+        limit = parts[0].limit
+        rejects = count > limit * self._bars and (not limit or count >= FEW)
         if parts[0].kind == "short":
-            rejects = len(symbols) == self._symbols
-        return Finding(parts[0].kind, rejects, count, parts[0].example, symbols, parts[0].text)
+            rejects = len(symbols) >= self._symbols
+        examples = tuple(example for part in parts for example in part.examples)[:MAX_EXAMPLES]
+        return Finding(parts[0].kind, rejects, count, examples, symbols, parts[0].text)
+
+
+def _neighbors(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return bars by symbol and time with the close before each and the time since."""
+    return bars.with_columns(
+        before=pl.col("close").shift(1).over("symbol"),
+        apart=pl.col("close_time") - pl.col("close_time").shift(1).over("symbol"),
+    )
 
 
 def inspect(frame: pl.DataFrame, interval: str, min_bars: int = 0) -> DataReport:

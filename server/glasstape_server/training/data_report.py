@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from glasstape_server.market.verdict_kinds import REJECTED_KINDS
+
 MAX_NAMED_SYMBOLS = 6
 """Symbols that a line names."""
 KINDS = (
@@ -10,19 +12,25 @@ KINDS = (
     "short",
     "symbol",
     "time",
-    "duplicate",
+    "future",
+    "conflict",
     "price",
     "band",
     "volume",
-    "untraded",
-    "jump",
+    "scale",
     "split",
+    "jump",
+    "untraded",
+    "no-trade",
+    "duplicate",
     "halted",
     "stale",
     "gap",
     "regime",
 )
 """Kinds of findings, most severe first."""
+LEFT_OUT = frozenset({*(kind.name for kind in REJECTED_KINDS), "future", "scale", "split"})
+"""Kinds whose bars are left out if they are accepted; of `split`, all bars before the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +42,8 @@ class Finding:
     """Whether it prevents training unless accepted."""
     count: int
     """Number of affected bars, runs or segments."""
-    example: str
-    """Symbol, time and, if known, file and row of the first."""
+    examples: tuple[str, ...]
+    """Symbol, time and, if known, file and row of the first ones."""
     symbols: tuple[str, ...]
     text: str
     """Description and remedy."""
@@ -46,7 +54,8 @@ class Finding:
         more = " …" if len(self.symbols) > MAX_NAMED_SYMBOLS else ""
         mark = "REJECTED" if self.rejects else "noted"
         return (
-            f"  {mark:<8} {self.kind}: {self.count:,} {self.text} (in {named}{more}; first: {self.example})"
+            f"  {mark:<8} {self.kind}: {self.count:,} {self.text} "
+            f"(in {named}{more}; first: {'; '.join(self.examples)})"
         )
 
 

@@ -9,8 +9,8 @@ import hashlib
 import json
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.features.compute import features, volatility
 from glasstape_server.features.labels import LabelRule, future_paths, realized
-from glasstape_server.features.series import Series, from_columns, sessions
+from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.features.windows import usable_ends
+from glasstape_server.features.windows import window_masks
 from glasstape_server.storage import temporary
+from glasstape_server.training.usable_bars import UsableBars, longest_session
+from glasstape_server.training.window_count import WindowCount
 
 HELD_OUT = 10
 """One symbol of this many is held out of training, by the hash of its name."""
@@ -53,6 +55,8 @@ class Dataset:
     """Bars in a window."""
     feature_names: tuple[str, ...]
     """(feature,) names of the columns of `features`."""
+    window_count: WindowCount = field(default_factory=WindowCount)
+    """Bars that it was built from, and why some of them end no window."""
 
     def __len__(self) -> int:
         return len(self.last)
@@ -142,7 +146,7 @@ def held_out(symbol: str) -> bool:
 
 
 def build(
-    frames: pl.DataFrame | Iterable[pl.DataFrame],
+    frames: pl.DataFrame | Iterable[pl.DataFrame | UsableBars],
     interval: str,
     spec: FeatureSpec,
     rule: LabelRule,
@@ -151,27 +155,29 @@ def build(
     """Build the labeled windows of bars.
 
     Args:
-        frames: bars as read by `market.files`; of several frames, each holds whole symbols.
+        frames: bars as read by `market.files`; of several frames, each holds whole symbols. Rows that a server
+            would not have in windows are left out.
         interval: of the bars.
         spec: of the features.
         rule: gives horizon and entry; its kind and k are ignored.
         time_zone: of trading days.
 
     Raises:
-        ValueError: no symbol has enough bars.
+        ValueError: there is no labeled window.
     """
     folder = temporary.create_folder("windows")
+    count = WindowCount()
     try:
         with (folder / "rows").open("wb") as rows, (folder / "closes").open("wb") as closes:
             parts: list[tuple[Ints, Floats, Ints, Ints, NDArray[np.int32]]] = []
             symbols: list[str] = []
             written = 0
             for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
-                for symbol, series in each_series(frame, interval, time_zone):
+                bars = frame if isinstance(frame, UsableBars) else UsableBars.of(frame)
+                count.add(bars.left_out.total(), 0, bars.left_out, 0)
+                for symbol, series, gaps in bars.each_series(interval, time_zone):
                     values = features(spec, series).astype(np.float32)
-                    last, sigma = usable_ends(spec, series, values), volatility(spec, series)
-                    known = np.isfinite(future_paths(spec, rule, series)[last]).all(axis=1)
-                    last = last[known & np.isfinite(sigma[last])]
+                    last, sigma = _labeled_ends(spec, rule, series, values, gaps, count)
                     rows.write(values.tobytes())
                     closes.write(np.log(series.close).tobytes())
                     number = np.full(len(last), len(symbols), dtype=np.int32)
@@ -181,9 +187,8 @@ def build(
                     )
                     symbols.append(symbol)
                     written += len(series)
-        if not written or not sum(len(part[0]) for part in parts):
-            least = spec.min_bars + rule.bars_ahead
-            raise ValueError(f"data: no symbol has {least} bars, which one labeled window requires")
+        if not count.windows:
+            raise ValueError(f"data: {no_windows(count, spec, rule)}")
         last, sigma, close_time, known_time, number = (
             np.concatenate(part) for part in zip(*parts, strict=True)
         )
@@ -199,6 +204,7 @@ def build(
             tuple(symbols),
             spec.window_bars,
             spec.names,
+            count,
         )
         weakref.finalize(data.features.base, shutil.rmtree, folder, True)
         return data
@@ -207,28 +213,54 @@ def build(
         raise
 
 
-def each_series(frame: pl.DataFrame, interval: str, time_zone: str) -> Iterator[tuple[str, Series]]:
-    """Yield the name and bars of each symbol, ordered by name.
+def _labeled_ends(
+    spec: FeatureSpec,
+    rule: LabelRule,
+    series: Series,
+    rows: Float32s,
+    gaps: NDArray[np.bool_],
+    count: WindowCount,
+) -> tuple[Ints, Floats]:
+    """Return the last bar of every labeled window, (window,), and the volatility, (bar,); add them to `count`."""
+    sigma, size = volatility(spec, series), spec.window_bars
+    complete, together = window_masks(spec, series, rows)
+    known = np.isfinite(future_paths(spec, rule, series)).all(axis=1)
+    priced = complete & np.isfinite(sigma)[size - 1 :]
+    usable = priced & together
+    last = np.flatnonzero(usable & np.asarray(known)[size - 1 :]) + size - 1
+    before = min(len(series), spec.min_bars - 1)
+    with_prices, in_session = int(np.count_nonzero(priced)), int(np.count_nonzero(usable))
+    lost = {
+        "look-back": before,
+        "unknown prices": len(series) - before - with_prices,
+        "split": with_prices - in_session,
+        "horizon": in_session - len(last),
+    }
+    across = 0
+    if gaps.any():
+        until = np.cumsum(gaps)
+        across = int((until[last] > until[np.maximum(last - size, 0)]).sum())
+    count.add(len(series), len(last), lost, across)
+    count.longest_series = max(count.longest_series, len(series))
+    if spec.session_gap == "split":
+        count.longest_session = max(count.longest_session, longest_session(series.session))
+    return last, sigma
 
-    Args:
-        frame: bars with columns symbol, close_time, open, high, low, close and volume.
-        interval: of the bars.
-        time_zone: of trading days.
-    """
-    for symbol, columns in _each_symbol(frame):
-        close_time, prices = columns[0].astype(np.int64), columns[1:]
-        yield symbol, from_columns(close_time, np.stack(prices), sessions(close_time, interval, time_zone))
 
-
-def _each_symbol(frame: pl.DataFrame) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Yield each symbol with its close times, opens, highs, lows, closes and volumes, (bar,) each, oldest first."""
-    ordered = frame.sort("symbol", "close_time", maintain_order=True)
-    runs = ordered["symbol"].rle().struct.unnest()
-    columns = [ordered[name].to_numpy() for name in ("close_time", "open", "high", "low", "close", "volume")]
-    start = 0
-    for symbol, count in zip(runs["value"], runs["len"], strict=True):
-        yield symbol, [column[start : start + count] for column in columns]
-        start += count
+def no_windows(count: WindowCount, spec: FeatureSpec, rule: LabelRule) -> str:
+    """Return why a data set has no labeled window, or too few."""
+    if not count.bars:
+        return "there are no bars"
+    least, of_session = spec.min_bars + rule.bars_ahead, spec.window_bars + rule.bars_ahead
+    if count.longest_series < least:
+        return f"no symbol has {least} bars, which one labeled window requires; {count.to_text()}"
+    if spec.session_gap == "split" and count.longest_session < of_session:
+        reason = (
+            f"a labeled window requires {of_session} bars of one session ({spec.window_bars} and "
+            f"{rule.bars_ahead} ahead), and the longest session has {count.longest_session}"
+        )
+        return f"{reason}; choose a shorter --horizon, or --session-gap span; {count.to_text()}"
+    return count.to_text()
 
 
 def split_by_days(close_times: Ints) -> tuple[int, int]:
@@ -238,16 +270,8 @@ def split_by_days(close_times: Ints) -> tuple[int, int]:
 
 
 def digest(frame: pl.DataFrame) -> str:
-    """Return the SHA-256 of bars, symbol by symbol, 64 hex digits."""
-    return combined(digests(frame))
-
-
-def digests(frame: pl.DataFrame) -> dict[str, str]:
-    """Return the SHA-256 of the bars of each symbol, ordered by time."""
-    return {
-        symbol: hashlib.sha256(b"".join(column.tobytes() for column in columns)).hexdigest()
-        for symbol, columns in _each_symbol(frame)
-    }
+    """Return the SHA-256 of the usable bars of a frame, symbol by symbol, 64 hex digits."""
+    return combined(UsableBars.of(frame).digests())
 
 
 def combined(by_symbol: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.training import dataset
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.examples import DatasetExamples, Normalization
+from glasstape_server.training.usable_bars import UsableBars
 
 MIN_WINDOWS = 64
 """Least number of windows of training and of validation."""
@@ -39,7 +40,9 @@ class TrainingSettings:
 class TrainingSplit:
     """Training and validation windows. Every training outcome is known before validation begins."""
 
-    def __init__(self, frames: pl.DataFrame | Iterable[pl.DataFrame], settings: TrainingSettings) -> None:
+    def __init__(
+        self, frames: pl.DataFrame | Iterable[pl.DataFrame | UsableBars], settings: TrainingSettings
+    ) -> None:
         """Compute features and labels.
 
         Args:
@@ -58,6 +61,8 @@ class TrainingSplit:
             settings.interval, settings.spec, settings.rule, settings.time_zone,
         )  # fmt: skip
         self.settings = settings
+        self.window_count = windows.window_count
+        """Bars of the data, and why some of them end no window."""
         self.training, self.validation = _split(windows, settings)
         self.rule = self.training.fitted(settings.rule)
         self.normalization = Normalization.of(self.training)
@@ -79,15 +84,15 @@ class TrainingSplit:
 
     @property
     def sha256(self) -> str:
-        """Digest of all bars."""
+        """Digest of all usable bars."""
         return dataset.combined(self._digests)
 
-    def _record(self, frames: Iterable[pl.DataFrame]) -> Iterable[pl.DataFrame]:
+    def _record(self, frames: Iterable[pl.DataFrame | UsableBars]) -> Iterable[UsableBars]:
         for frame in frames:
-            self._digests |= dataset.digests(frame)
-            firsts = frame.group_by("symbol").agg(pl.col("close_time").min())
-            self._first_close |= dict(zip(firsts["symbol"], firsts["close_time"], strict=True))
-            yield frame
+            bars = frame if isinstance(frame, UsableBars) else UsableBars.of(frame)
+            self._digests |= bars.digests()
+            self._first_close |= bars.first_closes()
+            yield bars
 
 
 def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Dataset]:
@@ -99,7 +104,8 @@ def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Datas
             raise TrainingError(
                 f"{name}: {len(part)} labeled windows, at least {MIN_WINDOWS} are required; the data has windows "
                 f"from {begin} to {end}, training ends before {_day(settings.train_until)} and validation before "
-                f"{_day(settings.validate_until)} (--train-until, --validate-until)"
+                f"{_day(settings.validate_until)} (--train-until, --validate-until); "
+                f"{dataset.no_windows(windows.window_count, settings.spec, settings.rule)}"
             )
     return training, validation
 

@@ -117,10 +117,11 @@ def test_an_unavailable_server_is_one_sentence(capsys):
     assert capsys.readouterr().err.startswith("glasstape: 127.0.0.1:1 is unavailable: ")
 
 
-def test_statistics_of_nothing_are_none(command):
+def test_a_track_record_without_outcomes_has_no_figures(command):
     status, out, _ = command("track")
     assert status == 0
-    assert "0 outcomes; Brier score none (uniform forecast: 0.6667), log loss none (1.0986)" in out
+    assert "no outcomes: no signal's horizon has passed" in out
+    assert "Brier" not in out
     record = json.loads(command("track", "--json")[1])
     assert (record["outcomes"], record["brier_score"], record["log_loss"]) == (0, None, None)
 

@@ -152,7 +152,8 @@ def test_publish_a_file_and_say_what_was_rejected(command, market, tmp_path):
     result = command(*arguments, check=False)
     assert result.returncode == 1
     assert "1 stored, 0 duplicates, 0 halted, 0 provisional, 0 replaced, 1 rejected" in result.stdout
-    assert "PUB 2024-01-03T21:00:00+00:00: high: must be >= low" in result.stderr
+    text_of_rule = "1 rejected: high: must be >= low, is 8 < 9 (first: PUB 2024-01-03T21:00:00+00:00)"
+    assert text_of_rule in result.stderr
     (tmp_path / "PUB.csv").write_text(text.replace("-02,", "-02 00:00:00,"))
     undated = command(
         "publish", str(tmp_path / "PUB.csv"), "--symbol", "X", "--server", market.address, check=False
@@ -172,7 +173,7 @@ def test_doctor_says_what_is_wrong(command, market, tmp_path):
     bad = command("doctor", "--server", "127.0.0.1:1", *checks, check=False)
     assert bad.returncode == 1
     assert "127.0.0.1:1: unreachable" in bad.stdout
-    assert "1 bars would be rejected" in bad.stdout
+    assert "1 bars have an open or close outside low-high" in bad.stdout
     assert "manifest.json: missing" in bad.stdout
 
 

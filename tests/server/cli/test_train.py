@@ -81,3 +81,63 @@ def test_invalid_options_are_rejected_and_leave_no_output(path, tmp_path, capsys
     assert run(path, tmp_path / "out", *options) == 1
     assert text in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def written(folder, change=None, bars=600):
+    """A file of one symbol, changed by a function of its frame."""
+    values = dict(zip(("open", "high", "low", "close", "volume"), columns(bars, 0), strict=True))
+    dates = pl.date_range(pl.date(2015, 1, 1), pl.date(2030, 1, 1), "1d", eager=True)[:bars]
+    frame = pl.DataFrame({"date": dates, **values})
+    folder.mkdir(exist_ok=True)
+    (change(frame) if change else frame).write_csv(folder / "one.csv")
+    return folder / "one.csv"
+
+
+def rows(first, last, **values):
+    """Change the values of some rows."""
+    chosen = pl.int_range(pl.len()).is_between(first, last, closed="left")
+    return lambda frame: frame.with_columns(
+        **{name: pl.when(chosen).then(value).otherwise(pl.col(name)) for name, value in values.items()}
+    )
+
+
+HALTED = {"open": 0.0, "high": 0.0, "low": 0.0, "volume": 0.0}
+
+
+def test_halted_rows_are_left_out_and_noted(tmp_path, capsys):
+    path = written(tmp_path, rows(100, 103, **HALTED))
+    assert run(path, tmp_path / "out", "--arch", "linear") == 0
+    error = capsys.readouterr().err
+    assert "noted    halted: 3 halted bars" in error
+    assert "windows: 522 of 600 bars; lost to: look-back 73, horizon 2, halted 3; 6 windows span" in error
+    assert "Warning" not in error
+
+
+def test_rejected_rows_are_left_out_only_if_their_kind_is_accepted(tmp_path, capsys):
+    path = written(tmp_path, rows(200, 201, close=-37.63))
+    assert run(path, tmp_path / "out", "--arch", "linear") == 1
+    error = capsys.readouterr().err
+    assert "(one.csv row 202): close must be finite and above 0" in error
+    assert "pass --accept price (leaves out the bars of price)" in error
+    assert not (tmp_path / "out").exists()
+    assert run(path, tmp_path / "out", "--arch", "linear", "--accept", "price") == 0
+    assert "price 1; 6 windows span bars that were left out" in capsys.readouterr().err
+    without = written(tmp_path / "without", lambda frame: frame.filter(pl.int_range(pl.len()) != 200))
+    assert run(without, tmp_path / "other", "--arch", "linear") == 0
+    one, other = (load(tmp_path / name / "one-linear" / "1").manifest.data for name in ("out", "other"))
+    assert one.sha256 == other.sha256
+
+
+@pytest.mark.parametrize("command", [("train", "--report"), ("train",), ("evaluate",)])
+def test_a_file_with_titles_only_has_no_bars(tmp_path, capsys, command):
+    (tmp_path / "none.csv").write_text("date,open,high,low,close,volume\n")
+    assert main([*command, "--data", str(tmp_path / "none.csv"), "--out", str(tmp_path / "out")]) == 1
+    assert "there are no bars" in capsys.readouterr().err
+
+
+def test_too_few_windows_are_explained(tmp_path, capsys):
+    path = written(tmp_path, bars=200)
+    assert run(path, tmp_path / "out", "--arch", "linear") == 1
+    error = capsys.readouterr().err
+    assert "labeled windows, at least 64 are required" in error
+    assert "windows: 125 of 200 bars; lost to: look-back 73, horizon 2" in error

@@ -172,3 +172,19 @@ def test_the_command_evaluates_a_file_and_rejects_invalid_options(frame, tmp_pat
     ):
         assert main([*common, *options]) == 1
         assert text in capsys.readouterr().err
+
+
+def test_statistics_of_nothing_are_reported_as_such(evaluation):
+    linear = candidate(evaluation, "linear")
+    nothing = replace(linear.abstaining, coverage=0.0, accuracy=None, hit_rate=None, calls=0)
+    without = replace(linear, abstaining=nothing, held_out={})
+    page = report.to_html(replace(evaluation, candidates=(without,), held_out=()), {})
+    assert re.search(r"<td>0\.0% \(confidence ≥ [\d.]+\)</td>\s*<td>–</td><td>–</td><td>0</td>", page)
+    assert f"No figures: none of these {evaluation.symbols} symbols is held out" in page
+    page = report.to_html(replace(evaluation, candidates=(without,), held_out=("A",)), {})
+    assert "No figures: too few days were tested" in page
+
+
+def test_the_page_has_the_log_loss_gain(evaluation):
+    gain = candidate(evaluation, "linear").metrics["log_loss_gain"]
+    assert f"<td>{gain.value:.4f} ({gain.low:.4f} … {gain.high:.4f})</td>" in report.to_html(evaluation, {})

@@ -201,3 +201,26 @@ def test_a_full_disk_stores_nothing_and_reading_goes_on(store):
     assert len(store.list_bars(KEY, 0, 9999 * DAY, 9999)) == 1
     assert store.last_close(KEY) == DAY
     assert publish(store, bar(2)).stored == 1
+
+
+def test_a_close_off_by_an_order_of_magnitude_is_rejected_unless_backfilled(store):
+    publish(store, bar(1, 10.0))
+    for close in (80.0, 1.25):
+        ((_, _, error),) = publish(store, bar(2, close, low=close / 2, high=close * 2)).rejections
+        assert (error.reason, error.violations[0].field) == ("BAR_INVALID", "close")
+        assert "within a factor of 8 of the close before (10)" in error.message
+        assert "BAR_MODE_BACKFILL if it is right" in error.message
+    assert publish(store, bar(2, 79.0)).stored == 1
+    ((index, _, _),) = publish(store, bar(3, 80.0), bar(4, 800.0), bar(5, 81.0)).rejections
+    assert index == 1
+    assert publish(store, bar(6, 800.0), mode=BatchMode.BACKFILL).stored == 1
+    assert publish(store, bar(7, 801.0)).closed == [(KEY, 7 * DAY)]
+
+
+def test_a_few_steps_of_a_small_price_halted_and_provisional_bars_pass(store):
+    step = Instrument("A", price_decimals=4)
+    values = {"open": 0.001, "high": 0.001, "low": 0.0001, "close": 0.0001}
+    assert publish(store, bar(1, **{**values, "close": 0.001}), instruments=[step]).stored == 1
+    assert publish(store, bar(2, **values)).stored == 1
+    assert publish(store, bar(3, 40.0, open=0.0, high=0.0, low=0.0)).halted == 1
+    assert publish(store, bar(4, 900.0, provisional=True)).provisional == 1

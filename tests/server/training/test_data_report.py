@@ -65,10 +65,11 @@ def test_the_sample_is_accepted():
 @pytest.mark.parametrize(
     ("frame", "kind"),
     [
-        (pl.concat([bars(), bars().slice(7, 2)]), "duplicate"),
+        (pl.concat([bars(), changed(bars(), 7, volume=1.0).slice(7, 2)]), "conflict"),
         (changed(bars(), 5, close=0.0), "price"),
         (changed(bars(), 5, high=float("nan")), "price"),
         (changed(bars(), slice(5, 9), low=200.0), "band"),
+        (changed(bars(), 5, low=bars()["open"][5] * 1.0001, high=200.0), "band"),
         (changed(bars(), 5, volume=float("nan")), "volume"),
         (changed(bars(), 5, volume=-1.0), "volume"),
         (scaled(bars(), 150, 0.2), "split"),
@@ -82,9 +83,10 @@ def test_the_sample_is_accepted():
         (bars(step=INTERVALS["5m"]), "interval"),
         (pl.concat([bars(), bars(symbol="A B")]), "symbol"),
         (bars().with_columns(close_time=pl.col("close_time") + 40_000 * DAY), "time"),
+        (bars().with_columns(close_time=pl.col("close_time") + 20_000 * DAY), "future"),
         (
             changed(bars(), slice(0, 200), volume=0.0, high=100.0, low=100.0, open=100.0, close=100.0),
-            "halted",
+            "no-trade",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -93,7 +95,7 @@ def test_problems_are_rejected_with_kind_location_and_remedy(frame, kind):
     finding = findings_of(frame)[kind]
     assert finding.rejects
     assert finding.symbols[0] in ("A", "A B")
-    assert finding.example.startswith(("A 2", "A B 2020-"))
+    assert finding.examples[0].startswith(("A 2", "A B 2020-"))
     assert finding in inspect(frame, "1d").rejected()
     assert finding not in inspect(frame, "1d").rejected(frozenset({kind}))
     assert "REJECTED" in finding.to_text()
@@ -107,6 +109,10 @@ def test_problems_are_rejected_with_kind_location_and_remedy(frame, kind):
         (pl.concat([bars(100), bars().slice(120)]), "gap"),
         (changed(bars(), slice(180, 300), volume=90_000.0), "regime"),
         (changed(bars(), slice(None), volume=0.0), "untraded"),
+        (pl.concat([bars(), bars().slice(7, 2)]), "duplicate"),
+        (changed(bars(), slice(5, 9), open=0.0, high=0.0, low=0.0, volume=0.0), "halted"),
+        (scaled(bars(), 150, 0.6), "jump"),
+        (scaled(bars(60), 30, 0.6), "jump"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -123,6 +129,55 @@ def test_a_move_of_the_close_alone_is_not_a_split():
     assert "split" not in findings_of(frame)
 
 
+def halted(frame, rows):
+    return changed(frame, rows, open=0.0, high=0.0, low=0.0, volume=0.0)
+
+
+@pytest.mark.parametrize(("factor", "text"), [(1.08 / 5, "5:1"), (10 * 0.94, "1:10"), (1.01 / 2, "2:1")])
+@pytest.mark.parametrize("halt", [0, 4])
+def test_a_change_of_the_level_near_a_ratio_of_splits_is_rejected(factor, text, halt):
+    frame = halted(scaled(bars(), 150, factor), slice(150, 150 + halt))
+    finding = findings_of(frame)["split"]
+    assert finding.rejects
+    assert finding.count == 1
+    assert finding.examples[0].endswith(f": {text}")
+    assert "jump" not in findings_of(frame)
+
+
+def test_news_that_halve_a_price_are_no_split():
+    frame = changed(scaled(bars(), 150, 1.03 / 2), 150, volume=12_000.0)
+    assert "split" not in findings_of(frame)
+    assert not findings_of(frame)["jump"].rejects
+
+
+@pytest.mark.parametrize("factor", [0.01, 100.0, 1000.0])
+def test_a_price_off_by_orders_of_magnitude_is_rejected(factor):
+    wrong = scaled(bars(), 150, factor)[150:152]
+    frame = pl.concat([bars()[:150], wrong, bars()[152:]])
+    found = findings_of(frame)
+    assert found["scale"].rejects
+    assert found["scale"].count == 2
+    assert set(found) == {"scale"}
+    low = changed(bars(), 150, low=bars()["low"][150] / 100)
+    assert set(findings_of(low)) == {"scale"}
+
+
+def test_a_rejected_row_is_named_with_field_rule_and_value():
+    finding = findings_of(changed(bars(), slice(5, 10), close=-37.63))["price"]
+    assert finding.count == 5
+    assert len(finding.examples) == 3
+    assert "A 2020-01-06 00:00 UTC: close must be finite and above 0" in finding.examples[0]
+    assert finding.examples[0].endswith("is -37.63")
+    assert finding.examples[1] == "A 2020-01-07 00:00 UTC"
+
+
+def test_an_invalid_symbol_is_reported_once_with_character_and_remedy():
+    finding = findings_of(bars(symbol="A B"))["symbol"]
+    assert finding.count == 300
+    assert "--rename A B=A-B" in finding.text
+    assert "character 2 is a blank" in finding.examples[0]
+
+
 def test_no_bars_are_an_error():
     with pytest.raises(ValueError, match="there are no bars"):
         inspect(bars().clear(), "1d")
@@ -136,7 +191,7 @@ def test_the_command_rejects_data_unless_the_kind_is_accepted(tmp_path, capsys):
     days.drop("close_time").write_csv(path)
     assert main(["train", "--data", str(path), *DATES, "--out", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
-    assert "REJECTED split: 1 closes look like unadjusted splits" in error
+    assert "REJECTED split: 1 times the price level changed as by a split" in error
     assert "correct it, or pass --accept split" in error
     assert not (tmp_path / "out").exists()
     assert main(["train", "--data", str(path), *DATES, "--report", "--accept", "split"]) == 0
@@ -168,7 +223,7 @@ def test_a_change_of_the_interval_is_rejected_where_it_begins():
     finding = findings_of(pl.concat([bars(), later]))["interval"]
     assert finding.rejects
     assert finding.count == 300
-    assert finding.example.startswith("A 2021-02")
+    assert finding.examples[0].startswith("A 2021-02")
 
 
 def test_findings_of_a_file_name_its_row(tmp_path):
@@ -178,4 +233,4 @@ def test_findings_of_a_file_name_its_row(tmp_path):
         "close_time"
     ).write_csv(path)
     report = inspect(BarFiles([path], "1d", DAYS).read(), "1d")
-    assert "(prices.csv row 7)" in report.rejected()[0].example
+    assert "(prices.csv row 7)" in report.rejected()[0].examples[0]

@@ -90,6 +90,7 @@ def _signal_to(signal: Signal) -> pb.Signal:
         data_state=mpb.DataState.ValueType(int(signal.data_state)),
         flat_threshold=signal.flat_threshold,
         label_kind=LABEL_KINDS[signal.label_kind],
+        missing_bars=signal.missing_bars,
     )
 
 
@@ -105,6 +106,7 @@ def _signal_from(message: pb.Signal) -> Signal:
         data_state=DataState(message.data_state),
         flat_threshold=message.flat_threshold,
         label_kind="triple_barrier" if message.label_kind == pb.LABEL_KIND_TRIPLE_BARRIER else "horizon",
+        missing_bars=message.missing_bars,
     )
 
 

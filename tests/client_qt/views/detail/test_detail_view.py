@@ -8,6 +8,7 @@ import pytest
 from glasstape import GlasstapeError, Method
 from glasstape_qt.views.chart.candle_chart import VISIBLE_BARS
 from glasstape_qt.views.detail.detail_view import DetailView
+from glasstape_qt.views.detail.explanation_text import headline
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QGuiApplication
@@ -232,3 +233,10 @@ def test_a_late_comparison_of_another_signal_is_dropped(slow, context):
     assert compared(view, Method.GRADIENT)[1].content is None
     link.release("compare gradient", 0)
     assert compared(view, Method.GRADIENT)[1].content is not None
+
+
+def test_missing_bars_of_the_window_are_in_the_headline(context):
+    event, row = context.newest(), context.store.rows[context.newest().symbol]
+    assert "missing" not in headline(event, row, pinned=False)
+    signal = replace(event.signal, missing_bars=2)
+    assert "missing bars: 2" in headline(replace(event, signal=signal), row, pinned=False)
