@@ -40,8 +40,8 @@ bench: .stamp-install ## run a benchmark: make bench ARGS="burst --symbols 2000"
 proto: .stamp-install ## generate the stubs from proto/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python proto/generate.py $(ARGS)
 
-reference: .stamp-install ## generate docs/reference: command line, settings and metrics
-	for page in cli metrics settings; do $(BIN)/python docs/tools/$${page}_reference.py || exit 1; done
+reference: .stamp-install ## generate docs/reference: command line, settings, metrics and Open Inference Protocol
+	for page in cli metrics open_inference settings; do $(BIN)/python docs/tools/$${page}_reference.py || exit 1; done
 
 docs: .stamp-install ## build the SDK reference in build/docs and every picture of docs/
 	$(BIN)/pdoc -o build/docs glasstape

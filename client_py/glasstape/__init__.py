@@ -1,10 +1,11 @@
 """Glasstape's Python SDK: calibrated market signals with their explanations.
 
-    from glasstape import Client
+    from glasstape import Client, EventKind
 
     with Client("localhost:50551") as client:
         for event in client.signals(kinds=["buy"]):
-            print(event.symbol, event.signal.probabilities.up)
+            if event.kind is EventKind.BUY:
+                print(event.symbol, event.signal.probabilities.up)
 
 Every public name is here, except those of `glasstape.session`, `glasstape.testing` and `glasstape.words`. Values are
 frozen dataclasses and numpy arrays.

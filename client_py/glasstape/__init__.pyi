@@ -24,25 +24,22 @@ from .types.enums import Baseline as Baseline
 from .types.enums import CalibrationState as CalibrationState
 from .types.enums import CorrectionKind as CorrectionKind
 from .types.enums import DataState as DataState
-from .types.enums import Delivery as Delivery
 from .types.enums import Direction as Direction
 from .types.enums import EntryPrice as EntryPrice
 from .types.enums import EventKind as EventKind
-from .types.enums import GapReason as GapReason
-from .types.enums import GoodbyeReason as GoodbyeReason
 from .types.enums import Include as Include
 from .types.enums import LabelKind as LabelKind
 from .types.enums import Method as Method
 from .types.enums import ModelState as ModelState
 from .types.enums import ModelView as ModelView
-from .types.enums import OpenResult as OpenResult
 from .types.enums import QualityLevel as QualityLevel
 from .types.enums import Quantity as Quantity
-from .types.enums import ResetReason as ResetReason
 from .types.enums import Score as Score
-from .types.enums import Start as Start
 from .types.enums import TrackRecordGroup as TrackRecordGroup
 from .types.enums import Verdict as Verdict
+from .types.event_base import ROW_COLUMNS as ROW_COLUMNS
+from .types.event_base import EventBase as EventBase
+from .types.event_base import RowValue as RowValue
 from .types.explanation import BarValues as BarValues
 from .types.explanation import Counterfactual as Counterfactual
 from .types.explanation import Driver as Driver
@@ -83,8 +80,14 @@ from .types.signals import QuoteBatch as QuoteBatch
 from .types.signals import SequenceGap as SequenceGap
 from .types.signals import Signal as Signal
 from .types.signals import StreamMessage as StreamMessage
-from .types.signals import TrackRecord as TrackRecord
-from .types.signals import TrackRecords as TrackRecords
+from .types.stream_enums import Delivery as Delivery
+from .types.stream_enums import GapReason as GapReason
+from .types.stream_enums import GoodbyeReason as GoodbyeReason
+from .types.stream_enums import OpenResult as OpenResult
+from .types.stream_enums import ResetReason as ResetReason
+from .types.stream_enums import Start as Start
+from .types.track import TrackRecord as TrackRecord
+from .types.track import TrackRecords as TrackRecords
 from .words import in_words as in_words
 
 __all__: list[str]

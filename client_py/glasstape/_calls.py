@@ -21,7 +21,6 @@ from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import (
     BarMode,
     Baseline,
-    Delivery,
     Direction,
     EventKind,
     Include,
@@ -29,13 +28,14 @@ from glasstape.types.enums import (
     ModelView,
     QualityLevel,
     Score,
-    Start,
     TrackRecordGroup,
 )
 from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Model, Prediction, ServerInfo
 from glasstape.types.market import Bar, Instrument, PublishReport
-from glasstape.types.signals import Event, TrackRecords
+from glasstape.types.signals import Event
+from glasstape.types.stream_enums import Delivery, Start
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as spb

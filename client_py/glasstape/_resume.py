@@ -17,8 +17,9 @@ from glasstape.errors import (
     UnavailableError,
     from_rpc,
 )
-from glasstape.types.enums import GapReason, Method, OpenResult
+from glasstape.types.enums import Method
 from glasstape.types.signals import Disconnected, Goodbye, Opened, SequenceGap, StreamMessage
+from glasstape.types.stream_enums import GapReason, OpenResult
 from glasstape.v1 import signals_pb2 as pb
 
 FIRST_DELAY = 0.2

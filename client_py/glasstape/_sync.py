@@ -10,7 +10,8 @@ import grpc
 from glasstape._lazy import LazyModule
 from glasstape._stored import StoredBarsMethods
 from glasstape._transport import Transport
-from glasstape.types.enums import BarMode, Delivery, Method, ModelView, QualityLevel, Score, Start
+from glasstape.types.enums import BarMode, Method, ModelView, QualityLevel, Score
+from glasstape.types.stream_enums import Delivery, Start
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from glasstape.types.explanation import Explanation
     from glasstape.types.inference import Health, Model, Prediction, ServerInfo
     from glasstape.types.market import Bar, Instrument, PublishReport
-    from glasstape.types.signals import Event, StreamMessage, TrackRecords
+    from glasstape.types.signals import Event, StreamMessage
+    from glasstape.types.track import TrackRecords
 else:
     _calls = LazyModule("glasstape._calls")
     _stream = LazyModule("glasstape._stream")

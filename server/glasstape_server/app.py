@@ -112,9 +112,9 @@ class App:
             restart_device=self._restart_device,
             observer=self.engine_metrics,
         )
-        self.repository = Repository(
-            settings.models_dir, settings.data_dir / "artifacts", settings.interval, settings.model
-        )
+        with release_on_failure(self._lock, "data_dir: "):
+            archive = settings.data_dir / "artifacts"
+            self.repository = Repository(settings.models_dir, archive, settings.interval, settings.model)
         inputs = Inputs(self.repository, self.ingest, self.hub, settings.interval, decode_event)
         quotas = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
         self.inference = Inference(inputs, self.engine, Quotas(quotas))

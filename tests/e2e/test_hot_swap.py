@@ -93,3 +93,30 @@ def test_past_signals_reopen_with_their_own_model_after_it_is_gone(tmp_path, spa
         reopened = client.explain(signals=[1], score="log_probability", method="occlusion")[0]
         assert reopened.prediction == before
         assert reopened.heatmap.values.any()
+
+
+def test_a_version_whose_files_are_replaced_is_reported_and_serves_on(tmp_path, spawn, bundled):
+    root, data = tmp_path / "models", tmp_path / "data"
+    put(root, bundled, "1")
+    other = bundled.manifest.model_copy(update={"version": "1", "temperature": 2.0})
+    replacement = artifact.save(tmp_path / "other", other, bundled.scorer.network, bundled.statistics)
+    server = spawn(data, "--models-dir", str(root), "--models-poll-interval", "0.1")
+
+    def states(client):
+        return [(m.ref.version, m.state, m.refusal) for m in client.models()]
+
+    with Client(server.address) as client:
+        digest = client.model().ref.digest
+        shutil.copytree(replacement, root / bundled.manifest.name / "1", dirs_exist_ok=True)
+        wait_for(lambda: any("give other files" in reason for _, _, reason in states(client)))
+        assert [state for _, state, _ in states(client)] == [ModelState.ACTIVE, ModelState.REFUSED]
+        wait_for(lambda: any("sample-conv1d@1: the files" in reason for reason in client.health().reasons))
+        assert client.health().serving
+        assert client.model().ref.digest == digest
+        assert "rejected: the files of sample-conv1d@1 changed after it was loaded" in "".join(server.log)
+        server.stop()
+        server.log.clear()
+        server.start()
+        assert client.model().ref.digest == digest
+        assert [state for _, state, _ in states(client)] == [ModelState.ACTIVE, ModelState.REFUSED]
+        assert "rejected: sample-conv1d@1 served with other files" in "".join(server.log)

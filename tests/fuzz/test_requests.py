@@ -55,6 +55,9 @@ SERVICES = {
     "inference.GRPCInferenceService": {
         "ModelInfer": open_inference_pb2.ModelInferRequest,
         "ModelMetadata": open_inference_pb2.ModelMetadataRequest,
+        "ModelConfig": open_inference_pb2.ModelConfigRequest,
+        "ModelStatistics": open_inference_pb2.ModelStatisticsRequest,
+        "RepositoryIndex": open_inference_pb2.RepositoryIndexRequest,
         "ModelReady": open_inference_pb2.ModelReadyRequest,
     },
 }

@@ -4,6 +4,7 @@ What is skipped is Python's own end (modules are not torn down), so `tests/clien
 start the command as users do.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -54,7 +55,8 @@ class ForkedServer:
 
     def send_signal(self, number: int) -> None:
         if self._process.exitcode is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)

@@ -1,6 +1,6 @@
 """Events and the messages of a stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,19 +10,7 @@ from glasstape._convert.inference import confidence_from, direction_from, direct
 from glasstape._convert.market import bar_from
 from glasstape._convert.models import reliability_from
 from glasstape._convert.references import ref_from, refs_from
-from glasstape.types.enums import (
-    CalibrationState,
-    DataState,
-    Direction,
-    EntryPrice,
-    GapReason,
-    GoodbyeReason,
-    LabelKind,
-    Method,
-    OpenResult,
-    ResetReason,
-    Score,
-)
+from glasstape.types.enums import CalibrationState, DataState, Direction, EntryPrice, LabelKind, Method, Score
 from glasstape.types.inference import ModelRef
 from glasstape.types.signals import (
     BuyEvent,
@@ -38,10 +26,10 @@ from glasstape.types.signals import (
     SequenceGap,
     Signal,
     StreamMessage,
-    TrackRecord,
-    TrackRecords,
     Undecoded,
 )
+from glasstape.types.stream_enums import GapReason, GoodbyeReason, OpenResult, ResetReason
+from glasstape.types.track import TrackRecord, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
@@ -77,7 +65,7 @@ def message_from(response: pb.SignalsResponse, heatmap_method: Method) -> Stream
 def _batch_from(message: pb.EventBatch) -> EventBatch:
     models, snapshot = refs_from(message.models), message.snapshot
     return EventBatch(
-        events=tuple(event_from(event, models, snapshot) for event in message.events),
+        events=tuple(events_from(message.events, models, snapshot)),
         conflated_count=message.conflated_count,
         snapshot=snapshot,
     )
@@ -96,11 +84,21 @@ def _heatmaps_from(message: pb.SignalHeatmaps, method: Method) -> HeatmapBatch:
 def page_from(response: pb.ListSignalsResponse) -> list[Event]:
     """Return the events of a page."""
     models = refs_from(response.models)
-    return [event_from(event, models) for event in response.events]
+    return list(events_from(response.events, models))
 
 
-def event_from(message: pb.Event, models: Sequence[ModelRef], snapshot: bool = False) -> Event:
-    """Return a journaled event; `models` is the table of its message."""
+def events_from(
+    messages: Iterable[pb.Event], models: Sequence[ModelRef], snapshot: bool = False
+) -> Iterator[Event]:
+    """Yield journaled events, without those of a kind that a newer contract has; `models` is their message's table."""
+    for message in messages:
+        event = event_from(message, models, snapshot)
+        if event is not None:
+            yield event
+
+
+def event_from(message: pb.Event, models: Sequence[ModelRef], snapshot: bool = False) -> Event | None:
+    """Return a journaled event; None for a kind of a newer contract. `models` is the table of its message."""
     common: dict[str, Any] = {
         "sequence": message.sequence,
         "symbol": message.symbol,
@@ -131,7 +129,7 @@ def event_from(message: pb.Event, models: Sequence[ModelRef], snapshot: bool = F
                 probabilities=confidence_from(outcome.probabilities),
             )
         case _:
-            return Event(**common)
+            return None
 
 
 def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:

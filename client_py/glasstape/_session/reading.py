@@ -12,14 +12,15 @@ from glasstape._convert.market import bar_from, instrument_from, instrument_to
 from glasstape._convert.models import model_from
 from glasstape._convert.outgoing import event_to, model_to
 from glasstape._convert.references import ModelTable, refs_from
-from glasstape._convert.signals import event_from, message_from, track_records_from
+from glasstape._convert.signals import events_from, message_from, track_records_from
 from glasstape._session.frames import Frame, FrameWriter, Kind, read_frames
 from glasstape.errors import DataLossError
 from glasstape.types.enums import Method
 from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Model
 from glasstape.types.market import Bar, Instrument
-from glasstape.types.signals import Event, StreamMessage, TrackRecords
+from glasstape.types.signals import Event, StreamMessage
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as spb
@@ -129,7 +130,9 @@ class Session:
     """A recorded session as values."""
 
     models: tuple[Model, ...]
+    """The models of the recorded signals."""
     instruments: tuple[Instrument, ...]
+    """Descriptions of the recorded symbols."""
     bars: tuple[Bar, ...]
     """History before the start of the recording."""
     events: tuple[Event, ...]
@@ -161,7 +164,7 @@ def _values(tape: Tape) -> Session:
         models=tuple(model_from(model) for model in tape.models),
         instruments=tuple(instrument_from(item) for item in tape.instruments),
         bars=tuple(bar_from(bar) for bar in tape.bars),
-        events=tuple(event_from(event, models) for event in tape.events),
+        events=tuple(events_from(tape.events, models)),
         messages=tuple(_messages(tape)),
         explanations={
             sequence: tuple(item for response in responses for item in explanations_from(response))

@@ -4,22 +4,16 @@ import argparse
 import csv
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glasstape.cli.connect import add_server, connected, reported
 
 if TYPE_CHECKING:
-    from glasstape import Confidence, Event
+    from glasstape import RowValue
 
 HELP = "export signals and outcomes as CSV, JSON lines or Parquet"
-
-COLUMNS = (
-    "sequence", "kind", "symbol", "interval", "bar_close_time", "publish_time", "model", "version", "digest",
-    "direction", "down", "flat", "up", "abstained", "novelty", "close", "expire_time", "data_state",
-    "confidence_sequence", "realized", "realized_return", "hit",
-    "missing_bars",
-)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             start_sequence=options.first,
             end_sequence=options.last,
         )
-        rows = (row_of(event) for event in events)
+        rows = (event.row() for event in events)
         if options.out is None:
             write_csv(rows, sys.stdout)
             return 0
@@ -72,48 +66,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def row_of(event: "Event") -> dict[str, Any]:
-    """Return an event as a flat row; columns that its kind lacks are None."""
-    from glasstape import BuyEvent, ConfidenceEvent, OutcomeEvent
-
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row.update(
-        sequence=event.sequence, symbol=event.symbol, interval=event.interval,
-        bar_close_time=event.bar_close_time.isoformat(), publish_time=event.publish_time.isoformat(),
-        model=event.model.name, version=event.model.version, digest=event.model.digest,
-    )  # fmt: skip
-    if isinstance(event, ConfidenceEvent | BuyEvent):
-        signal = event.signal
-        row.update(
-            kind=event.kind.value, close=signal.bar.close, expire_time=signal.expire_time.isoformat(),
-            data_state=signal.data_state.value, missing_bars=signal.missing_bars,
-            **_probabilities(signal.probabilities),
-        )  # fmt: skip
-        row["confidence_sequence"] = event.confidence_sequence if isinstance(event, BuyEvent) else None
-    elif isinstance(event, OutcomeEvent):
-        row.update(
-            kind=event.kind.value, confidence_sequence=event.confidence_sequence, realized=event.realized.name,
-            realized_return=event.realized_return, hit=event.hit, **_probabilities(event.probabilities),
-        )  # fmt: skip
-    return row
+def _text_row(row: dict[str, "RowValue"]) -> dict[str, Any]:
+    """Return a row whose times are ISO 8601 text."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def write_csv(rows: Iterable[dict[str, Any]], file: Any) -> None:
     """Write rows with a header."""
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    from glasstape import ROW_COLUMNS
+
+    writer = csv.DictWriter(file, ROW_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-
-
-def _probabilities(confidence: "Confidence") -> dict[str, Any]:
-    return {
-        "direction": confidence.direction.name,
-        "down": confidence.down,
-        "flat": confidence.flat,
-        "up": confidence.up,
-        "abstained": confidence.abstained,
-        "novelty": confidence.novelty,
-    }
+    writer.writerows(_text_row(row) for row in rows)
 
 
 def _write(rows: Iterator[dict[str, Any]], path: Path, suffix: str) -> None:
@@ -128,4 +92,4 @@ def _write(rows: Iterator[dict[str, Any]], path: Path, suffix: str) -> None:
         else:
             import json
 
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            file.writelines(json.dumps(_text_row(row), ensure_ascii=False) + "\n" for row in rows)

@@ -61,11 +61,12 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape publish: {error}", file=sys.stderr)
         return 2
     print(*file.notes, sep="\n", file=sys.stderr)
-    bars = sorted(file.bars, key=attrgetter("close_time"))
     batches: list[list[Bar]]
     if options.mode == "final":  # the bars of a close are signaled in one transaction
+        bars = sorted(file.bars, key=attrgetter("close_time"))
         batches = [list(group) for _, group in groupby(bars, key=attrgetter("close_time"))]
-    else:
+    else:  # whole series, so that the server sees their pauses in trading
+        bars = sorted(file.bars, key=attrgetter("symbol", "close_time"))
         batches = [bars[first : first + BATCH] for first in range(0, len(bars), BATCH)]
     reports: list[PublishReport] = []
     rejected: list[tuple[Bar, Rejection]] = []

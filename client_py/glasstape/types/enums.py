@@ -7,33 +7,51 @@ class Direction(IntEnum):
     """The three classes; the value is the class index."""
 
     DOWN = 0
+    """The price falls by more than the threshold."""
     FLAT = 1
+    """The price stays within the threshold."""
     UP = 2
+    """The price rises by more than the threshold."""
 
 
 class Method(StrEnum):
     """How a heat map is computed. See `Explanation.Method` in inference.proto for sources."""
 
     UNSPECIFIED = auto()
+    """The default: GRADIENT."""
     GRADIENT = auto()
+    """Derivative of the score by each input cell (Simonyan et al. 2013)."""
     GRADIENT_X_INPUT = auto()
+    """Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
     SMOOTHGRAD = auto()
+    """Mean gradient over noisy copies (Smilkov et al. 2017)."""
     INTEGRATED_GRADIENTS = auto()
+    """Path integral of the gradient from the baseline (Sundararajan et al. 2017): complete."""
     EXPECTED_GRADIENTS = auto()
+    """Integrated gradients averaged over background windows (Erion et al. 2021)."""
     OCCLUSION = auto()
+    """Score change when one cell is replaced by the baseline (Zeiler and Fergus 2014), for every cell."""
     SHAPLEY_BARS = auto()
+    """Exact Shapley values of the bars. Native shape: one value per bar."""
     SHAPLEY_FEATURES = auto()
+    """Exact Shapley values of the features. Native shape: one value per feature."""
     GRAD_CAM = auto()
+    """Grad-CAM of the last convolution (Selvaraju et al. 2017), in its native shape."""
     GRAD_CAM_X_GRADIENT = auto()
+    """Grad-CAM times gradient times (input - baseline): from a coarse map to a full one."""
     ATTENTION = auto()
+    """The attention weights (attention rollout, Abnar and Zuidema 2020), in their native shape."""
     ATTENTION_X_GRADIENT = auto()
+    """Attention times gradient times (input - baseline)."""
     COUNTERFACTUAL = auto()
+    """The smallest edit of the last bar that flips the class (Wachter et al. 2018), verified by a forward pass."""
 
 
 class Score(StrEnum):
     """The number that is explained, from the uncalibrated logits."""
 
     UNSPECIFIED = auto()
+    """The default: MARGIN."""
     MARGIN = auto()
     """Logit of the target minus logit of the foil."""
     LOGIT = auto()
@@ -48,6 +66,7 @@ class Baseline(StrEnum):
     """The reference input of methods that compare with one."""
 
     UNSPECIFIED = auto()
+    """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the others."""
     MEAN = auto()
     """The mean of each feature over the training data."""
     ZERO = auto()
@@ -64,6 +83,7 @@ class Quantity(StrEnum):
     """What the numbers of a heat map are."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     SENSITIVITY = auto()
     """d score / d input."""
     CONTRIBUTION = auto()
@@ -80,18 +100,24 @@ class QualityLevel(StrEnum):
     """Which checks of a map to run."""
 
     UNSPECIFIED = auto()
+    """The default: FAST."""
     NONE = auto()
+    """No checks and no verdict."""
     FAST = auto()
     """Checks without extra forward passes; the verdict is never RELIABLE."""
     FULL = auto()
+    """Every check, with extra forward passes."""
 
 
 class Verdict(StrEnum):
     """How far a map can be trusted."""
 
     UNSPECIFIED = auto()
+    """Not stated: no check was made."""
     RELIABLE = auto()
+    """Every check of level FULL passed."""
     CAUTION = auto()
+    """A check failed or was not made: see the reasons."""
     DEGENERATE = auto()
     """The map shows nothing."""
 
@@ -102,24 +128,33 @@ class Include(StrEnum):
     NONE = auto()
     """Nothing else. Must stand alone."""
     PREDICTION = auto()
+    """The prediction of the item."""
     DRIVERS = auto()
+    """The strongest cells."""
     BAR_CLOSE_TIMES = auto()
+    """The close times of the window's bars."""
     WINDOW = auto()
+    """The explained window."""
 
 
 class EntryPrice(StrEnum):
     """The price at which a signal's return starts."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     CURRENT_CLOSE = auto()
+    """The close of the signal's own bar."""
     NEXT_CLOSE = auto()
+    """The close of the bar after the signal's: tradable by a reader of the signal."""
 
 
 class ModelState(StrEnum):
     """State of a model version in the repository."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     READY = auto()
+    """Checked and ready to predict."""
     ACTIVE = auto()
     """Publishes signals."""
     REFUSED = auto()
@@ -139,9 +174,11 @@ class CalibrationState(StrEnum):
     """Whether confidences are still calibrated."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     UNKNOWN = auto()
     """Too few sessions have outcomes."""
     HOLDS = auto()
+    """The confidences match the outcomes."""
     BROKEN = auto()
     """In two consecutive sessions the intervals lay outside the band: do not rely on the confidences."""
 
@@ -150,6 +187,7 @@ class LabelKind(StrEnum):
     """What decides the class of an outcome."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     HORIZON = auto()
     """The return at the horizon's end."""
     TRIPLE_BARRIER = auto()
@@ -160,8 +198,11 @@ class TrackRecordGroup(StrEnum):
     """Keys that track records can be grouped by, besides the predicted class."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     MODEL = auto()
+    """Model name and version."""
     SYMBOL = auto()
+    """Symbol."""
     CONFIDENCE = auto()
     """Bands of five points of the winning confidence."""
 
@@ -170,8 +211,11 @@ class DataState(StrEnum):
     """Freshness of market data."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     LIVE = auto()
+    """The newest bar closed on time."""
     DELAYED = auto()
+    """The newest bar closed more than one interval ago."""
     REPLAY = auto()
     """Historical bars on a simulated clock: never act on these."""
     STALE = auto()
@@ -197,6 +241,7 @@ class CorrectionKind(StrEnum):
     """What a correction of stored bars did."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     REPLACED = auto()
     """A bar got other values."""
     REMOVED = auto()
@@ -209,59 +254,10 @@ class EventKind(StrEnum):
     """Kinds of events."""
 
     UNSPECIFIED = auto()
+    """Not stated."""
     CONFIDENCE = auto()
+    """A signal: see `ConfidenceEvent`."""
     BUY = auto()
+    """A signal whose direction is UP: see `BuyEvent`."""
     OUTCOME = auto()
-
-
-class Start(StrEnum):
-    """Where a stream without a resume token begins."""
-
-    SNAPSHOT = auto()
-    """The latest confidence of each symbol and every unexpired buy, then live."""
-    LIVE = auto()
-    """Only what happens from now on."""
-    EARLIEST = auto()
-    """Everything in the journal, then live."""
-
-
-class Delivery(StrEnum):
-    """How confidences are delivered to a slow subscriber."""
-
-    CONFLATED = auto()
-    """A newer confidence of the same symbol replaces one still waiting."""
-    EVERY_EVENT = auto()
-
-
-class OpenResult(StrEnum):
-    """How the server took the resume token."""
-
-    UNSPECIFIED = auto()
-    STARTED = auto()
-    RESUMED = auto()
-    RESET = auto()
-    """The token could not be used: the stream begins with a snapshot."""
-
-
-class ResetReason(StrEnum):
-    """Why a token could not be used."""
-
-    UNSPECIFIED = auto()
-    EPOCH_CHANGED = auto()
-    HISTORY_LOST = auto()
-
-
-class GapReason(StrEnum):
-    """Why matching events were not delivered."""
-
-    UNSPECIFIED = auto()
-    NOT_RETAINED = auto()
-    """Retention removed them from the journal."""
-
-
-class GoodbyeReason(StrEnum):
-    """Why the server ended a stream."""
-
-    UNSPECIFIED = auto()
-    DRAIN = auto()
-    EPOCH_CHANGED = auto()
+    """What came of a signal: see `OutcomeEvent`."""

@@ -21,6 +21,7 @@ class Heatmap:
     values: NDArray[np.float32]
     """Shape (time, feature), oldest bar first, read-only."""
     quantity: Quantity
+    """What the values are."""
     native_shape: tuple[int, int]
     """Resolution of the method, before any upsampling."""
     upsampled: bool
@@ -65,6 +66,7 @@ class Driver:
     feature: str
     """Empty: all features of `span`."""
     feature_index: int
+    """Position of the feature in the window; of the first, where `span` covers several."""
     time_index: int
     """0 = oldest bar."""
     span: tuple[int, int]
@@ -74,6 +76,7 @@ class Driver:
     z_score: float | None
     """Distance from the training mean in standard deviations."""
     attribution: float
+    """Value of the cell, in the map's quantity."""
     share: float | None
     """Share of the sum of absolute contributions, 0-1; None for maps that do not add up."""
     bar_close_time: datetime | None
@@ -85,7 +88,9 @@ class Quality:
     """A verdict on one map."""
 
     level: QualityLevel
+    """Which checks were made."""
     verdict: Verdict
+    """How far the map can be trusted."""
     reasons: tuple[str, ...]
     """Why it is not RELIABLE."""
     checks: tuple[CheckResult, ...] = ()
@@ -97,10 +102,15 @@ class BarValues:
     """Open, high, low, close and volume of one bar."""
 
     open: float
+    """Price of the first trade."""
     high: float
+    """Highest price."""
     low: float
+    """Lowest price."""
     close: float
+    """Price of the last trade."""
     volume: float
+    """Units traded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +118,7 @@ class Counterfactual:
     """The smallest edit of the last bar that was found to flip the class."""
 
     found: bool
+    """Whether an edit flips the class."""
     hypothetical: bool
     """Features were edited instead of a bar: a real bar may not look like it."""
     direction: Direction | None
@@ -115,7 +126,9 @@ class Counterfactual:
     size: float
     """Length of the edit in standard deviations."""
     bar: BarValues | None
+    """The last bar as it was; None where the window's bars are unknown."""
     edited_bar: BarValues | None
+    """The last bar after the edit; None if `hypothetical`, or none was found."""
     confidence: Confidence | None
     """After the edit."""
 
@@ -127,8 +140,11 @@ class Explanation:
     prediction: Prediction | None
     """None if it was not included, or the item failed."""
     method: Method
+    """How the map was computed."""
     score_kind: Score
+    """The number that was explained."""
     baseline: Baseline | None
+    """The reference input; None for methods without one."""
     heatmap: Heatmap | None
     """None if the item failed."""
     score: float | None
@@ -144,6 +160,7 @@ class Explanation:
     foil: Direction | None
     """The class compared with."""
     quality: Quality | None
+    """How far the map can be trusted; None if no check was requested, or the item failed."""
     drivers: tuple[Driver, ...]
     """The strongest cells, strongest first, at most 5."""
     bar_close_times: tuple[datetime, ...] = ()

@@ -12,7 +12,9 @@ class ModelRef:
     """Permanent identity of one model version."""
 
     name: str
+    """Name of the model."""
     version: str
+    """Version of that name."""
     digest: str
     """SHA-256 of the artifact's manifest, 64 hex digits."""
     feature_spec_hash: str
@@ -24,10 +26,13 @@ class Confidence:
     """Calibrated probabilities of the three classes."""
 
     direction: Direction
+    """The winning class."""
     down: float
+    """Probability of DOWN, 0-1."""
     flat: float
+    """Probability of FLAT, 0-1."""
     up: float
-    """Probabilities, 0-1; the three sum to 1."""
+    """Probability of UP, 0-1; the three sum to 1."""
     abstained: bool
     """The winning probability is below the model's published threshold."""
     novelty: float
@@ -46,9 +51,13 @@ class Prediction:
     model: ModelRef | None
     """None if the item failed."""
     confidence: Confidence | None
+    """The probabilities; None if the item failed."""
     error: GlasstapeError | None
+    """Why the item failed; None if it did not."""
     symbol: str = ""
+    """Symbol of the input, where it names one."""
     bar_close_time: datetime | None = None
+    """Close of the window's last bar, where it is known."""
     missing_bars: int = 0
     """As in `Signal`; 0 for windows and bars that the request carries."""
 
@@ -68,9 +77,11 @@ class Health:
     """Whether a server, a service or a model is serving (grpc.health.v1)."""
 
     serving: bool
+    """Whether calls are answered."""
     reasons: tuple[str, ...] = ()
     """Problems of the server, one sentence each; may be set while it serves."""
     reachable: bool = True
+    """Whether the server answered the health check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +89,13 @@ class CheckResult:
     """One test, of a map or of a model."""
 
     name: str
+    """Name of the test."""
     value: float
     """What was measured."""
     limit: float
     """Threshold of the check."""
     passed: bool
+    """Whether the value is within the limit."""
     text: str
     """Value and limit in one sentence."""
 
@@ -92,6 +105,7 @@ class ModelFeature:
     """One input feature."""
 
     name: str
+    """Name of the feature."""
     description: str
     """Formula and unit."""
     mean: float
@@ -105,8 +119,11 @@ class IntervalEstimate:
     """A figure with its interval."""
 
     value: float
+    """The figure."""
     low: float
+    """Lower end of the interval."""
     high: float
+    """Upper end of the interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +131,11 @@ class LiveCalibration:
     """Confidences against outcomes over the last 60 sessions; intervals: 99 %, blocks of sessions."""
 
     state: CalibrationState
+    """Whether the confidences are still calibrated."""
     sessions: int
+    """Sessions with outcomes."""
     outcomes: int
+    """Outcomes in those sessions."""
     winner_gap: IntervalEstimate
     """Share of winning classes that came true minus their mean confidence."""
     up_gap: IntervalEstimate
@@ -133,7 +153,9 @@ class ShadowRecord:
     """How often a shadow model disagreed with the active model."""
 
     compared: int
+    """Windows that both models predicted."""
     disagreed: int
+    """Windows for which the winning classes differ."""
     against: ModelRef
     """The active model."""
 
@@ -166,10 +188,13 @@ class Model:
     """Inputs, outputs and quality of a model."""
 
     ref: ModelRef
+    """Name, version and digest."""
     state: ModelState
+    """State in the repository."""
     refusal: str
     """Why a REFUSED version is not usable."""
     architecture: str
+    """Name of the network's architecture."""
     time_steps: int
     """Bars in a window."""
     features: tuple[ModelFeature, ...]
@@ -181,6 +206,7 @@ class Model:
     horizon_bars: int
     """Bars over which the return is measured."""
     entry: EntryPrice
+    """Price at which a signal's return starts."""
     label_rule: str
     """In words."""
     temperature: float
@@ -220,6 +246,7 @@ class ServerLimits:
     max_message_bytes: int
     """In either direction."""
     max_page_size: int
+    """Items on one page of a list."""
     max_filter_symbols: int
     """Symbols in the filter of one stream."""
     max_token_bytes: int
@@ -233,8 +260,11 @@ class ServerInfo:
     """Versions, limits and optional features of a server."""
 
     contract_version: str
+    """Version of the contract."""
     server_version: str
+    """Version of the server."""
     limits: ServerLimits
+    """Limits of one call."""
     wires: tuple[str, ...]
     """Wires that serve the contract, for example "grpcio"."""
     features: tuple[str, ...]

@@ -19,10 +19,15 @@ class Bar:
     close_time: datetime
     """When the interval ended; must carry a time zone."""
     open: float
+    """Price of the first trade."""
     high: float
+    """Highest price."""
     low: float
+    """Lowest price."""
     close: float
+    """Price of the last trade."""
     volume: float
+    """Units traded."""
     provisional: bool = False
     """Still forming: replaceable, not durable, never signaled."""
     halted: bool = False
@@ -34,6 +39,7 @@ class Instrument:
     """Description of a symbol. Publishing it keeps what the server has for fields that are not set."""
 
     symbol: str
+    """The symbol described."""
     name: str = ""
     """In English."""
     local_name: str = ""
@@ -51,7 +57,9 @@ class Instrument:
     price_limit: float | None = None
     """Largest move from the previous session's close, as a share of it; None: no known limit."""
     sector: str = ""
+    """Sector in words."""
     industry: str = ""
+    """Industry in words."""
     learned: tuple[str, ...] = ()
     """Fields whose values the server learned from the bars; publishing them back states nothing."""
     assumed: tuple[str, ...] = ()
@@ -65,7 +73,9 @@ class Rejection:
     index: int
     """Position in the published bars."""
     symbol: str
+    """Symbol of the bar."""
     error: GlasstapeError
+    """Why it was not stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +91,7 @@ class PublishReport:
     provisional: int
     """Provisional bars taken into memory (not durable)."""
     rejected: int
+    """Bars that were not stored."""
     rejections: tuple[Rejection, ...]
     """The first 1,000 of each batch."""
     replaced: int = 0
@@ -92,10 +103,13 @@ class StoredSeries:
     """The stored bars of one symbol and interval."""
 
     symbol: str
+    """Symbol of the bars."""
     interval: str
+    """Bar interval, for example "1d"."""
     bar_count: int
     """Final bars, halted ones included."""
     first_close: datetime
+    """Close of the oldest final bar."""
     last_close: datetime
     """Close of the newest final bar."""
     age: timedelta
@@ -109,6 +123,7 @@ class Correction:
     """One correction of what was stored."""
 
     kind: CorrectionKind
+    """What the correction did."""
     time: datetime
     """Market time at which it was made."""
     principal: str

@@ -1,26 +1,17 @@
 """Events of the feed and the other messages of a stream."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from glasstape.errors import GlasstapeError
-from glasstape.types.enums import (
-    CalibrationState,
-    DataState,
-    Direction,
-    EntryPrice,
-    EventKind,
-    GapReason,
-    GoodbyeReason,
-    LabelKind,
-    OpenResult,
-    ResetReason,
-)
+from glasstape.types.enums import CalibrationState, DataState, Direction, EntryPrice, EventKind, LabelKind
+from glasstape.types.event_base import EventBase, RowValue
 from glasstape.types.explanation import Explanation
-from glasstape.types.inference import Confidence, ModelRef, ReliabilityPoint
+from glasstape.types.inference import Confidence, ModelRef
 from glasstape.types.market import Bar
+from glasstape.types.stream_enums import GapReason, GoodbyeReason, OpenResult, ResetReason
 
 T = TypeVar("T")
 
@@ -30,6 +21,7 @@ class Signal:
     """Prediction of a model for one symbol at one bar close."""
 
     probabilities: Confidence
+    """Calibrated probabilities of the three classes."""
     bar: Bar
     """The closed bar."""
     reference_close: float
@@ -39,9 +31,11 @@ class Signal:
     horizon_bars: int
     """Bars over which the return is measured."""
     entry: EntryPrice
+    """Price at which the signal's return starts."""
     expire_time: datetime
     """Market time at which the horizon ends."""
     data_state: DataState
+    """Freshness of the market data when the signal was made."""
     flat_threshold: float
     """Largest |log return| that counts as FLAT."""
     label_kind: LabelKind = LabelKind.HORIZON
@@ -56,38 +50,46 @@ class Signal:
         return None if previous is None else self.bar.close / previous - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One entry of the journal: a `ConfidenceEvent`, `BuyEvent` or `OutcomeEvent`."""
-
-    sequence: int
-    symbol: str
-    interval: str
-    bar_close_time: datetime
-    """Market time."""
-    publish_time: datetime
-    """Wall time of the commit."""
-    model: ModelRef
-    snapshot: bool = False
-    """Part of a snapshot: it may have been delivered before."""
+def _signal_columns(signal: Signal) -> dict[str, RowValue]:
+    """Return the columns of a row that a signal has besides its probabilities."""
+    return {
+        "close": signal.bar.close,
+        "expire_time": signal.expire_time,
+        "data_state": signal.data_state.value,
+        "missing_bars": signal.missing_bars,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfidenceEvent(Event):
+class ConfidenceEvent(EventBase):
     """The signal of one symbol at one bar close."""
 
     signal: Signal
-    kind = EventKind.CONFIDENCE
+    """The prediction."""
+    kind: Literal[EventKind.CONFIDENCE] = field(default=EventKind.CONFIDENCE, init=False)
+    """Tells the events of the union `Event` apart."""
+
+    def row(self) -> dict[str, RowValue]:
+        """Return the event as a flat row of a data frame: see `ROW_COLUMNS`."""
+        return self._row(self.kind, self.signal.probabilities, **_signal_columns(self.signal))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuyEvent(Event):
+class BuyEvent(EventBase):
     """A signal whose direction is UP (class 2)."""
 
     signal: Signal
+    """The prediction."""
     confidence_sequence: int
     """Sequence of the confidence event of the same signal."""
-    kind = EventKind.BUY
+    kind: Literal[EventKind.BUY] = field(default=EventKind.BUY, init=False)
+    """Tells the events of the union `Event` apart."""
+
+    def row(self) -> dict[str, RowValue]:
+        """Return the event as a flat row of a data frame: see `ROW_COLUMNS`."""
+        columns = _signal_columns(self.signal)
+        columns["confidence_sequence"] = self.confidence_sequence
+        return self._row(self.kind, self.signal.probabilities, **columns)
 
 
 class Undecoded(Generic[T]):
@@ -99,11 +101,11 @@ class Undecoded(Generic[T]):
         self.decode = decode
 
 
-def _decode_when_read(kind: type[Event], name: str) -> None:
+def _decode_when_read(kind: type[EventBase], name: str) -> None:
     """Let a field of a dataclass hold an `Undecoded`, which is decoded at the first read."""
     slot = kind.__dict__[name]
 
-    def read(event: Event) -> object:
+    def read(event: EventBase) -> object:
         value = slot.__get__(event)
         if type(value) is Undecoded:
             value = value.decode()
@@ -118,22 +120,42 @@ _decode_when_read(BuyEvent, "signal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeEvent(Event):
+class OutcomeEvent(EventBase):
     """Outcome of a signal."""
 
     confidence_sequence: int
     """Sequence of the resolved confidence event."""
     signal_bar_close_time: datetime
+    """Close of the signal's bar, market time."""
     predicted: Direction
+    """The class that the signal gave."""
     realized: Direction
+    """The class that came true."""
     realized_return: float
     """Log return from the entry to the close that decided."""
     hit: bool
     """Whether predicted and realized are equal."""
     abstained: bool
+    """Whether the signal abstained."""
     probabilities: Confidence
     """Of the signal."""
-    kind = EventKind.OUTCOME
+    kind: Literal[EventKind.OUTCOME] = field(default=EventKind.OUTCOME, init=False)
+    """Tells the events of the union `Event` apart."""
+
+    def row(self) -> dict[str, RowValue]:
+        """Return the event as a flat row of a data frame: see `ROW_COLUMNS`."""
+        return self._row(
+            self.kind,
+            self.probabilities,
+            confidence_sequence=self.confidence_sequence,
+            realized=self.realized.name,
+            realized_return=self.realized_return,
+            hit=self.hit,
+        )
+
+
+Event = ConfidenceEvent | BuyEvent | OutcomeEvent
+"""One entry of the journal. `kind` tells the three apart, for type checkers too: `if event.kind is EventKind.BUY`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +163,19 @@ class Opened:
     """The stream is connected."""
 
     result: OpenResult
+    """How the server took the resume token."""
     reset_reason: ResetReason
+    """Why it could not be used, if `result` is RESET."""
     epoch: str
+    """Id of the journal's history."""
     head_sequence: int
+    """Sequence of the newest event; 0: the journal is empty."""
     earliest_sequence: int
+    """Sequence of the oldest event that is retained."""
     contract_version: str
+    """Version of the server's contract."""
     model: ModelRef
+    """The active model version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +183,11 @@ class EventBatch:
     """Events, oldest first."""
 
     events: tuple[Event, ...]
+    """The events."""
     conflated_count: int
     """Confidences that newer ones replaced since the previous batch."""
     snapshot: bool
+    """Part of a snapshot: events may have been delivered before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +195,7 @@ class HeatmapBatch:
     """Heat maps of events delivered before, by sequence."""
 
     explanations: dict[int, Explanation]
+    """Explanations by sequence of their event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +219,7 @@ class QuoteBatch:
     """Quotes: the newest provisional bar of each symbol and interval that changed. Never journaled."""
 
     bars: tuple[Bar, ...]
+    """The provisional bars."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +227,11 @@ class SequenceGap:
     """A known loss: matching events of these sequences are not delivered."""
 
     first_sequence: int
+    """First sequence of the gap, inclusive."""
     last_sequence: int
+    """Last sequence of the gap, inclusive."""
     reason: GapReason
+    """Why the events are not delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +239,9 @@ class Goodbye:
     """The server ends the connection; the stream resumes after about `retry_delay`."""
 
     reason: GoodbyeReason
+    """Why the server ended the stream."""
     retry_delay: timedelta
+    """Time until the stream resumes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +249,9 @@ class Disconnected:
     """The connection failed; the stream resumes after `retry_in`."""
 
     error: GlasstapeError
+    """Why the connection failed."""
     retry_in: timedelta
+    """Time until the next attempt."""
     attempt: int
     """Consecutive failures, from 1."""
 
@@ -220,54 +260,3 @@ StreamMessage = (
     Opened | EventBatch | HeatmapBatch | QuoteBatch | Heartbeat | SequenceGap | Goodbye | Disconnected
 )
 """Any message of a stream."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackRecord:
-    """Figures of one group of outcomes."""
-
-    predicted: Direction | None
-    """None: UP and DOWN together."""
-    count: int
-    """Outcomes in the group."""
-    hits: int
-    """Outcomes whose realized class equals the predicted class."""
-    hit_rate: float | None
-    """hits / count, 0-1; None: the group is empty."""
-    hit_rate_low: float | None
-    """95 % interval of the hit rate, lower end; Wilson's, widened by dependence within a session. None: the group is
-    empty, as for all that follow."""
-    hit_rate_high: float | None
-    """95 % interval of the hit rate, upper end."""
-    base_rate: float | None
-    """Expected hit rate of a forecaster who knows only the class frequencies of these outcomes."""
-    mean_return: float | None
-    """Mean log return in the predicted direction, without costs."""
-    net_return: float | None
-    """Mean log return after the cost of entry and exit."""
-    sessions: int
-    """Sessions (UTC days) with such outcomes."""
-    model: str
-    """"name@version", if grouped by model."""
-    symbol: str
-    """If grouped by symbol."""
-    confidence: tuple[float, float] | None
-    """Band of the winning confidence, if grouped by it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackRecords:
-    """Track record of past signals."""
-
-    records: tuple[TrackRecord, ...]
-    """UP, DOWN and both together; FLAT predictions are not scored."""
-    outcomes: int
-    """Outcomes of every predicted class."""
-    brier_score: float | None
-    """Mean, 0 (perfect) - 2; a uniform forecast scores 0.667. None: there are no outcomes."""
-    log_loss: float | None
-    """Mean, in nats; a uniform forecast scores 1.0986. None: there are no outcomes."""
-    reliability: tuple[ReliabilityPoint, ...]
-    """Of the winning class and of each class, lowest confidence first."""
-    left_out: int
-    """Outcomes of signals within their model's training and validation data: not counted."""

@@ -129,6 +129,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION; retry once the bar has closed. The close of a final bar is ahead of market
     time; send it as provisional until then.
     """
+    ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 41
+    """INVALID_ARGUMENT; do not retry. The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or an item failed. The text of `google.rpc.ErrorInfo.reason` (domain "glasstape") is the
@@ -240,6 +242,8 @@ ERROR_REASON_BAR_NOT_CLOSED: ErrorReason.ValueType  # 40
 """FAILED_PRECONDITION; retry once the bar has closed. The close of a final bar is ahead of market
 time; send it as provisional until then.
 """
+ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 41
+"""INVALID_ARGUMENT; do not retry. The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -126,7 +126,9 @@ class _ModelStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelState
     MODEL_STATE_ACTIVE: _ModelState.ValueType  # 2
     """Ready, and the one that publishes signals."""
     MODEL_STATE_REFUSED: _ModelState.ValueType  # 3
-    """Found on disk and not usable: see `refusal`."""
+    """Found on disk and not used: see `refusal`. A version whose files were replaced is listed twice: the
+    files that serve as READY or ACTIVE, those that lie there as REFUSED.
+    """
 
 class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
     """Life of a model version in the repository."""
@@ -138,7 +140,9 @@ MODEL_STATE_READY: ModelState.ValueType  # 1
 MODEL_STATE_ACTIVE: ModelState.ValueType  # 2
 """Ready, and the one that publishes signals."""
 MODEL_STATE_REFUSED: ModelState.ValueType  # 3
-"""Found on disk and not usable: see `refusal`."""
+"""Found on disk and not used: see `refusal`. A version whose files were replaced is listed twice: the
+files that serve as READY or ACTIVE, those that lie there as REFUSED.
+"""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
 class _ModelView:

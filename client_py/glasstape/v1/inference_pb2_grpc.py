@@ -31,6 +31,9 @@ class InferenceServiceStub(object):
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
     fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
     INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
+
+    For every service: requests may be compressed with gzip, and the metadata of a call has up to 8 KiB;
+    more is INVALID_ARGUMENT (METADATA_TOO_LARGE).
     """
 
     def __init__(self, channel):
@@ -72,6 +75,9 @@ class InferenceServiceServicer(object):
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
     fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
     INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
+
+    For every service: requests may be compressed with gzip, and the metadata of a call has up to 8 KiB;
+    more is INVALID_ARGUMENT (METADATA_TOO_LARGE).
     """
 
     def Predict(self, request, context):
@@ -152,6 +158,9 @@ class InferenceService(object):
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
     fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
     INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
+
+    For every service: requests may be compressed with gzip, and the metadata of a call has up to 8 KiB;
+    more is INVALID_ARGUMENT (METADATA_TOO_LARGE).
     """
 
     @staticmethod

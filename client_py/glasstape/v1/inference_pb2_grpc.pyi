@@ -32,6 +32,9 @@ class InferenceServiceStub:
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
     fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
     INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
+
+    For every service: requests may be compressed with gzip, and the metadata of a call has up to 8 KiB;
+    more is INVALID_ARGUMENT (METADATA_TOO_LARGE).
     """
 
     @_typing.overload
@@ -58,6 +61,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
     fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
     INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
+
+    For every service: requests may be compressed with gzip, and the metadata of a call has up to 8 KiB;
+    more is INVALID_ARGUMENT (METADATA_TOO_LARGE).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -80,6 +86,9 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     Framing errors fail the call (INVALID_ARGUMENT with the field, the rule and the value); bad values
     fail their item alone, as a Problem. At most 16,384 items per call and 16 MiB per message; more is
     INVALID_ARGUMENT. Clients must raise their limit of received bytes to 16 MiB.
+
+    For every service: requests may be compressed with gzip, and the metadata of a call has up to 8 KiB;
+    more is INVALID_ARGUMENT (METADATA_TOO_LARGE).
     """
 
     @_abc_1.abstractmethod

@@ -3,7 +3,10 @@
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Bytes of a message, either way."""
 MAX_METADATA_BYTES = 8 * 1024
-"""Bytes of a call's metadata."""
+"""Bytes of a call's metadata: keys, values and 32 bytes an entry."""
+MAX_HEADER_BYTES = 64 * 1024
+"""Bytes of a call's HTTP/2 headers, beyond which a wire ends the call itself. Larger than `MAX_METADATA_BYTES`, so that
+most oversized metadata gets a typed error."""
 MAX_STREAMS = 1_024
 """Calls in progress on one connection, which all clients of a process share."""
 

@@ -22,7 +22,7 @@ from glasstape_server.market.bar_queries import BarQueries
 from glasstape_server.market.database import COLUMNS, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.instruments import InstrumentBook
-from glasstape_server.market.series_tail import CAPACITY, SeriesTail
+from glasstape_server.market.series_tail import SeriesTail
 from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import probe_write, transaction
 
@@ -51,7 +51,7 @@ class BarStore(BarQueries):
         self._book = InstrumentBook(self._db)
         self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
-            self._tails[key] = self._load_tail(key)
+            self._tails[key] = self.load_tail(key)
         self._book.add(key[0] for key in self._tails)
 
     def close(self) -> None:
@@ -276,7 +276,7 @@ class BarStore(BarQueries):
         """Read series again whose bars were removed or moved; forget symbols that have none any more."""
         for key in keys:
             self._tails.pop(key, None)
-            tail = self._load_tail(key)
+            tail = self.load_tail(key)
             if tail.last_close_time:
                 self._tails[key] = tail
         for symbol in {key[0] for key in keys}:
@@ -293,15 +293,4 @@ class BarStore(BarQueries):
             if forming is not None and forming.close_time <= tail.last_close_time:
                 del self._forming[key]
         for key in draft.changed:
-            self._tails[key] = self._load_tail(key)
-
-    def _load_tail(self, key: SeriesKey) -> SeriesTail:
-        rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
-            (*key, CAPACITY + 1),
-        ).fetchall()
-        tail = SeriesTail()
-        tail.complete = len(rows) <= CAPACITY
-        for row in reversed(rows[:CAPACITY]):
-            tail.append(Bar(*row))
-        return tail
+            self._tails[key] = self.load_tail(key)

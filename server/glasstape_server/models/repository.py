@@ -2,23 +2,31 @@
 
 Layout: ROOT/NAME/VERSION/{manifest.json, weights.safetensors}. Versions of one name are ordered
 naturally (2 < 10). A journal may refer to a version that was removed from ROOT later, so every
-version that publishes is first copied to the archive, under its digest.
+version that publishes is first copied to the archive, under its digest. A version never changes: other
+files under the name and version of one that has served are refused, also by later servers on the archive.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glasstape_server.domain.errors import NotFound, Unavailable
 from glasstape_server.domain.times import SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
+from glasstape_server.models.known_versions import KnownVersions
 from glasstape_server.models.model import Model
 from glasstape_server.models.promotion import PROMOTED, promoted
-
-Stamp = tuple[tuple[str, int, int], ...]
-"""Name, size and modification time of each file of a folder."""
+from glasstape_server.models.version_files import (
+    Stamp,
+    check_unchanged,
+    load_archived,
+    load_known,
+    printable,
+    stamp_of,
+    version_folders,
+)
 
 _PROMOTION = (PROMOTED, "-")
 """Key of a promotion that cannot be followed, among the refusals."""
@@ -26,7 +34,7 @@ _PROMOTION = (PROMOTED, "-")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A version that must not serve."""
+    """Files of a version that must not serve."""
 
     name: str
     version: str
@@ -42,6 +50,9 @@ class Repository:
         archive: folder of copies, by digest.
         interval: bar interval to publish signals for; only a model for it may publish.
         preferred: NAME or NAME@VERSION that publishes; empty: the promoted one, else the first by name.
+
+    Raises:
+        ValueError: the archive's list of known versions is damaged.
     """
 
     def __init__(self, root: Path, archive: Path, interval: str, preferred: str = "") -> None:
@@ -50,7 +61,10 @@ class Repository:
         self.interval = interval
         """Bar interval to publish signals for."""
         self.preferred = preferred
+        self._known = KnownVersions(archive)
         self._models: dict[tuple[str, str], Model] = {}
+        self._stamps: dict[tuple[str, str], Stamp] = {}
+        """Of the files that were loaded."""
         self._archived: dict[str, Model] = {}
         self._seen: dict[str, int] = {}
         self._refusals: dict[tuple[str, str], Refusal] = {}
@@ -74,6 +88,10 @@ class Repository:
     def refusals(self) -> list[Refusal]:
         """Return the refused versions, by name, newest version first."""
         return [self._refusals[key] for key in sorted(self._refusals, key=_order)]
+
+    def replaced(self) -> list[Refusal]:
+        """Return the refusals of versions that serve although other files lie in their folder."""
+        return [self._refusals[key] for key in sorted(self._refusals, key=_order) if key in self._models]
 
     def get(self, model: str) -> Model:
         """Return the model of "name", "name@version" or "" (the active one).
@@ -105,7 +123,7 @@ class Repository:
                 return model
         if digest not in self._archived:
             try:
-                self._archived[digest] = _load_archived(self.archive, digest)
+                self._archived[digest] = load_archived(self.archive, digest)
             except ArtifactError as error:
                 raise NotFound(
                     "MODEL_NOT_FOUND", f"model {digest[:12]}: {error}", metadata={"digest": digest}
@@ -141,27 +159,52 @@ class Repository:
         """Load and check every new version on disk; return those that may serve.
 
         They serve only after `admit`. Versions that fail are refused until their files change. Versions
-        whose folder was removed keep serving until the process ends.
+        whose folder was removed keep serving until the process ends, as do those whose files were replaced.
         """
         loaded = []
-        for folder in self._folders():
-            key = (_printable(folder.parent.name), _printable(folder.name))
+        for folder in version_folders(self.root):
+            key = (printable(folder.parent.name), printable(folder.name))
             try:
-                stamp = _stamp(folder)
+                stamp = stamp_of(folder)
             except OSError as error:
                 self._refusals[key] = Refusal(*key, error.strerror or "cannot be read", ())
                 continue
-            refusal = self._refusals.get(key)
-            if key in self._models or (refusal is not None and refusal.stamp == stamp):
+            if stamp == self._examined(key):
                 continue
             try:
-                loaded.append(artifact.load(folder))
+                if key in self._models:
+                    check_unchanged(folder, self._models[key])
+                else:
+                    loaded.append(load_known(folder, self._known.digest(*key)))
+                self._stamps[key] = stamp
                 self._refusals.pop(key, None)
             except ArtifactError as error:
                 self._refusals[key] = Refusal(*key, str(error), stamp)
+                loaded += self._original(key)
             except OSError as error:
                 self._refusals[key] = Refusal(*key, error.strerror or "cannot be read", stamp)
         return loaded
+
+    def _examined(self, key: tuple[str, str]) -> Stamp | None:
+        """Return the stamp of a version's files when they were refused or loaded; None: neither."""
+        if key in self._refusals:
+            return self._refusals[key].stamp
+        return self._stamps.get(key) if key in self._models else None
+
+    def _original(self, key: tuple[str, str]) -> list[Model]:
+        """Return the archived model of a refused version that served before, unless it serves already.
+
+        So a version whose files were replaced while no server ran goes on as it was, if it has published.
+        """
+        digest = self._known.digest(*key)
+        if key in self._models or not (digest and (self.archive / digest).is_dir()):
+            return []
+        try:
+            return [load_archived(self.archive, digest)]
+        except ArtifactError as error:
+            refusal = self._refusals[key]
+            self._refusals[key] = replace(refusal, reason=f"{refusal.reason}; archived copy: {error}")
+            return []
 
     def refuse(self, model: Model, reason: str, *, permanent: bool = True) -> None:
         """Refuse a version that failed after it was loaded, such as while warming up.
@@ -172,18 +215,23 @@ class Repository:
             permanent: until its files change; else it is tried again at the next poll.
         """
         key = (model.ref.name, model.ref.version)
-        stamp = _stamp(self.root / key[0] / key[1]) if permanent else ()
+        stamp = stamp_of(self.root / key[0] / key[1]) if permanent else ()
         self._refusals[key] = Refusal(*key, reason, stamp)
 
     def admit(self, model: Model) -> bool:
-        """Let a checked and warmed-up version serve; return whether the active version changed."""
-        return self._elect({**self._models, (model.ref.name, model.ref.version): model})
+        """Let a checked and warmed-up version serve; return whether the active version changed.
+
+        Raises:
+            ArtifactError: its files have changed since they were loaded.
+            OSError: it cannot be recorded or archived.
+        """
+        return self._elect({**self._models, (model.ref.name, model.ref.version): model}, model)
 
     def follow_promotion(self) -> bool:
         """Activate the version that was promoted since; return whether the active version changed."""
         return self._elect(self._models)
 
-    def _elect(self, candidates: dict[tuple[str, str], Model]) -> bool:
+    def _elect(self, candidates: dict[tuple[str, str], Model], admitted: Model | None = None) -> bool:
         """Choose the active version: the newest of the wanted name, or else of the first name."""
         usable = [candidates[key] for key in sorted(candidates, key=_order)]
         usable = [m for m in usable if m.manifest.interval == self.interval]
@@ -192,6 +240,8 @@ class Repository:
         newest = next(chosen, self._active)
         if newest is not None and newest is not self._active:
             self.keep(newest)  # first: if it fails, the version is found again at the next poll
+        if admitted is not None:
+            self._known.remember(admitted.ref)
         changed, self._models, self._active = newest is not self._active, candidates, newest
         return changed
 
@@ -218,41 +268,6 @@ class Repository:
 
     def _refuse_promotion(self, reason: str) -> None:
         self._refusals[_PROMOTION] = Refusal(*_PROMOTION, reason, ((reason, 0, 0),))
-
-    def _folders(self) -> list[Path]:
-        if not self.root.is_dir():
-            return []
-        return [
-            version
-            for name in sorted(self.root.iterdir())
-            if name.is_dir() and not name.name.startswith((".", "_"))
-            for version in sorted(name.iterdir())
-            if version.is_dir() and not version.name.startswith(".")
-        ]
-
-
-def _load_archived(archive: Path, digest: str) -> Model:
-    """Load the archived copy of a version.
-
-    Raises:
-        ArtifactError: it is missing or damaged, or has another digest.
-    """
-    model = artifact.load(archive / digest, archived=True)
-    if model.ref.digest != digest:
-        raise ArtifactError(f"the archived copy has the digest {model.ref.digest[:12]}")
-    return model
-
-
-def _printable(name: str) -> str:
-    """Return a folder's name as printable text for logs and messages."""
-    return name if name.isprintable() else name.encode("unicode_escape").decode()
-
-
-def _stamp(folder: Path) -> Stamp:
-    """Return the stamp of a folder; it changes whenever one of its files does."""
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    statuses = [(path.name, path.stat()) for path in paths]
-    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in statuses)
 
 
 def _order(key: tuple[str, str]) -> tuple[str, tuple[tuple[int, int, str], ...]]:

@@ -114,6 +114,8 @@ class HealthMonitor:
         for reason in (components.pipeline.degraded_reason, components.hub.degraded_reason):
             if reason:
                 yield Reason(f"signals are delayed: {reason}", (SERVER, _FEED))
+        for refusal in components.repository.replaced():
+            yield Reason(f"model {refusal.name}@{refusal.version}: {refusal.reason}", ())
         for warning in (components.hub.journal.degraded_reason, components.authorizer.last_error):
             if warning:
                 yield Reason(warning, ())

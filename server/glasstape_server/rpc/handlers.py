@@ -86,11 +86,16 @@ def check_size(message: bytes) -> None:
         InvalidArgument: it is larger than `MAX_MESSAGE_BYTES`.
     """
     if len(message) > MAX_MESSAGE_BYTES:
-        raise InvalidArgument(
-            "MESSAGE_TOO_LARGE",
-            f"a message of {len(message)} bytes is larger than {MAX_MESSAGE_BYTES}, the most allowed",
-            metadata={"limit": str(MAX_MESSAGE_BYTES), "size": str(len(message))},
-        )
+        raise message_too_large(str(len(message)))
+
+
+def message_too_large(size: str) -> InvalidArgument:
+    """Return the error of a message with so many bytes."""
+    return InvalidArgument(
+        "MESSAGE_TOO_LARGE",
+        f"a message of {size} bytes is larger than {MAX_MESSAGE_BYTES}, the most allowed",
+        metadata={"limit": str(MAX_MESSAGE_BYTES), "size": size},
+    )
 
 
 def parsed(kind: type[M], payload: bytes) -> M:

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.domain.calls import ANONYMOUS, Principal
-from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unauthenticated
+from glasstape_server.domain.errors import GlasstapeError, Unauthenticated
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.operations.request_id import REQUEST_ID, request_id, request_id_or_new
-from glasstape_server.rpc.handlers import Context, abort, caller, check_size
+from glasstape_server.rpc.handlers import Context, abort, caller, check_size, parsed
+from glasstape_server.transport.request_rules import GZIP, check_metadata, inflate
 
 if TYPE_CHECKING:  # not generic at run time
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -42,12 +42,14 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         path = str(handler_call_details.method)
         if handler is None:
             return None
-        headers: dict[str, Any] = dict(handler_call_details.invocation_metadata or ())
-        values = [v for k, v in handler_call_details.invocation_metadata or () if k == "authorization"]
+        metadata = tuple(handler_call_details.invocation_metadata or ())
+        headers: dict[str, Any] = dict(metadata)
+        values = [value for key, value in metadata if key == "authorization"]
         authorization = str(values[0]) if values else ""
 
         async def admitted(context: Context) -> Principal:
             try:
+                check_metadata(metadata)
                 if len(values) > 1:
                     rule = f"authorization: must be sent once, is sent {len(values)} times"
                     raise Unauthenticated("TOKEN_MALFORMED", rule)
@@ -76,7 +78,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             principal = await admitted(context)
             caller.set(principal)
             try:
-                message = _decode(handler, request)
+                message = await _decode(handler, request)
             except GlasstapeError as error:
                 await abort(context, error)
             response = behavior(message, context)
@@ -109,7 +111,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             with record.running(context, timed=True):
                 caller.set(await admitted(context))
                 try:
-                    message = _decode(handler, request)
+                    message = await _decode(handler, request)
                 except GlasstapeError as error:
                     await abort(context, error)
                 return await behavior(message, context)
@@ -139,7 +141,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         await work
 
 
-def _decode(handler: "Handler", payload: Any) -> Any:
+async def _decode(handler: "Handler", payload: Any) -> Any:
     """Return the decoded request, or an iterator of them; grpc itself would return UNKNOWN for bad bytes.
 
     Raises:
@@ -147,24 +149,27 @@ def _decode(handler: "Handler", payload: Any) -> Any:
     """
     if handler.request_streaming:
         return _decode_each(handler, payload)
-    check_size(payload)
-    if handler.request_deserializer is None:
-        return payload
-    try:
-        return handler.request_deserializer(payload)
-    except DecodeError:
-        raise InvalidArgument.field("request", f"is {len(payload)} bytes that are no such message") from None
+    return await _decode_one(handler, payload)
 
 
 async def _decode_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    decode: Any = handler.request_deserializer
     async for payload in payloads:
+        yield await _decode_one(handler, payload)
+
+
+async def _decode_one(handler: "Handler", payload: bytes) -> Any:
+    """Return a decoded message; without a deserializer, its bytes.
+
+    Raises:
+        InvalidArgument: the bytes are no such message, or too many.
+    """
+    if payload.startswith(GZIP):
+        payload = await asyncio.to_thread(inflate, payload)
+    decode: Any = handler.request_deserializer
+    if decode is None:
         check_size(payload)
-        try:
-            yield decode(payload)
-        except DecodeError:
-            rule = f"is {len(payload)} bytes that are no such message"
-            raise InvalidArgument.field("request", rule) from None
+        return payload
+    return parsed(decode.__self__, payload)
 
 
 class _CallRecord:

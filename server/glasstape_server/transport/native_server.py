@@ -17,7 +17,7 @@ from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
-from glasstape_server.domain.limits import MAX_METADATA_BYTES, MAX_STREAMS
+from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_STREAMS
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.calls import Answer, PendingCall
@@ -25,19 +25,21 @@ from glasstape_server.rpc.handlers import check_size
 from glasstape_server.rpc.status import code_of, trailing_metadata
 from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
+    KEEPALIVE_MILLISECONDS,
+    KEEPALIVE_TIMEOUT_MILLISECONDS,
+    MAX_RECEIVED_BYTES,
     PREDICT,
     SIGNALS,
     Access,
     GrpcioServer,
     Servicers,
 )
+from glasstape_server.transport.request_rules import check_metadata
 from glasstape_server.transport.socket_folder import SocketFolder
 
 log = logging.getLogger(__name__)
 
 EVENTS_AT_ONCE = 256
-KEEPALIVE_MILLISECONDS = 30_000
-KEEPALIVE_TIMEOUT_MILLISECONDS = 10_000
 FIRST_RETRY, LAST_RETRY = 0.002, 0.05
 """Seconds between two attempts to write to a slow subscriber."""
 _PATHS = (PREDICT, EXPLAIN, SIGNALS)
@@ -67,7 +69,7 @@ class NativeServer:
                 keepalive_time_ms=KEEPALIVE_MILLISECONDS,
                 keepalive_timeout_ms=KEEPALIVE_TIMEOUT_MILLISECONDS,
                 max_concurrent_streams=MAX_STREAMS,
-                max_metadata_size=MAX_METADATA_BYTES,
+                max_metadata_size=MAX_HEADER_BYTES,
             )
         except OSError as error:
             self._folder.remove()
@@ -132,7 +134,10 @@ class NativeServer:
                     self._cancel(number)
                     continue
                 counts[method] += 1
-                refused = self._refused(payload or b"")
+                if len(payload or b"") > MAX_RECEIVED_BYTES:
+                    self._fail_oversized(number, _PATHS[method], len(payload or b""))
+                    continue
+                refused = self._refused(payload or b"", details[0] if details else ())
                 if refused is not None:
                     self._fail(number, _PATHS[method], refused)
                     continue
@@ -167,10 +172,15 @@ class NativeServer:
             what.canceled = True
             self._loop.call_soon_threadsafe(self._end_stream, number)
 
-    def _refused(self, payload: bytes) -> GlasstapeError | None:
+    def _refused(self, payload: bytes, metadata: Sequence[tuple[str, str | bytes]]) -> GlasstapeError | None:
         if self._stopping:
             return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-        return _size_error(payload)
+        try:
+            check_metadata(metadata)
+            check_size(payload)
+        except InvalidArgument as error:
+            return error
+        return None
 
     def _reply(self, answers: Sequence[Answer]) -> None:
         now = time.monotonic()
@@ -198,6 +208,14 @@ class NativeServer:
     def _fail(self, number: int, path: str, error: GlasstapeError) -> None:
         self._observer.handled(path, code_of(error).name)
         self._front.fail(number, code_of(error).value[0], error.message, trailing_metadata(error))
+
+    def _fail_oversized(self, number: int, path: str, size: int) -> None:
+        """End a call as grpcio does when a message is larger than its own limit."""
+        code = grpc.StatusCode.RESOURCE_EXHAUSTED
+        self._observer.handled(path, code.name)
+        self._front.fail(
+            number, code.value[0], f"Received message larger than max ({size} vs. {MAX_RECEIVED_BYTES})"
+        )
 
     def _start_stream(self, number: int, payload: bytes, call: Call) -> None:
         if call.canceled:

@@ -141,6 +141,12 @@ def test_export_in_every_format(command, market, tmp_path):
         assert path.stat().st_size
     frame = pl.read_parquet(tmp_path / "signals.parquet")
     assert frame["sequence"].to_list() == list(range(1, 10))
+    assert frame.schema["bar_close_time"] == pl.Datetime("us", "UTC")
+    assert frame.rows(named=True) == [event.row() for event in events[:9]]
+    written = [json.loads(line) for line in (tmp_path / "signals.jsonl").read_text().splitlines()]
+    assert [row["bar_close_time"] for row in written] == [
+        event.bar_close_time.isoformat() for event in events[:9]
+    ]
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".csv", ".jsonl", ".parquet"]
 
 

@@ -61,6 +61,7 @@ class Server:
     def __init__(self):
         self.device_failed = False
         self.certificate_warnings = []
+        self.replaced = []
         self.engine_metrics = SimpleNamespace(last_rejection=float("-inf"))
         self.components = SimpleNamespace(
             clock=Clock(),
@@ -72,7 +73,10 @@ class Server:
             lease=SimpleNamespace(last_error=""),
             certificates=SimpleNamespace(warnings=lambda: iter(self.certificate_warnings)),
             hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
-            repository=SimpleNamespace(models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))]),
+            repository=SimpleNamespace(
+                models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))],
+                replaced=lambda: self.replaced,
+            ),
         )
         self.reporter = Reporter()
         self.monitor = HealthMonitor(self.components, self.engine_metrics, self.reporter, SERVICES)
@@ -125,7 +129,13 @@ def _certificate(server, failing):
     server.certificate_warnings = ["tls_certificate: expires on 2030-01-01"] if failing else []
 
 
+def _replaced(server, failing):
+    refusal = SimpleNamespace(name="net", version="1", reason="the files of net@1 changed")
+    server.replaced = [refusal] if failing else []
+
+
 FAILURES = [
+    (_replaced, set(), "model net@1: the files of net@1 changed"),
     (_certificate, set(), "expires on 2030-01-01"),
     (_audit, set(), "the audit log cannot be written"),
     (_high_water, set(), "the journal's end cannot be noted"),

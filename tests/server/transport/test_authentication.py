@@ -263,18 +263,27 @@ def test_mutual_tls_lets_in_who_shows_a_certificate(authority, tmp_path):
 def test_a_message_with_too_much_metadata_is_refused(guarded, tls):
     with grpc.secure_channel(guarded[0].address, tls.credentials()) as channel:
         call = channel.unary_unary("/glasstape.v1.InferenceService/Predict")
-        with pytest.raises(grpc.RpcError) as error:
+        with pytest.raises(grpc.RpcError, match="at most 8192") as error:
             call(b"", metadata=[("x", "y" * 20_000)], timeout=5)
-    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_what_is_compressed_is_not_taken(guarded, tls, client):
-    bomb = bytes(4 << 20)
-    with grpc.secure_channel(guarded[0].address, tls.credentials()) as channel:
+def test_a_caller_without_a_token_has_nothing_inflated(guarded, tls, client):
+    bomb, token = bytes(64 << 20), guarded[2]["predict"]
+    options = [("grpc.max_send_message_length", -1)]
+    with grpc.secure_channel(guarded[0].address, tls.credentials(), options) as channel:
         call = channel.unary_unary("/glasstape.v1.InferenceService/Predict")
         with pytest.raises(grpc.RpcError) as error:
             call(bomb, compression=grpc.Compression.Gzip, timeout=10)
-    assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(grpc.RpcError, match="more than 16777216") as error:
+            call(
+                bomb,
+                compression=grpc.Compression.Gzip,
+                timeout=10,
+                metadata=[("authorization", f"Bearer {token}")],
+            )
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert client("admin").models()
 
 

@@ -65,6 +65,21 @@ class GRPCInferenceServiceStub(object):
                 request_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelInferRequest.SerializeToString,
                 response_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelInferResponse.FromString,
                 _registered_method=True)
+        self.ModelConfig = channel.unary_unary(
+                '/inference.GRPCInferenceService/ModelConfig',
+                request_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelConfigRequest.SerializeToString,
+                response_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelConfigResponse.FromString,
+                _registered_method=True)
+        self.ModelStatistics = channel.unary_unary(
+                '/inference.GRPCInferenceService/ModelStatistics',
+                request_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelStatisticsRequest.SerializeToString,
+                response_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelStatisticsResponse.FromString,
+                _registered_method=True)
+        self.RepositoryIndex = channel.unary_unary(
+                '/inference.GRPCInferenceService/RepositoryIndex',
+                request_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.RepositoryIndexRequest.SerializeToString,
+                response_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.RepositoryIndexResponse.FromString,
+                _registered_method=True)
 
 
 class GRPCInferenceServiceServicer(object):
@@ -113,6 +128,27 @@ class GRPCInferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ModelConfig(self, request, context):
+        """Gets the configuration of a model (Triton's extension).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ModelStatistics(self, request, context):
+        """Gets the statistics of models (Triton's extension).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RepositoryIndex(self, request, context):
+        """Lists the models of the repository (Triton's extension).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GRPCInferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +181,21 @@ def add_GRPCInferenceServiceServicer_to_server(servicer, server):
                     servicer.ModelInfer,
                     request_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelInferRequest.FromString,
                     response_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelInferResponse.SerializeToString,
+            ),
+            'ModelConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.ModelConfig,
+                    request_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelConfigRequest.FromString,
+                    response_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelConfigResponse.SerializeToString,
+            ),
+            'ModelStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.ModelStatistics,
+                    request_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelStatisticsRequest.FromString,
+                    response_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelStatisticsResponse.SerializeToString,
+            ),
+            'RepositoryIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.RepositoryIndex,
+                    request_deserializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.RepositoryIndexRequest.FromString,
+                    response_serializer=glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.RepositoryIndexResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +361,87 @@ class GRPCInferenceService(object):
             '/inference.GRPCInferenceService/ModelInfer',
             glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelInferRequest.SerializeToString,
             glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelInferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ModelConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/inference.GRPCInferenceService/ModelConfig',
+            glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelConfigRequest.SerializeToString,
+            glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ModelStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/inference.GRPCInferenceService/ModelStatistics',
+            glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelStatisticsRequest.SerializeToString,
+            glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.ModelStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RepositoryIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/inference.GRPCInferenceService/RepositoryIndex',
+            glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.RepositoryIndexRequest.SerializeToString,
+            glasstape__server_dot_rpc_dot_oip_dot_open__inference__pb2.RepositoryIndexResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,5 @@
+"""The server of these tests runs on both wires."""
+
+from wires import market
+
+__all__ = ["market"]
