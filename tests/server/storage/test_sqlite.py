@@ -33,11 +33,14 @@ def test_a_transaction_of_an_earlier_holder_fails_and_writes_nothing(tmp_path):
     with closing(connect(tmp_path / "db")) as one, closing(connect(tmp_path / "db")) as two:
         one.execute("CREATE TABLE bars (close REAL)")
         first = Fence(one, Holder("a"))
-        with transaction(one):
-            first.check_transaction()
-            one.execute("INSERT INTO bars VALUES (1)")
+        _write(one, first, 1)
         Fence(two, Holder("b"))
-        with pytest.raises(Unavailable, match="taken over by process 7 on host host-b"), transaction(one):
-            one.execute("INSERT INTO bars VALUES (2)")
-            first.check_transaction()
+        with pytest.raises(Unavailable, match="taken over by process 7 on host host-b"):
+            _write(one, first, 2)
         assert two.execute("SELECT close FROM bars").fetchall() == [(1.0,)]
+
+
+def _write(db, fence, close):
+    with transaction(db):
+        db.execute("INSERT INTO bars VALUES (?)", (close,))
+        fence.check_transaction()
