@@ -8,11 +8,13 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 from glasstape import Client
 from glasstape.cli import follow
-from glasstape_server.settings import Settings
+from glasstape_server.operations.probes import LIVE_TIMEOUT_S
+from glasstape_server.settings import Settings, load
 from made_up import daily
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -45,6 +47,81 @@ def test_the_container_starts_the_server_with_existing_flags():
     words = entry.removeprefix("ENTRYPOINT ").strip("[]").replace('"', "").split(", ")
     assert words[:2] == ["glasstape", "serve"]
     assert _flags(words) <= set(Settings.model_fields)
+
+
+def _documents(name):
+    """Documents of a YAML file; a key that stands twice is an error."""
+    return [document for document in yaml.load_all((DEPLOY / name).read_text(), _UniqueKeys) if document]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=deep) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"line {node.start_mark.line + 1}: a key stands twice"
+        return super().construct_mapping(node, deep)
+
+
+def _settings_of(arguments):
+    """Settings that these arguments set, as the server reads them."""
+    return {
+        words[0].removeprefix("--").replace("-", "_"): words[-1]
+        for words in (a.split("=") for a in arguments)
+    }
+
+
+def test_the_manifests_are_valid_and_fit_together():
+    service, workload = _documents("kubernetes.yaml")
+    for document in (service, workload):
+        kubernetes_validate.validate(document, "1.32", strict=True)
+    pod = workload["spec"]["template"]
+    assert (
+        service["spec"]["selector"]
+        == workload["spec"]["selector"]["matchLabels"]
+        == pod["metadata"]["labels"]
+    )
+    assert workload["spec"]["serviceName"] == service["metadata"]["name"]
+    assert workload["spec"]["replicas"] == 1
+    (container,) = pod["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(ports)
+    assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(ports["metrics"])
+    volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
+    claims = {claim["metadata"]["name"] for claim in workload["spec"]["volumeClaimTemplates"]}
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes | claims
+
+
+def test_the_pod_starts_the_server_with_valid_settings_and_probes():
+    _, workload = _documents("kubernetes.yaml")
+    pod = workload["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    settings = load(_settings_of(container["args"]))
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert (settings.port, settings.metrics_port) == (ports["grpc"], ports["metrics"])
+    assert pod["enableServiceLinks"] is False
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_seconds
+    probes = {name: container[name]["httpGet"]["path"] for name in container if name.endswith("Probe")}
+    assert probes == {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/livez"}
+    assert container["livenessProbe"]["timeoutSeconds"] > LIVE_TIMEOUT_S
+    secrets = [volume["secret"] for volume in pod["volumes"] if "secret" in volume]
+    assert all(secret["defaultMode"] == 0o440 for secret in secrets)
+    mounted = [mount["mountPath"] for mount in container["volumeMounts"]]
+    for path in (settings.tls_certificate, settings.tls_key, settings.tokens):
+        assert str(path.parent) in mounted
+    image = (DEPLOY / "Containerfile").read_text()
+    assert f"USER {pod['securityContext']['runAsUser']}\n" in image
+    data = next(line for line in image.splitlines() if line.startswith("ENTRYPOINT")).split('"')[-2]
+    assert any(Path(data).is_relative_to(path) for path in mounted)
+
+
+def test_compose_starts_the_server_with_valid_settings():
+    (compose,) = _documents("compose.yaml")
+    service = compose["services"]["glasstape"]
+    settings = load(_settings_of(service["command"]))
+    assert service["ports"] == [f"{settings.port}:{settings.port}"]
+    assert f":{settings.metrics_port}/readyz" in service["healthcheck"]["test"][-1]
+    assert int(service["stop_grace_period"].rstrip("s")) > settings.drain_seconds
+    assert {volume.split(":")[0] for volume in service["volumes"]} - {"./secrets"} == set(compose["volumes"])
+    assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
 def test_the_follow_unit_starts_a_follower_with_existing_options():

@@ -11,10 +11,17 @@ Every public name is here, except those of `glasstape.session`, `glasstape.testi
 frozen dataclasses and numpy arrays.
 """
 
-import lazy_loader
-
 # Names are imported when they are first used: the command line and the generated stubs are in this package too, and
 # neither needs what the clients need. `__init__.pyi` is the one list of names, for this line and for type checkers.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+try:
+    import lazy_loader
+except ModuleNotFoundError:  # `glasstape doctor` starts all the same, and names what is missing
+
+    def __getattr__(name: str) -> object:
+        raise ModuleNotFoundError(
+            "glasstape requires lazy-loader: pip install lazy-loader", name="lazy_loader"
+        )
+else:
+    __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 __version__ = "0.1.0"

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from glasstape import Client, GlasstapeError, SignalStream, Tls
 from glasstape.session import Recorder, SessionServer
+from glasstape.textfile import read_pem
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 
 from glasstape_qt import token_store
@@ -280,7 +281,7 @@ def _tls(profile: Profile) -> Tls | None:
     if not profile.tls:
         return None
     authorities = profile.root_certificates
-    return Tls(root_certificates=Path(authorities).expanduser().read_bytes() if authorities else None)
+    return Tls(root_certificates=read_pem(Path(authorities).expanduser()) if authorities else None)
 
 
 def _token(profile: Profile) -> str | None:

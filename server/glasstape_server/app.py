@@ -6,9 +6,8 @@ import logging
 import shutil
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
-
-from glasstape.address import bracketed
 
 from glasstape_server.access.quotas import Limits, Quotas
 from glasstape_server.domain.signals import ModelRef
@@ -79,7 +78,7 @@ class App:
         """Closed last, in reverse order."""
         self._recording = load_recording(settings)
         folder = settings.data_dir / ("replay" if self._recording else "live")
-        self._lock = lock_data_folder(settings.data_dir, folder)
+        self._lock = lock_data_folder(settings.data_dir, folder, allow_shared=settings.allow_shared_storage)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay always starts with an empty history
         with release_on_failure(self._lock):
@@ -94,13 +93,15 @@ class App:
         self.engine_metrics = EngineMetrics(self.registry)
         self.call_metrics = CallMetrics(self.registry)
         self.metrics_port: int | None = None
+        self._health = Health()
         self._device_failed = False
         self.clock = Clock()
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
         with release_on_failure(self._lock, f"data_dir: {folder}: "):
-            self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval), self.clock)
-            self.journal = SqliteJournal(folder / "journal.sqlite")
+            lease = self._lock.lease
+            self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval, lease=lease), self.clock)
+            self.journal = SqliteJournal(folder / "journal.sqlite", lease=lease)
         readers = HistoryReaders(self.journal.history)
         limits = FeedLimits(queue=settings.subscriber_queue, patience=settings.subscriber_patience)
         self.hub = Hub(self.journal, readers, self.clock.now, limits)
@@ -143,9 +144,17 @@ class App:
             lambda: self._device_failed,
             self.access.authorizer,
             self.access.tls,
+            lease,
         )
         self._ready = asyncio.Event()
+        self.lost = asyncio.Event()
+        """Set when another process took the data folder over: this server must stop."""
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def lease_error(self) -> str:
+        """Why the lease of the data folder is not valid; empty: it is."""
+        return self._lock.lease.last_error
 
     async def start(self) -> int:
         """Start all parts; returns the port once health reports SERVING.
@@ -154,6 +163,7 @@ class App:
             StartError: the port is taken, or no model may serve.
         """
         self._loop = asyncio.get_running_loop()
+        self._lock.lease.on_lost = partial(self._loop.call_soon_threadsafe, self.lost.set)
         self._serve_metrics()
         self.server = self._server()
         self.health_monitor = HealthMonitor(self._components, self.engine_metrics, self.server, SERVICES)
@@ -212,7 +222,6 @@ class App:
             ref = repository.active.ref
             return ref, self.record.watch.state(ref.digest)
 
-        health = Health()
         batched = BatchedInference(self.inference, replies_on(self._loop))
         servicers = Servicers(
             application=self.inference,
@@ -231,20 +240,19 @@ class App:
                 repository.seen_until,
                 self._ready,
             ),
-            open_inference=OpenInferenceServicer(self.inference, repository, health.serves),
-            health=health,
+            open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),
+            health=self._health,
         )
-        host = bracketed(settings.host)
         try:
             return open_server(
                 servicers,
-                f"{host}:{settings.port}",
+                settings.address,
                 self.access,
                 wire=settings.wire,
                 observer=self.call_metrics,
             )
         except RuntimeError as error:
-            raise StartError(f"port: cannot listen on {host}:{settings.port}: {error}") from None
+            raise StartError(f"port: cannot listen on {settings.address}: {error}") from None
         except ValueError as error:
             raise StartError(f"wire: {error}") from None
 
@@ -273,7 +281,7 @@ class App:
         if self.settings.metrics_port is None:
             return
         metrics.add_components(self.registry, self._components, self._loop)
-        self.metrics_port, stop = serve_metrics(self.settings, self.registry)
+        self.metrics_port, stop = serve_metrics(self.settings, self.registry, self._health, self._loop)
         self._end.callback(stop)
 
     async def _announce(self, model: Model) -> None:

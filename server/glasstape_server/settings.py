@@ -3,23 +3,28 @@
 The flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_dir`.
 """
 
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from glasstape.address import Address, parse_host
+from glasstape.address import Address, bracketed, parse_host
 from glasstape.barfile.arguments import FIELDS, make_options
 from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions
+from glasstape.textfile import read_text
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from glasstape_server import environment
 from glasstape_server.domain.times import INTERVALS
 
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
@@ -69,6 +74,8 @@ class Settings(BaseSettings):
     """Disable server reflection"""
     data_dir: Path = Path("glasstape-data")
     """Folder of bars and journal; one server per folder"""
+    allow_shared_storage: bool = False
+    """Accept a data folder on a network or FUSE file system, which only one host may use"""
     models_dir: Path = BUNDLED_MODELS
     """Folder of artifacts, NAME/VERSION/manifest.json; polled for new versions"""
     model: str = ""
@@ -135,7 +142,8 @@ class Settings(BaseSettings):
     journal_max_age: float = Field(default=0, ge=0)
     """Days to keep events after they were published; older ones are removed as by `journal_keep`; 0: no limit"""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port of /metrics for Prometheus; 0 selects a free one, which is printed (default: no metrics)"""
+    """Port of /metrics for Prometheus and of the probes /livez, /healthz and /readyz; 0 selects a free one, which is
+    printed (default: none)"""
     metrics_host: str = "127.0.0.1"
     """Host of /metrics, which does not authenticate callers and names no symbol and no signal"""
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
@@ -198,6 +206,11 @@ class Settings(BaseSettings):
         return value
 
     @property
+    def address(self) -> str:
+        """Where to listen, as host:port."""
+        return f"{bracketed(self.host)}:{self.port}"
+
+    @property
     def bar_file_options(self) -> BarFileOptions:
         """What a replayed file does not state itself."""
         return make_options({name: getattr(self, f"replay_{name}") for name in FIELDS})
@@ -212,8 +225,23 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by precedence: flags (keywords), environment, the file of `load`."""
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=cls.model_config.get("toml_file"))
-        return (init_settings, env_settings, toml)
+        toml = _ConfigFile(settings_cls, toml_file=cls.model_config.get("toml_file"))
+        return (init_settings, _Environment(settings_cls), toml)
+
+
+class _Environment(EnvSettingsSource):
+    """Variables except those that Kubernetes sets for services."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        kept = environment.without_service_links(os.environ)
+        return {name.lower(): value for name, value in kept.items()}
+
+
+class _ConfigFile(TomlConfigSettingsSource):
+    """A TOML file in any Unicode encoding."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return tomllib.loads(read_text(file_path))
 
 
 def load(flags: dict[str, object], config: Path | None = None) -> Settings:
@@ -236,15 +264,25 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
     try:
         return FromFile(**flags)  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
-        raise ValueError("settings: " + "; ".join(map(_described, error.errors()))) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        texts = (_described(item, flags) for item in error.errors())
+        raise ValueError("settings: " + "; ".join(texts)) from None
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--config {config}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"--config {error}") from None
     except RecursionError:
         raise ValueError(f"--config {config}: values are nested too deeply") from None
 
 
-def _described(item: ErrorDetails) -> str:
+def environment_warnings() -> list[str]:
+    """Return warnings about variables that are ignored."""
+    return list(environment.warnings(os.environ, Settings.model_fields))
+
+
+def _described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
     field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
     if not field:
         return rule
-    return f"{field}: {rule} (value: {item['input']!r})"
+    variable = environment.PREFIX + field.upper()
+    source = f", from {variable}" if field not in flags and variable in os.environ else ""
+    return f"{field}: {rule} (value: {item['input']!r}{source})"

@@ -1,12 +1,12 @@
 """Checks and resources that come before a server's components: addresses, credentials, the data folder."""
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from glasstape.address import is_loopback
 from prometheus_client import CollectorRegistry
 
@@ -19,8 +19,11 @@ from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.operations import metrics
 from glasstape_server.settings import Settings
+from glasstape_server.storage.file_system import file_system_of
 from glasstape_server.storage.files import restore_draft
+from glasstape_server.storage.folder_lock import FolderInUseError, FolderLock
 from glasstape_server.transport.grpcio_server import Access
+from glasstape_server.transport.health import Health
 from glasstape_server.transport.tls import Certificates
 
 log = logging.getLogger(__name__)
@@ -97,15 +100,17 @@ def check_shadow(settings: Settings, repository: Repository) -> None:
     log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
 
 
-def serve_metrics(settings: Settings, registry: CollectorRegistry) -> tuple[int, Callable[[], None]]:
-    """Serve Prometheus' metrics; return the port, and what stops it.
+def serve_metrics(
+    settings: Settings, registry: CollectorRegistry, health: Health, loop: asyncio.AbstractEventLoop
+) -> tuple[int, Callable[[], None]]:
+    """Serve Prometheus' metrics and HTTP probes; return the port, and what stops it.
 
     Raises:
         StartError: the address is in use.
     """
     host, port = settings.metrics_host, settings.metrics_port or 0
     try:
-        port, server = metrics.serve(registry, host, port)
+        port, server = metrics.serve(registry, host, port, health, loop)
     except OSError as error:
         raise StartError(f"metrics_port: cannot listen on {host}:{port}: {error}") from None
 
@@ -148,7 +153,7 @@ def load_recording(settings: Settings) -> replay.Recording | None:
 
 
 @contextmanager
-def release_on_failure(lock: FileLock, prefix: str = "") -> Iterator[None]:
+def release_on_failure(lock: FolderLock, prefix: str = "") -> Iterator[None]:
     """Release the lock if the block fails.
 
     Raises:
@@ -161,22 +166,29 @@ def release_on_failure(lock: FileLock, prefix: str = "") -> Iterator[None]:
         raise StartError(f"{prefix}{error}") from None
 
 
-def lock_data_folder(folder: Path, history: Path) -> FileLock:
+def lock_data_folder(folder: Path, history: Path, *, allow_shared: bool) -> FolderLock:
     """Create a data folder if necessary, and lock it.
 
     Args:
         folder: the folder of all data.
         history: the folder in it that is served.
+        allow_shared: whether a network or FUSE file system is accepted.
 
     Raises:
-        StartError: another server uses it, a restore was interrupted in it, or it cannot be created.
+        StartError: another server uses it, a restore was interrupted in it, it cannot be created, or it is on a
+            network or FUSE file system.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StartError(f"data_dir: {folder} is in use by another server") from None
+        where = file_system_of(folder)
+        if where.shared and not allow_shared:
+            raise StartError(
+                f"data_dir: {folder} is on {where}, a network or FUSE file system, where SQLite's locks do not hold; "
+                "use a local disk, or set allow_shared_storage if only one host uses the folder"
+            )
+        lock = FolderLock(folder)
+    except FolderInUseError as error:
+        raise StartError(f"data_dir: {error}") from None
     except OSError as error:
         raise StartError(f"data_dir: {folder}: {error}") from None
     with release_on_failure(lock):

@@ -19,7 +19,7 @@ def authority():
         ({"host": "0.0.0.0"}, "host: 0.0.0.0 is not a loopback address and there is no --tls-certificate"),
         ({"host": "0.0.0.0", "tls": True}, "not a loopback address and there is no --tokens"),
         ({"tokens": "tokens.json"}, "has no tokens; create one with `glasstape tokens create`"),
-        ({"tls": True, "open_key": True}, "tls_key: others may read"),
+        ({"tls": True, "open_key": True}, "tls_key: .* has mode 0644, others may read it; run chmod"),
         ({"tls": True, "no_pem": True}, "tls_certificate: .* must be PEM"),
         ({"tls": True, "other_key": True}, "tls_key: .* does not match tls_certificate"),
         ({"tls": True, "no_key": True}, "tls_key: .*: No such file"),

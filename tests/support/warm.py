@@ -4,26 +4,32 @@ What is skipped is Python's own end (modules are not torn down), so `tests/clien
 start the command as users do.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 _LOADED = multiprocessing.get_context("forkserver")
 _LOADED.set_forkserver_preload(["pytest", "glasstape_server.app", "glasstape_server.cli.serve"])
 
 
+def _nothing() -> None:
+    pass
+
+
 class ForkedServer:
     """What `subprocess.Popen` has of a server, as far as tests use it."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], prepare: Callable[[], None] = _nothing) -> None:
+        """`prepare` runs in the server's process before the command."""
         out, child_out = _LOADED.Pipe(duplex=False)
         err, child_err = _LOADED.Pipe(duplex=False)
         self._process = _LOADED.Process(
-            target=_run, args=(list(arguments), dict(os.environ), child_out, child_err)
+            target=_run, args=(list(arguments), dict(os.environ), child_out, child_err, prepare)
         )
         self._process.start()
         child_out.close()
@@ -49,7 +55,8 @@ class ForkedServer:
 
     def send_signal(self, number: int) -> None:
         if self._process.exitcode is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
@@ -58,7 +65,13 @@ class ForkedServer:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(arguments: list[str], environment: dict[str, str], out: Connection, err: Connection) -> None:
+def _run(
+    arguments: list[str],
+    environment: dict[str, str],
+    out: Connection,
+    err: Connection,
+    prepare: Callable[[], None],
+) -> None:
     from glasstape.cli import main
 
     for pipe, number in ((out, 1), (err, 2)):
@@ -67,4 +80,5 @@ def _run(arguments: list[str], environment: dict[str, str], out: Connection, err
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
     os.environ.clear()
     os.environ.update(environment)
+    prepare()
     sys.exit(main(arguments))

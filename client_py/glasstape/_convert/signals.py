@@ -137,8 +137,8 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
     return TrackRecords(
         records=tuple(_track_record_from(record) for record in response.records),
         outcomes=response.outcomes,
-        brier_score=response.brier_score,
-        log_loss=response.log_loss,
+        brier_score=response.brier_score if response.outcomes else None,
+        log_loss=response.log_loss if response.outcomes else None,
         reliability=reliability_from(response.reliability),
         left_out=response.left_out,
     )
@@ -147,16 +147,17 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
 def _track_record_from(message: pb.TrackRecord) -> TrackRecord:
     has = message.HasField
     band = (message.confidence_low, message.confidence_high)
+    some = message.count > 0
     return TrackRecord(
         predicted=direction_from(message.predicted),
         count=message.count,
         hits=message.hits,
         hit_rate=message.hit_rate if has("hit_rate") else None,
-        hit_rate_low=message.hit_rate_low,
-        hit_rate_high=message.hit_rate_high,
-        base_rate=message.base_rate,
-        mean_return=message.mean_return,
-        net_return=message.net_return,
+        hit_rate_low=message.hit_rate_low if some else None,
+        hit_rate_high=message.hit_rate_high if some else None,
+        base_rate=message.base_rate if some else None,
+        mean_return=message.mean_return if some else None,
+        net_return=message.net_return if some else None,
         sessions=message.sessions,
         model=message.model,
         symbol=message.symbol,

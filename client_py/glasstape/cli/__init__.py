@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
+from glasstape.cli import output
+
 GROUP = "glasstape.commands"
 
 _EXTRAS = {
@@ -54,12 +56,16 @@ class Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    output.replace_unencodable()
     try:
-        return _dispatch(words)
+        try:
+            return _dispatch(words)
+        finally:
+            output.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has exited, as with `| head`
+        output.discard_after_broken_pipe()  # the reader of a pipe has exited, as with `| head`
         return 0
 
 
@@ -83,8 +89,26 @@ def _dispatch(words: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").split(".")[0])
         if extra is None:
-            raise
+            return _report_packages(error)
         return _requires(name, extra)
+    except Exception as error:
+        return _report_packages(error)
+
+
+def _report_packages(error: Exception) -> int:
+    """Report packages that are missing or too old, if they are the cause of an error; return the exit status.
+
+    Raises:
+        Exception: they are not.
+    """
+    from glasstape.cli.installation import package_problems
+
+    problems = package_problems(error)
+    if not problems:
+        raise error
+    for problem in problems:
+        print(f"glasstape: {problem}", file=sys.stderr)
+    return 1
 
 
 def _requires(name: str, extra: str) -> int:

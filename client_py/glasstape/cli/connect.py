@@ -12,6 +12,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glasstape.cli.output import can_encode, make_console
+from glasstape.textfile import read_pem, read_text
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -67,12 +70,12 @@ def token_of(options: argparse.Namespace) -> str | None:
     """Return the bearer token. It is read from a file, since arguments show in process lists.
 
     Raises:
-        ValueError: the file is empty.
+        ValueError: the file is empty, or no text.
         OSError: the file cannot be read.
     """
     if options.token_file is None:
         return None
-    token = Path(options.token_file).read_text().strip()
+    token = read_text(Path(options.token_file)).strip()
     if not token:
         raise ValueError(f"--token-file: {options.token_file} is empty")
     return token
@@ -82,7 +85,7 @@ def tls_of(options: argparse.Namespace) -> "Tls | None":
     """Return the TLS settings; None: plaintext.
 
     Raises:
-        ValueError: only one of client key and client certificate is set.
+        ValueError: only one of client key and client certificate is set, or a file is not PEM.
         OSError: a file cannot be read.
     """
     from glasstape import Tls
@@ -92,7 +95,7 @@ def tls_of(options: argparse.Namespace) -> "Tls | None":
         return None
     if (options.client_key is None) != (options.client_certificate is None):
         raise ValueError("--client-certificate and --client-key: must be set together")
-    roots, key, chain = (file.read_bytes() if file else None for file in files)
+    roots, key, chain = (read_pem(file) if file else None for file in files)
     return Tls(root_certificates=roots, client_key=key, client_certificates=chain)
 
 
@@ -109,6 +112,8 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
             print(f"glasstape: {address} is unavailable: {error}", file=sys.stderr)
         except GlasstapeError as error:
             print(f"glasstape: {error.code}: {error}", file=sys.stderr)
+        except BrokenPipeError:
+            raise
         except (OSError, ValueError, OverflowError, KeyError) as error:
             # Errors of files and options are user errors: no traceback.
             print(f"glasstape: {error}", file=sys.stderr)
@@ -118,8 +123,10 @@ def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
 
 
 def print_json(value: object) -> None:
-    """Print a value as one line of JSON."""
-    print(json.dumps(to_json(value), ensure_ascii=False), flush=True)
+    """Print a value as one line of JSON; where standard output is not Unicode, with escapes for other characters."""
+    plain = to_json(value)
+    text = json.dumps(plain, ensure_ascii=False)
+    print(text if can_encode(text) else json.dumps(plain), flush=True)
 
 
 def to_json(value: object) -> Any:
@@ -147,7 +154,5 @@ def to_json(value: object) -> Any:
 
 def wide_console() -> "Console":
     """Return a console on standard output; tables for a file or pipe are not cut to a terminal's width."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
+    console = make_console()
+    return console if console.is_terminal else make_console(width=WIDE)

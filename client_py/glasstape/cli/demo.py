@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve and show; returns the exit status."""
     from glasstape import Client
 
+    _check_temporary_files()
     view = _view(options.view)
     print(INTRODUCTION, flush=True)
     with (
@@ -59,6 +60,18 @@ def run(options: argparse.Namespace) -> int:
             return 0
         except KeyboardInterrupt:
             return 0
+
+
+def _check_temporary_files() -> None:
+    """Check that the server's data has a place.
+
+    Raises:
+        ValueError: no folder for temporary files is writable.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise ValueError("temporary files: no folder is writable; set TMPDIR to one that is") from None
 
 
 def _view(view: str) -> str:

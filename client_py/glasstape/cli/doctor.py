@@ -6,23 +6,30 @@ Further checks are entry points, so that the server adds its own: modules with `
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
+from glasstape.cli.installation import Finding, check_installation
+from glasstape.cli.probe import TlsFiles, endpoint_of, probe
 from glasstape.symbols import case_twins, lost_zeros
 
 if TYPE_CHECKING:
-    from glasstape import Health, Instrument
+    from glasstape import Client, GlasstapeError, Health, Instrument
 
 HELP = "diagnose an installation, server, model or CSV file"
 
 GROUP = "glasstape.checks"
-Finding = tuple[str, str]
-"""("ok" | "warning" | "problem", sentence)."""
+CONTRACT = "1"
+"""Major version of the contract that this package speaks."""
+_DATA_STATES = {
+    "delayed": ": the next bar is overdue",
+    "stale": ": the last two due bars did not arrive; check that the publisher runs",
+    "empty": ": the server has no bars; publish some",
+    "replay": ": history on a simulated clock",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the selected checks; the exit status is 1 if there is a problem."""
-    findings = [*_installation()]
-    if not options.offline:
+    findings = [*check_installation()]
+    usable = all(kind != "problem" for kind, _ in findings)
+    if usable:
+        findings.append(_protobuf())
+    if not options.offline and usable:
+        findings += _connection(options)
+    if not options.offline and all(kind != "problem" for kind, _ in findings):
         findings += _server(options)
     for entry in entry_points(group=GROUP):
         findings += entry.load().check(options)
@@ -52,53 +64,37 @@ def run(options: argparse.Namespace) -> int:
     return int(any(kind == "problem" for kind, _ in findings))
 
 
-def _installation() -> Iterator[Finding]:
-    yield "ok", f"Python {sys.version.split()[0]}, glasstape {version('glasstape')}"
-    for line in requires("glasstape") or ():
-        name, _, marker = line.partition(";")
-        if "extra" in marker or "win32" in marker:
-            continue
-        yield _package(name.strip())
-    for extra, package in (("cli", "rich"), ("server", "torch"), ("desktop", "PyQt6")):
-        try:
-            yield "ok", f"extra [{extra}]: {package} {version(package)}"
-        except PackageNotFoundError:
-            yield "ok", f"extra [{extra}] is not installed (pip install 'glasstape[{extra}]')"
+def _protobuf() -> Finding:
     from google.protobuf.internal import api_implementation
 
     kind = api_implementation.Type()
-    yield (
-        ("ok", "protobuf runs on upb")
-        if kind == "upb"
-        else (
-            "warning",
-            f"protobuf runs on {kind}: slow, and without a recursion limit; reinstall protobuf",
-        )
-    )
+    if kind == "upb":
+        return "ok", "protobuf runs on upb"
+    return "warning", f"protobuf runs on {kind}: slow, and without a recursion limit; reinstall protobuf"
 
 
-def _package(requirement: str) -> Finding:
-    name = requirement.split(">=")[0].strip()
-    least = requirement.partition(">=")[2].strip()
-    try:
-        have = version(name)
-    except PackageNotFoundError:
-        return "problem", f"{name} is missing: pip install '{requirement}'"
-    if least and _numbers(have) < _numbers(least):
-        return "problem", f"{name} {have} is too old: pip install '{requirement}'"
-    return "ok", f"{name} {have}"
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
+def _connection(options: argparse.Namespace) -> Iterator[Finding]:
+    """Probe name, port and TLS. Through a proxy and for addresses that only gRPC knows, its call shows them."""
+    endpoint, proxies = endpoint_of(options.server), _proxies()
+    if endpoint is None:
+        return
+    files = TlsFiles(options.root_certificates, options.client_key, options.client_certificate)
+    secured = options.tls or any((files.roots, files.key, files.chain))
+    findings = list(probe(endpoint, files if secured else None))
+    for kind, text in findings:
+        if kind == "problem" and proxies:
+            yield kind, f"{text} (connected directly; gRPC may use the proxy of {proxies})"
+        else:
+            yield kind, text
 
 
 def _server(options: argparse.Namespace) -> Iterator[Finding]:
-    address = options.server
-    from glasstape import Client, GlasstapeError, Heartbeat, ModelState
+    from glasstape import AuthenticationError, Client, GlasstapeError
 
+    address = options.server
     try:
-        with Client(address, timeout=3.0, tls=tls_of(options), token=token_of(options)) as client:
+        token = token_of(options)
+        with Client(address, timeout=3.0, tls=tls_of(options), token=token) as client:
             health = client.health()
             if not health.reachable:
                 yield "problem", f"{address}: unreachable (proxy variables: {_proxies() or 'none'})"
@@ -106,32 +102,61 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
             yield from _reasons(health)
             if health.serving:
                 yield "ok", f"{address}: serving"
-            info = client.server_info()
-            yield "ok", f"server {info.server_version}, contract {info.contract_version}"
-            for model in client.models(view="basic"):
-                if model.state is ModelState.REFUSED:
-                    yield (
-                        "warning",
-                        f"model {model.ref.name}@{model.ref.version} is refused: {model.refusal}",
-                    )
-            yield from _instruments(client.instruments())
-            stream = client.signals(start="live", heartbeat_interval=0.2)
-            with stream:
-                beat = next(message for message in stream.messages() if isinstance(message, Heartbeat))
-            skew = (datetime.now(UTC) - beat.server_time).total_seconds()
-            kind = "ok" if abs(skew) < 2 else "warning"
-            yield kind, f"clock skew {skew:+.1f} s"
-            state = beat.data_state.value
-            meaning = {
-                "delayed": ": the newest bar closed more than one interval ago",
-                "stale": ": no bar for more than two intervals; check that the publisher runs",
-                "replay": ": history on a simulated clock",
-            }.get(state, "")
-            yield "warning" if state == "stale" else "ok", f"market data is {state}{meaning}"
+            try:
+                yield from _contents(client)
+            except AuthenticationError as error:
+                yield _unauthenticated(error, has_token=token is not None)
     except GlasstapeError as error:
-        yield "problem", f"{address}: {error.code}: {error}"
+        yield "problem", f"{address}: {error.code}: {error}{_remedy(error)}"
     except (OSError, ValueError) as error:
         yield "problem", str(error)
+
+
+def _contents(client: "Client") -> Iterator[Finding]:
+    """Check the contract, models, instruments and market data of a server.
+
+    Raises:
+        GlasstapeError: a call failed.
+    """
+    from glasstape import Heartbeat, ModelState
+
+    info = client.server_info()
+    ours = info.contract_version.partition(".")[0] == CONTRACT
+    yield (
+        "ok" if ours else "problem",
+        f"server {info.server_version}, contract {info.contract_version}"
+        + (
+            ""
+            if ours
+            else f": this package speaks contract {CONTRACT}; install the server's version of glasstape"
+        ),
+    )
+    for model in client.models(view="basic"):
+        if model.state is ModelState.REFUSED:
+            yield "warning", f"model {model.ref.name}@{model.ref.version} is refused: {model.refusal}"
+    yield from _instruments(client.instruments())
+    stream = client.signals(start="live", heartbeat_interval=0.2)
+    with stream:
+        beat = next(message for message in stream.messages() if isinstance(message, Heartbeat))
+    skew = (datetime.now(UTC) - beat.server_time).total_seconds()
+    yield "ok" if abs(skew) < 2 else "warning", f"clock skew {skew:+.1f} s"
+    state = beat.data_state.value
+    yield "warning" if state == "stale" else "ok", f"market data is {state}{_DATA_STATES.get(state, '')}"
+
+
+def _unauthenticated(error: "GlasstapeError", *, has_token: bool) -> Finding:
+    """Return the finding of missing or rejected credentials. Without a token, the server itself is not at fault."""
+    if has_token:
+        return "problem", f"the token is rejected: {error}; create one with `glasstape tokens create`"
+    return "warning", "the server requires a token: --token-file FILE also checks its models and market data"
+
+
+def _remedy(error: "GlasstapeError") -> str:
+    if error.code == "UNIMPLEMENTED":
+        return ": the server does not serve glasstape.v1; check --server"
+    if error.reason == "SCOPE_MISSING":
+        return "; create a token with this scope by `glasstape tokens create`"
+    return ""
 
 
 def _instruments(instruments: "Sequence[Instrument]") -> Iterator[Finding]:

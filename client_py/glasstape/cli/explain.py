@@ -139,10 +139,11 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
 
 
 def _show(client: "Client", explanations: "list[Explanation]", options: argparse.Namespace) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    from glasstape.cli.output import make_console
+
+    console = make_console()
     zones = _zones(client)
     models: dict[str, Model] = {}
     drawn = []

@@ -56,13 +56,13 @@ def run(options: argparse.Namespace) -> int:
             for prediction in predictions:
                 print_json(prediction)
         else:
-            from rich.console import Console
             from rich.text import Text
 
+            from glasstape.cli.output import make_console
             from glasstape.cli.render import confidence_bar, direction_text, missing_text
 
             model = client.model(options.model)
-            console = Console()
+            console = make_console()
             for number, prediction in enumerate(predictions):
                 name = prediction.symbol or f"#{number}"
                 if prediction.confidence is None:

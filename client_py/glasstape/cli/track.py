@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 HELP = "show the track record: hit rates, base rates and returns"
 GROUPS = ("model", "symbol", "confidence")
+NONE = "none"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,8 +85,8 @@ def run(options: argparse.Namespace) -> int:
         console.print("no outcomes: no signal's horizon has passed")
     else:
         console.print(
-            f"{track.outcomes} outcomes; Brier score {track.brier_score:.4f} (uniform forecast: 0.6667), "
-            f"log loss {track.log_loss:.4f} (1.0986)"
+            f"{track.outcomes} outcomes; Brier score {_text(track.brier_score, '.4f')} (uniform forecast: 0.6667), "
+            f"log loss {_text(track.log_loss, '.4f')} (1.0986)"
         )
     if track.left_out:
         console.print(
@@ -97,19 +98,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _group(record: "TrackRecord", names: list[str]) -> list[str]:
-    low, high = record.confidence or (0.0, 0.0)
-    texts = {"model": record.model, "symbol": record.symbol, "confidence": f"{low:.0%} - {high:.0%}"}
+    band = "none" if record.confidence is None else "{:.0%} - {:.0%}".format(*record.confidence)
+    texts = {"model": record.model, "symbol": record.symbol, "confidence": band}
     return [texts[name] for name in names]
+
+
+def _text(value: float | None, form: str) -> str:
+    """Return a figure; "none" for one of no outcomes."""
+    return NONE if value is None else f"{value:{form}}"
 
 
 def _figures(record: "TrackRecord") -> list[str]:
     name = record.predicted.name if record.predicted is not None else "UP and DOWN"
-    if record.hit_rate is None:
-        return [name, "0", "0", *["-"] * 5]
+    low, high = _text(record.hit_rate_low, ".1%"), _text(record.hit_rate_high, ".1%")
     return [
-        name, str(record.count), str(record.sessions), f"{record.hit_rate:.1%}",
-        f"{record.hit_rate_low:.1%} - {record.hit_rate_high:.1%}", f"{record.base_rate:.1%}",
-        f"{record.mean_return:+.3%}", f"{record.net_return:+.3%}",
+        name, str(record.count), str(record.sessions), _text(record.hit_rate, ".1%"),
+        NONE if record.hit_rate_low is None else f"{low} - {high}", _text(record.base_rate, ".1%"),
+        _text(record.mean_return, "+.3%"), _text(record.net_return, "+.3%"),
     ]  # fmt: skip
 
 

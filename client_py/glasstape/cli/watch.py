@@ -128,11 +128,10 @@ def _print_json(client: "Client", filters: dict[str, Any], duration: float | Non
 
 
 def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
-    from rich.console import Console
-
     from glasstape import BuyEvent, ConfidenceEvent, EventBatch, OutcomeEvent
+    from glasstape.cli.output import make_console
 
-    console = Console()
+    console = make_console()
     for message in messages:
         status = board.status
         board.update(message)

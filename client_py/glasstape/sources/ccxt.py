@@ -13,6 +13,7 @@ from glasstape.sources.ccxt_errors import translated_errors
 from glasstape.sources.credentials import add_credentials_argument, read_credentials
 from glasstape.sources.errors import SourceError, SourceUnavailableError, UnknownSymbolError
 from glasstape.sources.source import Source
+from glasstape.textfile import read_text
 from glasstape.types.market import INTERVALS, Bar, Instrument
 
 PAGE = 500
@@ -218,7 +219,7 @@ def _config(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise SourceError(f"--ccxt-config: {path}: {error}") from None
     if not isinstance(config, dict):

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from glasstape.sources.errors import CredentialsError
+from glasstape.textfile import decode_text
 
 MASK = "***"
 """Written in place of a credential."""
@@ -106,9 +107,9 @@ def _read_file(file: Path) -> dict[str, str]:
     if len(data) > LONGEST_FILE:
         raise CredentialsError(f"credentials file {file}: longer than {LONGEST_FILE} bytes")
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise CredentialsError(f"credentials file {file}: not UTF-8 text") from None
+        text = decode_text(data, file)
+    except ValueError as error:
+        raise CredentialsError(f"credentials file {error}") from None
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip()

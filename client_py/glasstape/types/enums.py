@@ -219,7 +219,9 @@ class DataState(StrEnum):
     REPLAY = auto()
     """Historical bars on a simulated clock: never act on these."""
     STALE = auto()
-    """No bar closed for more than two intervals."""
+    """The last two due bars have not arrived."""
+    EMPTY = auto()
+    """The server has no bars."""
 
 
 class BarMode(StrEnum):

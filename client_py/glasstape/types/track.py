@@ -17,16 +17,16 @@ class TrackRecord:
     hits: int
     """Outcomes whose realized class equals the predicted class."""
     hit_rate: float | None
-    """hits / count, 0-1; None: the group is empty."""
-    hit_rate_low: float
+    """hits / count, 0-1; None, as the figures that follow, if the group is empty."""
+    hit_rate_low: float | None
     """95 % interval of the hit rate, lower end; Wilson's, widened by dependence within a session."""
-    hit_rate_high: float
+    hit_rate_high: float | None
     """95 % interval of the hit rate, upper end."""
-    base_rate: float
+    base_rate: float | None
     """Expected hit rate of a forecaster who knows only the class frequencies of these outcomes."""
-    mean_return: float
+    mean_return: float | None
     """Mean log return in the predicted direction, without costs."""
-    net_return: float
+    net_return: float | None
     """Mean log return after the cost of entry and exit."""
     sessions: int
     """Sessions (UTC days) with such outcomes."""
@@ -46,10 +46,10 @@ class TrackRecords:
     """UP, DOWN and both together; FLAT predictions are not scored."""
     outcomes: int
     """Outcomes of every predicted class."""
-    brier_score: float
-    """Mean, 0 (perfect) - 2; a uniform forecast scores 0.667."""
-    log_loss: float
-    """Mean, in nats; a uniform forecast scores 1.0986."""
+    brier_score: float | None
+    """Mean, 0 (perfect) - 2; a uniform forecast scores 0.667. None: no outcomes."""
+    log_loss: float | None
+    """Mean, in nats; a uniform forecast scores 1.0986. None: no outcomes."""
     reliability: tuple[ReliabilityPoint, ...]
     """Of the winning class and of each class, lowest confidence first."""
     left_out: int

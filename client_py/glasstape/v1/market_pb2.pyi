@@ -104,7 +104,11 @@ class _DataStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataState.V
     DATA_STATE_REPLAY: _DataState.ValueType  # 3
     """Historical bars on a simulated clock: never act on these."""
     DATA_STATE_STALE: _DataState.ValueType  # 4
-    """Heartbeats only. The last two due bars have not arrived, or the server has no bars."""
+    """Heartbeats only. The last two due bars have not arrived. After a backfill, bars count from its time
+    on: until then the data is DELAYED.
+    """
+    DATA_STATE_EMPTY: _DataState.ValueType  # 5
+    """Heartbeats only. The server has no bars."""
 
 class DataState(_DataState, metaclass=_DataStateEnumTypeWrapper):
     """How fresh market data is. Bars are due at the closes that the sessions of the exchange give, so that
@@ -124,7 +128,11 @@ the next bar was due.
 DATA_STATE_REPLAY: DataState.ValueType  # 3
 """Historical bars on a simulated clock: never act on these."""
 DATA_STATE_STALE: DataState.ValueType  # 4
-"""Heartbeats only. The last two due bars have not arrived, or the server has no bars."""
+"""Heartbeats only. The last two due bars have not arrived. After a backfill, bars count from its time
+on: until then the data is DELAYED.
+"""
+DATA_STATE_EMPTY: DataState.ValueType  # 5
+"""Heartbeats only. The server has no bars."""
 Global___DataState: _TypeAlias = DataState  # noqa: Y015
 
 @_typing.final

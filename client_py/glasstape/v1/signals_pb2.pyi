@@ -739,7 +739,7 @@ class Heartbeat(_message.Message):
     LAST_BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
     data_state: _market_pb2.DataState.ValueType
-    """Freshness of market data now. STALE if the server has no bars."""
+    """Freshness of market data now."""
     calibration: _inference_pb2.CalibrationState.ValueType
     """Whether the active model's confidences are still calibrated; see `Model.live`."""
     @_builtins.property

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import platformdirs
 from glasstape.address import Address
+from glasstape.textfile import read_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 SCHEMA = 1
@@ -103,10 +104,10 @@ def folder() -> Path:
 def load(path: Path) -> tuple[Preferences, str]:
     """Return the preferences, and the error if the file is damaged; that file is renamed and kept."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return Preferences(), ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         return Preferences(), _rename_damaged(path, str(error))
     try:
         stored = json.loads(text)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock
+from glasstape.textfile import read_text
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from glasstape_server.access.scopes import Scope
@@ -55,7 +56,7 @@ class Grant:
 
 
 class TokenFile:
-    """Grants of a server, in a JSON file that only its owner may read."""
+    """Grants of a server, in a JSON file that other users must not read; see `files.check_secret`."""
 
     def __init__(
         self,
@@ -213,10 +214,9 @@ class TokenFile:
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp == self._stamp:
             return
-        if status.st_mode & 0o077:
-            raise ValueError(f"{self.path}: readable by other users; run chmod 600 {self.path}")
+        files.check_secret(self.path)
         try:
-            grants = _ROWS.validate_json(self.path.read_bytes())
+            grants = _ROWS.validate_json(read_text(self.path))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from glasstape_server.storage.folder_lock import FolderInUseError, FolderLock
+
 LIVE = "live"
 DATABASES = ("journal.sqlite", "bars.sqlite")
 """Databases in the order of copying: the journal first, so that its copy refers only to bars that are copied too."""
 ARTIFACTS = "artifacts"
 
-
-class FolderInUseError(Exception):
-    """A server is running on the folder."""
+__all__ = ["ARTIFACTS", "DATABASES", "LIVE", "FolderInUseError", "journal_of", "lock_folder"]
 
 
 def journal_of(folder: Path) -> Path:
@@ -26,13 +26,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         FolderInUseError: a server is running on it.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise FolderInUseError(f"{folder} is in use by a server; stop it first") from None
+    lock = FolderLock(folder)
     try:
         yield
     finally:

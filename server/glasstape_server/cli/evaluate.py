@@ -52,12 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status: 1 if a leak check fails."""
+    """Run the command; return the exit status: 1 if a leak check fails.
+
+    Raises:
+        BrokenPipeError: the reader of standard output has ended.
+    """
     from concurrent.futures.process import BrokenProcessPool
 
-    from rich.console import Console
+    from glasstape.cli.output import make_console
     from rich.progress import Progress
 
+    from glasstape_server.storage import temporary
+
+    try:
+        temporary.check_space()  # before the fits, and before matplotlib looks for a folder of its own
+    except OSError as error:
+        print(f"glasstape evaluate: {error}", file=sys.stderr)
+        return 1
     from glasstape_server.evaluation import report
     from glasstape_server.evaluation.evaluate import evaluate
     from glasstape_server.evaluation.metrics import block_days
@@ -74,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
         print(data.window_count.to_text(), file=sys.stderr)
         block = block_days(plan.rule.bars_ahead, options.interval)
-        with Progress(console=Console(stderr=True)) as bar:
+        with Progress(console=make_console(stderr=True)) as bar:
             task = bar.add_task("fits", total=None)
 
             def on_progress(done: int, total: int) -> None:
@@ -87,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("glasstape evaluate: interrupted; nothing was written", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ArithmeticError, BrokenProcessPool) as error:
         print(f"glasstape evaluate: {error}", file=sys.stderr)
         return 1

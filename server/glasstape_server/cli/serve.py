@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
     from glasstape_server.operations.logs import configure_logging
-    from glasstape_server.settings import Settings, load
+    from glasstape_server.settings import Settings, environment_warnings, load
+    from glasstape_server.storage.files import OWNER_ONLY
 
     flags = {name: getattr(options, name) for name in Settings.model_fields}
     try:
@@ -50,7 +51,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level, settings.log_format)
-    os.umask(0o077)  # bars, journal and its key are readable by their owner only
+    for warning in environment_warnings():
+        logging.getLogger(__name__).warning("%s", warning)
+    os.umask(OWNER_ONLY)  # bars, journal and its key are readable by their owner only
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))
 
@@ -78,7 +81,11 @@ async def _serve(settings: "Settings") -> int:
         print(f"serving on {bracketed(settings.host)}:{port}", flush=True)
         if app.metrics_port is not None:
             print(f"metrics on {bracketed(settings.metrics_host)}:{app.metrics_port}", flush=True)
-        await stopping.wait()
+        events = [asyncio.ensure_future(event.wait()) for event in (stopping, app.lost)]
+        await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+        if app.lost.is_set():
+            print(f"glasstape serve: data_dir: {app.lease_error}", file=sys.stderr)
+            return 1
         logging.getLogger(__name__).info("draining")
         return 0
     except StartError as error:

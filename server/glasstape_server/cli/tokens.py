@@ -3,6 +3,8 @@
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="grant the scopes to client certificates with this name (SAN) instead of a token",
     )
+    create.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write the token to this new file, readable by its owner only, instead of printing it",
+    )
     revoke = actions.add_parser("revoke", help="revoke a token; its streams end within seconds")
     revoke.add_argument("id", help="id of the token, as printed by `glasstape tokens list`")
     listing = actions.add_parser("list", help="list tokens without their secrets")
@@ -46,9 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status.
+
+    Raises:
+        BrokenPipeError: the reader of standard output has ended.
+    """
     try:
         {"create": _create, "revoke": _revoke, "list": _list}[options.action](options)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         print(f"glasstape tokens: {error}", file=sys.stderr)
         return 1
@@ -68,9 +82,17 @@ def _create(options: argparse.Namespace) -> None:
         raise ValueError(f"days: must be 0-36500, is {options.days:g}")
     expires = time.time() + options.days * DAY if options.days else 0.0
     scopes = [Scope(scope) for scope in options.scopes]
-    grant, token = TokenFile(options.tokens).create(
-        options.name, scopes, expires=expires, certificate=options.certificate
-    )
+    file = TokenFile(options.tokens)
+    if options.out is not None:
+        with _new_secret_file(options.out, options.certificate) as draft:
+            grant, token = file.create(options.name, scopes, expires=expires)
+            draft.write_text(f"{token}\n")
+        if options.json:
+            print_json({"id": grant.id, "out": str(options.out)})
+        else:
+            print(f"id {grant.id}; the token is in {options.out}")
+        return
+    grant, token = file.create(options.name, scopes, expires=expires, certificate=options.certificate)
     if options.json:
         print_json({"id": grant.id, "token": token})
     elif token:
@@ -78,6 +100,24 @@ def _create(options: argparse.Namespace) -> None:
         print(f"id {grant.id}; the token is not stored and cannot be shown again", file=sys.stderr)
     else:
         print(f"id {grant.id}: certificates with the name {grant.certificate}")
+
+
+@contextmanager
+def _new_secret_file(path: Path, certificate: str) -> Iterator[Path]:
+    """Yield a draft of a file that does not exist yet, before a token for it is created.
+
+    Raises:
+        ValueError: the file exists, or there is no token to write.
+        OSError: the file cannot be written.
+    """
+    from glasstape_server.storage import files
+
+    if certificate:
+        raise ValueError("--out: a grant for a certificate has no token")
+    if path.exists():
+        raise ValueError(f"--out: {path} exists; pass a new file")
+    with files.replacing(path, mode=files.PRIVATE) as draft:
+        yield draft
 
 
 def _revoke(options: argparse.Namespace) -> None:

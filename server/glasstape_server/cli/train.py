@@ -61,7 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status.
+
+    Raises:
+        BrokenPipeError: the reader of standard output has ended.
+    """
     from safetensors import SafetensorError
 
     from glasstape_server.models.artifact import ArtifactError, load
@@ -80,6 +84,8 @@ def run(options: argparse.Namespace) -> int:
         print(data.window_count.to_text(), file=sys.stderr)
         with _ProgressBars(options.epochs) as bars:
             folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
@@ -146,11 +152,11 @@ class _ProgressBars:
     """Progress bar of each training."""
 
     def __init__(self, epochs: int) -> None:
-        from rich.console import Console
+        from glasstape.cli.output import make_console
         from rich.progress import Progress
 
         self._epochs = epochs
-        self._progress = Progress(console=Console(stderr=True))
+        self._progress = Progress(console=make_console(stderr=True))
 
     def __enter__(self) -> "_ProgressBars":
         self._progress.start()

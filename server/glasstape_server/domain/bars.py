@@ -14,6 +14,7 @@ class DataState(IntEnum):
     DELAYED = 2
     REPLAY = 3
     STALE = 4
+    EMPTY = 5
 
 
 @dataclass(frozen=True, slots=True)

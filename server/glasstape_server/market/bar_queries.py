@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats
-from glasstape_server.domain.bars import Instrument, SeriesKey
+from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, Violation
 from glasstape_server.domain.times import DAY, INTERVALS, SECOND, day_of
+from glasstape_server.market.database import COLUMNS
+from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.market.spacing import earliest_overlap
 
 
@@ -129,3 +131,15 @@ class BarQueries:
                     violations=(Violation("new_symbol", rule),),
                     metadata={"symbol": new_symbol},
                 )
+
+    def load_tail(self, key: SeriesKey) -> SeriesTail:
+        """Return the newest bars of a series."""
+        rows = self._db.execute(
+            f"SELECT {COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
+            (*key, CAPACITY + 1),
+        ).fetchall()
+        tail = SeriesTail()
+        tail.complete = len(rows) <= CAPACITY
+        for row in reversed(rows[:CAPACITY]):
+            tail.append(Bar(*row))
+        return tail

@@ -81,10 +81,15 @@ class MarketCalendars:
                 newest[market] = (close, key)
         return {market: self.due(key, close) for market, (close, key) in newest.items()}
 
-    def newest_stored(self) -> dict[str, Due]:
-        """Return the same for all stored bars of the published interval."""
-        closes = ((key, self._store.last_close(key)) for key in self._store.series_keys(self._store.interval))
+    def newest_of(self, keys: Iterable[SeriesKey]) -> dict[str, Due]:
+        """Return when bars are due after the newest stored close of some series of the published interval."""
+        mine = (key for key in keys if key[1] == self._store.interval)
+        closes = ((key, self._store.last_close(key)) for key in mine)
         return self.newest((key, close) for key, close in closes if close is not None)
+
+    def newest_stored(self) -> dict[str, Due]:
+        """Return the same for all series."""
+        return self.newest_of(self._store.series_keys(self._store.interval))
 
     def forget(self, keys: Iterable[SeriesKey]) -> None:
         """Forget what was learned about series; it is learned again from the stored bars."""

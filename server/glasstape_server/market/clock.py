@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glasstape_server.domain.bars import DataState
 from glasstape_server.domain.times import DAY, SECOND
@@ -58,6 +58,8 @@ class Clock:
         self._since = 0.0
         self._speed = 0.0
         self._due: dict[str, Due] = {}
+        self._backfilled: dict[str, tuple[int, int]] = {}
+        """Newest close of each market's last backfill, and when it came."""
 
     @property
     def replaying(self) -> bool:
@@ -78,7 +80,26 @@ class Clock:
         for market, due in newest.items():
             known = self._due.get(market)
             if known is None or due.close_time >= known.close_time:
-                self._due[market] = due
+                self._due[market] = self._extended(market, due)
+
+    def saw_backfill(self, newest: Mapping[str, Due]) -> None:
+        """Note when bars are due after a backfill, by market; what is not newer than known is ignored.
+
+        Bars that were due before the backfill do not count: its data is STALE once as much time has passed since the
+        backfill as two bars take, and DELAYED until then.
+        """
+        for market, due in newest.items():
+            known = self._due.get(market)
+            if known is None or due.close_time > known.close_time:
+                self._backfilled[market] = (due.close_time, self.now())
+        self.saw_bars(newest)
+
+    def _extended(self, market: str, due: Due) -> Due:
+        """Return when bars are due; after a backfill, the second one is due later."""
+        close, time = self._backfilled.get(market, (0, 0))
+        if close != due.close_time:
+            return due
+        return replace(due, second=max(due.second, time + due.second - due.close_time))
 
     def replace_bars(self, newest: Mapping[str, Due]) -> None:
         """Note when bars are due after stored bars were removed or renamed; what was known is forgotten."""
@@ -97,7 +118,7 @@ class Clock:
         return DataState.LIVE if self.now() <= next_close else DataState.DELAYED
 
     def state(self) -> DataState:
-        """Return how fresh market data is.
+        """Return how fresh market data is; EMPTY without a bar.
 
         A market is overdue, and its data STALE, once the second bar after its newest is due and has not come;
         a closed market is not overdue. Of several markets the freshest one that trades now decides. If none
@@ -107,7 +128,7 @@ class Clock:
             return DataState.REPLAY
         newest = self.last_close
         if newest is None:
-            return DataState.STALE
+            return DataState.EMPTY
         active = [due for due in self._due.values() if due.close_time > newest - inactive_after(due.interval)]
         fresh = [due for due in active if self.now() <= due.second]
         deciding = [due for due in fresh if due.in_session]

@@ -160,18 +160,20 @@ class Ingest:
             taken, self._waiting = self._waiting, []
             self._waiting_bars = 0
             try:
-                reports, newest = await self.run_on_market_thread(
+                reports, newest, backfilled = await self.run_on_market_thread(
                     self._publish_batches, [batch for batch, _ in taken], self.clock.now()
                 )
             except Exception as error:
                 if not self.last_error:
                     log.error("%d batches of bars were not stored: %s", len(taken), error)
-                self.last_error, self._full = str(error), isinstance(error, ResourceExhausted)
+                if not isinstance(error, Unavailable):  # a lost lease is reported by itself
+                    self.last_error, self._full = str(error), isinstance(error, ResourceExhausted)
                 for _, future in taken:
                     if not future.done():
                         future.set_exception(error)
                 continue
             self.last_error, self._full = "", False
+            self.clock.saw_backfill(backfilled)
             self.clock.saw_bars(newest)
             for (_, future), report in zip(taken, reports, strict=True):
                 if not future.done():
@@ -183,13 +185,20 @@ class Ingest:
             if closed_bars:
                 self.on_closed(closed_bars)
 
-    def _publish_batches(self, batches: Sequence[Batch], now: int) -> tuple[list[Report], Mapping[str, Due]]:
-        """Store batches, on the market thread; return reports, and what is due after the newest bars."""
+    def _publish_batches(
+        self, batches: Sequence[Batch], now: int
+    ) -> tuple[list[Report], Mapping[str, Due], Mapping[str, Due]]:
+        """Store batches, on the market thread; return reports, and what is due after bars and after backfills."""
         reports = self.store.publish(batches, now)
-        for batch in batches:
-            if batch.mode in (BatchMode.BACKFILL, BatchMode.REPLACE):
-                self.calendars.forget({(bar.symbol, bar.interval) for bar in batch.bars})
-        return reports, self.calendars.newest(item for report in reports for item in report.closed)
+        filled = {
+            (bar.symbol, bar.interval)
+            for batch in batches
+            if batch.mode in (BatchMode.BACKFILL, BatchMode.REPLACE)
+            for bar in batch.bars
+        }
+        self.calendars.forget(filled)
+        newest = self.calendars.newest(item for report in reports for item in report.closed)
+        return reports, newest, self.calendars.newest_of(filled)
 
     async def _correct(self, symbols: Sequence[str], change: Callable[..., int], *arguments: object) -> int:
         """Change stored bars of symbols, on the market thread; return how many."""

@@ -22,7 +22,8 @@ from glasstape_server.market.bar_queries import BarQueries
 from glasstape_server.market.database import COLUMNS, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.instruments import InstrumentBook
-from glasstape_server.market.series_tail import CAPACITY, SeriesTail
+from glasstape_server.market.series_tail import SeriesTail
+from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import probe_write, transaction
 
 
@@ -32,23 +33,25 @@ class BarStore(BarQueries):
     Args:
         path: database; created if necessary.
         interval: bar interval to publish signals for.
+        lease: of the data folder; None: no other process can use the database.
 
     Raises:
         DataLoss: another version made the database.
         sqlite3.DatabaseError: it is no database, or a badly damaged one.
     """
 
-    def __init__(self, path: Path, interval: str = "1d") -> None:
+    def __init__(self, path: Path, interval: str = "1d", *, lease: Holder | None = None) -> None:
         self.interval = interval
         """Bar interval to publish signals for."""
         super().__init__(open_bars(path))
+        self._fence = Fence(self._db, lease)
         self.path = path
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
         self._book = InstrumentBook(self._db)
         self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
-            self._tails[key] = self._load_tail(key)
+            self._tails[key] = self.load_tail(key)
         self._book.add(key[0] for key in self._tails)
 
     def close(self) -> None:
@@ -65,6 +68,7 @@ class BarStore(BarQueries):
         Raises:
             ResourceExhausted: the disk rejected the write; nothing of these batches was stored.
             DataLoss: the database is damaged.
+            Unavailable: the lease of the data folder was lost; what was stored must not be acknowledged.
         """
         draft = Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
@@ -79,6 +83,7 @@ class BarStore(BarQueries):
             learned = self._book.learn(draft.counts(), draft.instruments, replaced)
         self._apply(draft)
         self._book.apply(draft.instruments, learned, {key[0] for key in (*draft.appended, *draft.changed)})
+        self._fence.check_acknowledgment()
         return reports
 
     def probe_write(self) -> None:
@@ -231,6 +236,7 @@ class BarStore(BarQueries):
             del self._forming[key]
         self._book.apply({}, learned, ())
         self._reload(key)
+        self._fence.check_acknowledgment()
         return removed
 
     def rename_symbol(self, symbol: str, new_symbol: str, now: int, principal: str = "") -> int:
@@ -253,6 +259,7 @@ class BarStore(BarQueries):
         for interval in INTERVALS:
             self._forming.pop((symbol, interval), None)
         self._reload(*((name, interval) for name in (symbol, new_symbol) for interval in INTERVALS))
+        self._fence.check_acknowledgment()
         return moved
 
     @contextmanager
@@ -260,6 +267,7 @@ class BarStore(BarQueries):
         """Run the block in a transaction, with the publisher's errors for those of SQLite."""
         try:
             with transaction(self._db):
+                self._fence.check_transaction()
                 yield
         except sqlite3.DatabaseError as error:
             raise storage_error(error) from None
@@ -268,7 +276,7 @@ class BarStore(BarQueries):
         """Read series again whose bars were removed or moved; forget symbols that have none any more."""
         for key in keys:
             self._tails.pop(key, None)
-            tail = self._load_tail(key)
+            tail = self.load_tail(key)
             if tail.last_close_time:
                 self._tails[key] = tail
         for symbol in {key[0] for key in keys}:
@@ -285,15 +293,4 @@ class BarStore(BarQueries):
             if forming is not None and forming.close_time <= tail.last_close_time:
                 del self._forming[key]
         for key in draft.changed:
-            self._tails[key] = self._load_tail(key)
-
-    def _load_tail(self, key: SeriesKey) -> SeriesTail:
-        rows = self._db.execute(
-            f"SELECT {COLUMNS} FROM bars WHERE symbol = ? AND interval = ? ORDER BY close_time DESC LIMIT ?",  # noqa: S608
-            (*key, CAPACITY + 1),
-        ).fetchall()
-        tail = SeriesTail()
-        tail.complete = len(rows) <= CAPACITY
-        for row in reversed(rows[:CAPACITY]):
-            tail.append(Bar(*row))
-        return tail
+            self._tails[key] = self.load_tail(key)

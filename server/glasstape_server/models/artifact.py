@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from glasstape.textfile import decode_text
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -139,11 +140,13 @@ def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
     if path.stat().st_size > MAX_MANIFEST_BYTES:
         raise ArtifactError(f"{MANIFEST}: {path.stat().st_size} bytes, at most {MAX_MANIFEST_BYTES}")
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(decode_text(path.read_bytes(), MANIFEST))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "file"
         raise ArtifactError(f"{MANIFEST}: {where}: {first['msg']}") from None
+    except ValueError as error:
+        raise ArtifactError(str(error)) from None
     if not archived and (manifest.name, manifest.version) != (folder.parent.name, folder.name):
         raise ArtifactError(
             f"{MANIFEST}: is {manifest.name}/{manifest.version}, its folder {folder.parent.name}/{folder.name}"

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from glasstape.textfile import read_text
+
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.storage import files
@@ -50,8 +52,8 @@ def promoted(root: Path) -> str:
         ArtifactError: the file cannot be read.
     """
     try:
-        return (root / PROMOTED).read_text().strip()[:200]
+        return read_text(root / PROMOTED).strip()[:200]
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"{root / PROMOTED}: cannot be read: {error}") from None

@@ -25,6 +25,13 @@ class CertificateFiles(Protocol):
         ...
 
 
+class FolderLease(Protocol):
+    """The lease of a data folder."""
+
+    last_error: str
+    """Why it is not valid or not renewed; empty: it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Components:
     """Components of one server."""
@@ -42,3 +49,5 @@ class Components:
     authorizer: Authorizer
     certificates: CertificateFiles | None
     """None without TLS."""
+    lease: FolderLease
+    """The lease of the data folder."""

@@ -1,7 +1,7 @@
 """Health of the server and its services: why each is NOT_SERVING.
 
-A failed device, a full queue, a full disk and a failing journal affect the whole server and some of its services; stale
-bars affect SignalService only.
+A failed device, a lost lease, a full queue, a full disk and a failing journal affect the whole server and some of its
+services; stale bars affect SignalService only.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class HealthReporter(Protocol):
 
 
 class HealthMonitor:
-    """Polls the components and publishes their health. Health does not report a server without bars as stale."""
+    """Polls the components and publishes their health."""
 
     def __init__(
         self,
@@ -107,6 +107,8 @@ class HealthMonitor:
         if time.monotonic() - self._engine_metrics.last_rejection < QUEUE_FULL_HOLD_S:
             queued = sum(components.engine.queued_windows.values())
             yield Reason(f"the engine queue is full: {queued} windows queued", (SERVER, *self._inference))
+        if components.lease.last_error:
+            yield Reason(components.lease.last_error, (SERVER, *self._services))
         if components.ingest.last_error:
             yield Reason(components.ingest.last_error, (SERVER, _MARKET))
         for reason in (components.pipeline.degraded_reason, components.hub.degraded_reason):
@@ -119,5 +121,5 @@ class HealthMonitor:
                 yield Reason(warning, ())
         for warning in components.certificates.warnings() if components.certificates is not None else ():
             yield Reason(warning, ())
-        if components.clock.last_close is not None and components.clock.state() is DataState.STALE:
+        if components.clock.state() is DataState.STALE:
             yield Reason("market data is stale: the last two due bars did not arrive", (_FEED,))

@@ -8,6 +8,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from glasstape_server.operations.components import Components
+from glasstape_server.operations.probes import HealthState, Probes
 from glasstape_server.operations.server_collector import ServerCollector
 
 
@@ -26,11 +27,16 @@ def add_components(
     registry.register(ServerCollector(components, loop))
 
 
-def serve(registry: CollectorRegistry, host: str, port: int) -> tuple[int, Any]:
-    """Serve GET /metrics on a separate thread; return the port and a server to shut down.
+def serve(
+    registry: CollectorRegistry, host: str, port: int, health: HealthState, loop: asyncio.AbstractEventLoop
+) -> tuple[int, Any]:
+    """Serve /metrics and the probes on a separate thread; return the port and a server to shut down.
 
     Raises:
         OSError: the address is in use.
     """
     server, _ = start_http_server(port, host, registry)
+    app = server.get_app()
+    assert app is not None
+    server.set_app(Probes(app, health, loop))
     return server.server_port, server

@@ -8,6 +8,7 @@ next write of the same name.
 import itertools
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,41 @@ PRIVATE = 0o600
 READABLE = 0o644
 """Mode of other files, less the process's umask."""
 
+OWNER_ONLY = 0o077
+"""Umask of a process whose files, databases and folders only its owner may read."""
+_GROUP_OR_OTHERS = 0o077
+_MORE_THAN_GROUP_READS = 0o037
+
 _numbers = itertools.count()
 _drafts: set[Path] = set()
 """Drafts that this process is writing."""
+
+
+def check_secret(path: Path, prefix: str = "") -> None:
+    """Check that other users cannot read or change a file with a secret.
+
+    The rule is PostgreSQL's for its private key: a file of this user must not be accessible to group and others; of a
+    file of root, which mounts and configuration management make, the group may have read access.
+
+    Args:
+        path: the file; of a link, its target counts.
+        prefix: of the message, for example "tls_key: ".
+
+    Raises:
+        ValueError: the file breaks the rule; the text says what to run.
+        OSError: it cannot be examined.
+    """
+    if os.name != "posix":
+        return
+    status, user = path.stat(), os.geteuid()
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid not in (user, 0) and user != 0:
+        raise ValueError(f"{prefix}{path}: is owned by user {status.st_uid}; expected user {user} or root")
+    if status.st_uid == 0:
+        if mode & _MORE_THAN_GROUP_READS:
+            raise ValueError(f"{prefix}{path}: has mode {mode:04o}, others may read it; run chmod 640 {path}")
+    elif mode & _GROUP_OR_OTHERS:
+        raise ValueError(f"{prefix}{path}: has mode {mode:04o}, others may read it; run chmod 600 {path}")
 
 
 def sync(path: Path) -> None:

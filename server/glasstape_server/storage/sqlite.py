@@ -1,5 +1,6 @@
 """SQLite as the stores use it: commits survive a power cut, and transactions are all or nothing."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,10 +27,21 @@ def is_transient(error: Exception) -> bool:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a database with a write-ahead log and an fsync at every commit."""
+    """Open a database with a write-ahead log and an fsync at every commit.
+
+    Raises:
+        OSError: the file system does not support a write-ahead log, which needs shared memory.
+        sqlite3.DatabaseError: it cannot be opened.
+    """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise OSError(
+                errno.ENOTSUP,
+                f"journal mode is {mode}, expected wal: the file system does not support a write-ahead log",
+                str(path),
+            )
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()

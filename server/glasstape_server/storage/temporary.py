@@ -12,9 +12,25 @@ def create_folder(purpose: str) -> Path:
     """Create a folder among the temporary files, named after `purpose` and this process.
 
     Folders that ended processes left are removed first.
+
+    Raises:
+        OSError: no folder for temporary files is writable.
     """
+    parent = check_space()
     remove_stale()
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-{os.getpid()}-"))
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-{os.getpid()}-", dir=parent))
+
+
+def check_space() -> Path:
+    """Return the folder for temporary files.
+
+    Raises:
+        OSError: none is writable; the text says what to do.
+    """
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise OSError("temporary files: no folder is writable; set TMPDIR to one that is") from None
 
 
 def remove_stale() -> None:

@@ -36,6 +36,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # generated
         """Return whether a service or model is SERVING; "" is the server."""
         return self._serving.get(service, False)
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why something does not serve, one sentence each."""
+        return self._reasons
+
     async def set(self, service: str, serving: bool) -> None:
         """Set a service's state; after `stop` it stays NOT_SERVING."""
         async with self._changed:

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+from glasstape.textfile import read_pem
+
+from glasstape_server.storage import files
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,8 @@ class Certificates:
             ValueError: a file cannot be read or is not PEM, or others may read the key.
         """
         self._files = [certificate, key, *([client_authorities] if client_authorities else [])]
-        if key.is_file() and key.stat().st_mode & 0o077:
-            raise ValueError(f"tls_key: others may read {key}; chmod 600 {key}")
+        if key.is_file():
+            files.check_secret(key, "tls_key: ")
         self.expires: float | None = None
         """Unix time at which the server's own certificate expires; None: unknown."""
         self._last_error = ""
@@ -79,21 +82,44 @@ class Certificates:
         parts = []
         for setting, file in zip(_SETTINGS, self._files, strict=False):
             try:
-                parts.append(file.read_bytes())
+                parts.append(read_pem(file))
             except OSError as error:
                 raise ValueError(f"{setting}: {file}: {error.strerror}") from None
-            if b"-----BEGIN" not in parts[-1]:
-                raise ValueError(f"{setting}: {file}: must be PEM")
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._files[0], self._files[1])
-        except OSError as error:  # an SSL error, or the file was removed
-            reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+            except ValueError as error:
+                raise ValueError(f"{setting}: {error}") from None
+        if reason := self._mismatch(parts[0], parts[1]):
             raise ValueError(
                 f"tls_key: {self._files[1]} does not match tls_certificate {self._files[0]}: {reason}"
-            ) from None
+            )
         self.expires = _expiry_of(parts[0])
         authorities = parts[2] if len(parts) > 2 else None
         return grpc.ssl_server_certificate_configuration([(parts[1], parts[0])], authorities)
+
+    def _mismatch(self, chain: bytes, key: bytes) -> str:
+        """Return why chain and key do not belong together; empty: they do."""
+        chain_file, key_file = self._files[:2]
+        try:
+            if (chain_file.read_bytes(), key_file.read_bytes()) != (chain, key):
+                return _mismatch_of_keys(chain, key)  # OpenSSL reads files, and no byte order mark
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain_file, key_file)
+        except OSError as error:  # an SSL error, or the file was removed
+            return (error.reason if isinstance(error, ssl.SSLError) else error.strerror) or str(error)
+        return ""
+
+
+def _mismatch_of_keys(chain: bytes, key: bytes) -> str:
+    """Return why a chain and a key do not belong together; empty: they do."""
+    from cryptography import x509  # slow to import, and needed with TLS only
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        certificate = x509.load_pem_x509_certificates(chain)[0]
+        if load_pem_private_key(key, None).public_key() != certificate.public_key():
+            return "the public keys differ"
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        return str(error).partition("\n")[0]
+    return ""
 
 
 def _expiry_of(chain: bytes) -> float | None:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from glasstape import Instrument, NotFoundError, PermissionDeniedError
+from glasstape import AuthenticationError, Instrument, NotFoundError, PermissionDeniedError
 from glasstape.cli import main
 from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event
 
@@ -122,3 +122,17 @@ def test_a_track_record_without_outcomes_has_no_figures(command):
     assert status == 0
     assert "no outcomes: no signal's horizon has passed" in out
     assert "Brier" not in out
+    record = json.loads(command("track", "--json")[1])
+    assert (record["outcomes"], record["brier_score"], record["log_loss"]) == (0, None, None)
+
+
+def test_doctor_says_what_a_missing_and_a_wrong_token_mean(fake, command, tmp_path):
+    fake.fail("GetServerInfo", AuthenticationError("no bearer token", reason="TOKEN_MISSING"))
+    status, out, _ = command("doctor")
+    assert status == 0
+    assert "warning  the server requires a token: --token-file FILE" in out
+    fake.fail("GetServerInfo", AuthenticationError("the bearer token is unknown", reason="TOKEN_UNKNOWN"))
+    (tmp_path / "token").write_text("glt_x")
+    status, out, _ = command("doctor", "--token-file", str(tmp_path / "token"))
+    assert status == 1
+    assert "problem  the token is rejected: the bearer token is unknown; create one with" in out

@@ -46,6 +46,8 @@ def test_a_signal_of_a_fresher_moment_does_not_hide_that_the_market_is_stale_now
     assert (link.data_state, link.fresh) == (DataState.STALE, False)
     link.heartbeat(beat(state=DataState.LIVE))
     assert link.fresh
+    link.heartbeat(beat(state=DataState.EMPTY))
+    assert (link.data_state, link.fresh) == (DataState.EMPTY, True), "no bars yet is not stale"
 
 
 def test_a_disconnect_has_a_reason_and_the_time_of_the_retry():

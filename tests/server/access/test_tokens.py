@@ -88,7 +88,7 @@ def test_narrowed_scopes_revoke_earlier_admissions(file):
 def test_a_file_readable_by_other_users_is_rejected(file):
     file.create("a", [Scope.SIGNALS])
     file.path.chmod(0o644)
-    with pytest.raises(ValueError, match="readable by other users; run chmod 600"):
+    with pytest.raises(ValueError, match="has mode 0644, others may read it; run chmod"):
         TokenFile(file.path)
 
 
@@ -127,14 +127,14 @@ def test_grants_of_an_unreadable_file_are_void_after_the_limit(file, limit):
     running = _open(file.path, unreadable_limit=limit)
     principal = running.authenticate(token)
     file.revoke(file.create("b", [Scope.SIGNALS])[0].id)
-    file.path.chmod(0o640)  # as a manual edit might leave it
+    file.path.chmod(0o644)  # as a manual edit might leave it
     if limit:
         running.check(principal)
         assert running.authenticate(token).name == "a"
     else:
         assert _reason(running.check, principal) == "TOKEN_REVOKED"
         assert _reason(running.authenticate, token) == "TOKEN_UNKNOWN"
-    assert "readable by other users" in running.last_error
+    assert "others may read it" in running.last_error
     file.path.chmod(0o600)
     assert running.authenticate(token).name == "a"
     assert not running.last_error

@@ -53,3 +53,26 @@ def test_invalid_arguments_are_rejected_and_leave_no_file(tokens, tmp_path, argu
     assert (status, out) == (1, "")
     assert text in err
     assert not (tmp_path / "tokens.json").exists()
+
+
+def test_a_token_is_written_to_a_file_that_only_its_owner_may_read(tokens, tmp_path):
+    out = tmp_path / "desk-3.token"
+    create = ("create", "--name", "desk-3", "--scopes", "signals", "--out", str(out))
+    status, shown, _ = tokens(*create)
+    token = out.read_text().strip()
+    assert (status, out.stat().st_mode & 0o777) == (0, 0o600)
+    assert token not in shown
+    assert TokenFile(tmp_path / "tokens.json").authenticate(token).name == "desk-3"
+    assert tokens(*create)[::2] == (1, f"glasstape tokens: --out: {out} exists; pass a new file\n")
+    assert len(TokenFile(tmp_path / "tokens.json").grants()) == 1
+    assert out.read_text().strip() == token
+
+
+def test_a_token_that_cannot_be_written_is_not_created(tokens, tmp_path):
+    missing = str(tmp_path / "missing" / "desk.token")
+    assert tokens("create", "--name", "a", "--scopes", "signals", "--out", missing)[0] == 1
+    assert not (tmp_path / "tokens.json").exists()
+    status, _, err = tokens(
+        "create", "--name", "a", "--scopes", "signals", "--certificate", "a", "--out", str(tmp_path / "x")
+    )
+    assert (status, err) == (1, "glasstape tokens: --out: a grant for a certificate has no token\n")

@@ -31,7 +31,7 @@ CLOSED = due(200 * SECOND, 60 * MINUTE, 61 * MINUTE)
 
 def test_live_data_ages_from_live_over_delayed_to_stale():
     clock = live_clock()
-    assert clock.state() is DataState.STALE
+    assert clock.state() is DataState.EMPTY
     assert clock.last_close is None
     for bar, state in (
         (OPEN_OVERDUE, DataState.STALE),
@@ -45,6 +45,19 @@ def test_live_data_ages_from_live_over_delayed_to_stale():
     assert clock.state() is DataState.LIVE, "an older bar changes nothing"
     assert clock.state_until(OPEN_FRESH.next) is DataState.LIVE
     assert clock.state_until(OPEN_OVERDUE.next) is DataState.DELAYED
+
+
+def test_a_backfill_is_not_stale_before_two_bars_could_have_come():
+    now = [NOW]
+    clock = Clock(wall=lambda: now[0])
+    clock.saw_backfill({"": OPEN_OVERDUE})
+    assert clock.state() is DataState.DELAYED
+    now[0] += 2 * MINUTE + 1
+    assert clock.state() is DataState.STALE, "no live bar followed"
+    clock.saw_backfill({"": OPEN_OVERDUE})
+    assert clock.state() is DataState.STALE, "the same bars again are no news"
+    clock.saw_bars({"": due(-2 * MINUTE)})
+    assert clock.state() is DataState.LIVE
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ async def test_minute_bars_are_stale_two_bars_after_they_were_due_and_not_while_
     assert (
         await ingest.publish(Batch(history[::-1], [Instrument("A", time_zone=noon)], mode=BatchMode.BACKFILL))
     ).stored == len(history)
-    assert ingest.clock.state() is DataState.STALE, "no live bar yet"
+    assert ingest.clock.state() is DataState.DELAYED, "one bar is due; a fresh backfill is not stale"
     assert (await ingest.publish(Batch([bar("A", last)]))).stored == 1
     assert ingest.clock.state() is DataState.LIVE, "closed until tomorrow"
     always = Batch([bar("B", last + 1)], [Instrument("B", exchange="24/7")])

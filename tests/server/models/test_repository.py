@@ -184,7 +184,7 @@ def test_a_promotion_that_cannot_be_followed_is_reported_and_the_active_model_st
     assert reopened.active.ref.version == "2"
     (refusal,) = reopened.refusals()
     assert "PROMOTED names m@1, which is not ready for 1d bars; ready: m@2" in refusal.reason
-    (root / PROMOTED).write_bytes(b"\xff\xfe")
+    (root / PROMOTED).write_bytes(b"\xff\xff")
     reopened.follow_promotion()
     assert "cannot be read" in reopened.refusals()[0].reason
     assert promote(root, "m@2") == ""

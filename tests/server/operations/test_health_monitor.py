@@ -70,6 +70,7 @@ class Server:
             pipeline=SimpleNamespace(degraded_reason=""),
             device_failed=lambda: self.device_failed,
             authorizer=Authorizer(),
+            lease=SimpleNamespace(last_error=""),
             certificates=SimpleNamespace(warnings=lambda: iter(self.certificate_warnings)),
             hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
             repository=SimpleNamespace(
@@ -95,6 +96,10 @@ def _queue(server, failing):
 def _bars(server, failing):
     error = "bars cannot be stored: database or disk is full"
     server.components.ingest.last_error = error if failing else ""
+
+
+def _lease(server, failing):
+    server.components.lease.last_error = "the lease cannot be renewed" if failing else ""
 
 
 def _journal(server, failing):
@@ -137,6 +142,7 @@ FAILURES = [
     (_device, {SERVER, PREDICT, OIP, SIGNALS, MARKET, "net"}, "the device failed"),
     (_queue, {SERVER, PREDICT, OIP}, "the engine queue is full: 7 windows queued"),
     (_bars, {SERVER, MARKET}, "bars cannot be stored"),
+    (_lease, {SERVER, *SERVICES}, "the lease cannot be renewed"),
     (_journal, {SERVER, SIGNALS}, "signals are delayed: the journal cannot be written"),
     (_follower, {SERVER, SIGNALS}, "signals are delayed: the journal cannot be followed"),
     (_stale, {SIGNALS}, "market data is stale"),
@@ -194,8 +200,8 @@ async def test_a_failing_check_is_reported_and_does_not_end_the_monitor():
     task.cancel()
 
 
-def test_a_server_without_bars_is_not_stale():
+def test_a_server_without_bars_is_healthy():
     server = Server()
-    server.components.clock.current = DataState.STALE
+    server.components.clock.current = DataState.EMPTY
     server.check()
     assert not server.reporter.down

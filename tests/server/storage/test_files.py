@@ -127,3 +127,27 @@ def test_drafts_of_a_running_writer_and_of_other_files_are_left_alone(tmp_path):
 def test_a_folder_is_not_created_over_another(tmp_path):
     with pytest.raises(FileExistsError, match="exists already"), files.creating(tmp_path):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.parametrize(
+    ("owner", "mode", "accepted"),
+    [
+        (1234, 0o600, True), (1234, 0o400, True), (1234, 0o640, False), (1234, 0o604, False), (1234, 0o620, False),
+        (0, 0o600, True), (0, 0o440, True), (0, 0o640, True), (0, 0o644, False), (0, 0o660, False), (0, 0o450, False),
+        (4321, 0o600, False), (4321, 0o440, False),
+    ],
+)  # fmt: skip
+def test_secrets_are_accepted_by_the_rule_of_postgresql(tmp_path, monkeypatch, owner, mode, accepted):
+    path = tmp_path / "key"
+    path.touch()
+    path.chmod(mode)
+    os.chown(path, owner, 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    if accepted:
+        files.check_secret(path)
+        return
+    with pytest.raises(
+        ValueError, match=r"^tls_key: .*key: (has mode 0\d{3}, others may|is owned by user 4321)"
+    ):
+        files.check_secret(path, "tls_key: ")

@@ -69,3 +69,15 @@ def test_a_certificate_whose_end_cannot_be_read_serves_and_is_told(files):
     kept = Certificates(chain, key)
     assert kept.expires is None
     assert list(kept.warnings()) == [f"tls_certificate: {chain}: its expiry cannot be read"]
+
+
+def test_files_with_a_byte_order_mark_are_pem(files):
+    chain, key = files(_now() + 60 * DAY)
+    chain.write_bytes(b"\xef\xbb\xbf" + chain.read_bytes())
+    key.write_text(key.read_text(), "utf-16")
+    kept = Certificates(chain, key)
+    assert list(kept.warnings()) == []
+    other, _ = chain.read_bytes(), files(_now() + 90 * DAY)
+    chain.write_bytes(other)
+    (warning,) = kept.warnings()
+    assert "does not match tls_certificate" in warning

@@ -21,6 +21,8 @@ def track_record_html(track: TrackRecords | None) -> str:
 
 
 def _significance(record: TrackRecord) -> str:
+    if record.hit_rate_low is None or record.hit_rate_high is None or record.base_rate is None:
+        return tr("trust.no_calls")
     if record.hit_rate_low > record.base_rate:
         return tr("trust.above", n=record.count)
     return tr("trust.below" if record.hit_rate_high < record.base_rate else "trust.chance", n=record.count)
@@ -33,8 +35,8 @@ def _row(record: TrackRecord) -> str:
         f"{record.count:,}",
         f"{rate:.1%}" if rate is not None else "–",
         f"{record.hit_rate_low:.1%} – {record.hit_rate_high:.1%}" if record.count else "–",
-        f"{record.base_rate:.1%}" if record.count else "–",
-        f"{record.mean_return:+.2%}" if record.count else "–",
+        f"{record.base_rate:.1%}" if record.base_rate is not None else "–",
+        f"{record.mean_return:+.2%}" if record.mean_return is not None else "–",
     ]
     return "<tr>" + "".join(
         f"<td align='{'left' if not n else 'right'}'>{text}&nbsp;&nbsp;</td>" for n, text in enumerate(texts)

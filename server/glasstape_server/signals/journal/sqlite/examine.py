@@ -24,7 +24,7 @@ def examine(path: Path) -> Iterator[Finding]:
     try:
         with closing(connect(path)) as db:
             yield from _findings(path, db)
-    except (*UNREADABLE, DataLoss) as error:
+    except (*UNREADABLE, DataLoss, OSError) as error:
         yield "problem", f"{path}: {error}"
 
 

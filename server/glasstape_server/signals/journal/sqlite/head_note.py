@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 from glasstape_server.signals.journal.records import Position
+from glasstape_server.storage.files import PRIVATE
 
 _NOTE = struct.Struct(">Q8sI")
 
@@ -27,7 +28,7 @@ class HeadNote:
         Raises:
             OSError: it cannot be opened.
         """
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
 
     def read(self) -> Position | None:
         """Return the noted position; None if nothing legible is noted."""

@@ -32,6 +32,7 @@ from glasstape_server.signals.journal.sqlite.rows import (
     insert_windows,
 )
 from glasstape_server.signals.journal.tail import CommitTail
+from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import UNREADABLE, is_transient, transaction
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class SqliteJournal:
         *,
         executor: Executor | None = None,
         startup_check_records: int = STARTUP_CHECK_RECORDS,
+        lease: Holder | None = None,
     ) -> None:
         """Open, or make, and check a journal.
 
@@ -57,6 +59,7 @@ class SqliteJournal:
             path: of the database.
             executor: runs what writes, one call at a time; a thread of its own unless it is given.
             startup_check_records: newest records to check at once.
+            lease: of the data folder; None: no other process can use the file.
 
         Raises:
             DataLoss: it is damaged, or of another format.
@@ -68,7 +71,7 @@ class SqliteJournal:
         self._files = ExitStack()
         self._files.callback(self.history.close)
         try:
-            self._open(path, startup_check_records)
+            self._open(path, startup_check_records, lease)
         except UNREADABLE as error:
             self._files.close()
             if is_transient(error):
@@ -80,8 +83,9 @@ class SqliteJournal:
         self._executor = executor or ThreadPoolExecutor(1, "journal")
         self._tail = CommitTail(lambda: self._bounds, self._read)
 
-    def _open(self, path: Path, startup_check_records: int) -> None:
+    def _open(self, path: Path, startup_check_records: int, lease: Holder | None) -> None:
         self._writer = self._files.enter_context(closing(open_journal(path)))
+        self._fence = Fence(self._writer, lease)
         self._secret = meta(self._writer, "secret")
         check_pages(self._writer, path)
         self._bounds = bounds_of(self._writer)
@@ -148,6 +152,7 @@ class SqliteJournal:
 
     def _write(self, batch: EventBatch, records: Sequence[Record]) -> None:
         with transaction(self._writer) as db:
+            self._fence.check_transaction()
             insert_records(db, records)
             insert_windows(db, records, batch.windows)
             insert_progress(db, batch.progress)
@@ -226,6 +231,7 @@ class SqliteJournal:
         before = self.history.chain_at(earliest - 1) or NO_CHAIN
         try:
             with transaction(self._writer) as db:
+                self._fence.check_transaction()
                 set_meta(db, "chain_before", before)
                 db.execute("DELETE FROM events WHERE sequence < ?", (earliest,))
                 db.execute("DELETE FROM windows WHERE sequence < ?", (earliest,))

@@ -1,0 +1,52 @@
+"""Versions of the packages that Glasstape needs, checked without importing them."""
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+
+Finding = tuple[str, str]
+"""("ok" | "warning" | "problem", sentence)."""
+_EXTRAS = (("cli", "rich"), ("server", "torch"), ("desktop", "PyQt6"))
+
+
+def check_installation() -> Iterator[Finding]:
+    """Yield the versions of Python, Glasstape and its packages, and which extras are installed."""
+    yield "ok", f"Python {sys.version.split()[0]}, glasstape {version('glasstape')}"
+    for extra, package in _EXTRAS:
+        try:
+            yield "ok", f"extra [{extra}]: {package} {version(package)}"
+        except PackageNotFoundError:
+            yield "ok", f"extra [{extra}] is not installed (pip install 'glasstape[{extra}]')"
+    yield from check_packages()
+
+
+def check_packages() -> Iterator[Finding]:
+    """Yield whether each required package is installed and new enough."""
+    for line in requires("glasstape") or ():
+        name, _, marker = line.partition(";")
+        if "extra" not in marker and "win32" not in marker:
+            yield _package(name.strip())
+
+
+def package_problems(error: Exception) -> list[str]:
+    """Return what is wrong with the required packages if an error shows that something is; else an empty list."""
+    # protobuf raises VersionError for stubs of a newer version, grpc RuntimeError.
+    if not isinstance(error, ImportError | RuntimeError) and type(error).__name__ != "VersionError":
+        return []
+    return [text for kind, text in check_packages() if kind == "problem"]
+
+
+def _package(requirement: str) -> Finding:
+    name = requirement.split(">=")[0].strip()
+    least = requirement.partition(">=")[2].strip()
+    try:
+        have = version(name)
+    except PackageNotFoundError:
+        return "problem", f"{name} is missing: pip install '{requirement}'"
+    if least and _numbers(have) < _numbers(least):
+        return "problem", f"{name} {have} is too old: pip install '{requirement}'"
+    return "ok", f"{name} {have}"
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())

@@ -1,0 +1,46 @@
+"""Databases are opened with a write-ahead log, or not at all."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from glasstape_server.domain.errors import Unavailable
+from glasstape_server.storage.fence import Fence
+from glasstape_server.storage.host import HostProcess
+from glasstape_server.storage.sqlite import connect, transaction
+
+
+def test_a_database_without_a_write_ahead_log_is_refused(tmp_path):
+    with closing(connect(tmp_path / "db")) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with pytest.raises(
+        OSError, match="journal mode is memory, expected wal: the file system does not support"
+    ):
+        connect(Path(":memory:"))  # which has none, as file systems without shared memory
+
+
+class Holder:
+    """A lease that is valid until it is lost."""
+
+    def __init__(self, name):
+        self.holder, self.process = name, HostProcess(f"host-{name}", "boot", 7, 0)
+
+    def check(self):
+        pass
+
+
+def test_a_transaction_of_an_earlier_holder_fails_and_writes_nothing(tmp_path):
+    with closing(connect(tmp_path / "db")) as one, closing(connect(tmp_path / "db")) as two:
+        one.execute("CREATE TABLE bars (close REAL)")
+        first = Fence(one, Holder("a"))
+        _write(one, first, 1)
+        Fence(two, Holder("b"))
+        with pytest.raises(Unavailable, match="taken over by process 7 on host host-b"):
+            _write(one, first, 2)
+        assert two.execute("SELECT close FROM bars").fetchall() == [(1.0,)]
+
+
+def _write(db, fence, close):
+    with transaction(db):
+        db.execute("INSERT INTO bars VALUES (?)", (close,))
+        fence.check_transaction()
