@@ -97,7 +97,7 @@ def checked(checker, folder):
 
 
 def test_the_examples_are_found():
-    assert {"readme_0.py", "readme_3.py", "module_glasstape.py", "module_glasstape_session.py"} <= set(
+    assert {"readme_0.py", "readme_2.py", "module_glasstape.py", "module_glasstape_session.py"} <= set(
         EXAMPLES
     )
     assert all("glasstape" in text for text in EXAMPLES.values())
