@@ -6,11 +6,16 @@ from glasstape.barfile.errors import RowProblem
 from glasstape.barfile.local_time import DoubledHours, LocalZone
 from glasstape.barfile.number_cells import MISSING
 from glasstape.barfile.options import zone_of
-from glasstape.barfile.time_cells import DAY, DateCell, TimeCell, days_of, epoch_micros, unit_of
+from glasstape.barfile.time_cells import DAY, DateCell, TimeCell, days_of, epoch_parts, unit_of
 from glasstape.barfile.time_rule import TimeRule
 from glasstape.intervals import INTERVALS
 
 _MICROSECONDS = 1_000_000
+MONDAY_SHIFT = 3
+"""Weekday of 1970-01-01, 0 for Monday."""
+FRIDAY = 4
+NIGHT_END = 7 * 3600 * _MICROSECONDS
+"""Local time at which night sessions have ended."""
 
 
 def _kind(offset: int | None) -> str:
@@ -50,9 +55,8 @@ class Closes:
         self.zone = LocalZone(zone_of(rule.zone)) if rule.zone else None
         self.doubled = DoubledHours(ascending=ascending)
         self.length = INTERVALS[rule.interval].days * DAY + INTERVALS[rule.interval].seconds * _MICROSECONDS
-        self.week_days = (
-            (6 if rule.close == DAY else 4) if rule.interval == "1w" and rule.stamp == "open" else 0
-        )
+        self.opens_week = rule.interval == "1w" and rule.stamp == "open"
+        """Whether dates are those on which weeks open."""
 
     def moment(self, cell: TimeCell) -> Moment:
         """Return a cell with its parts settled.
@@ -61,11 +65,18 @@ class Closes:
             ValueError: no such day, or a number since 1970 of another unit.
         """
         if cell.date is None:
-            if unit_of(cell.epoch) != self.rule.unit:
-                raise ValueError(cell.epoch)
-            day, clock = divmod(epoch_micros(cell.epoch, self.rule.unit), DAY)
-            return self.settled(day, clock, 0)
+            return self.settled(*self.epoch(cell.epoch), 0)
         return self.settled(self.day(cell.date), cell.clock, cell.offset)
+
+    def epoch(self, number: str) -> tuple[int, int]:
+        """Return day and time of day of a number since 1970; the end of a day is 24:00.
+
+        Raises:
+            ValueError: the number is of another unit than the file's.
+        """
+        if not self.rule.unit_stated and unit_of(number) != self.rule.unit:
+            raise ValueError(number)
+        return epoch_parts(number, self.rule.unit)
 
     def day(self, date: DateCell) -> int:
         """Return days since 1970.
@@ -82,8 +93,8 @@ class Closes:
         In bars of a day or longer, a time at midnight is a date: as a close it would be before the day.
         """
         midnights = self.rule.midnights
-        if clock is None or not midnights:
-            return Moment(day, clock, offset)
+        if clock is None or clock == DAY or not midnights:
+            return Moment(day, clock, offset)  # the end of a day is no date
         if clock == 0:
             return Moment(day, None if _kind(offset) in midnights else clock, offset)
         if offset is not None and self.zone is not None and "offset" in midnights:
@@ -103,16 +114,38 @@ class Closes:
             offsets = zone.offsets(local)
             if offsets.skipped and moment.clock is not None:
                 return self.skipped(text)
-            doubled = offsets.doubled and moment.clock is not None
-            utc = local - (self.doubled.offset(symbol, local, offsets) if doubled else offsets.first)
+            changing = moment.clock is not None and zone.day_offset(local // DAY) is None
+            utc = local - (self.doubled.offset(symbol, local, offsets) if changing else offsets.first)
         return utc + self.shift(moment)
 
     def local_close(self, moment: Moment) -> int:
         """Return the local time that becomes the close, before its zone and stamp count."""
         if moment.clock is None:
-            return (moment.day + self.week_days) * DAY + (self.rule.close or 0)
+            return (moment.day + self.week_shift(moment.day)) * DAY + (self.rule.close or 0)
+        return moment.local - self.night_shift(moment.day, moment.clock) * DAY
+
+    def week_shift(self, day: int) -> int:
+        """Return the days from the date of a week to the day on which it closes.
+
+        The Friday of its week, of the next week for a Saturday or Sunday; six days later in markets that close at
+        midnight, which trade on weekends.
+        """
+        if not self.opens_week:
+            return 0
+        return 6 if self.rule.close == DAY else (FRIDAY - (day + MONDAY_SHIFT)) % 7
+
+    def night_shift(self, day: int, clock: int) -> int:
+        """Return the days by which a row of a night session is before the trading day that dates it.
+
+        The night session of a Monday is that of the Friday evening and Saturday morning before.
+        """
         night = self.rule.night_start
-        return moment.local - (DAY if night is not None and moment.clock >= night else 0)
+        if night is None:
+            return 0
+        monday = (day + MONDAY_SHIFT) % 7 == 0
+        if clock >= night:
+            return 3 if monday else 1
+        return 2 if monday and clock < NIGHT_END else 0
 
     def shift(self, moment: Moment) -> int:
         """Return what is added to the time of an open."""

@@ -1,5 +1,6 @@
 """Local times of a zone as instants: skipped and doubled hours."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -62,21 +63,46 @@ class LocalZone:
         return (moment.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
 
 
+@dataclass(slots=True)
+class _Day:
+    """Rows of one symbol on a day on which clocks change."""
+
+    last: int
+    ascending: bool | None = None
+    doubled: int | None = None
+    """Newest time that clocks show twice."""
+    second: bool = False
+    """Whether the hour is shown for the second time in the order of the rows."""
+
+
 class DoubledHours:
     """Resolves local times that clocks show twice by the order of a file's rows, symbol by symbol."""
 
     def __init__(self, *, ascending: bool) -> None:
+        """Begin a file.
+
+        Args:
+            ascending: whether its rows go forward in time, for symbols whose own rows do not show it.
+        """
         self._ascending = ascending
-        self._last: dict[tuple[str, int], tuple[int, bool]] = {}
+        self._days: dict[tuple[str, int], _Day] = {}
         self.count = 0
-        """Rows resolved."""
+        """Times resolved."""
 
     def offset(self, symbol: str, local: int, offsets: Offsets) -> int:
-        """Return the offset of a row; rows are passed in the file's order."""
+        """Return the offset of a row of a day on which clocks change; rows are passed in the file's order."""
+        day = self._days.get((symbol, local // DAY))
+        if day is None:
+            day = self._days[symbol, local // DAY] = _Day(local)
+        elif day.ascending is None and local != day.last:
+            day.ascending = local > day.last
+        if not offsets.doubled:
+            day.last = local
+            return offsets.first
+        ascending = self._ascending if day.ascending is None else day.ascending
+        if day.doubled is not None and (local <= day.doubled if ascending else local >= day.doubled):
+            day.second = True
+        day.doubled = local
+        day.last = local
         self.count += 1
-        key = (symbol, local // DAY)
-        last, turned = self._last.get(key, (None, False))
-        if last is not None and (local <= last if self._ascending else local >= last):
-            turned = True
-        self._last[key] = (local, turned)
-        return offsets.second if turned is self._ascending else offsets.first
+        return offsets.second if day.second is ascending else offsets.first

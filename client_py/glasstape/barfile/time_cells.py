@@ -9,6 +9,8 @@ from typing import NamedTuple
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 _EPOCH = date(1970, 1, 1)
+YEARS = range(1900, 2100)
+"""Years of bars."""
 _UNITS = {"s": SECOND, "ms": 1_000, "us": 1, "ns": 0.001}
 _MONTHS = {
     name: number
@@ -16,7 +18,10 @@ _MONTHS = {
         ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), start=1
     )
 }
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 _DATES = (
     # Named groups: y, m, d where the order is certain; p, q where it is not; n is a month's name.
     r"(?P<y>[0-9]{4})(?P<sep>[-/.])(?P<m>[0-9]{1,2})(?P=sep)(?P<d>[0-9]{1,2})\.?",
@@ -131,8 +136,10 @@ def days_of(year: int, month: int, day: int) -> int:
     """Return days since 1970.
 
     Raises:
-        ValueError: no such day.
+        ValueError: no such day, or a year outside `YEARS`.
     """
+    if year not in YEARS:
+        raise ValueError(year)
     return (date(year, month, day) - _EPOCH).days
 
 
@@ -167,6 +174,14 @@ def epoch_micros(number: str, unit: str) -> int:
             int(whole) * 1_000 if unit == "ms" else int(whole) if unit == "us" else -(-int(whole) // 1_000)
         )
     return _ended(micros)
+
+
+def epoch_parts(number: str, unit: str) -> tuple[int, int]:
+    """Return days since 1970 and time of day of a number since 1970; the end of a day is 24:00 of it."""
+    micros = epoch_micros(number, unit)
+    day, clock = divmod(micros, DAY)
+    ended = clock == 0 and not number.partition(".")[0].endswith("0")
+    return (day - 1, DAY) if ended else (day, clock)
 
 
 def _ended(micros: int) -> int:

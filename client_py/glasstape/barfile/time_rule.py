@@ -5,7 +5,7 @@ from typing import Literal
 
 from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions, zone_of
-from glasstape.barfile.time_cells import DAY, DateCell, TimeCell, epoch_micros, unit_of
+from glasstape.barfile.time_cells import DateCell, TimeCell, epoch_parts, unit_of
 from glasstape.intervals import INTERVALS
 
 Sighting = tuple[int, str]
@@ -53,7 +53,7 @@ class TimeEvidence:
             self.note("epoch ?", line, number)
             return
         self.note(f"epoch {unit}", line, number)
-        if epoch_micros(number, unit) % DAY == 0:
+        if epoch_parts(number, unit)[1] == 0:
             self.note("midnight epoch", line, number)
 
     def see_date(self, date: DateCell, line: int, text: str) -> None:
@@ -98,6 +98,7 @@ class TimeRule:
     interval: str
     order: Literal["", "mdy", "dmy"]
     unit: str
+    unit_stated: bool
     zone: str
     """IANA zone; empty: every row has its own offset."""
     close: int | None
@@ -157,7 +158,16 @@ def decide(
         zone_of(zone)
     chosen = options.stamp or stamp
     return TimeRule(
-        interval, order, unit, zone, options.close, chosen, midnights, options.night_start, tuple(notes)
+        interval,
+        order,
+        unit,
+        bool(options.time_unit),
+        zone,
+        options.close,
+        chosen,
+        midnights,
+        options.night_start,
+        tuple(notes),
     )
 
 

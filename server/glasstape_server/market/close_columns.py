@@ -1,10 +1,10 @@
 """Closes of whole columns, by the rules of `glasstape.barfile.closes`."""
 
 import polars as pl
-from glasstape.barfile.closes import Moment
+from glasstape.barfile.closes import Closes, Moment
 from glasstape.barfile.errors import RowProblem
 from glasstape.barfile.reading import Decisions
-from glasstape.barfile.time_cells import DAY, epoch_micros, unit_of
+from glasstape.barfile.time_cells import DAY
 
 from glasstape_server.market.time_parts import TimeParts
 
@@ -43,8 +43,7 @@ def _with_days(parts: TimeParts, decisions: Decisions) -> pl.DataFrame:
     epochs: list[tuple[str, int, int]] = []
     for number in parts.frame["epoch"].drop_nulls().unique():
         try:
-            if unit_of(number) == closes.rule.unit:
-                epochs.append((number, *divmod(epoch_micros(number, closes.rule.unit), DAY)))
+            epochs.append((number, *closes.epoch(number)))
         except ValueError:
             continue
     frame = parts.frame
@@ -70,7 +69,8 @@ def _with_local_midnights(frame: pl.DataFrame, decisions: Decisions) -> pl.DataF
     if zone is None:
         return frame
     utc = pl.col("day") * DAY + pl.col("clock") - pl.col("offset")
-    instants = frame.select(utc.alias("utc"))["utc"]
+    ended = pl.col("clock") == DAY  # the end of a day is no date
+    instants = frame.select(pl.when(~ended).then(utc).alias("utc"))["utc"]
     local = {each: zone.local(each) for each in instants.drop_nulls().unique()}
     dates = {utc: time // DAY for utc, time in local.items() if time % DAY == 0}
     if not dates:
@@ -106,11 +106,12 @@ def resolve(
     if closes.rule.close is None and dated.any():
         first = int(dated.arg_max() or 0)
         decisions.check_close(Moment(0, None, None), moments["row"][first], parts.text(at[first]))
-    night = closes.rule.night_start
     local = moments["day"] * DAY + moments["clock"]
-    if night is not None:
-        local = local - (moments["clock"] >= night).cast(pl.Int64) * DAY
-    local = local.fill_null((moments["day"] + closes.week_days) * DAY + (closes.rule.close or 0))
+    if closes.rule.night_start is not None:
+        local = local - _night_shifts(moments, closes) * DAY
+    local = local.fill_null(
+        (moments["day"] + _week_shifts(moments["day"], closes)) * DAY + (closes.rule.close or 0)
+    )
     offset = moments["offset"]
     if closes.zone is not None:
         days = (local // DAY).alias("local_day")
@@ -132,6 +133,18 @@ def resolve(
         utc = pl.Series(patched, dtype=pl.Int64)
     _note(moments, symbols, dated, decisions)
     return utc, problems
+
+
+def _week_shifts(days: pl.Series, closes: Closes) -> pl.Series:
+    shifts = {day: closes.week_shift(day) for day in days.unique()}
+    return days.replace_strict(list(shifts), list(shifts.values()), return_dtype=pl.Int64) if shifts else days
+
+
+def _night_shifts(moments: pl.DataFrame, closes: Closes) -> pl.Series:
+    keys = moments.select("day", "clock").unique().drop_nulls()
+    shifts = [closes.night_shift(day, clock) for day, clock in keys.iter_rows()]
+    table = keys.with_columns(pl.Series("shift", shifts, dtype=pl.Int64))
+    return moments.join(table, on=["day", "clock"], how="left", maintain_order="left")["shift"]
 
 
 def _note(moments: pl.DataFrame, symbols: pl.Series, dated: pl.Series, decisions: Decisions) -> None:
