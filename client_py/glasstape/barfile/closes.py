@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from glasstape.barfile.errors import RowProblem
-from glasstape.barfile.local_time import DoubledHours, LocalZone
+from glasstape.barfile.errors import BarFileError, RowProblem
+from glasstape.barfile.local_time import HOUR, DoubledHours, LocalZone
 from glasstape.barfile.number_cells import MISSING
 from glasstape.barfile.options import zone_of
 from glasstape.barfile.time_cells import DAY, DateCell, TimeCell, days_of, epoch_parts, unit_of
 from glasstape.barfile.time_rule import TimeRule
+from glasstape.barfile.titles import KNOWN, normalized
 from glasstape.intervals import INTERVALS
 
 _MICROSECONDS = 1_000_000
@@ -147,6 +148,13 @@ class Closes:
             return 3 if monday else 1
         return 2 if monday and clock < NIGHT_END else 0
 
+    def shown(self, moment: Moment) -> int:
+        """Return a time in the file's zone, or as written where there is none, in microseconds since 1970."""
+        if moment.offset is None or moment.clock is None or self.zone is None:
+            return moment.local
+        utc = moment.local - moment.offset
+        return utc + self.zone.offset_at(utc // HOUR)
+
     def shift(self, moment: Moment) -> int:
         """Return what is added to the time of an open."""
         return self.length if self.rule.stamp == "open" and moment.clock is not None else 0
@@ -156,8 +164,14 @@ class Closes:
         rule = f"must exist in {self.rule.zone}, whose clocks skip it (set the times' zone with --time-zone)"
         return RowProblem("skipped", self.title, rule, text)
 
-    def unreadable(self, text: str) -> RowProblem:
-        """Return the problem of a cell that is no time."""
+    def unreadable(self, text: str, where: str, line: int) -> RowProblem:
+        """Return the problem of a cell that is no time.
+
+        Raises:
+            BarFileError: it is a title: the columns below it have another order.
+        """
+        if normalized(text) in KNOWN - {""}:
+            raise BarFileError(f"{where}: line {line} holds other titles than the first; part the file there")
         if text.strip().lower() in MISSING:
             return RowProblem("missing", self.title, "must have a value", text)
         unit = f" in {self.rule.unit} since 1970" if self.rule.unit else ""

@@ -27,18 +27,20 @@ def headerless_columns(rows: Sequence[Sequence[str]]) -> Columns | None:
     if _all(cells[time], _is_date) and _all(cells[first], _is_clock):
         by_role = {"date": time, "clock": first}
         first += 1
-    texts = [at for at in range(first) if at not in by_role.values() and not _all(cells[at], _is_number)]
-    if texts:
-        by_role["symbol"] = texts[0]
-    while first < width and not _all(cells[first], _is_number):
+    before = [at for at in range(first) if at not in by_role.values()]
+    if before:  # a code may consist of digits
+        by_role["symbol"] = before[0]
+    while first < width and not _all(cells[first], is_number):
         by_role.setdefault("symbol", first)
         first += 1
-    if first + 5 > width or not all(_all(cells[at], _is_number) for at in range(first, first + 5)):
+    if first + 5 > width or not all(_all(cells[at], is_number) for at in range(first, first + 5)):
         return None
     numbers = [[_number(row[at]) for at in range(first, first + 4)] for row in rows]
     if any(
         not (low <= min(opened, close) and high >= max(opened, close)) for opened, high, low, close in numbers
     ):
+        return None
+    if _may_be_adjusted(cells, first):
         return None
     by_role.update(zip(("open", "high", "low", "close", "volume"), range(first, first + 5), strict=True))
     titles = tuple(f"column {at + 1}" for at in range(width))
@@ -47,6 +49,15 @@ def headerless_columns(rows: Sequence[Sequence[str]]) -> Columns | None:
         # Exchanges' candles: open time, prices, volume, close time.
         return Columns({**by_role, "time": closed}, titles, "close")
     return Columns(by_role, titles)
+
+
+def _may_be_adjusted(cells: Sequence[Sequence[str]], first: int) -> bool:
+    """Return whether the column after the close may be an adjusted close, and the next one the volume."""
+    at = first + 4
+    if at + 1 >= len(cells) or not _all(cells[at + 1], is_number) or _all(cells[at + 1], _is_epoch):
+        return False
+    high = zip(cells[at], cells[first + 1], strict=True)
+    return all(_number(volume) <= 1.1 * _number(top) for volume, top in high)
 
 
 def _all(cells: Sequence[str], test: Callable[[str], bool]) -> bool:
@@ -84,7 +95,8 @@ def _is_clock(text: str) -> bool:
     return ":" in text or len(text.strip()) >= 4
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a cell holds a number, with either decimal sign."""
     try:
         return _number(text) == _number(text)
     except ValueError:

@@ -1,6 +1,6 @@
 """Whether bars are as far apart as their interval says, with the standard library only."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,12 +16,14 @@ LEAST_FAR_BARS = 5
 _CLOSE = 0.5
 """Median distance, in intervals, at or below which bars are too close. A day with two bars, of which the second is
 cut at the end of trading, has a median above it."""
-_FAR = 1.5
+_FAR = 1.2
 """Median distance, in intervals, above which bars are too far apart if they are regular."""
 MAX_SYMBOLS = 20
 """Series of a file that are looked at: the first ones."""
 MAX_BARS = 2_000
 """Bars of each that are looked at: the first ones."""
+_NEAR, _EVEN = 0.9, 0.75
+"""Median distance, in intervals, below which bars are too close if this share of the distances is about the median."""
 _REGULAR = 0.1
 """Share of clearly shorter distances below which bars are regular: not those of a market that trades rarely."""
 
@@ -44,8 +46,15 @@ def interval_mismatch(close_times: Iterable[int], interval: str) -> str | None:
     if typical > length and len(closes) < LEAST_FAR_BARS:
         return None
     shorter = bisect_left(distances, 0.9 * typical)
+    even = bisect_right(distances, 1.1 * typical) - shorter
+    if typical < _NEAR * length and even >= _EVEN * len(distances):
+        return _sentence(typical, interval)
     if typical > _CLOSE * length and (typical <= _FAR * length or shorter >= _REGULAR * len(distances)):
         return None
+    return _sentence(typical, interval)
+
+
+def _sentence(typical: float, interval: str) -> str:
     fitting = next((name for name, other in INTERVALS.items() if other.total_seconds() == typical), None)
     remedy = f"set --interval {fitting}" if fitting else "correct --interval"
     return f"bars are {_text(typical)} apart in the median, the interval is {interval}; {remedy}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glasstape.barfile.errors import BarFileError
-from glasstape.barfile.headerless import headerless_columns
+from glasstape.barfile.headerless import headerless_columns, is_number
 from glasstape.barfile.lines import is_blank, split_line
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.titles import Columns, columns_of, is_title_line, normalized
@@ -69,11 +69,28 @@ def find_layout(path: Path, lines: Sequence[str], options: BarFileOptions) -> La
             titles = _cells(line, delimiter)
             if _is_titles(titles, options):
                 titles = _trimmed(titles)
+                _check_above(where, filled, number, delimiter, len(titles))
                 columns = columns_of(titles, options, where)
                 columns = _with_real_volume(columns, filled, number, delimiter)
                 notes = (f"titles are in line {number}",) if number != filled[0][0] else ()
                 return Layout(delimiter, number + 1, columns, line, notes=notes)
     return _without_titles(where, filled, options)
+
+
+def _check_above(
+    where: str, filled: Sequence[tuple[int, str]], number: int, delimiter: str, width: int
+) -> None:
+    """Check that no rows of data stand above the titles.
+
+    Raises:
+        BarFileError: one does.
+    """
+    for line_number, line in filled:
+        cells = _cells(line, delimiter)
+        if line_number < number and len(cells) == width and sum(is_number(cell) for cell in cells) >= 4:
+            raise BarFileError(
+                f"{where}: line {line_number} holds a row above the titles of line {number}; move it below"
+            )
 
 
 def _is_titles(titles: Sequence[str], options: BarFileOptions) -> bool:

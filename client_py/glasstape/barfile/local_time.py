@@ -10,6 +10,7 @@ from glasstape.barfile.time_cells import DAY
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 MINUTE = 60_000_000
+HOUR = 60 * MINUTE
 
 
 class Offsets(NamedTuple):
@@ -36,6 +37,7 @@ class LocalZone:
         self.zone = zone
         self._offsets: dict[int, Offsets] = {}
         self._days: dict[int, int | None] = {}
+        self._hours: dict[int, int] = {}
 
     def offsets(self, local: int) -> Offsets:
         """Return the offsets of a local time, in microseconds since 1970 as if it were UTC."""
@@ -56,6 +58,12 @@ class LocalZone:
             ends = {*self.offsets(day * DAY), *self.offsets((day + 1) * DAY)}
             self._days[day] = ends.pop() if len(ends) == 1 else None
         return self._days[day]
+
+    def offset_at(self, hour: int) -> int:
+        """Return the offset at the beginning of an hour, given in hours since 1970 UTC, in microseconds."""
+        if hour not in self._hours:
+            self._hours[hour] = self.local(hour * HOUR) - hour * HOUR
+        return self._hours[hour]
 
     def local(self, utc: int) -> int:
         """Return the local time of an instant, both in microseconds since 1970."""

@@ -23,11 +23,13 @@ PLAIN = {
 _POINT_FIRST = {".": re.compile(rf"{_SIGN}\.[0-9]+"), ",": re.compile(rf"{_SIGN},[0-9]+")}
 _GROUPS = r"[1-9][0-9]{{0,2}}(?:[{marks}][0-9]{{3}})+"
 _INDIAN = r"[1-9][0-9]?(?:[{marks}][0-9]{{2}})+[{marks}][0-9]{{3}}"
-_BLANK_MARKS = " \u00a0\u202f\u2009'’"
+_BLANK_MARKS = " \u00a0\u202f\u2009"
 _MARKS = {".": "," + _BLANK_MARKS, ",": r"\." + _BLANK_MARKS}
 _FRACTION = {".": r"(?:\.[0-9]*)?$", ",": r"(?:,[0-9]*)?$"}
+# An apostrophe parts thousands where a fraction or a second group shows it: bonds are quoted in 32nds, 110'160.
+_APOSTROPHES = r"[1-9][0-9]{0,2}(?:(?:['’][0-9]{3})+[.,][0-9]+|(?:['’][0-9]{3}){2,})"
 GROUPED = {
-    sign: f"^{_SIGN}(?:{(_GROUPS + '|' + _INDIAN).format(marks=marks)}){_FRACTION[sign]}"
+    sign: f"^{_SIGN}(?:{(_GROUPS + '|' + _INDIAN).format(marks=marks)}){_FRACTION[sign]}|^{_SIGN}{_APOSTROPHES}$"
     for sign, marks in _MARKS.items()
 }
 """Numbers with grouped thousands, by decimal sign."""
@@ -85,7 +87,7 @@ def number_of(text: str, decimal: Decimal, *, scaled: bool) -> float | None:
     if scaled and text[-1:].lower() in _SCALES:
         scale, text = _SCALES[text[-1].lower()], text[:-1].rstrip()
     if _grouped[decimal].match(text):
-        text = re.sub(rf"[{_MARKS[decimal]}]", "", text)
+        text = re.sub(rf"[{_MARKS[decimal]}'’]", "", text)
     elif not _plain[decimal].match(text) and not _POINT_FIRST[decimal].fullmatch(text):
         raise ValueError(text)
     value = float(text.replace(",", ".") if decimal == "," else text)

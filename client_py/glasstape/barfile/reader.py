@@ -35,8 +35,6 @@ from glasstape.barfile.time_cells import TimeCell, time_cell
 from glasstape.types.market import Bar, Instrument
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MONDAY = 3
-"""Weekday of 1970-01-01."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +213,11 @@ class _RowReader:
             cell = _time_cell(row.cells, self._by_role)
             moment = closes.moment(cell)
         except ValueError:
-            return closes.unreadable(text)
+            return closes.unreadable(text, str(self._decisions.path), row.line)
         self._decisions.check_close(moment, row.line, text)
         close = closes.close(moment, symbol, text)
         if isinstance(close, int):
-            if moment.clock is None:
-                self._decisions.weekdays.add((moment.day + _MONDAY) % 7)
-            else:
-                self._decisions.stamps.see_day(symbol, moment.day, moment.clock, moment.clock)
+            self._decisions.see_moment(symbol, moment)
         return close
 
 

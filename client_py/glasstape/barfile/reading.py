@@ -3,13 +3,14 @@
 The reader of the standard library (`reader`) and the one of whole columns share everything in here.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from glasstape.barfile.closes import Closes, Moment
+from glasstape.barfile.closes import MONDAY_SHIFT, Closes, Moment
 from glasstape.barfile.content import symbol_of
 from glasstape.barfile.errors import BarFileError, RowProblem
 from glasstape.barfile.interval_check import Distances
@@ -17,12 +18,14 @@ from glasstape.barfile.number_cells import Decimal, DecimalEvidence, number_of
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.stamp_check import StampEvidence
 from glasstape.barfile.symbol_cells import SymbolRule, check_symbol, check_unclaimed
-from glasstape.barfile.time_cells import TimeCell, clock_cell, time_cell
+from glasstape.barfile.time_cells import DAY, TimeCell, clock_cell, time_cell
 from glasstape.barfile.time_rule import TimeEvidence, close_question, decide
 from glasstape.barfile.titles import Columns, normalized
 from glasstape.intervals import INTERVALS
 
 NUMBERS = ("open", "high", "low", "close", "volume", "adjusted")
+OPENING_SHARE = 0.25
+"""Share of weekly bars dated on Mondays or Sundays from which on they are dated on their opens."""
 UNCLAIMED_ROWS = 10_000
 """Rows in which columns with unknown titles are looked at."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
@@ -53,8 +56,10 @@ class Decisions:
     """Whether 0 is taken where a row has no volume."""
     stamps: StampEvidence = field(default_factory=StampEvidence)
     distances: Distances = field(default_factory=Distances)
-    weekdays: set[int] = field(default_factory=set)
-    """Of the rows that are dates, 0 for Monday."""
+    weekdays: Counter[int] = field(default_factory=Counter)
+    """Of weekly bars, 0 for Monday."""
+    dated: bool = False
+    """Whether a row is a date."""
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -91,7 +96,12 @@ class Decisions:
         has_symbols = "symbol" in columns.by_role
         notes = options.notes()
         notes += check_unclaimed(evidence.unclaimed, has_symbols=has_symbols or bool(symbol), where=where)
-        zone = "UTC" if columns.utc else zone
+        if columns.utc:
+            if options.time_zone not in ("", "UTC", "GMT", "Etc/UTC"):
+                raise BarFileError(
+                    f"{where}: --time-zone {options.time_zone}: the title of the times states UTC; leave it out"
+                )
+            zone = "UTC"
         rule = decide(evidence.time, options, interval, where, stamp=columns.stamp, zone=zone)
         sign = evidence.decimal.decide(options.decimal or decimal, delimiter, where)
         if sign == ",":
@@ -99,6 +109,11 @@ class Decisions:
         if "adjusted" in columns.by_role:
             notes.append(
                 f"prices are multiplied by {columns.roles['adjusted']!r} / {columns.roles['close']!r}"
+            )
+        if has_symbols and options.symbol:
+            raise BarFileError(
+                f"{where}: --symbol {options.symbol}: the column {columns.roles['symbol']!r} holds the symbols; "
+                "use --rename FROM=TO, or --ignore-column for it"
             )
         if has_symbols:
             symbol = ""
@@ -135,6 +150,18 @@ class Decisions:
             return RowProblem("missing", field_of(role, self.columns), "must have a value", text)
         return number
 
+    def see_moment(self, symbol: str, moment: Moment) -> None:
+        """Note what the times of all rows show together."""
+        rule = self.closes.rule
+        self.dated = self.dated or moment.clock is None
+        if rule.stamp:
+            return
+        day, clock = divmod(self.closes.shown(moment), DAY)
+        if rule.interval == "1w":
+            self.weekdays[(day + MONDAY_SHIFT) % 7] += 1
+        if moment.clock is not None:
+            self.stamps.see_day(symbol, day, clock, clock)
+
     def check_close(self, moment: Moment, line: int, text: str) -> None:
         """Check that dates have a closing time.
 
@@ -157,11 +184,15 @@ class Decisions:
         rule = self.closes.rule
         notes = [*self.notes, *self.symbols.notes(), *self.stamps.check(rule, str(self.path))]
         self.distances.check(rule.interval, str(self.path))
-        if rule.interval == "1w" and not rule.stamp and self.weekdays and self.weekdays <= {0, 6}:
+        opening = self.weekdays[0] + self.weekdays[6]
+        if rule.interval == "1w" and not rule.stamp and opening >= OPENING_SHARE * self.weekdays.total() > 0:
             raise BarFileError(
-                f"{self.path}: all dates of weekly bars are Mondays or Sundays, on which weeks open: "
+                f"{self.path}: {opening} of {self.weekdays.total()} weekly bars are dated on Mondays or Sundays, on "
+                "which weeks open: "
                 "set --stamp open, or --stamp close if bars close on them"
             )
+        if rule.daily and rule.close is not None and not self.dated:
+            notes.append("--close is not used: every row states a time")
         if self.closes.doubled.count:
             notes.append(
                 f"{self.closes.doubled.count} times that clocks show twice were resolved by their order"

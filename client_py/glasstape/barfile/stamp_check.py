@@ -2,12 +2,22 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
 from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.time_cells import DAY, SECOND
 from glasstape.barfile.time_rule import TimeRule
 from glasstape.intervals import INTERVALS
 
+REGULAR_DAYS = 3
+"""Days with the same first and last stamps that make a session."""
+_LINKS = {
+    "US/Eastern": "America/New_York", "EST5EDT": "America/New_York", "America/Toronto": "America/New_York",
+    "America/Detroit": "America/New_York", "ROK": "Asia/Seoul", "Japan": "Asia/Tokyo", "PRC": "Asia/Shanghai",
+    "Hongkong": "Asia/Hong_Kong", "ROC": "Asia/Taipei", "Asia/Calcutta": "Asia/Kolkata", "GB": "Europe/London",
+    "Australia/Melbourne": "Australia/Sydney",
+}  # fmt: skip
+"""Other names of zones in `_SESSIONS`."""
 MAX_SYMBOLS = 20
 """Symbols that are looked at: the first of the file."""
 _MINUTE = 60 * SECOND
@@ -50,13 +60,14 @@ class StampEvidence:
         """Return a note if stamps may be opens.
 
         Raises:
-            BarFileError: first and last stamps of the sessions show opens, and nothing states so.
+            BarFileError: first and last stamps of the sessions show opens, or show neither, and nothing states it.
         """
         if rule.stamp or not self.days:
             return []
         length = int(INTERVALS[rule.interval].total_seconds()) * SECOND
-        first = Counter(day[0] for day in self.days.values()).most_common(1)[0][0]
-        last = Counter(day[1] for day in self.days.values()).most_common(1)[0][0]
+        (first, first_days), (last, last_days) = (
+            Counter(day[end] for day in self.days.values()).most_common(1)[0] for end in (0, 1)
+        )
         if rule.daily:
             self._check_daily(first, rule, where)
             return []
@@ -66,38 +77,55 @@ class StampEvidence:
                 f"{shown}: times may be those of opens, and are taken as closes; "
                 "state it with --stamp open or --stamp close"
             ]
-        if last > first and _are_opens(first, last, length, rule.zone):
+        regular = min(first_days, last_days) >= max(REGULAR_DAYS, 0.6 * len(self.days))
+        stamps = _stamps(first, last, length, rule.zone) if last > first else "close"
+        if stamps == "open":
             raise BarFileError(
                 f"{where}: {shown}, as opens of {rule.interval} bars do, and a close must not be before the bar ends: "
                 "set --stamp open, or --stamp close if they are closes"
+            )
+        if not stamps and regular and last - first < DAY - 2 * length:
+            raise BarFileError(
+                f"{where}: {shown}: opens and closes of {rule.interval} bars may both do so; "
+                "set --stamp open or --stamp close"
             )
         return []
 
     @staticmethod
     def _check_daily(clock: int, rule: TimeRule, where: str) -> None:
-        """Check the time of day of daily bars.
+        """Check the time of day of daily and weekly bars.
 
         Raises:
-            BarFileError: it is that at which the zone's exchange opens.
+            BarFileError: it is that at which the zone's exchange opens; of other zones, at which exchanges open.
         """
-        if rule.zone in _SESSIONS and clock == _clock(_SESSIONS[rule.zone][0]):
+        session = _session(rule.zone)
+        opens = {session[0]} if session else {_clock(opened) for opened, _ in _SESSIONS.values()}
+        if clock in opens:
             raise BarFileError(
-                f"{where}: daily bars are stamped {_text(clock)}, when the exchange opens, and a close must not be "
-                "before the bar ends: set --stamp open, or --stamp close if they are closes"
+                f"{where}: {rule.interval} bars are stamped {_text(clock)}, when exchanges open, and a close must not "
+                "be before the bar ends: set --stamp open, or --stamp close if they are closes"
             )
 
 
-def _are_opens(first: int, last: int, length: int, zone: str) -> bool:
-    session = _SESSIONS.get(zone)
+def _stamps(first: int, last: int, length: int, zone: str) -> Literal["", "open", "close"]:
+    """Return what the first and last stamps of a zone's days are; empty: they show neither."""
+    session = _session(zone)
     if session is not None:
-        opened, closed = (_clock(text) for text in session)
-        if first == opened and last < closed:
-            return True
-        if first == opened + length:
-            return False
+        if first == session[0]:
+            return "open"
+        if first == session[0] + length or last == session[1]:
+            return "close"
     round_opens = first % _HALF_HOUR == 0 and (last + length) % _HALF_HOUR == 0
     round_closes = (first - length) % _HALF_HOUR == 0 and last % _HALF_HOUR == 0
-    return round_opens and not round_closes
+    if round_opens == round_closes:
+        return "" if round_opens else "close"
+    return "open" if round_opens else "close"
+
+
+def _session(zone: str) -> tuple[int, int] | None:
+    """Return open and close of the main exchange of a zone, in microseconds after midnight; None: unknown."""
+    session = _SESSIONS.get(_LINKS.get(zone, zone))
+    return None if session is None else (_clock(session[0]), _clock(session[1]))
 
 
 def _clock(text: str) -> int:

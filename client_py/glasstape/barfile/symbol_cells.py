@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from glasstape.barfile.errors import BarFileError, RowProblem
 from glasstape.barfile.number_cells import MISSING, number_of
@@ -93,7 +94,7 @@ def check_unclaimed(columns: Mapping[str, Sequence[str]], *, has_symbols: bool, 
     notes = []
     for title, cells in columns.items():
         values = {cell.strip() for cell in cells if cell.strip().lower() not in MISSING}
-        if not values or all(_is_value(value) for value in values):
+        if not values or (all(_is_value(value) for value in values) and not _are_codes(cells)):
             continue
         if not has_symbols and 1 < len(values) <= max(2, len(cells) // 2):
             shown = ", ".join(sorted(values)[:4])
@@ -105,6 +106,14 @@ def check_unclaimed(columns: Mapping[str, Sequence[str]], *, has_symbols: bool, 
         example = sorted(values)[0]
         notes.append(f"column {title!r} (for example {example[:20]!r}) is not used")
     return notes
+
+
+def _are_codes(cells: Sequence[str]) -> bool:
+    """Return whether numbers look like codes of instruments: of three digits or more, constant over runs of rows."""
+    if not all(cell.strip().isdigit() and len(cell.strip()) >= 3 for cell in cells):
+        return False
+    changes = sum(before != after for before, after in pairwise(cells))
+    return 0 < changes < len(cells) // 2 + 1 and len(set(cells)) <= max(2, len(cells) // 2)
 
 
 def _is_value(text: str) -> bool:

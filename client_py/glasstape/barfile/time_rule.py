@@ -11,6 +11,12 @@ from glasstape.intervals import INTERVALS
 Sighting = tuple[int, str]
 """Line and cell."""
 _DAY_S = 86_400
+_CALENDAR = ("date", "midnight naive", "midnight offset", "time naive", "time offset", "time utc")
+"""Kinds of sightings that are no numbers since 1970."""
+_DAY_QUESTION = (
+    "bars of a day or longer have times in UTC, which do not show the day of the exchange, set --time-zone, "
+    "or --stamp close if they are closes"
+)
 _ORDER_QUESTION = (
     "no date of the file shows whether the day or the month comes first, "
     "set --date-order dmy or --date-order mdy"
@@ -53,8 +59,7 @@ class TimeEvidence:
             self.note("epoch ?", line, number)
             return
         self.note(f"epoch {unit}", line, number)
-        if epoch_parts(number, unit)[1] == 0:
-            self.note("midnight epoch", line, number)
+        self.note("time epoch" if epoch_parts(number, unit)[1] else "midnight epoch", line, number)
 
     def see_date(self, date: DateCell, line: int, text: str) -> None:
         """Note a date."""
@@ -74,7 +79,8 @@ class TimeEvidence:
         if clock == 0:
             self.note("midnight naive" if offset is None else "midnight offset", line, text)
         else:
-            self.note("time naive" if offset is None else "time offset", line, text)
+            kind = "naive" if offset is None else "utc" if offset == 0 else "offset"
+            self.note(f"time {kind}", line, text)
 
     def note(self, kind: str, line: int, text: str) -> None:
         """Keep a sighting if its line is the first of its kind."""
@@ -150,7 +156,11 @@ def decide(
     dates = {"date", *(f"midnight {kind}" for kind in midnights)}
     _check_mix(evidence, dates, where, daily, notes)
     zone = options.time_zone or zone
-    if questions := _questions(evidence, dates, zone, options):
+    questions = _questions(evidence, dates, zone, options)
+    in_utc = evidence.any("time utc", "time epoch")
+    if daily and not zone and not (options.stamp or stamp) and in_utc is not None:
+        questions.append((in_utc, _DAY_QUESTION))
+    if questions:
         (line, text), _ = questions[0]
         asked = "; ".join(question for _, question in questions)
         raise BarFileError(f"{where}: line {line} has the time {text!r}: {asked}")
@@ -206,7 +216,7 @@ def _questions(
 
 def _unit(evidence: TimeEvidence, options: BarFileOptions, where: str, notes: list[str]) -> str:
     units = {unit: seen for unit, seen in evidence.units.items() if unit != "?"}
-    calendar = evidence.any("date", "midnight naive", "midnight offset", "time naive", "time offset")
+    calendar = evidence.any(*_CALENDAR)
     if not evidence.units:
         return ""
     number = min(evidence.units.values())
@@ -261,7 +271,7 @@ def _check_mix(evidence: TimeEvidence, dates: set[str], where: str, daily: bool,
         BarFileError: some times state an offset, and others do not.
     """
     naive = evidence.any(*({"time naive", "midnight naive"} - dates))
-    offset = evidence.any(*({"time offset", "midnight offset"} - dates))
+    offset = evidence.any(*({"time offset", "time utc", "midnight offset"} - dates))
     if naive is not None and offset is not None:
         raise BarFileError(
             f"{where}: line {naive[0]} has {naive[1]!r} without an offset from UTC, line {offset[0]} has "

@@ -55,6 +55,8 @@ _STAMPS: dict[str, Literal["open", "close"]] = {
     "candle begin time": "open", "ts event": "open",
 }  # fmt: skip
 """Titles that state what their times are."""
+_STAMPS_OR_CLOCKS = frozenset({"timestamp", "time stamp", "일시", "체결일시", "체결시간", "시각"})
+"""Titles of times that are a time of day, or when a row was written, where a column of dates stands beside them."""
 _INDEXES = frozenset({"", "index level 0", "unnamed: 0", "index"})
 """Titles that data frames give to an index without a name, as `normalized`."""
 _UTC_TITLES = frozenset({"gmt time", "utc time", "date gmt"})
@@ -126,6 +128,14 @@ def columns_of(titles: Sequence[str], options: BarFileOptions, where: str) -> Co
                 by_role[role] = found
                 free.discard(found)
     _settle_close(by_role, names, free)
+    if not {"time", "date"} & options.columns.keys() and {"time", "date"} <= by_role.keys():
+        stamp = by_role["time"]
+        if names[stamp] in _STAMPS_OR_CLOCKS:
+            date = titles[by_role["date"]].strip()
+            raise BarFileError(
+                f"{where}: columns {date!r} and {titles[stamp].strip()!r} may both hold the times: name one with "
+                f"--column time=TITLE, or both with --column date={date} clock={titles[stamp].strip()}"
+            )
     _settle_time(by_role, names, free)
     missing = [role for role in REQUIRED if role not in by_role]
     if options.no_volume:

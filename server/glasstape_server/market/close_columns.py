@@ -1,15 +1,13 @@
 """Closes of whole columns, by the rules of `glasstape.barfile.closes`."""
 
 import polars as pl
-from glasstape.barfile.closes import Closes, Moment
+from glasstape.barfile.closes import MONDAY_SHIFT, Closes, Moment
 from glasstape.barfile.errors import RowProblem
+from glasstape.barfile.local_time import HOUR
 from glasstape.barfile.reading import Decisions
 from glasstape.barfile.time_cells import DAY
 
 from glasstape_server.market.time_parts import TimeParts
-
-MONDAY = 3
-"""Weekday of 1970-01-01."""
 
 
 def settle(parts: TimeParts, decisions: Decisions) -> pl.DataFrame:
@@ -148,15 +146,32 @@ def _night_shifts(moments: pl.DataFrame, closes: Closes) -> pl.Series:
 
 
 def _note(moments: pl.DataFrame, symbols: pl.Series, dated: pl.Series, decisions: Decisions) -> None:
-    """Note the weekdays of dates, and the first and last times of each day."""
-    days = moments["day"].filter(dated)
-    decisions.weekdays |= set(((days + MONDAY) % 7).unique())
+    """Note what the times of all rows show together; see `Decisions.see_moment`."""
     rule = decisions.closes.rule
+    decisions.dated = decisions.dated or bool(dated.any())
     if rule.stamp:
         return
-    timed = moments.with_columns(symbols.alias("symbol")).filter(~dated)
-    by_day = timed.group_by("symbol", "day", maintain_order=True).agg(
+    local = _shown(moments, decisions.closes)
+    if rule.interval == "1w":
+        weekdays = ((local // DAY + MONDAY_SHIFT) % 7).value_counts()
+        decisions.weekdays.update(dict(weekdays.iter_rows()))
+    times = pl.DataFrame({"symbol": symbols, "day": local // DAY, "clock": local % DAY}).filter(~dated)
+    by_day = times.group_by("symbol", "day", maintain_order=True).agg(
         pl.col("clock").min().alias("first"), pl.col("clock").max().alias("last")
     )
     for symbol, day, first, last in by_day.iter_rows():
         decisions.stamps.see_day(symbol, day, first, last)
+
+
+def _shown(moments: pl.DataFrame, closes: Closes) -> pl.Series:
+    """Return times in the file's zone, or as written where there is none; see `Closes.shown`."""
+    local = moments["day"] * DAY + moments["clock"].fill_null(0)
+    stated = moments["offset"].is_not_null() & moments["clock"].is_not_null()
+    if closes.zone is None or not stated.any():
+        return local
+    utc = local - moments["offset"]
+    offsets = {hour: closes.zone.offset_at(hour) for hour in (utc // HOUR).drop_nulls().unique()}
+    in_zone = utc + (utc // HOUR).replace_strict(
+        list(offsets), list(offsets.values()), default=None, return_dtype=pl.Int64
+    )
+    return pl.select(pl.when(stated).then(in_zone).otherwise(local))[:, 0]

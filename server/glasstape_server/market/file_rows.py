@@ -59,16 +59,19 @@ def first_pass(rows: Rows, problems: Problems, kept_rows: int = KEPT_ROWS) -> Fi
     result, by_role = FirstPass(), rows.columns.by_role
     evidence, count = result.evidence, 0
     for frame in rows.frames(problems):
+        proved = frozenset(evidence.decimal.proof)
         for role in NUMBERS:
             if role in by_role:
-                see_decimals(frame["row"], frame[str(by_role[role])], evidence.decimal)
+                see_decimals(frame["row"], frame[str(by_role[role])], evidence.decimal, proved)
         parts = parts_of(frame, by_role, rows.path)
         parts.see(evidence.time)
         if count < kept_rows:
             result.kept.append((frame, parts))
         for position in rows.columns.unclaimed:
             cells = frame[str(position)]
-            if count < UNCLAIMED_ROWS and cells.dtype in (pl.String, pl.Categorical):
+            if count < UNCLAIMED_ROWS and (
+                cells.dtype in (pl.String, pl.Categorical) or cells.dtype.is_integer()
+            ):
                 taken = evidence.unclaimed.setdefault(rows.columns.titles[position], [])
                 taken += cells.head(UNCLAIMED_ROWS - count).cast(pl.String).fill_null("").to_list()
         count += frame.height
@@ -110,7 +113,7 @@ def _bars(frame: pl.DataFrame, parts: TimeParts, decisions: Decisions, problems:
     unread = moments["day"].is_null()
     if unread.any():
         for row, at in frame.filter(unread).select("row", "at").iter_rows():
-            problems.add(decisions.closes.unreadable(parts.text(at)), row)
+            problems.add(decisions.closes.unreadable(parts.text(at), str(decisions.path), row), row)
         frame, moments = frame.filter(~unread), moments.filter(~unread)
     closes, wrong = resolve(moments, frame["symbol"], parts, frame["at"], decisions)
     for index, problem in wrong:

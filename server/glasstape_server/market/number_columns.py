@@ -9,22 +9,31 @@ _MARKS = {".": r"[, \x{a0}\x{202f}\x{2009}'’]", ",": r"[. \x{a0}\x{202f}\x{200
 _CURRENCY = r"[$€£¥₩₹원]"
 
 
-def see_decimals(rows: pl.Series, column: pl.Series, evidence: DecimalEvidence) -> None:
-    """Note in `evidence` which decimal signs a column shows."""
+def see_decimals(
+    rows: pl.Series, column: pl.Series, evidence: DecimalEvidence, proved: frozenset[str]
+) -> None:
+    """Note in `evidence` which decimal signs a column shows.
+
+    Args:
+        rows: numbers of the rows.
+        column: of numbers.
+        evidence: takes the first rows that show a sign.
+        proved: signs that rows before these proved.
+    """
     if column.dtype != pl.String:
         return
     plain = column.cast(pl.Float64, strict=False).null_count() == column.null_count()
-    if plain and evidence.proof.keys() == {"."}:
+    if plain and proved == {"."}:
         return  # neither a comma nor two points
     cells = pl.DataFrame({"row": rows, "cell": column if plain else _bare(column)})
     # Only a comma, or two points, can prove the comma.
     commas = cells["cell"].str.contains(r",|\.[0-9]+\.").fill_null(False)
     for sign, chosen in ((".", None), (",", commas)):
         some = cells if chosen is None else cells.filter(chosen)
-        if sign not in evidence.proof:
+        if sign not in proved:
             for row, cell in some.filter(pl.col("cell").str.contains(PROOF[sign])).head(1).iter_rows():
                 evidence.note(evidence.proof, sign, row, cell)
-        if not evidence.proof and sign not in evidence.either:
+        if not proved:
             for row, cell in some.filter(pl.col("cell").str.contains(EITHER[sign])).head(1).iter_rows():
                 evidence.note(evidence.either, sign, row, cell)
 

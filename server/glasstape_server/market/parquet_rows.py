@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 from glasstape.barfile.errors import BarFileError, Problems
 from glasstape.barfile.options import BarFileOptions
+from glasstape.barfile.reading import NUMBERS
 from glasstape.barfile.titles import columns_of
 
 from glasstape_server.market import parquet
@@ -42,6 +43,12 @@ class ParquetRows:
                     f"{path}: the symbols in column {titles[by_role['symbol']]!r} must be text, are {kind}: "
                     "codes have lost their leading zeros; write the column as text"
                 )
+        for role in NUMBERS:
+            if role in by_role and not _holds_numbers(schema.dtypes()[by_role[role]]):
+                raise BarFileError(
+                    f"{path}: the column {titles[by_role[role]]!r} must hold numbers, "
+                    f"is {schema.dtypes()[by_role[role]]}"
+                )
         time = schema.dtypes()[by_role.get("time", by_role.get("date", 0))]
         self.stated: dict[str, Any] = {
             "zone": (time.time_zone or "") if isinstance(time, pl.Datetime) else ""
@@ -70,4 +77,19 @@ class ParquetRows:
         for first in range(skip * SLICE, self._rows, SLICE):
             with reading(self.path):
                 frame = scan.slice(first, SLICE).collect()
-            yield frame.with_row_index("row", offset=first + 1)
+            texts = [
+                pl.col(name).cast(pl.String) for name, kind in frame.schema.items() if not _is_plain(kind)
+            ]
+            yield frame.with_columns(texts).with_row_index("row", offset=first + 1)
+
+
+def _holds_numbers(kind: pl.DataType) -> bool:
+    return (
+        kind.is_numeric()
+        or kind in (pl.String, pl.Null, pl.Categorical)
+        or isinstance(kind, pl.Categorical | pl.Enum)
+    )
+
+
+def _is_plain(kind: pl.DataType) -> bool:
+    return not (isinstance(kind, pl.Categorical | pl.Enum) or kind == pl.Null)

@@ -113,12 +113,15 @@ def _first_clocks(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
     clock, naive = frame["clock"], frame["offset"].is_null()
     timed = clock.is_not_null()
     midnight = (clock == 0).fill_null(False)
+    utc = (frame["offset"] == 0).fill_null(False)
+    stated = timed & ~midnight & ~naive
     masks = (
         ~timed,
         midnight & naive,
         midnight & ~naive,
         timed & ~midnight & naive,
-        timed & ~midnight & ~naive,
+        stated & utc,
+        stated & ~utc,
     )
     firsts = [int(mask.arg_max() or 0) for mask in masks if mask.any()]
     return [frame.select("clock", "offset", "row", "at").row(first) for first in sorted(firsts)]

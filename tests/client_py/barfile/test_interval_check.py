@@ -38,7 +38,7 @@ def test_bars_of_their_own_interval_fit(interval):
         (every(5), "1m", "bars are 5 min apart in the median, the interval is 1m; set --interval 5m"),
         (every(60), "30m", "bars are 1 h apart in the median, the interval is 30m; set --interval 1h"),
         (every(30), "1h", "bars are 30 min apart in the median, the interval is 1h; set --interval 30m"),
-        (every(45), "1h", None),
+        (every(45), "1h", "bars are 45 min apart in the median, the interval is 1h; correct --interval"),
         (every(45), "15m", "bars are 45 min apart in the median, the interval is 15m; correct --interval"),
         (every(7 * 24 * 60), "1d", "bars are 7 d apart in the median, the interval is 1d; set --interval 1w"),
         (sessions(60, "21:00"), "1h", "bars are 1 d apart in the median, the interval is 1h; set --interval 1d"),

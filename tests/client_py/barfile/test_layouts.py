@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from bar_text import NEW_YORK, PRICES, TITLES, day_rows, note
+from bar_text import NEW_YORK, PRICES, TITLES, closes, day_rows, note
 from glasstape.barfile import BarFileError, BarFileOptions
 from glasstape.barfile.arguments import make_options
 
@@ -141,3 +141,53 @@ def test_options_name_themselves_in_errors():
         assert text in str(refused.value)
     assert make_options({"rename": ["EURUSD=X=EURUSD"]}).renames == {"EURUSD=X": "EURUSD"}
     assert make_options({}) == BarFileOptions()
+
+
+def test_a_title_that_states_utc_is_not_overridden(read):
+    text = "Gmt time,Open,High,Low,Close,Volume\n15.03.2024 13:31:00.000,10,11,9,10.5,120.5\n"
+    with pytest.raises(BarFileError, match="the title of the times states UTC"):
+        read(text, "1m", time_zone="America/New_York")
+
+
+def test_numeric_codes_of_an_unknown_title_are_asked_about(read):
+    rows = [
+        f"{code},2024-0{month}-{day},{PRICES}\n"
+        for code, month in ((10107, 2), (14593, 3))
+        for day in (26, 27)
+    ]
+    with pytest.raises(BarFileError, match=r"is 'isin_no' \(10107, 14593\) the symbol\?"):
+        read("isin_no," + day_rows() + "".join(rows), **NEW_YORK)
+    counts = "".join(f"2024-03-{day:02d},{PRICES},{100 + day}\n" for day in (4, 5, 6, 7))
+    assert read(day_rows().strip() + ",orders\n" + counts, **NEW_YORK).bars
+
+
+def test_what_files_without_titles_do_not_prove_is_not_read(read):
+    codes = "600519,2024-03-13,10,11,9,10.5,1000\n000001,2024-03-13,10,11,9,10.5,1000\n"
+    assert [bar.symbol for bar in read(codes, **NEW_YORK).bars] == ["600519", "000001"]
+    with pytest.raises(BarFileError, match="add a line of titles"):
+        read("2024-03-13,171.1,172.6,170.2,172.6,86.3,121752700\n", **NEW_YORK)
+
+
+def test_a_date_beside_a_time_stamp_is_asked_about(read):
+    text = "Date,Open,High,Low,Close,Volume,Timestamp\n2024-03-11,10,11,9,10.5,5,2024-03-12 06:00:00\n"
+    with pytest.raises(
+        BarFileError, match=r"columns 'Date' and 'Timestamp' may both .* --column date=Date clock=Ti"
+    ):
+        read(text, **NEW_YORK)
+    assert closes(read(text, **NEW_YORK, column=["time=Date"])) == ["2024-03-11 20:00"]
+    text = "일자,체결시간,시가,고가,저가,종가,거래량\n20240315,093100,10,11,9,10.5,5\n"
+    columns = ["date=일자", "clock=체결시간"]
+    assert closes(read(text, "1m", time_zone="Asia/Seoul", column=columns)) == ["2024-03-15 00:31"]
+
+
+def test_rows_above_the_titles_and_titles_of_another_order_are_refused(read):
+    row = f"2024-03-11,{PRICES}\n"
+    with pytest.raises(BarFileError, match="line 1 holds a row above the titles of line 2"):
+        read(row + day_rows("2024-03-12"), **NEW_YORK)
+    with pytest.raises(BarFileError, match="line 3 holds other titles than the first"):
+        read(day_rows("2024-03-11") + "Date,Close,High,Low,Open,Volume\n" + row, **NEW_YORK)
+
+
+def test_a_symbol_beside_a_column_of_symbols_is_refused(read):
+    with pytest.raises(BarFileError, match="--symbol X: the column 'symbol' holds the symbols"):
+        read(f"{TITLES}A,2024-03-11,{PRICES}\n", **NEW_YORK, symbol="X")

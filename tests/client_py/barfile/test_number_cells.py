@@ -13,7 +13,7 @@ from glasstape.barfile import BarFileError
         ('"71,000","71,000","71,000","71,000","1,234,567"', 71_000.0),
         ('"71.000,5","71.000","71.000","71.000",5', 71_000.0),
         ('"1 084,5","1 084","1 084","1 084",5', 1084.0),
-        ("1'084.5,1'084,1'084,1'084,5", 1084.0),
+        ("1'084.5,1'084.5,1'084.5,1'084.0,1'234'567", 1084.0),
         ('"12,34,567.5","12,34,567","12,34,567","12,34,567",5', 1_234_567.0),
         ("1.2E+02,130,110,1.25e2,1.2E+07", 125.0),
         ("$10,$11,$9,$10.5,5", 10.5),
@@ -43,3 +43,8 @@ def test_volumes_may_be_scaled_and_prices_may_not(read):
         )
     with pytest.raises(BarFileError, match=r"close must be a number: line 2 has '10\.5K'"):
         read(day_rows("2024-03-04", prices="10,11,9,10.5K,1"), **NEW_YORK)
+
+
+def test_quotes_in_32nds_are_no_thousands(read):
+    with pytest.raises(BarFileError, match='open must be a number: line 2 has "110\'160"'):
+        read(day_rows("2024-03-04", prices="110'160,110'235,110'100,110'205,1000"), **NEW_YORK)

@@ -1,7 +1,7 @@
 """What the times of a file mean: proved, stated or asked for."""
 
 import pytest
-from bar_text import NEW_YORK, closes, day_rows, note
+from bar_text import NEW_YORK, PRICES, TITLES, closes, day_rows, note
 from glasstape.barfile import BarFileError, close_of
 
 
@@ -124,7 +124,7 @@ def test_a_day_of_hours_from_midnight_is_warned_about(read):
 
 def test_daily_bars_stamped_at_the_open_of_the_exchange_are_asked_about(read):
     text = day_rows("2024-03-04 09:30", "2024-03-05 09:30")
-    with pytest.raises(BarFileError, match="daily bars are stamped 09:30, when the exchange opens"):
+    with pytest.raises(BarFileError, match="1d bars are stamped 09:30, when exchanges open"):
         read(text, **NEW_YORK)
     assert closes(read(text, **NEW_YORK, stamp="close"))[0] == "2024-03-04 14:30"
     assert closes(read(day_rows("2024-03-04 15:59"), **NEW_YORK)) == ["2024-03-04 20:59"]
@@ -135,6 +135,109 @@ def test_weekly_dates_on_mondays_are_asked_about(read):
     with pytest.raises(BarFileError, match="Mondays or Sundays"):
         read(text, "1w", **NEW_YORK)
     assert closes(read(text, "1w", **NEW_YORK, stamp="open")) == ["2024-03-08 21:00", "2024-03-15 20:00"]
+
+
+def test_weeks_close_on_the_friday_of_their_week(read):
+    dates = ("2024-02-20", "2024-02-25", "2024-03-04", "2024-03-15", "2024-03-16")
+    fridays = [
+        "2024-02-23 21:00",
+        "2024-03-01 21:00",
+        "2024-03-08 21:00",
+        "2024-03-15 20:00",
+        "2024-03-22 20:00",
+    ]
+    assert closes(read(day_rows(*dates), "1w", **NEW_YORK, stamp="open")) == fridays
+
+
+def test_weeks_that_mostly_open_on_mondays_are_asked_about(read):
+    text = day_rows("2024-02-20", "2024-02-26", "2024-03-04", "2024-03-11", "2024-03-15")
+    with pytest.raises(BarFileError, match="3 of 5 weekly bars are dated on Mondays or Sundays"):
+        read(text, "1w", **NEW_YORK)
+    with pytest.raises(BarFileError, match="when exchanges open"):
+        read(day_rows("2024-03-11T09:30:00-04:00", "2024-03-18T09:30:00-04:00"), "1w")
+
+
+def test_daily_times_in_utc_do_not_show_the_day_of_the_exchange(read):
+    for first, second in (
+        ("2024-03-12 04:00:00+00:00", "2024-03-13 04:00:00+00:00"),
+        ("1710216000000", "1710302400000"),
+    ):
+        text = day_rows(first, second)
+        with pytest.raises(BarFileError, match="do not show the day of the exchange, set --time-zone"):
+            read(text)
+        assert closes(read(text, **NEW_YORK)) == ["2024-03-12 20:00", "2024-03-13 20:00"]
+        assert closes(read(text, stamp="close")) == ["2024-03-12 04:00", "2024-03-13 04:00"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("1710163800", "1710250200"),
+        ("2024-03-11T13:30:00Z", "2024-03-12T13:30:00Z"),
+        ("2024-03-11T09:30:00-04:00",),
+    ],
+)
+def test_daily_opens_are_noticed_in_the_zone_of_the_exchange(read, times):
+    with pytest.raises(BarFileError, match="1d bars are stamped 09:30, when exchanges open"):
+        read(day_rows(*times), **NEW_YORK)
+    if "-04:00" in times[0]:
+        with pytest.raises(BarFileError, match="when exchanges open"):
+            read(day_rows(*times))
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset", "hours"),
+    [
+        ("", "-04:00", (9.5, 15.5)),
+        ("America/New_York", "Z", (13.5, 19.5)),
+        ("US/Eastern", "", (9.5, 15.5)),
+        ("America/Chicago", "", (8.5, 14.5)),
+    ],
+)
+def test_hours_that_may_be_opens_or_closes_are_asked_about(read, zone, offset, hours):
+    first, last = hours
+    times = [
+        f"2024-03-{day}T{int(hour):02d}:{int(hour % 1 * 60):02d}:00{offset}"
+        for day in (12, 13, 14)
+        for hour in (first + number for number in range(int(last - first) + 1))
+    ]
+    with pytest.raises(BarFileError, match="--stamp open"):
+        read(day_rows(*times), "1h", time_zone=zone)
+    assert len(read(day_rows(*times), "1h", time_zone=zone, stamp="close").bars) == 21
+
+
+def test_a_print_at_the_close_does_not_hide_opens(read):
+    minutes = [f"2024-03-12 {9 + m // 60:02d}:{m % 60:02d}" for m in range(380)]
+    text = day_rows(*minutes, "2024-03-12 15:30")
+    with pytest.raises(BarFileError, match="days begin at 09:00"):
+        read(text, "1m", time_zone="Asia/Seoul")
+
+
+@pytest.mark.parametrize("time", ["2024-03-15T23:59:59.999Z", "1710547199999", "2024-03-15T24:00:00Z"])
+def test_the_end_of_a_day_is_never_the_next_date(read, time):
+    file = read(day_rows(time), time_zone="UTC", close="24:00")
+    assert closes(file) == ["2024-03-16 00:00"]
+    assert note(file, "--close is not used")
+
+
+def test_the_night_of_a_monday_is_that_of_the_friday_before(read):
+    text = day_rows("2024-03-18 21:01", "2024-03-18 00:30", "2024-03-18 09:01", "2024-03-19 21:01")
+    file = read(text, "1m", time_zone="Asia/Shanghai", night_start="20:00", stamp="close")
+    expected = ["2024-03-15 13:01", "2024-03-15 16:30", "2024-03-18 01:01", "2024-03-18 13:01"]
+    assert closes(file) == expected
+
+
+def test_doubled_hours_go_by_the_direction_of_each_symbol(read):
+    times = ["2024-11-03 00:00", "2024-11-03 01:00", "2024-11-03 01:00", "2024-11-03 02:00"]
+    rows = [f"AAA,{time},{PRICES}\n" for time in times] + [f"BBB,2022-11-06 00:00,{PRICES}\n"]
+    file = read(TITLES + "".join(rows), "1h", time_zone="America/New_York", stamp="close")
+    assert closes(file)[:4] == [f"2024-11-03 {hour:02d}:00" for hour in (4, 5, 6, 7)]
+
+
+@pytest.mark.parametrize("cell", ["15 marras 2024", "9999-12-31", "0001-01-01", "2024-02-30"])
+def test_a_date_that_is_none_is_refused_by_line(read, cell):
+    with pytest.raises(BarFileError, match=r"time: 1 row: time \(date\) must be a date or time"):
+        read(day_rows("2024-03-12", f'"{cell}"'), **NEW_YORK)
 
 
 def test_night_sessions_belong_to_the_evening_before_their_date(read):

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from bar_files import damaged, files, micros
+from bar_files import Made, damaged, files, micros
 from glasstape.barfile import BarFileError, BarFileOptions, read_bar_file
 from glasstape_server.market.files import BarFiles
 from hypothesis import HealthCheck, given, settings
@@ -81,3 +81,13 @@ def test_a_folder_is_refused_by_both(tmp_path):
     for read in (read_bar_file, lambda path, interval: BarFiles([path], interval)):
         with pytest.raises(BarFileError, match="is a folder; list its files"):
             read(tmp_path, "1d")
+
+
+def test_both_name_the_first_line_that_proves_a_sign(tmp_path):
+    path = tmp_path / "bars.csv"
+    path.write_text(
+        "Date;Open;High;Low;Close;Volume\n2024-03-13;1;2;1.5;2;3\n2024-03-14;1,5;2;1;2;3\n2024-03-15;1.5;2;1;2;3\n"
+    )
+    made = Made(path.read_bytes(), "1d", BarFileOptions(time_zone="UTC", close=1), [])
+    assert outcome(by_columns, path, made) == outcome(by_rows, path, made)
+    assert "line 2 has '1.5', line 3 has '1,5'" in outcome(by_rows, path, made)

@@ -79,3 +79,18 @@ def test_a_parquet_file_whose_damage_ends_its_reader_is_refused_by_name(tmp_path
     with pytest.raises(BarFileError, match=r"damaged\.parquet: cannot be read: damaged pages"):
         BarFiles([tmp_path / "sound.parquet", damaged], "1d", DAYS)
     assert read_bars(tmp_path / "sound.parquet", "1d", DAYS).height == 1
+
+
+@pytest.mark.parametrize("values", [[True, False], [[1.0], [2.0]], [datetime(2024, 3, 4)] * 2, [b"1", b"2"]])
+def test_prices_of_parquet_files_are_numbers(tmp_path, values):
+    path = tmp_path / "ABC.parquet"
+    pl.DataFrame({"date": ["2024-06-24", "2024-06-25"], **PRICES, "open": values}).write_parquet(path)
+    with pytest.raises(BarFileError, match="the column 'open' must hold numbers, is"):
+        BarFiles([path], "1d", DAYS)
+
+
+def test_texts_of_categories_are_read_as_text(tmp_path):
+    path = tmp_path / "ABC.parquet"
+    prices = pl.Series(["10.5", "9.75"], dtype=pl.Categorical)
+    pl.DataFrame({"date": ["2024-06-24", "2024-06-25"], **PRICES, "close": prices}).write_parquet(path)
+    assert read_bars(path, "1d", DAYS)["close"].to_list() == [10.5, 9.75]
