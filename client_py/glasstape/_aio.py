@@ -132,10 +132,11 @@ class AsyncClient(AsyncStoredBarsMethods):
         *,
         instruments: Iterable[Instrument] = (),
         mode: BarMode | str = BarMode.FINAL,
+        backfill: bool = False,
         timeout: timedelta | float | None = None,
     ) -> PublishReport:
         """See `Client.publish_bars`."""
-        calls = _calls.publish_bars(bars, instruments, mode)
+        calls = _calls.publish_bars(bars, instruments, BarMode.BACKFILL if backfill else mode)
         return market.merged([await self._transport.run(call, timeout) for call in calls])
 
     async def bars(

@@ -138,6 +138,7 @@ class Client(ConnectedClient, StoredBarsMethods):
         *,
         instruments: Iterable[Instrument] = (),
         mode: BarMode | str = BarMode.FINAL,
+        backfill: bool = False,
         timeout: timedelta | float | None = None,
     ) -> PublishReport:
         """Store bars; when this returns, everything reported as stored is on the server's disk.
@@ -148,12 +149,13 @@ class Client(ConnectedClient, StoredBarsMethods):
             bars: any symbols and intervals; bars that close together belong into one call.
             instruments: descriptions of symbols.
             mode: what the bars are; see `BarMode`.
+            backfill: short for `mode="backfill"`.
 
         Raises:
             InvalidRequestError: a number of a bar is None or NaN, or a close time has no time zone.
             GlasstapeError: the call failed. A bar that was not stored is in `PublishReport.rejections`.
         """
-        calls = _calls.publish_bars(bars, instruments, mode)
+        calls = _calls.publish_bars(bars, instruments, BarMode.BACKFILL if backfill else mode)
         return market.merged([self._transport.run(call, timeout) for call in calls])
 
     def bars(

@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="final: store and signal; backfill: store history without signals; replace: correct stored bars; "
         "provisional: bars still forming (default: %(default)s)",
     )
+    parser.add_argument(
+        "--backfill", dest="mode", action="store_const", const="backfill", help="short for --mode backfill"
+    )
 
 
 def add_file_arguments(parser: argparse.ArgumentParser) -> None:

@@ -61,7 +61,8 @@ BARS = HEADER + "A,2024-01-02,1,2,1,2,5\nA,2024-01-03,2,3,2,3,5\nB,2024-01-03,2,
 def test_final_bars_are_published_close_by_close_and_others_at_once(fake, command, tmp_path, mode, batches):
     (tmp_path / "bars.csv").write_text(BARS)
     dates = ("--time-zone", "UTC", "--close", "16:00")
-    status, out, _ = command("publish", str(tmp_path / "bars.csv"), *dates, "--mode", mode)
+    modes = ("--backfill",) if mode == "backfill" else ("--mode", mode)
+    status, out, _ = command("publish", str(tmp_path / "bars.csv"), *dates, *modes)
     assert (status, out.split(",")[0]) == (0, "3 stored")
     assert fake.published_modes == [mode] * batches
 
