@@ -114,6 +114,7 @@ def test_plaintext_is_not_answered(guarded):
 def test_a_stream_ends_when_its_token_is_revoked(guarded, client):
     tokens = guarded[3]
     grant, token = tokens.create("leaver", [Scope.SIGNALS])
+    time.sleep(1.1)  # until the server has looked at the file again
     ended = []
 
     def follow():
