@@ -134,6 +134,8 @@ def resolve(
 
 
 def _week_shifts(days: pl.Series, closes: Closes) -> pl.Series:
+    if not closes.opens_week:
+        return days * 0
     shifts = {day: closes.week_shift(day) for day in days.unique()}
     return days.replace_strict(list(shifts), list(shifts.values()), return_dtype=pl.Int64) if shifts else days
 

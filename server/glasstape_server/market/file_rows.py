@@ -62,7 +62,10 @@ def first_pass(rows: Rows, problems: Problems, kept_rows: int = KEPT_ROWS) -> Fi
         proved = frozenset(evidence.decimal.proof)
         for role in NUMBERS:
             if role in by_role:
-                see_decimals(frame["row"], frame[str(by_role[role])], evidence.decimal, proved)
+                cells = frame[str(by_role[role])]
+                floats = see_decimals(frame["row"], cells, evidence.decimal, proved)
+                if floats is not None and count < kept_rows:
+                    frame = frame.with_columns(floats.alias(f"plain {role}"))
         parts = parts_of(frame, by_role, rows.path)
         parts.see(evidence.time)
         if count < kept_rows:
@@ -147,7 +150,8 @@ def _with_symbols(frame: pl.DataFrame, decisions: Decisions, problems: Problems)
 
 def _with_number(frame: pl.DataFrame, role: str, decisions: Decisions, problems: Problems) -> pl.DataFrame:
     column = frame[str(decisions.columns.by_role[role])]
-    floats = numbers(column, role, decisions)
+    plain = frame[f"plain {role}"] if f"plain {role}" in frame.columns else None
+    floats = numbers(column, role, decisions, plain)
     frame = frame.with_columns(floats.alias(f"{role}_price"))
     if not floats.null_count():
         return frame

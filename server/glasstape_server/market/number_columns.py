@@ -11,7 +11,7 @@ _CURRENCY = r"[$€£¥₩₹원]"
 
 def see_decimals(
     rows: pl.Series, column: pl.Series, evidence: DecimalEvidence, proved: frozenset[str]
-) -> None:
+) -> pl.Series | None:
     """Note in `evidence` which decimal signs a column shows.
 
     Args:
@@ -19,12 +19,16 @@ def see_decimals(
         column: of numbers.
         evidence: takes the first rows that show a sign.
         proved: signs that rows before these proved.
+
+    Returns:
+        The numbers with a decimal point if all cells are plain ones.
     """
     if column.dtype != pl.String:
-        return
-    plain = column.cast(pl.Float64, strict=False).null_count() == column.null_count()
+        return None
+    floats = column.cast(pl.Float64, strict=False)
+    plain = floats.null_count() == column.null_count()
     if plain and proved == {"."}:
-        return  # neither a comma nor two points
+        return floats  # neither a comma nor two points
     cells = pl.DataFrame({"row": rows, "cell": column if plain else _bare(column)})
     # Only a comma, or two points, can prove the comma.
     commas = cells["cell"].str.contains(r",|\.[0-9]+\.").fill_null(False)
@@ -36,13 +40,21 @@ def see_decimals(
         if not proved:
             for row, cell in some.filter(pl.col("cell").str.contains(EITHER[sign])).head(1).iter_rows():
                 evidence.note(evidence.either, sign, row, cell)
+    return floats if plain else None
 
 
-def numbers(column: pl.Series, role: str, decisions: Decisions) -> pl.Series:
-    """Return the numbers of a column; null where `Decisions.number` has a problem."""
+def numbers(column: pl.Series, role: str, decisions: Decisions, plain: pl.Series | None = None) -> pl.Series:
+    """Return the numbers of a column; null where `Decisions.number` has a problem.
+
+    Args:
+        column: of numbers, or of text.
+        role: of the column.
+        decisions: how the file is read.
+        plain: what `see_decimals` returned; None: nothing.
+    """
     if column.dtype != pl.String:
         return column.cast(pl.Float64, strict=False).fill_nan(None)
-    floats = _cast(column, decisions.decimal)
+    floats = _cast(column, decisions.decimal, plain)
     left = floats.is_null()
     if not left.any():
         return floats
@@ -54,10 +66,10 @@ def numbers(column: pl.Series, role: str, decisions: Decisions) -> pl.Series:
     return pl.select(pl.coalesce(floats, others))[:, 0]
 
 
-def _cast(column: pl.Series, decimal: Decimal) -> pl.Series:
+def _cast(column: pl.Series, decimal: Decimal, plain: pl.Series | None) -> pl.Series:
     """Return the plain and the grouped numbers of a column; null for others."""
     if decimal == ".":
-        floats = column.cast(pl.Float64, strict=False)
+        floats = column.cast(pl.Float64, strict=False) if plain is None else plain
     else:
         point = column.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
         floats = _where(column.str.contains(PLAIN[","]), point)
