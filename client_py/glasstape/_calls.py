@@ -15,7 +15,7 @@ from glasstape._convert.inference import direction_to, input_to, predictions_fro
 from glasstape._convert.market import bar_from, batches_to, instrument_from, report_from
 from glasstape._convert.models import model_from, server_info_from
 from glasstape._convert.signals import page_from, track_records_from
-from glasstape._convert.values import flag, integer, items, number, text, token_bytes
+from glasstape._convert.values import MAX_UINT32, flag, integer, items, number, text, token_bytes
 from glasstape._options import MAX_ITEMS
 from glasstape._resume import StreamState
 from glasstape.types.enums import (
@@ -89,7 +89,7 @@ def explain(
         target=direction_to(target, "target"),
         foil=direction_to(foil, "foil"),
         baseline=member_to(kinds.Baseline, Baseline, baseline or None, "baseline"),
-        samples=integer(samples, "samples", 2**32 - 1),
+        samples=integer(samples, "samples", MAX_UINT32),
         seed=integer(seed, "seed"),
         quality=member_to(ipb.QualityLevel, QualityLevel, quality, "quality"),
         baseline_windows=None

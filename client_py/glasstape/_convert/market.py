@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from glasstape._convert.common import enum_to, error_from, time_from, time_to
-from glasstape._convert.values import flag, instances, integer, number, text
+from glasstape._convert.values import MAX_UINT32, flag, instances, integer, number, text
 from glasstape.types.enums import BarMode
 from glasstape.types.market import Bar, Instrument, PublishReport, Rejection
 from glasstape.v1 import market_pb2 as pb
@@ -63,7 +63,7 @@ def instrument_to(instrument: Instrument, field: str = "instrument") -> pb.Instr
     if instrument.price_limit is not None:
         message.price_limit = number(instrument.price_limit, f"{field}.price_limit")
     if instrument.price_decimals is not None:
-        message.price_decimals = integer(instrument.price_decimals, f"{field}.price_decimals", 2**31 - 1)
+        message.price_decimals = integer(instrument.price_decimals, f"{field}.price_decimals", MAX_UINT32)
     message.learned.extend(instrument.learned)
     message.assumed.extend(instrument.assumed)
     return message

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from glasstape.errors import InvalidRequestError
 
+MAX_UINT32 = 2**32 - 1
 MAX_UINT64 = 2**64 - 1
 
 

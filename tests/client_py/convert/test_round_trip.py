@@ -10,7 +10,7 @@ from glasstape._convert.outgoing import confidence_to, event_to, model_to, relia
 from glasstape._convert.references import ModelTable, refs_from
 from glasstape._convert.signals import event_from
 from glasstape.v1 import inference_pb2, market_pb2, signals_pb2
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from messages import random
 
 unhurried = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,6 +35,7 @@ def test_confidences(message):
 
 @unhurried
 @given(random(market_pb2.Instrument))
+@example(market_pb2.Instrument(price_decimals=2**32 - 1))
 def test_instruments(message):
     assert instrument_to(instrument_from(message)) == message
 
