@@ -64,12 +64,6 @@ class Problems:
         if len(group.first) < FIRST_LINES:
             group.first.append((line, problem.value))
 
-    def add_rows(self, problem: RowProblem, rows: Sequence[tuple[int, str]], count: int) -> None:
-        """Note several rows: the first ones, by line and value, and the number of all."""
-        group = self.group(problem.kind, problem.field, problem.rule)
-        group.count += count
-        group.first += rows[: FIRST_LINES - len(group.first)]
-
     def group(self, kind: str, field: str, rule: str) -> ProblemGroup:
         """Return the group of a rule."""
         key = (kind, field, rule)

@@ -11,7 +11,6 @@ from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.titles import Columns, columns_of, is_title_line, normalized
 
 DELIMITERS = (",", ";", "\t", "|")
-NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars (|)"}
 PREAMBLE = 12
 """Lines among which the titles are looked for."""
 SAMPLE = 40
