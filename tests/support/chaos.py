@@ -63,7 +63,7 @@ class ChaosProxy:
 
     async def _stop(self):
         self._server.close()
-        await self._close_all()
+        await asyncio.sleep(0)  # a connection accepted just now starts its task
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -77,18 +77,15 @@ class ChaosProxy:
 
     async def _accept(self, reader, writer):
         self._tasks.add(asyncio.current_task())
+        ends = {writer}
         host, _, port = self._target.rpartition(":")
         try:
             there_reader, there_writer = await asyncio.open_connection(host, int(port))
-        except OSError:
-            writer.transport.abort()
-            return
-        ends = {writer, there_writer}
-        self._writers |= ends
-        try:
+            ends.add(there_writer)
+            self._writers |= ends
             await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
-        except asyncio.CancelledError:
-            pass  # the proxy is closed; asyncio.streams would log it as an error
+        except (OSError, asyncio.CancelledError):
+            pass  # no target, or the proxy is closed; asyncio.streams would log it as an error
         finally:
             self._writers -= ends
             for end in ends:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 
 @asynccontextmanager
@@ -43,33 +43,38 @@ class Tunnels:
 
     def __init__(self, port, hosts):
         self.port, self.hosts = port, hosts
-        self.writers, self.tasks = [], set()
+        self.tasks = set()
 
     async def connect(self, reader, writer):
         self.tasks.add(asyncio.current_task())
-        self.writers.append(writer)
-        request = (await reader.readuntil(b"\r\n\r\n")).decode()
-        if request.split()[1].partition(":")[0] not in self.hosts:
-            writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
-            writer.close()
-            return
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.port)
-        self.writers.append(inner_writer)
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+        # asyncio.streams would log an end or a cancellation as an error
+        with suppress(OSError, EOFError, asyncio.CancelledError), _closing(writer):
+            request = (await reader.readuntil(b"\r\n\r\n")).decode()
+            if request.split()[1].partition(":")[0] not in self.hosts:
+                writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+                return
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.port)
+            with _closing(inner_writer):
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+                await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
 
     async def close(self):
-        for writer in self.writers:
-            writer.close()
-        if self.tasks:
-            await asyncio.wait(self.tasks)
+        await asyncio.sleep(0)  # a connection accepted just now starts its task
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks)
+
+
+@contextmanager
+def _closing(writer):
+    try:
+        yield
+    finally:
+        writer.close()
 
 
 async def _copy(reader, writer):
-    with suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
     writer.close()
-    with suppress(ConnectionError):
-        await writer.wait_closed()
