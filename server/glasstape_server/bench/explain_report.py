@@ -8,11 +8,10 @@ from typing import TypeVar
 import numpy as np
 
 from glasstape_server.bench.explain_truth import TruthResult
+from glasstape_server.bench.known_truth.sets import SIGNED
 from glasstape_server.bench.map_score import MapScore
 
 T = TypeVar("T")
-SIGNED = ("fixed", "moving", "rare-time", "rare-feature")
-"""Sets whose salient cells have a sign; the gate of switch has none."""
 SCORED = ("fixed", "moving", "rare-time", "rare-feature", "switch")
 """Sets in the mean: all but state3, which is a different task, and null, which has no salient cells."""
 

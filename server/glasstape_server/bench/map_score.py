@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.bench.known_truth import KnownTruth
+from glasstape_server.bench.known_truth.truth_set import KnownTruth
 from glasstape_server.bench.ranking import average_precision
 from glasstape_server.domain.arrays import Floats
 from glasstape_server.explain.catalog import METHODS
@@ -58,7 +58,7 @@ class MapScore:
     sign: float
     """Share of salient cells with the right sign, 0-1: of contributions, effects and sensitivities; else NaN."""
     deletion: list[float]
-    """Mean probability of the explained class as the strongest cells of the map are set to 0, from none to all.
+    """Mean probability of the explained class as the strongest cells of the map are set to the mean, from none to all.
 
     A faster decrease is better."""
     reliable: float = float("nan")
@@ -73,13 +73,14 @@ def map_scores(
     """Score the maps of every method that a network serves.
 
     Args:
-        scorer: of the network.
+        scorer: of the network, with the mean and deviation of each feature of its training windows. They are the
+            baseline, the fill of deletions and the unit of noise.
         test: windows to explain.
         background: windows (n, time, feature) for methods that use them.
         checks: of the model, for quality FULL.
     """
     windows = torch.from_numpy(test.windows)
-    rows = Rows(windows, torch.zeros_like(windows), torch.ones(windows.shape[2]), background)
+    rows = Rows(windows, scorer.mean.expand_as(windows), scorer.deviation, background)
     scores = []
     for name, score in METHODS_AND_SCORES:
         method = METHODS[name]
@@ -139,7 +140,7 @@ def _reliable(
     scorer: Scorer, rows: Rows, attribution: Attribution, request: Request, checks: tuple[Check, ...]
 ) -> tuple[float, float]:
     quantity = METHODS[request.method].quantity
-    evidence = measure(scorer, rows, torch.zeros(rows.shape[1]), attribution, request)
+    evidence = measure(scorer, rows, scorer.mean, attribution, request)
     judged: list[list[bool]] = []
     for row in range(len(rows)):
         difference = error = None

@@ -99,11 +99,11 @@ def _add_counts(parser: argparse.ArgumentParser, *, epochs: int, seeds: int = 0)
 
 
 def _truth(options: argparse.Namespace) -> str:
-    from glasstape_server.bench import explain_report, explain_truth
+    from glasstape_server.bench import explain_report, explain_truth, truth_task
 
     if options.out and not options.out.parent.is_dir():
         raise ValueError(f"--out: folder {options.out.parent} does not exist")
-    tasks = explain_truth.plan(
+    tasks = truth_task.plan(
         options.networks, options.kinds, options.shapes, options.seeds,
         windows=options.windows, epochs=options.epochs, test=options.test,
     )  # fmt: skip

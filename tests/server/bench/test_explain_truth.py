@@ -2,9 +2,9 @@ import json
 
 import numpy as np
 import pytest
-from glasstape_server.bench import explain_report, explain_truth
-from glasstape_server.bench.explain_truth import TruthTask
+from glasstape_server.bench import explain_report, explain_truth, truth_task
 from glasstape_server.bench.map_score import CURVE_POINTS
+from glasstape_server.bench.truth_task import TruthTask
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_maps_are_better_than_random_unless_labels_are_shuffled(results):
 
     assert gradient(trained).precision > 3 * trained.random
     assert gradient(shuffled).precision < 1.5 * shuffled.random
-    assert trained.skill > 2 > shuffled.skill
+    assert trained.checks["skill"] > 2 > shuffled.checks["skill"]
     assert gradient(shuffled).reliable == 0
 
 
@@ -51,7 +51,7 @@ def test_results_are_written_as_a_table_and_as_json(results):
 
 
 def test_a_plan_has_every_combination_and_one_shuffled_training_per_network():
-    tasks = explain_truth.plan(
+    tasks = truth_task.plan(
         ["linear", "conv1d"], ["moving", "null"], ["6x8", "12x8"], 3, windows=9, epochs=2, test=5
     )
     assert len(tasks) == 2 * (2 * 2 * 3) + 2 * 2
@@ -59,4 +59,4 @@ def test_a_plan_has_every_combination_and_one_shuffled_training_per_network():
     for invalid in ({"networks": ["rnn"]}, {"kinds": ["x"]}, {"shapes": ["6"]}):
         arguments = {"networks": [], "kinds": [], "shapes": ["6x8"], **invalid}
         with pytest.raises(ValueError, match=next(iter(invalid))):
-            explain_truth.plan(**arguments, seeds=1, windows=9, epochs=1, test=5)
+            truth_task.plan(**arguments, seeds=1, windows=9, epochs=1, test=5)
