@@ -7,20 +7,19 @@ every method, and the maps are scored.
 
 import zlib
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
+import polars as pl
 import torch
 
 from glasstape_server.bench.known_truth.sets import truth_set
+from glasstape_server.bench.map_records import SCHEMA, of_task
 from glasstape_server.bench.map_score import MapScore, map_scores
 from glasstape_server.bench.ranking import chance_levels, time_only_ceiling
 from glasstape_server.bench.truth_models import model_of
 from glasstape_server.bench.truth_task import TruthTask
-
-BACKGROUND = 16
-"""Validation windows that are the background of methods with one."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,9 @@ class TruthResult:
     """Highest mean average precision of maps that are constant across features."""
     checks: dict[str, float]
     """Value of each check of the model, by name."""
-    scores: list[MapScore] = field(default_factory=list)
+    scores: list[MapScore]
+    maps: pl.DataFrame
+    """A record of each map; see `map_records`."""
 
 
 def run(tasks: list[TruthTask], processes: int) -> list[TruthResult]:
@@ -60,13 +61,16 @@ def run_task(task: TruthTask) -> TruthResult:
         chosen &= predicted == test.labels
     explained = test.rows(chosen)
     usable = has_cells and len(explained) > 0
-    background = torch.from_numpy(model.validation.windows[:BACKGROUND])
+    accuracy = float((predicted == test.labels).mean())
+    checks = {check.name: check.value for check in model.checks}
+    scores, maps = map_scores(model, explained) if len(explained) else ([], pl.DataFrame(schema=SCHEMA))
     return TruthResult(
         task,
-        accuracy=float((predicted == test.labels).mean()),
+        accuracy=accuracy,
         explained=len(explained),
         random=float(chance_levels(explained.cells).mean()) if usable else float("nan"),
         ceiling=time_only_ceiling(explained.cells) if usable else float("nan"),
-        checks={check.name: check.value for check in model.checks},
-        scores=map_scores(model.scorer, explained, background, model.checks) if len(explained) else [],
+        checks=checks,
+        scores=scores,
+        maps=of_task(maps, task, accuracy, checks),
     )

@@ -34,6 +34,8 @@ class TruthModel:
     """With the mean and deviation of each feature of the training windows."""
     validation: KnownTruth
     checks: tuple[Check, ...]
+    temperature: float = 1.0
+    """Of its probabilities."""
 
 
 def model_of(task: TruthTask, random: Random) -> TruthModel:
@@ -82,13 +84,14 @@ def _trained(task: TruthTask, random: Random) -> TruthModel:
     ).requires_grad_(False)
     scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
     logits = logits_of(network, examples[1])
-    probabilities = softmax(logits, calibrate.fit_temperature(logits, labels[1]))
+    temperature = calibrate.fit_temperature(logits, labels[1])
+    probabilities = softmax(logits, temperature)
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checks = (
         skill(probabilities, labels[1], np.arange(len(logits)), shares),
         parameter_randomization(scorer, architecture, torch.from_numpy(validation.windows[:128])),
     )
-    return TruthModel(scorer, validation, checks)
+    return TruthModel(scorer, validation, checks, temperature)
 
 
 def _examples(truth: KnownTruth, labels: Ints, statistics: Normalization) -> TensorExamples:

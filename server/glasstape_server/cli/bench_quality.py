@@ -25,7 +25,14 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     truth.add_argument(
         "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
     )
+    truth.add_argument(
+        "--pairs", type=names, default=[], metavar="A/B,…",
+        help="maps to compare, such as occlusion.log_probability/gradient (default: six pairs)",
+    )  # fmt: skip
     truth.add_argument("--out", type=Path, help="also write the results to OUT.json and OUT.md")
+    truth.add_argument(
+        "--maps", type=Path, metavar="FILE", help="also write a record of each map (.jsonl or .parquet)"
+    )
 
     methods = _add(
         benchmarks, "methods", "measure explanations relative to predictions and to Captum", _methods
@@ -99,8 +106,11 @@ def _add_counts(parser: argparse.ArgumentParser, *, epochs: int, seeds: int = 0)
 
 
 def _truth(options: argparse.Namespace) -> str:
-    from glasstape_server.bench import explain_report, explain_truth, truth_task
+    from glasstape_server.bench import explain_report, explain_truth, map_comparison, map_records, truth_task
 
+    pairs = map_comparison.parse_pairs(options.pairs) or map_comparison.PAIRS
+    if options.maps:
+        map_records.check_path(options.maps)
     if options.out and not options.out.parent.is_dir():
         raise ValueError(f"--out: folder {options.out.parent} does not exist")
     tasks = truth_task.plan(
@@ -108,10 +118,12 @@ def _truth(options: argparse.Namespace) -> str:
         windows=options.windows, epochs=options.epochs, test=options.test,
     )  # fmt: skip
     results = explain_truth.run(tasks, options.processes)
-    text = explain_report.to_markdown(results)
+    text = explain_report.to_markdown(results, pairs)
     if options.out:
         options.out.with_suffix(".json").write_text(explain_report.to_json(results))
         options.out.with_suffix(".md").write_text(text)
+    if options.maps:
+        map_records.write([result.maps for result in results], options.maps)
     return text
 
 
