@@ -1,6 +1,7 @@
 """Evidence of quality FULL and the verdict of each map, as columns of the benchmark's records."""
 
 import torch
+from torch import Tensor
 
 from glasstape_server.bench.truth_models import TruthModel
 from glasstape_server.domain.arrays import Floats
@@ -19,16 +20,17 @@ Columns = dict[str, Floats | list[str]]
 """Column of each name: one value per map."""
 
 
-def map_columns(attribution: Attribution, temperature: float) -> Columns:
+def map_columns(attribution: Attribution, ranked: Tensor, temperature: float) -> Columns:
     """Return what a map and its prediction tell without further passes.
 
     Args:
         attribution: the maps.
+        ranked: the maps in units that are comparable across features, (batch, time, feature).
         temperature: of the model's probabilities.
     """
     top = attribution.logits.double().topk(2, dim=1).values
     probabilities = torch.softmax(attribution.logits.double() / temperature, 1)
-    shares = attribution.values.nan_to_num().abs().double().flatten(1)
+    shares = ranked.nan_to_num().abs().double().flatten(1)
     shares = shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-300)
     return {
         "probability": probabilities.amax(dim=1).numpy(),

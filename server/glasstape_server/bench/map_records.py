@@ -13,6 +13,7 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "window": pl.Int32,
     "label": pl.Int32,
     "precision": pl.Float32,
+    "ranked_precision": pl.Float32,
     "chance": pl.Float32,
     "probability": pl.Float32,
     "margin": pl.Float32,
@@ -32,10 +33,11 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 """Columns of a map, beside those of its task.
 
 window: number among the explained windows of the task, the same for every method. label: class index.
-precision: average precision of |map|; chance: that expected of a random map. Missing in sets without salient cells.
+precision: average precision of |map|; ranked_precision: of |map| in units that are comparable across features, in which
+drivers, pictures and evidence rank the cells; chance: that expected of a random map. Missing without salient cells.
 probability: of the predicted class, at the model's temperature.
 margin: logit of the predicted class minus that of the next.
-concentration: sum of the squared shares of |map|, from 1 / cells to 1.
+concentration: sum of the squared shares of |map| in comparable units, from 1 / cells to 1.
 Evidence of quality FULL, missing where it is not computed: see `evidence.Evidence`. A ratio is the deletion of the
 strongest cells divided by that of random ones.
 verdict: its name, with and without the checks of the model.

@@ -12,9 +12,11 @@ from glasstape_server.bench.map_evidence import evidence_columns, map_columns
 from glasstape_server.bench.map_records import SCHEMA
 from glasstape_server.bench.ranking import average_precision, chance_levels
 from glasstape_server.bench.truth_models import TruthModel
+from glasstape_server.domain.arrays import Floats
 from glasstape_server.explain.catalog import METHODS, baseline_of
 from glasstape_server.explain.method import Attribution, BaselineKind, MethodName, Quantity, Request, Rows
 from glasstape_server.explain.scores import Score, ScoreSpec
+from glasstape_server.explain.units import feature_scale
 from glasstape_server.models.scorer import Scorer
 
 SCORES: dict[MethodName, tuple[Score, ...]] = {
@@ -26,8 +28,8 @@ SCORES: dict[MethodName, tuple[Score, ...]] = {
 """Scores for which the maps of a method differ notably. Other methods explain the margin."""
 UNMEASURED = {MethodName.SHAPLEY_BARS, MethodName.SHAPLEY_FEATURES}
 """Methods whose maps are of one axis by construction, which quality FULL is not computed for."""
-SAMPLES = {MethodName.INTEGRATED_GRADIENTS: 32, MethodName.EXPECTED_GRADIENTS: 4}
-"""Steps of sampling methods."""
+SAMPLES = {MethodName.EXPECTED_GRADIENTS: 4}
+"""Steps of methods whose default takes too long."""
 CURVE_POINTS = 12
 """Points of a deletion curve."""
 BACKGROUND = 16
@@ -106,14 +108,16 @@ def _records(
     model: TruthModel, rows: Rows, test: KnownTruth, attribution: Attribution, request: Request
 ) -> pl.DataFrame:
     """Return a record of each map, without the columns of the task."""
+    scale = feature_scale(METHODS[request.method].quantity, rows.deviation.numpy())
+    ranked = attribution.values if scale is None else attribution.values * torch.from_numpy(scale)
     columns: dict[str, object] = {
         "window": np.arange(len(test)),
         "label": test.labels,
-        **map_columns(attribution, model.temperature),
+        **map_columns(attribution, ranked, model.temperature),
     }
     if test.cells.any():
-        strength = attribution.values.abs().double().flatten(1).numpy()
-        columns["precision"] = average_precision(strength, test.cells.reshape(len(test), -1))
+        columns["precision"] = _precision(attribution.values, test)
+        columns["ranked_precision"] = _precision(ranked, test)
         columns["chance"] = chance_levels(test.cells)
     if request.method not in UNMEASURED:
         columns |= evidence_columns(model, rows, attribution, request)
@@ -122,6 +126,11 @@ def _records(
     )
     missing = [pl.lit(None).alias(name) for name in SCHEMA if name not in frame.columns]
     return frame.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+
+
+def _precision(values: Tensor, test: KnownTruth) -> Floats:
+    strength = values.abs().double().flatten(1).numpy()
+    return average_precision(strength, test.cells.reshape(len(test), -1))
 
 
 def _mean(values: pl.Series) -> float:

@@ -18,12 +18,12 @@ RELIABLE = "RELIABLE"
 
 RATIO = pl.min_horizontal("ratio_mean", "ratio_resampled").alias("ratio")
 """The worse ratio of the two fills, which the verdict depends on."""
-CORRECTED = ((pl.col("precision") - pl.col("chance")) / (1 - pl.col("chance"))).alias("corrected")
+CORRECTED = ((pl.col("ranked_precision") - pl.col("chance")) / (1 - pl.col("chance"))).alias("corrected")
 """Average precision as a share of what is possible beyond chance."""
 RESULT = (
     pl.len().alias("maps"),
-    pl.col("precision").mean().alias("mean"),
-    (pl.col("precision") < POOR).mean().alias("poor"),
+    pl.col("ranked_precision").mean().alias("mean"),
+    (pl.col("ranked_precision") < POOR).mean().alias("poor"),
 )
 
 
@@ -54,9 +54,9 @@ def _verdicts(truth: pl.DataFrame, noise: pl.DataFrame) -> str:
     lines = [
         "### Verdicts",
         "",
-        f"AUPRC: mean average precision; poor: share of maps below {POOR:g}. AUC of the verdict: probability",
-        "that a reliable map has the higher AUPRC of two. AUC of the ratio: probability that a map that is not poor",
-        "has the higher deletion ratio.",
+        f"AUPRC: mean average precision of maps in units that are comparable across features; poor: below {POOR:g}.",
+        "AUC of the verdict: probability that of two maps of different verdict the reliable one has the higher AUPRC.",
+        "AUC of the ratio: probability that of two maps the one that is not poor has the higher deletion ratio.",
         "",
         "| map | maps | reliable | AUPRC | poor | other: AUPRC | poor | AUC of the verdict | AUC of the ratio "
         "| reliable on noise |",
@@ -65,7 +65,7 @@ def _verdicts(truth: pl.DataFrame, noise: pl.DataFrame) -> str:
     for (method, score), part in truth.group_by("method", "score", maintain_order=True):
         reliable = part["verdict"] == RELIABLE
         groups = [part.filter(rows).select(RESULT).row(0, named=True) for rows in (reliable, ~reliable)]
-        good = part["precision"] >= POOR
+        good = part["ranked_precision"] >= POOR
         on_noise = (
             noise.filter((pl.col("method") == method) & (pl.col("score") == score))["verdict"] == RELIABLE
         )
@@ -73,7 +73,7 @@ def _verdicts(truth: pl.DataFrame, noise: pl.DataFrame) -> str:
             str(len(part)),
             _share(float(reliable.to_numpy().mean())),
             *(text for group in groups for text in (_number(group["mean"]), _share(group["poor"]))),
-            _number(auc(part["precision"], reliable)),
+            _number(auc(part["ranked_precision"], reliable)),
             _number(auc(part["ratio"], good)),
             f"{on_noise.sum()}/{len(on_noise)}" if len(on_noise) else "–",
         ]

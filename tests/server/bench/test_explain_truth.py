@@ -92,12 +92,13 @@ def test_the_unit_of_a_feature_changes_no_score_of_a_map_in_units_of_deviations(
         test = model.validation.rows(np.arange(len(model.validation)) < 40)
         statistics = test.normalization()
         assert torch.allclose(model.scorer.deviation, statistics.deviation, rtol=0.2)
-        scores, _ = map_scores(model, test)
+        scores, maps = map_scores(model, test)
         precision[kind] = {(s.method, s.score): s.precision for s in scores}
-    for method in ("INTEGRATED_GRADIENTS", "OCCLUSION", "EXPECTED_GRADIENTS"):
-        assert precision["scales"][method, "MARGIN"] == pytest.approx(
-            precision["moving"][method, "MARGIN"], abs=1e-3
-        )
+        gradient = maps.filter((pl.col("method") == "GRADIENT") & (pl.col("score") == "MARGIN"))
+        precision[kind]["ranked"] = gradient["ranked_precision"].mean()
+    in_units = {"INTEGRATED_GRADIENTS", "OCCLUSION", "EXPECTED_GRADIENTS", "SCALED_GRADIENT"}
+    for name in [*((method, "MARGIN") for method in in_units), "ranked"]:
+        assert precision["scales"][name] == pytest.approx(precision["moving"][name], abs=1e-3)
     assert precision["scales"]["GRADIENT", "MARGIN"] < precision["moving"]["GRADIENT", "MARGIN"] - 0.01
 
 

@@ -13,7 +13,8 @@ def records(kind, rows, network="conv1d"):
     columns = {name: [None] * len(rows) for name in SCHEMA}
     precision, ratio, verdict, trust = (list(column) for column in zip(*rows, strict=True))
     columns |= {
-        "method": ["OCCLUSION"] * len(rows), "score": ["MARGIN"] * len(rows), "precision": precision,
+        "method": ["OCCLUSION"] * len(rows), "score": ["MARGIN"] * len(rows),
+        "precision": [None if p is None else 0.0 for p in precision], "ranked_precision": precision,
         "chance": [0.2] * len(rows), "ratio_mean": ratio, "ratio_resampled": [value + 1 for value in ratio],
         "verdict": verdict, "trust": trust,
     }  # fmt: skip
