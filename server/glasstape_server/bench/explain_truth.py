@@ -6,6 +6,7 @@ every method, and the maps are scored.
 """
 
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -41,10 +42,22 @@ class TruthResult:
     """A record of each map; see `map_records`."""
 
 
-def run(tasks: list[TruthTask], processes: int) -> list[TruthResult]:
-    """Run tasks in `processes` processes; return the results in their order."""
+def run(
+    tasks: list[TruthTask], processes: int, on_result: Callable[[TruthResult], None] = lambda result: None
+) -> list[TruthResult]:
+    """Run tasks; return the results in their order.
+
+    Args:
+        tasks: to run.
+        processes: tasks at once.
+        on_result: called with each result, in their order.
+    """
+    results = []
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        return list(pool.map(run_task, tasks))
+        for result in pool.map(run_task, tasks):
+            results.append(result)
+            on_result(result)
+    return results
 
 
 def run_task(task: TruthTask) -> TruthResult:

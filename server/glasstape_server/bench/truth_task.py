@@ -61,7 +61,7 @@ def plan(
         test: number of test windows.
 
     Raises:
-        ValueError: a name is unknown, or a shape is invalid.
+        ValueError: a name is unknown, a shape is invalid, or no combination can be run.
     """
     known_networks = [BAYES, *ARCHITECTURES]
     for field_name, names, known in (("networks", networks, known_networks), ("kinds", kinds, list(KINDS))):
@@ -88,6 +88,8 @@ def plan(
         tasks.append(task)
         if seed == 0 and kind == SHUFFLED and network != BAYES:
             tasks.append(replace(task, permuted=True))
+    if not tasks:
+        raise ValueError(f"kinds: must have a set with salient cells for {BAYES}, is {', '.join(kinds)}")
     return tasks
 
 

@@ -1,10 +1,15 @@
 """Benchmarks of explanations, training and correctness under load."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import Subparsers, names, positive
+
+if TYPE_CHECKING:
+    from glasstape_server.bench.explain_truth import TruthResult
 
 
 def add_benchmarks(benchmarks: Subparsers) -> None:
@@ -117,7 +122,7 @@ def _truth(options: argparse.Namespace) -> str:
         options.networks, options.kinds, options.shapes, options.seeds,
         windows=options.windows, epochs=options.epochs, test=options.test,
     )  # fmt: skip
-    results = explain_truth.run(tasks, options.processes)
+    results = explain_truth.run(tasks, options.processes, _print_progress)
     text = explain_report.to_markdown(results, pairs)
     if options.out:
         options.out.with_suffix(".json").write_text(explain_report.to_json(results))
@@ -125,6 +130,16 @@ def _truth(options: argparse.Namespace) -> str:
     if options.maps:
         map_records.write([result.maps for result in results], options.maps)
     return text
+
+
+def _print_progress(result: "TruthResult") -> None:
+    task = result.task
+    labels = ", shuffled labels" if task.permuted else ""
+    print(
+        f"{task.architecture}, {task.kind}, {task.shape}, seed {task.seed}{labels}: "
+        f"accuracy {result.accuracy:.3f}, {result.explained} windows explained",
+        file=sys.stderr,
+    )
 
 
 def _methods(options: argparse.Namespace) -> str:

@@ -143,5 +143,7 @@ def test_the_bayes_optimal_classifier_is_planned_only_for_sets_that_have_one():
     tasks = truth_task.plan([BAYES], [], ["6x8"], 1, windows=9, epochs=1, test=5)
     assert "null" not in {task.kind for task in tasks}
     assert not any(task.permuted for task in tasks)
+    with pytest.raises(ValueError, match="kinds: must have a set with salient cells for bayes, is null"):
+        truth_task.plan([BAYES], ["null"], ["6x8"], 1, windows=9, epochs=1, test=5)
     with pytest.raises(ValueError, match="Bayes-optimal"):
         model_of(TruthTask(architecture=BAYES, kind="null"), np.random.default_rng(0))
