@@ -131,7 +131,11 @@ class TrainingSplit:
 
 
 def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Dataset, Dataset | None]:
-    """Return the windows of training, of validation, and of the check, if there are enough."""
+    """Return the windows of training, of validation, and of the check, if there are enough.
+
+    Raises:
+        TrainingError: too few windows of training or validation.
+    """
     training = windows.known_between(0, settings.train_until)
     period = windows.known_between(settings.train_until, settings.validate_until)
     validation, check = _divided(period, settings.validate_until)
