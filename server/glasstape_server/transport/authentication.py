@@ -54,6 +54,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
                     rule = f"authorization: must be sent once, is sent {len(values)} times"
                     raise Unauthenticated("TOKEN_MALFORMED", rule)
                 names = _names(context) if self._authorizer.requires_credentials else ()
+                await self._authorizer.refresh(path, authorization, names)
                 return self._authorizer.authorize(path, authorization, names, context.peer())
             except GlasstapeError as error:
                 await abort(context, error)
