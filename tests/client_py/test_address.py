@@ -18,7 +18,7 @@ UNDERSTOOD = [
     ("ipv6:[2001:db8::1]:5", "[2001:db8::1]:5", "dns:///[2001:db8::1]:5"),
     ("10.0.0.1:5,10.0.0.2:6", "10.0.0.1:5,10.0.0.2:6", "ipv4:10.0.0.1:5,10.0.0.2:6"),
     ("ipv6:[::1]:5,[::1]:6", "[::1]:5,[::1]:6", "ipv6:[::1]:5,[::1]:6"),
-    ("unix:/run/glass tape.sock", "unix:/run/glass tape.sock", "unix:/run/glass tape.sock"),
+    ("unix:/run/glass tape.sock", "unix:/run/glass tape.sock", "unix:/run/glass%20tape.sock"),
     ("unix:///run/x.sock", "unix:/run/x.sock", "unix:/run/x.sock"),
     ("unix-abstract:glasstape", "unix-abstract:glasstape", "unix-abstract:glasstape"),
 ]
@@ -61,6 +61,9 @@ REFUSED = [
     ("ipv6:10.0.0.1:5", "IPv6 addresses after ipv6:"),
     ("dns://8.8.8.8/a:5", "dns://SERVER/ is not supported"),
     ("unix:", "must have a path"),
+    ("unix:/a,/b", "without a comma"),
+    ("unix:/a\n", "printable"),
+    ("unix:/" + "x" * 200, "bytes, has 201"),
     ("unix://x", "unix:PATH"),
 ]
 

@@ -19,6 +19,8 @@ PRIVATE = 0o600
 """Mode of files with secrets: only the owner may read them."""
 READABLE = 0o644
 """Mode of other files, less the process's umask."""
+GROUP = 0o660
+"""Mode of a socket whose callers are authenticated: the group may connect, too."""
 
 OWNER_ONLY = 0o077
 """Umask of a process whose files, databases and folders only its owner may read."""
