@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # not generic at run time
 log = logging.getLogger(__name__)
 
 
+MISSING_MESSAGE = "Missing request message."
+"""Of a call that ends without the message that its method requires; the native wire's words."""
+
+
 class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method: it runs for admitted callers, and a stream as long as its caller stays admitted."""
 
@@ -71,15 +75,15 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             return self._unary_response(handler, admitted, record)
         behavior: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
-        async def stream(request: Any, context: Context) -> None:
+        async def stream(requests: Any, context: Context) -> None:
             with record.running(context):
-                await admitted_stream(request, context)
+                await admitted_stream(requests, context)
 
-        async def admitted_stream(request: Any, context: Context) -> None:
+        async def admitted_stream(requests: Any, context: Context) -> None:
             principal = await admitted(context)
             caller.set(principal)
             try:
-                message = await _decode(handler, request)
+                message = await _decode(handler, requests, context)
             except GlasstapeError as error:
                 await abort(context, error)
             response = behavior(message, context)
@@ -95,12 +99,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             finally:
                 work.cancel()
 
-        make_handler = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_stream_rpc_method_handler
-        )
-        return make_handler(stream, None, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(stream, None, handler.response_serializer)
 
     @staticmethod
     def _unary_response(
@@ -108,21 +107,16 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
     ) -> "Handler":
         behavior: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
-        async def answer(request: Any, context: Context) -> Any:
+        async def answer(requests: Any, context: Context) -> Any:
             with record.running(context, timed=True):
                 caller.set(await admitted(context))
                 try:
-                    message = await _decode(handler, request)
+                    message = await _decode(handler, requests, context)
                 except GlasstapeError as error:
                     await abort(context, error)
                 return await behavior(message, context)
 
-        make_handler = (
-            grpc.stream_unary_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
-        return make_handler(answer, None, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer)
 
     async def _while_admitted(
         self, work: "asyncio.Future[None]", principal: Principal, path: str, peer: str
@@ -142,15 +136,19 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         await work
 
 
-async def _decode(handler: "Handler", payload: Any) -> Any:
+async def _decode(handler: "Handler", payloads: AsyncIterator[bytes], context: Context) -> Any:
     """Return the decoded request, or an iterator of them; grpc itself would return UNKNOWN for bad bytes.
+
+    Every handler reads a stream: of a unary call without a message, grpc would never send a status.
 
     Raises:
         InvalidArgument: the bytes are no such message, or too many.
     """
     if handler.request_streaming:
-        return _decode_each(handler, payload)
-    return await _decode_one(handler, payload)
+        return _decode_each(handler, payloads)
+    async for payload in payloads:
+        return await _decode_one(handler, payload)
+    await context.abort(grpc.StatusCode.INTERNAL, MISSING_MESSAGE)
 
 
 async def _decode_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
