@@ -146,9 +146,10 @@ async def _decode(handler: "Handler", payloads: AsyncIterator[bytes], context: C
     """
     if handler.request_streaming:
         return _decode_each(handler, payloads)
-    async for payload in payloads:
-        return await _decode_one(handler, payload)
-    await context.abort(grpc.StatusCode.INTERNAL, MISSING_MESSAGE)
+    payload: Any = await context.read()  # cheaper than the iterator
+    if not isinstance(payload, bytes):
+        await context.abort(grpc.StatusCode.INTERNAL, MISSING_MESSAGE)
+    return await _decode_one(handler, payload)
 
 
 async def _decode_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
