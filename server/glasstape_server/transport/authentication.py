@@ -16,6 +16,7 @@ from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.operations.request_id import REQUEST_ID, request_id, request_id_or_new
 from glasstape_server.rpc.handlers import Context, abort, caller, check_size, parsed
 from glasstape_server.transport.request_rules import GZIP, check_metadata, inflate
+from glasstape_server.transport.tls_connections import TlsConnections
 
 if TYPE_CHECKING:  # not generic at run time
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -31,8 +32,15 @@ MISSING_MESSAGE = "Missing request message."
 class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method: it runs for admitted callers, and a stream as long as its caller stays admitted."""
 
-    def __init__(self, authorizer: Authorizer, check_seconds: float, observer: CallObserver) -> None:
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        check_seconds: float,
+        observer: CallObserver,
+        connections: TlsConnections | None = None,
+    ) -> None:
         self._authorizer = authorizer
+        self._connections = connections
         self._observer = observer
         self._check_seconds = check_seconds
 
@@ -52,6 +60,8 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         authorization = str(values[0]) if values else ""
 
         async def admitted(context: Context) -> Principal:
+            if self._connections is not None:
+                self._connections.called(context.peer())
             try:
                 check_metadata(metadata)
                 if len(values) > 1:
