@@ -75,8 +75,9 @@ class Address:
             return f"{kind}:{quote(path)}"
         if len(self.endpoints) == 1:
             return f"dns:///{self}".replace("%", "%25")
-        family = "ipv4" if isinstance(ip_of(self.endpoints[0].host), IPv4Address) else "ipv6"
-        return f"{family}:{self}".replace("%", "%25")
+        if all(isinstance(ip_of(endpoint.host), IPv4Address) for endpoint in self.endpoints):
+            return f"ipv4:{self}"
+        return f"ipv6:{','.join(map(_as_ipv6, self.endpoints))}".replace("%", "%25")
 
     @property
     def socket_path(self) -> str:
@@ -165,14 +166,19 @@ def _socket(kind: str, rest: str, text: str) -> str:
 def _endpoints(kind: str, rest: str, text: str) -> tuple[Endpoint, ...]:
     endpoints = tuple(_endpoint(part, text) for part in rest.split(","))
     families = {type(ip_of(endpoint.host)) for endpoint in endpoints}
-    if len(endpoints) > 1 and (len(families) > 1 or type(None) in families):
-        raise ValueError(
-            f"several addresses must be IP addresses of one family (a name may have several), is {text!r}"
-        )
+    if len(endpoints) > 1 and type(None) in families:
+        raise ValueError(f"several addresses must be IP addresses (a name may have several), is {text!r}")
     wanted = {"ipv4": IPv4Address, "ipv6": IPv6Address}.get(kind)
     if wanted is not None and families != {wanted}:
         raise ValueError(f"must have {kind.replace('ip', 'IP')} addresses after {kind}:, is {text!r}")
     return endpoints
+
+
+def _as_ipv6(endpoint: Endpoint) -> str:
+    """Return an endpoint for gRPC's list of IPv6 addresses, in which mapped ones connect to IPv4 hosts."""
+    if isinstance(ip_of(endpoint.host), IPv4Address):
+        return str(Endpoint(f"::ffff:{endpoint.host}", endpoint.port))
+    return str(endpoint)
 
 
 def _endpoint(part: str, text: str) -> Endpoint:
