@@ -21,7 +21,7 @@ from glasstape_server.training.examples import Normalization, TensorExamples
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
 VALIDATION = 2000
-"""Validation windows."""
+"""Validation windows, and as many fresh ones for the skill check."""
 BAYES_WINDOWS = 20_000
 """Windows that the normalization of the Bayes-optimal classifier is computed from."""
 
@@ -83,12 +83,14 @@ def _trained(task: TruthTask, random: Random) -> TruthModel:
         FitOptions(seed=task.seed, epochs=task.epochs, patience=task.epochs),
     ).requires_grad_(False)
     scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
-    logits = logits_of(network, examples[1])
-    temperature = calibrate.fit_temperature(logits, labels[1])
-    probabilities = softmax(logits, temperature)
+    temperature = calibrate.fit_temperature(logits_of(network, examples[1]), labels[1])
+    own = random.spawn(1)[0]  # fresh windows leave those that are drawn afterwards as they are
+    fresh = source.draw(VALIDATION, own)
+    fresh_labels = own.permutation(fresh.labels) if task.permuted else fresh.labels
+    probabilities = softmax(logits_of(network, _examples(fresh, fresh_labels, statistics)), temperature)
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checks = (
-        skill(probabilities, labels[1], np.arange(len(logits)), shares),
+        skill(probabilities, fresh_labels, np.arange(len(fresh)), shares),
         parameter_randomization(scorer, architecture, torch.from_numpy(validation.windows[:128])),
     )
     return TruthModel(scorer, validation, checks, temperature)
