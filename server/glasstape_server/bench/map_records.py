@@ -1,6 +1,6 @@
 """Records of single maps of the known-truth benchmark: a table with one row per map."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -18,8 +18,9 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "probability": pl.Float32,
     "margin": pl.Float32,
     "concentration": pl.Float32,
+    "native_cells": pl.Int32,
+    "cells": pl.Int32,
     "sign_agreement": pl.Float32,
-    "occlusion_correlation": pl.Float32,
     "deletion_mean": pl.Float32,
     "random_deletion_mean": pl.Float32,
     "ratio_mean": pl.Float32,
@@ -27,7 +28,6 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "random_deletion_resampled": pl.Float32,
     "ratio_resampled": pl.Float32,
     "verdict": pl.String,
-    "verdict_without_model": pl.String,
     "trust": pl.Float32,
 }
 """Columns of a map, beside those of its task.
@@ -37,17 +37,20 @@ precision: average precision of |map|; ranked_precision: of |map| in units that 
 drivers, pictures and evidence rank the cells; chance: that expected of a random map. Missing without salient cells.
 probability: of the predicted class, at the model's temperature.
 margin: logit of the predicted class minus that of the next.
-concentration: sum of the squared shares of |map| in comparable units, from 1 / cells to 1.
-Evidence of quality FULL, missing where it is not computed: see `evidence.Evidence`. A ratio is the deletion of the
+native_cells, cells: of the map at the resolution of its method, and of the window.
+concentration: sum of the squared shares of the native cells, from 1 / cells to 1.
+The others are of quality FULL: see `evidence.Evidence`. A ratio is the deletion of the
 strongest cells divided by that of random ones.
-verdict: its name, with and without the checks of the model.
-trust: 0-1, missing if maps carry none.
+verdict: its name.
+trust: 0-1, missing for degenerate maps.
 """
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".jsonl": lambda frame, path: frame.write_ndjson(path),
     ".parquet": lambda frame, path: frame.write_parquet(path),
 }
 """Writer by the ending of the file's name."""
+READERS: dict[str, Callable[[Path], pl.DataFrame]] = {".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}
+"""Reader by the ending of the file's name."""
 
 
 def of_task(maps: pl.DataFrame, task: TruthTask, accuracy: float, checks: dict[str, float]) -> pl.DataFrame:
@@ -81,6 +84,18 @@ def check_path(path: Path) -> None:
         raise ValueError(f"--maps: must end with {' or '.join(WRITERS)}, is {path}")
     if not path.parent.is_dir():
         raise ValueError(f"--maps: folder {path.parent} does not exist")
+
+
+def read(paths: Sequence[Path]) -> pl.DataFrame:
+    """Return the records of several files.
+
+    Raises:
+        ValueError: the ending of a name is not one of `READERS`, or the file is missing.
+    """
+    for path in paths:
+        if path.suffix not in READERS or not path.is_file():
+            raise ValueError(f"records: must be files that end with {' or '.join(READERS)}, is {path}")
+    return pl.concat([READERS[path.suffix](path) for path in paths], how="vertical_relaxed")
 
 
 def write(maps: list[pl.DataFrame], path: Path) -> None:

@@ -26,8 +26,6 @@ SCORES: dict[MethodName, tuple[Score, ...]] = {
     MethodName.ATTENTION: (Score.LOGIT,),
 }
 """Scores for which the maps of a method differ notably. Other methods explain the margin."""
-UNMEASURED = {MethodName.SHAPLEY_BARS, MethodName.SHAPLEY_FEATURES}
-"""Methods whose maps are of one axis by construction, which quality FULL is not computed for."""
 SAMPLES = {MethodName.EXPECTED_GRADIENTS: 4}
 """Steps of methods whose default takes too long."""
 CURVE_POINTS = 12
@@ -113,14 +111,13 @@ def _records(
     columns: dict[str, object] = {
         "window": np.arange(len(test)),
         "label": test.labels,
-        **map_columns(attribution, ranked, model.temperature),
+        **map_columns(attribution, model.temperature),
     }
     if test.cells.any():
         columns["precision"] = _precision(attribution.values, test)
         columns["ranked_precision"] = _precision(ranked, test)
         columns["chance"] = chance_levels(test.cells)
-    if request.method not in UNMEASURED:
-        columns |= evidence_columns(model, rows, attribution, request)
+    columns |= evidence_columns(model, rows, attribution, ranked, request)
     frame = pl.DataFrame(columns).with_columns(
         pl.lit(request.method.name).alias("method"), pl.lit(request.score_spec.score.name).alias("score")
     )

@@ -21,7 +21,7 @@ from glasstape_server.training.examples import Normalization, TensorExamples
 from glasstape_server.training.fit import FitOptions, fit, logits_of
 
 VALIDATION = 2000
-"""Validation windows, and as many fresh ones for the skill check."""
+"""Validation windows."""
 BAYES_WINDOWS = 20_000
 """Windows that the normalization of the Bayes-optimal classifier is computed from."""
 
@@ -83,10 +83,12 @@ def _trained(task: TruthTask, random: Random) -> TruthModel:
         FitOptions(seed=task.seed, epochs=task.epochs, patience=task.epochs),
     ).requires_grad_(False)
     scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
-    temperature = calibrate.fit_temperature(logits_of(network, examples[1]), labels[1])
-    own = random.spawn(1)[0]  # fresh windows leave those that are drawn afterwards as they are
-    fresh = source.draw(VALIDATION, own)
-    fresh_labels = own.permutation(fresh.labels) if task.permuted else fresh.labels
+    logits = logits_of(network, examples[1])
+    temperature = calibrate.fit_temperature(logits, labels[1])
+    # Windows that selected neither epoch nor temperature, of a generator of their own: the others stay as they are.
+    (fresh_random,) = random.spawn(1)
+    fresh = source.draw(VALIDATION, fresh_random)
+    fresh_labels = fresh_random.permutation(fresh.labels) if task.permuted else fresh.labels
     probabilities = softmax(logits_of(network, _examples(fresh, fresh_labels, statistics)), temperature)
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checks = (

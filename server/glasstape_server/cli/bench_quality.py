@@ -39,6 +39,12 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
         "--maps", type=Path, metavar="FILE", help="also write a record of each map (.jsonl or .parquet)"
     )
 
+    trust = _add(benchmarks, "trust", "fit the trust in maps on records of `bench truth --maps`", _trust)
+    trust.add_argument(
+        "records", type=Path, nargs="+", metavar="FILE", help="records of maps (.jsonl or .parquet)"
+    )
+    trust.add_argument("--out", type=Path, metavar="FILE", help="also write the regression, as trust.json")
+
     methods = _add(
         benchmarks, "methods", "measure explanations relative to predictions and to Captum", _methods
     )
@@ -139,6 +145,15 @@ def _truth(options: argparse.Namespace) -> str:
     if options.maps:
         map_records.write([result.maps for result in results], options.maps)
     return text
+
+
+def _trust(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import map_records, trust_fit
+
+    table = trust_fit.table_of(map_records.read(options.records))
+    if options.out:
+        options.out.write_text(trust_fit.fit_trust(table).model_dump_json(indent=1) + "\n")
+    return trust_fit.to_markdown(table)
 
 
 def _print_progress(result: "TruthResult") -> None:
