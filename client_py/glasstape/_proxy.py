@@ -20,7 +20,9 @@ ADDRESS_VARIABLE = "GRPC_ADDRESS_HTTP_PROXY"
 """Proxy, an IP address and a port, for the IP addresses that `ENABLED_VARIABLE` lists."""
 ENABLED_VARIABLE = "GRPC_ADDRESS_HTTP_PROXY_ENABLED_ADDRESSES"
 
-_URL = re.compile(r"(?i:http)://(?:[\w\-.~!$&'()*+,;=:%]*@)?([\w\-.~!$&'()*+,;=:%\[\]]+)(?:[/?#].*)?", re.ASCII)
+_URL = re.compile(
+    r"(?i:http)://(?:[\w\-.~!$&'()*+,;=:%]*@)?([\w\-.~!$&'()*+,;=:%\[\]]+)(?:[/?#].*)?", re.ASCII
+)
 """What gRPC accepts as a proxy; other schemes, and values without one, are ignored: connections are direct."""
 
 

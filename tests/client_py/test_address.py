@@ -124,7 +124,7 @@ def test_hosts_to_listen_on_have_brackets_or_none():
         ("a.example:1", {"http_proxy": "http://user:secret@p:1/"}, "proxy p:1 of http_proxy"),
         ("a.example:1", {"http_proxy": "http://p:1", "no_proxy": "b.example, .example"}, None),
         ("a.example:1", {"http_proxy": "http://p:1", "no_proxy": "b.example"}, "proxy p:1 of http_proxy"),
-        ("a.example:1", {"http_proxy": "http://p:1", "no_grpc_proxy": "b", "no_proxy": "a."}, "proxy p:1 of http_proxy"),
+        ("a.example:1", {"http_proxy": "http://p:1", "no_grpc_proxy": "b", "no_proxy": "e"}, "proxy p:1 of http_proxy"),
         ("10.1.2.3:1", {"http_proxy": "http://p:1", "no_proxy": "10.0.0.0/8"}, None),
         ("localhost:1", {"http_proxy": "http://p:1"}, None),
         ("unix:/x", {"grpc_proxy": "http://p:1"}, None),

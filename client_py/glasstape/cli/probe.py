@@ -2,13 +2,18 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from glasstape._proxy import Proxy
+from glasstape.address import Address, Endpoint
 from glasstape.cli.installation import Finding
+from glasstape.textfile import read_pem
 
 TIMEOUT_S = 3.0
 """Limit of each step."""
@@ -32,17 +37,6 @@ class Speaks(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Host and port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
 class TlsFiles:
     """Files of a TLS connection."""
 
@@ -52,12 +46,23 @@ class TlsFiles:
 
 
 def endpoint_of(address: str) -> Endpoint | None:
-    """Return host and port of an address; None for the forms that only gRPC connects to."""
-    host, _, port = address.removeprefix("dns:").lstrip("/").rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    if not bare or not port.isdecimal() or not 0 < int(port) < 65_536 or "," in bare or "/" in bare:
+    """Return host and port of an address; None for several, for sockets, and for what is no address."""
+    try:
+        endpoints = Address.parse(address).endpoints
+    except ValueError:
         return None
-    return None if ":" in bare and bare == host else Endpoint(bare, int(port))
+    return endpoints[0] if len(endpoints) == 1 else None
+
+
+def probe_proxy(proxy: Proxy) -> Finding:
+    """Return whether the proxy of a connection can be reached."""
+    endpoint = endpoint_of(proxy.location)
+    try:
+        if endpoint is not None:
+            _connected(endpoint).close()
+    except OSError as error:
+        return "problem", f"{proxy}: unreachable: {error.strerror or error}: check {proxy.variable}"
+    return "ok", f"connections go through the {proxy}"
 
 
 def probe(endpoint: Endpoint, tls: TlsFiles | None) -> Iterator[Finding]:
@@ -154,11 +159,9 @@ def _plaintext(endpoint: Endpoint, spoken: Speaks) -> Finding:
 def _verified(endpoint: Endpoint, files: TlsFiles) -> Finding:
     """Return what a handshake with verification finds, as gRPC makes it."""
     try:
-        context = ssl.create_default_context(cafile=None if files.roots is None else str(files.roots))
-        if files.chain is not None and files.key is not None:
-            context.load_cert_chain(files.chain, files.key)
-    except OSError as error:
-        return "problem", f"--root-certificates, --client-certificate: cannot be loaded: {error}"
+        context = _context(files)
+    except (OSError, ValueError) as error:
+        return "problem", str(error)
     context.set_alpn_protocols(["h2"])
     try:
         with (
@@ -174,6 +177,47 @@ def _verified(endpoint: Endpoint, files: TlsFiles) -> Finding:
         return "problem", f"{endpoint}: the TLS handshake failed: {error.reason or error}"
     except OSError as error:
         return "problem", f"{endpoint}: the TLS handshake failed: {error.strerror or error}"
+
+
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    """Return the settings of a handshake with verification.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is not PEM, or OpenSSL cannot use it.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if files.roots is None:
+        context.load_default_certs()
+    else:
+        with _readable(files.roots) as roots:
+            _load("--root-certificates", files.roots, lambda: context.load_verify_locations(roots))
+    if files.chain is not None and files.key is not None:
+        # Without a password, OpenSSL would ask for one on the terminal.
+        with _readable(files.chain) as chain, _readable(files.key) as key:
+            flags = "--client-certificate, --client-key"
+            _load(flags, files.chain, lambda: context.load_cert_chain(chain, key, password=""))
+    return context
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Path]:
+    """Yield a file that OpenSSL reads: a PEM file itself, or a temporary copy without its byte order mark, in UTF-8."""
+    content = read_pem(path)
+    if content == path.read_bytes():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="glasstape-") as folder:
+        copy = Path(folder, "pem")
+        copy.write_bytes(content)
+        yield copy
+
+
+def _load(flags: str, path: Path, load: Callable[[], None]) -> None:
+    try:
+        load()
+    except ssl.SSLError as error:
+        raise ValueError(f"{flags}: {path}: cannot be used: {error.reason or error}") from None
 
 
 def _spoken_over(secured: ssl.SSLSocket, endpoint: Endpoint, *, has_certificate: bool) -> Finding:

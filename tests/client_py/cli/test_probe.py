@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import grpc
 import pytest
 import trustme
+from glasstape.address import Endpoint
 from glasstape.cli import probe as module
-from glasstape.cli.probe import Endpoint, TlsFiles, endpoint_of, probe
+from glasstape.cli.probe import TlsFiles, endpoint_of, probe
 from glasstape.testing import FakeServer
 
 
