@@ -19,6 +19,7 @@ from glasstape._transport import Transport
 from glasstape.address import Address
 from glasstape.calendars import interval_length
 from glasstape.errors import GlasstapeError
+from glasstape.replacing import replacing
 from glasstape.types.enums import Method
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
@@ -112,22 +113,21 @@ class Recorder:
 
     def _open(self, path: Path) -> None:
         """Write the first frames beside the file, so that a failure keeps the existing file."""
-        partial = path.with_name("." + path.name)
         try:
-            self._writer = FrameWriter(partial, packed=path.suffix == ".gz")
-        except OSError:
+            with replacing(path) as draft:
+                self._begin_file(draft, packed=path.suffix == ".gz")
+        except BaseException:
             self._connection.close()
             raise
+
+    def _begin_file(self, path: Path, *, packed: bool) -> None:
+        self._writer = FrameWriter(path, packed=packed)
         try:
             self._describe()
-            partial.replace(path)
-        except Exception as error:
-            failure = self._failure(error) if isinstance(error, grpc.RpcError) else error
+        except BaseException as error:  # also the end of the process by Ctrl-C
             self._writer.close()
-            partial.unlink(missing_ok=True)
-            self._connection.close()
             if isinstance(error, grpc.RpcError):
-                raise failure from None
+                raise self._failure(error) from None
             raise
 
     def _read(self) -> None:
