@@ -40,6 +40,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: flush the draft to the disk before it replaces the file.
 
     Raises:
+        FileNotFoundError: the file's folder does not exist.
         OSError: the path names something else than a regular file, or the file cannot be replaced.
     """
     target = replaceable(path)

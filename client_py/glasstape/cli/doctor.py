@@ -153,7 +153,8 @@ def _heartbeat(client: "Client") -> "Heartbeat":
     """Return the first heartbeat of a stream.
 
     Raises:
-        GlasstapeError: the stream failed, also if another attempt may succeed, or it had no heartbeat.
+        DeadlineError: it had no heartbeat.
+        GlasstapeError: the stream failed, also if another attempt may succeed.
     """
     from glasstape import DeadlineError, Disconnected, Heartbeat
 
