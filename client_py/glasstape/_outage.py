@@ -13,7 +13,7 @@ log = logging.getLogger("glasstape")
 class OutageLog:
     """Logs each outage once, and its end when the new connection has lasted; logs lost events.
 
-    Whoever reads `messages` of a stream passes every message to `note`.
+    A reader of `messages` of a stream passes every message to `note`.
 
     Args:
         address: of the server.

@@ -54,7 +54,11 @@ class Command(Protocol):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit status."""
+    """Run a command line; returns the exit status.
+
+    Raises:
+        SystemExit: of the parser of arguments, after help or an invalid argument.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     output.prepare()
     try:

@@ -53,7 +53,11 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 
 def file_path(text: str) -> Path:
-    """Return the path of a file that an option names; an empty text would be the current folder."""
+    """Return the path of a file that an option names; an empty text would be the current folder.
+
+    Raises:
+        ArgumentTypeError: the text is empty.
+    """
     if not text:
         raise argparse.ArgumentTypeError("must name a file, is empty")
     return Path(text)

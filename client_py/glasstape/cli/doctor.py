@@ -15,7 +15,8 @@ from glasstape._proxy import proxy_for
 from glasstape.address import Address
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
 from glasstape.cli.installation import Finding, check_installation
-from glasstape.cli.probe import TlsFiles, endpoint_of, probe, probe_proxy
+from glasstape.cli.probe import place_of, probe, probe_proxy
+from glasstape.cli.tls_files import TlsFiles
 from glasstape.symbols import case_twins, lost_zeros
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _connection(options: argparse.Namespace) -> Iterator[Finding]:
     if proxy is not None:
         yield probe_proxy(proxy)
         return
-    endpoint = endpoint_of(options.server)
+    endpoint = place_of(options.server)
     if endpoint is None:
         return
     files = TlsFiles(options.root_certificates, options.client_key, options.client_certificate)

@@ -2,18 +2,15 @@
 
 import socket
 import ssl
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
+from glasstape._plain import Place, UnixSocket, connect, first_place
 from glasstape._proxy import Proxy
 from glasstape.address import Address, Endpoint
 from glasstape.cli.installation import Finding
-from glasstape.textfile import read_pem
+from glasstape.cli.tls_files import TlsFiles, verifying_context
 
 TIMEOUT_S = 3.0
 """Limit of each step."""
@@ -36,27 +33,18 @@ class Speaks(Enum):
     OTHER = "another protocol"
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Files of a TLS connection."""
-
-    roots: Path | None = None
-    key: Path | None = None
-    chain: Path | None = None
-
-
-def endpoint_of(address: str) -> Endpoint | None:
-    """Return host and port of an address; None for several, for sockets, and for what is no address."""
+def place_of(text: str) -> Place | None:
+    """Return the place of an address; None for several, and for the forms that only gRPC connects to."""
     try:
-        endpoints = Address.parse(address).endpoints
+        address = Address.parse(text)
     except ValueError:
-        return None
-    return endpoints[0] if len(endpoints) == 1 else None
+        return None  # the client says why
+    return None if len(address.endpoints) > 1 else first_place(address)
 
 
 def probe_proxy(proxy: Proxy) -> Finding:
     """Return whether the proxy of a connection can be reached."""
-    endpoint = endpoint_of(proxy.location)
+    endpoint = place_of(proxy.location)
     try:
         if endpoint is not None:
             _connected(endpoint).close()
@@ -65,15 +53,14 @@ def probe_proxy(proxy: Proxy) -> Finding:
     return "ok", f"connections go through the {proxy}"
 
 
-def probe(endpoint: Endpoint, tls: TlsFiles | None) -> Iterator[Finding]:
+def probe(endpoint: Place, tls: TlsFiles | None) -> Iterator[Finding]:
     """Yield what each step finds, up to the first problem.
 
     Args:
         endpoint: the server.
         tls: files of a TLS connection; None: plaintext.
     """
-    for step in (_name, _port):
-        kind, text = step(endpoint)
+    for kind, text in _reached(endpoint):
         yield kind, text
         if kind == "problem":
             return
@@ -89,7 +76,16 @@ def probe(endpoint: Endpoint, tls: TlsFiles | None) -> Iterator[Finding]:
         yield _verified(endpoint, tls)
 
 
-def spoken_at(endpoint: Endpoint) -> Speaks:
+def _reached(endpoint: Place) -> Iterator[Finding]:
+    """Yield what each step finds until the peer accepts a connection."""
+    if isinstance(endpoint, Endpoint):
+        yield _name(endpoint)
+        yield _port(endpoint)
+    else:
+        yield _socket(endpoint)
+
+
+def spoken_at(endpoint: Place) -> Speaks:
     """Return what the peer speaks: first in plaintext, then by a TLS handshake."""
     answer = b""
     try:
@@ -141,7 +137,24 @@ def _port(endpoint: Endpoint) -> Finding:
     return "ok", f"{endpoint}: the port is open"
 
 
-def _plaintext(endpoint: Endpoint, spoken: Speaks) -> Finding:
+def _socket(endpoint: UnixSocket) -> Finding:
+    try:
+        connect(endpoint, TIMEOUT_S).close()
+    except FileNotFoundError:
+        return "problem", f"{endpoint}: there is no such socket; start `glasstape serve --host {endpoint}`"
+    except ConnectionRefusedError:
+        return "problem", f"{endpoint}: the server that made this socket has ended; start it again"
+    except PermissionError:
+        return (
+            "problem",
+            f"{endpoint}: this user may not connect: only the server's user may, with tokens its group, too",
+        )
+    except OSError as error:
+        return "problem", f"{endpoint}: unreachable: {error.strerror or error}"
+    return "ok", f"{endpoint}: accepts connections"
+
+
+def _plaintext(endpoint: Place, spoken: Speaks) -> Finding:
     match spoken:
         case Speaks.HTTP2:
             return "ok", f"{endpoint}: speaks plaintext gRPC (HTTP/2)"
@@ -156,10 +169,10 @@ def _plaintext(endpoint: Endpoint, spoken: Speaks) -> Finding:
             return "problem", f"{endpoint}: speaks neither gRPC nor TLS: another service listens there"
 
 
-def _verified(endpoint: Endpoint, files: TlsFiles) -> Finding:
+def _verified(endpoint: Place, files: TlsFiles) -> Finding:
     """Return what a handshake with verification finds, as gRPC makes it."""
     try:
-        context = _context(files)
+        context = verifying_context(files)
     except (OSError, ValueError) as error:
         return "problem", str(error)
     context.set_alpn_protocols(["h2"])
@@ -179,48 +192,7 @@ def _verified(endpoint: Endpoint, files: TlsFiles) -> Finding:
         return "problem", f"{endpoint}: the TLS handshake failed: {error.strerror or error}"
 
 
-def _context(files: TlsFiles) -> ssl.SSLContext:
-    """Return the settings of a handshake with verification.
-
-    Raises:
-        OSError: a file cannot be read.
-        ValueError: a file is not PEM, or OpenSSL cannot use it.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if files.roots is None:
-        context.load_default_certs()
-    else:
-        with _readable(files.roots) as roots:
-            _load("--root-certificates", files.roots, lambda: context.load_verify_locations(roots))
-    if files.chain is not None and files.key is not None:
-        # Without a password, OpenSSL would ask for one on the terminal.
-        with _readable(files.chain) as chain, _readable(files.key) as key:
-            flags = "--client-certificate, --client-key"
-            _load(flags, files.chain, lambda: context.load_cert_chain(chain, key, password=""))
-    return context
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[Path]:
-    """Yield a file that OpenSSL reads: a PEM file itself, or a temporary copy without its byte order mark, in UTF-8."""
-    content = read_pem(path)
-    if content == path.read_bytes():
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="glasstape-") as folder:
-        copy = Path(folder, "pem")
-        copy.write_bytes(content)
-        yield copy
-
-
-def _load(flags: str, path: Path, load: Callable[[], None]) -> None:
-    try:
-        load()
-    except ssl.SSLError as error:
-        raise ValueError(f"{flags}: {path}: cannot be used: {error.reason or error}") from None
-
-
-def _spoken_over(secured: ssl.SSLSocket, endpoint: Endpoint, *, has_certificate: bool) -> Finding:
+def _spoken_over(secured: ssl.SSLSocket, endpoint: Place, *, has_certificate: bool) -> Finding:
     """Return what the peer speaks over TLS.
 
     Raises:
@@ -241,7 +213,7 @@ def _required(has_certificate: bool) -> str:
     return "requires a client certificate: --client-certificate and --client-key"
 
 
-def _rejection(error: ssl.SSLCertVerificationError, endpoint: Endpoint) -> str:
+def _rejection(error: ssl.SSLCertVerificationError, endpoint: Place) -> str:
     """Return why a certificate was rejected, and what to do."""
     certificate = _certificate_of(endpoint)
     if error.verify_code in _NOT_TRUSTED:
@@ -255,7 +227,7 @@ def _rejection(error: ssl.SSLCertVerificationError, endpoint: Endpoint) -> str:
     return f"the certificate is rejected: {error.verify_message}"
 
 
-def _certificate_of(endpoint: Endpoint) -> dict[str, Any]:
+def _certificate_of(endpoint: Place) -> dict[str, Any]:
     """Return the peer's certificate, decoded as by `ssl.SSLSocket.getpeercert`; empty if it cannot be read.
 
     The module `ssl` decodes verified certificates only, so the certificate is trusted by itself.
@@ -279,8 +251,8 @@ def _name_in(parts: Any) -> str:
     return str(fields.get("commonName") or fields.get("organizationName") or "")
 
 
-def _connected(endpoint: Endpoint) -> socket.socket:
-    return socket.create_connection((endpoint.host, endpoint.port), TIMEOUT_S)
+def _connected(endpoint: Place) -> socket.socket:
+    return connect(endpoint, TIMEOUT_S)
 
 
 def _unverified() -> ssl.SSLContext:
