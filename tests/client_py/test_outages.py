@@ -1,5 +1,6 @@
 """Whatever reads the messages of a stream says that there is no connection: recordings and `glasstape watch --json`."""
 
+import asyncio
 import json
 import re
 import socket
@@ -8,7 +9,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from glasstape import OverloadedError, UnavailableError
+from glasstape import AsyncClient, OverloadedError, UnavailableError
 from glasstape.cli import main, watch
 from glasstape.session import Recorder
 from glasstape.testing import FakeServer, make_buy, make_confidence_event
@@ -128,3 +129,23 @@ def test_watch_says_once_that_the_connection_is_lost(view, server, lines, capsys
         assert [json.loads(line)["symbol"] for line in out.splitlines()] == ["AAPL"]
     assert len(lines) == 1
     assert lines[0].startswith(f"{server.address}: no connection, trying again: ")
+
+
+async def test_the_events_of_an_async_client_log_outages_in_the_same_way(server, lines):
+    async with AsyncClient(server.address) as client:
+        stream = client.signals(heartbeat_interval=0.1)
+        reading = asyncio.create_task(_all(stream))
+        await asyncio.to_thread(until, lambda: server.calls["Signals"])
+        server.fail("Signals", UnavailableError("it starts"))
+        server.break_streams()
+        await asyncio.to_thread(until, lambda: lines)
+        server.fail("Signals", None)
+        await asyncio.to_thread(until, lambda: len(lines) == 2)
+        stream.close()
+        await reading
+    assert lines[0].startswith(f"{server.address}: no connection, trying again: ")
+    assert re.fullmatch(rf"{server.address}: connected again after \d+ s", lines[1])
+
+
+async def _all(stream):
+    return [event async for event in stream]
