@@ -35,6 +35,7 @@ from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
 from glasstape_server.rpc.open_inference_servicer import OpenInferenceServicer
 from glasstape_server.rpc.signal_servicer import SignalServicer
+from glasstape_server.serving.importance import ImportanceService
 from glasstape_server.serving.inference import Inference
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.settings import Settings
@@ -228,6 +229,7 @@ class App:
             inference=InferenceServicer(
                 CallBatcher(batched.predict, batched.cancel),
                 CallBatcher(batched.explain, batched.cancel),
+                ImportanceService(self.inference, self.ingest),
                 repository,
                 LiveFigures(self.record.watch.of, self.shadow.of),
                 lambda: server_info_to(self.server.wires, optional_features(settings, self.access)),

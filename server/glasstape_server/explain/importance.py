@@ -17,13 +17,6 @@ from glasstape_server.explain.method import MethodName, Quantity, Shape
 
 DRAWS = 1000
 """Bootstrap samples."""
-SUMMARIZED = tuple(
-    name
-    for name, method in METHODS.items()
-    if method.quantity in (Quantity.SENSITIVITY, Quantity.CONTRIBUTION, Quantity.EFFECT)
-    and name not in (MethodName.SHAPLEY_BARS, MethodName.SHAPLEY_FEATURES)
-)
-"""Methods whose maps can be averaged: signed, in units of the score, one value for each cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +131,7 @@ class Importance:
     """Share of the importance of all cells, 0-1; NaN if that is 0."""
     share_error: Floats
     """Standard error of the share, (part,); NaN: too few closes."""
-    signed: Estimates
+    signed_mean: Estimates
     """Mean map, in units of the score: above 0, higher values of the feature favor the explained class."""
 
 

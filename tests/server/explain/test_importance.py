@@ -18,7 +18,7 @@ def closes(count, each=1):
 
 
 def figures(importance):
-    named = (importance.importance, importance.share, importance.signed)
+    named = (importance.importance, importance.share, importance.signed_mean)
     return np.concatenate([part for each in named for part in (each.value, each.low, each.high)])
 
 
@@ -33,7 +33,7 @@ def test_importance_is_the_mean_size_and_signed_the_mean_of_the_maps():
     maps = maps_of(40)
     result = summarize(maps, closes(40))
     size, mean = np.abs(maps).mean(0), maps.mean(0)
-    for values, wanted in ((result.importance.value, size), (result.signed.value, mean)):
+    for values, wanted in ((result.importance.value, size), (result.signed_mean.value, mean)):
         np.testing.assert_allclose(values[:4], wanted.sum(0), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(values[4:7], wanted.sum(1), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(values[7:], wanted.ravel(), rtol=1e-5, atol=1e-6)
@@ -61,7 +61,7 @@ def test_the_unit_of_the_score_changes_no_share(factor):
 
 def test_an_interval_holds_its_figure_and_importance_is_not_negative():
     result = summarize(maps_of(60), closes(60))
-    for each in (result.importance, result.share, result.signed):
+    for each in (result.importance, result.share, result.signed_mean):
         assert (each.low <= each.value).all()
         assert (each.value <= each.high).all()
     assert (result.importance.low >= 0).all()
@@ -72,7 +72,7 @@ def test_windows_of_one_close_count_as_one_observation():
     maps, times = maps_of(60), closes(60)
     once = summarize(maps, times)
     often = summarize(np.repeat(maps, 20, axis=0), np.repeat(times, 20))
-    np.testing.assert_allclose(often.signed.low, once.signed.low, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(often.signed_mean.low, once.signed_mean.low, rtol=1e-9, atol=1e-9)
     assert often.sample.closes == once.sample.closes == 60
 
 
@@ -98,7 +98,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(count):
         factor = np.convolve(random.normal(size=count + 5), np.ones(6) / 6, "valid")
         maps = (factor[:, None] + 0.3 * random.normal(size=(count, 3))).reshape(-1, 1, 1)
         padded = np.concatenate([maps, np.zeros((len(maps), 5, 1))], axis=1).astype(np.float32)
-        signed = summarize(padded, closes(3 * count, 3)).signed
+        signed = summarize(padded, closes(3 * count, 3)).signed_mean
         covered += signed.low[0] <= 0 <= signed.high[0]
     assert 0.9 <= covered / rounds <= 0.995
 

@@ -79,7 +79,7 @@ def test_importance_of_a_linear_score_is_its_weight_per_deviation():
     result = summarize(comparable(maps, DEVIATION.numpy(), MethodName.GRADIENT), closes(120))
     weights = 2 * network.weights.numpy() * DEVIATION.numpy()
     np.testing.assert_allclose(result.importance.value[14:], np.abs(weights).ravel(), rtol=1e-5)
-    np.testing.assert_allclose(result.signed.value[14:], weights.ravel(), rtol=1e-5)
+    np.testing.assert_allclose(result.signed_mean.value[14:], weights.ravel(), rtol=1e-5)
 
 
 def test_permuted_windows_take_one_part_from_other_windows():

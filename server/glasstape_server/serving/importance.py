@@ -1,0 +1,216 @@
+"""GetImportance: importance over sets of windows, on the engine's lowest lane and a thread of its own."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.calls import Call
+from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.engine.job import Lane
+from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, Work, forecasts
+from glasstape_server.explain import permutation
+from glasstape_server.explain.catalog import check_served
+from glasstape_server.explain.importance import Estimates, Importance, comparable, summarize
+from glasstape_server.explain.importance_drift import Drift, drift
+from glasstape_server.explain.method import PASSES_AT_ONCE, Request
+from glasstape_server.market.ingest import Ingest
+from glasstape_server.models.model import Model
+from glasstape_server.serving.called_windows import Collector, WindowSet
+from glasstape_server.serving.inference import Inference
+from glasstape_server.serving.window_sets import (
+    EXAMINED_PER_WINDOW,
+    Period,
+    WindowFilter,
+    batches,
+    draw,
+    microseconds_of,
+    resolve_period,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportanceRequest:
+    """Which importance."""
+
+    wanted: WindowFilter
+    reference: WindowFilter | None
+    """Windows to compare with; None: no drift."""
+    method_request: Request
+    max_windows: int
+    """Of each of the two sets."""
+    model: str = ""
+    """"name" or "name@version"; empty: the active model."""
+    permutation: bool = False
+    """Whether to measure permutation importance."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetImportance:
+    """Importance over one set of windows."""
+
+    set: WindowSet
+    seen: int
+    """Windows within the training and validation data of the model."""
+    importance: Importance | None
+    """None: the set is empty."""
+    permutation: Estimates | None
+    """Loss increase of each part, nats; None: not requested, or fewer than two windows have outcomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportanceReport:
+    """Importance, and how it has changed since a reference."""
+
+    model: Model
+    request: ImportanceRequest
+    current: SetImportance
+    reference: SetImportance | None
+    drift: Drift | None
+    """None: no reference, or one of the sets is empty."""
+
+
+class ImportanceService:
+    """Summarizes what models look at.
+
+    Args:
+        inference: gives models, engine and quotas.
+        ingest: the market, whose thread knows series and their zones.
+    """
+
+    def __init__(self, inference: Inference, ingest: Ingest) -> None:
+        self._model, self._quotas = inference.inputs.model, inference.quotas
+        self._engine, self._ingest = inference.engine, ingest
+        self._thread = ThreadPoolExecutor(1, "importance")
+        """Reads bars and resamples, one call at a time: other work keeps its threads."""
+
+    async def summarize(self, request: ImportanceRequest, call: Call) -> ImportanceReport:
+        """Return the importance that a request asks for.
+
+        Raises:
+            NotFound: no such model, or no bars of a symbol.
+            FailedPrecondition: the model cannot serve the method.
+            InvalidArgument: a period ends before it begins, or overlaps the one that it is compared with.
+            ResourceExhausted: the queue is full, or the caller's quota is used up.
+            DeadlineExceeded: the call was canceled, or its deadline passed.
+        """
+        try:
+            return await self._summarize(request, call)
+        except asyncio.CancelledError:
+            call.canceled = True  # ends what runs on the thread
+            raise
+
+    async def _summarize(self, request: ImportanceRequest, call: Call) -> ImportanceReport:
+        model = self._model(request.model)
+        check_served(model, request.method_request.method)
+        self._quotas.charge_passes(call.principal, 0)  # before anything is read
+        periods = [await self._period(model, request.wanted, "filter")]
+        if request.reference is not None:
+            periods.append(await self._period(model, request.reference, "reference"))
+            _check_apart(*periods)
+        current = await self._set_importance(model, request, request.wanted, periods[0], call)
+        if request.reference is None:
+            return ImportanceReport(model, request, current, None, None)
+        reference = await self._set_importance(model, request, request.reference, periods[1], call)
+        changed = None
+        if current.importance is not None and reference.importance is not None:
+            changed = drift(current.importance, reference.importance)
+        return ImportanceReport(model, request, current, reference, changed)
+
+    async def _period(self, model: Model, wanted: WindowFilter, path: str) -> Period:
+        return await self._ingest.run_on_market_thread(
+            resolve_period, self._ingest.store, model, wanted, path
+        )
+
+    async def _set_importance(
+        self, model: Model, request: ImportanceRequest, wanted: WindowFilter, period: Period, call: Call
+    ) -> SetImportance:
+        chosen = await self._windows(model, request, wanted, period, call)
+        seen_until = microseconds_of(model.manifest.data.validation.last_close)
+        seen = int(np.count_nonzero(chosen.close_time <= seen_until))
+        if not len(chosen.windows):
+            return SetImportance(chosen, seen, None, None)
+        work = ExplainWork(model, request.method_request)
+        self._quotas.charge_passes(call.principal, len(chosen.windows) * work.passes)
+        parts = [Maps.of(outputs).values for outputs in await self._run(work, chosen.windows, call)]
+        deviation = model.statistics.deviation.numpy()
+        maps = comparable(np.concatenate(parts), deviation, request.method_request.method)
+        seed = request.method_request.seed
+        importance = await self._on_thread(call, summarize, maps, chosen.close_time, seed)
+        permuted = await self._permutation(model, chosen, seed, call) if request.permutation else None
+        return SetImportance(chosen, seen, importance, permuted)
+
+    async def _windows(
+        self, model: Model, request: ImportanceRequest, wanted: WindowFilter, period: Period, call: Call
+    ) -> WindowSet:
+        """Draw bars until there are enough windows whose prediction is wanted."""
+        most = request.max_windows
+        examined_most = most * EXAMINED_PER_WINDOW if wanted.by_call else most
+        path, seed = self._ingest.store.path, request.method_request.seed
+        candidates = await self._on_thread(call, draw, path, period, examined_most, seed, call)
+        read = batches(path, model, candidates, period.zones, call)
+        collector = Collector(most, wanted)
+        try:
+            while not collector.full and (batch := await self._on_thread(call, next, read, None)) is not None:
+                self._quotas.charge_passes(call.principal, len(batch.windows))
+                logits = await self._logits(model, batch.windows, call)
+                collector.add(batch, forecasts(model, batch.windows, logits))
+        finally:
+            self._thread.submit(read.close)  # where its connection was opened
+        return collector.window_set(model, period, candidates.bars)
+
+    async def _permutation(self, model: Model, chosen: WindowSet, seed: int, call: Call) -> Estimates | None:
+        known = chosen.labels >= 0
+        windows, labels = chosen.windows[known], chosen.labels[known]
+        if len(windows) < 2:
+            return None
+        steps = model.window_shape[0]
+        self._quotas.charge_passes(call.principal, len(windows) * permutation.passes(model.window_shape))
+        original = permutation.losses(
+            await self._logits(model, windows, call), model.manifest.temperature, labels
+        )
+        repeated = np.tile(labels, permutation.REPEATS)
+        source = permutation.permuted(windows, seed)
+        increases = []
+        while (copies := await self._on_thread(call, next, source, None)) is not None:
+            logits = await self._logits(model, copies.windows, call)
+            loss = permutation.losses(logits, model.manifest.temperature, repeated)
+            increases.append(permutation.loss_increase(original, loss))
+        columns = np.stack(increases, axis=1)
+        return await self._on_thread(
+            call, permutation.estimate, columns, chosen.close_time[known], steps, seed
+        )
+
+    async def _logits(self, model: Model, windows: Float32s, call: Call) -> Float32s:
+        outputs = await self._run(ForecastWork(model), windows, call)
+        return np.concatenate([np.empty((0, 3), np.float32), *(logits for (logits,) in outputs)])
+
+    async def _run(self, work: Work, windows: Float32s, call: Call) -> list[Arrays]:
+        """Run work in jobs of about one batch each, so that other callers' rows come between them."""
+        size = max(1, PASSES_AT_ONCE // work.passes)
+        parts = [windows[first : first + size] for first in range(0, len(windows), size)]
+        return [(await self._engine.run(work, part, Lane.BULK, call)).outputs for part in parts]
+
+    async def _on_thread(self, call: Call, function: Callable[..., T], *arguments: object) -> T:
+        def run() -> T:
+            call.check_open()
+            return function(*arguments)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+
+def _check_apart(current: Period, reference: Period) -> None:
+    """Check that two periods share no close, so that their windows are independent.
+
+    Raises:
+        InvalidArgument: they do.
+    """
+    if current.first <= reference.last and reference.first <= current.last:
+        rule = f"must not overlap the period of filter ({current}), is {reference}"
+        raise InvalidArgument.field("reference", rule)
