@@ -1469,17 +1469,20 @@ class WindowFilter(_message.Message):
     VALIDATION_FIELD_NUMBER: _builtins.int
     DIRECTIONS_FIELD_NUMBER: _builtins.int
     EXCLUDE_ABSTAINED_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
     validation: _builtins.bool
-    """The validation period of the model, instead of start_time and end_time, which must be unset."""
+    """The validation period of the model, instead of start_time, end_time and days, which must be unset."""
     exclude_abstained: _builtins.bool
     """Leave out windows for which the model abstains."""
+    days: _builtins.int
+    """Length of the period in days, 1-36,500, instead of start_time. Default: 30."""
     @_builtins.property
     def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these symbols, at most 10,000. Default: all."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """First bar close, inclusive. Default: 30 days before the end."""
+        """First bar close, inclusive. Default: `days` before the end."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -1498,10 +1501,11 @@ class WindowFilter(_message.Message):
         validation: _builtins.bool = ...,
         directions: _abc.Iterable[Global___Direction.ValueType] | None = ...,
         exclude_abstained: _builtins.bool = ...,
+        days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directions", b"directions", "end_time", b"end_time", "exclude_abstained", b"exclude_abstained", "start_time", b"start_time", "symbols", b"symbols", "validation", b"validation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "directions", b"directions", "end_time", b"end_time", "exclude_abstained", b"exclude_abstained", "start_time", b"start_time", "symbols", b"symbols", "validation", b"validation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1675,7 +1679,9 @@ class PartImportance(_message.Message):
 
     @_builtins.property
     def signed_mean(self) -> Global___ImportanceEstimate:
-        """Mean map, in units of the score. Above 0: higher values favor the class that is explained."""
+        """Mean map, in units of the score. Above 0: of QUANTITY_SENSITIVITY, higher values favor the class
+        that is explained; of other quantities, the values of these windows did.
+        """
 
     @_builtins.property
     def loss_increase(self) -> Global___ImportanceEstimate:
@@ -1809,6 +1815,7 @@ class GetImportanceResponse(_message.Message):
     METHOD_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
     WINDOWS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     REFERENCE_WINDOWS_FIELD_NUMBER: _builtins.int
@@ -1817,6 +1824,8 @@ class GetImportanceResponse(_message.Message):
     """Method of the maps."""
     score: Global___Explanation.Score.ValueType
     """Score that the maps explain."""
+    quantity: Global___Heatmap.Quantity.ValueType
+    """What the numbers of the maps are."""
     @_builtins.property
     def model(self) -> Global___ModelRef:
         """The model."""
@@ -1848,6 +1857,7 @@ class GetImportanceResponse(_message.Message):
         method: Global___Explanation.Method.ValueType = ...,
         score: Global___Explanation.Score.ValueType = ...,
         shape: Global___Heatmap.Shape | None = ...,
+        quantity: Global___Heatmap.Quantity.ValueType = ...,
         windows: Global___WindowSet | None = ...,
         parts: _abc.Iterable[Global___PartImportance] | None = ...,
         reference_windows: Global___WindowSet | None = ...,
@@ -1855,7 +1865,7 @@ class GetImportanceResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "reference_windows", b"reference_windows", "shape", b"shape", "windows", b"windows"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "model", b"model", "parts", b"parts", "reference_parts", b"reference_parts", "reference_windows", b"reference_windows", "score", b"score", "shape", b"shape", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "model", b"model", "parts", b"parts", "quantity", b"quantity", "reference_parts", b"reference_parts", "reference_windows", b"reference_windows", "score", b"score", "shape", b"shape", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

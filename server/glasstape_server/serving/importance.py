@@ -99,11 +99,12 @@ class ImportanceService:
             InvalidArgument: a period ends before it begins, or overlaps the one that it is compared with.
             ResourceExhausted: the queue is full, or the caller's quota is used up.
             DeadlineExceeded: the call was canceled, or its deadline passed.
+            CancelledError: the task was canceled; what runs for it ends.
         """
         try:
             return await self._summarize(request, call)
         except asyncio.CancelledError:
-            call.canceled = True  # ends what runs on the thread
+            call.canceled = True
             raise
 
     async def _summarize(self, request: ImportanceRequest, call: Call) -> ImportanceReport:

@@ -21,8 +21,8 @@ from glasstape_server.market.bar_reader import BarReader, stacked
 from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 
-DEFAULT_PERIOD = 30 * DAY
-"""Period of a filter without a start, microseconds."""
+DEFAULT_DAYS = 30
+"""Length of a period without a start."""
 WINDOWS_AT_ONCE = 2048
 """Windows that are read and predicted at once."""
 EXAMINED_PER_WINDOW = 16
@@ -36,11 +36,13 @@ class WindowFilter:
     symbols: tuple[str, ...] = ()
     """Empty: all."""
     start: int | None = None
-    """First close, microseconds; None: 30 days before the end."""
+    """First close, microseconds; None: `days` before the end."""
     end: int | None = None
     """Last close; None: the newest."""
     validation: bool = False
     """Use the model's validation period; start and end are None."""
+    days: int = DEFAULT_DAYS
+    """Length of a period without a start."""
     directions: frozenset[Direction] = frozenset()
     """Predicted classes; empty: all."""
     exclude_abstained: bool = False
@@ -131,7 +133,7 @@ def resolve_period(store: BarStore, model: Model, wanted: WindowFilter, path: st
     if last is None:
         last = max((store.last_close(key) or 0 for key in keys), default=0)
     if first is None:
-        first = max(0, last - DEFAULT_PERIOD)
+        first = max(0, last - wanted.days * DAY)
     if first > last:
         rule = f"must not be after the end of the period ({_text(last)}), is {_text(first)}"
         raise InvalidArgument.field(f"{path}.start_time", rule)

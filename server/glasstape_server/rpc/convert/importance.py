@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_ITEMS, MAX_SEED, MAX_SYMBOLS, MAX_TIME
 from glasstape_server.domain.signals import Direction
+from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.importance import Estimates, parts_of
 from glasstape_server.explain.importance_drift import Drift
 from glasstape_server.explain.importance_methods import DEFAULT_METHOD, SUMMARIZED
@@ -20,10 +21,12 @@ from glasstape_server.rpc.convert.market import time_from, timestamp
 from glasstape_server.rpc.convert.predictions import ref_to
 from glasstape_server.rpc.convert.requests import enum_from
 from glasstape_server.serving.importance import ImportanceReport, ImportanceRequest, SetImportance
-from glasstape_server.serving.window_sets import WindowFilter
+from glasstape_server.serving.window_sets import DEFAULT_DAYS, WindowFilter
 
 DEFAULT_WINDOWS = 2000
 """Windows of a set, if none are asked for."""
+MAX_DAYS = 36_500
+"""Longest period by days."""
 
 
 def importance_request_from(message: pb.GetImportanceRequest) -> ImportanceRequest:
@@ -56,6 +59,7 @@ def importance_to(report: ImportanceReport) -> pb.GetImportanceResponse:
         method=int(request.method),  # type: ignore[arg-type]  # values as on the wire
         score=int(request.score_spec.score),  # type: ignore[arg-type]
         shape=pb.Heatmap.Shape(time=steps, features=width),
+        quantity=int(METHODS[request.method].quantity),  # type: ignore[arg-type]
         windows=_windows_to(report.current),
         parts=_parts_to(report.current, model.spec.names, report.drift),
     )
@@ -93,9 +97,19 @@ def _filter_from(message: pb.WindowFilter, path: str) -> WindowFilter:
         _time_from(first, f"{path}.start_time", message.validation),
         _time_from(last, f"{path}.end_time", message.validation),
         message.validation,
+        _days_from(message, path),
         frozenset(directions),
         message.exclude_abstained,
     )
+
+
+def _days_from(message: pb.WindowFilter, path: str) -> int:
+    if message.days > MAX_DAYS:
+        raise InvalidArgument.field(f"{path}.days", f"must be 0-{MAX_DAYS}, is {message.days}")
+    if message.days and (message.validation or message.HasField("start_time")):
+        other = "validation" if message.validation else "start_time"
+        raise InvalidArgument.field(f"{path}.days", f"must be unset with {other}, is {message.days}")
+    return message.days or DEFAULT_DAYS
 
 
 def _time_from(message: Timestamp | None, path: str, validation: bool) -> int | None:
