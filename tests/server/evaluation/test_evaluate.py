@@ -135,6 +135,20 @@ def test_windows_that_depend_on_future_bars_fail_the_leak_check(frame):
     assert check.failed
 
 
+def test_permutation_importance_finds_the_feature_that_holds_the_signal(evaluation, data):
+    """A linear network can use the mean rsi of the last three bars alone."""
+    parts = {(part.feature, part.time): part for part in candidate(evaluation, "linear").importance}
+    features = [parts[name, None] for name in data.feature_names]
+    strongest = sorted(features, key=lambda part: -part.loss_increase.value)[:2]
+    assert "rsi" in {part.feature for part in strongest}  # beside macd_histogram, which correlates with it
+    assert all(part.loss_increase.low > 0 for part in strongest)
+    assert parts["relative_volume", None].loss_increase.low < 0
+    bars = [parts["", time].loss_increase.value for time in range(data.time_steps)]
+    assert sum(bars[-3:]) > sum(bars[:-3])
+    assert sum(part.share.value for part in features) == pytest.approx(1, abs=1e-4)
+    assert candidate(evaluation, "prior").importance == ()
+
+
 def test_the_report_agrees_with_the_json_file(evaluation, tmp_path):
     written = report.write(evaluation, {"data": "made <up>"}, tmp_path / "out")
     page = written.read_text()
@@ -148,6 +162,12 @@ def test_the_report_agrees_with_the_json_file(evaluation, tmp_path):
     accuracy = linear["metrics"]["accuracy"]["value"]
     assert accuracy == candidate(evaluation, "linear").metrics["accuracy"].value
     assert f"{accuracy:.2%}" in page
+    shares = {part["feature"]: part["share"] for part in linear["importance"] if part["time"] is None}
+    assert len(shares) == 8
+    for feature, share in shares.items():
+        row = re.search(rf"<tr><td>{feature}</td>.*?</tr>", page, re.DOTALL).group()
+        assert row.count("background: rgb(") == 6
+        assert f"{share['value']:.2%} ({share['low']:.2%} … {share['high']:.2%})" in row
     (row,) = (line for line in report.to_text(evaluation).splitlines() if line.startswith("| linear |"))
     assert f"{accuracy:.2%}" in row
 
