@@ -33,8 +33,8 @@ class ImportanceMethods:
         reference: WindowFilter | None = None,
         model: str = "",
         max_windows: int = 0,
-        method: Method | str | None = None,
-        score: Score | str = Score.MARGIN,
+        method: Method | str = Method.UNSPECIFIED,
+        score: Score | str = Score.UNSPECIFIED,
         permutation: bool = False,
         seed: int = 0,
         timeout: timedelta | float | None = TIMEOUT_S,
@@ -46,8 +46,8 @@ class ImportanceMethods:
             reference: windows to compare with, of a period that does not overlap; None: no comparison.
             model: "name" or "name@version"; "": the active model.
             max_windows: windows of each set, at most 16,384, drawn at random if there are more; 0: 2,000.
-            method: how the maps are computed; None: the server's default.
-            score: the number to explain.
+            method: how the maps are computed, one with a signed map of single cells; UNSPECIFIED: SCALED_PATH_GRADIENT.
+            score: the number to explain; UNSPECIFIED: the method's default.
             permutation: also measure how much worse the model predicts without each feature, bar and cell, on
                 windows whose outcome is known; takes several hundred passes for each.
             seed: seed of every random number.
@@ -75,8 +75,8 @@ class AsyncImportanceMethods:
         reference: WindowFilter | None = None,
         model: str = "",
         max_windows: int = 0,
-        method: Method | str | None = None,
-        score: Score | str = Score.MARGIN,
+        method: Method | str = Method.UNSPECIFIED,
+        score: Score | str = Score.UNSPECIFIED,
         permutation: bool = False,
         seed: int = 0,
         timeout: timedelta | float | None = TIMEOUT_S,

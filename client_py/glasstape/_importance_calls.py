@@ -17,7 +17,7 @@ def get_importance(
     *,
     model: str,
     max_windows: int,
-    method: Method | str | None,
+    method: Method | str,
     score: Score | str,
     permutation: bool,
     seed: int,

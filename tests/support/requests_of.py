@@ -98,8 +98,8 @@ _IMPORTANCE = {
     "score": "logit", "permutation": True, "seed": 4,
 }  # fmt: skip
 _IMPORTANCE_OTHERS = {
-    "window_filter": None, "reference": None, "model": "n", "max_windows": 8, "method": None, "score": Score.MARGIN,
-    "permutation": False, "seed": 5,
+    "window_filter": None, "reference": None, "model": "n", "max_windows": 8, "method": "gradient",
+    "score": Score.MARGIN, "permutation": False, "seed": 5,
 }  # fmt: skip
 
 FULL_CALLS = {

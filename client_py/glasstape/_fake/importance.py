@@ -25,9 +25,9 @@ def importance_of(model: Model, wanted: WindowFilter, reference: WindowFilter | 
     parts = _parts(model, changed=reference is not None)
     return Importance(
         model=model.ref,
-        method=Method.GRADIENT,
+        method=Method.SCALED_PATH_GRADIENT,
         score=Score.MARGIN,
-        quantity=Quantity.SENSITIVITY,
+        quantity=Quantity.IMPORTANCE,
         shape=(model.time_steps, len(model.features)),
         windows=_windows(wanted),
         parts=parts,

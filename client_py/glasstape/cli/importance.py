@@ -42,11 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="largest number of windows, 1-16384, drawn at random if there are more (default: 2000)",
     )
-    parser.add_argument("--method", help="method of the maps (default: that of the server)")
+    parser.add_argument(
+        "--method",
+        default="unspecified",
+        help="method of the maps, one with signed maps of single cells (default: scaled_path_gradient)",
+    )
     parser.add_argument(
         "--score",
-        default="margin",
-        help="score to explain: margin, logit, log_probability or up_minus_down (default: margin)",
+        default="unspecified",
+        help="score to explain: margin, logit, log_probability or up_minus_down (default: by method)",
     )
     parser.add_argument(
         "--permutation",

@@ -11,7 +11,7 @@ from glasstape.words import bar_labels
 
 _FULL = (40, 150, 60)
 """Color of the largest cell."""
-_SLOPES = (Quantity.SENSITIVITY,)
+_SLOPES = (Quantity.IMPORTANCE, Quantity.SENSITIVITY)
 """Quantities whose sign is that of a slope."""
 
 

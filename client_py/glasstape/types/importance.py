@@ -79,8 +79,8 @@ class PartImportance:
     share: ImportanceEstimate | None
     """Share of the importance of all cells, 0-1; None: every map is 0."""
     signed_mean: ImportanceEstimate
-    """Mean map, in units of the score. Above 0: of a SENSITIVITY, higher values favor the explained class; of other
-    quantities, the values of these windows did."""
+    """Mean map, in units of the score. Above 0: of an IMPORTANCE or SENSITIVITY, higher values favor the explained
+    class; of other quantities, the values of these windows did."""
     loss_increase: ImportanceEstimate | None
     """Permutation importance: increase of the log loss, nats, without knowledge of the part; None: not measured."""
     change: ImportanceChange | None

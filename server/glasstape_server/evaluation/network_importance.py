@@ -11,10 +11,11 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.evaluation.metrics import IntervalEstimate
 from glasstape_server.explain import permutation
 from glasstape_server.explain.catalog import METHODS
-from glasstape_server.explain.importance import Estimates, comparable, parts_of, summarize
+from glasstape_server.explain.importance import Estimates, parts_of, summarize
 from glasstape_server.explain.importance_methods import DEFAULT_METHOD
 from glasstape_server.explain.method import Request, Rows
 from glasstape_server.explain.scores import ScoreSpec
+from glasstape_server.explain.units import comparable
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training.dataset import Dataset
 
@@ -104,7 +105,7 @@ def _maps(scorer: Scorer, windows: Float32s) -> Float32s:
             scorer, Rows(rows, baseline, scorer.deviation), request
         )
         parts.append(attribution.values.numpy())
-    return comparable(np.concatenate(parts), scorer.deviation.numpy(), DEFAULT_METHOD)
+    return comparable(np.concatenate(parts), METHODS[DEFAULT_METHOD].quantity, scorer.deviation.numpy())
 
 
 @torch.no_grad()

@@ -12,8 +12,7 @@ import numpy as np
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.statistics import Z_95, block_of, block_sums, block_widening, student_quantile
-from glasstape_server.explain.catalog import METHODS
-from glasstape_server.explain.method import MethodName, Quantity, Shape
+from glasstape_server.explain.method import Shape
 
 DRAWS = 1000
 """Bootstrap samples."""
@@ -139,7 +138,7 @@ def summarize(maps: Float32s, close_time: Ints, seed: int = 0) -> Importance:
     """Return the importance over a set of windows.
 
     Args:
-        maps: comparable across features, see `comparable`, (n, time, feature), n at least 1.
+        maps: comparable across features, see `units.comparable`, (n, time, feature), n at least 1.
         close_time: close of each window's last bar, microseconds, (n,).
         seed: of the bootstrap.
     """
@@ -158,17 +157,6 @@ def summarize(maps: Float32s, close_time: Ints, seed: int = 0) -> Importance:
         drawn_share.std(axis=0) * sample.widening,
         sample.estimates(value[size:] @ gather, drawn[:, size:] @ gather),
     )
-
-
-def comparable(maps: Float32s, deviation: Float32s, method: MethodName) -> Float32s:
-    """Return maps in units of the score: those of a SENSITIVITY per standard deviation of each feature.
-
-    Args:
-        maps: (n, time, feature).
-        deviation: standard deviation of each feature, (feature,).
-        method: that computed the maps.
-    """
-    return maps * deviation if METHODS[method].quantity is Quantity.SENSITIVITY else maps
 
 
 def shares(importance: Floats, shape: Shape) -> Floats:

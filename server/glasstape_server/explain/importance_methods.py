@@ -3,8 +3,8 @@
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import MethodName, Quantity
 
-DEFAULT_METHOD = MethodName.INTEGRATED_GRADIENTS
-_SIGNED = (Quantity.SENSITIVITY, Quantity.CONTRIBUTION, Quantity.EFFECT)
+DEFAULT_METHOD = MethodName.SCALED_PATH_GRADIENT
+_SIGNED = (Quantity.SENSITIVITY, Quantity.CONTRIBUTION, Quantity.EFFECT, Quantity.IMPORTANCE)
 _COARSE = (MethodName.SHAPLEY_BARS, MethodName.SHAPLEY_FEATURES)
 
 SUMMARIZED = tuple(

@@ -14,10 +14,11 @@ from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, Work, forecasts
 from glasstape_server.explain import permutation
-from glasstape_server.explain.catalog import check_served
-from glasstape_server.explain.importance import Estimates, Importance, comparable, summarize
+from glasstape_server.explain.catalog import METHODS, check_served
+from glasstape_server.explain.importance import Estimates, Importance, summarize
 from glasstape_server.explain.importance_drift import Drift, drift
 from glasstape_server.explain.method import PASSES_AT_ONCE, Request
+from glasstape_server.explain.units import comparable
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.models.model import Model
 from glasstape_server.serving.called_windows import Collector, WindowSet
@@ -140,8 +141,8 @@ class ImportanceService:
         work = ExplainWork(model, request.method_request)
         self._quotas.charge_passes(call.principal, len(chosen.windows) * work.passes)
         parts = [Maps.of(outputs).values for outputs in await self._run(work, chosen.windows, call)]
-        deviation = model.statistics.deviation.numpy()
-        maps = comparable(np.concatenate(parts), deviation, request.method_request.method)
+        quantity = METHODS[request.method_request.method].quantity
+        maps = comparable(np.concatenate(parts), quantity, model.statistics.deviation.numpy())
         seed = request.method_request.seed
         importance = await self._on_thread(call, summarize, maps, chosen.close_time, seed)
         permuted = await self._permutation(model, chosen, seed, call) if request.permutation else None

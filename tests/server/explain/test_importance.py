@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 from glasstape_server.domain.times import DAY
-from glasstape_server.explain.importance import Part, comparable, parts_of, shares, summarize
-from glasstape_server.explain.method import MethodName
+from glasstape_server.explain.importance import Part, parts_of, shares, summarize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -101,9 +100,3 @@ def test_intervals_cover_the_truth_as_often_as_they_say(count):
         signed = summarize(padded, closes(3 * count, 3)).signed_mean
         covered += signed.low[0] <= 0 <= signed.high[0]
     assert 0.9 <= covered / rounds <= 0.995
-
-
-def test_a_sensitivity_is_compared_per_standard_deviation():
-    maps, deviation = maps_of(2), np.array([1, 10, 0.1, 2], np.float32)
-    np.testing.assert_allclose(comparable(maps, deviation, MethodName.GRADIENT), maps * deviation)
-    np.testing.assert_array_equal(comparable(maps, deviation, MethodName.INTEGRATED_GRADIENTS), maps)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 from glasstape_server.domain.times import DAY
-from glasstape_server.explain.importance import comparable, parts_of, summarize
-from glasstape_server.explain.method import MethodName
+from glasstape_server.explain.importance import parts_of, summarize
 from glasstape_server.explain.permutation import (
     REPEATS,
     estimate,
@@ -57,8 +56,8 @@ def closes(count):
 
 def test_what_a_network_ignores_has_neither_importance_nor_permutation_importance():
     network, windows, labels = linear()
-    maps = attribute(network, rows_of(torch.from_numpy(windows)), "GRADIENT").values.numpy()
-    importance = summarize(comparable(maps, DEVIATION.numpy(), MethodName.GRADIENT), closes(120)).importance
+    maps = attribute(network, rows_of(torch.from_numpy(windows)), "SCALED_PATH_GRADIENT").values.numpy()
+    importance = summarize(maps, closes(120)).importance
     permutation = estimate(increases(network, windows, labels), closes(120), SHAPE[0])
     for number, part in enumerate(parts_of(SHAPE)):
         if part.feature == 2 or part.time == 0:
@@ -71,15 +70,17 @@ def test_what_a_network_ignores_has_neither_importance_nor_permutation_importanc
     assert (features > 0).all()  # the classes are those that it predicts
 
 
-def test_importance_of_a_linear_score_is_its_weight_per_deviation():
+def test_importance_of_a_linear_score_is_its_weight_times_the_mean_departure():
+    """|w| E sqrt((x - b)^2 + s^2); the sign is that of the weight."""
     network, windows, _ = linear()
-    maps = attribute(
-        network, rows_of(torch.from_numpy(windows)), "GRADIENT", score=Score.UP_MINUS_DOWN
-    ).values.numpy()
-    result = summarize(comparable(maps, DEVIATION.numpy(), MethodName.GRADIENT), closes(120))
-    weights = 2 * network.weights.numpy() * DEVIATION.numpy()
-    np.testing.assert_allclose(result.importance.value[14:], np.abs(weights).ravel(), rtol=1e-5)
-    np.testing.assert_allclose(result.signed_mean.value[14:], weights.ravel(), rtol=1e-5)
+    baseline = torch.linspace(-1, 1, 8).expand(120, *SHAPE)
+    rows = rows_of(torch.from_numpy(windows), baseline)
+    maps = attribute(network, rows, "SCALED_PATH_GRADIENT", score=Score.UP_MINUS_DOWN).values.numpy()
+    result = summarize(maps, closes(120))
+    departure = np.sqrt((windows - baseline.numpy()) ** 2 + DEVIATION.numpy() ** 2).mean(0)
+    wanted = 2 * network.weights.numpy() * departure
+    np.testing.assert_allclose(result.importance.value[14:], np.abs(wanted).ravel(), rtol=1e-4)
+    np.testing.assert_allclose(result.signed_mean.value[14:], wanted.ravel(), rtol=1e-4)
 
 
 def test_permuted_windows_take_one_part_from_other_windows():

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_ITEMS, MAX_SEED, MAX_SYMBOLS, MAX_TIME
 from glasstape_server.domain.signals import Direction
-from glasstape_server.explain.catalog import METHODS
+from glasstape_server.explain.catalog import METHODS, default_score
 from glasstape_server.explain.importance import Estimates, parts_of
 from glasstape_server.explain.importance_drift import Drift
 from glasstape_server.explain.importance_methods import DEFAULT_METHOD, SUMMARIZED
@@ -39,11 +39,12 @@ def importance_request_from(message: pb.GetImportanceRequest) -> ImportanceReque
         raise InvalidArgument.field("max_windows", f"must be 0-{MAX_ITEMS}, is {message.max_windows}")
     if message.seed > MAX_SEED:
         raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {message.seed}")
-    score = Score(enum_from("score", message.score, len(Score)) or Score.MARGIN)
+    method = _method_from(message.method)
+    score = Score(enum_from("score", message.score, len(Score)) or default_score(method))
     return ImportanceRequest(
         _filter_from(message.filter, "filter"),
         _filter_from(message.reference, "reference") if message.HasField("reference") else None,
-        Request(_method_from(message.method), ScoreSpec(score), seed=message.seed),
+        Request(method, ScoreSpec(score), seed=message.seed),
         message.max_windows or DEFAULT_WINDOWS,
         message.model,
         message.permutation,
