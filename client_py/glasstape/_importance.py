@@ -43,7 +43,8 @@ class ImportanceMethods:
 
         Args:
             window_filter: windows of the server's stored bars; None: all symbols, the last 30 days.
-            reference: windows to compare with, of a period that does not overlap; None: no comparison.
+            reference: windows to compare with, of a period that does not overlap, by default the one before; None: no
+                comparison.
             model: "name" or "name@version"; "": the active model.
             max_windows: windows of each set, at most 16,384, drawn at random if there are more; 0: 2,000.
             method: how the maps are computed, one with a signed map of single cells; UNSPECIFIED: SCALED_PATH_GRADIENT.

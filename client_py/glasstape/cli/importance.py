@@ -35,7 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only windows predicted as one of these: down, flat, up (default: all)",
     )
     parser.add_argument("--exclude-abstained", action="store_true", help="exclude abstained predictions")
-    add_period(parser, "reference-", "compare with the same windows of closes")
+    parser.add_argument(
+        "--reference-days",
+        type=int,
+        default=0,
+        help="compare with so many days before the period, or before --reference-to",
+    )
+    add_period(parser, "reference-", "compare with closes")
     parser.add_argument(
         "--windows",
         type=int,
@@ -117,10 +123,9 @@ def run(options: argparse.Namespace) -> int:
 def _importance(client: "Client", options: argparse.Namespace) -> "Importance":
     wanted = _filter(options)
     reference = None
-    if options.reference_start is not None or options.reference_end is not None:
-        reference = replace(
-            wanted, start=options.reference_start, end=options.reference_end, validation=False, days=0
-        )
+    period = {"start": options.reference_start, "end": options.reference_end, "days": options.reference_days}
+    if any(period.values()):
+        reference = replace(wanted, validation=False, **period)
     return client.importance(
         wanted,
         reference=reference,

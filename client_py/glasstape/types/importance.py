@@ -29,7 +29,7 @@ class WindowFilter:
     start: datetime | None = None
     """First bar close, inclusive; None: `days` before the end."""
     end: datetime | None = None
-    """Last bar close, inclusive; None: the newest."""
+    """Last bar close, inclusive; None: the newest; of a reference, the last one before the period of the filter."""
     validation: bool = False
     """The validation period of the model; `start` and `end` must be None, and `days` 0."""
     directions: Iterable[Direction | str] = ()

@@ -1588,7 +1588,9 @@ class WindowFilter(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Last bar close, inclusive. Default: the newest stored."""
+        """Last bar close, inclusive. Default: the newest stored; of a reference, the last one before the
+        period of `filter`.
+        """
 
     @_builtins.property
     def directions(self) -> _containers.RepeatedScalarFieldContainer[Global___Direction.ValueType]:
@@ -1649,7 +1651,9 @@ class GetImportanceRequest(_message.Message):
 
     @_builtins.property
     def reference(self) -> Global___WindowFilter:
-        """Windows to compare with. Its period must not overlap that of `filter`. Default: no comparison."""
+        """Windows to compare with; an empty message: those of the 30 days before. The period must not
+        overlap that of `filter`. Default: no comparison.
+        """
 
     def __init__(
         self,

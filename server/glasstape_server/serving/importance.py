@@ -114,7 +114,8 @@ class ImportanceService:
         self._quotas.charge_passes(call.principal, 0)  # before anything is read
         periods = [await self._period(model, request.wanted, "filter")]
         if request.reference is not None:
-            periods.append(await self._period(model, request.reference, "reference"))
+            before = max(0, periods[0].first - 1)
+            periods.append(await self._period(model, request.reference, "reference", before))
             _check_apart(*periods)
         current = await self._set_importance(model, request, request.wanted, periods[0], call)
         if request.reference is None:
@@ -125,9 +126,11 @@ class ImportanceService:
             changed = drift(current.importance, reference.importance)
         return ImportanceReport(model, request, current, reference, changed)
 
-    async def _period(self, model: Model, wanted: WindowFilter, path: str) -> Period:
+    async def _period(
+        self, model: Model, wanted: WindowFilter, path: str, newest: int | None = None
+    ) -> Period:
         return await self._ingest.run_on_market_thread(
-            resolve_period, self._ingest.store, model, wanted, path
+            resolve_period, self._ingest.store, model, wanted, path, newest
         )
 
     async def _set_importance(

@@ -38,7 +38,7 @@ class WindowFilter:
     start: int | None = None
     """First close, microseconds; None: `days` before the end."""
     end: int | None = None
-    """Last close; None: the newest."""
+    """Last close; None: the newest; of a reference, the last one before the windows that it is compared with."""
     validation: bool = False
     """Use the model's validation period; start and end are None."""
     days: int = DEFAULT_DAYS
@@ -106,7 +106,9 @@ class WindowBatch:
         )
 
 
-def resolve_period(store: BarStore, model: Model, wanted: WindowFilter, path: str) -> Period:
+def resolve_period(
+    store: BarStore, model: Model, wanted: WindowFilter, path: str, newest: int | None = None
+) -> Period:
     """Return the series and the period of a filter. Runs on the market thread.
 
     Args:
@@ -114,6 +116,7 @@ def resolve_period(store: BarStore, model: Model, wanted: WindowFilter, path: st
         model: gives interval and validation period.
         wanted: the filter.
         path: of the filter's field, for errors.
+        newest: end of a period that states none; None: the newest close.
 
     Raises:
         NotFound: a symbol has no bars.
@@ -130,6 +133,8 @@ def resolve_period(store: BarStore, model: Model, wanted: WindowFilter, path: st
     if wanted.validation:
         validation = model.manifest.data.validation
         first, last = microseconds_of(validation.first_close), microseconds_of(validation.last_close)
+    if last is None:
+        last = newest
     if last is None:
         last = max((store.last_close(key) or 0 for key in keys), default=0)
     if first is None:

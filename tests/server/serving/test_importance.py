@@ -147,8 +147,15 @@ def test_drift_compares_two_periods(parts):
     np.testing.assert_allclose(report.drift.change.value, difference)
 
 
+def test_a_reference_ends_before_the_windows_unless_it_states_its_end(parts):
+    report = summarize(parts, asked(WindowFilter(days=10), WindowFilter(days=20)))
+    current, reference = report.current.set.period, report.reference.set.period
+    assert current.first == LAST - 10 * DAY
+    assert (reference.first, reference.last) == (current.first - 1 - 20 * DAY, current.first - 1)
+
+
 def test_an_empty_set_has_no_importance(parts):
-    report = summarize(parts, asked(WindowFilter(start=1, end=2), WindowFilter(start=3)))
+    report = summarize(parts, asked(WindowFilter(start=1, end=2), WindowFilter(start=3, end=LAST)))
     assert report.current.importance is None
     assert report.reference.importance is not None
     assert report.drift is None
@@ -160,6 +167,7 @@ def test_an_empty_set_has_no_importance(parts):
         (asked(WindowFilter(symbols=("ZZZ",))), NotFound, "filter.symbols: no 1d bars of 'ZZZ'"),
         (asked(WindowFilter(start=9, end=8)), InvalidArgument, "filter.start_time: must not be after"),
         (asked(EVER, WindowFilter(end=LAST)), InvalidArgument, "reference: must not overlap"),
+        (asked(EVER, WindowFilter()), InvalidArgument, "reference: must not overlap"),
     ],
 )
 def test_a_filter_that_breaks_a_rule_is_named(parts, request_, error, text):
