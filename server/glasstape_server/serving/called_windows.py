@@ -56,11 +56,15 @@ class Collector:
         """Whether there are enough windows."""
         return self._count >= self.most
 
+    def add_unusable(self, batch: WindowBatch) -> None:
+        """Count the candidates of a batch without windows."""
+        self._examined += batch.candidates
+
     def add(self, batch: WindowBatch, stated: Forecasts) -> None:
         """Add the windows of a batch that the filter admits, up to the last one that is needed.
 
         Args:
-            batch: of candidates, in their order.
+            batch: of candidates, in their order, with a window at least.
             stated: predictions of its windows.
         """
         predicted = stated.probabilities.argmax(axis=1)

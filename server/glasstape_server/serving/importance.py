@@ -164,6 +164,9 @@ class ImportanceService:
         try:
             while not collector.full and (batch := await self._on_thread(call, next, read, None)) is not None:
                 self._quotas.charge_passes(call.principal, len(batch.windows))
+                if not len(batch.windows):
+                    collector.add_unusable(batch)
+                    continue
                 logits = await self._logits(model, batch.windows, call)
                 collector.add(batch, forecasts(model, batch.windows, logits))
         finally:

@@ -154,6 +154,11 @@ def test_a_reference_ends_before_the_windows_unless_it_states_its_end(parts):
     assert (reference.first, reference.last) == (current.first - 1 - 20 * DAY, current.first - 1)
 
 
+def test_bars_without_enough_history_end_no_window(parts):
+    chosen = summarize(parts, asked(WindowFilter(start=0, end=(FIRST_DAY + 9) * DAY))).current.set
+    assert (chosen.bars, chosen.examined, chosen.unusable, len(chosen.windows)) == (30, 30, 30, 0)
+
+
 def test_an_empty_set_has_no_importance(parts):
     report = summarize(parts, asked(WindowFilter(start=1, end=2), WindowFilter(start=3, end=LAST)))
     assert report.current.importance is None
