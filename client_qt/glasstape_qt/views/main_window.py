@@ -1,6 +1,7 @@
 """The main window: watch table, list of buys, details, trust panel and connection status."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from glasstape import calendars
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
@@ -183,9 +184,9 @@ class MainWindow(QMainWindow):
         self.details = DetailDocks(self, self.store, self.link, self.appearance, self.preferences)
         self.trust_dock = self._add_dock("trustDock", self.trust, right)
         self.importance_dock = self._add_dock("importanceDock", self.importance, right)
-        for dock in (self.trust_dock, self.importance_dock):
-            dock.hide()
-            self.tabifyDockWidget(dock, self.details.dock)
+        for first, second in pairwise((self.importance_dock, self.trust_dock, self.details.dock)):
+            first.hide()
+            self.tabifyDockWidget(first, second)
         width, height = self.width(), self.height()
         self.resizeDocks([self.details.dock], [width * 46 // 100], Qt.Orientation.Horizontal)
         self.resizeDocks([self.feed_dock], [height * 28 // 100], Qt.Orientation.Vertical)

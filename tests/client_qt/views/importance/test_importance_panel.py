@@ -174,8 +174,12 @@ def test_nothing_is_asked_while_hidden_and_again_after_a_new_history(context, as
 
 def test_the_page_of_the_window_opens_by_its_action(window, asked):
     assert not window.importance.isVisible()
+    window.open_detail("IBM")
     window._action_handlers()["importance"]()
     assert window.importance.isVisible()
+    window._action_handlers()["trust"]()
+    tabs = {window.trust_dock, window.details.dock}
+    assert set(window.tabifiedDockWidgets(window.importance_dock)) == tabs
     assert window.importance.map.content is not None
 
 
