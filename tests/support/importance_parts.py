@@ -34,6 +34,5 @@ class Parts:
     model: object
 
     def service(self, limits=None):
-        inputs = SimpleNamespace(model=lambda name: self.model)
-        inference = SimpleNamespace(inputs=inputs, engine=self.engine, quotas=Quotas(limits or Limits()))
-        return ImportanceService(inference, self.ingest)
+        inputs = SimpleNamespace(model=lambda name: self.model, ingest=self.ingest)
+        return ImportanceService(inputs, self.engine, Quotas(limits or Limits()))

@@ -1,7 +1,6 @@
 """The main window: watch table, list of buys, details, trust panel and connection status."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from glasstape import calendars
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
@@ -184,7 +183,7 @@ class MainWindow(QMainWindow):
         self.details = DetailDocks(self, self.store, self.link, self.appearance, self.preferences)
         self.trust_dock = self._add_dock("trustDock", self.trust, right)
         self.importance_dock = self._add_dock("importanceDock", self.importance, right)
-        for first, second in pairwise((self.importance_dock, self.trust_dock, self.details.dock)):
+        for first, second in ((self.importance_dock, self.trust_dock), (self.trust_dock, self.details.dock)):
             first.hide()
             self.tabifyDockWidget(first, second)
         width, height = self.width(), self.height()

@@ -7,12 +7,11 @@ from glasstape.v1 import inference_pb2_grpc as pb_grpc
 
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.importance import importance_request_from, importance_to
 from glasstape_server.rpc.convert.models import LiveFigures, basic_model_to, model_to, refusal_to
 from glasstape_server.rpc.convert.requests import enum_from
 from glasstape_server.rpc.handlers import Context, call_from, page_size, translate_errors
-from glasstape_server.serving.importance import ImportanceService
+from glasstape_server.serving.inference import Inference
 
 EncodedMethod = Callable[[bytes, Call], Awaitable[bytes]]
 """A method that takes an encoded request and returns an encoded response."""
@@ -25,15 +24,14 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         self,
         predict: EncodedMethod,
         explain: EncodedMethod,
-        importance: ImportanceService,
-        repository: Repository,
+        inference: Inference,
         figures: LiveFigures,
         info: Callable[[], pb.GetServerInfoResponse],
     ) -> None:
         self._predict = predict
         self._explain = explain
-        self._importance = importance
-        self._repository = repository
+        self._importance = inference.importance
+        self._repository = inference.inputs.repository
         self._figures = figures
         self._info = info
 

@@ -8,9 +8,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from glasstape_server.access.quotas import Quotas
 from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument
+from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, Work, forecasts
 from glasstape_server.explain import permutation
@@ -19,10 +21,9 @@ from glasstape_server.explain.importance import Estimates, Importance, summarize
 from glasstape_server.explain.importance_drift import Drift, drift
 from glasstape_server.explain.method import PASSES_AT_ONCE, Request
 from glasstape_server.explain.units import comparable
-from glasstape_server.market.ingest import Ingest
 from glasstape_server.models.model import Model
 from glasstape_server.serving.called_windows import Collector, WindowSet
-from glasstape_server.serving.inference import Inference
+from glasstape_server.serving.inputs import Inputs
 from glasstape_server.serving.window_sets import (
     EXAMINED_PER_WINDOW,
     Period,
@@ -81,13 +82,14 @@ class ImportanceService:
     """Summarizes what models look at.
 
     Args:
-        inference: gives models, engine and quotas.
-        ingest: the market, whose thread knows series and their zones.
+        inputs: models and market.
+        engine: the device.
+        quotas: of the callers.
     """
 
-    def __init__(self, inference: Inference, ingest: Ingest) -> None:
-        self._model, self._quotas = inference.inputs.model, inference.quotas
-        self._engine, self._ingest = inference.engine, ingest
+    def __init__(self, inputs: Inputs, engine: Engine, quotas: Quotas) -> None:
+        self._model, self._ingest = inputs.model, inputs.ingest
+        self._engine, self._quotas = engine, quotas
         self._thread = ThreadPoolExecutor(1, "importance")
         """Reads bars and resamples, one call at a time: other work keeps its threads."""
 
