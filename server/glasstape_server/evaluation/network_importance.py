@@ -48,8 +48,8 @@ class PartResult:
     """Permutation importance: increase of the log loss, nats, without knowledge of the part."""
 
 
-def measure(scorer: Scorer, test: Dataset, labels: Ints, temperature: float, seed: int) -> TestedMaps:
-    """Return maps and loss increases of a network on test windows of symbols that were trained on.
+def measure(scorer: Scorer, test: Dataset, labels: Ints, temperature: float, seed: int) -> TestedMaps | None:
+    """Return maps and loss increases of a network on test windows of symbols that were trained on; None: too few.
 
     Args:
         scorer: normalization and network, in evaluation mode.
@@ -59,6 +59,8 @@ def measure(scorer: Scorer, test: Dataset, labels: Ints, temperature: float, see
         seed: of the draw of windows and of the permutations.
     """
     numbers = np.flatnonzero(~test.held_out_mask())
+    if len(numbers) < 2:
+        return None
     if len(numbers) > WINDOWS:
         numbers = np.sort(np.random.default_rng(seed).choice(numbers, WINDOWS, replace=False))
     windows, chosen = test.windows(numbers), labels[numbers]

@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from glasstape.cli import main
 from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation import leak_checks, report
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
 from glasstape_server.evaluation.evaluate import BASELINES, COVERAGES, evaluate
 from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates
+from glasstape_server.evaluation.network_importance import measure
 from glasstape_server.evaluation.synthetic import INTERVAL, RULE, known_signal, market
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import all_windows
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import dataset
 
 PLAN = EvaluationPlan(
@@ -147,6 +150,12 @@ def test_permutation_importance_finds_the_feature_that_holds_the_signal(evaluati
     assert sum(bars[-3:]) > sum(bars[:-3])
     assert sum(part.share.value for part in features) == pytest.approx(1, abs=1e-4)
     assert candidate(evaluation, "prior").importance == ()
+
+
+def test_a_fold_without_windows_of_trained_symbols_has_no_maps(data):
+    held_out = data.select(data.held_out_mask())
+    scorer = Scorer(torch.nn.Flatten(), torch.zeros(8), torch.ones(8))
+    assert measure(scorer, held_out, np.zeros(len(held_out), np.int64), 1.0, seed=0) is None
 
 
 def test_the_report_agrees_with_the_json_file(evaluation, tmp_path):
