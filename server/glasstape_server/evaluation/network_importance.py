@@ -65,11 +65,8 @@ def measure(scorer: Scorer, test: Dataset, labels: Ints, temperature: float, see
         numbers = np.sort(np.random.default_rng(seed).choice(numbers, WINDOWS, replace=False))
     windows, chosen = test.windows(numbers), labels[numbers]
     original = permutation.losses(_logits(scorer, windows), temperature, chosen)
-    repeated = np.tile(chosen, permutation.REPEATS)
     increases = [
-        permutation.loss_increase(
-            original, permutation.losses(_logits(scorer, copies.windows), temperature, repeated)
-        )
+        permutation.loss_increase(original, _logits(scorer, copies.windows), temperature, chosen)
         for copies in permutation.permuted(windows, seed)
     ]
     return TestedMaps(_maps(scorer, windows), np.stack(increases, axis=1), test.close_time[numbers])

@@ -63,13 +63,16 @@ def losses(logits: Float32s, temperature: float, labels: Ints) -> Floats:
     )
 
 
-def loss_increase(original: Floats, permuted_losses: Floats) -> Floats:
-    """Return the mean loss increase of each window, (n,).
+def loss_increase(original: Floats, logits: Float32s, temperature: float, labels: Ints) -> Floats:
+    """Return the mean loss increase of each window, nats, (n,).
 
     Args:
         original: loss of each window, (n,).
-        permuted_losses: loss of the windows of one `Permuted`, (REPEATS x n,).
+        logits: of the windows of one `Permuted`, (REPEATS x n, 3).
+        temperature: of the calibration.
+        labels: realized class indices, (n,).
     """
+    permuted_losses = losses(logits, temperature, np.tile(labels, REPEATS))
     return np.asarray(permuted_losses.reshape(REPEATS, -1).mean(axis=0) - original)
 
 

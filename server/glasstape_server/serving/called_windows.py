@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from glasstape_server.domain.arrays import Float32s, Ints
-from glasstape_server.domain.signals import Forecasts
+from glasstape_server.engine.work import forecasts
 from glasstape_server.models.model import Model
 from glasstape_server.serving.window_sets import Period, WindowBatch, WindowFilter
 
@@ -56,17 +56,18 @@ class Collector:
         """Whether there are enough windows."""
         return self._count >= self.most
 
-    def add_unusable(self, batch: WindowBatch) -> None:
-        """Count the candidates of a batch without windows."""
-        self._examined += batch.candidates
-
-    def add(self, batch: WindowBatch, stated: Forecasts) -> None:
+    def add(self, model: Model, batch: WindowBatch, logits: Float32s) -> None:
         """Add the windows of a batch that the filter admits, up to the last one that is needed.
 
         Args:
-            batch: of candidates, in their order, with a window at least.
-            stated: predictions of its windows.
+            model: that predicted them.
+            batch: of candidates, in their order.
+            logits: of its windows, (n, 3).
         """
+        if not len(logits):
+            self._examined += batch.candidates
+            return
+        stated = forecasts(model, batch.windows, logits)
         predicted = stated.probabilities.argmax(axis=1)
         admitted = np.ones(len(predicted), dtype=np.bool_)
         if self.wanted.directions:

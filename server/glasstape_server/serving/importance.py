@@ -1,7 +1,7 @@
 """GetImportance: importance over sets of windows, on the engine's lowest lane and a thread of its own."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,7 +14,7 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
-from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, Work, forecasts
+from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, Work
 from glasstape_server.explain import permutation
 from glasstape_server.explain.catalog import METHODS, check_served
 from glasstape_server.explain.importance import Estimates, Importance, summarize
@@ -26,6 +26,7 @@ from glasstape_server.serving.called_windows import Collector, WindowSet
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.serving.window_sets import (
     EXAMINED_PER_WINDOW,
+    Candidates,
     Period,
     WindowFilter,
     batches,
@@ -78,6 +79,15 @@ class ImportanceReport:
     """None: no reference, or one of the sets is empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """Bars drawn for a filter."""
+
+    wanted: WindowFilter
+    period: Period
+    candidates: Candidates
+
+
 class ImportanceService:
     """Summarizes what models look at.
 
@@ -114,17 +124,16 @@ class ImportanceService:
         model = self._model(request.model)
         check_served(model, request.method_request.method)
         self._quotas.charge_passes(call.principal, 0)  # before anything is read
-        periods = [await self._period(model, request.wanted, "filter")]
+        period = await self._period(model, request.wanted, "filter")
+        draws = [await self._draw(request, request.wanted, period, call)]
         if request.reference is not None:
-            before = max(0, periods[0].first - 1)
-            periods.append(await self._period(model, request.reference, "reference", before))
-            _check_apart(*periods)
-        current = await self._set_importance(model, request, request.wanted, periods[0], call)
-        if request.reference is None:
-            return ImportanceReport(model, request, current, None, None)
-        reference = await self._set_importance(model, request, request.reference, periods[1], call)
-        changed = None
-        if current.importance is not None and reference.importance is not None:
+            earlier = await self._period(model, request.reference, "reference", max(0, period.first - 1))
+            _check_apart(period, earlier)
+            draws.append(await self._draw(request, request.reference, earlier, call))
+        self._charge(model, request, draws, call)
+        current, *others = [await self._set_importance(model, request, drawn, call) for drawn in draws]
+        reference, changed = others[0] if others else None, None
+        if reference is not None and reference.importance is not None and current.importance is not None:
             changed = drift(current.importance, reference.importance)
         return ImportanceReport(model, request, current, reference, changed)
 
@@ -135,64 +144,69 @@ class ImportanceService:
             resolve_period, self._ingest.store, model, wanted, path, newest
         )
 
+    async def _draw(
+        self, request: ImportanceRequest, wanted: WindowFilter, period: Period, call: Call
+    ) -> _Draw:
+        """Draw bars, as many as may be examined."""
+        count = request.max_windows * (EXAMINED_PER_WINDOW if wanted.by_call else 1)
+        seed = request.method_request.seed
+        candidates = await self._on_thread(call, draw, self._ingest.store.path, period, count, seed, call)
+        return _Draw(wanted, period, candidates)
+
+    def _charge(self, model: Model, request: ImportanceRequest, draws: Sequence[_Draw], call: Call) -> None:
+        """Charge the passes that the bars take if each ends a window, at once: a call may overdraw a quota once.
+
+        Raises:
+            ResourceExhausted: the caller's quota is used up.
+        """
+        each = ExplainWork(model, request.method_request).passes
+        each += permutation.passes(model.window_shape) if request.permutation else 0
+        counts = [len(drawn.candidates.ends) for drawn in draws]
+        passes = sum(count + min(count, request.max_windows) * each for count in counts)
+        self._quotas.charge_passes(call.principal, passes)
+
     async def _set_importance(
-        self, model: Model, request: ImportanceRequest, wanted: WindowFilter, period: Period, call: Call
+        self, model: Model, request: ImportanceRequest, drawn: _Draw, call: Call
     ) -> SetImportance:
-        chosen = await self._windows(model, request, wanted, period, call)
+        chosen = await self._windows(model, request.max_windows, drawn, call)
         seen_until = microseconds_of(model.manifest.data.validation.last_close)
         seen = int(np.count_nonzero(chosen.close_time <= seen_until))
         if not len(chosen.windows):
             return SetImportance(chosen, seen, None, None)
-        work = ExplainWork(model, request.method_request)
-        self._quotas.charge_passes(call.principal, len(chosen.windows) * work.passes)
-        parts = [Maps.of(outputs).values for outputs in await self._run(work, chosen.windows, call)]
-        quantity = METHODS[request.method_request.method].quantity
-        maps = comparable(np.concatenate(parts), quantity, model.statistics.deviation.numpy())
-        seed = request.method_request.seed
+        outputs = await self._run(ExplainWork(model, request.method_request), chosen.windows, call)
+        maps = np.concatenate([Maps.of(part).values for part in outputs])
+        quantity, seed = METHODS[request.method_request.method].quantity, request.method_request.seed
+        maps = comparable(maps, quantity, model.statistics.deviation.numpy())
         importance = await self._on_thread(call, summarize, maps, chosen.close_time, seed)
         permuted = await self._permutation(model, chosen, seed, call) if request.permutation else None
         return SetImportance(chosen, seen, importance, permuted)
 
-    async def _windows(
-        self, model: Model, request: ImportanceRequest, wanted: WindowFilter, period: Period, call: Call
-    ) -> WindowSet:
-        """Draw bars until there are enough windows whose prediction is wanted."""
-        most = request.max_windows
-        examined_most = most * EXAMINED_PER_WINDOW if wanted.by_call else most
-        path, seed = self._ingest.store.path, request.method_request.seed
-        candidates = await self._on_thread(call, draw, path, period, examined_most, seed, call)
-        read = batches(path, model, candidates, period.zones, call)
-        collector = Collector(most, wanted)
+    async def _windows(self, model: Model, most: int, drawn: _Draw, call: Call) -> WindowSet:
+        """Predict the drawn windows until there are enough whose prediction is wanted."""
+        read = batches(self._ingest.store.path, model, drawn.candidates, drawn.period.zones, call)
+        collector = Collector(most, drawn.wanted)
         try:
             while not collector.full and (batch := await self._on_thread(call, next, read, None)) is not None:
-                self._quotas.charge_passes(call.principal, len(batch.windows))
-                if not len(batch.windows):
-                    collector.add_unusable(batch)
-                    continue
                 logits = await self._logits(model, batch.windows, call)
-                collector.add(batch, forecasts(model, batch.windows, logits))
+                await self._on_thread(call, collector.add, model, batch, logits)
         finally:
             self._thread.submit(read.close)  # where its connection was opened
-        return collector.window_set(model, period, candidates.bars)
+        return await self._on_thread(call, collector.window_set, model, drawn.period, drawn.candidates.bars)
 
     async def _permutation(self, model: Model, chosen: WindowSet, seed: int, call: Call) -> Estimates | None:
-        known = chosen.labels >= 0
+        known, temperature = chosen.labels >= 0, model.manifest.temperature
         windows, labels = chosen.windows[known], chosen.labels[known]
         if len(windows) < 2:
             return None
-        steps = model.window_shape[0]
-        self._quotas.charge_passes(call.principal, len(windows) * permutation.passes(model.window_shape))
-        original = permutation.losses(
-            await self._logits(model, windows, call), model.manifest.temperature, labels
-        )
-        repeated = np.tile(labels, permutation.REPEATS)
+        original = permutation.losses(await self._logits(model, windows, call), temperature, labels)
         source = permutation.permuted(windows, seed)
         increases = []
         while (copies := await self._on_thread(call, next, source, None)) is not None:
             logits = await self._logits(model, copies.windows, call)
-            loss = permutation.losses(logits, model.manifest.temperature, repeated)
-            increases.append(permutation.loss_increase(original, loss))
-        columns = np.stack(increases, axis=1)
+            increases.append(
+                await self._on_thread(call, permutation.loss_increase, original, logits, temperature, labels)
+            )
+        columns, steps = np.stack(increases, axis=1), model.window_shape[0]
         return await self._on_thread(
             call, permutation.estimate, columns, chosen.close_time[known], steps, seed
         )

@@ -46,7 +46,7 @@ def increases(network, windows, labels):
     columns = []
     for each in permuted(windows):
         logits = network(torch.from_numpy(each.windows)).numpy()
-        columns.append(loss_increase(original, losses(logits, 1.0, np.tile(labels, REPEATS))))
+        columns.append(loss_increase(original, logits, 1.0, labels))
     return np.stack(columns, axis=1)
 
 

@@ -210,11 +210,17 @@ def test_a_canceled_call_runs_no_further_job(parts):
     assert asyncio.run(cancel()) == (True, 0)
 
 
-def test_passes_are_charged_to_the_caller(parts):
+def test_passes_are_charged_to_the_caller_once(parts):
+    """A call may overdraw a quota; the next one is rejected before anything is computed."""
+
     async def twice():
         service = parts.service(Limits(explain_passes_per_minute=60))
-        await service.summarize(asked(WindowFilter(start=LAST)), Call())  # a call may overdraw
-        await service.summarize(asked(WindowFilter(start=LAST)), Call())
+        half = (FIRST_DAY + DAYS // 2) * DAY
+        request = asked(WindowFilter(start=half + 1), WindowFilter(end=half, days=30), permutation=True)
+        await service.summarize(request, Call())
+        count = len(parts.engine.jobs)
+        with pytest.raises(ResourceExhausted, match="60 explanation passes per minute"):
+            await service.summarize(asked(WindowFilter(start=LAST)), Call())
+        return len(parts.engine.jobs) - count
 
-    with pytest.raises(ResourceExhausted, match="60 explanation passes per minute"):
-        asyncio.run(twice())
+    assert asyncio.run(twice()) == 0
