@@ -9,9 +9,12 @@ from asking import array, maps, symbols
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc
 from google.protobuf.timestamp_pb2 import Timestamp
+from markets import SYMBOLS
 
 STEPS, WIDTH = 6, 8
-EVER = pb.WindowFilter(start_time=Timestamp(seconds=0))
+OWN = list(SYMBOLS)
+"""Other tests publish further symbols, also with later bars."""
+EVER = pb.WindowFilter(symbols=OWN, start_time=Timestamp(seconds=0))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_every_feature_bar_and_cell_has_its_figures(stub):
 
 def test_importance_is_the_mean_of_the_maps_of_explain(market, stub):
     """The same windows, explained one by one from their bars."""
-    response = ask(stub, filter=pb.WindowFilter(days=4), method=pb.Explanation.METHOD_OCCLUSION)
+    response = ask(stub, filter=pb.WindowFilter(symbols=OWN, days=4), method=pb.Explanation.METHOD_OCCLUSION)
     ends = range(market.published - 4, market.published + 1)
     sequences = [bars[:end] for bars in market.bars.values() for end in ends]
     explanations = market.client.explain(bars=sequences, method="occlusion")
@@ -63,20 +66,22 @@ def test_importance_is_the_mean_of_the_maps_of_explain(market, stub):
 
 
 def test_what_was_left_out_adds_up(market, stub):
-    chosen = ask(stub, filter=pb.WindowFilter(start_time=Timestamp(), directions=[pb.DIRECTION_UP])).windows
+    chosen = ask(
+        stub, filter=pb.WindowFilter(symbols=OWN, start_time=Timestamp(), directions=[pb.DIRECTION_UP])
+    ).windows
     assert chosen.bars == len(market.bars) * market.published
     assert chosen.examined == chosen.windows + chosen.unusable + chosen.other_calls
     assert (chosen.up, chosen.down, chosen.flat) == (chosen.windows, 0, 0)
 
 
 def test_few_closes_give_figures_without_intervals(stub):
-    response = ask(stub, filter=pb.WindowFilter(days=1))
+    response = ask(stub, filter=pb.WindowFilter(symbols=OWN, days=1))
     assert not response.parts[0].importance.HasField("low")
     assert response.parts[0].importance.value > 0
 
 
 def test_drift_is_the_change_of_the_shares(market, stub):
-    response = ask(stub, filter=pb.WindowFilter(days=4), reference=pb.WindowFilter())
+    response = ask(stub, filter=pb.WindowFilter(symbols=OWN, days=4), reference=pb.WindowFilter(symbols=OWN))
     assert response.reference_windows.end_time.ToDatetime() < response.windows.start_time.ToDatetime()
     assert len(response.parts) == len(response.reference_parts)
     for part, before in zip(response.parts, response.reference_parts, strict=True):
