@@ -48,6 +48,13 @@ from .types.explanation import Explanation as Explanation
 from .types.explanation import Heatmap as Heatmap
 from .types.explanation import Quality as Quality
 from .types.explanation import Trust as Trust
+from .types.importance import IMPORTANCE_COLUMNS as IMPORTANCE_COLUMNS
+from .types.importance import Importance as Importance
+from .types.importance import ImportanceChange as ImportanceChange
+from .types.importance import ImportanceEstimate as ImportanceEstimate
+from .types.importance import PartImportance as PartImportance
+from .types.importance import WindowFilter as WindowFilter
+from .types.importance import WindowSet as WindowSet
 from .types.inference import CheckResult as CheckResult
 from .types.inference import Confidence as Confidence
 from .types.inference import Health as Health

@@ -25,10 +25,12 @@ from numpy.typing import NDArray
 from glasstape._daemon_pool import DaemonPool
 from glasstape._fake.failures import FailureInterceptor, TokenInterceptor
 from glasstape._fake.feed import FakeFeed
+from glasstape._fake.importance import importance_of
 from glasstape._fake.market import FakeMarket
 from glasstape._fake.servicer import Servicer
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import DataState, Direction, EntryPrice, Method, ModelState
+from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef
 from glasstape.types.market import Bar, Instrument
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, Signal
@@ -131,7 +133,7 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict` and `explain` to answer calls, `emit` events for the feed, read `published`.
+    Set `predict`, `explain` and `importance` to answer calls, `emit` events for the feed, read `published`.
 
     Args:
         token: reject calls without this bearer token.
@@ -152,6 +154,10 @@ class FakeServer:
             (model.time_steps, len(model.features)), dtype=np.float32
         )
         """Called like `predict`; returns a map (time, feature)."""
+        self.importance: Callable[[WindowFilter, WindowFilter | None], Importance] = (
+            lambda wanted, reference: importance_of(model, wanted, reference)
+        )
+        """Called with the filter and the reference (or None); may raise a GlasstapeError."""
         self._feed = FakeFeed(model.ref)
         self._market = FakeMarket()
         self._failures = FailureInterceptor()
@@ -166,6 +172,7 @@ class FakeServer:
             self._market,
             predict=lambda symbol, window: self.predict(symbol, window),
             explain=lambda symbol, window: self.explain(symbol, window),
+            importance=lambda wanted, reference: self.importance(wanted, reference),
         )
         for register in (
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,

@@ -13,10 +13,12 @@ from glasstape import (
     Event,
     EventBatch,
     Explanation,
+    Importance,
     Instrument,
     Model,
     PreconditionError,
     TrackRecords,
+    WindowFilter,
 )
 from glasstape.session import Session, read_session
 from PyQt6.QtWidgets import QApplication, QWidget
@@ -170,6 +172,9 @@ class _SessionClient:
 
     def track_record(self, *, model: str = "", symbols: Sequence[str] = ()) -> TrackRecords:
         return self._session.track_records[symbols[0] if symbols else ""]
+
+    def importance(self, window_filter: WindowFilter | None = None, **options: object) -> Importance:
+        raise PreconditionError("a recording has no model that could explain further windows")
 
     def explain(
         self, *, signals: Sequence[int], method: str, score: str = "margin", quality: str = "fast"

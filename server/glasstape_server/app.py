@@ -228,7 +228,7 @@ class App:
             inference=InferenceServicer(
                 CallBatcher(batched.predict, batched.cancel),
                 CallBatcher(batched.explain, batched.cancel),
-                repository,
+                self.inference,
                 LiveFigures(self.record.watch.of, self.shadow.of),
                 lambda: server_info_to(self.server.wires, optional_features(settings, self.access)),
             ),

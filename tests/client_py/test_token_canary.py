@@ -17,9 +17,9 @@ from recording_proxy import RecordingProxy
 
 TOKEN = "canary-5f3a9c-token"
 COMMANDS = {
-    "bars": ["list"], "doctor": [], "explain": ["A"], "export": ["signals"], "instruments": ["list"], "models": [],
-    "predict": ["A"], "publish": ["bars.csv"], "record": ["x.session", "--for", "1s"], "track": [],
-    "watch": ["--for", "1s", "--json"],
+    "bars": ["list"], "doctor": [], "explain": ["A"], "export": ["signals"], "importance": [],
+    "instruments": ["list"], "models": [], "predict": ["A"], "publish": ["bars.csv"],
+    "record": ["x.session", "--for", "1s"], "track": [], "watch": ["--for", "1s", "--json"],
 }  # fmt: skip
 CSV = "symbol,interval,close_time,open,high,low,close,volume\nA,1d,2026-01-05T21:00:00Z,1,1,1,1,1\n"
 

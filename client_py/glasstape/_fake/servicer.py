@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
+from glasstape._convert.importance import filter_from, importance_to
 from glasstape._convert.outgoing import confidence_to, model_to
 from glasstape._convert.references import ref_to
 from glasstape._fake.failures import abort
@@ -14,6 +15,7 @@ from glasstape._fake.feed import FakeFeed
 from glasstape._fake.market import FakeMarket, FakeMarketServicer
 from glasstape._options import MAX_ITEMS, MAX_MESSAGE_BYTES
 from glasstape.errors import GlasstapeError
+from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as spb
@@ -30,6 +32,7 @@ class Servicer(FakeMarketServicer):
         market: what was published.
         predict: called with the symbol (or "") and the window (or None) of each item.
         explain: called like `predict`; returns a map (time, feature).
+        importance: called with the filter and the reference (or None).
     """
 
     def __init__(
@@ -39,9 +42,10 @@ class Servicer(FakeMarketServicer):
         market: FakeMarket,
         predict: Callable[[str, Window | None], Confidence],
         explain: Callable[[str, Window | None], Window],
+        importance: Callable[[WindowFilter, WindowFilter | None], Importance],
     ) -> None:
         self._model, self._feed, self._market = model, feed, market
-        self._predict, self._explain = predict, explain
+        self._predict, self._explain, self._importance = predict, explain, importance
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> ipb.PredictResponse:
         predictions = [self._prediction(*item) for item in self._items(request.input)]
@@ -55,6 +59,14 @@ class Servicer(FakeMarketServicer):
             score=request.score or ipb.Explanation.SCORE_MARGIN,
             models=[ref_to(self._model.ref)],
         )
+
+    def GetImportance(self, request: ipb.GetImportanceRequest, context: Any) -> ipb.GetImportanceResponse:
+        reference = filter_from(request.reference) if request.HasField("reference") else None
+        try:
+            return importance_to(self._importance(filter_from(request.filter), reference))
+        except GlasstapeError as error:
+            abort(context, error)
+            raise
 
     def GetModel(self, request: ipb.GetModelRequest, context: Any) -> ipb.GetModelResponse:
         return ipb.GetModelResponse(model=model_to(self._model))

@@ -16,9 +16,11 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
+from glasstape_server.evaluation.network_importance import TestedMaps, measure
 from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.examples import DatasetExamples, Normalization
@@ -85,6 +87,8 @@ class FoldResult:
     temperature: float
     threshold: float
     """Confidence below which the candidate abstains, fitted on validation windows."""
+    maps: TestedMaps | None
+    """Of the first seed of a network; None: another candidate."""
 
 
 ProgressCallback = Callable[[int, int], None]
@@ -159,28 +163,31 @@ def run_task(task: FoldTask) -> FoldResult:
         raise ValueError(
             f"fold {task.fold + 1}: no training window is {missing}; use more data or fewer folds"
         )
-    temperature, probabilistic = 1.0, True
+    temperature, probabilistic, scorer = 1.0, True, None
     if task.candidate in RULES:
         tested, probabilistic = rule_probabilities(task.candidate, fold.test, shares, rule)
         validated, _ = rule_probabilities(task.candidate, validation, shares, rule)
     else:
-        validation_logits, test_logits = _fit_logits(
+        validation_logits, test_logits, scorer = _fit_logits(
             task, (training, labels), (validation, validation_labels), fold.test
         )
         temperature = calibrate.fit_temperature(validation_logits, validation_labels)
         validated = softmax(validation_logits, temperature)
         tested = softmax(test_logits, temperature)
     threshold = calibrate.thresholds(validated, validation_labels).abstain
+    maps = None
+    if scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
+        maps = measure(scorer, fold.test, test_labels, temperature, task.seed)
     return FoldResult(
         task, tested.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,
-        test_labels, returns, shares, rule.k, temperature, threshold,
+        test_labels, returns, shares, rule.k, temperature, threshold, maps,
     )  # fmt: skip
 
 
 def _fit_logits(
     task: FoldTask, training: tuple[Dataset, Ints], validation: tuple[Dataset, Ints], test: Dataset
-) -> tuple[Floats, Floats]:
-    """Fit a candidate; return its logits of validation and test windows, (n, 3) each."""
+) -> tuple[Floats, Floats, Scorer | None]:
+    """Fit a candidate; return its logits of validation and test windows, (n, 3) each, and its network if it is one."""
     name = task.candidate.removeprefix(SHUFFLED)
     if name != task.candidate:
         random = np.random.default_rng(task.seed)
@@ -189,11 +196,12 @@ def _fit_logits(
     if name in CLASSIFIERS:
         baseline = ClassifierBaseline(name, task.seed)
         baseline.fit(*training)
-        return baseline.logits(validation[0]), baseline.logits(test)
+        return baseline.logits(validation[0]), baseline.logits(test), None
     normalization = Normalization.of(training[0])
     examples = DatasetExamples(*training, normalization), DatasetExamples(*validation, normalization)
     make = partial(build, name, default_config(name, *test.window_shape))
     options = FitOptions(seed=task.seed, epochs=task.plan.epochs, patience=PATIENCE)
     network = fit(make, *examples, options)
     unlabeled = DatasetExamples(test, np.zeros(len(test), dtype=np.int64), normalization)
-    return logits_of(network, examples[1]), logits_of(network, unlabeled)
+    scorer = Scorer(network, normalization.mean, normalization.deviation).eval().requires_grad_(False)
+    return logits_of(network, examples[1]), logits_of(network, unlabeled), scorer

@@ -21,6 +21,7 @@ from glasstape_server.evaluation.metrics import (
     MetricEstimates,
     TooFewDaysError,
 )
+from glasstape_server.evaluation.network_importance import PartResult, pooled
 from glasstape_server.evaluation.simulated import ece_if_calibrated
 from glasstape_server.evaluation.strategy_returns import positions, strategy_returns
 from glasstape_server.evaluation.walk_forward import folds
@@ -93,6 +94,7 @@ class _Evaluator:
 
     def __init__(self, data: Dataset, plan: EvaluationPlan, cost: float, block: int) -> None:
         self._plan, self._cost, self._block = plan, cost, block
+        self._names = data.feature_names
         tests = [fold.test for fold in folds(data, plan.folds, plan.rule.bars_ahead)]
         self._held_out = [test.held_out_mask() for test in tests]
         self._close_time = [test.close_time for test in tests]
@@ -155,7 +157,12 @@ class _Evaluator:
                 self._block,
             ),
             tuple(round(r.temperature, 4) for r in results),
+            self._importance(results),
         )
+
+    def _importance(self, results: Sequence[FoldResult]) -> tuple[PartResult, ...]:
+        maps = [result.maps for result in results if result.maps is not None]
+        return pooled(maps, self._names) if maps else ()
 
     def _uncalibrated_errors(
         self, results: Sequence[FoldResult], predicted: LabeledPredictions

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from glasstape_server.evaluation.conformal import SetCoverage
 from glasstape_server.evaluation.leak_checks import LeakCheck
 from glasstape_server.evaluation.metrics import IntervalEstimate
+from glasstape_server.evaluation.network_importance import PartResult
 from glasstape_server.evaluation.strategy_returns import StrategyReturns
 from glasstape_server.models.manifest import Reliability
 
@@ -53,6 +54,8 @@ class CandidateResult:
     returns: StrategyReturns
     temperatures: tuple[float, ...]
     """Of each fold and seed."""
+    importance: tuple[PartResult, ...]
+    """What a network looks at: its features, bars and cells; empty for other candidates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glasstape_server.evaluation import plots
 from glasstape_server.evaluation.evaluation_result import Evaluation
+from glasstape_server.evaluation.importance_grid import ImportanceGrid
 from glasstape_server.evaluation.metrics import IntervalEstimate
 from glasstape_server.models.manifest import Reliability
 from glasstape_server.storage import files
@@ -48,12 +49,15 @@ def to_html(evaluation: Evaluation, about: Mapping[str, str]) -> str:
         loader=PackageLoader("glasstape_server.evaluation", ""), autoescape=True, undefined=StrictUndefined
     )
     environment.filters.update(percent=_percent, number=_number, points=_points, share=_share)
+    environment.filters.update(share_of=_share_of, value_of=_value_of)
     plot = {
         "reliability": plots.reliability(evaluation),
         "coverage": plots.coverage(evaluation),
         "log_loss_gain": plots.log_loss_gain(evaluation),
     }
-    return environment.get_template("report.html.j2").render(e=evaluation, about=about, plots=plot)
+    grids = {c.name: ImportanceGrid(c.importance) for c in evaluation.candidates if c.importance}
+    template = environment.get_template("report.html.j2")
+    return template.render(e=evaluation, about=about, plots=plot, importance=grids)
 
 
 def to_text(evaluation: Evaluation) -> str:
@@ -98,6 +102,14 @@ def _json_value(value: object) -> object:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
+
+
+def _share_of(value: IntervalEstimate | None) -> str:
+    return "–" if value is None else f"{value.value:.1%}"
+
+
+def _value_of(value: IntervalEstimate | None) -> str:
+    return "–" if value is None else f"{value.value:+.5f}"
 
 
 def _percent(value: IntervalEstimate | None) -> str:

@@ -16,9 +16,10 @@ from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import NotFound
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.times import INTERVALS
-from glasstape_server.features.series import Series, from_columns, sessions
+from glasstape_server.features.series import Series
 from glasstape_server.market import corrections
 from glasstape_server.market.bar_queries import BarQueries
+from glasstape_server.market.bar_reader import stacked
 from glasstape_server.market.database import COLUMNS, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.instruments import InstrumentBook
@@ -202,14 +203,7 @@ class BarStore(BarQueries):
         Returns:
             One series of shape (series, bar).
         """
-        columns = np.stack(bars)
-        close_time = columns[:, 0].astype(np.int64)
-        session = np.empty_like(close_time)
-        zones = np.array([self.instruments[key[0]].time_zone for key in keys])
-        for zone in np.unique(zones):
-            chosen = zones == zone
-            session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
-        return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
+        return stacked(keys, bars, {key[0]: self.instruments[key[0]].time_zone for key in keys})
 
     def list_corrections(self, symbol: str, after: int, count: int) -> list[corrections.Correction]:
         """See `corrections.list_corrections`."""

@@ -7,15 +7,18 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from glasstape.cli import main
 from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation import leak_checks, report
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
 from glasstape_server.evaluation.evaluate import BASELINES, COVERAGES, evaluate
 from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates
+from glasstape_server.evaluation.network_importance import measure
 from glasstape_server.evaluation.synthetic import INTERVAL, RULE, known_signal, market
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import all_windows
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import dataset
 
 PLAN = EvaluationPlan(
@@ -135,6 +138,26 @@ def test_windows_that_depend_on_future_bars_fail_the_leak_check(frame):
     assert check.failed
 
 
+def test_permutation_importance_finds_the_feature_that_holds_the_signal(evaluation, data):
+    """A linear network can use the mean rsi of the last three bars alone."""
+    parts = {(part.feature, part.time): part for part in candidate(evaluation, "linear").importance}
+    features = [parts[name, None] for name in data.feature_names]
+    strongest = sorted(features, key=lambda part: -part.loss_increase.value)[:2]
+    assert "rsi" in {part.feature for part in strongest}  # beside macd_histogram, which correlates with it
+    assert all(part.loss_increase.low > 0 for part in strongest)
+    assert parts["relative_volume", None].loss_increase.low < 0
+    bars = [parts["", time].loss_increase.value for time in range(data.time_steps)]
+    assert sum(bars[-3:]) > sum(bars[:-3])
+    assert sum(part.share.value for part in features) == pytest.approx(1, abs=1e-4)
+    assert candidate(evaluation, "prior").importance == ()
+
+
+def test_a_fold_without_windows_of_trained_symbols_has_no_maps(data):
+    held_out = data.select(data.held_out_mask())
+    scorer = Scorer(torch.nn.Flatten(), torch.zeros(8), torch.ones(8))
+    assert measure(scorer, held_out, np.zeros(len(held_out), np.int64), 1.0, seed=0) is None
+
+
 def test_the_report_agrees_with_the_json_file(evaluation, tmp_path):
     written = report.write(evaluation, {"data": "made <up>"}, tmp_path / "out")
     page = written.read_text()
@@ -148,6 +171,12 @@ def test_the_report_agrees_with_the_json_file(evaluation, tmp_path):
     accuracy = linear["metrics"]["accuracy"]["value"]
     assert accuracy == candidate(evaluation, "linear").metrics["accuracy"].value
     assert f"{accuracy:.2%}" in page
+    shares = {part["feature"]: part["share"] for part in linear["importance"] if part["time"] is None}
+    assert len(shares) == 8
+    for feature, share in shares.items():
+        row = re.search(rf"<tr><td>{feature}</td>.*?</tr>", page, re.DOTALL).group()
+        assert row.count("background: rgb(") == 6
+        assert f"{share['value']:.2%} ({share['low']:.2%} … {share['high']:.2%})" in row
     (row,) = (line for line in report.to_text(evaluation).splitlines() if line.startswith("| linear |"))
     assert f"{accuracy:.2%}" in row
 

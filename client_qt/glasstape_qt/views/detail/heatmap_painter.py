@@ -33,7 +33,7 @@ class HeatmapPainter:
             block = self._grid.block((rows[row], rows[row + 1]), (columns[column], columns[column + 1]))
             color = self._colors.cell(value / self._content.full_value, signed=self._signed)
             painter.fillRect(block, color)
-            text = _number(value, signed=self._signed)
+            text = _number(value, signed=self._signed, digits=self._content.digits)
             fits = (
                 metrics.horizontalAdvance(text) < block.width() - 2 and metrics.capHeight() < block.height()
             )
@@ -77,6 +77,8 @@ class HeatmapPainter:
         painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, right)
 
     def _legend_texts(self) -> tuple[str, str]:
+        if self._content.legend is not None:
+            return self._content.legend
         full, target = f"{self._content.full_value:.3g}", self._content.explanation.target
         if not self._signed or target is None:
             return "0", tr("heatmap.amount", full=full)
@@ -99,6 +101,6 @@ class HeatmapPainter:
             self._painter.drawText(box, flags, text)
 
 
-def _number(value: float, *, signed: bool) -> str:
-    text = f"{value:+.3f}" if signed else f"{value:.3f}"
+def _number(value: float, *, signed: bool, digits: int) -> str:
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return "0" if text.strip("+-0.") == "" else text
