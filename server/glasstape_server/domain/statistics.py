@@ -4,6 +4,7 @@ Confidence intervals are for clustered observations: symbols move together on th
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +12,18 @@ from glasstape_server.domain.arrays import Floats, Ints
 
 Z_95 = 1.959963984540054
 """Standard normal quantile of a 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalEstimate:
+    """Value with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} ({self.low:.4f} … {self.high:.4f})"
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
@@ -68,6 +81,24 @@ def clustered_wilson(hits: Ints, counts: Ints) -> tuple[float, float]:
         # Few clusters give a poor estimate of their own variance: equation 2.
         effective *= float(stdtrit(total - 1, 0.975) / stdtrit(clusters - 1, 0.975)) ** 2
     return wilson(rate * effective, effective)
+
+
+def clustered_mean(sums: Floats, counts: Floats) -> IntervalEstimate:
+    """Return the mean of clustered observations, with Student's interval of a ratio (Cochran 1977, section 6.4).
+
+    Args:
+        sums: sum of each cluster, (cluster,); two clusters or more.
+        counts: observations of each cluster, (cluster,).
+    """
+    from scipy.special import stdtrit  # as above
+
+    nonempty = counts > 0
+    sums, counts = sums[nonempty], counts[nonempty]
+    total, size = float(counts.sum()), len(counts)
+    mean = float(sums.sum()) / total
+    error = math.sqrt(float(((sums - mean * counts) ** 2).sum()) * size / (size - 1)) / total
+    half = float(stdtrit(size - 1, 0.975)) * error
+    return IntervalEstimate(mean, mean - half, mean + half)
 
 
 def block_sums(by_day: Floats, block: int, draws: int, seed: int) -> Floats:

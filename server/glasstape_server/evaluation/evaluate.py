@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.signals import Direction
-from glasstape_server.domain.statistics import softmax
+from glasstape_server.domain.statistics import IntervalEstimate, softmax
 from glasstape_server.evaluation import candidates, leak_checks
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan, FoldResult
@@ -16,7 +16,6 @@ from glasstape_server.evaluation.conformal import coverages
 from glasstape_server.evaluation.evaluation_result import CandidateResult, Evaluation, SelectivePoint
 from glasstape_server.evaluation.metrics import (
     BLOCK,
-    IntervalEstimate,
     LabeledPredictions,
     MetricEstimates,
     TooFewDaysError,

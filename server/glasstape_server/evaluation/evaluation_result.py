@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.evaluation.conformal import SetCoverage
 from glasstape_server.evaluation.leak_checks import LeakCheck
-from glasstape_server.evaluation.metrics import IntervalEstimate
 from glasstape_server.evaluation.strategy_returns import StrategyReturns
 from glasstape_server.models.manifest import Reliability
 

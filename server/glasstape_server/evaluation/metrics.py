@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats, Ints
-from glasstape_server.domain.statistics import block_sums, equal_mass_bins, interval
+from glasstape_server.domain.statistics import IntervalEstimate, block_sums, equal_mass_bins, interval
 from glasstape_server.domain.times import DAY, INTERVALS
 from glasstape_server.training.calibrate import BINS, log_loss_of_each
 
@@ -51,18 +51,6 @@ class LabeledPredictions:
     def winner(self) -> Ints:
         """Class with the highest probability, (n,)."""
         return np.asarray(self.probabilities.argmax(axis=1))
-
-
-@dataclass(frozen=True, slots=True)
-class IntervalEstimate:
-    """Value with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} ({self.low:.4f} … {self.high:.4f})"
 
 
 class TooFewDaysError(ValueError):

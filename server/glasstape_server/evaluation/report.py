@@ -8,9 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.evaluation import plots
 from glasstape_server.evaluation.evaluation_result import Evaluation
-from glasstape_server.evaluation.metrics import IntervalEstimate
 from glasstape_server.models.manifest import Reliability
 from glasstape_server.storage import files
 
