@@ -32,6 +32,7 @@ from glasstape.types.enums import DataState, Direction, EntryPrice, Method, Mode
 from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef
 from glasstape.types.market import Bar, Instrument
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, Signal
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
 
 MODEL = Model(
@@ -131,7 +132,7 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict` and `explain` to answer calls, `emit` events for the feed, read `published`.
+    Set `predict`, `explain` and `track_record` to answer calls, `emit` events for the feed, read `published`.
 
     Args:
         token: reject calls without this bearer token.
@@ -152,6 +153,10 @@ class FakeServer:
             (model.time_steps, len(model.features)), dtype=np.float32
         )
         """Called like `predict`; returns a map (time, feature)."""
+        self.track_record = TrackRecords(
+            records=(), outcomes=0, brier_score=None, log_loss=None, reliability=(), left_out=0
+        )
+        """Answer of GetTrackRecord, whatever is requested."""
         self._feed = FakeFeed(model.ref)
         self._market = FakeMarket()
         self._failures = FailureInterceptor()
@@ -165,6 +170,7 @@ class FakeServer:
             self._market,
             predict=lambda symbol, window: self.predict(symbol, window),
             explain=lambda symbol, window: self.explain(symbol, window),
+            track=lambda: self.track_record,
         )
         for register in (
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,

@@ -238,6 +238,7 @@ class App:
                 lambda: StreamEncoder(self.clock, active),
                 self.inference,
                 repository.seen_until,
+                repository.training_shares,
                 self._ready,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),

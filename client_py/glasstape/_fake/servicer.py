@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
-from glasstape._convert.outgoing import confidence_to, model_to
+from glasstape._convert.outgoing import confidence_to, model_to, track_records_to
 from glasstape._convert.references import ref_to
 from glasstape._fake.failures import abort
 from glasstape._fake.feed import FakeFeed
@@ -15,6 +15,7 @@ from glasstape._fake.market import FakeMarket, FakeMarketServicer
 from glasstape._options import MAX_ITEMS, MAX_MESSAGE_BYTES
 from glasstape.errors import GlasstapeError
 from glasstape.types.inference import Confidence, Model
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as spb
 
@@ -30,6 +31,7 @@ class Servicer(FakeMarketServicer):
         market: what was published.
         predict: called with the symbol (or "") and the window (or None) of each item.
         explain: called like `predict`; returns a map (time, feature).
+        track: returns the track record.
     """
 
     def __init__(
@@ -39,9 +41,10 @@ class Servicer(FakeMarketServicer):
         market: FakeMarket,
         predict: Callable[[str, Window | None], Confidence],
         explain: Callable[[str, Window | None], Window],
+        track: Callable[[], TrackRecords],
     ) -> None:
         self._model, self._feed, self._market = model, feed, market
-        self._predict, self._explain = predict, explain
+        self._predict, self._explain, self._track = predict, explain, track
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> ipb.PredictResponse:
         predictions = [self._prediction(*item) for item in self._items(request.input)]
@@ -75,7 +78,7 @@ class Servicer(FakeMarketServicer):
         return self._feed.page(request)
 
     def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> spb.GetTrackRecordResponse:
-        return spb.GetTrackRecordResponse()
+        return track_records_to(self._track())
 
     def Signals(self, request: spb.SignalsRequest, context: Any) -> Iterator[spb.SignalsResponse]:
         try:

@@ -32,7 +32,7 @@ from glasstape_server.rpc.stream_writer import StreamWriter
 from glasstape_server.serving.inference import Inference
 from glasstape_server.signals.delivery.hub import Hub
 from glasstape_server.signals.journal.records import Selection
-from glasstape_server.signals.performance.track_record import Scored, track_record
+from glasstape_server.signals.performance.track_record import Prior, Scored, track_record
 
 
 class SignalServicer(pb_grpc.SignalServiceServicer):
@@ -44,6 +44,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         encoder: Callable[[], StreamEncoder],
         inference: Inference,
         seen_until: Callable[[str], int],
+        prior_of: Callable[[str], Prior | None],
         ready: asyncio.Event,
     ) -> None:
         """Make a servicer.
@@ -53,9 +54,11 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             encoder: makes the encoder of a stream.
             inference: computes heat maps.
             seen_until: last close in the training data of a model, by digest, microseconds.
+            prior_of: class shares of the training windows of a model, by digest; None if they are not known.
             ready: set once the active model is known. A stream waits for it, since it opens with that model.
         """
         self._seen_until = seen_until
+        self._prior_of = prior_of
         self._hub = hub
         self._ready = ready
         self._encoder = encoder
@@ -143,7 +146,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         unseen = [
             item for item in kept if item.outcome.signal_close_time > self._seen_until(item.model.digest)
         ]
-        track = track_record(unseen, question.group_by, question.cost)
+        track = track_record(unseen, question.group_by, question.cost, self._prior_of)
         return track_record_to(track, left_out=len(kept) - len(unseen))
 
 
