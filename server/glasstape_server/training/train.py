@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
+from glasstape_server.domain.skill import clusters
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.times import SECOND
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
@@ -133,7 +134,8 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         label_rule=data.rule.to_dict(),
         temperature=temperature,
         thresholds=thresholds,
-        metrics=_metrics(probabilities, logits, labels, thresholds.abstain),
+        metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
+        | _skill_metrics(probabilities, labels[1], shares, validation),
         checks=check_model(
             scorer, trained.architecture, validation, probabilities, labels[1], validation.close_time, shares
         ),
@@ -167,9 +169,9 @@ def _evenly_spaced(data: Dataset, count: int) -> Float32s:
 
 
 def _metrics(
-    probabilities: Floats, logits: Floats, labels: tuple[Ints, Ints], abstain: float
+    probabilities: Floats, logits: Floats, labels: tuple[Ints, Ints], abstain: float, prior: Floats
 ) -> dict[str, float]:
-    validation = calibrate.metrics(probabilities, labels[1], abstain)
+    validation = calibrate.metrics(probabilities, labels[1], abstain, prior)
     metrics = {f"validation/{name}": value for name, value in validation.items()}
     uncalibrated = softmax(logits, 1.0)
     errors: dict[str, Callable[[Floats, Ints], float]] = {
@@ -178,9 +180,18 @@ def _metrics(
     }
     for name, error in errors.items():
         metrics[f"validation/{name}_uncalibrated"] = round(error(uncalibrated, labels[1]), 6)
-    for index, name in enumerate(("down", "flat", "up")):
-        metrics[f"training/{name}_share"] = round(float((labels[0] == index).mean()), 6)
+    for name, share in zip(("down", "flat", "up"), prior, strict=True):
+        metrics[f"training/{name}_share"] = round(float(share), 6)
     return metrics
+
+
+def _skill_metrics(
+    probabilities: Floats, labels: Ints, prior: Floats, validation: Dataset
+) -> dict[str, float]:
+    """Return the skill metrics of the validation windows; windows of one session are one cluster."""
+    session, resolved = ((times - 1) // DAY for times in (validation.close_time, validation.known_time))
+    figures = calibrate.skill_metrics(probabilities, labels, prior, clusters(session, resolved))
+    return {f"validation/{name}": value for name, value in figures.items()}
 
 
 def _period(data: Dataset) -> Period:
