@@ -79,7 +79,7 @@ class FoldResult:
     returns: Floats
     """Log returns that determined them, (n,)."""
     shares: Floats
-    """Class shares in training, (3,)."""
+    """Prior: class shares of all training windows of the fold, (3,)."""
     k: float
     """Threshold of the label rule, fitted on training windows."""
     temperature: float
@@ -110,7 +110,8 @@ def run(
     Raises:
         ValueError: too little data.
     """
-    list(folds(data, plan.folds, plan.rule.bars_ahead))  # raises before anything is written
+    for number, fold in enumerate(folds(data, plan.folds, plan.rule.bars_ahead)):
+        prior(fold.training, fold.training.fitted(plan.rule), number)  # raises before anything is fitted
     data.save(folder)
     tasks = [
         FoldTask(folder, plan, candidate, fold, seed)
@@ -122,6 +123,19 @@ def run(
         return _collect(map(run_task, tasks), len(tasks), on_progress)
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_initialize_process) as pool:
         return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
+
+
+def prior(training: Dataset, rule: LabelRule, fold: int) -> Floats:
+    """Return the class shares of all training windows of a fold, (3,).
+
+    Raises:
+        ValueError: a class has none.
+    """
+    shares = np.bincount(training.labels(rule), minlength=3) / max(len(training), 1)
+    if not shares.all():
+        missing = ", ".join(d.name for d in Direction if not shares[d])
+        raise ValueError(f"fold {fold + 1}: no training window is {missing}; use more data or fewer folds")
+    return np.asarray(shares)
 
 
 def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCallback) -> list[FoldResult]:
@@ -153,12 +167,7 @@ def run_task(task: FoldTask) -> FoldResult:
     labels, (test_labels, returns) = training.labels(rule), fold.test.outcomes(rule)
     validation = fold.validation.sampled(plan.windows, task.seed)
     validation_labels = validation.labels(rule)
-    shares = np.bincount(labels, minlength=3) / len(labels)
-    if not shares.all():
-        missing = ", ".join(d.name for d in Direction if not shares[d])
-        raise ValueError(
-            f"fold {task.fold + 1}: no training window is {missing}; use more data or fewer folds"
-        )
+    shares = prior(fold.training, rule, task.fold)
     temperature, probabilistic = 1.0, True
     if task.candidate in RULES:
         tested, probabilistic = rule_probabilities(task.candidate, fold.test, shares, rule)

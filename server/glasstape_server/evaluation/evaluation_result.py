@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from glasstape.skill import SkillVerdict
+
 from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.evaluation.conformal import SetCoverage
 from glasstape_server.evaluation.leak_checks import LeakCheck
@@ -23,6 +25,10 @@ class SelectivePoint:
     """Accuracy of UP and DOWN predictions; None: there are none."""
     calls: int
     """Number of UP and DOWN predictions."""
+    base_rate: float | None = None
+    """(hits + opposites) / (2 calls): the hit rate of these calls without knowledge of the direction."""
+    kept_calls: float | None = None
+    """Share of all UP and DOWN predictions, 0-1; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class CandidateResult:
     returns: StrategyReturns
     temperatures: tuple[float, ...]
     """Of each fold and seed."""
+    verdict: SkillVerdict
+    """What the intervals of `flat_gain` and `moved_hit_rate` show; UNSPECIFIED without probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,9 @@ class Evaluation:
     held_out: tuple[str, ...]
     """Held-out symbols."""
     days: int
+    """Test days."""
+    block: int
+    """Days per bootstrap block of the intervals."""
     class_shares: tuple[float, float, float]
     """Of the test windows."""
     thresholds: tuple[float, ...]
