@@ -234,7 +234,7 @@ class Signal(_message.Message):
     """What decides the outcome's class."""
     missing_bars: _builtins.int
     """Bars that the market had between those of the window, and the server has not: rejected or never
-    received. Halted bars are not counted.
+    received. Halted bars and bars without trades are not counted.
     """
     @_builtins.property
     def probabilities(self) -> _inference_pb2.Confidence:
