@@ -123,9 +123,14 @@ def _figures(record: "TrackRecord") -> list[str]:
     name = record.predicted.name if record.predicted is not None else "UP and DOWN"
     return [
         name, str(record.count), _text(record.kept, "d"), str(record.sessions), _hit_rate(record),
-        _text(record.base_rate, ".1%"), _points(record.edge), _percent(record.moved_hit_rate),
+        _base_rate(record), _points(record.edge), _percent(record.moved_hit_rate),
         _text(record.mean_return, "+.3%"), _text(record.net_return, "+.3%"),
     ]  # fmt: skip
+
+
+def _base_rate(record: "TrackRecord") -> str:
+    """Return the base rate; "none" from a server that does not count opposites: its base rate is another one."""
+    return NONE if record.opposites is None else _text(record.base_rate, ".1%")
 
 
 def _hit_rate(record: "TrackRecord") -> str:

@@ -23,7 +23,8 @@ class TrackRecord:
     hit_rate_high: float | None
     """95 % interval of the hit rate, upper end."""
     base_rate: float | None
-    """Hit rate of these calls without knowledge of the direction: (hits + opposites) / (2 count)."""
+    """Hit rate of these calls without knowledge of the direction: (hits + opposites) / (2 count). From a server that
+    does not count opposites: that of the same calls on random bars."""
     mean_return: float | None
     """Mean log return in the predicted direction, without costs."""
     net_return: float | None

@@ -6,7 +6,10 @@ from glasstape_qt.i18n import tr
 
 
 def track_record_html(track: TrackRecords | None) -> str:
-    """Return the track record as a table, with the skill of the outcomes and a sentence on it."""
+    """Return the track record as a table, with the skill of the outcomes and a sentence on it.
+
+    A server that does not count opposites states a base rate of another meaning, which is not shown.
+    """
     if track is None or not track.outcomes:
         return f"<p>{tr('trust.no_outcomes')}</p>"
     cells = "".join(_row(record) for record in track.records)
@@ -39,21 +42,17 @@ def _row(record: TrackRecord) -> str:
         tr("trust.both") if predicted is None else tr(f"direction.{predicted.name.lower()}"),
         f"{record.count:,}",
         f"{record.kept:,}" if record.kept is not None else "–",
-        _hit_rate(record),
-        f"{record.base_rate:.1%}" if record.base_rate is not None else "–",
+        f"{record.hit_rate:.1%}" if record.hit_rate is not None else "–",
+        f"{record.base_rate:.1%}" if record.base_rate is not None and record.opposites is not None else "–",
         _points(record.edge),
         _percent(record.moved_hit_rate),
         f"{record.mean_return:+.2%}" if record.mean_return is not None else "–",
     ]
-    return "<tr>" + "".join(
-        f"<td align='{'left' if not n else 'right'}'>{text}&nbsp;&nbsp;</td>" for n, text in enumerate(texts)
-    ) + "</tr>"  # fmt: skip
-
-
-def _hit_rate(record: TrackRecord) -> str:
-    if record.hit_rate is None:
-        return "–"
-    return f"{record.hit_rate:.1%} ({record.hit_rate_low:.1%} … {record.hit_rate_high:.1%})"
+    cells = (
+        f"<td align='{'left' if not n else 'right'}' style='white-space:nowrap'>{text}&nbsp;&nbsp;</td>"
+        for n, text in enumerate(texts)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _percent(estimate: IntervalEstimate | None) -> str:

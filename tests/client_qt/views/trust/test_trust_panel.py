@@ -91,7 +91,7 @@ def test_what_a_model_knows_is_a_sentence_in_both_languages(panel, context, lang
         i18n.set_language("en")
     assert sentence in shown
     assert sentence in card
-    for figure in ("37", "34.9% (31.0% … 39.0%)", "34.1%", "+1.7 (-0.3 … +3.7)", "51.2% (49.2% … 53.2%)"):
+    for figure in ("37", "34.9%", "34.1%", "+1.7 (-0.3 … +3.7)", "51.2% (49.2% … 53.2%)"):
         assert figure in shown
     for figure in ("+0.0088 (+0.0068 … +0.0108)", "+0.0000 (-0.0042 … +0.0042)", "49.8% (49.5% … 50.1%)"):
         assert figure in card
@@ -113,7 +113,7 @@ def test_a_record_of_an_older_server_is_readable(context):
     track = TrackRecords(
         records=(older,), outcomes=4, brier_score=0.6, log_loss=1.1, reliability=(), left_out=0
     )
-    assert track_record_html(track).count("–") == 3
+    assert track_record_html(track).count("–") == 4
 
 
 def test_the_card_shows_abstention_as_kept_calls(context):
