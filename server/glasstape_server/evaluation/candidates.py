@@ -16,7 +16,7 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
-from glasstape_server.evaluation.walk_forward import folds
+from glasstape_server.evaluation.walk_forward import Fold, folds
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
 from glasstape_server.training import calibrate
@@ -111,7 +111,7 @@ def run(
         ValueError: too little data.
     """
     for number, fold in enumerate(folds(data, plan.folds, plan.rule.bars_ahead)):
-        prior(fold.training, fold.training.fitted(plan.rule), number)  # raises before anything is fitted
+        fitted_rule(fold, plan.rule, number)  # raises before anything is fitted
     data.save(folder)
     tasks = [
         FoldTask(folder, plan, candidate, fold, seed)
@@ -125,17 +125,28 @@ def run(
         return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
 
 
-def prior(training: Dataset, rule: LabelRule, fold: int) -> Floats:
-    """Return the class shares of all training windows of a fold, (3,).
+def fitted_rule(fold: Fold, rule: LabelRule, number: int) -> tuple[LabelRule, Floats]:
+    """Return the label rule fitted on a fold's training windows, and the prior: their class shares, (3,).
+
+    Args:
+        fold: training and validation windows.
+        rule: gives kind, horizon and entry.
+        number: of the fold, from 0.
 
     Raises:
-        ValueError: a class has none.
+        ValueError: there are no training or validation windows, or a class has no training window.
     """
-    shares = np.bincount(training.labels(rule), minlength=3) / max(len(training), 1)
+    for name, part in (("training", fold.training), ("validation", fold.validation)):
+        if not len(part):
+            raise ValueError(
+                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data or fewer folds"
+            )
+    fitted = fold.training.fitted(rule)
+    shares = np.bincount(fold.training.labels(fitted), minlength=3) / len(fold.training)
     if not shares.all():
         missing = ", ".join(d.name for d in Direction if not shares[d])
-        raise ValueError(f"fold {fold + 1}: no training window is {missing}; use more data or fewer folds")
-    return np.asarray(shares)
+        raise ValueError(f"fold {number + 1}: no training window is {missing}; use more data or fewer folds")
+    return fitted, np.asarray(shares)
 
 
 def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCallback) -> list[FoldResult]:
@@ -163,11 +174,10 @@ def run_task(task: FoldTask) -> FoldResult:
     data = Dataset.open(task.folder)
     fold = list(folds(data, plan.folds, plan.rule.bars_ahead))[task.fold]
     training = fold.training.sampled(plan.windows, task.seed)
-    rule = fold.training.fitted(plan.rule)
+    rule, shares = fitted_rule(fold, plan.rule, task.fold)
     labels, (test_labels, returns) = training.labels(rule), fold.test.outcomes(rule)
     validation = fold.validation.sampled(plan.windows, task.seed)
     validation_labels = validation.labels(rule)
-    shares = prior(fold.training, rule, task.fold)
     temperature, probabilistic = 1.0, True
     if task.candidate in RULES:
         tested, probabilistic = rule_probabilities(task.candidate, fold.test, shares, rule)

@@ -162,6 +162,15 @@ def test_a_class_without_training_windows_is_an_error(data):
         evaluate(falling, plan, cost=0.0)
 
 
+def test_a_fold_without_training_windows_is_an_error(data):
+    """All symbols but the held-out ones begin late."""
+    early = np.unique(data.close_time)[150]
+    late = data.select((data.close_time >= early) | data.held_out_mask())
+    plan = EvaluationPlan(candidates=("prior",), folds=2, rule=RULE)
+    with pytest.raises(ValueError, match="fold 1: no training window of a symbol that is not held out"):
+        evaluate(late, plan, cost=0.0)
+
+
 def test_implausible_accuracy_fails_the_leak_check(data):
     """The feature close_return leaks the next bar."""
     plan = EvaluationPlan(candidates=("prior", "linear"), folds=1, epochs=3, windows=6000, rule=RULE)
