@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+from glasstape.cli.skill import skill_text
 from glasstape.types.enums import CalibrationState, ModelState, ModelView
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def _describe(model: "Model", active: "ModelRef | None") -> None:
     console.print(f"methods   {', '.join(method.value for method in model.methods)}")
     for feature in model.features:
         console.print(f"  {feature.name:<18} {feature.description}", highlight=False)
+    if model.skill is not None:
+        console.print(f"skill     {skill_text(model.skill)}", highlight=False, soft_wrap=True)
     if model.live is not None:
         live = model.live
         console.print(

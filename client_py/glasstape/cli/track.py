@@ -4,9 +4,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+from glasstape.cli.skill import interval_text, skill_text
 
 if TYPE_CHECKING:
-    from glasstape import IntervalEstimate, SkillSplit, TrackRecord, TrackRecords
+    from glasstape import IntervalEstimate, TrackRecord, TrackRecords
 
 HELP = "show the track record: hit rates, base rates, edge, returns, and what the models know"
 GROUPS = ("model", "symbol", "confidence")
@@ -96,9 +97,11 @@ def run(options: argparse.Namespace) -> int:
         )
         for record in track.records if names else ():
             if record.predicted is None and record.skill is not None:
-                console.print(f"{', '.join(_group(record, names))}: {_skill(record.skill)}", soft_wrap=True)
+                console.print(
+                    f"{', '.join(_group(record, names))}: {skill_text(record.skill)}", soft_wrap=True
+                )
         if track.skill is not None:
-            console.print(_skill(track.skill), soft_wrap=True)
+            console.print(skill_text(track.skill), soft_wrap=True)
     if track.left_out:
         console.print(
             f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"
@@ -123,7 +126,7 @@ def _figures(record: "TrackRecord") -> list[str]:
     name = record.predicted.name if record.predicted is not None else "UP and DOWN"
     return [
         name, str(record.count), _text(record.kept, "d"), str(record.sessions), _hit_rate(record),
-        _base_rate(record), _points(record.edge), _percent(record.moved_hit_rate),
+        _base_rate(record), _points(record.edge), interval_text(record.moved_hit_rate),
         _text(record.mean_return, "+.3%"), _text(record.net_return, "+.3%"),
     ]  # fmt: skip
 
@@ -139,29 +142,11 @@ def _hit_rate(record: "TrackRecord") -> str:
     return f"{record.hit_rate:.1%} ({record.hit_rate_low:.1%} … {record.hit_rate_high:.1%})"
 
 
-def _percent(estimate: "IntervalEstimate | None") -> str:
-    return NONE if estimate is None else f"{estimate.value:.1%} ({estimate.low:.1%} … {estimate.high:.1%})"
-
-
 def _points(estimate: "IntervalEstimate | None") -> str:
     if estimate is None:
         return NONE
     value, low, high = (100 * end for end in (estimate.value, estimate.low, estimate.high))
     return f"{value:+.1f} ({low:+.1f} … {high:+.1f})"
-
-
-def _skill(skill: "SkillSplit") -> str:
-    """Return the log loss saved in its parts, and what that shows."""
-    from glasstape.skill import SENTENCES
-
-    saved, flat, direction = (
-        f"{each.value:+.4f} ({each.low:+.4f} … {each.high:+.4f})"
-        for each in (skill.log_loss_saved, skill.flat, skill.direction)
-    )
-    return (
-        f"log loss saved against the prior: {saved} nats = FLAT {flat} + direction {direction}; "
-        f"right when it moved: {_percent(skill.moved_hit_rate)}; {SENTENCES[skill.verdict]}"
-    )
 
 
 def _reliability(track: "TrackRecords") -> object:

@@ -16,7 +16,7 @@ from glasstape import (
     TrackRecord,
 )
 from glasstape.cli import main
-from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event
+from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence, make_confidence_event
 
 
 @pytest.fixture
@@ -137,22 +137,36 @@ def test_a_track_record_without_outcomes_has_no_figures(command):
     assert (record["outcomes"], record["brier_score"], record["log_loss"]) == (0, None, None)
 
 
-def test_a_track_record_says_what_the_models_know(fake, command):
-    def estimate(value):
-        return IntervalEstimate(value=value, low=value - 0.02, high=value + 0.02)
+def estimate(value):
+    return IntervalEstimate(value=value, low=value - 0.02, high=value + 0.02)
 
-    skill = SkillSplit(
-        log_loss_saved=estimate(0.03), flat=estimate(0.03), direction=estimate(0.0),
-        moved_hit_rate=estimate(0.51), verdict=SkillVerdict.FLAT,
-    )  # fmt: skip
+
+SKILL = SkillSplit(
+    log_loss_saved=estimate(0.03),
+    flat=estimate(0.03),
+    direction=estimate(0.0),
+    moved_hit_rate=estimate(0.51),
+    verdict=SkillVerdict.FLAT,
+)
+
+
+def test_a_model_is_described_with_its_skill(capsys):
+    with FakeServer(model=replace(MODEL, skill=SKILL)) as server:
+        assert main(["models", "fake", "--server", server.address]) == 0
+    out = capsys.readouterr().out
+    assert "skill     log loss saved against the prior: +0.0300 (+0.0100 … +0.0500) nats = FLAT" in out
+    assert "knows when the market is quiet, not where it goes" in out
+
+
+def test_a_track_record_says_what_the_models_know(fake, command):
     record = TrackRecord(
         predicted=None, count=1204, hits=420, opposites=400, hit_rate=420 / 1204, hit_rate_low=0.31,
         hit_rate_high=0.39, base_rate=820 / 2408, edge=estimate(0.0166), moved_hit_rate=estimate(0.512),
         kept=37, mean_return=0.0, net_return=-0.002, sessions=60, model="", symbol="", confidence=None,
-        skill=skill,
+        skill=SKILL,
     )  # fmt: skip
     fake.track_record = replace(
-        fake.track_record, records=(record,), outcomes=3000, brier_score=0.66, log_loss=1.09, skill=skill
+        fake.track_record, records=(record,), outcomes=3000, brier_score=0.66, log_loss=1.09, skill=SKILL
     )
     status, out, _ = command("track")
     assert status == 0
