@@ -2,20 +2,24 @@
 
 Outcomes are simulated as those of a model that knows which bars are quiet and calls the others: symbols of one session
 move together, calls of neighboring sessions lean the same way, and labels longer than a bar overlap. The direction that
-was called comes more often than the opposite by the stated edge, in every bar.
+was called comes more often than the opposite by the stated edge, in every bar. `track_replay` adds markets of bars that
+the bundled model is run on.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
+from glasstape_server.bench import track_replay
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.signals import Confidence, Direction, ModelRef, Outcome
+from glasstape_server.domain.skill import CallRecord
 from glasstape_server.domain.statistics import wilson
 from glasstape_server.domain.times import DAY
-from glasstape_server.signals.performance.track_record import Scored, TrackRecordRow, track_record
+from glasstape_server.signals.performance.track_record import Scored, track_record
 
 EDGES = (0.0, 0.02)
 """Known edges: (hits - opposites) / calls."""
@@ -105,7 +109,6 @@ def _shift(edge: float, volatility: float) -> float:
 class Coverage:
     """How often intervals covered the truth."""
 
-    market: SimulatedMarket
     edge: float
     markets: int
     covered: int
@@ -114,55 +117,75 @@ class Coverage:
     mean_width: float
     """Mean width of its interval."""
     above_all_bars: float
-    """Mean hit rate above that of the same calls on all bars: what was shown as edge before."""
+    """Mean hit rate above that of the same calls on all bars, which is no edge."""
+
+    @classmethod
+    def of(cls, edge: float, records: Sequence[CallRecord], on_all_bars: Sequence[float]) -> "Coverage":
+        """Return the coverage of the edge by the intervals of some records.
+
+        Args:
+            edge: the truth.
+            records: of each market.
+            on_all_bars: expected hit rate of each market's calls if they were assigned at random to all bars.
+        """
+        shown = [record.edge for record in records]
+        return cls(
+            edge,
+            len(shown),
+            sum(each.low <= edge <= each.high for each in shown),
+            float(np.mean([each.value for each in shown])),
+            float(np.mean([each.high - each.low for each in shown])),
+            float(np.mean([r.hit_rate.value for r in records]) - np.mean(on_all_bars)),
+        )
+
+    def row(self, name: str) -> str:
+        """Return one row of a table in Markdown."""
+        low, high = wilson(self.covered, self.markets)
+        return (
+            f"| {name} | {100 * self.edge:+.1f} | {self.covered:,} of {self.markets:,} | {low:.1%} … {high:.1%} | "
+            f"{100 * self.mean:+.2f} | {100 * self.mean_width:.2f} | {100 * self.above_all_bars:+.2f} |"
+        )
 
 
 def measure(market: SimulatedMarket, edge: float, markets: int) -> Coverage:
     """Return how many of some markets, seeds 0 to `markets` - 1, have an interval that covers the edge."""
-    rows = [_both(market, edge, seed) for seed in range(markets)]
-    shown = [row.calls.edge for row, _ in rows]
-    return Coverage(
-        market,
-        edge,
-        markets,
-        sum(each.low <= edge <= each.high for each in shown),
-        float(np.mean([each.value for each in shown])),
-        float(np.mean([each.high - each.low for each in shown])),
-        float(np.mean([row.calls.hit_rate.value - share for row, share in rows])),
-    )
+    return _measured(edge, [market.outcomes(edge, seed) for seed in range(markets)])
 
 
-def _both(market: SimulatedMarket, edge: float, seed: int) -> tuple[TrackRecordRow, float]:
-    """Return the record of all calls of one market, and their hit rate if assigned at random to all bars."""
-    outcomes = market.outcomes(edge, seed)
-    realized = np.array([item.outcome.realized for item in outcomes])
-    called = np.array([item.outcome.predicted for item in outcomes])
-    share = np.bincount(realized, minlength=3) / len(realized)
-    (row,) = (row for row in track_record(outcomes).records if row.predicted is None)
-    return row, float(share[called[called != Direction.FLAT]].mean())
+def measure_replays(edge: float, markets: int) -> Coverage:
+    """Return the same of the bundled model's calls on bars of noise, to which the edge is added."""
+    return _measured(edge, [track_replay.outcomes(edge, seed) for seed in range(markets)])
+
+
+def _measured(edge: float, outcomes: Iterable[Sequence[Scored]]) -> Coverage:
+    records, on_all_bars = [], []
+    for scored in outcomes:
+        (row,) = (row for row in track_record(scored).records if row.predicted is None)
+        realized = np.array([item.outcome.realized for item in scored])
+        called = np.array([item.outcome.predicted for item in scored])
+        share = np.bincount(realized, minlength=3) / len(realized)
+        records.append(row.calls)
+        on_all_bars.append(float(share[called[called != Direction.FLAT]].mean()))
+    return Coverage.of(edge, records, on_all_bars)
 
 
 def run(markets: int, sessions: int, symbols: int) -> str:
     """Measure coverage for each edge, with labels of one session and of five; return a table in Markdown.
 
     Args:
-        markets: simulated markets of each kind.
+        markets: simulated markets of each kind; a tenth as many with bars.
         sessions: of each market.
         symbols: of each market.
     """
     lines = [
-        "| edge (points) | horizon (sessions) | intervals that cover it | 95 % interval of that share "
-        "| mean edge shown | mean width | hit rate above that on all bars |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
+        "| outcomes | edge (points) | intervals that contain it | 95 % interval of that share | mean edge shown "
+        "| mean width | hit rate above that on all bars |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for horizon in (1, 5):
         market = SimulatedMarket(sessions, symbols, horizon)
-        for edge in EDGES:
-            found = measure(market, edge, markets)
-            low, high = wilson(found.covered, found.markets)
-            lines.append(
-                f"| {100 * edge:+.1f} | {horizon} | {found.covered:,} of {found.markets:,} | "
-                f"{low:.1%} … {high:.1%} | {100 * found.mean:+.2f} | {100 * found.mean_width:.2f} | "
-                f"{100 * found.above_all_bars:+.2f} |"
-            )
+        lines += [measure(market, edge, markets).row(f"simulated, horizon {horizon}") for edge in EDGES]
+    lines += [
+        measure_replays(edge, max(1, markets // 10)).row("bundled model, bars of noise") for edge in EDGES
+    ]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from glasstape_server.bench.track_coverage import EDGES, SimulatedMarket, measure
+from glasstape_server.bench.track_coverage import EDGES, SimulatedMarket, measure, measure_replays
 from glasstape_server.domain.signals import Direction
 
 
@@ -11,6 +11,17 @@ def test_the_interval_covers_the_edge_in_93_of_100_markets(market, edge):
     assert coverage.covered >= 93
     assert coverage.covered < 100, "the interval is far too wide"
     assert coverage.above_all_bars > edge + 0.02, "calls avoid quiet bars, which is no edge"
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_the_interval_covers_the_edge_of_a_model_on_a_market_that_it_was_not_made_for(edge):
+    coverage = measure_replays(edge, markets=24)
+    assert coverage.covered >= 22
+    assert coverage.mean == pytest.approx(edge, abs=0.02)
+
+
+def test_a_large_edge_on_bars_is_seen():
+    assert measure_replays(0.3, markets=5).mean == pytest.approx(0.3, abs=0.05)
 
 
 def test_the_simulated_edge_is_the_stated_one():
