@@ -11,7 +11,7 @@ class SkillVerdict(StrEnum):
     FLAT_AND_DIRECTION = "flat_and_direction"
     """Whether a bar moves, and which way."""
     FLAT = "flat"
-    """Whether a bar moves; calls that moved were right about as often as wrong."""
+    """Whether a bar moves; not which way."""
     DIRECTION = "direction"
     """Which way bars go; not whether they move."""
     NONE = "none"
@@ -40,16 +40,20 @@ KOREAN_SENTENCES = {
 """Each verdict in Korean."""
 
 
-def skill_verdict(flat_low: float, moved_low: float, moved_high: float) -> SkillVerdict:
+def skill_verdict(flat_low: float, direction_low: float, moved_low: float, moved_high: float) -> SkillVerdict:
     """Return the verdict on a model by its 95 % intervals.
+
+    Direction is known only if two intervals say so: constant calls of the more frequent direction are right more often
+    than not, and save no log loss against the prior.
 
     Args:
         flat_low: lower end of the FLAT part of the log loss saved, nats.
+        direction_low: lower end of its direction part, nats.
         moved_low: lower end of the hit rate of calls that moved, 0-1.
         moved_high: upper end of the same.
     """
     if moved_high < 0.5:
         return SkillVerdict.OPPOSITE
-    if moved_low > 0.5:
+    if moved_low > 0.5 and direction_low > 0:
         return SkillVerdict.FLAT_AND_DIRECTION if flat_low > 0 else SkillVerdict.DIRECTION
     return SkillVerdict.FLAT if flat_low > 0 else SkillVerdict.NONE

@@ -208,7 +208,9 @@ class _SkillVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SkillVer
     SKILL_VERDICT_FLAT_AND_DIRECTION: _SkillVerdict.ValueType  # 1
     """Whether the price moves, and which way."""
     SKILL_VERDICT_FLAT: _SkillVerdict.ValueType  # 2
-    """Whether the price moves; the interval of `moved_hit_rate` contains one half."""
+    """Whether the price moves, not which way: the interval of `moved_hit_rate` contains one half, or that of
+    `direction` 0.
+    """
     SKILL_VERDICT_DIRECTION: _SkillVerdict.ValueType  # 3
     """Which way the price goes, not whether it moves."""
     SKILL_VERDICT_NONE: _SkillVerdict.ValueType  # 4
@@ -224,7 +226,9 @@ SKILL_VERDICT_UNSPECIFIED: SkillVerdict.ValueType  # 0
 SKILL_VERDICT_FLAT_AND_DIRECTION: SkillVerdict.ValueType  # 1
 """Whether the price moves, and which way."""
 SKILL_VERDICT_FLAT: SkillVerdict.ValueType  # 2
-"""Whether the price moves; the interval of `moved_hit_rate` contains one half."""
+"""Whether the price moves, not which way: the interval of `moved_hit_rate` contains one half, or that of
+`direction` 0.
+"""
 SKILL_VERDICT_DIRECTION: SkillVerdict.ValueType  # 3
 """Which way the price goes, not whether it moves."""
 SKILL_VERDICT_NONE: SkillVerdict.ValueType  # 4

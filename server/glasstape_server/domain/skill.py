@@ -90,7 +90,8 @@ class SkillSplit:
     @property
     def verdict(self) -> SkillVerdict:
         """What the intervals show."""
-        return skill_verdict(self.flat.low, self.moved_hit_rate.low, self.moved_hit_rate.high)
+        moved = self.moved_hit_rate
+        return skill_verdict(self.flat.low, self.direction.low, moved.low, moved.high)
 
 
 def clusters(session: Ints, resolved: Ints) -> Ints:

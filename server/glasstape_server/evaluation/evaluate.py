@@ -238,8 +238,9 @@ def _verdict(metrics: MetricEstimates) -> SkillVerdict:
     """Return what the intervals of a candidate show; without a call that moved, nothing is known of direction."""
     if not metrics.probabilistic:
         return SkillVerdict.UNSPECIFIED
+    flat, direction = (metrics.estimates[name].low for name in ("flat_gain", "direction_gain"))
     moved = metrics.estimates.get("moved_hit_rate", IntervalEstimate(0.5, 0.0, 1.0))
-    return skill_verdict(metrics.estimates["flat_gain"].low, moved.low, moved.high)
+    return skill_verdict(flat, direction, moved.low, moved.high)
 
 
 def _selective(predicted: LabeledPredictions, chosen: NDArray[np.bool_], level: float) -> SelectivePoint:

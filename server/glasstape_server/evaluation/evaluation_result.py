@@ -60,7 +60,7 @@ class CandidateResult:
     temperatures: tuple[float, ...]
     """Of each fold and seed."""
     verdict: SkillVerdict
-    """What the intervals of `flat_gain` and `moved_hit_rate` show; UNSPECIFIED without probabilities."""
+    """What the intervals of both parts and of `moved_hit_rate` show; UNSPECIFIED without probabilities."""
 
 
 @dataclass(frozen=True, slots=True)

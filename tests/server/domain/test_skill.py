@@ -127,17 +127,29 @@ def test_clusters_are_sessions_unless_labels_overlap():
 
 
 @pytest.mark.parametrize(
-    ("flat_low", "low", "high", "verdict"),
+    ("flat_low", "direction_low", "low", "high", "verdict"),
     [
-        (0.01, 0.48, 0.52, SkillVerdict.FLAT),
-        (0.01, 0.50, 0.56, SkillVerdict.FLAT),
-        (-0.01, 0.48, 0.52, SkillVerdict.NONE),
-        (0.01, 0.51, 0.55, SkillVerdict.FLAT_AND_DIRECTION),
-        (-0.01, 0.51, 0.55, SkillVerdict.DIRECTION),
-        (0.01, 0.41, 0.49, SkillVerdict.OPPOSITE),
+        (0.01, 0.001, 0.48, 0.52, SkillVerdict.FLAT),
+        (0.01, 0.001, 0.50, 0.56, SkillVerdict.FLAT),
+        (0.01, -0.001, 0.51, 0.55, SkillVerdict.FLAT),
+        (-0.01, 0.001, 0.48, 0.52, SkillVerdict.NONE),
+        (0.0, 0.0, 0.51, 0.55, SkillVerdict.NONE),
+        (0.01, 0.001, 0.51, 0.55, SkillVerdict.FLAT_AND_DIRECTION),
+        (-0.01, 0.001, 0.51, 0.55, SkillVerdict.DIRECTION),
+        (0.01, 0.001, 0.41, 0.49, SkillVerdict.OPPOSITE),
     ],
 )
-def test_the_verdict_is_that_of_the_intervals(flat_low, low, high, verdict):
-    assert skill_verdict(flat_low, low, high) is verdict
+def test_the_verdict_is_that_of_the_intervals(flat_low, direction_low, low, high, verdict):
+    assert skill_verdict(flat_low, direction_low, low, high) is verdict
     assert SENTENCES[verdict]
     assert KOREAN_SENTENCES[verdict]
+
+
+def test_constant_calls_of_the_more_frequent_direction_know_no_direction():
+    random = np.random.default_rng(2)
+    shares = np.array([0.45, 0.25, 0.30])
+    probabilities = np.tile(shares, (6000, 1))
+    split = skill_split(probabilities, drawn(probabilities, random), shares, np.arange(6000) // 60)
+    assert split.moved_hit_rate.low > 0.55
+    assert split.direction.value == 0
+    assert split.verdict is SkillVerdict.NONE

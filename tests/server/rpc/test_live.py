@@ -143,7 +143,8 @@ def test_the_edge_is_hits_minus_opposites_and_the_skill_is_split(client):
     assert skill.flat.value + skill.direction.value == pytest.approx(skill.log_loss_saved.value, abs=1e-12)
     assert skill == both.skill
     assert skill.moved_hit_rate == both.moved_hit_rate
-    assert skill.verdict is skill_verdict(skill.flat.low, skill.moved_hit_rate.low, skill.moved_hit_rate.high)
+    moved = skill.moved_hit_rate
+    assert skill.verdict is skill_verdict(skill.flat.low, skill.direction.low, moved.low, moved.high)
 
 
 @pytest.mark.parametrize(

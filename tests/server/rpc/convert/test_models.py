@@ -16,7 +16,7 @@ def test_a_model_carries_its_skill_on_validation_windows():
     }
     model.manifest = model.manifest.model_copy(update={"metrics": metrics})
     skill = model_from(model_to(model, True, LiveFigures(lambda digest: None, lambda digest: None))).skill
-    assert skill.verdict is SkillVerdict.FLAT_AND_DIRECTION
+    assert skill.verdict is SkillVerdict.FLAT
     assert (skill.flat.value, skill.flat.low, skill.flat.high) == (0.008, 0.004, 0.012)
     assert skill.moved_hit_rate.value == 0.51
 
