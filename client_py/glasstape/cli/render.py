@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from glasstape import Confidence, Direction, Explanation, Model
+from glasstape import Confidence, Direction, Explanation, Heatmap, Model, Quantity
 from glasstape.words import bar_labels
 
 ARROWS = {Direction.DOWN: "▼", Direction.FLAT: "■", Direction.UP: "▲"}
@@ -57,7 +57,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     bars, features = bar_spans(explanation, zone), feature_spans(explanation, model)
     for label in bars:
         table.add_column(label, justify="right", no_wrap=True)
-    native, peak = heatmap.native, heatmap.full_color
+    native, peak = heatmap.native_comparable, heatmap.full_color
     for column, name in enumerate(features):
         cells = [_cell(float(value), peak) for value in native[:, column]]
         table.add_row(name, *cells)
@@ -72,7 +72,7 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     heatmap = explanation.heatmap
     if heatmap is None:
         return Panel(Text("no map"), title=title)
-    native, peak = heatmap.native, heatmap.full_color
+    native, peak = heatmap.native_comparable, heatmap.full_color
     rows, columns = (np.repeat(np.arange(len(edges) - 1), np.diff(edges)) for edges in heatmap.edges)
     lines = []
     for feature, column in enumerate(columns):
@@ -83,10 +83,18 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
             line.append(_tenths(float(native[row, column]), peak, numbered=first))
         lines.append(line)
     verdict = explanation.quality.verdict.value if explanation.quality is not None else ""
-    lines.append(Text(f"{heatmap.quantity.value} ±{peak:.3g}", "dim"))
+    lines.append(Text(f"{quantity_label(heatmap)} ±{peak:.3g}", "dim"))
     lines.append(Text(native_label(explanation), "dim"))
     lines.append(Text(verdict, "dim"))
     return Panel(Group(*lines), title=title, width=max(3 * len(rows) + 11, 26), padding=(0, 1))
+
+
+def quantity_label(heatmap: Heatmap) -> str:
+    """Return what the numbers of a picture are, with the unit that makes features comparable."""
+    if heatmap.feature_scale is None:
+        return heatmap.quantity.value
+    unit = "in standard deviations" if heatmap.quantity is Quantity.CHANGE else "per standard deviation"
+    return f"{heatmap.quantity.value} {unit}"
 
 
 def native_label(explanation: Explanation) -> str:
@@ -133,7 +141,7 @@ def caption(explanation: Explanation) -> str:
     target = explanation.target.name if explanation.target is not None else "?"
     text = f"{explanation.method.value} of the {explanation.score_kind.value} for {target}{against}"
     if explanation.heatmap is not None:
-        text += f": {explanation.heatmap.quantity.value} at {native_label(explanation)}"
+        text += f": {quantity_label(explanation.heatmap)} at {native_label(explanation)}"
     if explanation.score is not None:
         text += f"; score {explanation.score:+.4f}"
     if explanation.baseline_score is not None:
