@@ -207,7 +207,10 @@ class _Evaluator:
             of([r.probabilities.astype(np.float64) for r in results]),
             of([r.labels for r in results]),
             of([self._close_time[r.task.fold] for r in results]),
-            of([np.tile(r.shares, (len(r.labels), 1)) for r in results]),
+            # Rounded as probabilities are, so that the prior saves exactly nothing against itself.
+            of(
+                [np.tile(r.shares.astype(np.float32).astype(np.float64), (len(r.labels), 1)) for r in results]
+            ),
             results[0].probabilistic,
         )
 

@@ -75,7 +75,9 @@ def test_a_known_signal_has_direction_and_the_parts_add_up(evaluation):
     assert linear.metrics["direction_gain"].low > 0
     assert linear.metrics["moved_hit_rate"].low > 0.5
     assert linear.verdict in (SkillVerdict.DIRECTION, SkillVerdict.FLAT_AND_DIRECTION)
-    assert candidate(evaluation, "prior").verdict is SkillVerdict.NONE
+    prior = candidate(evaluation, "prior")
+    assert {prior.metrics[name].high for name in ("flat_gain", "direction_gain")} == {0.0}
+    assert prior.verdict is SkillVerdict.NONE
     assert candidate(evaluation, "always_up").verdict is SkillVerdict.UNSPECIFIED
 
 
