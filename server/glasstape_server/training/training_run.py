@@ -162,6 +162,7 @@ def comparison_table(manifests: Sequence[Manifest]) -> str:
             "log loss saved",
             "= FLAT",
             "+ direction",
+            "calls hit / base",
             "right when moved",
             "kept calls",
             "ECE uncalibrated",
@@ -187,6 +188,7 @@ def comparison_table(manifests: Sequence[Manifest]) -> str:
 
 def _skill_cells(metrics: Mapping[str, float]) -> tuple[str, ...]:
     """Return the cells of the log loss saved and of UP and DOWN calls; a dash for figures that are not known."""
+    hit, base = (f"{metrics[n]:.1%}" if n in metrics else "–" for n in ("hit_rate", "call_base_rate"))
     saved, flat, direction = (
         f"{metrics[name]:+.4f}" if name in metrics else "–"
         for name in ("log_loss_gain", "flat_gain", "direction_gain")
@@ -196,4 +198,4 @@ def _skill_cells(metrics: Mapping[str, float]) -> tuple[str, ...]:
         value, low, high = (metrics[f"moved_hit_rate{end}"] for end in ("", "_low", "_high"))
         moved = f"{value:.1%} ({low:.1%} … {high:.1%})"
     kept = f"{metrics['kept_calls'] / metrics['calls']:.1%}" if metrics.get("calls") else "–"
-    return saved, flat, direction, moved, kept
+    return saved, flat, direction, f"{hit} / {base}", moved, kept

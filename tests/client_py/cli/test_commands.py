@@ -151,9 +151,11 @@ SKILL = SkillSplit(
 
 
 def test_a_model_is_described_with_its_skill(capsys):
-    with FakeServer(model=replace(MODEL, skill=SKILL)) as server:
+    metrics = {"validation/calls": 0.5, "validation/kept_calls": 0.04}
+    with FakeServer(model=replace(MODEL, skill=SKILL, metrics=metrics)) as server:
         assert main(["models", "fake", "--server", server.address]) == 0
     out = capsys.readouterr().out
+    assert "abstains  below 40.0%, which keeps 8% of the UP and DOWN calls" in out
     assert "skill     log loss saved against the prior: +0.0300 (+0.0100 … +0.0500) nats = FLAT" in out
     assert "knows when the market is quiet, not where it goes" in out
 

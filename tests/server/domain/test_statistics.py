@@ -3,6 +3,7 @@ import pytest
 from glasstape_server.domain.statistics import (
     Z_95,
     block_sums,
+    clustered_mean,
     clustered_wilson,
     equal_mass_bins,
     interval,
@@ -12,6 +13,7 @@ from glasstape_server.domain.statistics import (
 from scipy.special import ndtr, ndtri, stdtrit
 from scipy.special import softmax as scipy_softmax
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
 
 def test_the_wilson_interval_is_the_textbooks():
@@ -74,3 +76,21 @@ def test_the_interval_of_few_clusters_covers_the_truth(clusters):
         low, high = clustered_wilson(random.binomial(500, rates), np.full(clusters, 500))
         covered += low <= 0.5 <= high
     assert covered >= 0.92 * 300
+
+
+def test_the_interval_of_a_clustered_mean_is_students_where_clusters_are_single():
+    values = np.random.default_rng(0).normal(1, 2, 30)
+    mean = clustered_mean(values, np.ones(30))
+    low, high = student.interval(0.95, 29, values.mean(), values.std(ddof=1) / np.sqrt(30))
+    assert (mean.value, mean.low, mean.high) == pytest.approx((values.mean(), low, high))
+
+
+def test_equal_observations_within_clusters_count_once():
+    values = np.random.default_rng(1).normal(size=25)
+    once, often = (clustered_mean(values * count, np.full(25, count)) for count in (1.0, 40.0))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
+
+
+def test_empty_clusters_do_not_count():
+    values, counts = np.array([3.0, 0.0, 5.0, 1.0]), np.array([2.0, 0.0, 3.0, 1.0])
+    assert clustered_mean(values, counts) == clustered_mean(values[counts > 0], counts[counts > 0])

@@ -97,6 +97,7 @@ def test_the_manifest_splits_the_log_loss_saved_against_the_prior(tmp_path, spli
     table = comparison_table([manifest])
     assert f"{m['flat_gain']:+.4f}" in table
     assert f"{m['direction_gain']:+.4f}" in table
+    assert f"{m['hit_rate']:.1%} / {m['call_base_rate']:.1%}" in table
     assert manifest.model_copy(update={"metrics": {}}).skill is None
     assert manifest.model_copy(update={"metrics": {}}).training_shares is None
 
