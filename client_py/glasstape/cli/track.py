@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
                     f"{', '.join(_group(record, names))}: {skill_text(record.skill)}", soft_wrap=True
                 )
         if track.skill is not None:
-            console.print(skill_text(track.skill), soft_wrap=True)
+            console.print(f"{'all: ' if names else ''}{skill_text(track.skill)}", soft_wrap=True)
     if track.left_out:
         console.print(
             f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"
