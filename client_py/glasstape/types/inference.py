@@ -253,7 +253,8 @@ class Model:
     reliability: tuple[ReliabilityPoint, ...] = ()
     """Of the winning class on the validation set."""
     skill: SkillSplit | None = None
-    """On the validation windows; None: trained before the split was measured, or too few sessions."""
+    """On windows that selected nothing, or else on those of validation. None: trained before it was measured, or too
+    few sessions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

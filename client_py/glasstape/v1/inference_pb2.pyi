@@ -2184,8 +2184,8 @@ class Model(_message.Message):
 
     @_builtins.property
     def skill(self) -> Global___SkillSplit:
-        """Skill on the validation windows. Unset: a model trained before the split was measured, or too few
-        sessions.
+        """Skill on windows that selected nothing, or else on the validation windows. Unset: a model trained
+        before the split was measured, or too few sessions.
         """
 
     def __init__(

@@ -46,10 +46,19 @@ class TrainingData(_Part):
     seed: int
     training: Period
     validation: Period
+    """Windows that selected epoch, temperature and thresholds."""
+    check: Period | None = None
+    """Later windows of the checks, which selected nothing. None, and not written: the checks read the validation
+    windows, because the period was too short to divide, or the artifact precedes the division."""
     fit: dict[str, float]
     """Options of the fit: passes, patience, batch, step size, decay."""
     members: tuple[dict[str, Any], ...] = ()
     """Of an ensemble: name, version, network and seed of each. Not written for a single network."""
+
+    @property
+    def seen_until(self) -> datetime:
+        """Last close of all these windows: later signals are evidence of the model's skill."""
+        return (self.check or self.validation).last_close
 
 
 class Thresholds(_Part):
@@ -112,6 +121,8 @@ class Manifest(_Part):
         values = self.model_dump(mode="json")
         if not self.data.members:
             del values["data"]["members"]
+        if self.data.check is None:
+            del values["data"]["check"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @property
@@ -128,19 +139,20 @@ class Manifest(_Part):
 
     @property
     def skill(self) -> SkillSplit | None:
-        """Skill on the validation windows; None if the metrics do not state it."""
+        """Skill on windows that selected nothing, or else on those of validation; None if no metric states it."""
+        part = "check" if "check/log_loss_gain" in self.metrics else "validation"
         try:
-            return SkillSplit(*(self._estimate(name) for name in SKILL_METRICS))
+            return SkillSplit(*(self._estimate(f"{part}/{name}") for name in SKILL_METRICS))
         except KeyError:
             return None
 
     def _estimate(self, name: str) -> IntervalEstimate:
-        """Return a metric of the validation windows with its interval.
+        """Return a metric with its interval.
 
         Raises:
             KeyError: it is not stated.
         """
-        value, low, high = (self.metrics[f"validation/{name}{end}"] for end in ("", "_low", "_high"))
+        value, low, high = (self.metrics[f"{name}{end}"] for end in ("", "_low", "_high"))
         return IntervalEstimate(value, low, high)
 
     @property

@@ -149,7 +149,7 @@ class Repository:
             except ArtifactError:
                 self._facts[digest] = 0, None
             else:
-                last = int(manifest.data.validation.last_close.timestamp() * SECOND)
+                last = int(manifest.data.seen_until.timestamp() * SECOND)
                 self._facts[digest] = last, manifest.training_shares
         return self._facts[digest]
 

@@ -88,7 +88,7 @@ def test_noise_with_halts_has_no_skill(manifests):
     manifest = manifests["removed"]
     (skill,) = (check for check in manifest.checks if check.name == "skill")
     assert not skill.passed
-    assert manifest.metrics["validation/log_loss_gain"] < 0.002
+    assert manifest.metrics["check/log_loss_gain"] < 0.002
 
 
 @pytest.mark.parametrize("name", [name for name, (_, accepted) in VARIANTS.items() if accepted])

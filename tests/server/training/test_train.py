@@ -87,10 +87,12 @@ def test_the_manifest_splits_the_log_loss_saved_against_the_prior(tmp_path, spli
     prior_log_loss = -np.log(shares)[split.labels[1]].mean()
     assert m["prior_log_loss"] == pytest.approx(prior_log_loss, abs=1e-6)
     assert m["base_rate"] == pytest.approx((split.labels[1] == shares.argmax()).mean(), abs=1e-6)
+    assert m["kept_calls"] <= m["calls"]
+    m = {name.removeprefix("check/"): value for name, value in manifest.metrics.items()}
+    prior_log_loss = -np.log(shares)[split.check.labels].mean()
     assert m["log_loss_gain"] == pytest.approx(prior_log_loss - m["log_loss"], abs=1e-5)
     assert m["flat_gain"] + m["direction_gain"] == pytest.approx(m["log_loss_gain"], abs=1e-12)
     assert m["edge"] == pytest.approx(2 * (m["hit_rate"] - m["call_base_rate"]), abs=1e-5)
-    assert m["kept_calls"] <= m["calls"]
     skill = manifest.skill
     assert skill.flat.low <= skill.flat.value <= skill.flat.high
     assert skill.moved_hit_rate.value == m["moved_hit_rate"]
