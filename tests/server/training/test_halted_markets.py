@@ -11,7 +11,7 @@ from glasstape_server.models.artifact import load
 from glasstape_server.training import dataset
 from glasstape_server.training.usable_bars import UsableBars
 
-SYMBOLS, BARS, HALT, HALTS = 30, 320, 12, 4
+SYMBOLS, BARS, HALT, HALTS = 20, 320, 12, 4
 PRICES = ("open", "high", "low", "close")
 RULE = LabelRule()
 
