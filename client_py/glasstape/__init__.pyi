@@ -19,6 +19,7 @@ from .errors import PreconditionError as PreconditionError
 from .errors import UnavailableError as UnavailableError
 from .errors import UnimplementedError as UnimplementedError
 from .errors import Violation as Violation
+from .skill import SkillVerdict as SkillVerdict
 from .types.enums import BarMode as BarMode
 from .types.enums import Baseline as Baseline
 from .types.enums import CalibrationState as CalibrationState
@@ -68,6 +69,7 @@ from .types.inference import ReliabilityPoint as ReliabilityPoint
 from .types.inference import ServerInfo as ServerInfo
 from .types.inference import ServerLimits as ServerLimits
 from .types.inference import ShadowRecord as ShadowRecord
+from .types.inference import SkillSplit as SkillSplit
 from .types.market import INTERVALS as INTERVALS
 from .types.market import Bar as Bar
 from .types.market import Correction as Correction

@@ -257,7 +257,7 @@ class Client(ConnectedClient, StoredBarsMethods, ImportanceMethods):
         cost: float = 0.0,
         timeout: timedelta | float | None = None,
     ) -> TrackRecords:
-        """Return hit rates and returns of past signals, with base rates and 95 % intervals.
+        """Return how past signals turned out: calls beside their base rate, skill and returns, with 95 % intervals.
 
         Args:
             model: only this model; "": all.

@@ -34,6 +34,7 @@ from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef
 from glasstape.types.market import Bar, Instrument
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, Signal
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
 
 MODEL = Model(
@@ -133,7 +134,8 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict`, `explain` and `importance` to answer calls, `emit` events for the feed, read `published`.
+    Set `predict`, `explain`, `importance` and `track_record` to answer calls, `emit` events for the feed, read
+    `published`.
 
     Args:
         token: reject calls without this bearer token.
@@ -158,6 +160,10 @@ class FakeServer:
             lambda wanted, reference: importance_of(model, wanted, reference)
         )
         """Called with the filter and the reference (or None); may raise a GlasstapeError."""
+        self.track_record = TrackRecords(
+            records=(), outcomes=0, brier_score=None, log_loss=None, reliability=(), left_out=0
+        )
+        """Answer of GetTrackRecord, whatever is requested."""
         self._feed = FakeFeed(model.ref)
         self._market = FakeMarket()
         self._failures = FailureInterceptor()
@@ -173,6 +179,7 @@ class FakeServer:
             predict=lambda symbol, window: self.predict(symbol, window),
             explain=lambda symbol, window: self.explain(symbol, window),
             importance=lambda wanted, reference: self.importance(wanted, reference),
+            track=lambda: self.track_record,
         )
         for register in (
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,

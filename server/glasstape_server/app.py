@@ -237,7 +237,7 @@ class App:
                 self.hub,
                 lambda: StreamEncoder(self.clock, active),
                 self.inference,
-                repository.seen_until,
+                repository,
                 self._ready,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),

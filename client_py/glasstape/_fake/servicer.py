@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
 from glasstape._convert.importance import filter_from, importance_to
-from glasstape._convert.outgoing import confidence_to, model_to
+from glasstape._convert.outgoing import confidence_to, model_to, track_records_to
 from glasstape._convert.references import ref_to
 from glasstape._fake.failures import abort
 from glasstape._fake.feed import FakeFeed
@@ -17,6 +17,7 @@ from glasstape._options import MAX_ITEMS, MAX_MESSAGE_BYTES
 from glasstape.errors import GlasstapeError
 from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as spb
 
@@ -33,6 +34,7 @@ class Servicer(FakeMarketServicer):
         predict: called with the symbol (or "") and the window (or None) of each item.
         explain: called like `predict`; returns a map (time, feature).
         importance: called with the filter and the reference (or None).
+        track: returns the track record.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class Servicer(FakeMarketServicer):
         predict: Callable[[str, Window | None], Confidence],
         explain: Callable[[str, Window | None], Window],
         importance: Callable[[WindowFilter, WindowFilter | None], Importance],
+        track: Callable[[], TrackRecords],
     ) -> None:
         self._model, self._feed, self._market = model, feed, market
         self._predict, self._explain, self._importance = predict, explain, importance
+        self._track = track
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> ipb.PredictResponse:
         predictions = [self._prediction(*item) for item in self._items(request.input)]
@@ -87,7 +91,7 @@ class Servicer(FakeMarketServicer):
         return self._feed.page(request)
 
     def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> spb.GetTrackRecordResponse:
-        return spb.GetTrackRecordResponse()
+        return track_records_to(self._track())
 
     def Signals(self, request: spb.SignalsRequest, context: Any) -> Iterator[spb.SignalsResponse]:
         try:

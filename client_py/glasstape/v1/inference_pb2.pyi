@@ -197,6 +197,46 @@ CALIBRATION_STATE_BROKEN: CalibrationState.ValueType  # 3
 """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
 Global___CalibrationState: _TypeAlias = CalibrationState  # noqa: Y015
 
+class _SkillVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SkillVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SkillVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SKILL_VERDICT_UNSPECIFIED: _SkillVerdict.ValueType  # 0
+    """Not stated."""
+    SKILL_VERDICT_FLAT_AND_DIRECTION: _SkillVerdict.ValueType  # 1
+    """Whether the price moves, and which way."""
+    SKILL_VERDICT_FLAT: _SkillVerdict.ValueType  # 2
+    """Whether the price moves, not which way: the interval of `moved_hit_rate` contains one half, or that of
+    `direction` 0.
+    """
+    SKILL_VERDICT_DIRECTION: _SkillVerdict.ValueType  # 3
+    """Which way the price goes, not whether it moves."""
+    SKILL_VERDICT_NONE: _SkillVerdict.ValueType  # 4
+    """Neither."""
+    SKILL_VERDICT_OPPOSITE: _SkillVerdict.ValueType  # 5
+    """Calls that moved were wrong more often than right."""
+
+class SkillVerdict(_SkillVerdict, metaclass=_SkillVerdictEnumTypeWrapper):
+    """What a model is shown to know, by the 95 % intervals of its figures."""
+
+SKILL_VERDICT_UNSPECIFIED: SkillVerdict.ValueType  # 0
+"""Not stated."""
+SKILL_VERDICT_FLAT_AND_DIRECTION: SkillVerdict.ValueType  # 1
+"""Whether the price moves, and which way."""
+SKILL_VERDICT_FLAT: SkillVerdict.ValueType  # 2
+"""Whether the price moves, not which way: the interval of `moved_hit_rate` contains one half, or that of
+`direction` 0.
+"""
+SKILL_VERDICT_DIRECTION: SkillVerdict.ValueType  # 3
+"""Which way the price goes, not whether it moves."""
+SKILL_VERDICT_NONE: SkillVerdict.ValueType  # 4
+"""Neither."""
+SKILL_VERDICT_OPPOSITE: SkillVerdict.ValueType  # 5
+"""Calls that moved were wrong more often than right."""
+Global___SkillVerdict: _TypeAlias = SkillVerdict  # noqa: Y015
+
 @_typing.final
 class ModelRef(_message.Message):
     """Names one model version for good."""
@@ -2334,6 +2374,54 @@ class IntervalEstimate(_message.Message):
 Global___IntervalEstimate: _TypeAlias = IntervalEstimate  # noqa: Y015
 
 @_typing.final
+class SkillSplit(_message.Message):
+    """Log loss saved against the prior, the class shares of all training windows of the model, in two parts
+    that add up. Intervals: 95 %, clustered by session.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOG_LOSS_SAVED_FIELD_NUMBER: _builtins.int
+    FLAT_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    MOVED_HIT_RATE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    verdict: Global___SkillVerdict.ValueType
+    """What these intervals show."""
+    @_builtins.property
+    def log_loss_saved(self) -> Global___IntervalEstimate:
+        """Log loss of the prior minus that of the model, nats."""
+
+    @_builtins.property
+    def flat(self) -> Global___IntervalEstimate:
+        """Part from whether the price moved, nats."""
+
+    @_builtins.property
+    def direction(self) -> Global___IntervalEstimate:
+        """Part from which way it went, nats."""
+
+    @_builtins.property
+    def moved_hit_rate(self) -> Global___IntervalEstimate:
+        """Hits among UP and DOWN calls where the price moved, 0-1. Its base is one half."""
+
+    def __init__(
+        self,
+        *,
+        log_loss_saved: Global___IntervalEstimate | None = ...,
+        flat: Global___IntervalEstimate | None = ...,
+        direction: Global___IntervalEstimate | None = ...,
+        moved_hit_rate: Global___IntervalEstimate | None = ...,
+        verdict: Global___SkillVerdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "flat", b"flat", "log_loss_saved", b"log_loss_saved", "moved_hit_rate", b"moved_hit_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "flat", b"flat", "log_loss_saved", b"log_loss_saved", "moved_hit_rate", b"moved_hit_rate", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkillSplit: _TypeAlias = SkillSplit  # noqa: Y015
+
+@_typing.final
 class ShadowRecord(_message.Message):
     """How often a shadow model disagreed with the active model, since the server started or that
     model became active. Its signals are never published nor journaled.
@@ -2439,6 +2527,7 @@ class Model(_message.Message):
     LIVE_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     RELIABILITY_FIELD_NUMBER: _builtins.int
+    SKILL_FIELD_NUMBER: _builtins.int
     state: Global___ModelState.ValueType
     """Where it stands."""
     refusal: _builtins.str
@@ -2508,6 +2597,12 @@ class Model(_message.Message):
     def reliability(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReliabilityPoint]:
         """Reliability of the winning class on the validation set, lowest confidence first."""
 
+    @_builtins.property
+    def skill(self) -> Global___SkillSplit:
+        """Skill on windows that selected nothing, or else on the validation windows. Unset: a model trained
+        before the split was measured, or too few sessions.
+        """
+
     def __init__(
         self,
         *,
@@ -2535,10 +2630,11 @@ class Model(_message.Message):
         live: Global___LiveCalibration | None = ...,
         shadow: Global___ShadowRecord | None = ...,
         reliability: _abc.Iterable[Global___ReliabilityPoint] | None = ...,
+        skill: Global___SkillSplit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "ref", b"ref", "seen_until", b"seen_until", "shadow", b"shadow"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "ref", b"ref", "seen_until", b"seen_until", "shadow", b"shadow", "skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "checks", b"checks", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "live", b"live", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "reliability", b"reliability", "seen_until", b"seen_until", "shadow", b"shadow", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "checks", b"checks", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "live", b"live", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "reliability", b"reliability", "seen_until", b"seen_until", "shadow", b"shadow", "skill", b"skill", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -66,6 +66,16 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     _add_counts(synthetic, epochs=10)
     synthetic.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
+    track = _add(benchmarks, "track", "count how many intervals of track records cover a known edge", _track)
+    track.add_argument(
+        "--markets", type=positive, default=1000, help="simulated markets of each kind (default: %(default)s)"
+    )
+    track.add_argument(
+        "--sessions", type=positive, default=60, help="sessions of each market (default: %(default)s)"
+    )
+    track.add_argument(
+        "--symbols", type=positive, default=20, help="symbols of each market (default: %(default)s)"
+    )
     skill = _add(benchmarks, "skill", "measure the skill check of networks trained on noise", _skill)
     skill.add_argument("--network", default="conv1d", help="network (default: %(default)s)")
     skill.add_argument("--runs", type=positive, default=40, help="markets (default: %(default)s)")
@@ -186,6 +196,12 @@ def _synthetic(options: argparse.Namespace) -> str:
 
     results = synthetic.run(options.network, options.symbols, options.bars, options.epochs, options.seed)
     return synthetic.to_text(results, options.network)
+
+
+def _track(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import track_coverage
+
+    return track_coverage.run(options.markets, options.sessions, options.symbols)
 
 
 def _skill(options: argparse.Namespace) -> str:

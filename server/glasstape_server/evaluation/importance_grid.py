@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from glasstape_server.evaluation.metrics import IntervalEstimate
+from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.evaluation.network_importance import PartResult
 
 _FULL = (40, 150, 60)

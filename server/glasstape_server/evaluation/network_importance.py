@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
-from glasstape_server.evaluation.metrics import IntervalEstimate
+from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.explain import permutation
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.importance import Estimates, parts_of, summarize

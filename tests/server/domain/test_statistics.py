@@ -5,6 +5,7 @@ from glasstape_server.domain.statistics import (
     block_of,
     block_sums,
     block_widening,
+    clustered_mean,
     clustered_wilson,
     equal_mass_bins,
     interval,
@@ -15,6 +16,7 @@ from glasstape_server.domain.times import DAY
 from scipy.special import ndtr, ndtri, stdtrit
 from scipy.special import softmax as scipy_softmax
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
 
 def test_the_wilson_interval_is_the_textbooks():
@@ -116,3 +118,21 @@ def test_intervals_are_widened_for_few_blocks_and_for_cut_dependence():
     assert few > many > 1
     assert block_widening(36_000, 600, 6) == pytest.approx(1, abs=0.02)
     assert block_widening(3600, 12, 1) == pytest.approx(np.sqrt(300 / 299))
+
+
+def test_the_interval_of_a_clustered_mean_is_students_where_clusters_are_single():
+    values = np.random.default_rng(0).normal(1, 2, 30)
+    mean = clustered_mean(values, np.ones(30))
+    low, high = student.interval(0.95, 29, values.mean(), values.std(ddof=1) / np.sqrt(30))
+    assert (mean.value, mean.low, mean.high) == pytest.approx((values.mean(), low, high))
+
+
+def test_equal_observations_within_clusters_count_once():
+    values = np.random.default_rng(1).normal(size=25)
+    once, often = (clustered_mean(values * count, np.full(25, count)) for count in (1.0, 40.0))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
+
+
+def test_empty_clusters_do_not_count():
+    values, counts = np.array([3.0, 0.0, 5.0, 1.0]), np.array([2.0, 0.0, 3.0, 1.0])
+    assert clustered_mean(values, counts) == clustered_mean(values[counts > 0], counts[counts > 0])
