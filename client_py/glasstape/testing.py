@@ -29,6 +29,7 @@ from glasstape._fake.market import FakeMarket
 from glasstape._fake.servicer import Servicer
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import DataState, Direction, EntryPrice, Method, ModelState
+from glasstape.types.explanation import Quality
 from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef
 from glasstape.types.market import Bar, Instrument
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, Signal
@@ -131,7 +132,7 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict` and `explain` to answer calls, `emit` events for the feed, read `published`.
+    Set `predict`, `explain` and `judge` to answer calls, `emit` events for the feed, read `published`.
 
     Args:
         token: reject calls without this bearer token.
@@ -152,6 +153,8 @@ class FakeServer:
             (model.time_steps, len(model.features)), dtype=np.float32
         )
         """Called like `predict`; returns a map (time, feature)."""
+        self.judge: Callable[[str, NDArray[np.float32] | None], Quality | None] = lambda s, w: None
+        """Called like `predict` for explanations of quality FULL; returns verdict and trust, or None."""
         self._feed = FakeFeed(model.ref)
         self._market = FakeMarket()
         self._failures = FailureInterceptor()
@@ -165,6 +168,7 @@ class FakeServer:
             self._market,
             predict=lambda symbol, window: self.predict(symbol, window),
             explain=lambda symbol, window: self.explain(symbol, window),
+            judge=lambda symbol, window: self.judge(symbol, window),
         )
         for register in (
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,
