@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="session file; a name ending in .gz is compressed")
     parser.add_argument(
         "--methods",
-        default="integrated_gradients",
-        help="comma-separated methods of the maps to record (default: %(default)s)",
+        default="scaled_path_gradient,integrated_gradients",
+        help="comma-separated methods of the maps to record, the first two with all checks (default: %(default)s)",
     )
 
 
