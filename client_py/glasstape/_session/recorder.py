@@ -94,6 +94,12 @@ class Recorder:
         for thread in self._threads:
             thread.start()
 
+    def complete(self) -> None:
+        """End the feed, and wait until the maps of what was recorded are written."""
+        self._stream.close()
+        for thread in self._threads:
+            thread.join()
+
     def close(self) -> None:
         """End the recording and complete the file. A map that is still being computed is left out."""
         self._closing = True

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @reported
 def run(options: argparse.Namespace) -> int:
-    """Record until Ctrl-C or the end of --for; returns the exit status."""
+    """Record until Ctrl-C or the end of --for, then the maps that are still missing; returns the exit status."""
     from glasstape.session import Recorder
 
     methods = [name for name in options.methods.split(",") if name]
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             while recorder.error is None and time.monotonic() < end:
                 time.sleep(0.05)
+            recorder.complete()
         except KeyboardInterrupt:
             pass
     if recorder.error is not None:
