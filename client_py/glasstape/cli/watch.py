@@ -108,7 +108,7 @@ def _messages(
 
     end = float("inf") if duration is None else time.monotonic() + duration
     try:
-        with client.signals(**filters, heatmap_method="gradient" if heatmaps else None) as stream:
+        with client.signals(**filters, heatmap_method="scaled_gradient" if heatmaps else None) as stream:
             for message in stream.messages():
                 yield message
                 if time.monotonic() >= end:
