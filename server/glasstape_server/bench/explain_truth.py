@@ -175,13 +175,18 @@ def _train(task: TruthTask, random: np.random.Generator) -> tuple[Scorer, KnownT
         FitOptions(seed=task.seed, epochs=task.epochs, patience=task.epochs),
     ).requires_grad_(False)
     scorer = Scorer(network, torch.zeros(task.features), torch.ones(task.features)).eval()
-    logits = logits_of(network, examples[1])
-    probabilities = softmax(logits, calibrate.fit_temperature(logits, labels[1]))
+    temperature = calibrate.fit_temperature(logits_of(network, examples[1]), labels[1])
+    # A generator of its own: fresh windows for the skill check leave the other sets as they are.
+    fresh_random = np.random.default_rng([task.seed, sorted(known_truth.KINDS).index(task.kind), 1])
+    fresh = known_truth.make(task.kind, 2000, task.steps, task.features, fresh_random)
+    fresh_labels = fresh_random.permutation(fresh.labels) if task.permuted else fresh.labels
+    fresh_examples = TensorExamples(torch.from_numpy(fresh.windows), torch.from_numpy(fresh_labels))
+    probabilities = softmax(logits_of(network, fresh_examples), temperature)
     checks = (
         skill(
             probabilities,
-            labels[1],
-            np.arange(len(logits)),
+            fresh_labels,
+            np.arange(len(fresh)),
             np.bincount(labels[0], minlength=3) / len(labels[0]),
         ),
         parameter_randomization(

@@ -48,6 +48,15 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     _add_counts(synthetic, epochs=10)
     synthetic.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
+    skill = _add(benchmarks, "skill", "measure the skill check of networks trained on noise", _skill)
+    skill.add_argument("--network", default="conv1d", help="network (default: %(default)s)")
+    skill.add_argument("--runs", type=positive, default=40, help="markets (default: %(default)s)")
+    skill.add_argument(
+        "--symbols", type=positive, default=10, help="symbols per market (default: %(default)s)"
+    )
+    skill.add_argument("--bars", type=positive, default=700, help="bars per symbol (default: %(default)s)")
+    _add_counts(skill, epochs=40)
+
     published = _add(
         benchmarks, "published", "train and test on the data splits of published papers", _published
     )
@@ -135,6 +144,13 @@ def _synthetic(options: argparse.Namespace) -> str:
 
     results = synthetic.run(options.network, options.symbols, options.bars, options.epochs, options.seed)
     return synthetic.to_text(results, options.network)
+
+
+def _skill(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import skill_bias
+
+    results = skill_bias.run(options.network, options.runs, options.symbols, options.bars, options.epochs)
+    return skill_bias.to_text(results, options.network)
 
 
 def _published(options: argparse.Namespace) -> str:
