@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import grpc
-import numpy as np
 import pytest
 from glasstape import (
     Client,
@@ -76,19 +75,6 @@ def test_a_recording_holds_models_past_events_the_feed_and_its_maps(recorded):
     maps = session.explanations[told[1].sequence]
     assert [item.method.value for item in maps] == ["gradient"]
     assert maps[0].heatmap.values.shape == (6, 8)
-
-
-def test_a_completed_recording_has_the_maps_of_all_its_signals(tmp_path):
-    with FakeServer() as server:
-        server.explain = lambda symbol, window: time.sleep(0.05) or np.ones((6, 8), np.float32)
-        with Recorder(server.address, tmp_path / "x.session", methods=["gradient", "occlusion"]) as recorder:
-            for number in range(5):
-                server.emit(make_confidence_event(f"S{number}"))
-            wait_for(recorder, events=5, maps=0)
-            assert recorder.maps < 10
-            recorder.complete()
-        assert (recorder.maps, recorder.missing, recorder.error) == (10, 0, None)
-    assert len(read_session(tmp_path / "x.session").explanations) == 5
 
 
 def test_what_is_played_is_never_live(recorded):
