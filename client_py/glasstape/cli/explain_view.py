@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rich.columns import Columns
 from rich.console import Console
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -88,12 +89,12 @@ def show(
 def _show_item(console: Console, drawn: _Drawn, language: str) -> None:
     explanations, zone = drawn.explanations, drawn.zone
     _show_prediction(console, drawn)
-    tables = [
-        heatmap_table(item, drawn.model, quantity_in_words(item.heatmap.quantity, language), zone)
+    shown = [
+        item
         for item in explanations
         if item.heatmap is not None and (item.counterfactual is None or item.counterfactual.found)
     ]
-    _show_tables(console, tables)
+    _show_maps(console, shown, drawn, language)
     for explanation in explanations:
         console.print(caption(explanation), style="dim")
         for sentence in trust_in_words(explanation, language):
@@ -114,16 +115,48 @@ def _show_prediction(console: Console, drawn: _Drawn) -> None:
     console.print(Text(drawn.name), text, f"{confidence.winning:.1%} (up {confidence.up:.1%})")
 
 
-def _show_tables(console: Console, tables: Sequence[Table]) -> None:
-    """Print tables side by side where they fit, else one below the other."""
-    widths = [console.measure(table).maximum for table in tables]
-    if sum(widths) + GAP * (len(tables) - 1) > console.width:
-        for table in tables:
-            console.print(table)
-        return
+def _show_maps(console: Console, shown: Sequence[Explanation], drawn: _Drawn, language: str) -> None:
+    """Print maps side by side: as tables, in a narrow terminal as small maps; else one table below the other."""
+    tables = [_table(item, drawn, language, names=not number) for number, item in enumerate(shown)]
+    panels = [small_map(item, drawn.model, _name(item, language).partition(":")[0]) for item in shown]
+    same_rows = len({item.heatmap.edges[1][-1] for item in shown if item.heatmap is not None}) == 1
+    if same_rows and _fit(console, tables):
+        _show_row(console, tables)
+    elif len(shown) > 1 and _fit(console, panels):
+        for item in shown:
+            console.print(_name(item, language), highlight=False)
+        _show_bars(console, drawn)
+        _show_row(console, panels)
+    else:
+        for item in shown:
+            console.print(_table(item, drawn, language, names=True))
+
+
+def _table(explanation: Explanation, drawn: _Drawn, language: str, *, names: bool) -> Table:
+    return heatmap_table(explanation, drawn.model, _name(explanation, language), drawn.zone, names=names)
+
+
+def _name(explanation: Explanation, language: str) -> str:
+    heatmap = explanation.heatmap
+    return quantity_in_words(Quantity.UNSPECIFIED if heatmap is None else heatmap.quantity, language)
+
+
+def _fit(console: Console, parts: Sequence[Table | Panel]) -> bool:
+    widths = [console.measure(part).maximum for part in parts]
+    return sum(widths) + GAP * (len(parts) - 1) <= console.width
+
+
+def _show_row(console: Console, parts: Sequence[Table | Panel]) -> None:
     row = Table.grid(padding=(0, GAP, 0, 0))
-    row.add_row(*tables)
+    row.add_row(*parts)
     console.print(row)
+
+
+def _show_bars(console: Console, drawn: _Drawn) -> None:
+    first, model = drawn.explanations[0], drawn.model
+    bars = bar_labels(first.bar_close_times, model.time_steps, drawn.zone)
+    times = ", ".join(bars(row) for row in range(model.time_steps))
+    console.print(f"bars, from left to right: {times}; numbers are tenths of each map's peak", style="dim")
 
 
 def _in_shares(explanations: Sequence[Explanation]) -> Explanation:
@@ -141,9 +174,7 @@ def _show_compared(console: Console, drawn: _Drawn, language: str) -> None:
     console.print(Text(f"{drawn.name}, {model.ref.name}@{model.ref.version} ({model.architecture})"))
     confidence = first.confidence
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
-    bars = bar_labels(first.bar_close_times, model.time_steps, zone)
-    times = ", ".join(bars(row) for row in range(model.time_steps))
-    console.print(f"bars, from left to right: {times}; numbers are tenths of each map's peak", style="dim")
+    _show_bars(console, drawn)
     console.print(Columns([small_map(item, model, item.method.value) for item in drawn.explanations]))
     for explanation in drawn.explanations:
         if explanation.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):
@@ -164,8 +195,7 @@ def _save(path: Path, drawn: Sequence[_Drawn], language: str, *, compare: bool) 
 def _pictures(drawn: _Drawn, language: str, compare: bool) -> list[Picture]:
     pictures = []
     for explanation in drawn.explanations:
-        quantity = Quantity.UNSPECIFIED if explanation.heatmap is None else explanation.heatmap.quantity
-        named = f"{drawn.name} · {quantity_in_words(quantity, language)}"
+        named = f"{drawn.name} · {_name(explanation, language)}"
         name = explanation.method.value if compare else named
         pictures.append(Picture(name, explanation, drawn.model, drawn.zone))
     return pictures

@@ -43,14 +43,17 @@ def direction_text(confidence: Confidence) -> Text:
     )
 
 
-def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC) -> Table:
+def heatmap_table(
+    explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC, *, names: bool = True
+) -> Table:
     """Return a map as a colored grid: a row per feature, a column per bar, the newest on the right.
 
     Green is for the explained class, purple against it; the color is full at the map's largest cell. A map that is
-    coarser than the window is drawn at its native shape.
+    coarser than the window is drawn at its native shape. Without `names`, the rows are those of a table beside it.
     """
     table = Table(title=Text(title), title_justify="left", padding=(0, 1), show_edge=False)
-    table.add_column("feature", no_wrap=True)
+    if names:
+        table.add_column("feature", no_wrap=True)
     heatmap = explanation.heatmap
     if heatmap is None:
         return table
@@ -60,7 +63,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     native, peak = heatmap.native_comparable, heatmap.full_color
     for column, name in enumerate(features):
         cells = [_cell(float(value), peak) for value in native[:, column]]
-        table.add_row(name, *cells)
+        table.add_row(*([name] if names else []), *cells)
     return table
 
 

@@ -1,6 +1,7 @@
 """`glasstape explain`: importance and contributions of one window side by side, and the trust in them."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -208,3 +209,26 @@ def test_where_neither_is_served_the_error_is_the_answer(command, recorded):
 def test_a_recording_keeps_the_trust_in_both_maps(command, recorded):
     with recorded("scaled_path_gradient", "integrated_gradients") as server:
         assert command(server.address, "--signal", "1")[1].count("trust 0.82: high") == 2
+
+
+@pytest.mark.parametrize(
+    ("width", "named_rows", "small"),
+    [
+        pytest.param(150, 1, False, id="tables beside each other, rows named once"),
+        pytest.param(80, 0, True, id="small maps beside each other"),
+        pytest.param(55, 2, False, id="tables below each other"),
+    ],
+)
+def test_maps_are_arranged_for_the_width_of_the_terminal(
+    fake, command, monkeypatch, width, named_rows, small
+):
+    from glasstape.cli import explain_view
+    from glasstape.cli.output import make_console
+
+    monkeypatch.setattr(explain_view, "wide_console", lambda: make_console(width=width))
+    out = command(fake.address, "AAPL")[1]
+    assert len(re.findall(r"feature +┃", out)) == named_rows
+    assert ("╮   ╭" in out) is small
+    assert IMPORTANCE in out
+    assert CONTRIBUTIONS in out
+    assert max(len(line) for line in out.splitlines()) <= width
