@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from glasstape_server.domain.arrays import Floats, Ints
-from glasstape_server.explain.evidence import spearman
 from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
 from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
 from glasstape_server.explain.path import completeness_limit
@@ -15,6 +14,7 @@ from glasstape_server.models.networks.architectures import build
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training.calibrate import log_loss_of_each
 from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.rank_correlation import spearman
 
 MIN_CORRELATION_LIMIT = 0.2
 """Correlation that is allowed for a map of any size, because cells that share weights are not independent."""
