@@ -104,16 +104,12 @@ class MapPair(QScrollArea):
         return [names + cells, width - names - cells]
 
     def _align(self, widths: list[int] | None) -> None:
-        """Give titles and trust lines one height, so that rows align; None: the panes are not side by side."""
-        has_trust = any(not pane.trust.isHidden() for pane in self.panes)
+        """Give titles one height, so that rows align; None: the panes are not side by side."""
         heights = [
             pane.title.heightForWidth(width) for pane, width in zip(self.panes, widths or (), strict=False)
         ]
         for pane in self.panes:
             pane.title.setMinimumHeight(max(heights, default=0))
-            policy = pane.trust.sizePolicy()
-            policy.setRetainSizeWhenHidden(has_trust and widths is not None)
-            pane.trust.setSizePolicy(policy)
 
     def _hovered(self, bar: int) -> None:
         for pane in self.panes:

@@ -13,7 +13,10 @@ BAR_SIZE = QSize(72, 8)
 
 
 class TrustLine(QWidget):
-    """Shows the trust in an explanation; hidden where it has none. What it was worth is the tooltip."""
+    """Shows the trust in an explanation; hidden where it has none. What it was worth is the tooltip.
+
+    It keeps its place while it is hidden, since the trust arrives after the map.
+    """
 
     def __init__(self, appearance: Appearance, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,6 +28,9 @@ class TrustLine(QWidget):
         layout.addWidget(self.label)
         layout.addWidget(self.bar)
         layout.addStretch(1)
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
         self.show_trust(None)
 
     def show_trust(self, explanation: Explanation | None) -> None:
@@ -35,7 +41,7 @@ class TrustLine(QWidget):
         rating, *meaning = sentences or [""]
         text = " ".join(meaning)
         rating = f"{rating[:1].upper()}{rating[1:]}"
-        self.label.setText(rating)
+        self.label.setText(rating or " ")  # the height of a line
         self.bar.show_value(0.0 if trust is None else trust.value, low=_is_low(explanation))
         for widget in (self, self.label, self.bar):
             widget.setToolTip(text)

@@ -116,6 +116,17 @@ def test_a_map_without_trust_has_no_line_about_it(pair, context):
     assert not pair.panes[0].trust.isVisible()
 
 
+def test_rows_stay_in_place_when_the_trust_arrives(pair, contents, qtbot):
+    pair.show_maps(*(replace(content, explanation=untrusted(content.explanation)) for content in contents))
+    qtbot.wait(10)
+    before = [rows_of(pane) for pane in pair.panes]
+    assert not pair.panes[0].trust.isVisible()
+    pair.show_maps(*contents)
+    qtbot.wait(10)
+    assert pair.panes[0].trust.isVisible()
+    assert [rows_of(pane) for pane in pair.panes] == before
+
+
 def test_a_hovered_bar_is_marked_in_the_other_map(pair, contents, qtbot):
     pair.show_maps(*contents)
     qtbot.wait(10)
