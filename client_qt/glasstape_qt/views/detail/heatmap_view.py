@@ -18,7 +18,7 @@ FRAME_SIZE, COMPACT_FRAME_SIZE = QSize(160, 168), QSize(14, 10)
 """Preferred size of what surrounds the cells: names, labels, candles and legend."""
 NAMES_SHARE = 0.34
 """Share of the width that the names of features take at most."""
-STRIP_FROM = 190
+STRIP_FROM = 230
 """Height in pixels, at the default text size, from which candles are painted above the cells."""
 NO_NAMES = 6
 """Pixels left of the cells without names."""
