@@ -99,7 +99,10 @@ from .types.stream_enums import ResetReason as ResetReason
 from .types.stream_enums import Start as Start
 from .types.track import TrackRecord as TrackRecord
 from .types.track import TrackRecords as TrackRecords
+from .words import checks_in_words as checks_in_words
 from .words import in_words as in_words
+from .words import quantity_in_words as quantity_in_words
+from .words import trust_in_words as trust_in_words
 
 __all__: list[str]
 __version__: str

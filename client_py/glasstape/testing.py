@@ -30,6 +30,7 @@ from glasstape._fake.market import FakeMarket
 from glasstape._fake.servicer import Servicer
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import DataState, Direction, EntryPrice, Method, ModelState
+from glasstape.types.explanation import Quality
 from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef
 from glasstape.types.market import Bar, Instrument
@@ -134,7 +135,7 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict`, `explain`, `importance` and `track_record` to answer calls, `emit` events for the feed, read
+    Set `predict`, `explain`, `judge`, `importance` and `track_record` to answer calls, `emit` events for the feed, read
     `published`.
 
     Args:
@@ -164,6 +165,8 @@ class FakeServer:
             records=(), outcomes=0, brier_score=None, log_loss=None, reliability=(), left_out=0
         )
         """Answer of GetTrackRecord, whatever is requested."""
+        self.judge: Callable[[str, NDArray[np.float32] | None], Quality | None] = lambda s, w: None
+        """Called like `predict` for explanations of quality FULL; returns verdict and trust, or None."""
         self._feed = FakeFeed(model.ref)
         self._market = FakeMarket()
         self._failures = FailureInterceptor()
@@ -180,6 +183,7 @@ class FakeServer:
             explain=lambda symbol, window: self.explain(symbol, window),
             importance=lambda wanted, reference: self.importance(wanted, reference),
             track=lambda: self.track_record,
+            judge=lambda symbol, window: self.judge(symbol, window),
         )
         for register in (
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,

@@ -177,12 +177,12 @@ class _SessionClient:
         raise PreconditionError("a recording has no model that could explain further windows")
 
     def explain(
-        self, *, signals: Sequence[int], method: str, score: str = "margin", quality: str = "fast"
+        self, *, signals: Sequence[int], method: str, score: str = "unspecified", quality: str = "fast"
     ) -> list[Explanation]:
         matching = [
             item
             for item in self._session.explanations.get(signals[0], ())
-            if (item.method.value, item.score_kind.value) == (str(method), str(score))
+            if item.method.value == str(method) and str(score) in ("unspecified", item.score_kind.value)
         ]
         if not matching:
             raise PreconditionError(f"{method} of {score} for signal {signals[0]} is not in this recording")

@@ -4,6 +4,7 @@ from glasstape._convert.common import enum_to, time_to
 from glasstape._convert.market import bar_to
 from glasstape._convert.references import ModelTable, ref_to
 from glasstape.types.enums import Direction
+from glasstape.types.explanation import Quality
 from glasstape.types.inference import (
     CheckResult,
     Confidence,
@@ -35,6 +36,21 @@ def confidence_to(confidence: Confidence) -> ipb.Confidence:
 
 def _direction_to(direction: Direction | None) -> ipb.Direction.ValueType:
     return ipb.Direction.ValueType(0 if direction is None else direction + 1)
+
+
+def quality_to(quality: Quality) -> ipb.Quality:
+    """Return the message of a verdict and its trust."""
+    message = ipb.Quality(
+        level=enum_to(ipb.QualityLevel, quality.level),
+        verdict=enum_to(ipb.Quality.Verdict, quality.verdict),
+        reasons=quality.reasons,
+        checks=[_check_to(check) for check in quality.checks],
+    )
+    if quality.trust is not None:
+        trust = message.trust
+        trust.value, trust.average_precision = quality.trust.value, quality.trust.average_precision
+        trust.level, trust.maps = enum_to(ipb.Trust.TrustLevel, quality.trust.level), quality.trust.maps
+    return message
 
 
 def model_to(model: Model) -> ipb.Model:

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
 from glasstape._convert.importance import filter_from, importance_to
-from glasstape._convert.outgoing import confidence_to, model_to, track_records_to
+from glasstape._convert.outgoing import confidence_to, model_to, quality_to, track_records_to
 from glasstape._convert.references import ref_to
 from glasstape._fake.failures import abort
 from glasstape._fake.feed import FakeFeed
 from glasstape._fake.market import FakeMarket, FakeMarketServicer
 from glasstape._options import MAX_ITEMS, MAX_MESSAGE_BYTES
 from glasstape.errors import GlasstapeError
+from glasstape.types.explanation import Quality
 from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model
 from glasstape.types.track import TrackRecords
@@ -22,6 +23,8 @@ from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as spb
 
 Window = NDArray[np.float32]
+CONTRIBUTIONS = (ipb.Explanation.METHOD_INTEGRATED_GRADIENTS, ipb.Explanation.METHOD_EXPECTED_GRADIENTS)
+"""Methods whose maps are sent as contributions; those of all others are importance."""
 
 
 class Servicer(FakeMarketServicer):
@@ -35,6 +38,7 @@ class Servicer(FakeMarketServicer):
         explain: called like `predict`; returns a map (time, feature).
         importance: called with the filter and the reference (or None).
         track: returns the track record.
+        judge: called like `predict` at quality FULL; returns the verdict on the map, or None.
     """
 
     def __init__(
@@ -46,10 +50,11 @@ class Servicer(FakeMarketServicer):
         explain: Callable[[str, Window | None], Window],
         importance: Callable[[WindowFilter, WindowFilter | None], Importance],
         track: Callable[[], TrackRecords],
+        judge: Callable[[str, Window | None], Quality | None],
     ) -> None:
         self._model, self._feed, self._market = model, feed, market
         self._predict, self._explain, self._importance = predict, explain, importance
-        self._track = track
+        self._track, self._judge = track, judge
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> ipb.PredictResponse:
         predictions = [self._prediction(*item) for item in self._items(request.input)]
@@ -115,15 +120,19 @@ class Servicer(FakeMarketServicer):
             return ipb.ExplanationResult(problem=prediction.problem, symbol=symbol)
         values = np.asarray(self._explain(symbol, window), dtype="<f4")
         shape = ipb.Heatmap.Shape(time=values.shape[0], features=values.shape[1])
+        adds_up = request.method in CONTRIBUTIONS
         explanation = ipb.Explanation(
             heatmap=ipb.Heatmap(
                 values=values.ravel(),
-                quantity=ipb.Heatmap.QUANTITY_IMPORTANCE,
+                quantity=ipb.Heatmap.QUANTITY_CONTRIBUTION if adds_up else ipb.Heatmap.QUANTITY_IMPORTANCE,
                 native_shape=shape,
                 shape=shape,
             ),
             target=prediction.confidence.direction,
         )
+        quality = self._judge(symbol, window) if request.quality == ipb.QUALITY_LEVEL_FULL else None
+        if quality is not None:
+            explanation.quality.CopyFrom(quality_to(quality))
         if not request.include or ipb.ExplainRequest.INCLUDE_PREDICTION in request.include:
             explanation.prediction.CopyFrom(prediction)
         if not request.include or ipb.ExplainRequest.INCLUDE_DRIVERS in request.include:

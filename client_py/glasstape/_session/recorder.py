@@ -35,6 +35,8 @@ HISTORY_EVENTS = 2000
 """Events before the recording."""
 TRACKED_SYMBOLS = 200
 """Symbols whose track records are recorded, at most."""
+CHECKED_METHODS = 2
+"""Methods of each signal whose maps are recorded with every check: the maps that are shown side by side."""
 LARGEST_PAGE = 10_000
 TIMEOUT = 30.0
 """Seconds of one call."""
@@ -48,7 +50,7 @@ class Recorder:
     Args:
         address: "host:port".
         path: the session file; a name ending in .gz is compressed.
-        methods: also record each signal's map by each of these, the first with all checks.
+        methods: also record each signal's map by each of these, the first two with all checks and their trust.
         tls: certificates, as in `Client`.
         token: bearer token, as in `Client`.
 
@@ -99,6 +101,12 @@ class Recorder:
         atexit.register(self._close_at_exit)
         for thread in self._threads:
             thread.start()
+
+    def complete(self) -> None:
+        """End the feed, and wait until the maps of what was recorded are written."""
+        self._stream.close()
+        for thread in self._threads:
+            thread.join()
 
     def close(self) -> None:
         """End the recording and complete the file. A map that is still being computed is left out.
@@ -225,9 +233,9 @@ class Recorder:
         while (signals := self._pending.get()) is not None and not self._closing:
             try:
                 for number, method in enumerate(self._methods):
-                    self._explain_by(
-                        method, signals, ipb.QUALITY_LEVEL_FAST if number else ipb.QUALITY_LEVEL_FULL
-                    )
+                    checked = number < CHECKED_METHODS
+                    level = ipb.QUALITY_LEVEL_FULL if checked else ipb.QUALITY_LEVEL_FAST
+                    self._explain_by(method, signals, level)
             except Exception as error:
                 self.error = self.error or (None if self._closing else error)
                 self._stream.close()

@@ -18,14 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="session file; a name ending in .gz is compressed")
     parser.add_argument(
         "--methods",
-        default="integrated_gradients",
-        help="comma-separated methods of the maps to record (default: %(default)s)",
+        default="scaled_path_gradient,integrated_gradients",
+        help="comma-separated methods of the maps to record, the first two with all checks (default: %(default)s)",
     )
 
 
 @reported
 def run(options: argparse.Namespace) -> int:
-    """Record until Ctrl-C or the end of --for; returns the exit status."""
+    """Record until Ctrl-C or the end of --for, then the maps that are still missing; returns the exit status."""
     from glasstape.session import Recorder
 
     methods = [name for name in options.methods.split(",") if name]
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             while recorder.error is None and time.monotonic() < end:
                 time.sleep(0.05)
+            recorder.complete()
         except KeyboardInterrupt:
             pass
     parts = [f"{recorder.events} events", f"{recorder.maps} maps"]

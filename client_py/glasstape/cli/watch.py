@@ -116,7 +116,7 @@ def _messages(
     from glasstape import PermissionDeniedError
 
     try:
-        with client.signals(**filters, heatmap_method="gradient" if heatmaps else None) as stream:
+        with client.signals(**filters, heatmap_method="scaled_gradient" if heatmaps else None) as stream:
             yield from _until(stream, duration, client.address)
     except PermissionDeniedError as error:
         if not heatmaps or error.metadata.get("scope") != "explain":

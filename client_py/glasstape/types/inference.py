@@ -245,7 +245,7 @@ class Model:
     seen_until: datetime | None
     """Last close time in the training and validation data."""
     checks: tuple[CheckResult, ...] = ()
-    """Checks made at training; maps of a model that failed one are never RELIABLE."""
+    """Checks made at training. They describe the model and decide about none of its maps."""
     live: LiveCalibration | None = None
     """Calibration of its own recent signals; None: none has an outcome yet."""
     shadow: ShadowRecord | None = None

@@ -2582,7 +2582,7 @@ class Model(_message.Message):
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckResult]:
         """Tests made when the model was trained: "skill" (better than the class shares), and whether its
         explanations depend on the trained weights ("parameter_randomization") and add up
-        ("completeness"). Maps of a model that failed one are never RELIABLE.
+        ("completeness"). They describe the model and decide about none of its maps.
         """
 
     @_builtins.property

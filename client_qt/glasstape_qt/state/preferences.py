@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 SCHEMA = 1
 """Version of the file; raised only when older files cannot be read as they are."""
 DEMO = "demo"
+BOTH_MAPS = "both"
+"""Value of `Preferences.method`: importance and contributions side by side."""
 LANGUAGES = ("system", "en", "ko")
 THEMES = ("system", "light", "dark")
 PALETTES = ("korea", "east-asia", "west", "okabe-ito")
@@ -72,8 +74,10 @@ class Preferences(_ValidatedModel):
     detail_place: Literal["dock", "tab", "window"] = "dock"
     clock: Literal["exchange", "local", "utc"] = "exchange"
     shared_scale: bool = True
-    method: str = "integrated_gradients"
-    score: str = "margin"
+    method: str = BOTH_MAPS
+    """`BOTH_MAPS`, or the one method whose map is shown."""
+    score: str = "unspecified"
+    """The score to explain; "unspecified": the default of the method."""
     profiles: list[Profile] = Field(
         min_length=1,
         default_factory=lambda: [
