@@ -126,5 +126,5 @@ def _perturbed(series: Series, first: int, random: np.random.Generator) -> Serie
     volume[first:] = random.permutation(volume[first:]) + 1
     return Series(
         series.close_time, scaled(series.open), scaled(series.high), scaled(series.low), scaled(series.close),
-        volume, series.session,
+        volume, series.session, series.time_zone,
     )  # fmt: skip

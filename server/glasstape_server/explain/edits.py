@@ -183,7 +183,7 @@ class BarEditor:
             name: np.repeat(getattr(self.series, name)[None], count, axis=0)
             for name in ("close_time", "session")
         }
-        edited = Series(**columns, **times)
+        edited = Series(**columns, **times, time_zone=self.series.time_zone)
         before = features(self.spec, self.series)[-self.spec.window_bars :].astype(np.float32)
         windows = np.repeat(before[None], count, axis=0)
         windows[:, -1] = features(self.spec, edited.tail(self.spec.look_back + 1))[:, -1].astype(np.float32)

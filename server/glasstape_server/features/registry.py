@@ -58,6 +58,8 @@ class Feature:
     """Bars that one value needs, its own included."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     """Parameters beside those that every spec has (`spec.SHARED_PARAMETERS`)."""
+    local_time: bool = False
+    """Whether it depends on the time zone of the symbol."""
 
 
 _features: dict[str, Feature] = {}

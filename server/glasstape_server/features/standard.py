@@ -15,7 +15,7 @@ import numpy as np
 from glasstape_server.domain.arrays import Floats
 from glasstape_server.features.filters import exponential_weights, moving_sum, shifted
 from glasstape_server.features.inputs import FeatureInputs
-from glasstape_server.features.registry import Feature, ParameterValues, bar_count, register
+from glasstape_server.features.registry import Feature, ParameterValues, bar_count
 
 
 def _return_of(price: str) -> Callable[[FeatureInputs], Floats]:
@@ -133,5 +133,3 @@ STANDARD = (
     ),
 )
 """In the order of the bundled model's window."""
-
-register(*STANDARD)

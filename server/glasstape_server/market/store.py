@@ -209,7 +209,7 @@ class BarStore(BarQueries):
         for zone in np.unique(zones):
             chosen = zones == zone
             session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
-        return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
+        return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session, zones)
 
     def list_corrections(self, symbol: str, after: int, count: int) -> list[corrections.Correction]:
         """See `corrections.list_corrections`."""

@@ -5,6 +5,7 @@ Broken framing fails the call (an exception); a bad value fails its item (its `e
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from glasstape.symbols import reason_invalid
@@ -23,7 +24,7 @@ from glasstape_server.models.repository import Repository
 from glasstape_server.serving.items import Bars, Item, check_count, set_previous, set_window, too_few_bars
 from glasstape_server.serving.past_signals import PastSignals
 from glasstape_server.serving.requests import BarSeries, SignalRefs, Source, Symbols, Windows
-from glasstape_server.serving.series import check_series_framing, series_items
+from glasstape_server.serving.series import check_series_framing, needs_time_zones, series_items
 from glasstape_server.serving.windows import window_items
 from glasstape_server.signals.delivery.hub import Hub
 
@@ -112,7 +113,10 @@ class Inputs:
                 return window_items(source, model)
             case BarSeries():
                 check_series_framing(source)
-                items = await asyncio.to_thread(series_items, source, model, with_previous)
+                zones = dict[str, str]()
+                if needs_time_zones(model):
+                    zones = await self._ingest.run_on_market_thread(self._time_zones, source)
+                items = await asyncio.to_thread(series_items, source, model, zones, with_previous)
                 if with_bars:
                     await self._ingest.run_on_market_thread(self._add_exchange_rules, items)
                 return items
@@ -164,7 +168,14 @@ class Inputs:
         store, last = self._ingest.store, int(columns[0, -1])
         instrument = store.instruments[key[0]]
         before = store.previous_session_close(key, last) if instrument.price_limit else None
-        return Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, before or 0.0)
+        limit, zone = instrument.price_limit or 0.0, instrument.time_zone
+        return Bars(columns, session, instrument.price_step, limit, before or 0.0, zone)
+
+    def _time_zones(self, source: BarSeries) -> dict[str, str]:
+        """Return the time zones of the symbols that the server knows; on the market thread."""
+        known = self._ingest.store.instruments
+        symbols = {bars[0].symbol for bars in source.series if bars}
+        return {symbol: known[symbol].time_zone for symbol in symbols if symbol in known}
 
     def _add_exchange_rules(self, items: list[Item]) -> None:
         """Add tick and price limit to bars that a request carried; on the market thread."""
@@ -175,7 +186,12 @@ class Inputs:
             columns, session = item.bars.columns, item.bars.session
             before = np.flatnonzero(session != session[-1])
             close = float(columns[4, before[-1]]) if len(before) else 0.0
-            item.bars = Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, close)
+            item.bars = replace(
+                item.bars,
+                tick=instrument.price_step,
+                price_limit=instrument.price_limit or 0.0,
+                previous_session_close=close,
+            )
 
     def _window(self, key: SeriesKey, bars: Floats, spec: FeatureSpec) -> Float32s | None:
         """Return the window of these bars, or None if they make none; on the market thread."""

@@ -19,6 +19,7 @@ class Bars:
     tick: float = 0.0
     price_limit: float = 0.0
     previous_session_close: float = 0.0
+    time_zone: str = "UTC"
 
     def close_times(self, count: int) -> list[int]:
         """Return the close times of the last `count` bars, microseconds."""

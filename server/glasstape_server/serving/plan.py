@@ -12,6 +12,7 @@ from glasstape_server.engine.flip_class import CounterfactualWork
 from glasstape_server.engine.work import Arrays, ExplainWork
 from glasstape_server.explain.catalog import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName
+from glasstape_server.features.series import local_times
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Group, Item, group_by_model
 from glasstape_server.serving.requests import ExplainRequest
@@ -114,11 +115,17 @@ def _counterfactual_steps(group: Group, items: Sequence[Item], request: ExplainR
 def _bar_arrays(items: Sequence[Item], count: int) -> Arrays:
     """Return bars and exchange rules as `CounterfactualWork` takes them; nothing for items without bars.
 
-    Bars: close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and
+    Bars: local close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and
     previous session close, (n, 3).
     """
     bars = [item.bars for item in items if item.bars is not None]
     if not bars:
         return ()
-    columns = np.stack([np.concatenate([b.columns, b.session[None]])[:, -count:] for b in bars])
+    local = [local_times(b.columns[0].astype(np.int64), b.time_zone) for b in bars]
+    columns = np.stack(
+        [
+            np.concatenate([time[None], b.columns[1:], b.session[None]])[:, -count:]
+            for time, b in zip(local, bars, strict=True)
+        ]
+    )
     return columns, np.array([(b.tick, b.price_limit, b.previous_session_close) for b in bars])
