@@ -147,10 +147,12 @@ def _future_perturbation(source: DataSource, options: argparse.Namespace) -> "Le
 
 def _about(options: argparse.Namespace, source: DataSource, plan: "EvaluationPlan") -> dict[str, str]:
     rule = plan.rule.text.replace(f"{plan.rule.k:.4f}", "k")
-    windows = f"windows {options.session_gap} at session gaps"
+    spec = feature_spec(options)
+    windows = f"windows {spec.session_gap} at session gaps"
     return {
         "data": ", ".join(Path(path).name for path in options.data),
         "bars": f"{options.interval}, trading days in {source.time_zone}, {windows}",
+        "features": f"{len(spec.names)} ({options.features}), {spec.window_bars} bars in a window",
         "labels": f"{rule} (k is fitted so that a third of each training part is FLAT)",
         "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} epochs of at most {plan.windows:,} "
         "training windows",
