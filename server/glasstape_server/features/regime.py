@@ -24,7 +24,8 @@ def _long_ratio(inputs: FeatureInputs) -> Floats:
     return np.log(inputs.volatility / inputs.volatility_over("long_volatility_bars"))
 
 
-def _range(inputs: FeatureInputs) -> Floats:
+def range_of(inputs: FeatureInputs) -> Floats:
+    """Return the feature range, (..., bar)."""
     return np.asarray(np.log(inputs.series.high / inputs.series.low) / inputs.volatility_before)
 
 
@@ -61,7 +62,7 @@ REGIME = (
     Feature(
         "range",
         "ln(high / low) / volatility",
-        _range,
+        range_of,
         lambda values: volatility_look_back(values) + 1,
     ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from glasstape_server.features.ranks import RANKS
 from glasstape_server.features.regime import REGIME
 from glasstape_server.features.registry import Feature, register
 from glasstape_server.features.session import SESSION
@@ -12,12 +13,12 @@ def _names(features: tuple[Feature, ...]) -> tuple[str, ...]:
     return tuple(feature.name for feature in features)
 
 
-register(*STANDARD, *REGIME, *SESSION)
+register(*STANDARD, *REGIME, *SESSION, *RANKS)
 
 SET1 = "set1"
 """The features of the bundled models."""
 SETS: Mapping[str, tuple[str, ...]] = {
     SET1: _names(STANDARD),
-    "set2": _names((*STANDARD, *REGIME, *SESSION)),
+    "set2": _names((*STANDARD, *REGIME, *SESSION, *RANKS)),
 }
 """Feature names of each set, in the window's order."""

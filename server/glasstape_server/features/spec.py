@@ -86,6 +86,23 @@ class FeatureSpec:
         return tuple(feature.name for feature in self._features if feature.local_time)
 
     @cached_property
+    def ranked_columns(self) -> tuple[int, ...]:
+        """Columns of the features that rank a symbol among those of its close."""
+        return tuple(column for column, feature in enumerate(self._features) if feature.ranked)
+
+    @cached_property
+    def ranked_names(self) -> tuple[str, ...]:
+        """Names of these features."""
+        return tuple(self.names[column] for column in self.ranked_columns)
+
+    @cached_property
+    def ranked_look_back(self) -> int:
+        """Bars that the values of these features need, the ranked bar included; 0 without such a feature."""
+        return max(
+            (feature.look_back(self.values) for feature in self._features if feature.ranked), default=0
+        )
+
+    @cached_property
     def look_back(self) -> int:
         """Bars that one feature row and the volatility of its label need, its own bar included."""
         return max(self.volatility_bars + 1, *(feature.look_back(self.values) for feature in self._features))
