@@ -22,6 +22,7 @@ from glasstape_server.market.bar_queries import BarQueries
 from glasstape_server.market.database import COLUMNS, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.instruments import InstrumentBook
+from glasstape_server.market.sealed_closes import SealedCloses
 from glasstape_server.market.series_tail import SeriesTail
 from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import probe_write, transaction
@@ -49,6 +50,7 @@ class BarStore(BarQueries):
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
         self._book = InstrumentBook(self._db)
+        self.closes = SealedCloses(self._db, self._writing)
         self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
             self._tails[key] = self.load_tail(key)
@@ -79,6 +81,7 @@ class BarStore(BarQueries):
                 draft.rows,
             )
             corrections.replace(self._db, draft.replacements, now)
+            self.closes.note_stored(draft.rows, draft.replacements)
             replaced = {(item.bar.symbol, item.bar.interval) for item in draft.replacements}
             learned = self._book.learn(draft.counts(), draft.instruments, replaced)
         self._apply(draft)
@@ -109,15 +112,6 @@ class BarStore(BarQueries):
     def stated(self, symbol: str) -> Instrument:
         """Return what publishers stated about a symbol."""
         return self._book.stated(symbol)
-
-    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]:
-        """Return the close times of stored bars in a range, both ends included, oldest first."""
-        rows = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"
-            " ORDER BY close_time",
-            (*key, first, last),
-        )
-        return [row[0] for row in rows]
 
     def halted_between(self, key: SeriesKey, first: int, last: int) -> int:
         """Return the number of halted bars with first < close < last."""
@@ -255,6 +249,7 @@ class BarStore(BarQueries):
         with self._writing():
             moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
             self._book.write_rename(symbol, new_symbol)
+            self.closes.note_renamed(symbol, new_symbol)
         self._book.apply_rename(symbol, new_symbol)
         for interval in INTERVALS:
             self._forming.pop((symbol, interval), None)
