@@ -94,7 +94,10 @@ class Board:
                 f"{confidence.down:.1%}",
                 f"{confidence.flat:.1%}",
                 confidence_bar(confidence.up, self.model.buy_ramp_low, self.model.buy_ramp_high),
-                Text.assemble(direction_text(confidence), (missing_text(signal.missing_bars), "yellow")),
+                Text.assemble(
+                    direction_text(confidence),
+                    (missing_text(signal.missing_bars, signal.missing_symbols), "yellow"),
+                ),
                 f"{event.bar_close_time:%Y-%m-%d %H:%M}",
             )
         hits = f"{self.hits} of {self.scored} UP and DOWN signals hit" if self.scored else "no outcomes"

@@ -179,9 +179,13 @@ def _show_one(
     if explanation.counterfactual is None or explanation.counterfactual.found:
         console.print(heatmap_table(explanation, model, name, zone))
     console.print(caption(explanation), style="dim")
-    if explanation.prediction is not None and explanation.prediction.missing_bars:
-        note = missing_text(explanation.prediction.missing_bars).strip()
-        console.print(f"{note} in the window: rejected or never received", style="yellow")
+    if (prediction := explanation.prediction) is not None:
+        if prediction.missing_bars:
+            note = missing_text(prediction.missing_bars).strip()
+            console.print(f"{note} in the window: rejected or never received", style="yellow")
+        if prediction.missing_symbols:
+            note = missing_text(0, prediction.missing_symbols).strip()
+            console.print(f"{note} when the window's closes were ranked", style="yellow")
     for sentence in in_words(explanation, language, zone):
         console.print(f"  {sentence}", highlight=False)
 

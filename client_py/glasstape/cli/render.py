@@ -26,11 +26,11 @@ def confidence_bar(value: float, low: float, high: float) -> Text:
     )
 
 
-def missing_text(missing_bars: int) -> str:
-    """Return the number of bars missing in a window, with two blanks before it; "" without any."""
-    if not missing_bars:
-        return ""
-    return f"  {missing_bars:,} {'bar' if missing_bars == 1 else 'bars'} missing"
+def missing_text(missing_bars: int, missing_symbols: int = 0) -> str:
+    """Return the numbers of bars and symbols missing in a window, with two blanks before them; "" without any."""
+    counts = ((missing_bars, "bar"), (missing_symbols, "symbol"))
+    parts = [f"{count:,} {noun if count == 1 else noun + 's'}" for count, noun in counts if count]
+    return f"  {' and '.join(parts)} missing" if parts else ""
 
 
 def direction_text(confidence: Confidence) -> Text:

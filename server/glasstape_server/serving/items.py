@@ -37,6 +37,8 @@ class Item:
     bar_close_time: int | None = None
     missing_bars: int = 0
     """Bars missing between those of the window; see `market.missing_bars`."""
+    missing_symbols: int = 0
+    """Most symbols missing at one of the window's closes; see `market.cross_sections`."""
     journaled: Confidence | None = None
     """Published probabilities of this very window, for past signals."""
     bars: Bars | None = None
