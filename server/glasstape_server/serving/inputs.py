@@ -16,7 +16,6 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument, NotFound
 from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.missing_bars import MissingBars
 from glasstape_server.models.model import Model
@@ -112,7 +111,7 @@ class Inputs:
                     raise InvalidArgument.field("baseline", rule)
                 return window_items(source, model)
             case BarSeries():
-                check_series_framing(source)
+                check_series_framing(source, model)
                 zones = dict[str, str]()
                 if needs_time_zones(model):
                     zones = await self._ingest.run_on_market_thread(self._time_zones, source)
@@ -150,12 +149,14 @@ class Inputs:
                 else:
                     ready.append((item, key, bars))
         if ready:
-            series = store.stack([key for _, key, _ in ready], [bars for _, _, bars in ready])
-            windows, usable = latest_windows(spec, series)
+            keys = [key for _, key, _ in ready]
+            series = store.stack(keys, [bars for _, _, bars in ready])
+            windows, usable, absent = self._ingest.cross_sections.windows(spec, keys, series)
             missing = MissingBars(store, self._ingest.calendars)
             spanned = series.close_time[:, -spec.window_bars - 1 :].tolist()
             for row, (item, key, bars) in enumerate(ready):
                 item.missing_bars = missing.count(key, spanned[row])
+                item.missing_symbols = int(absent[row])
                 set_window(item, windows[row], bool(usable[row]))
                 item.bars = self._bars(key, bars, series.session[row])
                 if with_previous:
@@ -197,7 +198,8 @@ class Inputs:
         """Return the window of these bars, or None if they make none; on the market thread."""
         if bars.shape[1] < spec.min_bars:
             return None
-        windows, usable = latest_windows(spec, self._ingest.store.stack([key], [bars]))
+        series = self._ingest.store.stack([key], [bars])
+        windows, usable, _ = self._ingest.cross_sections.windows(spec, [key], series)
         return windows[0] if usable[0] else None
 
     def _add_bars(self, items: list[Item]) -> None:

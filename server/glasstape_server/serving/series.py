@@ -15,12 +15,18 @@ from glasstape_server.serving.items import Bars, Item, check_count, set_previous
 from glasstape_server.serving.requests import BarSeries
 
 
-def check_series_framing(source: BarSeries) -> None:
-    """Check the number of series and of their bars.
+def check_series_framing(source: BarSeries, model: Model) -> None:
+    """Check the number of series and of their bars, and that the model can make windows of them.
 
     Raises:
-        InvalidArgument: no series, too many, or too many bars.
+        InvalidArgument: no series, too many, or too many bars; or the model ranks the symbols of each close.
     """
+    if ranked := model.spec.ranked_names:
+        rule = (
+            f"must be symbols, signals or windows with model {model.ref.name}@{model.ref.version}: its "
+            f"{', '.join(ranked)} rank all symbols of each close, which the server knows of its own bars alone"
+        )
+        raise InvalidArgument.field("input.bars", rule)
     check_count("input.bars.series", len(source.series))
     total = sum(map(len, source.series))
     if total > MAX_CALL_BARS:
