@@ -20,7 +20,7 @@ from glasstape import (
     SequenceGap,
     StreamMessage,
 )
-from glasstape.cli.render import caption, confidence_bar, direction_text, heatmap_table, missing_text
+from glasstape.cli.render import HeatmapTable, caption, confidence_bar, direction_text, missing_text
 
 
 class Board:
@@ -65,7 +65,7 @@ class Board:
             return None
         event, explanation = self.explained
         title = f"buy {event.symbol}, bar close {event.bar_close_time:%Y-%m-%d %H:%M} UTC, sequence {event.sequence}"
-        return Group(heatmap_table(explanation, self.model, title), Text(caption(explanation), "dim"))
+        return Group(HeatmapTable(explanation, self.model, title), Text(caption(explanation), "dim"))
 
     def render(self) -> Group:
         """Return the board as a rich renderable."""

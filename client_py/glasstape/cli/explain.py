@@ -172,12 +172,12 @@ def _show_one(
     console: "Console", name: str, explanation: "Explanation", model: "Model", zone: tzinfo, language: str
 ) -> None:
     from glasstape import in_words
-    from glasstape.cli.render import caption, direction_text, heatmap_table, missing_text
+    from glasstape.cli.render import HeatmapTable, caption, direction_text, missing_text
 
     confidence = explanation.confidence
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     if explanation.counterfactual is None or explanation.counterfactual.found:
-        console.print(heatmap_table(explanation, model, name, zone))
+        console.print(HeatmapTable(explanation, model, name, zone))
     console.print(caption(explanation), style="dim")
     if (prediction := explanation.prediction) is not None:
         if prediction.missing_bars:

@@ -1,11 +1,11 @@
 """Signals and heat maps as text, with rich."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 from itertools import pairwise
 
 import numpy as np
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -43,25 +43,39 @@ def direction_text(confidence: Confidence) -> Text:
     )
 
 
-def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC) -> Table:
-    """Return a map as a colored grid: a row per feature, a column per bar, the newest on the right.
+class HeatmapTable:
+    """A map as a colored grid: a row per feature, a column per bar, the newest on the right.
 
     Green is for the explained class, purple against it; the color is full at the map's largest cell. A map that is
-    coarser than the window is drawn at its native shape.
+    coarser than the window is drawn at its native shape. Bars that do not fit into the width follow below.
     """
-    table = Table(title=Text(title), title_justify="left", padding=(0, 1), show_edge=False)
-    table.add_column("feature", no_wrap=True)
-    heatmap = explanation.heatmap
-    if heatmap is None:
+
+    def __init__(self, explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC) -> None:
+        self._heatmap, self._title = explanation.heatmap, title
+        self._bars, self._features = bar_spans(explanation, zone), feature_spans(explanation, model)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield one table, or several below each other."""
+        left, widths = max(map(len, self._features), default=0) + 2, [max(len(b), 6) + 3 for b in self._bars]
+        first = 0
+        while first < len(widths) or not first:
+            end = first + 1
+            while end < len(widths) and left + sum(widths[first : end + 1]) <= options.max_width:
+                end += 1
+            yield self._table(range(first, min(end, len(widths))), self._title if not first else "")
+            first = end
+
+    def _table(self, bars: range, title: str) -> Table:
+        table = Table(title=Text(title), title_justify="left", padding=(0, 1), show_edge=False)
+        table.add_column("feature", no_wrap=True)
+        if self._heatmap is None:
+            return table
+        for bar in bars:
+            table.add_column(self._bars[bar], justify="right", no_wrap=True)
+        native, peak = self._heatmap.native, self._heatmap.full_color
+        for column, name in enumerate(self._features):
+            table.add_row(name, *(_cell(float(native[bar, column]), peak) for bar in bars))
         return table
-    bars, features = bar_spans(explanation, zone), feature_spans(explanation, model)
-    for label in bars:
-        table.add_column(label, justify="right", no_wrap=True)
-    native, peak = heatmap.native, heatmap.full_color
-    for column, name in enumerate(features):
-        cells = [_cell(float(value), peak) for value in native[:, column]]
-        table.add_row(name, *cells)
-    return table
 
 
 def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
@@ -75,8 +89,10 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     native, peak = heatmap.native, heatmap.full_color
     rows, columns = (np.repeat(np.arange(len(edges) - 1), np.diff(edges)) for edges in heatmap.edges)
     lines = []
+    labels = short_names([feature.name for feature in model.features])
+    widest = max(map(len, labels))
     for feature, column in enumerate(columns):
-        line = Text(f"{model.features[feature].name.split('_')[0][:7]:<7}")
+        line = Text(f"{labels[feature]:<{widest}}")
         for bar, row in enumerate(rows):
             # A block has one number, in its first cell.
             first = bar in heatmap.edges[0] and feature in heatmap.edges[1]
@@ -86,7 +102,13 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     lines.append(Text(f"{heatmap.quantity.value} ±{peak:.3g}", "dim"))
     lines.append(Text(native_label(explanation), "dim"))
     lines.append(Text(verdict, "dim"))
-    return Panel(Group(*lines), title=title, width=max(3 * len(rows) + 11, 26), padding=(0, 1))
+    return Panel(Group(*lines), title=title, width=max(3 * len(rows) + widest + 4, 26), padding=(0, 1))
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return the first words of names, up to seven characters, or the names themselves where two would be equal."""
+    short = [f"{name.split('_')[0][:7]:<7}" for name in names]
+    return [word if short.count(word) == 1 else name for word, name in zip(short, names, strict=True)]
 
 
 def native_label(explanation: Explanation) -> str:
