@@ -121,11 +121,13 @@ def _check_cost(cost: float) -> None:
 def _plan(options: argparse.Namespace) -> "EvaluationPlan":
     from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
     from glasstape_server.evaluation.evaluate import BASELINES
-    from glasstape_server.models.networks.architectures import ARCHITECTURES
+    from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
 
     networks = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):
         raise ValueError(f"--arch: must be of {', '.join(ARCHITECTURES)} or all, has {', '.join(unknown)}")
+    for name in networks:
+        default_config(name, *feature_spec(options).window_shape)
     return EvaluationPlan(
         candidates=(*BASELINES, *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
         folds=options.folds,

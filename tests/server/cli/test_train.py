@@ -153,3 +153,11 @@ def test_features_and_window_are_free(path, tmp_path, capsys):
     assert model.spec.parameters["rsi_bars"] == 9
     assert run(path, tmp_path, "--features", "set3") == 1
     assert "--features: must be set1, set2 or a JSON or TOML file" in capsys.readouterr().err
+
+
+def test_a_network_that_takes_no_such_window_is_refused_before_the_data_is_read(path, tmp_path, capsys):
+    one = tmp_path / "one.json"
+    one.write_text('{"features": ["rsi"]}')
+    assert run(path, tmp_path, "--arch", "conv2d", "--features", str(one)) == 1
+    assert capsys.readouterr().err.endswith("glasstape train: conv2d: features must be 2 or more, is 1\n")
+    assert run(path, tmp_path, "--arch", "linear", "--features", str(one)) == 0
