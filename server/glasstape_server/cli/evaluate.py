@@ -119,17 +119,18 @@ def _check_cost(cost: float) -> None:
 
 
 def _plan(options: argparse.Namespace) -> "EvaluationPlan":
+    from glasstape_server.evaluation.baselines import baselines_of
     from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
-    from glasstape_server.evaluation.evaluate import BASELINES
     from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
 
     networks = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):
         raise ValueError(f"--arch: must be of {', '.join(ARCHITECTURES)} or all, has {', '.join(unknown)}")
+    spec = feature_spec(options)
     for name in networks:
-        default_config(name, *feature_spec(options).window_shape)
+        default_config(name, *spec.window_shape)
     return EvaluationPlan(
-        candidates=(*BASELINES, *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
+        candidates=(*baselines_of(spec.names), *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
         folds=options.folds,
         seeds=options.seeds,
         epochs=options.epochs,
