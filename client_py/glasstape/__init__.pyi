@@ -36,6 +36,7 @@ from .types.enums import QualityLevel as QualityLevel
 from .types.enums import Quantity as Quantity
 from .types.enums import Score as Score
 from .types.enums import TrackRecordGroup as TrackRecordGroup
+from .types.enums import TrustLevel as TrustLevel
 from .types.enums import Verdict as Verdict
 from .types.event_base import ROW_COLUMNS as ROW_COLUMNS
 from .types.event_base import EventBase as EventBase
@@ -46,6 +47,7 @@ from .types.explanation import Driver as Driver
 from .types.explanation import Explanation as Explanation
 from .types.explanation import Heatmap as Heatmap
 from .types.explanation import Quality as Quality
+from .types.explanation import Trust as Trust
 from .types.inference import CheckResult as CheckResult
 from .types.inference import Confidence as Confidence
 from .types.inference import Health as Health

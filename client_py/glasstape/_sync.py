@@ -80,8 +80,8 @@ class Client(ConnectedClient, StoredBarsMethods):
         symbols: Sequence[str] | None = None,
         signals: Sequence[int] | None = None,
         model: str = "",
-        method: Method | str = Method.GRADIENT,
-        score: Score | str = Score.MARGIN,
+        method: Method | str = Method.UNSPECIFIED,
+        score: Score | str = Score.UNSPECIFIED,
         target: Direction | str | None = None,
         foil: Direction | str | None = None,
         baseline: Baseline | str | None = None,
@@ -96,8 +96,8 @@ class Client(ConnectedClient, StoredBarsMethods):
         """Predict and explain; sources and `model` as in `predict`.
 
         Args:
-            method: how the map is computed.
-            score: the number to explain.
+            method: how the map is computed; UNSPECIFIED: SCALED_GRADIENT, at quality FULL SCALED_PATH_GRADIENT.
+            score: the number to explain; UNSPECIFIED: the method's default.
             target: class to explain; None: each row's own winner.
             foil: class to compare with, for MARGIN; None: the highest other class.
             baseline: the reference input; None: the method's default.

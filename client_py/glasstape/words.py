@@ -76,6 +76,7 @@ _TEXT = {
         "measured": "{what}: replacing it changes the score by {amount:.3f}, {side}",
         "effect": "{what}: weight {amount:.3f}, {side}",
         "sensitivity": "{what}: a small increase counts {side}",
+        "importance": "{what}: importance {amount:.3f}, an increase counts {side}",
         "relevance": "{what}: relevance {amount:.3f}",
         "change": "{what}: {amount:+.3f}",
         "flip": "would turn {direction} if the last bar had {edits} ({size:.2f}σ in total)",
@@ -103,6 +104,7 @@ _TEXT = {
         "measured": "{what}: 대체하면 점수가 {amount:.3f} 변함, {side}",
         "effect": "{what}: 가중치 {amount:.3f}, {side}",
         "sensitivity": "{what}: 조금 더 커지면 {side}",
+        "importance": "{what}: 중요도 {amount:.3f}, 더 커지면 {side}",
         "relevance": "{what}: 관련도 {amount:.3f}",
         "change": "{what}: {amount:+.3f}",
         "flip": "마지막 봉이 {edits}였다면 {direction}(으)로 바뀜 (모두 {size:.2f}σ)",
@@ -216,6 +218,7 @@ _FORMS = {
     Quantity.CONTRIBUTION: "effect",
     Quantity.RELEVANCE: "relevance",
     Quantity.CHANGE: "change",
+    Quantity.IMPORTANCE: "importance",
 }
 
 

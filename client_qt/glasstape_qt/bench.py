@@ -79,7 +79,7 @@ class ResponsivenessStats:
     events: int = 0
     seconds: float = 0.0
     memory: list[float] = field(default_factory=list)
-    """Resident memory, once a second."""
+    """Resident memory, once a second and at the end."""
     detail: float = 0.0
     """Time to open and paint a detail."""
     rows: int = 0
@@ -127,6 +127,7 @@ def _run_desktop(address: str, seconds: float, warm_up: float) -> Responsiveness
         stats.rows = len(desktop.store.rows)
         watchdog.stop()
         memory.stop()
+        stats.memory.append(_resident_memory())
         stats.detail = _time_detail(desktop)
         desktop.window.close()
 

@@ -9,8 +9,16 @@ from glasstape._convert.common import enum_from, error_from, time_from
 from glasstape._convert.inference import confidence_from, direction_from, prediction_from
 from glasstape._convert.models import checks_from
 from glasstape._convert.references import refs_from
-from glasstape.types.enums import Baseline, Method, QualityLevel, Quantity, Score, Verdict
-from glasstape.types.explanation import BarValues, Counterfactual, Driver, Explanation, Heatmap, Quality
+from glasstape.types.enums import Baseline, Method, QualityLevel, Quantity, Score, TrustLevel, Verdict
+from glasstape.types.explanation import (
+    BarValues,
+    Counterfactual,
+    Driver,
+    Explanation,
+    Heatmap,
+    Quality,
+    Trust,
+)
 from glasstape.types.inference import ModelRef
 from glasstape.v1 import inference_pb2 as pb
 
@@ -90,6 +98,7 @@ def heatmap_from(message: pb.Heatmap) -> Heatmap:
         native_shape=(message.native_shape.time, message.native_shape.features),
         upsampled=message.upsampled,
         sign_stability=_array(message.sign_stability, shape) if message.sign_stability else None,
+        feature_scale=_array(message.feature_scale, shape[1:]) if message.feature_scale else None,
     )
 
 
@@ -106,6 +115,16 @@ def _quality_from(message: pb.Quality) -> Quality:
         verdict=enum_from(pb.Quality.Verdict, Verdict, message.verdict),
         reasons=tuple(message.reasons),
         checks=checks_from(message.checks),
+        trust=_trust_from(message.trust) if message.HasField("trust") else None,
+    )
+
+
+def _trust_from(message: pb.Trust) -> Trust:
+    return Trust(
+        value=message.value,
+        level=enum_from(pb.Trust.TrustLevel, TrustLevel, message.level),
+        average_precision=message.average_precision,
+        maps=message.maps,
     )
 
 

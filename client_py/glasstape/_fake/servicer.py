@@ -51,7 +51,7 @@ class Servicer(FakeMarketServicer):
         results = [self._explanation(request, *item) for item in self._items(request.input)]
         return ipb.ExplainResponse(
             results=results,
-            method=request.method or ipb.Explanation.METHOD_GRADIENT,
+            method=request.method or ipb.Explanation.METHOD_SCALED_GRADIENT,
             score=request.score or ipb.Explanation.SCORE_MARGIN,
             models=[ref_to(self._model.ref)],
         )
@@ -102,7 +102,7 @@ class Servicer(FakeMarketServicer):
         explanation = ipb.Explanation(
             heatmap=ipb.Heatmap(
                 values=values.ravel(),
-                quantity=ipb.Heatmap.QUANTITY_SENSITIVITY,
+                quantity=ipb.Heatmap.QUANTITY_IMPORTANCE,
                 native_shape=shape,
                 shape=shape,
             ),

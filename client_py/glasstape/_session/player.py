@@ -187,8 +187,8 @@ class _Servicer(UnservedMethods):
         return track
 
     def Explain(self, request: ipb.ExplainRequest, context: Any) -> ipb.ExplainResponse:
-        method = request.method or ipb.Explanation.METHOD_GRADIENT
-        score = request.score or ipb.Explanation.SCORE_MARGIN
+        """Return recorded maps; of an unset method or score, the one that was recorded first."""
+        method, score = request.method, request.score
         for field, kind, value in (
             ("method", ipb.Explanation.Method, method), ("score", ipb.Explanation.Score, score),
         ):  # fmt: skip
@@ -201,13 +201,14 @@ class _Servicer(UnservedMethods):
         response, table = ipb.ExplainResponse(method=method, score=score), ModelTable()
         for sequence in request.input.signals.sequences:
             recorded = self._tape.explanations.get(self._recorded(sequence), [])
-            answer = next((item for item in recorded if (item.method, item.score) == (method, score)), None)
+            answer = next((i for i in recorded if method in (0, i.method) and score in (0, i.score)), None)
             if answer is None:
                 names = f"{ipb.Explanation.Method.Name(method)} of {ipb.Explanation.Score.Name(score)}"
                 context.abort(
                     grpc.StatusCode.FAILED_PRECONDITION, f"{names} for signal {sequence} was not recorded"
                 )
             else:
+                method, score = response.method, response.score = answer.method, answer.score
                 response.results.append(_reindexed(answer, table))
                 response.baseline = answer.baseline
         response.models.extend(table.models)

@@ -58,7 +58,7 @@ class Recorder:
         address: str | Address,
         path: str | Path,
         *,
-        methods: Sequence[Method | str] = (Method.INTEGRATED_GRADIENTS,),
+        methods: Sequence[Method | str] = (Method.SCALED_PATH_GRADIENT, Method.INTEGRATED_GRADIENTS),
         tls: Tls | None = None,
         token: str | None = None,
     ) -> None:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 HELP = "show the (time x feature) heat map of a prediction"
 FORMATS = (".png", ".svg")
-DEFAULT_METHOD = "integrated_gradients"
+DEFAULT_METHOD = "scaled_path_gradient"
 MAX_BARS = 4096
 """Bars of one symbol in a request."""
 METHODS = (
     "gradient, gradient_x_input, smoothgrad, integrated_gradients, expected_gradients, occlusion, shapley_bars, "
-    "shapley_features, grad_cam, grad_cam_x_gradient, attention, attention_x_gradient or counterfactual"
+    "shapley_features, grad_cam, grad_cam_x_gradient, attention, attention_x_gradient, scaled_gradient, "
+    "scaled_path_gradient or counterfactual"
 )
 
 
@@ -37,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compare", action="store_true", help="compare every method of the model")
     parser.add_argument(
         "--score",
-        default="margin",
-        help="score to explain: margin, logit, log_probability or up_minus_down (default: margin)",
+        default="unspecified",
+        help="score to explain: margin, logit, log_probability or up_minus_down (default: by method)",
     )
     parser.add_argument(
         "--target", help="class to explain: down, flat or up (default: the winning class of each item)"
@@ -104,7 +105,7 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
     if len(items) != 1 or (windows is not None and windows.ndim == 3 and len(windows) != 1):
         raise ValueError("--compare: requires exactly one item")
     chosen = (options.method, options.target, options.foil, options.samples, options.baseline)
-    if any(chosen) or options.score != "margin":
+    if any(chosen) or options.score != "unspecified":
         raise ValueError(
             "--compare: must not be combined with --method, --target, --foil, --baseline, --samples or --score"
         )
@@ -124,7 +125,7 @@ def _compared(client: "Client", options: argparse.Namespace) -> "list[Explanatio
     explanations = []
     for method in model.methods:
         # Their papers explain a single logit.
-        score = "logit" if method in (Method.GRAD_CAM, Method.ATTENTION) else "margin"
+        score = "logit" if method in (Method.GRAD_CAM, Method.ATTENTION) else "unspecified"
         explanation = client.explain(
             **(edited if method is Method.COUNTERFACTUAL else pinned),
             method=method,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glasstape import Explanation, Model
-from glasstape.cli.render import bar_spans, feature_spans, native_label
+from glasstape.cli.render import bar_spans, feature_spans, native_label, quantity_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def _draw(axis: "Axes", picture: Picture) -> None:
     if heatmap is None:
         axis.axis("off")
         return
-    native, peak = heatmap.native, heatmap.full_color
+    native, peak = heatmap.native_comparable, heatmap.full_color
     edges = [np.array(part, dtype=float) for part in heatmap.edges]
     axis.pcolormesh(
         edges[0], edges[1], native.T, cmap=COLORS, vmin=-peak, vmax=peak, edgecolors="white", linewidth=0.6
@@ -89,7 +89,7 @@ def _draw(axis: "Axes", picture: Picture) -> None:
     if explanation.quality is not None:
         verdict = f" · {explanation.quality.verdict.value}"
     axis.set_title(
-        f"{picture.title}\n{native_label(explanation)} · {heatmap.quantity.value} ±{peak:.3g}{verdict}",
+        f"{picture.title}\n{native_label(explanation)} · {quantity_label(heatmap)} ±{peak:.3g}{verdict}",
         fontsize=7,
         parse_math=False,
     )

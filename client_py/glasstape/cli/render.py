@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from glasstape import Confidence, Direction, Explanation, Model
+from glasstape import Confidence, Direction, Explanation, Heatmap, Model, Quantity
 from glasstape.words import bar_labels
 
 ARROWS = {Direction.DOWN: "▼", Direction.FLAT: "■", Direction.UP: "▲"}
@@ -72,7 +72,7 @@ class HeatmapTable:
             return table
         for bar in bars:
             table.add_column(self._bars[bar], justify="right", no_wrap=True)
-        native, peak = self._heatmap.native, self._heatmap.full_color
+        native, peak = self._heatmap.native_comparable, self._heatmap.full_color
         for column, name in enumerate(self._features):
             table.add_row(name, *(_cell(float(native[bar, column]), peak) for bar in bars))
         return table
@@ -86,7 +86,7 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     heatmap = explanation.heatmap
     if heatmap is None:
         return Panel(Text("no map"), title=title)
-    native, peak = heatmap.native, heatmap.full_color
+    native, peak = heatmap.native_comparable, heatmap.full_color
     rows, columns = (np.repeat(np.arange(len(edges) - 1), np.diff(edges)) for edges in heatmap.edges)
     lines = []
     labels = short_names([feature.name for feature in model.features])
@@ -99,7 +99,7 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
             line.append(_tenths(float(native[row, column]), peak, numbered=first))
         lines.append(line)
     verdict = explanation.quality.verdict.value if explanation.quality is not None else ""
-    lines.append(Text(f"{heatmap.quantity.value} ±{peak:.3g}", "dim"))
+    lines.append(Text(f"{quantity_label(heatmap)} ±{peak:.3g}", "dim"))
     lines.append(Text(native_label(explanation), "dim"))
     lines.append(Text(verdict, "dim"))
     return Panel(Group(*lines), title=title, width=max(3 * len(rows) + widest + 4, 26), padding=(0, 1))
@@ -109,6 +109,14 @@ def short_names(names: Sequence[str]) -> list[str]:
     """Return the first words of names, up to seven characters, or the names themselves where two would be equal."""
     short = [f"{name.split('_')[0][:7]:<7}" for name in names]
     return [word if short.count(word) == 1 else name for word, name in zip(short, names, strict=True)]
+
+
+def quantity_label(heatmap: Heatmap) -> str:
+    """Return what the numbers of a picture are, with the unit that makes features comparable."""
+    if heatmap.feature_scale is None:
+        return heatmap.quantity.value
+    unit = "in standard deviations" if heatmap.quantity is Quantity.CHANGE else "per standard deviation"
+    return f"{heatmap.quantity.value} {unit}"
 
 
 def native_label(explanation: Explanation) -> str:
@@ -155,7 +163,7 @@ def caption(explanation: Explanation) -> str:
     target = explanation.target.name if explanation.target is not None else "?"
     text = f"{explanation.method.value} of the {explanation.score_kind.value} for {target}{against}"
     if explanation.heatmap is not None:
-        text += f": {explanation.heatmap.quantity.value} at {native_label(explanation)}"
+        text += f": {quantity_label(explanation.heatmap)} at {native_label(explanation)}"
     if explanation.score is not None:
         text += f"; score {explanation.score:+.4f}"
     if explanation.baseline_score is not None:

@@ -18,9 +18,9 @@ class Method(StrEnum):
     """How a heat map is computed. See `Explanation.Method` in inference.proto for sources."""
 
     UNSPECIFIED = auto()
-    """The default: GRADIENT."""
+    """The default: SCALED_GRADIENT; at quality FULL SCALED_PATH_GRADIENT."""
     GRADIENT = auto()
-    """Derivative of the score by each input cell (Simonyan et al. 2013)."""
+    """Derivative of the score by each input cell (Simonyan et al. 2013), in units of each feature."""
     GRADIENT_X_INPUT = auto()
     """Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
     SMOOTHGRAD = auto()
@@ -45,13 +45,17 @@ class Method(StrEnum):
     """Attention times gradient times (input - baseline)."""
     COUNTERFACTUAL = auto()
     """The smallest edit of the last bar that flips the class (Wachter et al. 2018), verified by a forward pass."""
+    SCALED_GRADIENT = auto()
+    """Gradient times the root mean square departure from the baseline: one backward pass."""
+    SCALED_PATH_GRADIENT = auto()
+    """Mean gradient on the path from the baseline, times the factor of SCALED_GRADIENT: finds most true cells."""
 
 
 class Score(StrEnum):
     """The number that is explained, from the uncalibrated logits."""
 
     UNSPECIFIED = auto()
-    """The default: MARGIN."""
+    """The method's default: LOG_PROBABILITY for OCCLUSION, MARGIN for the others."""
     MARGIN = auto()
     """Logit of the target minus logit of the foil."""
     LOGIT = auto()
@@ -66,7 +70,7 @@ class Baseline(StrEnum):
     """The reference input of methods that compare with one."""
 
     UNSPECIFIED = auto()
-    """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the others."""
+    """The method's default: BACKGROUND for EXPECTED_GRADIENTS, MEAN for the others."""
     MEAN = auto()
     """The mean of each feature over the training data."""
     ZERO = auto()
@@ -85,7 +89,7 @@ class Quantity(StrEnum):
     UNSPECIFIED = auto()
     """Not stated."""
     SENSITIVITY = auto()
-    """d score / d input."""
+    """d score / d input, in score units per unit of each feature."""
     CONTRIBUTION = auto()
     """The cells sum to score minus baseline score."""
     EFFECT = auto()
@@ -94,6 +98,8 @@ class Quantity(StrEnum):
     """Importance without sign."""
     CHANGE = auto()
     """Edit of the input that changes the class."""
+    IMPORTANCE = auto()
+    """How strongly the score depends on the cell: signed, comparable across features, does not add up."""
 
 
 class QualityLevel(StrEnum):
@@ -120,6 +126,19 @@ class Verdict(StrEnum):
     """A check failed or was not made: see the reasons."""
     DEGENERATE = auto()
     """The map shows nothing."""
+
+
+class TrustLevel(StrEnum):
+    """Trust in a map, in one word."""
+
+    UNSPECIFIED = auto()
+    """Not stated."""
+    LOW = auto()
+    """Below 0.4: do not act on the map."""
+    MEDIUM = auto()
+    """0.4-0.7."""
+    HIGH = auto()
+    """0.7 and above."""
 
 
 class Include(StrEnum):

@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasstape.errors import GlasstapeError
-from glasstape.types.enums import Baseline, Direction, Method, QualityLevel, Quantity, Score, Verdict
+from glasstape.types.enums import (
+    Baseline,
+    Direction,
+    Method,
+    QualityLevel,
+    Quantity,
+    Score,
+    TrustLevel,
+    Verdict,
+)
 from glasstape.types.inference import CheckResult, Confidence, ModelRef, Prediction
 
 DEGENERATE = 1e-8
@@ -28,6 +37,13 @@ class Heatmap:
     """Whether `values` were spread from a coarser native shape."""
     sign_stability: NDArray[np.float32] | None = None
     """Shaped like `values`: share of noisy copies of the window in which the gradient keeps its sign, 0-1."""
+    feature_scale: NDArray[np.float32] | None = None
+    """Shape (feature,): factors that make features comparable. None: `values` are comparable as they stand."""
+
+    @property
+    def comparable(self) -> NDArray[np.float32]:
+        """Return `values` in units that are comparable across features, for rankings and colors."""
+        return self.values if self.feature_scale is None else self.values * self.feature_scale
 
     @property
     def edges(self) -> tuple[list[int], list[int]]:
@@ -41,21 +57,29 @@ class Heatmap:
     @property
     def native(self) -> NDArray[np.float32]:
         """Return the map at its native shape: sums of a CONTRIBUTION, means of other quantities."""
+        return self._at_native_shape(self.values)
+
+    @property
+    def native_comparable(self) -> NDArray[np.float32]:
+        """Return `comparable` at the native shape: what colors show."""
+        return self._at_native_shape(self.comparable)
+
+    def _at_native_shape(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         rows, columns = (edges[:-1] for edges in self.edges)
-        total = np.add.reduceat(np.add.reduceat(self.values, rows, 0), columns, 1)
+        total = np.add.reduceat(np.add.reduceat(values, rows, 0), columns, 1)
         if self.quantity is Quantity.CONTRIBUTION:
-            return total
-        cells = np.ones_like(self.values)
+            return np.asarray(total)
+        cells = np.ones_like(values)
         return np.asarray(total / np.add.reduceat(np.add.reduceat(cells, rows, 0), columns, 1))
 
     @property
     def full_color(self) -> float:
-        """Return the value that a picture's strongest color stands for: the largest finite |native cell|.
+        """Return what a picture's strongest color stands for: the largest finite |cell| of `native_comparable`.
 
         1 for a degenerate map (no cell above 1e-8), whose noise must not be stretched to full color.
         """
-        strength = np.abs(self.native[np.isfinite(self.native)])
-        peak = float(strength.max(initial=0.0))
+        cells = self.native_comparable
+        peak = float(np.abs(cells[np.isfinite(cells)]).max(initial=0.0))
         return peak if peak >= DEGENERATE else 1.0
 
 
@@ -84,6 +108,20 @@ class Driver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How likely a map marks what the model used: true to the model, not to the market."""
+
+    value: float
+    """Expected share of the way from a random map (0) to one that ranks every salient cell first (1)."""
+    level: TrustLevel
+    """The same in one word."""
+    average_precision: float
+    """Mean average precision of benchmark maps of similar trust, 0-1."""
+    maps: int
+    """Number of these maps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
     """A verdict on one map."""
 
@@ -95,6 +133,8 @@ class Quality:
     """Why it is not RELIABLE."""
     checks: tuple[CheckResult, ...] = ()
     """Measurements of this map."""
+    trust: Trust | None = None
+    """Set at level FULL, unless the map is degenerate or a counterfactual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

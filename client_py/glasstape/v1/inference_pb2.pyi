@@ -664,9 +664,9 @@ class ExplainRequest(_message.Message):
     model: _builtins.str
     """As in PredictRequest."""
     method: Global___Explanation.Method.ValueType
-    """Default: METHOD_GRADIENT."""
+    """Default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT."""
     score: Global___Explanation.Score.ValueType
-    """Default: SCORE_MARGIN."""
+    """Default: the method's own: SCORE_LOG_PROBABILITY for OCCLUSION, SCORE_MARGIN for the others."""
     target: Global___Direction.ValueType
     """Class to explain. Default: each row's own winner; the runner-up where `foil` is the winner."""
     foil: Global___Direction.ValueType
@@ -674,9 +674,10 @@ class ExplainRequest(_message.Message):
     baseline: Global___Explanation.Baseline.ValueType
     """Default: the method's own."""
     samples: _builtins.int
-    """Steps or draws, for methods that take them: INTEGRATED_GRADIENTS 1-512 (default: 32, doubled
+    """Steps or draws, for methods that take them: INTEGRATED_GRADIENTS 1-512 (default: 8, doubled
     until complete to 1 %), EXPECTED_GRADIENTS 1-64 for each background window (default: 8, doubled
-    likewise), SMOOTHGRAD 1-512 (default: 16). INVALID_ARGUMENT with any other method.
+    likewise), SCALED_PATH_GRADIENT 1-512 (default: 8), SMOOTHGRAD 1-512 (default: 16).
+    INVALID_ARGUMENT with any other method.
     """
     seed: _builtins.int
     """Seed of methods that draw random numbers, 0 - 2^63 - 1. Default: 0."""
@@ -753,6 +754,10 @@ class Heatmap(_message.Message):
         """Importance without sign, >= 0."""
         QUANTITY_CHANGE: Heatmap._Quantity.ValueType  # 5
         """Edit of the input that changes the class, in units of the feature."""
+        QUANTITY_IMPORTANCE: Heatmap._Quantity.ValueType  # 6
+        """How strongly the score depends on the cell, in score units, comparable across features. Signed:
+        positive where a larger value raises the score. Does not add up to the score.
+        """
 
     class Quantity(_Quantity, metaclass=_QuantityEnumTypeWrapper):
         """What the numbers of a heat map are."""
@@ -773,6 +778,10 @@ class Heatmap(_message.Message):
     """Importance without sign, >= 0."""
     QUANTITY_CHANGE: Heatmap.Quantity.ValueType  # 5
     """Edit of the input that changes the class, in units of the feature."""
+    QUANTITY_IMPORTANCE: Heatmap.Quantity.ValueType  # 6
+    """How strongly the score depends on the cell, in score units, comparable across features. Signed:
+    positive where a larger value raises the score. Does not add up to the score.
+    """
 
     @_typing.final
     class Shape(_message.Message):
@@ -804,6 +813,7 @@ class Heatmap(_message.Message):
     UPSAMPLED_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
     SIGN_STABILITY_FIELD_NUMBER: _builtins.int
+    FEATURE_SCALE_FIELD_NUMBER: _builtins.int
     quantity: Global___Heatmap.Quantity.ValueType
     """What the numbers are."""
     upsampled: _builtins.bool
@@ -827,6 +837,13 @@ class Heatmap(_message.Message):
         0.8 the sign of a cell is not reliable.
         """
 
+    @_builtins.property
+    def feature_scale(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """What the cells of each feature are multiplied by before features are compared, for rankings and
+        colors: its training standard deviation for QUANTITY_SENSITIVITY, one over it for
+        QUANTITY_CHANGE. Empty: the cells are comparable as they stand.
+        """
+
     def __init__(
         self,
         *,
@@ -836,10 +853,11 @@ class Heatmap(_message.Message):
         upsampled: _builtins.bool = ...,
         shape: Global___Heatmap.Shape | None = ...,
         sign_stability: _abc.Iterable[_builtins.float] | None = ...,
+        feature_scale: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "shape", b"shape"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["native_shape", b"native_shape", "quantity", b"quantity", "shape", b"shape", "sign_stability", b"sign_stability", "upsampled", b"upsampled", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature_scale", b"feature_scale", "native_shape", b"native_shape", "quantity", b"quantity", "shape", b"shape", "sign_stability", b"sign_stability", "upsampled", b"upsampled", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -884,6 +902,72 @@ class CheckResult(_message.Message):
 Global___CheckResult: _TypeAlias = CheckResult  # noqa: Y015
 
 @_typing.final
+class Trust(_message.Message):
+    """How likely a map marks what the model used: an estimate from the map's own evidence, calibrated on
+    windows whose salient cells are known. It says that a map is true to the model, not that the model
+    is right about the market.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _TrustLevel:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _TrustLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Trust._TrustLevel.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        TRUST_LEVEL_UNSPECIFIED: Trust._TrustLevel.ValueType  # 0
+        """Not stated."""
+        TRUST_LEVEL_LOW: Trust._TrustLevel.ValueType  # 1
+        """Below 0.4: do not act on this map."""
+        TRUST_LEVEL_MEDIUM: Trust._TrustLevel.ValueType  # 2
+        """0.4-0.7."""
+        TRUST_LEVEL_HIGH: Trust._TrustLevel.ValueType  # 3
+        """0.7 and above."""
+
+    class TrustLevel(_TrustLevel, metaclass=_TrustLevelEnumTypeWrapper):
+        """Trust in one word."""
+
+    TRUST_LEVEL_UNSPECIFIED: Trust.TrustLevel.ValueType  # 0
+    """Not stated."""
+    TRUST_LEVEL_LOW: Trust.TrustLevel.ValueType  # 1
+    """Below 0.4: do not act on this map."""
+    TRUST_LEVEL_MEDIUM: Trust.TrustLevel.ValueType  # 2
+    """0.4-0.7."""
+    TRUST_LEVEL_HIGH: Trust.TrustLevel.ValueType  # 3
+    """0.7 and above."""
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    AVERAGE_PRECISION_FIELD_NUMBER: _builtins.int
+    MAPS_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """Expected share of the way from a random map (0) to one that ranks every salient cell first (1)."""
+    level: Global___Trust.TrustLevel.ValueType
+    """The same in one word."""
+    average_precision: _builtins.float
+    """Mean average precision (area under the precision-recall curve) of benchmark maps whose trust is
+    in the same tenth, 0-1.
+    """
+    maps: _builtins.int
+    """Number of these maps."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.float = ...,
+        level: Global___Trust.TrustLevel.ValueType = ...,
+        average_precision: _builtins.float = ...,
+        maps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_precision", b"average_precision", "level", b"level", "maps", b"maps", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Trust: _TypeAlias = Trust  # noqa: Y015
+
+@_typing.final
 class Quality(_message.Message):
     """A verdict on one map."""
 
@@ -920,6 +1004,7 @@ class Quality(_message.Message):
     VERDICT_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
+    TRUST_FIELD_NUMBER: _builtins.int
     level: Global___QualityLevel.ValueType
     """What was checked."""
     verdict: Global___Quality.Verdict.ValueType
@@ -932,6 +1017,10 @@ class Quality(_message.Message):
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckResult]:
         """What was measured of this map."""
 
+    @_builtins.property
+    def trust(self) -> Global___Trust:
+        """Set at QUALITY_LEVEL_FULL, unless the map is DEGENERATE or a counterfactual."""
+
     def __init__(
         self,
         *,
@@ -939,10 +1028,11 @@ class Quality(_message.Message):
         verdict: Global___Quality.Verdict.ValueType = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
         checks: _abc.Iterable[Global___CheckResult] | None = ...,
+        trust: Global___Trust | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trust", b"trust"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "level", b"level", "reasons", b"reasons", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "level", b"level", "reasons", b"reasons", "trust", b"trust", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1126,10 +1216,10 @@ class Explanation(_message.Message):
     class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Method.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         METHOD_UNSPECIFIED: Explanation._Method.ValueType  # 0
-        """The default: METHOD_GRADIENT."""
+        """The default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT."""
         METHOD_GRADIENT: Explanation._Method.ValueType  # 1
         """Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
-        winning class, the saliency map of that paper.
+        winning class, the saliency map of that paper. In units of each feature (Heatmap.feature_scale).
         """
         METHOD_GRADIENT_X_INPUT: Explanation._Method.ValueType  # 2
         """Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
@@ -1161,15 +1251,23 @@ class Explanation(_message.Message):
         the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
         takes SCORE_MARGIN alone, no target and no baseline.
         """
+        METHOD_SCALED_GRADIENT: Explanation._Method.ValueType  # 14
+        """Gradient times sqrt((input - baseline)^2 + deviation^2), the deviation being each feature's in
+        training: one backward pass, comparable across features.
+        """
+        METHOD_SCALED_PATH_GRADIENT: Explanation._Method.ValueType  # 15
+        """Mean gradient at 8 Gauss-Legendre nodes of the path from the baseline, times the factor of
+        SCALED_GRADIENT: marks the true cells best of all maps on data with known truth.
+        """
 
     class Method(_Method, metaclass=_MethodEnumTypeWrapper):
         """How a heat map is computed."""
 
     METHOD_UNSPECIFIED: Explanation.Method.ValueType  # 0
-    """The default: METHOD_GRADIENT."""
+    """The default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT."""
     METHOD_GRADIENT: Explanation.Method.ValueType  # 1
     """Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
-    winning class, the saliency map of that paper.
+    winning class, the saliency map of that paper. In units of each feature (Heatmap.feature_scale).
     """
     METHOD_GRADIENT_X_INPUT: Explanation.Method.ValueType  # 2
     """Gradient times input minus baseline (Shrikumar et al. 2016): a first-order effect."""
@@ -1201,6 +1299,14 @@ class Explanation(_message.Message):
     the last bar's features, called hypothetical. `foil` is the class to reach (default: any other);
     takes SCORE_MARGIN alone, no target and no baseline.
     """
+    METHOD_SCALED_GRADIENT: Explanation.Method.ValueType  # 14
+    """Gradient times sqrt((input - baseline)^2 + deviation^2), the deviation being each feature's in
+    training: one backward pass, comparable across features.
+    """
+    METHOD_SCALED_PATH_GRADIENT: Explanation.Method.ValueType  # 15
+    """Mean gradient at 8 Gauss-Legendre nodes of the path from the baseline, times the factor of
+    SCALED_GRADIENT: marks the true cells best of all maps on data with known truth.
+    """
 
     class _Score:
         ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1209,7 +1315,7 @@ class Explanation(_message.Message):
     class _ScoreEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Score.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         SCORE_UNSPECIFIED: Explanation._Score.ValueType  # 0
-        """The default: SCORE_MARGIN."""
+        """The method's default: SCORE_LOG_PROBABILITY for OCCLUSION, SCORE_MARGIN for the others."""
         SCORE_MARGIN: Explanation._Score.ValueType  # 1
         """Logit of the target minus logit of the foil: what decided. Unchanged by any shift of all logits."""
         SCORE_LOGIT: Explanation._Score.ValueType  # 2
@@ -1223,7 +1329,7 @@ class Explanation(_message.Message):
         """The number that is explained. All are taken from the uncalibrated logits."""
 
     SCORE_UNSPECIFIED: Explanation.Score.ValueType  # 0
-    """The default: SCORE_MARGIN."""
+    """The method's default: SCORE_LOG_PROBABILITY for OCCLUSION, SCORE_MARGIN for the others."""
     SCORE_MARGIN: Explanation.Score.ValueType  # 1
     """Logit of the target minus logit of the foil: what decided. Unchanged by any shift of all logits."""
     SCORE_LOGIT: Explanation.Score.ValueType  # 2
@@ -1240,9 +1346,7 @@ class Explanation(_message.Message):
     class _BaselineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Baseline.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         BASELINE_UNSPECIFIED: Explanation._Baseline.ValueType  # 0
-        """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
-        others.
-        """
+        """The method's default: BACKGROUND for EXPECTED_GRADIENTS, MEAN for the others."""
         BASELINE_MEAN: Explanation._Baseline.ValueType  # 1
         """The mean of each feature over the training data: an average, uneventful bar."""
         BASELINE_ZERO: Explanation._Baseline.ValueType  # 2
@@ -1262,9 +1366,7 @@ class Explanation(_message.Message):
         """What absent means for methods that compare with a reference input."""
 
     BASELINE_UNSPECIFIED: Explanation.Baseline.ValueType  # 0
-    """The method's default: ZERO for GRADIENT_X_INPUT, BACKGROUND for EXPECTED_GRADIENTS, MEAN for the
-    others.
-    """
+    """The method's default: BACKGROUND for EXPECTED_GRADIENTS, MEAN for the others."""
     BASELINE_MEAN: Explanation.Baseline.ValueType  # 1
     """The mean of each feature over the training data: an average, uneventful bar."""
     BASELINE_ZERO: Explanation.Baseline.ValueType  # 2

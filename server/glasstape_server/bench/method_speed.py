@@ -16,7 +16,7 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import ExplainWork, ForecastWork, Work
-from glasstape_server.explain.catalog import METHODS
+from glasstape_server.explain.catalog import METHODS, rows_of
 from glasstape_server.explain.method import MethodName, Request, Rows
 from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.models import artifact
@@ -26,6 +26,15 @@ from glasstape_server.models.networks.architectures import ARCHITECTURES, build,
 from glasstape_server.settings import BUNDLED_MODELS
 
 BATCHES = (1, 64, 4096)
+COST_BATCH = 64
+COSTS = {
+    "scaled gradient": (MethodName.SCALED_GRADIENT, 0),
+    "scaled path gradient, 8": (MethodName.SCALED_PATH_GRADIENT, 8),
+    "smoothgrad, 16": (MethodName.SMOOTHGRAD, 16),
+    "integrated gradients, 32": (MethodName.INTEGRATED_GRADIENTS, 32),
+    "occlusion": (MethodName.OCCLUSION, 0),
+}
+"""Methods and samples that are compared with GRADIENT."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,11 @@ def run(networks: list[str], repeats: int) -> str:
     parts = [
         "Explain (GRADIENT, quality NONE) relative to Predict, same batch, through the engine:\n",
         _table(gradients, "batch {}", _relative),
+    ]
+    costs = [ratio for name, model in models.items() for ratio in _costs(name, model, repeats)]
+    parts += [
+        f"\nCost of a map relative to GRADIENT, batch {COST_BATCH}, one thread:\n",
+        _table(costs, "{}", _relative),
     ]
     captum = [ratio for name, model in models.items() for ratio in _captum(name, model, repeats)]
     if captum:
@@ -102,6 +116,21 @@ async def _gradients(models: dict[str, Model], repeats: int) -> list[TimeRatio]:
             ratios.append(TimeRatio(name, str(batch), explain, predict))
     engine.stop()
     return ratios
+
+
+def _costs(name: str, model: Model, repeats: int) -> list[TimeRatio]:
+    """Return the time of each method that needs more than it, relative to GRADIENT."""
+    torch.set_num_threads(1)
+    windows = torch.from_numpy(_windows(model, COST_BATCH))
+
+    def run_once(method: MethodName, samples: int) -> Callable[[], Awaitable[object]]:
+        request = Request(method, ScoreSpec(), samples=samples)
+        rows = rows_of(model, windows, None, request)
+        return _awaitable(lambda: METHODS[method].attribute(model.network, rows, request))
+
+    calls = [run_once(MethodName.GRADIENT, 0), *(run_once(*cost) for cost in COSTS.values())]
+    gradient, *others = asyncio.run(_alternating(calls, max(5, repeats // 4)))
+    return [TimeRatio(name, column, seconds, gradient) for column, seconds in zip(COSTS, others, strict=True)]
 
 
 def _captum(name: str, model: Model, repeats: int) -> list[TimeRatio]:

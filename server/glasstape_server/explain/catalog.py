@@ -21,8 +21,11 @@ from glasstape_server.explain.methods.gradient import Gradient
 from glasstape_server.explain.methods.gradient_x_input import GradientXInput
 from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
 from glasstape_server.explain.methods.occlusion import Occlusion
+from glasstape_server.explain.methods.scaled_gradient import ScaledGradient
+from glasstape_server.explain.methods.scaled_path_gradient import ScaledPathGradient
 from glasstape_server.explain.methods.shapley import Shapley
 from glasstape_server.explain.methods.smoothgrad import SmoothGrad
+from glasstape_server.explain.scores import Score
 from glasstape_server.models.model import Model
 
 METHODS: dict[MethodName, Method] = {
@@ -38,12 +41,14 @@ METHODS: dict[MethodName, Method] = {
     MethodName.GRAD_CAM_X_GRADIENT: CoarseXGradient(GradCam()),
     MethodName.ATTENTION: AttentionRollout(),
     MethodName.ATTENTION_X_GRADIENT: CoarseXGradient(AttentionRollout()),
+    MethodName.SCALED_GRADIENT: ScaledGradient(),
+    MethodName.SCALED_PATH_GRADIENT: ScaledPathGradient(),
 }
 """Methods that return a map. COUNTERFACTUAL edits bars instead: see `methods.counterfactual`."""
 
 
 def served(model: Model) -> list[MethodName]:
-    """Return the methods that a model serves, in the order of the contract."""
+    """Return the methods that a model serves: those with a map, then COUNTERFACTUAL."""
     network, shape = model.scorer, model.window_shape
     maps = [name for name, method in METHODS.items() if method.serves(network, shape)]
     return [*maps, MethodName.COUNTERFACTUAL]
@@ -64,6 +69,17 @@ def check_served(model: Model, name: MethodName) -> None:
             f"METHOD_{name.name}; it serves {known}",
             metadata={"method": f"METHOD_{name.name}", "methods": known},
         )
+
+
+def default_method(*, checked: bool) -> MethodName:
+    """Return the method of a request that names none: SCALED_PATH_GRADIENT if its map is checked (quality FULL),
+    whose passes outweigh the path's, else SCALED_GRADIENT."""
+    return MethodName.SCALED_PATH_GRADIENT if checked else MethodName.SCALED_GRADIENT
+
+
+def default_score(name: MethodName) -> Score:
+    """Return the score that a request explains if it names none."""
+    return METHODS[name].default_score if name in METHODS else Score.MARGIN
 
 
 def baseline_of(request: Request) -> BaselineKind | None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glasstape_server.domain.arrays import Float32s, Ints
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.explain.method import Quantity, Shape
+from glasstape_server.explain.units import feature_scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ def drivers(
 ) -> list[Driver]:
     """Return the strongest native cells of one map, strongest first; none for a degenerate map.
 
+    Cells of different features are compared per standard deviation.
+
     Args:
         window: (time, feature), float32.
         values: the map, (time, feature), float32.
@@ -49,10 +52,12 @@ def drivers(
     native = native_shape or (values.shape[0], values.shape[1])
     complete = quantity is Quantity.CONTRIBUTION
     rows, columns = (_edges(size, coarse) for size, coarse in zip(values.shape, native, strict=True))
-    blocks = np.add.reduceat(np.add.reduceat(values.astype(np.float64), rows[:-1], 0), columns[:-1], 1)
-    if not complete:
-        blocks /= np.diff(rows)[:, None] * np.diff(columns)[None, :]
+    cells = 1 if complete else np.diff(rows)[:, None] * np.diff(columns)[None, :]
+    blocks = _sums(values.astype(np.float64), rows, columns) / cells
+    scale = feature_scale(quantity, deviation)
     strength = np.abs(blocks)
+    if scale is not None:
+        strength = np.abs(_sums(values * scale, rows, columns) / cells)
     total = float(strength.sum())
     if not np.isfinite(total) or total == 0:
         return []
@@ -77,6 +82,11 @@ def drivers(
             )
         )
     return strongest
+
+
+def _sums(values: Floats | Float32s, rows: Ints, columns: Ints) -> Floats:
+    """Return the sum of each native cell."""
+    return np.asarray(np.add.reduceat(np.add.reduceat(values, rows[:-1], 0), columns[:-1], 1))
 
 
 def _edges(size: int, coarse: int) -> Ints:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from glasstape_server.explain.scores import FrozenScore, ScoreSpec
+from glasstape_server.explain.scores import FrozenScore, Score, ScoreSpec
 from glasstape_server.models.runtime.compiled_scorer import CompiledScorer, Pullback
 from glasstape_server.models.runtime.graphed_scorer import GraphedScorer
 from glasstape_server.models.scorer import Scorer
@@ -38,6 +38,8 @@ class MethodName(IntEnum):
     ATTENTION = 11
     ATTENTION_X_GRADIENT = 12
     COUNTERFACTUAL = 13
+    SCALED_GRADIENT = 14
+    SCALED_PATH_GRADIENT = 15
 
 
 class Quantity(IntEnum):
@@ -48,6 +50,7 @@ class Quantity(IntEnum):
     EFFECT = 3
     RELEVANCE = 4
     CHANGE = 5
+    IMPORTANCE = 6
 
 
 class BaselineKind(IntEnum):
@@ -136,6 +139,11 @@ class Method(Protocol):
         ...
 
     @property
+    def default_score(self) -> Score:
+        """Score that a request explains if it states none."""
+        ...
+
+    @property
     def default_baseline(self) -> BaselineKind | None:
         """None for methods without a baseline."""
         ...
@@ -159,8 +167,9 @@ class Method(Protocol):
 
 
 class AnyNetworkMethod:
-    """Base of methods that explain any network, without a baseline and without samples."""
+    """Base of methods that explain any network: the margin, without a baseline and without samples."""
 
+    default_score = Score.MARGIN
     default_baseline: BaselineKind | None = None
     max_samples = 0
 

@@ -36,14 +36,20 @@ def integrate(network: Network, windows: Tensor, starts: Tensor, frozen: FrozenS
         frozen: score of the windows.
         steps: quadrature nodes.
     """
+    return mean_gradient(network, windows, starts, frozen, steps).mul_(windows - starts)
+
+
+def mean_gradient(
+    network: Network, windows: Tensor, starts: Tensor, frozen: FrozenScore, steps: int
+) -> Tensor:
+    """Return the mean of d score / d input on the path, (batch, time, feature); arguments as of `integrate`."""
     nodes, weights = _nodes(steps, windows.dtype)
     difference = windows - starts
     result = torch.empty_like(windows)
     for part in chunks(len(windows), steps):
         points = torch.addcmul(starts[part][:, None], nodes, difference[part][:, None])
         gradient = gradient_at(network, points.flatten(0, 1), frozen.rows(part), steps)
-        mean = torch.einsum("nstf,s->ntf", gradient.view_as(points), weights)
-        torch.mul(mean, difference[part], out=result[part])
+        result[part] = torch.einsum("nstf,s->ntf", gradient.view_as(points), weights)
     return result
 
 

@@ -186,13 +186,21 @@ async def _encoded(convert: Callable[[T], Message], value: T, items: int) -> Mes
     return convert(value) if items <= INLINE_ITEMS else await asyncio.to_thread(convert, value)
 
 
+_BATCHABLE = frozenset(
+    {
+        MethodName.GRADIENT,
+        MethodName.GRADIENT_X_INPUT,
+        MethodName.SCALED_GRADIENT,
+        MethodName.SCALED_PATH_GRADIENT,
+    }
+)
+
+
 def _is_batchable(request: ExplainRequest) -> bool:
-    """Whether a call asks for gradient maps with no more than the fast checks."""
+    """Whether a call asks for maps of gradients with no more than the fast checks."""
     method_request = request.method_request
     return (
-        method_request.method in (MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT)
-        and method_request.baseline is None
-        and not method_request.checked
+        method_request.method in _BATCHABLE and method_request.baseline is None and not method_request.checked
     )
 
 

@@ -18,6 +18,7 @@ from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.flip_class import CounterfactualWork
 from glasstape_server.engine.job import Lane, Result
 from glasstape_server.engine.work import ExplainWork, ForecastWork, Maps, forecasts
+from glasstape_server.explain.catalog import default_score
 from glasstape_server.explain.method import PASSES_AT_ONCE, BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
@@ -135,7 +136,10 @@ class Inference:
         """
         source = SignalRefs(sequences)
         request = ExplainRequest(
-            source, Request(method, ScoreSpec()), quality=QualityLevel.NONE, include=MAP_ONLY
+            source,
+            Request(method, ScoreSpec(default_score(method))),
+            quality=QualityLevel.NONE,
+            include=MAP_ONLY,
         )
         items = await self.inputs.resolve(source, None, call, with_bars=method is MethodName.COUNTERFACTUAL)
         # A buy and its confidence are one window, which is explained once.

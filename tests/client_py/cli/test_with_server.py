@@ -88,10 +88,12 @@ def test_explain_draws_the_map_and_gives_it_as_json(command, market):
 
 
 def test_explain_says_it_in_words(command, market):
-    shown = command("explain", "AAA", "--server", market.address).stdout
+    shown = command("explain", "AAA", "--method", "integrated_gradients", "--server", market.address).stdout
     assert "of all weight, " in shown
     assert "normal" in shown
-    korean = command("explain", "AAA", "--language", "ko", "--server", market.address).stdout
+    korean = command(
+        "explain", "AAA", "--method", "integrated_gradients", "--language", "ko", "--server", market.address
+    ).stdout
     assert "전체 비중의" in korean
 
 

@@ -10,10 +10,10 @@ def test_concurrent_mixed_calls_get_the_same_values_as_isolated_calls():
 
 
 def test_methods_are_measured_relative_to_prediction_and_captum():
-    relative, captum = (
-        part.splitlines() for part in method_speed.run(["linear"], repeats=5).split("\nSpeed-up")
+    relative, costs, captum = (
+        part.splitlines() for part in re.split("\nCost|\nSpeed-up", method_speed.run(["linear"], repeats=5))
     )
-    for lines, columns in ((relative, 3), (captum, 4)):
+    for lines, columns in ((relative, 3), (costs, 5), (captum, 4)):
         (row,) = (line for line in lines if line.startswith("| linear |"))
         cells = row.strip("| ").split(" | ")[1:]
         assert len(cells) == columns

@@ -203,7 +203,7 @@ def test_the_model_describes_itself(stub):
     assert model.state == pb.MODEL_STATE_ACTIVE
     assert len(model.features) == 8
     assert model.min_bars == 74
-    assert list(model.methods) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13]
+    assert list(model.methods) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 13]
     assert {check.name for check in model.checks} == {"skill", "parameter_randomization", "completeness"}
     assert model.buy_ramp_high >= model.buy_ramp_low + 0.1 - 1e-9
     assert "2011" in model.training_data

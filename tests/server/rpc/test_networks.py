@@ -19,16 +19,17 @@ EVERY = [
     Method.GRADIENT, Method.GRADIENT_X_INPUT, Method.SMOOTHGRAD, Method.INTEGRATED_GRADIENTS,
     Method.EXPECTED_GRADIENTS, Method.OCCLUSION, Method.SHAPLEY_BARS, Method.SHAPLEY_FEATURES,
 ]  # fmt: skip
+SCALED = [Method.SCALED_GRADIENT, Method.SCALED_PATH_GRADIENT]
 CAM = [Method.GRAD_CAM, Method.GRAD_CAM_X_GRADIENT]
 ATTENTION = [Method.ATTENTION, Method.ATTENTION_X_GRADIENT]
 SERVED = {
-    "linear": [*EVERY, Method.COUNTERFACTUAL],
-    "conv1d": [*EVERY, *CAM, Method.COUNTERFACTUAL],
-    "ensemble": [*EVERY, Method.COUNTERFACTUAL],
-    "conv2d": [*EVERY, *CAM, Method.COUNTERFACTUAL],
-    "xcm": [*EVERY, *CAM, Method.COUNTERFACTUAL],
-    "transformer": [*EVERY, *ATTENTION, Method.COUNTERFACTUAL],
-    "axial": [*EVERY, *ATTENTION, Method.COUNTERFACTUAL],
+    "linear": [*EVERY, *SCALED, Method.COUNTERFACTUAL],
+    "conv1d": [*EVERY, *CAM, *SCALED, Method.COUNTERFACTUAL],
+    "ensemble": [*EVERY, *SCALED, Method.COUNTERFACTUAL],
+    "conv2d": [*EVERY, *CAM, *SCALED, Method.COUNTERFACTUAL],
+    "xcm": [*EVERY, *CAM, *SCALED, Method.COUNTERFACTUAL],
+    "transformer": [*EVERY, *ATTENTION, *SCALED, Method.COUNTERFACTUAL],
+    "axial": [*EVERY, *ATTENTION, *SCALED, Method.COUNTERFACTUAL],
 }
 NATIVE = {
     ("conv1d", Method.GRAD_CAM): (6, 1),

@@ -27,7 +27,7 @@ class HeatmapPainter:
     def paint_cells(self, *, numbers: bool) -> None:
         """Paint the map at its native resolution; with `numbers`, the value of each cell where it fits."""
         painter, metrics = self._painter, self._painter.fontMetrics()
-        native, (rows, columns) = self._heatmap.native, self._heatmap.edges
+        native, (rows, columns) = self._heatmap.native_comparable, self._heatmap.edges
         for row, column in np.ndindex(native.shape):
             value = float(native[row, column])
             block = self._grid.block((rows[row], rows[row + 1]), (columns[column], columns[column + 1]))

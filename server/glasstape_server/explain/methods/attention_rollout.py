@@ -19,6 +19,7 @@ from glasstape_server.explain.method import (
     scorer_of,
     upsampled,
 )
+from glasstape_server.explain.scores import Score
 from glasstape_server.models.networks.network import AttentionWeights, Attentive
 from glasstape_server.models.scorer import Scorer
 
@@ -27,6 +28,7 @@ class AttentionRollout:
     """Relevance of the tokens: >= 0, sums to 1 at native resolution, independent of the target."""
 
     quantity = Quantity.RELEVANCE
+    default_score = Score.MARGIN
     default_baseline: BaselineKind | None = None
     max_samples = 0
 

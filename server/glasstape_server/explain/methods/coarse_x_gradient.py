@@ -19,12 +19,14 @@ from glasstape_server.explain.method import (
     Shape,
     forward_and_gradient,
 )
+from glasstape_server.explain.scores import Score
 
 
 class CoarseXGradient:
     """Gradient times (input - baseline), weighted with a coarse map scaled to a maximum of 1."""
 
     quantity = Quantity.EFFECT
+    default_score = Score.MARGIN
     default_baseline: BaselineKind | None = BaselineKind.MEAN
     max_samples = 0
 

@@ -18,6 +18,7 @@ from glasstape_server.explain.method import (
     scorer_of,
     upsampled,
 )
+from glasstape_server.explain.scores import Score
 from glasstape_server.models.networks.network import Convolutional
 from glasstape_server.models.scorer import Scorer
 
@@ -26,6 +27,7 @@ class GradCam:
     """Unsigned relevance of the positions of the last convolution."""
 
     quantity = Quantity.RELEVANCE
+    default_score = Score.MARGIN
     default_baseline: BaselineKind | None = None
     max_samples = 0
 

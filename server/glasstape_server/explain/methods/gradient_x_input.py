@@ -20,7 +20,7 @@ class GradientXInput(AnyNetworkMethod):
     """First-order effect of each cell, relative to the baseline."""
 
     quantity = Quantity.EFFECT
-    default_baseline = BaselineKind.ZERO
+    default_baseline = BaselineKind.MEAN
 
     def passes(self, samples: int, shape: Shape) -> int:
         """One forward and one backward pass."""

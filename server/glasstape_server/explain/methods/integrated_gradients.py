@@ -16,7 +16,7 @@ from glasstape_server.explain.method import (
 )
 from glasstape_server.explain.path import first_pass, integrate, until_complete
 
-FIRST_STEPS = 32
+FIRST_STEPS = 8
 MAX_STEPS = 512
 
 
@@ -34,7 +34,7 @@ class IntegratedGradients(AnyNetworkMethod):
     def attribute(self, network: Network, rows: Rows, request: Request) -> Attribution:
         """See `Method.attribute`.
 
-        Takes `request.samples` steps; if 0, as many as completeness needs, 32 to 512.
+        Takes `request.samples` steps; if 0, as many as completeness needs, 8 to 512.
         """
         first, last = (request.samples, request.samples) if request.samples else (FIRST_STEPS, MAX_STEPS)
         initial = first_pass(network, rows.windows, rows.baseline, request.score_spec, first)

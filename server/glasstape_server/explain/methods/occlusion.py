@@ -21,13 +21,14 @@ from glasstape_server.explain.method import (
     Shape,
     chunks,
 )
-from glasstape_server.explain.scores import FrozenScore
+from glasstape_server.explain.scores import FrozenScore, Score
 
 
 class Occlusion(AnyNetworkMethod):
     """score(input) - score(input with the cell replaced), without gradients."""
 
     quantity = Quantity.EFFECT
+    default_score = Score.LOG_PROBABILITY
     default_baseline = BaselineKind.MEAN
 
     def passes(self, samples: int, shape: Shape) -> int:

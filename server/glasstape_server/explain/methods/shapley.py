@@ -24,6 +24,7 @@ from glasstape_server.explain.method import (
     Shape,
     chunks,
 )
+from glasstape_server.explain.scores import Score
 
 MAX_PLAYERS = 12
 """Largest number of bars or features: 4,096 coalitions."""
@@ -33,6 +34,7 @@ class Shapley:
     """Contribution of each bar (or feature) to the score, averaged over all orders of joining the coalition."""
 
     quantity = Quantity.CONTRIBUTION
+    default_score = Score.MARGIN
     default_baseline: BaselineKind | None = BaselineKind.MEAN
     max_samples = 0
 

@@ -10,6 +10,7 @@ from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.explain.catalog import baseline_of
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import Quantity, Request, Shape
+from glasstape_server.explain.units import feature_scale
 from glasstape_server.explain.verdict import QualityVerdict
 from glasstape_server.models.manifest import Check
 from glasstape_server.models.model import Model
@@ -108,27 +109,36 @@ def explanation_to(
 
 
 def _heatmap_to(explanation: Explanation) -> pb.Heatmap:
-    stability = explanation.sign_stability
+    model = explanation.item.model
+    assert model is not None  # an explained item has one
     return heatmap_to(
         _floats(explanation.values),
         explanation.quantity,
         explanation.native_shape,
         (explanation.values.shape[0], explanation.values.shape[1]),
-        [] if stability is None else _floats(stability),
+        stability=explanation.sign_stability,
+        scale=feature_scale(explanation.quantity, model.statistics.deviation.numpy()),
     )
 
 
 def heatmap_to(
-    values: Sequence[float], quantity: Quantity, native: Shape, shape: Shape, stability: Sequence[float] = ()
+    values: Sequence[float],
+    quantity: Quantity,
+    native: Shape,
+    shape: Shape,
+    *,
+    stability: Float32s | None = None,
+    scale: Float32s | None = None,
 ) -> pb.Heatmap:
-    """Return a map of cells in row order, with the resolution of its method."""
+    """Return a map of cells in row order, with the resolution of its method and what makes it comparable."""
     return pb.Heatmap(
         values=values,
         quantity=pb.Heatmap.Quantity.ValueType(int(quantity)),
         native_shape=pb.Heatmap.Shape(time=native[0], features=native[1]),
         upsampled=native != shape,
         shape=pb.Heatmap.Shape(time=shape[0], features=shape[1]),
-        sign_stability=stability,
+        sign_stability=_floats(stability),
+        feature_scale=_floats(scale),
     )
 
 

@@ -1,4 +1,4 @@
-"""Encodes batches of predictions and gradient explanations as arrays of bytes with a fixed layout (`layout`)."""
+"""Encodes batches of predictions and gradient maps as arrays of bytes with a fixed layout (`layout`)."""
 
 import struct
 from functools import lru_cache
@@ -12,6 +12,7 @@ from glasstape_server.domain.arrays import Float32s, Ints
 from glasstape_server.domain.signals import Forecasts
 from glasstape_server.engine.work import Maps
 from glasstape_server.explain.method import Quantity
+from glasstape_server.explain.units import comparable, feature_scale
 from glasstape_server.explain.verdict import MIN_PEAK, MapFacts, judge_fast
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.encoder import Encoded, PlainEncoder
@@ -41,8 +42,10 @@ class PackedEncoder:
         """See `Encoder.explanations`."""
         if not _is_packable(batch):
             return self._plain.explanations(batch)
-        packable = _packable_rows(batch.maps)
-        layout = _explanation_layout(batch.model, batch.quantity, batch.quality, batch.include)
+        deviation = batch.model.statistics.deviation.numpy()
+        packable = _packable_rows(comparable(batch.maps.values, batch.quantity, deviation))
+        samples = int(batch.maps.samples[0]) if len(batch) else 0
+        layout = _explanation_layout(batch.model, batch.quantity, samples, batch.quality, batch.include)
         packed = layout.encode(batch.windows, batch.forecasts, batch.maps)
         if packable.all():
             return packed
@@ -54,7 +57,7 @@ class PackedEncoder:
 
 
 def _is_packable(batch: MapBatch) -> bool:
-    """Whether maps have a value for every cell, no baseline, and at most the fast checks."""
+    """Whether maps have a value for every cell, equal samples, no baseline score, and at most the fast checks."""
     maps, shape = batch.maps, batch.model.window_shape
     return (
         max(shape) <= MAX_INDEX
@@ -62,14 +65,18 @@ def _is_packable(batch: MapBatch) -> bool:
         and not batch.work.request.checked
         and maps.sign_stability is None
         and bool(np.isnan(maps.baseline_score).all() and np.isnan(maps.completeness_error).all())
-        and not maps.samples.any()
+        and bool((maps.samples == maps.samples[:1]).all())
         and bool((maps.native_shape == shape).all())
     )
 
 
-def _packable_rows(maps: Maps) -> NDArray[np.bool_]:
-    """Return which rows are not degenerate and have as many drivers as there may be, (n,)."""
-    strength = np.abs(maps.values.reshape(len(maps.values), -1))
+def _packable_rows(values: Float32s) -> NDArray[np.bool_]:
+    """Return which rows are not degenerate and have as many drivers as there may be, (n,).
+
+    Args:
+        values: maps in comparable units, (n, time, feature).
+    """
+    strength = np.abs(values.reshape(len(values), -1))
     finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= MIN_PEAK
     return np.asarray(finite & peak & ((strength > 0).sum(axis=1) >= DRIVERS))
 
@@ -102,18 +109,26 @@ def _confidences(stated: Forecasts, path: str) -> dict[str, NDArray[np.generic]]
 
 
 class _ExplanationLayout:
-    """Layout of the explanations of one model, quantity, quality and include."""
+    """Layout of the explanations of one model, quantity, number of samples, quality and include."""
 
-    def __init__(self, model: Model, quantity: Quantity, quality: QualityLevel, include: Include) -> None:
+    def __init__(
+        self, model: Model, quantity: Quantity, samples: int, quality: QualityLevel, include: Include
+    ) -> None:
         steps, features = model.window_shape
         self._model = model
+        self._quantity = quantity
         self._include = include
+        self._mean = model.statistics.mean.numpy()
+        self._deviation = model.statistics.deviation.numpy()
+        scale = feature_scale(quantity, self._deviation)
         heatmap_constants = heatmap_to(
-            [], quantity, model.window_shape, model.window_shape
+            [], quantity, model.window_shape, model.window_shape, scale=scale
         ).SerializeToString()
         heatmap = Layout(pb.Heatmap).data("values", 4 * steps * features).constant(heatmap_constants)
         fixed_part = Layout(pb.Explanation).message("heatmap", heatmap)
         fixed_part.varying_field("score", 8).varying_field("target", 1).varying_field("foil", 1)
+        if samples:
+            fixed_part.constant(pb.Explanation(samples=samples).SerializeToString())
         if include.prediction:
             fixed_part.message("prediction", _prediction())
         if quality is not QualityLevel.NONE:
@@ -126,8 +141,6 @@ class _ExplanationLayout:
         span = pb.Heatmap.Shape(time=1, features=1).SerializeToString()
         self._driver.constant(prefixed(pb.Driver, "span", span))
         self._field_prefixes, self._field_prefix_sizes = self._driver_field_prefixes()
-        self._mean = model.statistics.mean.numpy()
-        self._deviation = model.statistics.deviation.numpy()
 
     def encode(self, windows: Float32s, stated: Forecasts, maps: Maps) -> Encoded:
         """Return `ExplainResponse.results`."""
@@ -159,7 +172,7 @@ class _ExplanationLayout:
     def _drivers(self, windows: Float32s, values: Float32s) -> tuple[bytes, Ints]:
         """Return the drivers of all maps in one piece, and the bytes of each map's."""
         count, width = len(windows), values.shape[2]
-        cells = _strongest(values)
+        cells = _strongest(comparable(values, self._quantity, self._deviation))
         time, feature = np.divmod(cells, width)
         row = np.arange(count)[:, None]
         cell_values = windows[row, time, feature]
@@ -199,9 +212,9 @@ class _ExplanationLayout:
 
 @lru_cache(maxsize=64)
 def _explanation_layout(
-    model: Model, quantity: Quantity, quality: QualityLevel, include: Include
+    model: Model, quantity: Quantity, samples: int, quality: QualityLevel, include: Include
 ) -> _ExplanationLayout:
-    return _ExplanationLayout(model, quantity, quality, include)
+    return _ExplanationLayout(model, quantity, samples, quality, include)
 
 
 def timing(

@@ -8,7 +8,7 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_SEED
-from glasstape_server.explain.catalog import METHODS
+from glasstape_server.explain.catalog import METHODS, default_method, default_score
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.rpc.convert.market import bar_from
@@ -81,13 +81,13 @@ def explain_request_from(message: pb.ExplainRequest) -> ExplainRequest:
     )
 
 
-def method_from(value: int, field: str) -> MethodName:
-    """Return a method; METHOD_UNSPECIFIED is GRADIENT.
+def method_from(value: int, field: str, *, checked: bool = False) -> MethodName:
+    """Return a method; METHOD_UNSPECIFIED is the default for maps that are `checked` or not.
 
     Raises:
         InvalidArgument: the enum has no such value.
     """
-    return MethodName(enum_from(field, value, len(MethodName)) or MethodName.GRADIENT)
+    return MethodName(enum_from(field, value, len(MethodName)) or default_method(checked=checked))
 
 
 def enum_from(field: str, value: int, largest: int) -> int:
@@ -140,11 +140,12 @@ def _checked(options: _Options) -> tuple[Request, QualityLevel, Include]:
 
 
 def _method_request_from(options: _Options, quality: QualityLevel) -> Request:
-    name = method_from(options.method, "method")
+    checked = quality is QualityLevel.FULL
+    name = method_from(options.method, "method", checked=checked)
     if options.seed > MAX_SEED:
         raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {options.seed}")
     score_spec = ScoreSpec(
-        Score(enum_from("score", options.score, len(Score)) or Score.MARGIN),
+        Score(enum_from("score", options.score, len(Score)) or default_score(name)),
         direction_from(enum_from("target", options.target, 3)),
         direction_from(enum_from("foil", options.foil, 3)),
     )
@@ -154,7 +155,7 @@ def _method_request_from(options: _Options, quality: QualityLevel) -> Request:
         _baseline_from(options),
         options.samples,
         options.seed,
-        checked=quality is QualityLevel.FULL,
+        checked=checked,
     )
     _check_samples(request)
     _check_baseline(request, options)
