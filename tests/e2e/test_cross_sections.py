@@ -170,6 +170,7 @@ def test_what_was_ranked_survives_a_restart_and_bars_that_are_filled_in(server, 
         (prediction,) = client.predict(symbols=[new])
         assert prediction.confidence is not None
         client.publish_bars([BARS[symbol][HISTORY + 2] for symbol in SYMBOLS])
-        assert (
-            confidences(client, 23)[filled, BARS[filled][HISTORY + 2].close_time].signal.missing_symbols == 1
-        )
+        after = confidences(client, 23)
+        newest = BARS[filled][HISTORY + 2].close_time
+        assert after["S0", newest].signal.missing_symbols == 1
+        assert after[filled, newest].signal.missing_symbols == 2, "it and the new one were late"

@@ -65,6 +65,8 @@ class CrossSections:
         self._calendars = calendars
         self._numbers: dict[str, int] = {}
         self._sections: OrderedDict[tuple[str, str, int], _Section] = OrderedDict()
+        self._waiting: tuple[str, int, SeriesKey] | None = None
+        """Interval, close, and the series that was awaited last."""
 
     def windows(
         self, spec: FeatureSpec, keys: Sequence[SeriesKey], series: Series
@@ -78,21 +80,33 @@ class CrossSections:
 
         Returns:
             Windows, float32 (series, time, feature); whether each one is usable, as `latest_windows` returns it; and
-            the most symbols that were missing at one of its closes, (series,): 0 without ranked features.
+            the most symbols that were missing at one of its closes, (series,): 0 without ranked features. For a symbol
+            that was late itself, those that were late count as missing.
         """
         if not spec.ranked_names:
             return *latest_windows(spec, series), np.zeros(len(keys), dtype=np.int64)
         windows, usable = latest_windows(spec, series, self._ranks(spec, keys))
         closes, which = np.unique(series.close_time[:, -spec.window_bars :], return_inverse=True)
         missing = self._missing_symbols(keys[0][1], closes.tolist())
-        counts = np.array([missing[close] for close in closes.tolist()], dtype=np.int64)
-        return windows, usable, counts[which.reshape(len(keys), -1)].max(axis=1)
+        counts = np.array(list(missing.values()), dtype=np.int64)[which.reshape(len(keys), -1)].max(axis=1)
+        for close in closes.tolist():
+            bars = self._store.closes.late_bars(keys[0][1], close)
+            late = {symbol for symbol, times in bars.items() if close in times}
+            for row in [row for row, key in enumerate(keys) if late and key[0] in late]:
+                counts[row] = max(counts[row], len(late))
+        return windows, usable, counts
 
     def is_complete(self, interval: str, close: int) -> bool:
         """Return whether a close is sealed, or no symbol is awaited any more."""
         if self._store.closes.missing_symbols(interval, close) is not None:
             return True
-        return next(self._awaited(interval, close), None) is None
+        if self._waiting is not None and self._waiting[:2] == (interval, close):
+            tail = self._store.tail(self._waiting[2])
+            if tail is not None and tail.last_close_time < close:
+                return False
+        key = next(self._awaited(interval, close), None)
+        self._waiting = None if key is None else (interval, close, key)
+        return key is None
 
     def seal(self, spec: FeatureSpec, interval: str, series: Series) -> None:
         """Seal the closes of the newest windows, before anything is published of their ranks.
@@ -159,7 +173,7 @@ class CrossSections:
                 behind.append((key, tail.last_close_time))
             elif (previous := tail.close_before(close)) is not None:
                 before.add(previous)
-        for key, last in behind:
+        for key, last in reversed(behind):  # the newest series are often published last
             if last in before and self._calendars.bars_later(key, last, 1)[0] < close + INTERVALS[interval]:
                 yield key
 

@@ -183,8 +183,11 @@ class Pipeline:
 
     async def _wait_for_close(self) -> None:
         """Wait until the oldest pending close is complete, or its grace time is over."""
-        while wait := await self._gate.wait_s(min(times[0] for times in self._pending.values())):
-            self._wake.clear()
+        while True:
+            self._wake.clear()  # before the check, so that a bar that comes during it is not missed
+            wait = await self._gate.wait_s(min(times[0] for times in self._pending.values()))
+            if not wait:
+                return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
 

@@ -97,6 +97,19 @@ def test_a_symbol_that_ends_is_awaited_once(market):
         assert market.missing("A") == [int(number < BARS + SPEC.window_bars)]
 
 
+def test_symbols_that_are_published_one_after_the_other_are_marked(tmp_path):
+    market = Market(tmp_path / "bars.sqlite")
+    for symbol in ("P", "Q"):
+        for number in range(BARS):
+            market.publish([bar(symbol, number, NOON)])
+            market.sections.seal(SPEC, "1d", market.store.stack([(symbol, "1d")], [
+                market.store.until((symbol, "1d"), at(number) + NOON, 1)
+            ]))  # fmt: skip
+    assert market.missing("PQ") == [0, 1]
+    assert (market.windows("P")[0, :, RANKED] == 0).all(), "alone when its closes were ranked"
+    assert (np.abs(market.windows("Q")[0, :, RANKED]) == 0.5).all()
+
+
 def test_a_market_with_other_closing_times_is_not_awaited(market):
     others = ("X", "Y")
     market.publish([bar(symbol, n, NOON) for symbol in others for n in range(BARS)], BatchMode.BACKFILL)
@@ -129,7 +142,7 @@ def test_bars_after_the_seal_change_no_window_of_others(market, mode, reopen):
         market.store.close()
         market.open()
     np.testing.assert_array_equal(market.windows("ABCD"), before)
-    assert market.missing("ABCDE") == [1] * 5
+    assert market.missing("ABCDE") == [1, 1, 1, 1, 2], "E and NEW are late"
     _, series = market.stacked("ABCDE")
     expected = rank_within(np.zeros(5, np.int64), values_to_rank(SPEC, series)[:, -1])
     np.testing.assert_array_equal(market.windows("E")[0, -1, RANKED], expected[4])
