@@ -196,7 +196,7 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
     from rich.text import Text
 
     from glasstape import Method, in_words
-    from glasstape.cli.render import direction_text, small_map
+    from glasstape.cli.render import NUMBERED_BARS, direction_text, small_map
     from glasstape.words import bar_labels
 
     name, first, model, zone = drawn[0]
@@ -204,8 +204,11 @@ def _show_compared(console: "Console", drawn: list[_Drawn], language: str) -> No
     console.print(Text(f"{name}, {model.ref.name}@{model.ref.version} ({model.architecture})"))
     console.print(direction_text(confidence), f"{confidence.winning:.1%} (up {confidence.up:.1%})")
     bars = bar_labels(first.bar_close_times, model.time_steps, zone)
-    times = ", ".join(bars(row) for row in range(model.time_steps))
-    console.print(f"bars, from left to right: {times}; numbers are tenths of each map's peak", style="dim")
+    numbered = model.time_steps <= NUMBERED_BARS
+    shown = range(model.time_steps) if numbered else (0, model.time_steps - 1)
+    times = (", " if numbered else " … ").join(bars(row) for row in shown)
+    numbers = "; numbers are tenths of each map's peak" if numbered else ""
+    console.print(f"bars, from left to right: {times}{numbers}", style="dim")
     console.print(Columns([small_map(item, model, item.method.value) for _, item, _, _ in drawn]))
     for _, explanation, _, zone in drawn:
         if explanation.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):

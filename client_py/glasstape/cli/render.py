@@ -16,6 +16,8 @@ from glasstape.words import bar_labels
 ARROWS = {Direction.DOWN: "▼", Direction.FLAT: "■", Direction.UP: "▲"}
 STYLES = {Direction.DOWN: "blue", Direction.FLAT: "bright_black", Direction.UP: "red"}
 BAR_CELLS = 12
+NUMBERED_BARS = 20
+"""Bars of a small map up to which its cells have numbers."""
 
 
 def confidence_bar(value: float, low: float, high: float) -> Text:
@@ -79,7 +81,7 @@ class HeatmapTable:
 
 
 def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
-    """A map with three characters a bar, for many beside each other.
+    """A map with three characters a bar, for many beside each other; of many bars, one character without a number.
 
     Colors and numbers (tenths) run from minus the map's own peak to plus its own peak, which is printed.
     """
@@ -90,25 +92,32 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
     rows, columns = (np.repeat(np.arange(len(edges) - 1), np.diff(edges)) for edges in heatmap.edges)
     lines = []
     labels = short_names([feature.name for feature in model.features])
-    widest = max(map(len, labels))
+    widest, cell = max(7, *map(len, labels)), 3 if len(rows) <= NUMBERED_BARS else 1
     for feature, column in enumerate(columns):
         line = Text(f"{labels[feature]:<{widest}}")
         for bar, row in enumerate(rows):
             # A block has one number, in its first cell.
             first = bar in heatmap.edges[0] and feature in heatmap.edges[1]
-            line.append(_tenths(float(native[row, column]), peak, numbered=first))
+            line.append(_tenths(float(native[row, column]), peak, cell, numbered=first and cell == 3))
         lines.append(line)
     verdict = explanation.quality.verdict.value if explanation.quality is not None else ""
     lines.append(Text(f"{quantity_label(heatmap)} ±{peak:.3g}", "dim"))
     lines.append(Text(native_label(explanation), "dim"))
     lines.append(Text(verdict, "dim"))
-    return Panel(Group(*lines), title=title, width=max(3 * len(rows) + widest + 4, 26), padding=(0, 1))
+    return Panel(Group(*lines), title=title, width=max(cell * len(rows) + widest + 4, 26), padding=(0, 1))
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Return the first words of names, up to seven characters, or the names themselves where two would be equal."""
-    short = [f"{name.split('_')[0][:7]:<7}" for name in names]
-    return [word if short.count(word) == 1 else name for word, name in zip(short, names, strict=True)]
+    """Return names of up to about eleven characters that differ.
+
+    The first word; three letters of each word where two first words are equal; the name where these are equal, too.
+    """
+    first = [name.split("_")[0][:7] for name in names]
+    letters = [name if "_" not in name else "_".join(word[:3] for word in name.split("_")) for name in names]
+    return [
+        first[n] if first.count(first[n]) == 1 else letters[n] if letters.count(letters[n]) == 1 else name
+        for n, name in enumerate(names)
+    ]
 
 
 def quantity_label(heatmap: Heatmap) -> str:
@@ -179,10 +188,10 @@ def _cell(value: float, peak: float) -> Text:
     return Text(f"{value:+.3f}", f"white {_background(value, peak)}")
 
 
-def _tenths(value: float, peak: float, numbered: bool) -> Text:
+def _tenths(value: float, peak: float, width: int, *, numbered: bool) -> Text:
     share = round(10 * value / peak) if np.isfinite(value) else 0
     number = f"{share:+3d}" if share else "  ·"
-    return Text(number if numbered else "   ", f"white {_background(value, peak)}")
+    return Text(number if numbered else " " * width, f"white {_background(value, peak)}")
 
 
 def _background(value: float, peak: float) -> str:

@@ -64,8 +64,15 @@ def test_features_keep_different_names_in_small_maps():
     names = short_names(SET2)
     assert len(set(names)) == len(SET2)
     assert [name.strip() for name in names[:3]] == ["open", "high", "rsi"]
+    assert names[4:6] == ["vol_rat_sho", "vol_rat_lon"]
+    assert short_names(["ab_cd", "abc_cde", "abc_cdef"])[1:] == ["abc_cde", "abc_cdef"]
     text = printed(small_map(explanation(7), model(7), "gradient"), 100)
     assert all(name.strip() in text for name in names)
+
+
+def test_a_small_map_of_many_bars_fits_into_a_terminal():
+    text = printed(small_map(explanation(64), model(64), "gradient"), 80)
+    assert len(text.splitlines()) == len(SET2) + 5, "no row is broken"
 
 
 def test_labels_of_bars_differ():
