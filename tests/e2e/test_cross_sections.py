@@ -118,6 +118,26 @@ def test_windows_are_the_same_bits_in_training_feed_predict_and_explain(server, 
         assert flip.counterfactual.hypothetical
 
 
+def test_closes_that_arrive_in_parts_wait_for_their_symbols(models, tmp_path):
+    grace = ("--close-grace", "60")
+    with (
+        ServerProcess(tmp_path, "--models-dir", str(models), *grace) as server,
+        Client(server.address) as client,
+    ):
+        for symbol in SYMBOLS:
+            client.publish_bars(BARS[symbol][:HISTORY], mode="backfill")
+        rest = [BARS[symbol][number] for number in range(HISTORY, HISTORY + CLOSES) for symbol in SYMBOLS]
+        for first in range(0, len(rest), 11):
+            client.publish_bars(rest[first : first + 11])
+        events = confidences(client, len(rest))
+        assert {event.signal.missing_symbols for event in events.values()} == {0}
+        trained = trained_windows(models, [bar for bars in BARS.values() for bar in bars])
+        for symbol in SYMBOLS:
+            close = BARS[symbol][HISTORY + 7].close_time
+            window = published_window(client, events[symbol, close])
+            np.testing.assert_array_equal(window, trained[symbol, microseconds(close)])
+
+
 def test_a_late_symbol_changes_no_window_of_the_others_and_the_close_says_so(server, models, tmp_path):
     late = "S3"
     with Client(server.address) as client:

@@ -106,8 +106,9 @@ def _describe(model: "Model", active: "ModelRef | None") -> None:
     )
     console.print(f"min bars  {model.min_bars}\nabstains  below {model.abstain_threshold:.1%}")
     console.print(f"methods   {', '.join(method.value for method in model.methods)}")
+    widest = max(18, *(len(feature.name) for feature in model.features))
     for feature in model.features:
-        console.print(f"  {feature.name:<18} {feature.description}", highlight=False)
+        console.print(f"  {feature.name:<{widest}} {feature.description}", highlight=False)
     if model.live is not None:
         live = model.live
         console.print(
