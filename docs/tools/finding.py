@@ -13,7 +13,7 @@ from glasstape import Direction, Explanation, Heatmap, Method, Prediction, Quant
 from glasstape import Score as SdkScore
 from glasstape.cli.picture import Picture, save
 from glasstape.testing import MODEL
-from glasstape_server.bench import known_truth
+from glasstape_server.bench.known_truth.sets import truth_set
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import Attribution, MethodName, Request, Rows
 from glasstape_server.explain.scores import Score, ScoreSpec
@@ -68,7 +68,7 @@ def main() -> None:
 
 def _train(name: str) -> Scorer:
     random = np.random.default_rng(SEED)
-    made = [known_truth.make(KIND, n, 6, 8, random) for n in (WINDOWS, 2000)]
+    made = [truth_set(KIND, 6, 8).draw(n, random) for n in (WINDOWS, 2000)]
     parts = [
         TensorExamples(torch.from_numpy(truth.windows), torch.from_numpy(truth.labels)) for truth in made
     ]
@@ -79,7 +79,7 @@ def _train(name: str) -> Scorer:
 
 def _example(networks: dict[str, Scorer]) -> Example:
     """Return the first window, not FLAT, that every network classifies correctly."""
-    test = known_truth.make(KIND, 200, 6, 8, np.random.default_rng(SEED + 1))
+    test = truth_set(KIND, 6, 8).draw(200, np.random.default_rng(SEED + 1))
     windows = torch.from_numpy(test.windows)
     right = test.labels != 1
     for scorer in networks.values():

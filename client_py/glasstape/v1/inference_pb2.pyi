@@ -66,10 +66,10 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     QUALITY_LEVEL_FAST: _QualityLevel.ValueType  # 2
     """Checks that need no extra forward pass. The verdict is never RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
-    """FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
-    with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the
-    strongest cells changes the score more than removing random ones under two fills, and the model
-    passed its own checks (Model.checks).
+    """FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+    random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
+    the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+    resolution as the reason. Checks of the model are reported with the model (Model.checks).
     """
 
 class QualityLevel(_QualityLevel, metaclass=_QualityLevelEnumTypeWrapper):
@@ -82,10 +82,10 @@ QUALITY_LEVEL_NONE: QualityLevel.ValueType  # 1
 QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
 """Checks that need no extra forward pass. The verdict is never RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
-"""FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
-with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the
-strongest cells changes the score more than removing random ones under two fills, and the model
-passed its own checks (Model.checks).
+"""FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
+the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+resolution as the reason. Checks of the model are reported with the model (Model.checks).
 """
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015
 
@@ -875,7 +875,7 @@ class CheckResult(_message.Message):
     PASSED_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name, for example "occlusion_correlation"."""
+    """Name, for example "sign_agreement"."""
     value: _builtins.float
     """What was measured."""
     limit: _builtins.float

@@ -179,10 +179,20 @@ class _ProgressBars:
         return on_epoch
 
 
+def _windows_used(manifest: "Manifest") -> str:
+    """Return which windows the figures of the table are of, the same for every model of a run."""
+    data = manifest.data
+    selecting = f"{data.validation.windows} validation windows, which selected epoch and temperature"
+    if data.check is None:
+        return f"figures: {selecting}; skill: not measured, the validation period is too short to divide"
+    return f"figures: {selecting}; skill: {data.check.windows} later windows, which selected nothing"
+
+
 def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
     from glasstape_server.training.training_run import comparison_table
 
     print(comparison_table(manifests), file=sys.stderr)
+    print(_windows_used(manifests[0]), file=sys.stderr)
     for manifest in manifests:
         name = f"{manifest.name}@{manifest.version}"
         if not manifest.beats_base_rate:

@@ -41,10 +41,19 @@ class TrainingData(_Part):
     seed: int
     training: Period
     validation: Period
+    """Windows that selected epoch, temperature and thresholds."""
+    check: Period | None = None
+    """Later windows of the checks, which selected nothing. None, and not written: the checks read the validation
+    windows, because the period was too short to divide, or the artifact precedes the division."""
     fit: dict[str, float]
     """Options of the fit: passes, patience, batch, step size, decay."""
     members: tuple[dict[str, Any], ...] = ()
     """Of an ensemble: name, version, network and seed of each. Not written for a single network."""
+
+    @property
+    def seen_until(self) -> datetime:
+        """Last close of all these windows: later signals are evidence of the model's skill."""
+        return (self.check or self.validation).last_close
 
 
 class Thresholds(_Part):
@@ -107,6 +116,8 @@ class Manifest(_Part):
         values = self.model_dump(mode="json")
         if not self.data.members:
             del values["data"]["members"]
+        if self.data.check is None:
+            del values["data"]["check"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @property

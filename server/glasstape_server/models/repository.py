@@ -142,7 +142,7 @@ class Repository:
             except ArtifactError:
                 self._seen[digest] = 0
                 return 0
-            self._seen[digest] = int(manifest.data.validation.last_close.timestamp() * SECOND)
+            self._seen[digest] = int(manifest.data.seen_until.timestamp() * SECOND)
         return self._seen[digest]
 
     def keep(self, model: Model) -> None:

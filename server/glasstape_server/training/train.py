@@ -17,17 +17,17 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.domain.times import SECOND
 from glasstape_server.models import artifact
-from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Manifest, Period, TrainingData
+from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Check, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
 from glasstape_server.models.networks.architectures import ENSEMBLE, build, default_config
 from glasstape_server.models.networks.ensemble import Ensemble
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.checkpoint import Checkpoint
-from glasstape_server.training.checks import check_model
+from glasstape_server.training.checks import check_model, no_skill, skill
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.fit import EpochCallback, FitOptions, fit, logits_of
-from glasstape_server.training.training_split import TrainingError, TrainingSplit
+from glasstape_server.training.training_split import CHECK_RULE, TrainingError, TrainingSplit
 
 GOLDEN_WINDOWS = 8
 BACKGROUND_WINDOWS = 32
@@ -110,7 +110,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
     Raises:
         FileExistsError: that version exists.
     """
-    training, validation, labels = data.training, data.validation, data.labels
+    training, validation, check, labels = data.training, data.validation, data.check, data.labels
     logits = logits_of(trained.network, data.examples[1])
     temperature = calibrate.fit_temperature(logits, labels[1])
     probabilities = softmax(logits, temperature)
@@ -122,7 +122,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         mean, deviation, *calibrate.novelty_statistics(*data.examples), golden, scorer(golden),
         torch.from_numpy(_evenly_spaced(training, BACKGROUND_WINDOWS)),
     )  # fmt: skip
-    shares = np.bincount(labels[0], minlength=3) / len(labels[0])
+    checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
     correct = probabilities.argmax(axis=1) == labels[1]
     manifest = Manifest(
         name=trained.plan.name,
@@ -133,9 +133,10 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         label_rule=data.rule.to_dict(),
         temperature=temperature,
         thresholds=thresholds,
-        metrics=_metrics(probabilities, logits, labels, thresholds.abstain),
+        metrics=_metrics(probabilities, logits, labels, thresholds.abstain)
+        | _check_metrics(data, checked, thresholds.abstain),
         checks=check_model(
-            scorer, trained.architecture, validation, probabilities, labels[1], validation.close_time, shares
+            scorer, trained.architecture, validation if check is None else check.data, _skill(data, checked)
         ),
         reliability=calibrate.reliability(probabilities.max(axis=1), correct),
         data=TrainingData(
@@ -144,6 +145,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             seed=trained.plan.fit.seed,
             training=_period(training),
             validation=_period(validation),
+            check=None if check is None else _period(check.data),
             fit={name: value for name, value in asdict(trained.plan.fit).items() if name != "seed"},
             members=trained.members,
         ),
@@ -156,7 +158,7 @@ def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, obje
     settings, options = data.settings, {**vars(plan.fit), "epochs": None}
     parts = [
         data.sha256, settings.interval, settings.train_until, settings.validate_until, settings.time_zone,
-        settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options,
+        settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options, len(data.validation),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -181,6 +183,22 @@ def _metrics(
     for index, name in enumerate(("down", "flat", "up")):
         metrics[f"training/{name}_share"] = round(float((labels[0] == index).mean()), 6)
     return metrics
+
+
+def _check_metrics(data: TrainingSplit, checked: Floats | None, abstain: float) -> dict[str, float]:
+    """Return the figures of windows that selected nothing, from their probabilities (n, 3); none if there are none."""
+    if data.check is None or checked is None:
+        return {}
+    figures = calibrate.metrics(checked, data.check.labels, abstain)
+    return {f"check/{name}": value for name, value in figures.items()}
+
+
+def _skill(data: TrainingSplit, checked: Floats | None) -> Check:
+    """Check the skill on windows that selected nothing, from their probabilities (n, 3)."""
+    if data.check is None or checked is None:
+        return no_skill(CHECK_RULE)
+    shares = np.bincount(data.labels[0], minlength=3) / len(data.labels[0])
+    return skill(checked, data.check.labels, data.check.data.close_time, shares)
 
 
 def _period(data: Dataset) -> Period:

@@ -127,7 +127,11 @@ def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, fol
         "features": settings.spec.to_dict(),
         "labels": data.rule.to_dict(),
         "interval": settings.interval,
-        "training": (len(data.training), len(data.validation)),
+        "windows": (
+            len(data.training),
+            len(data.validation),
+            0 if data.check is None else len(data.check.data),
+        ),
     }
     actual = {
         "data": manifest.data.sha256,
@@ -136,7 +140,10 @@ def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, fol
         "features": manifest.feature_spec,
         "labels": manifest.label_rule,
         "interval": manifest.interval,
-        "training": (manifest.data.training.windows, manifest.data.validation.windows),
+        "windows": tuple(
+            0 if part is None else part.windows
+            for part in (manifest.data.training, manifest.data.validation, manifest.data.check)
+        ),
     }
     different = [name for name, value in expected.items() if value != actual[name]]
     if different:
@@ -165,11 +172,12 @@ def comparison_table(manifests: Sequence[Manifest]) -> str:
     for manifest in sorted(manifests, key=lambda each: each.metrics["validation/log_loss"]):
         m = {name.removeprefix("validation/"): value for name, value in manifest.metrics.items()}
         skill = next((check.value for check in manifest.checks if check.name == "skill"), 0.0)
+        measured = manifest.data.check is not None
         rows.append(
             (
                 f"{manifest.name}@{manifest.version}", manifest.architecture.name, str(manifest.data.seed),
                 f"{m['accuracy']:.2%}", f"{m['base_rate']:.2%}", f"{m['log_loss']:.4f}", f"{m['prior_log_loss']:.4f}",
-                f"{m['ece_uncalibrated']:.4f}", f"{m['ece']:.4f}", f"{skill:+.1f}",
+                f"{m['ece_uncalibrated']:.4f}", f"{m['ece']:.4f}", f"{skill:+.1f}" if measured else "-",
             )
         )  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
