@@ -80,6 +80,9 @@ def test_bars_of_a_request_make_the_windows_of_stored_ones_and_of_training(model
         (earlier,) = client.explain(bars=[before])
         at = int(before[-1].close_time.timestamp()) * 1_000_000
         np.testing.assert_array_equal(earlier.window, data.windows()[data.close_time == at][0])
+        for source in ({"symbols": ["A"]}, {"bars": [BARS["A"]]}):
+            (flip,) = client.explain(**source, method="counterfactual")
+            assert not flip.counterfactual.hypothetical, "the edited bars make the same window"
         (unknown,) = client.predict(bars=[BARS["B"]])
         assert isinstance(unknown.error, NotFoundError)
         assert "minute_of_day, weekday need the time zone of 'B'" in str(unknown.error)

@@ -59,7 +59,7 @@ def _read(path: str) -> dict[str, Any]:
     text = read_text(Path(path))
     try:
         values = tomllib.loads(text) if path.lower().endswith(".toml") else json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "TOML" if path.lower().endswith(".toml") else "JSON"
         raise ValueError(f"--features {path}: is not {kind}: {error}") from None
     if not isinstance(values, dict):

@@ -48,6 +48,8 @@ def test_a_file_may_begin_with_a_set(tmp_path):
         ('["rsi"]', "must be a table such as .*, is a list"),
         ("features = ['rsi']", "is not JSON"),
         ("{}", "must be a list of names, is None"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"features": ["rsi"], "clip": NaN}', "clip: must be"),
     ],
 )
 def test_a_file_that_names_no_spec_is_refused(tmp_path, content, text):
