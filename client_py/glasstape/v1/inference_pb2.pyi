@@ -287,7 +287,9 @@ Global___BarSequence: _TypeAlias = BarSequence  # noqa: Y015
 
 @_typing.final
 class BarSeries(_message.Message):
-    """Raw bars: the server computes the features, as it does for its own signals."""
+    """Raw bars: the server computes the features, as it does for its own signals. Refused by models whose
+    features rank the symbols of a close: send symbols, signals or windows.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
