@@ -55,6 +55,11 @@ class AsyncClient(AsyncStoredBarsMethods):
     ) -> None:
         self._transport = AsyncTransport(Settings.of(address, timeout, tls, token))
 
+    @property
+    def address(self) -> str:
+        """See `Client.address`."""
+        return str(self._transport.settings.address)
+
     async def close(self) -> None:
         """See `Client.close`."""
         await self._transport.close()

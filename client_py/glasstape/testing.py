@@ -12,7 +12,6 @@ It serves the contract over a real connection, so that a client under test needs
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +22,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from numpy.typing import NDArray
 
+from glasstape._daemon_pool import DaemonPool
 from glasstape._fake.failures import FailureInterceptor, TokenInterceptor
 from glasstape._fake.feed import FakeFeed
 from glasstape._fake.market import FakeMarket
@@ -158,7 +158,8 @@ class FakeServer:
         interceptors: list[grpc.ServerInterceptor] = [self._failures]
         if token is not None:
             interceptors.insert(0, TokenInterceptor(token))
-        self._server = grpc.server(ThreadPoolExecutor(16), interceptors=interceptors)
+        pool: Any = DaemonPool(16)
+        self._server = grpc.server(pool, interceptors=interceptors)
         servicer: Any = Servicer(
             model,
             self._feed,

@@ -38,9 +38,12 @@ def run(options: argparse.Namespace) -> int:
                 time.sleep(0.05)
         except KeyboardInterrupt:
             pass
-    if recorder.error is not None:
-        print(f"glasstape record: the recording ended early: {recorder.error}", file=sys.stderr)
-        return 1
-    missing = f", {recorder.missing} maps missing" if recorder.missing else ""
-    print(f"{options.file}: {recorder.events} events, {recorder.maps} maps{missing}", file=sys.stderr)
-    return 0
+    parts = [f"{recorder.events} events", f"{recorder.maps} maps"]
+    parts += [f"{recorder.missing} maps missing"] if recorder.missing else []
+    parts += [f"connection lost: {recorder.outages}"] if recorder.outages else []
+    parts += [f"ranges of events lost: {recorder.gaps}"] if recorder.gaps else []
+    print(f"{options.file}: {', '.join(parts)}", file=sys.stderr)
+    if recorder.error is None:
+        return 0
+    print(f"glasstape record: the recording is incomplete: {recorder.error}", file=sys.stderr)
+    return 1

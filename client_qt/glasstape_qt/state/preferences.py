@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import platformdirs
 from glasstape.address import Address
+from glasstape.replacing import replacing
 from glasstape.textfile import read_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -130,9 +131,8 @@ def save(path: Path, preferences: Preferences) -> None:
         OSError: it cannot be written; the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(preferences.model_dump_json(indent=2), encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as draft:
+        draft.write_text(preferences.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _rename_damaged(path: Path, reason: str) -> str:
