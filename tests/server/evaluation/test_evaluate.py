@@ -283,6 +283,23 @@ def test_the_command_evaluates_a_file_and_rejects_invalid_options(frame, tmp_pat
         assert text in capsys.readouterr().err
 
 
+def test_the_command_evaluates_features_of_a_file(frame, tmp_path, capsys):
+    some = frame.filter(pl.col("symbol") < "S00006")
+    date = pl.from_epoch("close_time", time_unit="us").dt.replace_time_zone("UTC")
+    some.with_columns(date=date).drop("close_time").write_parquet(tmp_path / "bars.parquet")
+    (tmp_path / "mine.toml").write_text('features = ["rsi", "range_rank"]\nwindow_bars = 9\n')
+    data = ["--data", str(tmp_path / "bars.parquet"), "--close", "24:00", "--out", str(tmp_path / "out")]
+    options = ["--arch", "linear", "--folds", "1", "--epochs", "1", "--windows", "500", "--processes", "1"]
+    assert main(["evaluate", *data, *options, "--features", str(tmp_path / "mine.toml")]) == 0
+    printed = capsys.readouterr().out
+    assert "earlier windows with ranks did not change" in printed
+    assert "logistic_regression" in printed
+    assert "last_direction" not in printed, "it reads close_return"
+    about = json.loads((tmp_path / "out" / report.METRICS).read_text())["about"]
+    assert about["features"].startswith("2 (")
+    assert about["features"].endswith("9 bars in a window")
+
+
 def test_statistics_of_nothing_are_reported_as_such(evaluation):
     linear = candidate(evaluation, "linear")
     nothing = replace(
