@@ -6,7 +6,7 @@ types of the tensors, finite values, and the golden vector.
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.manifest import Manifest
 from glasstape_server.models.model import Model, Statistics
 from glasstape_server.models.networks.architectures import build
+from glasstape_server.models.networks.trees import Trees
 from glasstape_server.storage.files import creating
 
 MANIFEST = "manifest.json"
@@ -83,12 +84,16 @@ def load(folder: Path, *, archived: bool = False) -> Model:
         spec = FeatureSpec.from_dict(manifest.feature_spec)
         architecture = (manifest.architecture.name, manifest.architecture.config)
         with torch.device("meta"):  # shapes only: the manifest may describe more than fits into memory
-            expected = _shapes(build(*architecture), spec)
-        tensors = _read_tensors(weights, expected)
+            described = build(*architecture)
+            expected = _shapes(described, spec)
+        tensors = _read_tensors(weights, expected, _whole_numbers(described))
         network = build(*architecture)
         network.load_state_dict(
             {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
         )
+        for module in network.modules():
+            if isinstance(module, Trees):
+                module.check_values()
         model = Model(manifest, network, _statistics(tensors))
         check_golden(model)
     except (ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
@@ -154,7 +159,9 @@ def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
     return manifest
 
 
-def _read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def _read_tensors(
+    path: Path, expected: Mapping[str, tuple[int, ...]], whole_numbers: Collection[str]
+) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -171,7 +178,10 @@ def _read_tensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[s
     except SafetensorError as error:
         raise ArtifactError(f"{WEIGHTS}: {error}") from None
     for name, tensor in tensors.items():
-        if tensor.dtype != torch.float32 or not torch.isfinite(tensor).all():
+        if name in whole_numbers:
+            if tensor.dtype != torch.int64:
+                raise ArtifactError(f"{WEIGHTS}: {name} must be int64")
+        elif tensor.dtype != torch.float32 or not torch.isfinite(tensor).all():
             raise ArtifactError(f"{WEIGHTS}: {name} must be finite float32")
     return tensors
 
@@ -202,6 +212,11 @@ def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
         golden_logits=tensors["golden.logits"],
         background=tensors["background.windows"],
     )
+
+
+def _whole_numbers(network: nn.Module) -> set[str]:
+    """Return the names of a network's tensors of whole numbers."""
+    return {f"network.{name}" for name, t in network.state_dict().items() if t.dtype == torch.int64}
 
 
 def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]:

@@ -54,13 +54,15 @@ class Model:
     def compile(self) -> None:
         """Compile `network` for the CPU; takes up to a second, a few seconds for a large network.
 
-        Safe while the model serves.
+        Safe while the model serves. Trees run as they are.
         """
-        if not isinstance(self._optimized, CompiledScorer):
+        if self.scorer.differentiable and not isinstance(self._optimized, CompiledScorer):
             self._optimized = compile_scorer(self.scorer, *self.window_shape)
 
     def capture(self, device: str, heads: Iterable[ScoreHead], buckets: Sequence[int] = BUCKETS) -> None:
         """Capture `network` as graphs on an accelerator; takes seconds. Safe while the model serves.
+
+        Trees, and ensembles with trees, stay on the CPU.
 
         Args:
             device: "cuda" or "cuda:N".
@@ -71,7 +73,8 @@ class Model:
             torch.OutOfMemoryError: the device has too little memory.
             torch.AcceleratorError: the device failed.
         """
-        self._optimized = GraphedScorer(self.scorer, *self.window_shape, device, heads, buckets)
+        if self.scorer.differentiable:
+            self._optimized = GraphedScorer(self.scorer, *self.window_shape, device, heads, buckets)
 
     @property
     def network(self) -> CompiledScorer | GraphedScorer | Scorer:

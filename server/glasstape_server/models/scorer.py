@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from glasstape_server.models.networks.network import AttentionWeights, Attentive, Convolutional
+from glasstape_server.models.networks.trees import Trees
 
 
 class Scorer(nn.Module):
@@ -15,13 +16,15 @@ class Scorer(nn.Module):
     def __init__(self, network: nn.Module, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
         self.network = network
+        self.differentiable = not any(isinstance(module, Trees) for module in network.modules())
+        """Whether gradients describe the network: trees are piecewise constant."""
         self.register_buffer("mean", mean)
         self.register_buffer("deviation", deviation)
         self.register_buffer("_inverse", 1 / deviation)  # a multiplication costs a quarter of a division
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return logits (batch, 3) of windows (batch, time, feature)."""
-        return self.network(self._normalized(windows))  # type: ignore[no-any-return]
+        return self.network(self.normalized(windows))  # type: ignore[no-any-return]
 
     def convolve(self, windows: Tensor) -> Tensor:
         """Return the activations of the last convolution; see `network.Convolutional`.
@@ -31,7 +34,7 @@ class Scorer(nn.Module):
         """
         if not isinstance(self.network, Convolutional):
             raise TypeError(f"{type(self.network).__name__} is not convolutional")
-        return self.network.convolve(self._normalized(windows))
+        return self.network.convolve(self.normalized(windows))
 
     def classify(self, activations: Tensor) -> Tensor:
         """Return logits (batch, 3) of activations as `convolve` returns them.
@@ -51,7 +54,8 @@ class Scorer(nn.Module):
         """
         if not isinstance(self.network, Attentive):
             raise TypeError(f"{type(self.network).__name__} has no attention")
-        return self.network.attend(self._normalized(windows))
+        return self.network.attend(self.normalized(windows))
 
-    def _normalized(self, windows: Tensor) -> Tensor:
+    def normalized(self, windows: Tensor) -> Tensor:
+        """Return normalized windows (batch, time, feature)."""
         return (windows - self.mean) * self._inverse

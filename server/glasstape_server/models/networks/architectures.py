@@ -1,4 +1,4 @@
-"""Networks that an artifact may name. Network code is never loaded from an artifact."""
+"""Networks and trees that an artifact may name. Their code is never loaded from an artifact."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +11,7 @@ from glasstape_server.models.networks.conv2d import Conv2d, Conv2dConfig
 from glasstape_server.models.networks.ensemble import Ensemble
 from glasstape_server.models.networks.linear import Linear, LinearConfig
 from glasstape_server.models.networks.transformer import Transformer, TransformerConfig
+from glasstape_server.models.networks.trees import Trees, TreesConfig
 from glasstape_server.models.networks.xcm import Xcm, XcmConfig
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[nn.Module]]] = {
@@ -22,6 +23,14 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[nn.Module]]] = {
     "axial": (AxialConfig, Axial),
 }
 """Name -> (config, network)."""
+
+BOOSTED: dict[str, tuple[type[Any], type[nn.Module]]] = {
+    "trees": (TreesConfig, Trees),
+    "lightgbm": (TreesConfig, Trees),
+}
+"""Gradient-boosted trees, by scikit-learn and by LightGBM: name -> (config, trees)."""
+BUILDABLE = {**ARCHITECTURES, **BOOSTED}
+"""Everything that `build` makes, except ensembles."""
 
 ENSEMBLE = "ensemble"
 """Its config is {"members": [{"name": architecture, "config": config}, ...]}."""
@@ -42,16 +51,36 @@ def build(name: str, config: dict[str, Any]) -> nn.Module:
     """
     if name == ENSEMBLE:
         return _ensemble(config)
-    if name not in ARCHITECTURES:
-        known = sorted([*ARCHITECTURES, ENSEMBLE])
+    if name not in BUILDABLE:
+        known = sorted([*BUILDABLE, ENSEMBLE])
         raise ValueError(f"architecture.name: must be one of {known}, is {name!r}")
-    config_type, network_type = ARCHITECTURES[name]
+    config_type, network_type = BUILDABLE[name]
     _check_sizes(config)
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
     try:
         return network_type(config_type(**values))
     except TypeError as error:
         raise ValueError(f"architecture.config: {error}") from None
+
+
+def build_untrained(name: str, config: dict[str, Any]) -> nn.Module:
+    """Return a network with random weights; trees with random splits and values, fewer than the config states.
+
+    Args:
+        name: of the architecture.
+        config: its parameters, as JSON values.
+
+    Raises:
+        ValueError: the architecture is unknown, or the config is invalid.
+    """
+    if name == ENSEMBLE:
+        return Ensemble([build_untrained(member["name"], member["config"]) for member in config["members"]])
+    if name in BOOSTED:
+        config = config | {"rounds": min(config["rounds"], 20), "depth": min(config["depth"], 3)}
+    network = build(name, config)
+    if isinstance(network, Trees):
+        network.randomize()
+    return network
 
 
 def _check_sizes(config: dict[str, Any]) -> None:
@@ -83,6 +112,6 @@ def default_config(name: str, time_steps: int, features: int) -> dict[str, Any]:
     Raises:
         ValueError: the architecture takes no windows of this shape.
     """
-    config_type, _ = ARCHITECTURES[name]
+    config_type, _ = BUILDABLE[name]
     values = asdict(config_type(time_steps=time_steps, features=features))
     return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
