@@ -18,7 +18,7 @@ class Method(StrEnum):
     """How a heat map is computed. See `Explanation.Method` in inference.proto for sources."""
 
     UNSPECIFIED = auto()
-    """The default: SCALED_GRADIENT; at quality FULL SCALED_PATH_GRADIENT."""
+    """The default: SCALED_GRADIENT; at quality FULL SCALED_PATH_GRADIENT; of trees TREE_SHAP."""
     GRADIENT = auto()
     """Derivative of the score by each input cell (Simonyan et al. 2013), in units of each feature."""
     GRADIENT_X_INPUT = auto()
@@ -49,6 +49,8 @@ class Method(StrEnum):
     """Gradient times the root mean square departure from the baseline: one backward pass."""
     SCALED_PATH_GRADIENT = auto()
     """Mean gradient on the path from the baseline, times the factor of SCALED_GRADIENT: finds most true cells."""
+    TREE_SHAP = auto()
+    """Exact Shapley values of single cells of gradient-boosted trees (Lundberg et al. 2020)."""
 
 
 class Score(StrEnum):

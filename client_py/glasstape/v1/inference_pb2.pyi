@@ -706,7 +706,9 @@ class ExplainRequest(_message.Message):
     model: _builtins.str
     """As in PredictRequest."""
     method: Global___Explanation.Method.ValueType
-    """Default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT."""
+    """Default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT. Of models
+    without gradients: METHOD_TREE_SHAP for trees, METHOD_OCCLUSION for ensembles of trees and networks.
+    """
     score: Global___Explanation.Score.ValueType
     """Default: the method's own: SCORE_LOG_PROBABILITY for OCCLUSION, SCORE_MARGIN for the others."""
     target: Global___Direction.ValueType
@@ -1258,7 +1260,9 @@ class Explanation(_message.Message):
     class _MethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Explanation._Method.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         METHOD_UNSPECIFIED: Explanation._Method.ValueType  # 0
-        """The default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT."""
+        """The default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT. Of models
+        without gradients: METHOD_TREE_SHAP for trees, METHOD_OCCLUSION for ensembles of trees and networks.
+        """
         METHOD_GRADIENT: Explanation._Method.ValueType  # 1
         """Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
         winning class, the saliency map of that paper. In units of each feature (Heatmap.feature_scale).
@@ -1301,12 +1305,19 @@ class Explanation(_message.Message):
         """Mean gradient at 8 Gauss-Legendre nodes of the path from the baseline, times the factor of
         SCALED_GRADIENT: marks the true cells best of all maps on data with known truth.
         """
+        METHOD_TREE_SHAP: Explanation._Method.ValueType  # 16
+        """Exact Shapley values of single cells of gradient-boosted trees (Lundberg et al. 2020, path-dependent
+        TreeSHAP): complete, the baseline score being the mean score of the training windows. Takes no
+        baseline, and no SCORE_LOG_PROBABILITY.
+        """
 
     class Method(_Method, metaclass=_MethodEnumTypeWrapper):
         """How a heat map is computed."""
 
     METHOD_UNSPECIFIED: Explanation.Method.ValueType  # 0
-    """The default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT."""
+    """The default: METHOD_SCALED_GRADIENT; at QUALITY_LEVEL_FULL METHOD_SCALED_PATH_GRADIENT. Of models
+    without gradients: METHOD_TREE_SHAP for trees, METHOD_OCCLUSION for ensembles of trees and networks.
+    """
     METHOD_GRADIENT: Explanation.Method.ValueType  # 1
     """Derivative of the score by each input cell (Simonyan et al. 2013); with SCORE_LOGIT and the
     winning class, the saliency map of that paper. In units of each feature (Heatmap.feature_scale).
@@ -1348,6 +1359,11 @@ class Explanation(_message.Message):
     METHOD_SCALED_PATH_GRADIENT: Explanation.Method.ValueType  # 15
     """Mean gradient at 8 Gauss-Legendre nodes of the path from the baseline, times the factor of
     SCALED_GRADIENT: marks the true cells best of all maps on data with known truth.
+    """
+    METHOD_TREE_SHAP: Explanation.Method.ValueType  # 16
+    """Exact Shapley values of single cells of gradient-boosted trees (Lundberg et al. 2020, path-dependent
+    TreeSHAP): complete, the baseline score being the mean score of the training windows. Takes no
+    baseline, and no SCORE_LOG_PROBABILITY.
     """
 
     class _Score:
@@ -1680,7 +1696,9 @@ class GetImportanceRequest(_message.Message):
     max_windows: _builtins.int
     """Windows of each of the two, 1-16,384; drawn at random if there are more. Default: 2,000."""
     method: Global___Explanation.Method.ValueType
-    """Method of the maps, one with a signed map of single cells. Default: METHOD_SCALED_PATH_GRADIENT."""
+    """Method of the maps, one with a signed map of single cells. Default: METHOD_SCALED_PATH_GRADIENT; of
+    models without gradients as in ExplainRequest.
+    """
     score: Global___Explanation.Score.ValueType
     """Score of each window's own winner. Default: the method's own, as in ExplainRequest."""
     permutation: _builtins.bool

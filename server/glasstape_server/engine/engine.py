@@ -30,7 +30,7 @@ from glasstape_server.engine.job import (
     concatenated,
 )
 from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Work
-from glasstape_server.explain.catalog import default_method
+from glasstape_server.explain.defaults import default_method, resolved
 from glasstape_server.explain.method import PASSES_AT_ONCE, Request
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
@@ -140,7 +140,8 @@ class Engine:
     async def warm(self, model: Model) -> None:
         """Run forward and backward passes of a model, so that its first request is not slower than others."""
         golden = model.statistics.golden_windows.numpy()
-        explain = ExplainWork(model, Request(default_method(checked=False), ScoreSpec()))
+        usual = Request(default_method(checked=False), ScoreSpec(), by_default=True)
+        explain = ExplainWork(model, resolved(usual, [model]))
         for rows in (1, 8, 64, 512):
             windows = np.resize(golden, (rows, *golden.shape[1:]))
             await self.run(ForecastWork(model), windows, Lane.INTERACTIVE, Call())

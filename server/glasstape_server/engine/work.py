@@ -103,7 +103,7 @@ class ExplainWork:
         passes = catalog.METHODS[self.request.method].passes(self.request.samples, shape)
         if catalog.baseline_of(self.request) is BaselineKind.BACKGROUND:
             passes *= catalog.background_count(self.model, self.request)
-        passes += evidence.passes(shape) if self.request.checked else 0
+        passes += evidence.passes(shape, self.model.scorer.differentiable) if self.request.checked else 0
         object.__setattr__(self, "_passes", passes)
 
     @property

@@ -25,6 +25,7 @@ from glasstape_server.explain.methods.scaled_gradient import ScaledGradient
 from glasstape_server.explain.methods.scaled_path_gradient import ScaledPathGradient
 from glasstape_server.explain.methods.shapley import Shapley
 from glasstape_server.explain.methods.smoothgrad import SmoothGrad
+from glasstape_server.explain.methods.tree_shap import TreeShap
 from glasstape_server.explain.scores import Score
 from glasstape_server.models.model import Model
 
@@ -43,6 +44,7 @@ METHODS: dict[MethodName, Method] = {
     MethodName.ATTENTION_X_GRADIENT: CoarseXGradient(AttentionRollout()),
     MethodName.SCALED_GRADIENT: ScaledGradient(),
     MethodName.SCALED_PATH_GRADIENT: ScaledPathGradient(),
+    MethodName.TREE_SHAP: TreeShap(),
 }
 """Methods that return a map. COUNTERFACTUAL edits bars instead: see `methods.counterfactual`."""
 
@@ -69,12 +71,6 @@ def check_served(model: Model, name: MethodName) -> None:
             f"METHOD_{name.name}; it serves {known}",
             metadata={"method": f"METHOD_{name.name}", "methods": known},
         )
-
-
-def default_method(*, checked: bool) -> MethodName:
-    """Return the method of a request that names none: SCALED_PATH_GRADIENT if its map is checked (quality FULL),
-    whose passes outweigh the path's, else SCALED_GRADIENT."""
-    return MethodName.SCALED_PATH_GRADIENT if checked else MethodName.SCALED_GRADIENT
 
 
 def default_score(name: MethodName) -> Score:

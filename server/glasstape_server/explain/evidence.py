@@ -4,7 +4,8 @@ Deletion: how much more removing the map's strongest cells one after the other c
 cells. It is the cumulative prediction difference of Jang, Kim and Yang (2025), "TIMING: temporality-aware integrated
 gradients for time series explanation", whose signs do not cancel, here of the score (of a log probability, the margin)
 and with two fills. Sign stability: whether gradients around the window keep their signs on the map's strongest cells
-(SmoothGrad). Concentration: whether few cells hold the map. Cells are compared in comparable units (`units`).
+(SmoothGrad); of trees, differences. Concentration: whether few cells hold the map. Cells are compared in comparable
+units (`units`).
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,17 @@ import torch
 from torch import Tensor
 
 from glasstape_server.explain.catalog import METHODS
-from glasstape_server.explain.method import Attribution, Network, Request, Rows, Shape, chunks
+from glasstape_server.explain.differences import DRAWS as DIFFERENCE_DRAWS
+from glasstape_server.explain.differences import difference_stability
+from glasstape_server.explain.method import (
+    Attribution,
+    Network,
+    Request,
+    Rows,
+    Shape,
+    chunks,
+    is_differentiable,
+)
 from glasstape_server.explain.methods.smoothgrad import DRAWS, noisy_gradients
 from glasstape_server.explain.scores import FrozenScore
 from glasstape_server.explain.units import feature_scale
@@ -31,7 +42,7 @@ class Evidence:
     """Measurements of a batch of maps."""
 
     sign_stability: Tensor
-    """Share of noisy copies whose gradient has the mean gradient's sign, 0-1, (batch, time, feature)."""
+    """Share of noisy copies whose gradient, or difference, has the sign of the mean, 0-1, (batch, time, feature)."""
     sign_agreement: Tensor
     """Mean sign stability of the map's strongest cells, 0-1, (batch,): five, or whole native cells of at least five."""
     concentration: Tensor
@@ -42,9 +53,10 @@ class Evidence:
     """The same for random cells, averaged over the sets, (batch, 2)."""
 
 
-def passes(shape: Shape) -> int:
-    """Return the rows that the device computes to measure one map."""
-    return 2 * DRAWS + TOP * (1 + RANDOM_SETS) * (1 + FILLS)
+def passes(shape: Shape, differentiable: bool) -> int:
+    """Return the rows that the device computes to measure one map of a network, which may be `differentiable`."""
+    signs = 2 * DRAWS if differentiable else 2 * DIFFERENCE_DRAWS * shape[0] * shape[1]
+    return signs + TOP * (1 + RANDOM_SETS) * (1 + FILLS)
 
 
 def measure(
@@ -59,7 +71,10 @@ def measure(
         attribution: the maps.
         request: their parameters. The noise and the random cells depend on its seed alone, not on the batch.
     """
-    _, stability = noisy_gradients(network, rows, attribution.frozen, DRAWS, request.seed)
+    if is_differentiable(network):
+        _, stability = noisy_gradients(network, rows, attribution.frozen, DRAWS, request.seed)
+    else:
+        stability = difference_stability(network, rows, attribution.frozen, request.seed)
     blocks = _blocks(rows.shape, attribution.native_shape or rows.shape)
     scale = feature_scale(METHODS[request.method].quantity, rows.deviation.numpy())
     values = attribution.values if scale is None else attribution.values * torch.from_numpy(scale)

@@ -40,6 +40,7 @@ class MethodName(IntEnum):
     COUNTERFACTUAL = 13
     SCALED_GRADIENT = 14
     SCALED_PATH_GRADIENT = 15
+    TREE_SHAP = 16
 
 
 class Quantity(IntEnum):
@@ -83,6 +84,8 @@ class Request:
     """Background windows (n, time, feature), float32; empty selects the model's."""
     checked: bool = False
     """Whether to compare the map with other methods (quality FULL)."""
+    by_default: bool = field(default=False, compare=False)
+    """Whether the caller named no method: a model that does not serve this one has another (`defaults.resolved`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,19 @@ class AnyNetworkMethod:
     def serves(self, network: object, shape: Shape) -> bool:
         """Return True."""
         return True
+
+
+class GradientMethod(AnyNetworkMethod):
+    """Base of methods that differentiate the network: not trees, which are piecewise constant."""
+
+    def serves(self, network: object, shape: Shape) -> bool:
+        """Return whether gradients describe the network."""
+        return is_differentiable(network)
+
+
+def is_differentiable(network: object) -> bool:
+    """Return whether gradients describe a network; True of a plain function of windows."""
+    return not isinstance(network, Scorer) or network.differentiable
 
 
 def scorer_of(network: object) -> Scorer:

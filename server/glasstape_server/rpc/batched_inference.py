@@ -102,11 +102,12 @@ class BatchedInference:
                     self._start(pending, self._explain, message)
                     continue
                 request = explain_request_from(message)
-                if not _is_batchable(request):
+                model = self._inference.inputs.model(request.model)
+                if not _is_batchable(request, model):
                     self._start(pending, self._explain, request)
                     continue
                 assert isinstance(request.source, Windows)
-                model, windows = self._inference.inputs.model(request.model), request.source
+                windows = request.source
                 check_framing(windows.count, len(windows.data), model)
                 work = ExplainWork(model, request.method_request)
                 self._inference.quotas.charge_passes(pending.call.principal, windows.count * work.passes)
@@ -196,11 +197,14 @@ _BATCHABLE = frozenset(
 )
 
 
-def _is_batchable(request: ExplainRequest) -> bool:
-    """Whether a call asks for maps of gradients with no more than the fast checks."""
+def _is_batchable(request: ExplainRequest, model: Model) -> bool:
+    """Whether a call asks for maps of gradients, which the model has, with no more than the fast checks."""
     method_request = request.method_request
     return (
-        method_request.method in _BATCHABLE and method_request.baseline is None and not method_request.checked
+        model.scorer.differentiable
+        and method_request.method in _BATCHABLE
+        and method_request.baseline is None
+        and not method_request.checked
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from glasstape_server.engine.job import Lane
 from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Maps, Work
 from glasstape_server.explain import permutation
 from glasstape_server.explain.catalog import METHODS, check_served
+from glasstape_server.explain.defaults import resolved
 from glasstape_server.explain.importance import Estimates, Importance, summarize
 from glasstape_server.explain.importance_drift import Drift, drift
 from glasstape_server.explain.method import PASSES_AT_ONCE, Request
@@ -122,6 +123,7 @@ class ImportanceService:
 
     async def _summarize(self, request: ImportanceRequest, call: Call) -> ImportanceReport:
         model = self._model(request.model)
+        request = replace(request, method_request=resolved(request.method_request, [model]))
         check_served(model, request.method_request.method)
         self._quotas.charge_passes(call.principal, 0)  # before anything is read
         period = await self._period(model, request.wanted, "filter")

@@ -7,7 +7,7 @@ Predict calls of ready windows, and their plain gradient maps, without `Inferenc
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from glasstape_server.engine.flip_class import CounterfactualWork
 from glasstape_server.engine.job import Lane, Result
 from glasstape_server.engine.work import ExplainWork, ForecastWork, Maps, forecasts
 from glasstape_server.explain.catalog import default_score
+from glasstape_server.explain.defaults import resolved
 from glasstape_server.explain.method import PASSES_AT_ONCE, BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
@@ -121,7 +122,8 @@ class Inference:
             ResourceExhausted: the queue is full, or the caller's quota is used up.
         """
         pinned = self.inputs.pin(request.source, request.model)
-        self._charge(item_count(request.source), pinned, request, call)
+        charged = _with_method(request, [pinned or self.inputs.model("")])
+        self._charge(item_count(request.source), pinned, charged, call)
         with_previous = request.method_request.baseline is BaselineKind.PREVIOUS
         items = await self.inputs.resolve(
             request.source, pinned, call, with_bars=True, with_previous=with_previous
@@ -169,6 +171,8 @@ class Inference:
     async def _explain(
         self, items: Sequence[Item], pinned: Model | None, request: ExplainRequest, call: Call
     ) -> Explanations:
+        models = [group.model for group in group_by_model(items)] if pinned is None else [pinned]
+        request = _with_method(request, models)
         steps = plan(items, pinned, request)
         explained = Explanations(request, items, [None] * len(items))
         for step in steps:
@@ -193,6 +197,15 @@ def judge(
     stated = forecasts(step.model, step.windows, maps.logits)
     batch = MapBatch(step.work, request.quality, request.include, step.windows, stated, maps)
     return [batch.explanation(place, items[index]) for place, index in enumerate(step.item_indices)]
+
+
+def _with_method(request: ExplainRequest, models: Sequence[Model]) -> ExplainRequest:
+    """Return a request with the default method of its models, if it names none.
+
+    Raises:
+        InvalidArgument: the default method takes no `samples`.
+    """
+    return replace(request, method_request=resolved(request.method_request, models))
 
 
 def predict_lane(count: int) -> Lane:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from glasstape_server.explain.method import (
-    AnyNetworkMethod,
     Attribution,
     BaselineKind,
+    GradientMethod,
     Network,
     Quantity,
     Request,
@@ -26,7 +26,7 @@ MAX_POINTS = 2048
 """Points per row at which steps are no longer doubled, which bounds the delay of other calls."""
 
 
-class ExpectedGradients(AnyNetworkMethod):
+class ExpectedGradients(GradientMethod):
     """Contribution of each cell to the score, relative to the background."""
 
     quantity = Quantity.CONTRIBUTION

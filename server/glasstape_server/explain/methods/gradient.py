@@ -4,8 +4,8 @@ Simonyan, Vedaldi and Zisserman (2013), "Deep inside convolutional networks", eq
 """
 
 from glasstape_server.explain.method import (
-    AnyNetworkMethod,
     Attribution,
+    GradientMethod,
     Network,
     Quantity,
     Request,
@@ -15,7 +15,7 @@ from glasstape_server.explain.method import (
 )
 
 
-class Gradient(AnyNetworkMethod):
+class Gradient(GradientMethod):
     """d score / d input."""
 
     quantity = Quantity.SENSITIVITY

@@ -4,9 +4,9 @@ Shrikumar, Greenside, Shcherbina and Kundaje (2016), "Not just a black box", sec
 """
 
 from glasstape_server.explain.method import (
-    AnyNetworkMethod,
     Attribution,
     BaselineKind,
+    GradientMethod,
     Network,
     Quantity,
     Request,
@@ -16,7 +16,7 @@ from glasstape_server.explain.method import (
 )
 
 
-class GradientXInput(AnyNetworkMethod):
+class GradientXInput(GradientMethod):
     """First-order effect of each cell, relative to the baseline."""
 
     quantity = Quantity.EFFECT

@@ -5,9 +5,9 @@ minus baseline score.
 """
 
 from glasstape_server.explain.method import (
-    AnyNetworkMethod,
     Attribution,
     BaselineKind,
+    GradientMethod,
     Network,
     Quantity,
     Request,
@@ -20,7 +20,7 @@ FIRST_STEPS = 8
 MAX_STEPS = 512
 
 
-class IntegratedGradients(AnyNetworkMethod):
+class IntegratedGradients(GradientMethod):
     """Contribution of each cell to the score, relative to the baseline."""
 
     quantity = Quantity.CONTRIBUTION

@@ -10,9 +10,9 @@ network is sensitive does not vanish.
 from torch import Tensor
 
 from glasstape_server.explain.method import (
-    AnyNetworkMethod,
     Attribution,
     BaselineKind,
+    GradientMethod,
     Network,
     Quantity,
     Request,
@@ -22,7 +22,7 @@ from glasstape_server.explain.method import (
 )
 
 
-class ScaledGradient(AnyNetworkMethod):
+class ScaledGradient(GradientMethod):
     """d score / d input, times the root mean square departure of the input from the baseline."""
 
     quantity = Quantity.IMPORTANCE

@@ -9,9 +9,9 @@ differences with the sign of the mean gradient, and do not add up to the score.
 import torch
 
 from glasstape_server.explain.method import (
-    AnyNetworkMethod,
     Attribution,
     BaselineKind,
+    GradientMethod,
     Network,
     Quantity,
     Request,
@@ -25,7 +25,7 @@ STEPS = 8
 """Quadrature nodes: more find no more salient cells (docs/methods.md)."""
 
 
-class ScaledPathGradient(AnyNetworkMethod):
+class ScaledPathGradient(GradientMethod):
     """Mean of d score / d input on the path, times the root mean square departure from the baseline."""
 
     quantity = Quantity.IMPORTANCE

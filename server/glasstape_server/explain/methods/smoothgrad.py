@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from glasstape_server.explain.method import (
-    AnyNetworkMethod,
     Attribution,
+    GradientMethod,
     Network,
     Quantity,
     Request,
@@ -25,7 +25,7 @@ NOISE = 0.5
 """Standard deviation of the noise, relative to that of each feature."""
 
 
-class SmoothGrad(AnyNetworkMethod):
+class SmoothGrad(GradientMethod):
     """Mean of d score / d input in a neighborhood of the window."""
 
     quantity = Quantity.SENSITIVITY

@@ -19,7 +19,7 @@ from glasstape_server.explain.method import MethodName, Request
 from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.rpc.convert.market import time_from, timestamp
 from glasstape_server.rpc.convert.predictions import ref_to
-from glasstape_server.rpc.convert.requests import enum_from
+from glasstape_server.rpc.convert.requests import check_score, enum_from
 from glasstape_server.serving.importance import ImportanceReport, ImportanceRequest, SetImportance
 from glasstape_server.serving.window_sets import DEFAULT_DAYS, WindowFilter
 
@@ -41,10 +41,11 @@ def importance_request_from(message: pb.GetImportanceRequest) -> ImportanceReque
         raise InvalidArgument.field("seed", f"must be 0-{MAX_SEED}, is {message.seed}")
     method = _method_from(message.method)
     score = Score(enum_from("score", message.score, len(Score)) or default_score(method))
+    check_score(method, score)
     return ImportanceRequest(
         _filter_from(message.filter, "filter"),
         _filter_from(message.reference, "reference") if message.HasField("reference") else None,
-        Request(method, ScoreSpec(score), seed=message.seed),
+        Request(method, ScoreSpec(score), seed=message.seed, by_default=message.method == 0),
         message.max_windows or DEFAULT_WINDOWS,
         message.model,
         message.permutation,

@@ -8,7 +8,8 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_SEED
-from glasstape_server.explain.catalog import METHODS, default_method, default_score
+from glasstape_server.explain.catalog import METHODS, default_score
+from glasstape_server.explain.defaults import default_method
 from glasstape_server.explain.method import BaselineKind, MethodName, Request
 from glasstape_server.explain.scores import Score, ScoreSpec
 from glasstape_server.rpc.convert.market import bar_from
@@ -156,12 +157,25 @@ def _method_request_from(options: _Options, quality: QualityLevel) -> Request:
         options.samples,
         options.seed,
         checked=checked,
+        by_default=options.method == 0,
     )
     _check_samples(request)
     _check_baseline(request, options)
     if name is MethodName.COUNTERFACTUAL:
         _check_counterfactual(score_spec)
+    check_score(name, score_spec.score)
     return request
+
+
+def check_score(name: MethodName, score: Score) -> None:
+    """Check that a method can explain a score.
+
+    Raises:
+        InvalidArgument: it cannot.
+    """
+    if name is MethodName.TREE_SHAP and score is Score.LOG_PROBABILITY:
+        rule = "must be linear in the logits with METHOD_TREE_SHAP (SCORE_MARGIN, SCORE_LOGIT or SCORE_UP_MINUS_DOWN)"
+        raise InvalidArgument.field("score", f"{rule}, is SCORE_{score.name}")
 
 
 def _include_from(values: tuple[int, ...]) -> Include:
