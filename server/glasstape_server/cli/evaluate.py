@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
@@ -22,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_labels(parser)
     parser.add_argument(
-        "--arch", type=names, default=["conv1d"], metavar="A,B", help="networks, or 'all' (default: conv1d)"
+        "--arch",
+        type=names,
+        default=["conv1d"],
+        metavar="A,B",
+        help="networks, trees, lightgbm, or 'all' (default: conv1d)",
     )
     parser.add_argument("--folds", type=positive, default=5, help="number of folds (default: %(default)s)")
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds per network (default: 1)")
@@ -120,14 +125,10 @@ def _check_cost(cost: float) -> None:
 def _plan(options: argparse.Namespace) -> "EvaluationPlan":
     from glasstape_server.evaluation.baselines import baselines_of
     from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
-    from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
 
-    networks = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
-    if unknown := sorted(set(networks) - set(ARCHITECTURES)):
-        raise ValueError(f"--arch: must be of {', '.join(ARCHITECTURES)} or all, has {', '.join(unknown)}")
+    networks = architectures(options.arch)
     spec = feature_spec(options)
-    for name in networks:
-        default_config(name, *spec.window_shape)
+    check_shape(networks, spec.window_shape)
     return EvaluationPlan(
         candidates=(*baselines_of(spec.names), *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
         folds=options.folds,

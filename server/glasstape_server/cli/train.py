@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
@@ -30,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the model (default: names of data and network)")
     parser.add_argument("--version", default="1", help="version of the model (default: %(default)s)")
     parser.add_argument(
-        "--arch", type=names, default=["conv1d"], metavar="A,B", help="networks, or 'all' (default: conv1d)"
+        "--arch",
+        type=names,
+        default=["conv1d"],
+        metavar="A,B",
+        help="networks, trees, lightgbm, or 'all' (default: conv1d)",
     )
     parser.add_argument(
         "--seed",
@@ -54,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--epochs", type=positive, default=40, help="largest number of epochs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=positive,
+        default=300,
+        help="largest number of boosting rounds (default: %(default)s)",
     )
     parser.add_argument("--batch", type=positive, default=256, help="windows per step (default: %(default)s)")
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
@@ -82,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             return 0
         data = TrainingSplit(source.chunks(), _settings(options, source))
         print(data.window_count.to_text(), file=sys.stderr)
-        with _ProgressBars(options.epochs) as bars:
+        with _ProgressBars() as bars:
             folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
     except BrokenPipeError:
         raise
@@ -98,24 +109,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
-    from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
+    from glasstape_server.training.boosting import BoostingOptions
     from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.training_run import TrainingRun
 
-    architectures = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
-    unknown = sorted(set(architectures) - set(ARCHITECTURES))
-    if unknown or not architectures:
-        rule = f"must be of {', '.join(ARCHITECTURES)} or all"
-        raise ValueError(f"--arch: {rule}, is {', '.join(unknown) or 'empty'}")
-    for name in architectures:
-        default_config(name, *feature_spec(options).window_shape)
-    several = len(architectures) > 1
+    models = architectures(options.arch)
+    check_shape(models, feature_spec(options).window_shape)
+    several = len(models) > 1
     return TrainingRun(
-        name=options.name or (source if several else f"{source}-{architectures[0]}"),
+        name=options.name or (source if several else f"{source}-{models[0]}"),
         version=options.version,
-        architectures=tuple(architectures),
+        architectures=tuple(models),
         seeds=options.seeds,
         fit=FitOptions(seed=options.seed, epochs=options.epochs, batch=options.batch),
+        boosting=BoostingOptions(rounds=options.rounds),
         ensemble=options.ensemble,
     )
 
@@ -153,11 +160,10 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
 class _ProgressBars:
     """Progress bar of each training."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self) -> None:
         from glasstape.cli.output import make_console
         from rich.progress import Progress
 
-        self._epochs = epochs
         self._progress = Progress(console=make_console(stderr=True))
 
     def __enter__(self) -> "_ProgressBars":
@@ -170,7 +176,7 @@ class _ProgressBars:
     def callback(self, plan: "TrainingPlan") -> "EpochCallback":
         """Return the callback that updates the bar of one training."""
         name = f"{plan.name}@{plan.version}"
-        task = self._progress.add_task(name, total=self._epochs)
+        task = self._progress.add_task(name, total=plan.options.limit)
 
         def on_epoch(epoch: int, training: float, validation: float) -> None:
             text = f"{name} loss {training:.4f}, validation {validation:.4f}"

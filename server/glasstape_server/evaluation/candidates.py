@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
+from torch import nn
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.signals import Direction
@@ -19,9 +20,10 @@ from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, Classifier
 from glasstape_server.evaluation.network_importance import TestedMaps, measure
 from glasstape_server.evaluation.walk_forward import Fold, folds
 from glasstape_server.features.labels import LabelRule
-from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models.networks.architectures import BOOSTED, BUILDABLE, build, default_config
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
+from glasstape_server.training.boosting import BoostingOptions, boost
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.examples import DatasetExamples, Normalization
 from glasstape_server.training.fit import FitOptions, fit, logits_of
@@ -36,7 +38,7 @@ class EvaluationPlan:
     """Candidates and folds of an evaluation."""
 
     candidates: tuple[str, ...]
-    """Networks and baselines; `shuffled:NETWORK` trains on shuffled labels."""
+    """Networks, trees and baselines; `shuffled:NETWORK` trains on shuffled labels."""
     folds: int = 5
     seeds: int = 1
     epochs: int = 10
@@ -45,7 +47,7 @@ class EvaluationPlan:
     rule: LabelRule = field(default_factory=LabelRule)
 
     def __post_init__(self) -> None:
-        known = {*ARCHITECTURES, *RULES, *CLASSIFIERS}
+        known = {*BUILDABLE, *RULES, *CLASSIFIERS}
         unknown = [name for name in self.candidates if name.removeprefix(SHUFFLED) not in known]
         if unknown:
             raise ValueError(f"candidates: must be of {', '.join(sorted(known))}, has {', '.join(unknown)}")
@@ -218,9 +220,13 @@ def _fit_logits(
         return baseline.logits(validation[0]), baseline.logits(test), None
     normalization = Normalization.of(training[0])
     examples = DatasetExamples(*training, normalization), DatasetExamples(*validation, normalization)
-    make = partial(build, name, default_config(name, *test.window_shape))
-    options = FitOptions(seed=task.seed, epochs=task.plan.epochs, patience=PATIENCE)
-    network = fit(make, *examples, options)
+    network: nn.Module
+    if name in BOOSTED:
+        network = boost(name, *examples, BoostingOptions(seed=task.seed))
+    else:
+        make = partial(build, name, default_config(name, *test.window_shape))
+        options = FitOptions(seed=task.seed, epochs=task.plan.epochs, patience=PATIENCE)
+        network = fit(make, *examples, options)
     unlabeled = DatasetExamples(test, np.zeros(len(test), dtype=np.int64), normalization)
     scorer = Scorer(network, normalization.mean, normalization.deviation).eval().requires_grad_(False)
     return logits_of(network, examples[1]), logits_of(network, unlabeled), scorer

@@ -11,6 +11,7 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.explain import permutation
 from glasstape_server.explain.catalog import METHODS
+from glasstape_server.explain.defaults import served_default
 from glasstape_server.explain.importance import Estimates, parts_of, summarize
 from glasstape_server.explain.importance_methods import DEFAULT_METHOD
 from glasstape_server.explain.method import Request, Rows
@@ -96,15 +97,14 @@ def pooled(parts: Sequence[TestedMaps], names: Sequence[str]) -> tuple[PartResul
 
 
 def _maps(scorer: Scorer, windows: Float32s) -> Float32s:
-    request, parts = Request(DEFAULT_METHOD, ScoreSpec()), []
+    method = served_default(scorer, (windows.shape[1], windows.shape[2]), DEFAULT_METHOD)
+    request, parts = Request(method, ScoreSpec()), []
     for first in range(0, len(windows), ROWS_AT_ONCE):
         rows = torch.from_numpy(windows[first : first + ROWS_AT_ONCE])
         baseline = scorer.mean.expand_as(rows)
-        attribution = METHODS[DEFAULT_METHOD].attribute(
-            scorer, Rows(rows, baseline, scorer.deviation), request
-        )
+        attribution = METHODS[method].attribute(scorer, Rows(rows, baseline, scorer.deviation), request)
         parts.append(attribution.values.numpy())
-    return comparable(np.concatenate(parts), METHODS[DEFAULT_METHOD].quantity, scorer.deviation.numpy())
+    return comparable(np.concatenate(parts), METHODS[method].quantity, scorer.deviation.numpy())
 
 
 @torch.no_grad()

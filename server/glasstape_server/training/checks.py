@@ -6,12 +6,13 @@ from torch import Tensor
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.skill import saved_parts
-from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
-from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
+from glasstape_server.explain.catalog import METHODS
+from glasstape_server.explain.defaults import served_default
+from glasstape_server.explain.method import Attribution, MethodName, Quantity, Request, Rows
 from glasstape_server.explain.path import completeness_limit
 from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.manifest import Architecture, Check
-from glasstape_server.models.networks.architectures import build
+from glasstape_server.models.networks.architectures import build_untrained
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.rank_correlation import spearman
@@ -26,6 +27,13 @@ SKILL = 1.645
 """Least skill, standard errors: the one-sided 5 % quantile of the normal distribution."""
 BLOCK = 10
 """Closes per block for the standard error."""
+COMPLETE_METHODS = (
+    MethodName.INTEGRATED_GRADIENTS,
+    MethodName.TREE_SHAP,
+    MethodName.SHAPLEY_FEATURES,
+    MethodName.SHAPLEY_BARS,
+)
+"""Methods whose completeness is checked: the first that the model serves."""
 COMPLETE = 0.99
 """Least share of windows with complete integrated gradients."""
 
@@ -88,7 +96,7 @@ def no_skill(rule: str) -> Check:
 
 
 def parameter_randomization(scorer: Scorer, architecture: Architecture, windows: Tensor) -> Check:
-    """Check that gradient maps depend on the trained parameters.
+    """Check that maps depend on the trained parameters: gradients, or the model's default map if it has none.
 
     Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim (2018), "Sanity checks for saliency maps", section 3: maps of
     networks with random parameters must not rank the cells as those of the trained network do. The largest correlation
@@ -105,43 +113,63 @@ def parameter_randomization(scorer: Scorer, architecture: Architecture, windows:
     with torch.random.fork_rng(devices=[]):
         for seed in range(UNTRAINED_NETWORKS):
             torch.manual_seed(seed)
-            network = build(architecture.name, architecture.config).eval().requires_grad_(False)
+            network = build_untrained(architecture.name, architecture.config).eval().requires_grad_(False)
             untrained = Scorer(network, scorer.mean, scorer.deviation).eval()
             correlations.append(float(spearman(trained, _strength(untrained, windows)).mean()))
     value = round(float(np.abs(correlations).max()), 4)
     limit = round(max(MIN_CORRELATION_LIMIT, 1.96 / float(np.sqrt(trained.shape[1] - 1))), 4)
     text = (
-        f"largest correlation of gradient maps with those of {UNTRAINED_NETWORKS} untrained networks:"
-        f" {value:.2f}, at most {limit:.2f}"
+        f"largest correlation of {_map_name(scorer, windows)} maps with those of {UNTRAINED_NETWORKS} untrained"
+        f" networks: {value:.2f}, at most {limit:.2f}"
     )
     return Check(name="parameter_randomization", value=value, limit=limit, passed=value <= limit, text=text)
 
 
 def completeness(scorer: Scorer, windows: Tensor) -> Check:
-    """Check that integrated gradients are complete within 512 steps on nearly all windows (n, time, feature).
+    """Check that contributions are complete on nearly all windows (n, time, feature).
+
+    Of networks, those of integrated gradients within 512 steps; of trees, those of TreeSHAP; of ensembles of both,
+    those of Shapley values of whole bars or features.
 
     Raises:
         TypeError: the method reports no completeness error.
     """
-    baseline = scorer.mean.expand_as(windows)
-    attribution = IntegratedGradients().attribute(
-        scorer,
-        Rows(windows, baseline, scorer.deviation),
-        Request(MethodName.INTEGRATED_GRADIENTS, ScoreSpec()),
-    )
+    shape = (windows.shape[1], windows.shape[2])
+    name = next(name for name in COMPLETE_METHODS if METHODS[name].serves(scorer, shape))
+    attribution = _attribution(scorer, windows, name)
     error, baseline_score = attribution.completeness_error, attribution.baseline_score
     if error is None or baseline_score is None:
-        raise TypeError("integrated gradients must report their completeness error")
+        raise TypeError(f"{name.name} must report its completeness error")
     complete = error <= completeness_limit(attribution.score - baseline_score)
     value = round(float(complete.double().mean()), 4)
     text = (
-        f"integrated gradients are complete on {value:.1%} of {len(windows)} windows;"
+        f"{_text(name)} are complete on {value:.1%} of {len(windows)} windows;"
         f" at least {COMPLETE:.0%} are required"
     )
     return Check(name="completeness", value=value, limit=COMPLETE, passed=value >= COMPLETE, text=text)
 
 
 def _strength(scorer: Scorer, windows: Tensor) -> Tensor:
-    """Return |gradient of the margin| per standard deviation of each feature, (n, cell)."""
-    gradient = forward_and_gradient(scorer, windows, ScoreSpec())[3]
-    return (gradient * scorer.deviation).abs().flatten(1)
+    """Return |map of the margin| in comparable units, (n, cell): of gradients, or the default map without them."""
+    name = _map_method(scorer, windows)
+    values = _attribution(scorer, windows, name).values
+    if METHODS[name].quantity is Quantity.SENSITIVITY:
+        values = values * scorer.deviation
+    return values.abs().flatten(1)
+
+
+def _map_method(scorer: Scorer, windows: Tensor) -> MethodName:
+    return served_default(scorer, (windows.shape[1], windows.shape[2]), MethodName.GRADIENT)
+
+
+def _map_name(scorer: Scorer, windows: Tensor) -> str:
+    return _text(_map_method(scorer, windows))
+
+
+def _text(name: MethodName) -> str:
+    return name.name.lower().replace("_", " ")
+
+
+def _attribution(scorer: Scorer, windows: Tensor, name: MethodName) -> Attribution:
+    rows = Rows(windows, scorer.mean.expand_as(windows), scorer.deviation)
+    return METHODS[name].attribute(scorer, rows, Request(name, ScoreSpec()))

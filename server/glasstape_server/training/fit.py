@@ -30,6 +30,11 @@ class FitOptions:
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
 
+    @property
+    def limit(self) -> int:
+        """Largest number of epochs."""
+        return self.epochs
+
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """Return AdamW (Loshchilov and Hutter 2019) with these hyperparameters."""
         return torch.optim.AdamW(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Check, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
-from glasstape_server.models.networks.architectures import ENSEMBLE, build, default_config
+from glasstape_server.models.networks.architectures import BOOSTED, ENSEMBLE, build, default_config
 from glasstape_server.models.networks.ensemble import Ensemble
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
+from glasstape_server.training.boosting import BoostingOptions, boost
 from glasstape_server.training.checkpoint import Checkpoint
 from glasstape_server.training.checks import check_model, no_skill, skill
 from glasstape_server.training.dataset import Dataset
@@ -43,6 +44,14 @@ class TrainingPlan:
     version: str
     architecture: str = "conv1d"
     fit: FitOptions = field(default_factory=FitOptions)
+    boosting: BoostingOptions = field(default_factory=BoostingOptions)
+    """Options of trees, except the seed."""
+
+    @property
+    def options(self) -> FitOptions | BoostingOptions:
+        """Hyperparameters of its architecture, with the seed."""
+        boosted = self.architecture in BOOSTED
+        return replace(self.boosting, seed=self.fit.seed) if boosted else self.fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +82,13 @@ def train(
     Raises:
         TrainingError: the name or version is invalid as a folder's name.
         CheckpointError: the checkpoint belongs to another training.
+        ValueError: trees, and a class has no training window or LightGBM is not installed.
     """
     for field_name in ("name", "version"):
         if not re.fullmatch(NAME_PATTERN, getattr(plan, field_name)):
             raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {getattr(plan, field_name)!r}")
+    if plan.architecture in BOOSTED:
+        return _train_trees(data, plan, on_epoch)
     spec = data.settings.spec
     config = default_config(plan.architecture, *spec.window_shape)
     checkpoint = None
@@ -86,6 +98,12 @@ def train(
     make = partial(build, plan.architecture, config)
     network = fit(make, *data.examples, plan.fit, on_epoch, checkpoint)
     return TrainedNetwork(plan, Architecture(name=plan.architecture, config=config), network)
+
+
+def _train_trees(data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback) -> TrainedNetwork:
+    options = replace(plan.boosting, seed=plan.fit.seed)
+    trees = boost(plan.architecture, *data.examples, options, on_round)
+    return TrainedNetwork(plan, Architecture(name=plan.architecture, config=asdict(trees.config)), trees)
 
 
 def make_ensemble(members: Sequence[TrainedNetwork], plan: TrainingPlan) -> TrainedNetwork:
@@ -152,7 +170,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             training=_period(training),
             validation=_period(validation),
             check=None if check is None else _period(check.data),
-            fit={name: value for name, value in asdict(trained.plan.fit).items() if name != "seed"},
+            fit={name: value for name, value in asdict(trained.plan.options).items() if name != "seed"},
             members=trained.members,
         ),
         weights_sha256="0" * 64,

@@ -7,6 +7,7 @@ from pathlib import Path
 from glasstape_server.models.artifact import load, read_manifest
 from glasstape_server.models.manifest import Manifest
 from glasstape_server.models.networks.architectures import ENSEMBLE, MAX_MEMBERS
+from glasstape_server.training.boosting import BoostingOptions
 from glasstape_server.training.checkpoint import CheckpointError
 from glasstape_server.training.fit import EpochCallback, FitOptions
 from glasstape_server.training.train import TrainedNetwork, TrainingPlan, make_ensemble, save, train
@@ -28,6 +29,8 @@ class TrainingRun:
     seeds: int = 1
     fit: FitOptions = field(default_factory=FitOptions)
     """Options of the first seed; later ones count up its seed."""
+    boosting: BoostingOptions = field(default_factory=BoostingOptions)
+    """Options of trees."""
     ensemble: bool = False
     """Whether to add a model that averages the logits of all others."""
 
@@ -46,6 +49,7 @@ class TrainingRun:
                 version=self.version if self.seeds == 1 else f"{self.version}.{number}",
                 architecture=architecture,
                 fit=replace(self.fit, seed=self.fit.seed + number),
+                boosting=self.boosting,
             )
             for architecture in self.architectures
             for number in range(self.seeds)

@@ -4,11 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
-from glasstape import Client, Method, PreconditionError
+from glasstape import Client, InvalidRequestError, Method, PreconditionError, Quantity, Score
 from glasstape_server.market import sample
 from glasstape_server.market.files import day_start
-from glasstape_server.models.networks.architectures import ARCHITECTURES, ENSEMBLE
+from glasstape_server.models.networks.architectures import BUILDABLE, ENSEMBLE
 from glasstape_server.settings import BUNDLED_MODELS
+from glasstape_server.training.boosting import BoostingOptions
 from glasstape_server.training.fit import FitOptions
 from glasstape_server.training.train import TrainingPlan, make_ensemble, save, train
 from glasstape_server.training.training_split import TrainingSettings, TrainingSplit
@@ -22,7 +23,13 @@ EVERY = [
 SCALED = [Method.SCALED_GRADIENT, Method.SCALED_PATH_GRADIENT]
 CAM = [Method.GRAD_CAM, Method.GRAD_CAM_X_GRADIENT]
 ATTENTION = [Method.ATTENTION, Method.ATTENTION_X_GRADIENT]
+ANY = [Method.OCCLUSION, Method.SHAPLEY_BARS, Method.SHAPLEY_FEATURES]
+TREES = [*ANY, Method.TREE_SHAP, Method.COUNTERFACTUAL]
 SERVED = {
+    "trees": TREES,
+    "lightgbm": TREES,
+    "forest": TREES,
+    "mixed": [*ANY, Method.COUNTERFACTUAL],
     "linear": [*EVERY, *SCALED, Method.COUNTERFACTUAL],
     "conv1d": [*EVERY, *CAM, *SCALED, Method.COUNTERFACTUAL],
     "ensemble": [*EVERY, *SCALED, Method.COUNTERFACTUAL],
@@ -50,13 +57,24 @@ def client(tmp_path_factory):
         time_zone="America/New_York",
     )
     data, fit = TrainingSplit(sample.read(), setting), FitOptions(epochs=1)
-    plans = [TrainingPlan(name=name, version="1", architecture=name, fit=fit) for name in ARCHITECTURES]
+    few = BoostingOptions(rounds=15)
+    plans = [
+        TrainingPlan(name=name, version="1", architecture=name, fit=fit, boosting=few) for name in BUILDABLE
+    ]
     trained = {plan.name: train(data, plan) for plan in plans}
-    members = [trained["linear"], trained["conv1d"]]
-    ensemble = make_ensemble(
-        members, TrainingPlan(name=ENSEMBLE, version="1", architecture=ENSEMBLE, fit=fit)
-    )
-    for network in (*trained.values(), ensemble):
+    members = {
+        ENSEMBLE: ("linear", "conv1d"),
+        "forest": ("trees", "lightgbm"),
+        "mixed": ("conv1d", "lightgbm"),
+    }
+    ensembles = [
+        make_ensemble(
+            [trained[member] for member in names],
+            TrainingPlan(name=name, version="1", architecture=ENSEMBLE, fit=fit),
+        )
+        for name, names in members.items()
+    ]
+    for network in (*trained.values(), *ensembles):
         save(data, network, folder)
     shutil.copytree(BUNDLED_MODELS / "sample-conv1d", folder / "sample-conv1d")
     data = tmp_path_factory.mktemp("data")
@@ -67,7 +85,7 @@ def client(tmp_path_factory):
         yield opened
 
 
-@pytest.mark.parametrize("name", sorted([*ARCHITECTURES, ENSEMBLE]))
+@pytest.mark.parametrize("name", sorted(SERVED))
 def test_a_model_lists_what_it_serves_serves_it_and_refuses_the_rest(client, name):
     model = client.model(name)
     assert list(model.methods) == SERVED[name]
@@ -82,7 +100,7 @@ def test_a_model_lists_what_it_serves_serves_it_and_refuses_the_rest(client, nam
             if (name, method) in NATIVE:
                 assert made.heatmap.native_shape == NATIVE[name, method]
                 assert made.heatmap.native.shape == NATIVE[name, method]
-    for method in set(CAM + ATTENTION) - set(model.methods):
+    for method in {*EVERY, *SCALED, *CAM, *ATTENTION, Method.TREE_SHAP} - set(model.methods):
         with pytest.raises(PreconditionError, match="METHOD_OCCLUSION") as caught:
             client.explain(windows=WINDOWS, model=name, method=method)
         assert method.name in str(caught.value)
@@ -95,3 +113,39 @@ def test_the_bundled_model_publishes_and_a_feed_of_maps_it_cannot_make_is_refuse
         client.signals(heatmap_method="attention") as stream,
     ):
         next(iter(stream))
+
+
+DEFAULTS = [("conv1d", "SCALED_GRADIENT", "SCALED_PATH_GRADIENT"), ("lightgbm", "TREE_SHAP", "TREE_SHAP"),
+            ("forest", "TREE_SHAP", "TREE_SHAP"), ("mixed", "OCCLUSION", "OCCLUSION")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "fast", "full"), DEFAULTS)
+def test_a_request_without_a_method_gets_one_that_the_model_serves(client, name, fast, full):
+    for quality, expected in (("fast", fast), ("full", full)):
+        made = client.explain(windows=WINDOWS, model=name, quality=quality)
+        assert [explanation.method for explanation in made] == [Method[expected]] * 3
+        assert all(explanation.score_kind is Score.MARGIN for explanation in made)
+
+
+def test_default_maps_of_trees_are_complete_and_those_of_log_probabilities_are_occlusions(client):
+    made = client.explain(windows=WINDOWS, model="lightgbm", score="up_minus_down", quality="full")
+    for explanation in made:
+        assert explanation.heatmap.quantity is Quantity.CONTRIBUTION
+        total = explanation.score - explanation.baseline_score
+        assert explanation.heatmap.values.sum() == pytest.approx(total, abs=1e-5)
+    of_probability = client.explain(windows=WINDOWS, model="lightgbm", score="log_probability")
+    assert of_probability[0].method is Method.OCCLUSION
+    of_baseline = client.explain(windows=WINDOWS, model="lightgbm", baseline="zero")
+    assert of_baseline[0].method is Method.OCCLUSION
+
+
+def test_tree_shap_refuses_what_it_cannot_explain(client):
+    for options, named in (
+        ({"score": "log_probability"}, "score: must be linear in the logits"),
+        ({"baseline": "zero"}, "baseline: must be unset with METHOD_TREE_SHAP"),
+        ({"samples": 3}, "samples: must be unset with METHOD_TREE_SHAP"),
+    ):
+        with pytest.raises(InvalidRequestError, match=named):
+            client.explain(windows=WINDOWS, model="lightgbm", method="tree_shap", **options)
+    with pytest.raises(InvalidRequestError, match="samples: must be unset with METHOD_TREE_SHAP"):
+        client.explain(windows=WINDOWS, model="lightgbm", quality="full", samples=3)
