@@ -1,6 +1,5 @@
 """Connection settings of a client."""
 
-import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import grpc
 
 from glasstape._proxy import Proxy, proxy_for
+from glasstape._scalars import positive_seconds, shown
 from glasstape.address import Address
 from glasstape.errors import InvalidRequestError
 
@@ -59,7 +59,7 @@ class Settings:
     timeout: float
     """Seconds that a call may take."""
     tls: Tls | None
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str], ...] = field(repr=False)
     """Sent with every call."""
 
     @classmethod
@@ -80,7 +80,7 @@ class Settings:
         except ValueError as error:
             raise InvalidRequestError.field("address", str(error)) from None
         if tls is not None and not isinstance(tls, Tls):
-            raise InvalidRequestError.field("tls", f"must be a Tls or None, is {tls!r}")
+            raise InvalidRequestError.field("tls", f"must be a Tls or None, is {shown(tls)}")
         return cls(where, timeout_of(timeout), tls, _token_metadata(token, tls, where))
 
     @property
@@ -106,11 +106,7 @@ def timeout_of(value: timedelta | float, field: str = "timeout") -> float:
     Raises:
         InvalidRequestError: it is not a finite number above 0.
     """
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or not math.isfinite(seconds) or seconds <= 0:
-        raise InvalidRequestError.field(field, f"must be a finite number of seconds above 0, is {value!r}")
-    return min(float(seconds), MAX_TIMEOUT_S)
+    return min(positive_seconds(value, field), MAX_TIMEOUT_S)
 
 
 def _token_metadata(token: str | None, tls: Tls | None, address: Address) -> tuple[tuple[str, str], ...]:

@@ -239,21 +239,29 @@ class Windows(_message.Message):
 
     COUNT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """Number of windows, 1-16,384."""
     data: _builtins.bytes
     """`count` x time x features little-endian float32, oldest bar first, features in the order of
     GetModel. In the features' own units: the model normalizes.
     """
+    @_builtins.property
+    def shape(self) -> Global___Heatmap.Shape:
+        """Shape of one window, by which the server rejects windows of another model, or of features x time, that have as many
+        bytes. Optional: without it, the shape is that of the model.
+        """
+
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
         data: _builtins.bytes = ...,
+        shape: Global___Heatmap.Shape | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shape", b"shape"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "data", b"data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "data", b"data", "shape", b"shape"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -781,7 +789,7 @@ class Heatmap(_message.Message):
 
     @_typing.final
     class Shape(_message.Message):
-        """Rows and columns of a map."""
+        """Rows and columns of a map or window."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
