@@ -10,7 +10,7 @@ from glasstape._lazy import LazyModule
 from glasstape._options import Settings
 from glasstape._scalars import handler
 from glasstape._stored import AsyncStoredBarsMethods
-from glasstape.errors import UnavailableError
+from glasstape.errors import DeadlineError, UnavailableError
 from glasstape.types.enums import Method, ModelView, QualityLevel, Score
 from glasstape.types.stream_enums import Delivery, Start
 
@@ -223,5 +223,5 @@ class AsyncClient(AsyncStoredBarsMethods):
         """See `Client.health`."""
         try:
             return health.health_from(*await self._transport.once(_calls.check_health(service), timeout))
-        except UnavailableError as error:
+        except (UnavailableError, DeadlineError) as error:
             return health.health_of_failure(error)

@@ -62,7 +62,7 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
         try:
             answer, trailing = await self._send(call, seconds)
         except grpc.aio.AioRpcError as error:
-            raise self.failure(error) from None
+            raise await self.settled(self.failure(error)) from None
         return call.value(answer), trailing
 
     def stream(self, path: str, response: Any, request: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from glasstape import _pem
 from glasstape._proxy import Proxy, proxy_for
 from glasstape._scalars import positive_seconds, shown
 from glasstape.address import Address
@@ -22,10 +23,11 @@ MAX_TIMEOUT_S = 1e8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """TLS settings of a connection.
+    """TLS settings of a connection: the bytes of PEM files in UTF-8 or UTF-16, with a byte order mark or without.
 
     Raises:
-        InvalidRequestError: a field is not PEM bytes, or only one of key and certificate of the client is set.
+        InvalidRequestError: a field is not the bytes of a PEM file or is damaged, the client's key is encrypted or
+            belongs to another certificate, or only one of key and certificates is set.
     """
 
     root_certificates: bytes | None = None
@@ -37,14 +39,18 @@ class Tls:
     """PEM of the client's certificate chain."""
 
     def __post_init__(self) -> None:
-        for name in ("root_certificates", "client_key", "client_certificates"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, bytes) or b"-----BEGIN" not in value):
-                raise InvalidRequestError.field(
-                    f"tls.{name}", f"must be the bytes of a PEM file, is {type(value).__name__}"
-                )
         if (self.client_key is None) != (self.client_certificates is None):
             raise InvalidRequestError.field("tls", "client_key and client_certificates must be set together")
+        for name, read in (
+            ("root_certificates", _pem.certificates),
+            ("client_key", _pem.private_key),
+            ("client_certificates", _pem.certificates),
+        ):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, read(value, f"tls.{name}"))
+        if self.client_certificates is not None and self.client_key is not None:
+            _pem.check_pair(self.client_certificates, self.client_key)
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Return the channel credentials."""

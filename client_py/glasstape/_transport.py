@@ -58,7 +58,8 @@ class Transport(Connection[grpc.Channel]):
         try:
             answer, trailing = self._send(call, seconds)
         except grpc.RpcError as error:
-            raise self.failure(error) from None
+            failure = self.failure(error)
+            raise (self.diagnosed(failure) if self.needs_diagnosis(failure) else failure) from None
         return call.value(answer), trailing
 
     def stream(self, path: str, response: Any, request: Any) -> Any:
