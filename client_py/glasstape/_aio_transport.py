@@ -1,6 +1,7 @@
 """How the asyncio client sends calls; see `_transport`."""
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -25,6 +26,9 @@ OTHER_LOOP = "OTHER_EVENT_LOOP"
 _channels: "weakref.WeakSet[grpc.aio.Channel]" = weakref.WeakSet()
 """Channels that exist: gRPC polls them in a thread of its own, which a forked process does not have."""
 
+_loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
+"""Loops that opened a channel."""
+
 
 class AsyncTransport(Connection[grpc.aio.Channel]):
     """See `Transport`. It belongs to the event loop of its first call, until that loop is closed."""
@@ -41,6 +45,7 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
         """
         if self._in_use_elsewhere():
             raise _other_loop()
+        ignore_closed_loops()
         channel = self._end()
         if channel is not None and self._loop is asyncio.get_running_loop():
             await channel.close()
@@ -110,6 +115,8 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
         else:
             channel = grpc.aio.secure_channel(settings.address.target, settings.tls.credentials(), options)
         _channels.add(channel)
+        ignore_closed_loops()
+        _loops.add(asyncio.get_running_loop())
         _fork.opened()
         return channel
 
@@ -144,6 +151,18 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
             raise
         self.answered()
         return answer, tuple(await sent.trailing_metadata() or ())
+
+
+def ignore_closed_loops() -> None:
+    """Make closed event loops ignore what completes late.
+
+    grpc.aio (1.80) passes the end of a call to the loop that began it, from whichever loop runs now, and logs a
+    traceback there when that loop is closed.
+    """
+    for loop in [loop for loop in _loops if loop.is_closed()]:
+        _loops.discard(loop)
+        with contextlib.suppress(AttributeError, TypeError):  # loops in C have no attributes to set
+            loop.call_soon_threadsafe = lambda *_, **__: None  # type: ignore[method-assign,assignment]
 
 
 def _other_loop() -> PreconditionError:
