@@ -72,6 +72,7 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
 
     def stream(self, path: str, response: Any, request: Any) -> Any:
         """See `Transport.stream`."""
+        self.check_size(request)
         serialize = type(request).SerializeToString
         method: Any = self.channel().unary_stream(path, serialize, response.FromString)
         return method(request, metadata=self.settings.metadata)
@@ -139,6 +140,7 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
             await asyncio.sleep(attempts.delay_after(await self.settled(failure)))
 
     async def _send(self, call: "Call[Any]", timeout: float) -> tuple[Any, Sequence[tuple[str, str | bytes]]]:
+        self.check_size(call.request)
         serialize = type(call.request).SerializeToString
         method: Any = self.channel().unary_unary(call.path, serialize, call.response.FromString)
         sent = method(call.request, timeout=timeout, metadata=self.settings.metadata)

@@ -10,8 +10,16 @@ import grpc
 
 from glasstape import _fork
 from glasstape._diagnosis import lasting_cause
-from glasstape._options import Settings, timeout_of
-from glasstape.errors import DeadlineError, GlasstapeError, PreconditionError, UnavailableError, from_rpc
+from glasstape._options import MAX_MESSAGE_BYTES, Settings, timeout_of
+from glasstape.errors import (
+    DeadlineError,
+    ErrorReason,
+    GlasstapeError,
+    InvalidRequestError,
+    PreconditionError,
+    UnavailableError,
+    from_rpc,
+)
 
 CLOSED = "CLIENT_CLOSED"
 """Reason of the error of a client that was closed."""
@@ -61,6 +69,19 @@ class Connection(Generic[C]):
             InvalidRequestError: it is not a finite number above 0.
         """
         return self.settings.timeout if timeout is None else timeout_of(timeout)
+
+    def check_size(self, request: Any) -> None:
+        """Check that a request may be sent: gRPC reports one that is too large as an overloaded server.
+
+        Raises:
+            InvalidRequestError: it is larger than the contract allows.
+        """
+        size = request.ByteSize()
+        if size > MAX_MESSAGE_BYTES:
+            raise InvalidRequestError(
+                f"the request must have at most {MAX_MESSAGE_BYTES:,} bytes, has {size:,}: send it in parts",
+                reason=ErrorReason.MESSAGE_TOO_LARGE,
+            )
 
     def add(self, stream: Stream) -> None:
         """Make `close` end a stream."""

@@ -13,6 +13,10 @@ from glasstape.address import Address
 from glasstape.errors import InvalidRequestError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_METADATA_BYTES = 8_192
+"""Metadata of one call by the contract: keys, values and 32 bytes an entry."""
+MAX_TOKEN_LENGTH = MAX_METADATA_BYTES - 32 - len("authorization") - len("Bearer ")
+"""Longest bearer token that leaves the metadata of a call within its limit."""
 MAX_ITEMS = 16_384
 """Items of one call, and bars of one batch, by the contract."""
 SOCKET_AUTHORITY = "localhost"
@@ -82,7 +86,7 @@ class Settings:
             InvalidRequestError: an argument breaks a rule, or the token would be sent in plaintext beyond this machine.
         """
         try:
-            where = Address.parse(address)
+            where = Address.parse(str(address) if isinstance(address, Address) else address)
         except ValueError as error:
             raise InvalidRequestError.field("address", str(error)) from None
         if tls is not None and not isinstance(tls, Tls):
@@ -127,6 +131,10 @@ def _token_metadata(token: str | None, tls: Tls | None, address: Address) -> tup
         or not token
     ):
         raise InvalidRequestError.field("token", "must be printable ASCII without spaces")
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise InvalidRequestError.field(
+            "token", f"must have at most {MAX_TOKEN_LENGTH:,} characters, has {len(token):,}"
+        )
     if tls is None and not address.loopback:
         proxy = proxy_for(address)
         through = f", and the {proxy} would read it" if proxy else ""

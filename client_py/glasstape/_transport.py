@@ -66,8 +66,9 @@ class Transport(Connection[grpc.Channel]):
         """Open a stream: send a request, and return gRPC's call.
 
         Raises:
-            GlasstapeError: the connection is closed, or gRPC does not work in this process.
+            GlasstapeError: the request is too large, the connection is closed, or gRPC does not work in this process.
         """
+        self.check_size(request)
         channel = self.channel()
         try:
             method: Any = channel.unary_stream(path, type(request).SerializeToString, response.FromString)
@@ -129,6 +130,7 @@ class Transport(Connection[grpc.Channel]):
             time.sleep(attempts.delay_after(failure))
 
     def _send(self, call: "Call[Any]", timeout: float) -> tuple[Any, Sequence[tuple[str, str | bytes]]]:
+        self.check_size(call.request)
         _fork.wait()
         channel, serialize = self.channel(), type(call.request).SerializeToString
         with self._lock:
