@@ -117,5 +117,5 @@ def test_a_path_that_no_socket_can_have_is_refused(text):
 )  # fmt: skip
 def test_an_address_that_was_not_parsed_is_checked(address):
     for kind in (Client, AsyncClient):
-        with pytest.raises(InvalidRequestError, match="address: .*must "):
+        with pytest.raises(InvalidRequestError, match=r"address: .*must "):
             kind(address)

@@ -43,7 +43,7 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--token-file",
-        type=Path,
+        type=_file,
         default=os.environ.get("GLASSTAPE_TOKEN_FILE") or None,
         metavar="FILE",
         help="read the bearer token from this file (default: GLASSTAPE_TOKEN_FILE)",
@@ -56,7 +56,15 @@ def add_server(parser: argparse.ArgumentParser) -> None:
         ("--client-certificate", "client certificate for mutual TLS"),
         ("--client-key", "client key for mutual TLS"),
     ):
-        parser.add_argument(flag, type=Path, metavar="FILE", help=f"PEM file: {text}")
+        parser.add_argument(flag, type=_file, metavar="FILE", help=f"PEM file: {text}")
+
+
+def _file(text: str) -> Path:
+    """Return the path of a file; `Path` takes empty text for the current folder."""
+    path = Path(text)
+    if not path.name:
+        raise argparse.ArgumentTypeError(f"must be the path of a file, is {text!r}")
+    return path
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
