@@ -5,6 +5,7 @@ Without numpy, so that creating a client does not load it.
 
 import inspect
 import math
+import operator
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -58,7 +59,7 @@ def integer(value: Any, field: str, most: int = MAX_UINT64) -> int:
     """
     if not _is_real(value) or not isinstance(value, Integral):
         raise InvalidRequestError.field(field, f"must be an integer, is {shown(value)}")
-    plain = int(value)
+    plain = operator.index(value)
     if not 0 <= plain <= most:
         raise InvalidRequestError.field(field, f"must be 0 or more and at most {most}, is {shown(value)}")
     return plain
@@ -139,11 +140,11 @@ def file_path(value: Any, field: str) -> Path:
 
 
 def shown(value: Any) -> str:
-    """Return a value as an error shows it, shortened."""
+    """Return a value as an error shows it: on one line, shortened."""
     if isinstance(value, int) and value.bit_length() > _PRINTED_BITS:  # Python refuses to print the longest
         return f"an integer of {value.bit_length():,} bits"
     plain = value is None or type(value) in (str, int, float, bool)
-    text = repr(value) if plain else f"{value!r} ({type(value).__name__})"
+    text = repr(value) if plain else f"{' '.join(repr(value).split())} ({type(value).__name__})"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
@@ -155,8 +156,8 @@ def _is_real(value: Any) -> bool:
 
 
 def _as_float(value: Any) -> float:
-    """Return a real number as a float; infinite or NaN if it has none."""
+    """Return a real number as a float; infinite or NaN if it has none, also if its class fails to convert it."""
     try:
         return float(value)
-    except (OverflowError, ValueError):
+    except Exception:
         return math.inf

@@ -60,7 +60,11 @@ def add_server(parser: argparse.ArgumentParser) -> None:
 
 
 def _file(text: str) -> Path:
-    """Return the path of a file; `Path` takes empty text for the current folder."""
+    """Return the path of a file; `Path` takes empty text for the current folder.
+
+    Raises:
+        argparse.ArgumentTypeError: the text names no file.
+    """
     path = Path(text)
     if not path.name:
         raise argparse.ArgumentTypeError(f"must be the path of a file, is {text!r}")

@@ -33,7 +33,22 @@ WRONG = {
     "longer than Python prints": 10**5000,
     "NaN": float("nan"),
     "an array": np.array(0.5),
+    "an array of two lines": np.zeros((2, 1, 1, 1, 1)),
 }
+
+
+class Unconvertible(int):
+    """A number whose class fails to convert it."""
+
+    def __float__(self):
+        raise RuntimeError
+
+    def __str__(self):
+        return "two\nlines"
+
+    __repr__ = __str__
+
+
 TRUTH = {"True": True, "False": np.False_}
 
 
@@ -64,6 +79,7 @@ def refused(call, parameter):
     with pytest.raises(InvalidRequestError) as caught:
         call()
     (violation,) = caught.value.violations
+    assert "\n" not in str(caught.value)
     assert violation.field.partition("[")[0] == parameter
     assert violation.rule.startswith(("must be", "must have", "must not"))
     assert len(str(caught.value)) < 400
@@ -90,7 +106,7 @@ def test_both_clients_have_the_same_arguments():
 
 @pytest.mark.parametrize(
     "value",
-    [*WRONG.values(), True, -1, 0, None, 10**400, Decimal("NaN"), "5"],
+    [*WRONG.values(), Unconvertible(5), True, -1, 0, None, 10**400, Decimal("NaN"), "5"],
     ids=lambda value: type(value).__name__,
 )
 def test_a_timeout_of_a_client_is_a_finite_number_above_zero(value):
