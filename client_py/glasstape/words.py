@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 
+from glasstape._map_words import checks_in_words as checks_in_words
+from glasstape._map_words import quantity_in_words as quantity_in_words
+from glasstape._map_words import trust_in_words as trust_in_words
 from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import Baseline, Direction, Method, Quantity
 from glasstape.types.explanation import BarValues, Counterfactual, Driver, Explanation

@@ -228,7 +228,7 @@ class App:
             inference=InferenceServicer(
                 CallBatcher(batched.predict, batched.cancel),
                 CallBatcher(batched.explain, batched.cancel),
-                repository,
+                self.inference,
                 LiveFigures(self.record.watch.of, self.shadow.of),
                 lambda: server_info_to(self.server.wires, optional_features(settings, self.access)),
             ),
@@ -237,7 +237,7 @@ class App:
                 self.hub,
                 lambda: StreamEncoder(self.clock, active),
                 self.inference,
-                repository.seen_until,
+                repository,
                 self._ready,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ import grpc
 from glasstape._convert.filters import matches
 from glasstape._convert.references import ModelTable, refs_from
 from glasstape._convert.values import flag
+from glasstape._daemon_pool import DaemonPool
 from glasstape._scalars import file_path
 from glasstape._session.playback import Playback, checked_speed
 from glasstape._session.reading import mark_replay, read_tape
@@ -49,7 +49,8 @@ class SessionServer:
             raise InvalidRequestError.field("session", f"must hold messages of a feed, {file.name} has none")
         mark_replay(tape)
         self._playback = Playback(tape, factor, repeated)
-        self._server = grpc.server(ThreadPoolExecutor(16))
+        pool: Any = DaemonPool(16)
+        self._server = grpc.server(pool)
         servicer: Any = _Servicer(self._playback)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicer, self._server)
         market_pb2_grpc.add_MarketServiceServicer_to_server(servicer, self._server)

@@ -43,7 +43,7 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--token-file",
-        type=_file,
+        type=file_path,
         default=os.environ.get("GLASSTAPE_TOKEN_FILE") or None,
         metavar="FILE",
         help="read the bearer token from this file (default: GLASSTAPE_TOKEN_FILE)",
@@ -56,19 +56,18 @@ def add_server(parser: argparse.ArgumentParser) -> None:
         ("--client-certificate", "client certificate for mutual TLS"),
         ("--client-key", "client key for mutual TLS"),
     ):
-        parser.add_argument(flag, type=_file, metavar="FILE", help=f"PEM file: {text}")
+        parser.add_argument(flag, type=file_path, metavar="FILE", help=f"PEM file: {text}")
 
 
-def _file(text: str) -> Path:
-    """Return the path of a file; `Path` takes empty text for the current folder.
+def file_path(text: str) -> Path:
+    """Return the path of a file that an option names; an empty text would be the current folder.
 
     Raises:
-        argparse.ArgumentTypeError: the text names no file.
+        ArgumentTypeError: the text is empty.
     """
-    path = Path(text)
-    if not path.name:
-        raise argparse.ArgumentTypeError(f"must be the path of a file, is {text!r}")
-    return path
+    if not text:
+        raise argparse.ArgumentTypeError("must name a file, is empty")
+    return Path(text)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +93,7 @@ def token_of(options: argparse.Namespace) -> str | None:
     """
     if options.token_file is None:
         return None
-    token = read_text(Path(options.token_file)).strip()
+    token = read_text(options.token_file).strip()
     if not token:
         raise ValueError(f"--token-file: {options.token_file} is empty")
     return token

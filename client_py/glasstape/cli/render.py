@@ -43,14 +43,17 @@ def direction_text(confidence: Confidence) -> Text:
     )
 
 
-def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC) -> Table:
+def heatmap_table(
+    explanation: Explanation, model: Model, title: str = "", zone: tzinfo = UTC, *, names: bool = True
+) -> Table:
     """Return a map as a colored grid: a row per feature, a column per bar, the newest on the right.
 
     Green is for the explained class, purple against it; the color is full at the map's largest cell. A map that is
-    coarser than the window is drawn at its native shape.
+    coarser than the window is drawn at its native shape. Without `names`, the rows are those of a table beside it.
     """
     table = Table(title=Text(title), title_justify="left", padding=(0, 1), show_edge=False)
-    table.add_column("feature", no_wrap=True)
+    if names:
+        table.add_column("feature", no_wrap=True)
     heatmap = explanation.heatmap
     if heatmap is None:
         return table
@@ -60,7 +63,7 @@ def heatmap_table(explanation: Explanation, model: Model, title: str = "", zone:
     native, peak = heatmap.native_comparable, heatmap.full_color
     for column, name in enumerate(features):
         cells = [_cell(float(value), peak) for value in native[:, column]]
-        table.add_row(name, *cells)
+        table.add_row(*([name] if names else []), *cells)
     return table
 
 
@@ -82,10 +85,9 @@ def small_map(explanation: Explanation, model: Model, title: str) -> Panel:
             first = bar in heatmap.edges[0] and feature in heatmap.edges[1]
             line.append(_tenths(float(native[row, column]), peak, numbered=first))
         lines.append(line)
-    verdict = explanation.quality.verdict.value if explanation.quality is not None else ""
     lines.append(Text(f"{quantity_label(heatmap)} ±{peak:.3g}", "dim"))
     lines.append(Text(native_label(explanation), "dim"))
-    lines.append(Text(verdict, "dim"))
+    lines.append(Text(verdict_label(explanation), "dim"))
     return Panel(Group(*lines), title=title, width=max(3 * len(rows) + 11, 26), padding=(0, 1))
 
 
@@ -95,6 +97,15 @@ def quantity_label(heatmap: Heatmap) -> str:
         return heatmap.quantity.value
     unit = "in standard deviations" if heatmap.quantity is Quantity.CHANGE else "per standard deviation"
     return f"{heatmap.quantity.value} {unit}"
+
+
+def verdict_label(explanation: Explanation) -> str:
+    """Return the verdict on a map with the trust in it, for example "caution, trust 0.62"; "" without a check."""
+    quality = explanation.quality
+    if quality is None:
+        return ""
+    trust = "" if quality.trust is None else f", trust {quality.trust.value:.2f}"
+    return f"{quality.verdict.value}{trust}"
 
 
 def native_label(explanation: Explanation) -> str:
@@ -142,6 +153,8 @@ def caption(explanation: Explanation) -> str:
     text = f"{explanation.method.value} of the {explanation.score_kind.value} for {target}{against}"
     if explanation.heatmap is not None:
         text += f": {quantity_label(explanation.heatmap)} at {native_label(explanation)}"
+        if explanation.heatmap.quantity in (Quantity.IMPORTANCE, Quantity.SENSITIVITY):
+            text += f" (+: an increase counts for {target})"
     if explanation.score is not None:
         text += f"; score {explanation.score:+.4f}"
     if explanation.baseline_score is not None:

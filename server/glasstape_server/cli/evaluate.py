@@ -72,7 +72,6 @@ def run(options: argparse.Namespace) -> int:
         return 1
     from glasstape_server.evaluation import report
     from glasstape_server.evaluation.evaluate import evaluate
-    from glasstape_server.evaluation.metrics import block_days
     from glasstape_server.training import dataset
 
     try:
@@ -85,14 +84,13 @@ def run(options: argparse.Namespace) -> int:
         spec = feature_spec(options)
         data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
         print(data.window_count.to_text(), file=sys.stderr)
-        block = block_days(plan.rule.bars_ahead, options.interval)
         with Progress(console=make_console(stderr=True)) as bar:
             task = bar.add_task("fits", total=None)
 
             def on_progress(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total)
 
-            evaluation = evaluate(data, plan, options.cost, options.processes, block, on_progress)
+            evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
         checks = (_future_perturbation(source, options), *evaluation.leak_checks)
         evaluation = replace(evaluation, leak_checks=checks)
         path = report.write(evaluation, _about(options, source, plan), options.out)

@@ -187,12 +187,16 @@ def _windows_used(manifest: "Manifest") -> str:
 
 
 def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
+    from glasstape.skill import SENTENCES
+
     from glasstape_server.training.training_run import comparison_table
 
     print(comparison_table(manifests), file=sys.stderr)
     print(_windows_used(manifests[0]), file=sys.stderr)
     for manifest in manifests:
         name = f"{manifest.name}@{manifest.version}"
+        if manifest.skill is not None:
+            print(f"{name} {SENTENCES[manifest.skill.verdict]}", file=sys.stderr)
         if not manifest.beats_base_rate:
             print(f"{name} is not more accurate than the most frequent class", file=sys.stderr)
         for check in manifest.checks:

@@ -83,7 +83,7 @@ class Signal:
     flat_threshold: float
     label_kind: LabelKind = "horizon"
     missing_bars: int = 0
-    """Bars that the market had between those of the window, and the server has not; halted ones not counted."""
+    """Bars that the market had between those of the window, and the server has not; unusable ones not counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def rule_probabilities(name: str, test: Dataset, shares: Floats, rule: LabelRule
     Args:
         name: one of `RULES`.
         test: windows to predict.
-        shares: class shares in training, (3,).
+        shares: class shares of all training windows, (3,).
         rule: label rule, whose threshold classifies the last bar's return.
 
     Returns:

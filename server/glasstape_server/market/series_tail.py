@@ -10,7 +10,7 @@ CAPACITY = 128
 
 
 class SeriesTail:
-    """The newest bars as columns: close time, open, high, low, close, volume.
+    """The newest usable bars as columns: close time, open, high, low, close, volume.
 
     float64 holds prices exactly as received, and close times, which are microseconds below 2^53.
     """
@@ -23,13 +23,13 @@ class SeriesTail:
         self.complete = True
         """Whether no older bar is on disk."""
         self.last_close_time = 0
-        """Close time of the newest final bar, halted ones included; 0: none."""
+        """Close time of the newest final bar, whether usable or not; 0: none."""
         self.last_values: tuple[float, ...] = ()
 
     def append(self, bar: Bar) -> None:
-        """Append the next final bar. Halted bars advance the time and are not kept."""
+        """Append the next final bar. Bars that are not usable advance the time and are not kept."""
         self.last_close_time, self.last_values = bar.close_time, bar.values
-        if bar.halted:
+        if not bar.usable:
             return
         if self._end == self._buffer.shape[1]:
             self._buffer[:, :CAPACITY] = self._buffer[:, CAPACITY:]

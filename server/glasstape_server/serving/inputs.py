@@ -48,8 +48,8 @@ class Inputs:
             interval: bar interval of `Symbols`.
             decode: the event of a journaled payload and its model.
         """
-        self._repository = repository
-        self._ingest = ingest
+        self.repository = repository
+        self.ingest = ingest
         self._interval = interval
         self._past = PastSignals(repository, hub, decode)
 
@@ -59,7 +59,7 @@ class Inputs:
         Raises:
             NotFound: there is none.
         """
-        return self._repository.get(name)
+        return self.repository.get(name)
 
     def pin(self, source: Source, name: str) -> Model | None:
         """Return the one model of all items; None for past signals, each of which has its own.
@@ -99,7 +99,7 @@ class Inputs:
         if isinstance(source, SignalRefs):
             items = await self._past.items(source, call, with_previous)
             if with_bars:
-                await self._ingest.run_on_market_thread(self._add_bars, items)
+                await self.ingest.run_on_market_thread(self._add_bars, items)
             return items
         assert model is not None
         match source:
@@ -114,17 +114,17 @@ class Inputs:
                 check_series_framing(source)
                 items = await asyncio.to_thread(series_items, source, model, with_previous)
                 if with_bars:
-                    await self._ingest.run_on_market_thread(self._add_exchange_rules, items)
+                    await self.ingest.run_on_market_thread(self._add_exchange_rules, items)
                 return items
             case Symbols():
                 check_count("input.symbols.symbols", len(source.symbols))
-                return await self._ingest.run_on_market_thread(
+                return await self.ingest.run_on_market_thread(
                     self._latest, source.symbols, model, with_previous
                 )
 
     def _latest(self, symbols: Sequence[str], model: Model, with_previous: bool) -> list[Item]:
         """Return items of the latest stored bars; on the market thread."""
-        store, spec = self._ingest.store, model.spec
+        store, spec = self.ingest.store, model.spec
         items = [Item(model=model, symbol=symbol) for symbol in symbols]
         ready = []
         for item in items:
@@ -148,7 +148,7 @@ class Inputs:
         if ready:
             series = store.stack([key for _, key, _ in ready], [bars for _, _, bars in ready])
             windows, usable = latest_windows(spec, series)
-            missing = MissingBars(store, self._ingest.calendars)
+            missing = MissingBars(store, self.ingest.calendars)
             spanned = series.close_time[:, -spec.window_bars - 1 :].tolist()
             for row, (item, key, bars) in enumerate(ready):
                 item.missing_bars = missing.count(key, spanned[row])
@@ -161,7 +161,7 @@ class Inputs:
 
     def _bars(self, key: SeriesKey, columns: Floats, session: Ints) -> Bars:
         """Return bars with the exchange's rules; on the market thread."""
-        store, last = self._ingest.store, int(columns[0, -1])
+        store, last = self.ingest.store, int(columns[0, -1])
         instrument = store.instruments[key[0]]
         before = store.previous_session_close(key, last) if instrument.price_limit else None
         return Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, before or 0.0)
@@ -169,7 +169,7 @@ class Inputs:
     def _add_exchange_rules(self, items: list[Item]) -> None:
         """Add tick and price limit to bars that a request carried; on the market thread."""
         for item in items:
-            instrument = self._ingest.store.instruments.get(item.symbol)
+            instrument = self.ingest.store.instruments.get(item.symbol)
             if item.bars is None or instrument is None:
                 continue
             columns, session = item.bars.columns, item.bars.session
@@ -181,12 +181,12 @@ class Inputs:
         """Return the window of these bars, or None if they make none; on the market thread."""
         if bars.shape[1] < spec.min_bars:
             return None
-        windows, usable = latest_windows(spec, self._ingest.store.stack([key], [bars]))
+        windows, usable = latest_windows(spec, self.ingest.store.stack([key], [bars]))
         return windows[0] if usable[0] else None
 
     def _add_bars(self, items: list[Item]) -> None:
         """Add the bars of past signals, unless they were pruned or replaced; on the market thread."""
-        store = self._ingest.store
+        store = self.ingest.store
         for item in items:
             if item.model is None or item.window is None or item.bar_close_time is None:
                 continue

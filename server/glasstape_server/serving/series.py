@@ -50,7 +50,7 @@ def series_items(source: BarSeries, model: Model, with_previous: bool) -> list[I
 
 def _resolve(item: Item, bars: Sequence[Bar], path: str, model: Model, with_previous: bool) -> None:
     _check_bars(bars, path)
-    traded = [bar for bar in bars if not bar.halted]
+    traded = [bar for bar in bars if bar.usable]
     if len(traded) < model.spec.min_bars:
         raise too_few_bars(traded[0].symbol if traded else "", len(traded), model.spec.min_bars)
     item.symbol, item.bar_close_time = traded[-1].symbol, traded[-1].close_time

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from glasstape_server.domain.arrays import Floats, Ints
-from glasstape_server.explain.evidence import spearman
+from glasstape_server.domain.skill import saved_parts
 from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
 from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
 from glasstape_server.explain.path import completeness_limit
@@ -13,8 +13,8 @@ from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.networks.architectures import build
 from glasstape_server.models.scorer import Scorer
-from glasstape_server.training.calibrate import log_loss_of_each
 from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.rank_correlation import spearman
 
 MIN_CORRELATION_LIMIT = 0.2
 """Correlation that is allowed for a map of any size, because cells that share weights are not independent."""
@@ -65,7 +65,8 @@ def skill(probabilities: Floats, labels: Ints, times: Ints, shares: Floats) -> C
         times: close times, (n,); windows of one close count as one observation.
         shares: class shares of the training windows, (3,).
     """
-    gain = -np.log(shares[labels]) - log_loss_of_each(probabilities, labels)
+    parts = saved_parts(probabilities, labels, shares)
+    gain = parts.sum(axis=1)
     _, close = np.unique(times, return_inverse=True)
     by_close = np.bincount(close, gain) / np.bincount(close)
     # Labels of neighboring closes overlap, so that only blocks of closes are independent.
@@ -73,8 +74,9 @@ def skill(probabilities: Floats, labels: Ints, times: Ints, shares: Floats) -> C
     error = float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
     value = round(float(by_close.mean()) / error, 4) if error > 0 else 0.0
     text = (
-        f"log loss is {by_close.mean():+.4f} nats better than the training class shares', {value:+.1f} standard errors"
-        f" over {len(by_close)} closes that selected neither epoch nor temperature; at least {SKILL:+g} are required"
+        f"log loss is {by_close.mean():+.4f} nats better than the training class shares' (by window, FLAT "
+        f"{parts[:, 0].mean():+.4f} and direction {parts[:, 1].mean():+.4f}), {value:+.1f} standard errors over "
+        f"{len(by_close)} closes that selected neither epoch nor temperature; at least {SKILL:+g} are required"
     )
     return Check(name="skill", value=value, limit=SKILL, passed=value >= SKILL, text=text)
 

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
+from glasstape_server.domain.skill import clusters
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.times import SECOND
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Check, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
@@ -122,6 +123,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         mean, deviation, *calibrate.novelty_statistics(*data.examples), golden, scorer(golden),
         torch.from_numpy(_evenly_spaced(training, BACKGROUND_WINDOWS)),
     )  # fmt: skip
+    shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
     correct = probabilities.argmax(axis=1) == labels[1]
     manifest = Manifest(
@@ -133,10 +135,14 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         label_rule=data.rule.to_dict(),
         temperature=temperature,
         thresholds=thresholds,
-        metrics=_metrics(probabilities, logits, labels, thresholds.abstain)
-        | _check_metrics(data, checked, thresholds.abstain),
+        metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
+        | _check_metrics(data, checked, thresholds.abstain, shares)
+        | _skill_metrics(data, probabilities if checked is None else checked, shares),
         checks=check_model(
-            scorer, trained.architecture, validation if check is None else check.data, _skill(data, checked)
+            scorer,
+            trained.architecture,
+            validation if check is None else check.data,
+            _skill(data, checked, shares),
         ),
         reliability=calibrate.reliability(probabilities.max(axis=1), correct),
         data=TrainingData(
@@ -169,9 +175,9 @@ def _evenly_spaced(data: Dataset, count: int) -> Float32s:
 
 
 def _metrics(
-    probabilities: Floats, logits: Floats, labels: tuple[Ints, Ints], abstain: float
+    probabilities: Floats, logits: Floats, labels: tuple[Ints, Ints], abstain: float, prior: Floats
 ) -> dict[str, float]:
-    validation = calibrate.metrics(probabilities, labels[1], abstain)
+    validation = calibrate.metrics(probabilities, labels[1], abstain, prior)
     metrics = {f"validation/{name}": value for name, value in validation.items()}
     uncalibrated = softmax(logits, 1.0)
     errors: dict[str, Callable[[Floats, Ints], float]] = {
@@ -180,25 +186,39 @@ def _metrics(
     }
     for name, error in errors.items():
         metrics[f"validation/{name}_uncalibrated"] = round(error(uncalibrated, labels[1]), 6)
-    for index, name in enumerate(("down", "flat", "up")):
-        metrics[f"training/{name}_share"] = round(float((labels[0] == index).mean()), 6)
+    for name, share in zip(("down", "flat", "up"), prior, strict=True):
+        metrics[f"training/{name}_share"] = round(float(share), 6)
     return metrics
 
 
-def _check_metrics(data: TrainingSplit, checked: Floats | None, abstain: float) -> dict[str, float]:
+def _skill_metrics(data: TrainingSplit, probabilities: Floats, prior: Floats) -> dict[str, float]:
+    """Return the skill metrics of the windows that selected nothing, or else of validation, from probabilities (n, 3).
+
+    Windows of one session are one cluster.
+    """
+    part, windows, labels = "validation", data.validation, data.labels[1]
+    if data.check is not None:
+        part, windows, labels = "check", data.check.data, data.check.labels
+    session, resolved = ((times - 1) // DAY for times in (windows.close_time, windows.known_time))
+    figures = calibrate.skill_metrics(probabilities, labels, prior, clusters(session, resolved))
+    return {f"{part}/{name}": value for name, value in figures.items()}
+
+
+def _check_metrics(
+    data: TrainingSplit, checked: Floats | None, abstain: float, prior: Floats
+) -> dict[str, float]:
     """Return the figures of windows that selected nothing, from their probabilities (n, 3); none if there are none."""
     if data.check is None or checked is None:
         return {}
-    figures = calibrate.metrics(checked, data.check.labels, abstain)
+    figures = calibrate.metrics(checked, data.check.labels, abstain, prior)
     return {f"check/{name}": value for name, value in figures.items()}
 
 
-def _skill(data: TrainingSplit, checked: Floats | None) -> Check:
+def _skill(data: TrainingSplit, checked: Floats | None, prior: Floats) -> Check:
     """Check the skill on windows that selected nothing, from their probabilities (n, 3)."""
     if data.check is None or checked is None:
         return no_skill(CHECK_RULE)
-    shares = np.bincount(data.labels[0], minlength=3) / len(data.labels[0])
-    return skill(checked, data.check.labels, data.check.data.close_time, shares)
+    return skill(checked, data.check.labels, data.check.data.close_time, prior)
 
 
 def _period(data: Dataset) -> Period:

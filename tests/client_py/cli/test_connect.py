@@ -29,12 +29,11 @@ def test_an_empty_variable_is_not_set(fake, monkeypatch, capsys, name):
 @pytest.mark.parametrize(
     "option", ["--token-file", "--root-certificates", "--client-certificate", "--client-key"]
 )
-@pytest.mark.parametrize("value", ["", ".", "/"])
-def test_an_option_without_a_file_is_refused_by_name(fake, capsys, option, value):
+def test_an_option_without_a_file_is_refused_by_name(fake, capsys, option):
     with pytest.raises(SystemExit) as caught:
-        main(["models", "--server", fake.address, option, value])
+        main(["models", "--server", fake.address, option, ""])
     assert caught.value.code == 2
-    assert f"{option}: must be the path of a file, is {value!r}" in capsys.readouterr().err
+    assert f"{option}: must name a file, is empty" in capsys.readouterr().err
 
 
 def test_certificates_that_cannot_be_used_are_refused_by_option(fake, tmp_path, capsys):

@@ -16,6 +16,7 @@ from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.predictions import ref_to
 from glasstape_server.rpc.convert.reliability import reliability_point_to
 from glasstape_server.rpc.convert.signals import ENTRIES
+from glasstape_server.rpc.convert.skill import skill_split_to
 from glasstape_server.signals.performance.calibration import BAND, Estimate, Live
 from glasstape_server.signals.performance.shadow import Comparison
 
@@ -66,6 +67,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
         seen_until=timestamp(int(data.seen_until.timestamp()) * SECOND),
         checks=[check_to(check) for check in manifest.checks],
         live=None if live is None else _live_to(live),
+        skill=skill_split_to(manifest.skill),
         shadow=None
         if compared is None
         else pb.ShadowRecord(

@@ -23,7 +23,7 @@ UNSET_FOR_READY_WINDOWS = {
     },
     "ExplanationResult": {"problem", "symbol"},
     "Heatmap": {"upsampled", "sign_stability"},
-    "Quality": {"checks"},
+    "Quality": {"checks", "trust"},
     "Driver": {"share", "bar_close_time"},
     "Confidence": set(),
     "Shape": set(),
