@@ -174,6 +174,7 @@ def _signal_to(signal: Signal) -> pb.Signal:
         flat_threshold=signal.flat_threshold,
         label_kind=enum_to(pb.LabelKind, signal.label_kind),
         missing_bars=signal.missing_bars,
+        missing_symbols=signal.missing_symbols,
     )
 
 

@@ -193,6 +193,7 @@ def _signal_from(message: pb.Signal) -> Signal:
         flat_threshold=message.flat_threshold,
         label_kind=enum_from(pb.LabelKind, LabelKind, message.label_kind or pb.LABEL_KIND_HORIZON),
         missing_bars=message.missing_bars,
+        missing_symbols=message.missing_symbols,
     )
 
 

@@ -26,7 +26,14 @@ from glasstape import (
 from glasstape.cli.connect import wide_console
 from glasstape.cli.explain_requests import ItemMaps
 from glasstape.cli.picture import Picture, save
-from glasstape.cli.render import caption, direction_text, heatmap_table, missing_text, small_map
+from glasstape.cli.render import (
+    NUMBERED_BARS,
+    HeatmapTable,
+    caption,
+    direction_text,
+    missing_text,
+    small_map,
+)
 from glasstape.words import bar_labels
 
 GAP = 3
@@ -105,6 +112,9 @@ def _show_item(console: Console, drawn: _Drawn, language: str) -> None:
     if prediction is not None and prediction.missing_bars:
         note = missing_text(prediction.missing_bars).strip()
         console.print(f"{note} in the window: rejected or never received", style="yellow")
+    if prediction is not None and prediction.missing_symbols:
+        note = missing_text(0, prediction.missing_symbols).strip()
+        console.print(f"{note} when the window's closes were ranked", style="yellow")
     for sentence in in_words(_in_shares(explanations), language, zone):
         console.print(f"  {sentence}", highlight=False)
 
@@ -132,8 +142,8 @@ def _show_maps(console: Console, shown: Sequence[Explanation], drawn: _Drawn, la
             console.print(_table(item, drawn, language, names=True))
 
 
-def _table(explanation: Explanation, drawn: _Drawn, language: str, *, names: bool) -> Table:
-    return heatmap_table(explanation, drawn.model, _name(explanation, language), drawn.zone, names=names)
+def _table(explanation: Explanation, drawn: _Drawn, language: str, *, names: bool) -> HeatmapTable:
+    return HeatmapTable(explanation, drawn.model, _name(explanation, language), drawn.zone, names=names)
 
 
 def _name(explanation: Explanation, language: str) -> str:
@@ -141,12 +151,12 @@ def _name(explanation: Explanation, language: str) -> str:
     return quantity_in_words(Quantity.UNSPECIFIED if heatmap is None else heatmap.quantity, language)
 
 
-def _fit(console: Console, parts: Sequence[Table | Panel]) -> bool:
+def _fit(console: Console, parts: Sequence[HeatmapTable | Panel]) -> bool:
     widths = [console.measure(part).maximum for part in parts]
     return sum(widths) + GAP * (len(parts) - 1) <= console.width
 
 
-def _show_row(console: Console, parts: Sequence[Table | Panel]) -> None:
+def _show_row(console: Console, parts: Sequence[HeatmapTable | Panel]) -> None:
     row = Table.grid(padding=(0, GAP, 0, 0))
     row.add_row(*parts)
     console.print(row)
@@ -155,8 +165,11 @@ def _show_row(console: Console, parts: Sequence[Table | Panel]) -> None:
 def _show_bars(console: Console, drawn: _Drawn) -> None:
     first, model = drawn.explanations[0], drawn.model
     bars = bar_labels(first.bar_close_times, model.time_steps, drawn.zone)
-    times = ", ".join(bars(row) for row in range(model.time_steps))
-    console.print(f"bars, from left to right: {times}; numbers are tenths of each map's peak", style="dim")
+    numbered = model.time_steps <= NUMBERED_BARS
+    shown = range(model.time_steps) if numbered else (0, model.time_steps - 1)
+    times = (", " if numbered else " … ").join(bars(row) for row in shown)
+    numbers = "; numbers are tenths of each map's peak" if numbered else ""
+    console.print(f"bars, from left to right: {times}{numbers}", style="dim")
 
 
 def _in_shares(explanations: Sequence[Explanation]) -> Explanation:

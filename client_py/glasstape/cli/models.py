@@ -107,8 +107,9 @@ def _describe(model: "Model", active: "ModelRef | None") -> None:
     )
     console.print(f"min bars  {model.min_bars}\nabstains  below {model.abstain_threshold:.1%}{_kept(model)}")
     console.print(f"methods   {', '.join(method.value for method in model.methods)}")
+    widest = max(18, *(len(feature.name) for feature in model.features))
     for feature in model.features:
-        console.print(f"  {feature.name:<18} {feature.description}", highlight=False)
+        console.print(f"  {feature.name:<{widest}} {feature.description}", highlight=False)
     if model.skill is not None:
         console.print(f"skill     {skill_text(model.skill)}", highlight=False, soft_wrap=True)
     if model.live is not None:

@@ -197,7 +197,7 @@ def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
     confidence = event.signal.probabilities
     head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {event.signal.bar.close:>10,.2f} "
     bar = confidence_bar(confidence.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
-    missing = (missing_text(event.signal.missing_bars), "yellow")
+    missing = (missing_text(event.signal.missing_bars, event.signal.missing_symbols), "yellow")
     state = f"  [{event.signal.data_state.value}]"
     return Text.assemble(head, bar, "  ", direction_text(confidence), state, missing)
 
@@ -212,7 +212,7 @@ def _buy(event: "BuyEvent") -> "Text":
     if confidence.abstained:
         text += " (abstained)"
     style = "red" if confidence.abstained else "bold red"
-    missing = (missing_text(event.signal.missing_bars), "yellow")
+    missing = (missing_text(event.signal.missing_bars, event.signal.missing_symbols), "yellow")
     return Text.assemble((f"{text}, expires {event.signal.expire_time:%Y-%m-%d}", style), missing)
 
 

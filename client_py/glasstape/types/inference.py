@@ -61,6 +61,8 @@ class Prediction:
     """Close of the window's last bar, where it is known."""
     missing_bars: int = 0
     """As in `Signal`; 0 for windows and bars that the request carries."""
+    missing_symbols: int = 0
+    """As in `Signal`; 0 for windows that the request carries."""
 
     def unwrap(self) -> Confidence:
         """Return the confidence.

@@ -335,7 +335,9 @@ Global___BarSequence: _TypeAlias = BarSequence  # noqa: Y015
 
 @_typing.final
 class BarSeries(_message.Message):
-    """Raw bars: the server computes the features, as it does for its own signals."""
+    """Raw bars: the server computes the features, as it does for its own signals. Refused by models whose
+    features rank the symbols of a close: send symbols, signals or windows.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -545,6 +547,7 @@ class Prediction(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     MISSING_BARS_FIELD_NUMBER: _builtins.int
+    MISSING_SYMBOLS_FIELD_NUMBER: _builtins.int
     model_index: _builtins.int
     """Position in `models` of the message that holds this prediction. 0, the usual case, is not
     encoded.
@@ -553,6 +556,8 @@ class Prediction(_message.Message):
     """Symbol, where the input names one."""
     missing_bars: _builtins.int
     """As in Signal. 0 for windows and bars that the request carries."""
+    missing_symbols: _builtins.int
+    """As in Signal. 0 for windows that the request carries."""
     @_builtins.property
     def confidence(self) -> Global___Confidence:
         """The calibrated probabilities."""
@@ -574,10 +579,11 @@ class Prediction(_message.Message):
         symbol: _builtins.str = ...,
         bar_close_time: _timestamp_pb2.Timestamp | None = ...,
         missing_bars: _builtins.int = ...,
+        missing_symbols: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "problem", b"problem", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "missing_bars", b"missing_bars", "model_index", b"model_index", "problem", b"problem", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "model_index", b"model_index", "problem", b"problem", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["confidence", "problem"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015

@@ -216,6 +216,7 @@ class Signal(_message.Message):
     FLAT_THRESHOLD_FIELD_NUMBER: _builtins.int
     LABEL_KIND_FIELD_NUMBER: _builtins.int
     MISSING_BARS_FIELD_NUMBER: _builtins.int
+    MISSING_SYMBOLS_FIELD_NUMBER: _builtins.int
     reference_close: _builtins.float
     """Price that the horizon's return is measured against, if `entry` is the current close; else
     the close of this bar for orientation. In the instrument's currency.
@@ -235,6 +236,10 @@ class Signal(_message.Message):
     missing_bars: _builtins.int
     """Bars that the market had between those of the window, and the server has not: rejected or never
     received. Halted bars and bars without trades are not counted.
+    """
+    missing_symbols: _builtins.int
+    """Of a model that ranks the symbols of a close: most symbols that were awaited at one of the window's
+    closes and had not closed when it was ranked. 0: every close was complete.
     """
     @_builtins.property
     def probabilities(self) -> _inference_pb2.Confidence:
@@ -262,10 +267,11 @@ class Signal(_message.Message):
         flat_threshold: _builtins.float = ...,
         label_kind: Global___LabelKind.ValueType = ...,
         missing_bars: _builtins.int = ...,
+        missing_symbols: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "missing_bars", b"missing_bars", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_session_close: _TypeAlias = _typing.Literal["previous_session_close"]  # noqa: Y015
     _WhichOneofArgType__previous_session_close: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close"]  # noqa: Y015

@@ -118,15 +118,18 @@ def _check_cost(cost: float) -> None:
 
 
 def _plan(options: argparse.Namespace) -> "EvaluationPlan":
+    from glasstape_server.evaluation.baselines import baselines_of
     from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
-    from glasstape_server.evaluation.evaluate import BASELINES
-    from glasstape_server.models.networks.architectures import ARCHITECTURES
+    from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
 
     networks = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):
         raise ValueError(f"--arch: must be of {', '.join(ARCHITECTURES)} or all, has {', '.join(unknown)}")
+    spec = feature_spec(options)
+    for name in networks:
+        default_config(name, *spec.window_shape)
     return EvaluationPlan(
-        candidates=(*BASELINES, *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
+        candidates=(*baselines_of(spec.names), *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
         folds=options.folds,
         seeds=options.seeds,
         epochs=options.epochs,
@@ -146,11 +149,13 @@ def _future_perturbation(source: DataSource, options: argparse.Namespace) -> "Le
 
 def _about(options: argparse.Namespace, source: DataSource, plan: "EvaluationPlan") -> dict[str, str]:
     rule = plan.rule.text.replace(f"{plan.rule.k:.4f}", "k")
-    windows = f"windows {options.session_gap} at session gaps"
+    spec = feature_spec(options)
+    windows = f"windows {spec.session_gap} at session gaps"
     return {
         # With the locale C and without UTF-8 mode, names hold surrogates, which are no text.
         "data": ", ".join(os.fsencode(Path(path).name).decode("utf-8", "replace") for path in options.data),
         "bars": f"{options.interval}, trading days in {source.time_zone}, {windows}",
+        "features": f"{len(spec.names)} ({options.features}), {spec.window_bars} bars in a window",
         "labels": f"{rule} (k is fitted so that a third of each training part is FLAT)",
         "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} epochs of at most {plan.windows:,} "
         "training windows",

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
-    from glasstape_server.models.networks.architectures import ARCHITECTURES
+    from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
     from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.training_run import TrainingRun
 
@@ -107,6 +107,8 @@ def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
     if unknown or not architectures:
         rule = f"must be of {', '.join(ARCHITECTURES)} or all"
         raise ValueError(f"--arch: {rule}, is {', '.join(unknown) or 'empty'}")
+    for name in architectures:
+        default_config(name, *feature_spec(options).window_shape)
     several = len(architectures) > 1
     return TrainingRun(
         name=options.name or (source if several else f"{source}-{architectures[0]}"),

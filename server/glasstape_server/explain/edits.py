@@ -284,7 +284,8 @@ class BarEditor:
         for index, name in enumerate(_NAMES):
             columns[name][:, -1] = bars[:, index]
         windows = np.repeat(self._rows[None], count, axis=0)
-        windows[:, -1] = features(self.spec, Series(**columns))[:, -1].astype(np.float32)
+        edited = Series(**columns, time_zone=self._recent.time_zone)
+        windows[:, -1] = features(self.spec, edited)[:, -1].astype(np.float32)
         return windows
 
 

@@ -97,7 +97,7 @@ def stacked(keys: Sequence[SeriesKey], bars: Sequence[Floats], zones: Mapping[st
     for zone in np.unique(names):
         chosen = names == zone
         session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
-    return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
+    return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session, names)
 
 
 def _columns(rows: Sequence[tuple[float, ...]]) -> Floats:

@@ -42,6 +42,14 @@ class SeriesTail:
         """Return all bars in memory, float64 (6, bar), oldest first. A view: do not keep it."""
         return self._buffer[:, : self._end]
 
+    def close_before(self, close_time: int) -> int | None:
+        """Return the close of the bar before the one that closes at a time; None: one of the two is not in memory."""
+        closes = self._buffer[0, : self._end]
+        place = int(closes.searchsorted(close_time))
+        if not 0 < place < self._end or closes[place] != close_time:
+            return None
+        return int(closes[place - 1])
+
     def until(self, close_time: int, count: int) -> Floats | None:
         """Return the last `count` bars up to `close_time`, (6, <= count); None if older ones are on disk only."""
         columns = self.columns()

@@ -23,6 +23,7 @@ from glasstape_server.market.bar_reader import stacked
 from glasstape_server.market.database import COLUMNS, USABLE, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.instruments import InstrumentBook
+from glasstape_server.market.sealed_closes import SealedCloses
 from glasstape_server.market.series_tail import SeriesTail
 from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import probe_write, transaction
@@ -50,6 +51,7 @@ class BarStore(BarQueries):
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
         self._book = InstrumentBook(self._db)
+        self.closes = SealedCloses(self._db, self._writing)
         self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
             self._tails[key] = self.load_tail(key)
@@ -80,6 +82,7 @@ class BarStore(BarQueries):
                 draft.rows,
             )
             corrections.replace(self._db, draft.replacements, now)
+            self.closes.note_stored(draft.rows, draft.replacements)
             replaced = {(item.bar.symbol, item.bar.interval) for item in draft.replacements}
             learned = self._book.learn(draft.counts(), draft.instruments, replaced)
         self._apply(draft)
@@ -249,6 +252,7 @@ class BarStore(BarQueries):
         with self._writing():
             moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
             self._book.write_rename(symbol, new_symbol)
+            self.closes.note_renamed(symbol, new_symbol)
         self._book.apply_rename(symbol, new_symbol)
         for interval in INTERVALS:
             self._forming.pop((symbol, interval), None)

@@ -5,6 +5,7 @@ Broken framing fails the call (an exception); a bad value fails its item (its `e
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from glasstape.symbols import reason_invalid
@@ -15,7 +16,6 @@ from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument, NotFound
 from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.features.spec import FeatureSpec
-from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.missing_bars import MissingBars
 from glasstape_server.models.model import Model
@@ -23,7 +23,7 @@ from glasstape_server.models.repository import Repository
 from glasstape_server.serving.items import Bars, Item, check_count, set_previous, set_window, too_few_bars
 from glasstape_server.serving.past_signals import PastSignals
 from glasstape_server.serving.requests import BarSeries, SignalRefs, Source, Symbols, Windows
-from glasstape_server.serving.series import check_series_framing, series_items
+from glasstape_server.serving.series import check_series_framing, needs_time_zones, series_items
 from glasstape_server.serving.windows import window_items
 from glasstape_server.signals.delivery.hub import Hub
 
@@ -111,8 +111,11 @@ class Inputs:
                     raise InvalidArgument.field("baseline", rule)
                 return window_items(source, model)
             case BarSeries():
-                check_series_framing(source)
-                items = await asyncio.to_thread(series_items, source, model, with_previous)
+                check_series_framing(source, model)
+                zones = dict[str, str]()
+                if needs_time_zones(model):
+                    zones = await self.ingest.run_on_market_thread(self._time_zones, source)
+                items = await asyncio.to_thread(series_items, source, model, zones, with_previous)
                 if with_bars:
                     await self.ingest.run_on_market_thread(self._add_exchange_rules, items)
                 return items
@@ -146,12 +149,14 @@ class Inputs:
                 else:
                     ready.append((item, key, bars))
         if ready:
-            series = store.stack([key for _, key, _ in ready], [bars for _, _, bars in ready])
-            windows, usable = latest_windows(spec, series)
+            keys = [key for _, key, _ in ready]
+            series = store.stack(keys, [bars for _, _, bars in ready])
+            windows, usable, absent = self.ingest.cross_sections.windows(spec, keys, series)
             missing = MissingBars(store, self.ingest.calendars)
             spanned = series.close_time[:, -spec.window_bars - 1 :].tolist()
             for row, (item, key, bars) in enumerate(ready):
                 item.missing_bars = missing.count(key, spanned[row])
+                item.missing_symbols = int(absent[row])
                 set_window(item, windows[row], bool(usable[row]))
                 item.bars = self._bars(key, bars, series.session[row])
                 if with_previous:
@@ -164,7 +169,14 @@ class Inputs:
         store, last = self.ingest.store, int(columns[0, -1])
         instrument = store.instruments[key[0]]
         before = store.previous_session_close(key, last) if instrument.price_limit else None
-        return Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, before or 0.0)
+        limit, zone = instrument.price_limit or 0.0, instrument.time_zone
+        return Bars(columns, session, instrument.price_step, limit, before or 0.0, zone)
+
+    def _time_zones(self, source: BarSeries) -> dict[str, str]:
+        """Return the time zones of the symbols that the server knows; on the market thread."""
+        known = self.ingest.store.instruments
+        symbols = {bars[0].symbol for bars in source.series if bars}
+        return {symbol: known[symbol].time_zone for symbol in symbols if symbol in known}
 
     def _add_exchange_rules(self, items: list[Item]) -> None:
         """Add tick and price limit to bars that a request carried; on the market thread."""
@@ -175,13 +187,19 @@ class Inputs:
             columns, session = item.bars.columns, item.bars.session
             before = np.flatnonzero(session != session[-1])
             close = float(columns[4, before[-1]]) if len(before) else 0.0
-            item.bars = Bars(columns, session, instrument.price_step, instrument.price_limit or 0.0, close)
+            item.bars = replace(
+                item.bars,
+                tick=instrument.price_step,
+                price_limit=instrument.price_limit or 0.0,
+                previous_session_close=close,
+            )
 
     def _window(self, key: SeriesKey, bars: Floats, spec: FeatureSpec) -> Float32s | None:
         """Return the window of these bars, or None if they make none; on the market thread."""
         if bars.shape[1] < spec.min_bars:
             return None
-        windows, usable = latest_windows(spec, self.ingest.store.stack([key], [bars]))
+        series = self.ingest.store.stack([key], [bars])
+        windows, usable, _ = self.ingest.cross_sections.windows(spec, [key], series)
         return windows[0] if usable[0] else None
 
     def _add_bars(self, items: list[Item]) -> None:

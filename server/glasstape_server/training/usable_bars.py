@@ -86,9 +86,8 @@ class UsableBars:
         """
         for symbol, columns in self._each_symbol("close_time", *VALUES, _GAP):
             close_time = columns[0].astype(np.int64)
-            series = from_columns(
-                close_time, np.stack(columns[1:-1]), sessions(close_time, interval, time_zone)
-            )
+            days = sessions(close_time, interval, time_zone)
+            series = from_columns(close_time, np.stack(columns[1:-1]), days, time_zone)
             yield symbol, series, columns[-1]
 
     def digests(self) -> dict[str, str]:

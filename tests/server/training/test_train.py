@@ -15,6 +15,7 @@ from glasstape_server.models.artifact import MANIFEST, WEIGHTS
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.checkpoint import CheckpointError
+from glasstape_server.training.examples import Normalization
 from glasstape_server.training.fit import FitOptions
 from glasstape_server.training.train import TrainingPlan, save, train
 from glasstape_server.training.training_run import TrainingRun, comparison_table, train_all
@@ -234,3 +235,12 @@ def test_a_class_without_training_windows_is_rejected(split):
     )
     with pytest.raises(TrainingError, match="training: no window is"):
         TrainingSplit(rising, settings())
+
+
+def test_a_constant_feature_has_the_deviation_1():
+    spec = FeatureSpec(names=("close_return", "weekday", "minute_of_day"))
+    data = dataset.build(frame(2, 300), "1d", spec, LabelRule())
+    normalization = Normalization.of(data)
+    assert normalization.deviation[2] == 1
+    assert normalization.mean[2] == data.features[-1, 2].item()
+    assert 0 < normalization.deviation[1] < 1

@@ -16,6 +16,7 @@ def headline(event: ConfidenceEvent, row: WatchRow, *, pinned: bool) -> str:
     """Return class and confidences of a signal, its bar and its expiry."""
     confidence = event.signal.probabilities
     zone, missing = exchange.zone(row.instrument), event.signal.missing_bars
+    symbols = event.signal.missing_symbols
     return tr(
         "explanation.headline",
         arrow=ARROWS[confidence.direction],
@@ -23,7 +24,8 @@ def headline(event: ConfidenceEvent, row: WatchRow, *, pinned: bool) -> str:
         bar=exchange.in_market_time(event.bar_close_time, zone),
         until=exchange.in_market_time(event.signal.expire_time, zone),
         abstained=f" · {tr('cell.abstained')}" if confidence.abstained else "",
-        missing=f" · {tr('explanation.missing', count=missing)}" if missing else "",
+        missing=(f" · {tr('explanation.missing', count=missing)}" if missing else "")
+        + (f" · {tr('explanation.missing_symbols', count=symbols)}" if symbols else ""),
         pinned=f" · {tr('explanation.pinned')}" if pinned else "",
     )
 

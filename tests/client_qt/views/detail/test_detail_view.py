@@ -249,3 +249,5 @@ def test_missing_bars_of_the_window_are_in_the_headline(context):
     assert "missing" not in headline(event, row, pinned=False)
     signal = replace(event.signal, missing_bars=2)
     assert "missing bars: 2" in headline(replace(event, signal=signal), row, pinned=False)
+    signal = replace(event.signal, missing_symbols=3)
+    assert "symbols missing at the close: 3" in headline(replace(event, signal=signal), row, pinned=False)
