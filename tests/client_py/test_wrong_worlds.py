@@ -153,6 +153,7 @@ def test_calls_state_the_cause_that_lasts(world, call):
         with pytest.raises(UnavailableError, match="requires TLS") as caught:
             client.model()
         assert caught.value.reason == "TLS_REQUIRED"
+        assert "the server requires TLS: connect with tls" in client.health().reasons[0]
     with Client(world["old"]) as client, pytest.raises(PreconditionError, match=r"0\.9"):
         next(iter(client.signals()))
     with Client(world["guarded"]) as client, pytest.raises(AuthenticationError):
