@@ -47,7 +47,8 @@ class ImportanceMethods:
                 comparison.
             model: "name" or "name@version"; "": the active model.
             max_windows: windows of each set, at most 16,384, drawn at random if there are more; 0: 2,000.
-            method: how the maps are computed, one with a signed map of single cells; UNSPECIFIED: SCALED_PATH_GRADIENT.
+            method: how the maps are computed, one with a signed map of single cells; UNSPECIFIED: SCALED_PATH_GRADIENT,
+                of trees TREE_SHAP, of ensembles of trees and networks OCCLUSION.
             score: the number to explain; UNSPECIFIED: the method's default.
             permutation: also measure how much worse the model predicts without each feature, bar and cell, on
                 windows whose outcome is known; takes several hundred passes for each.

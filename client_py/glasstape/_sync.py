@@ -99,7 +99,8 @@ class Client(ConnectedClient, StoredBarsMethods, ImportanceMethods):
         """Predict and explain; sources and `model` as in `predict`.
 
         Args:
-            method: how the map is computed; UNSPECIFIED: SCALED_GRADIENT, at quality FULL SCALED_PATH_GRADIENT.
+            method: how the map is computed; UNSPECIFIED: SCALED_GRADIENT, at quality FULL SCALED_PATH_GRADIENT;
+                of trees TREE_SHAP, of ensembles of trees and networks OCCLUSION.
             score: the number to explain; UNSPECIFIED: the method's default.
             target: class to explain; None: each row's own winner.
             foil: class to compare with, for MARGIN; None: the highest other class.

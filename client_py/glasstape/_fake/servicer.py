@@ -24,7 +24,11 @@ from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as spb
 
 Window = NDArray[np.float32]
-CONTRIBUTIONS = (ipb.Explanation.METHOD_INTEGRATED_GRADIENTS, ipb.Explanation.METHOD_EXPECTED_GRADIENTS)
+CONTRIBUTIONS = (
+    ipb.Explanation.METHOD_INTEGRATED_GRADIENTS,
+    ipb.Explanation.METHOD_EXPECTED_GRADIENTS,
+    ipb.Explanation.METHOD_TREE_SHAP,
+)
 """Methods whose maps are sent as contributions; those of all others are importance."""
 
 

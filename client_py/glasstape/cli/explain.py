@@ -18,7 +18,7 @@ FULL_ITEMS = 64
 METHODS = (
     "gradient, gradient_x_input, smoothgrad, integrated_gradients, expected_gradients, occlusion, shapley_bars, "
     "shapley_features, grad_cam, grad_cam_x_gradient, attention, attention_x_gradient, scaled_gradient, "
-    "scaled_path_gradient or counterfactual"
+    "scaled_path_gradient, tree_shap or counterfactual"
 )
 
 

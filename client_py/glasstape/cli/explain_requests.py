@@ -13,6 +13,8 @@ IMPORTANCE = "scaled_path_gradient"
 """Method of the map that shows what the score depends on."""
 CONTRIBUTIONS = "integrated_gradients"
 """Method of the map that adds up: shares and sentences are taken from it."""
+DEFAULT = "unspecified"
+"""Method of a model that serves neither."""
 MAX_BARS = 4096
 """Bars of one symbol in a request."""
 
@@ -35,7 +37,8 @@ class ItemMaps:
 def explain_by_two(client: "Client", inputs: dict[str, Any], parameters: dict[str, Any]) -> list[ItemMaps]:
     """Explain each item by importance and by contributions.
 
-    Where only one of the two is served, the other is missing.
+    Where only one of the two is served, the other is missing; where neither is, as of trees, the map is that of the
+    model's default method.
 
     Args:
         client: of the server.
@@ -51,10 +54,12 @@ def explain_by_two(client: "Client", inputs: dict[str, Any], parameters: dict[st
     try:
         first = client.explain(**inputs, method=IMPORTANCE, **parameters)
     except refused as error:
-        try:
-            return _alone(client.explain(**inputs, method=CONTRIBUTIONS, **parameters), error)
-        except refused:
-            raise error from None
+        for method in (CONTRIBUTIONS, DEFAULT):
+            try:
+                return _alone(client.explain(**inputs, method=method, **parameters), error)
+            except refused:
+                continue
+        raise
     items = [ItemMaps([explanation]) for explanation in first]
     kept = [n for n, item in enumerate(first) if item.error is None or isinstance(item.error, refused)]
     for rows in _calls(inputs, first, kept):
@@ -68,7 +73,18 @@ def explain_by_two(client: "Client", inputs: dict[str, Any], parameters: dict[st
             continue
         for row, explanation in zip(rows, second, strict=True):
             items[row] = _combined(first[row], explanation, str(explanation.error))
+    unserved = [row for row, item in enumerate(items) if _is_unserved(item)]
+    if unserved:
+        source = _pinned(client, inputs, first, unserved, parameters)
+        for row, item in zip(unserved, client.explain(**source, method=DEFAULT, **parameters), strict=True):
+            items[row] = _alone([item], first[row].error)[0]
     return items
+
+
+def _is_unserved(item: ItemMaps) -> bool:
+    """Return whether an item, a past signal, failed because its own model serves neither map."""
+    error = item.explanations[0].error
+    return error is not None and error.reason == "METHOD_NOT_SERVED"
 
 
 def explain_by_all(client: "Client", inputs: dict[str, Any], *, seed: int, quality: str) -> list[ItemMaps]:
@@ -96,7 +112,7 @@ def _score(method: "Method") -> str:
     return "logit" if method in (Method.GRAD_CAM, Method.ATTENTION) else "unspecified"
 
 
-def _alone(explanations: Sequence["Explanation"], error: Exception) -> list[ItemMaps]:
+def _alone(explanations: Sequence["Explanation"], error: Exception | None) -> list[ItemMaps]:
     return [ItemMaps([item], "" if item.error is not None else str(error)) for item in explanations]
 
 

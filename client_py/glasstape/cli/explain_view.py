@@ -190,7 +190,7 @@ def _show_compared(console: Console, drawn: _Drawn, language: str) -> None:
     _show_bars(console, drawn)
     console.print(Columns([small_map(item, model, item.method.value) for item in drawn.explanations]))
     for explanation in drawn.explanations:
-        if explanation.method in (Method.INTEGRATED_GRADIENTS, Method.COUNTERFACTUAL):
+        if explanation.method in (Method.INTEGRATED_GRADIENTS, Method.TREE_SHAP, Method.COUNTERFACTUAL):
             console.print(f"{explanation.method.value}:")
             for sentence in in_words(explanation, language, zone):
                 console.print(f"  {sentence}", highlight=False)

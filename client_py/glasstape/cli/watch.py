@@ -20,6 +20,8 @@ HELP = "follow the signals in the terminal"
 FIRST_ANSWER_S = 5.0
 """Seconds within which a server answers, also if less was to be shown."""
 VIEWS = ("auto", "table", "text")
+WITHOUT_GRADIENTS = ("tree_shap", "occlusion")
+"""Methods of the heat maps of a model without gradients, such as trees; the first that it serves."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +106,12 @@ def show(client: "Client", view: str, duration: float | None, **filters: Any) ->
 
 
 def _messages(
-    client: "Client", filters: dict[str, Any], duration: float | None, *, heatmaps: bool
+    client: "Client",
+    filters: dict[str, Any],
+    duration: float | None,
+    *,
+    heatmaps: bool,
+    method: str = "scaled_gradient",
 ) -> Generator["StreamMessage", None, None]:
     """Yield the feed, with heat maps if they are requested and the token has the scope for them.
 
@@ -113,16 +120,22 @@ def _messages(
     Raises:
         GlasstapeError: retrying does not help, or there was no connection within the duration.
     """
-    from glasstape import PermissionDeniedError
+    from glasstape import PermissionDeniedError, PreconditionError
 
     try:
-        with client.signals(**filters, heatmap_method="scaled_gradient" if heatmaps else None) as stream:
+        with client.signals(**filters, heatmap_method=method if heatmaps else None) as stream:
             yield from _until(stream, duration, client.address)
     except PermissionDeniedError as error:
         if not heatmaps or error.metadata.get("scope") != "explain":
             raise
         print("heat maps are off: the token lacks the scope `explain`", file=sys.stderr)
         yield from _messages(client, filters, duration, heatmaps=False)
+    except PreconditionError as error:
+        served = error.metadata.get("methods", "").split(", ")
+        others = [name for name in WITHOUT_GRADIENTS if f"METHOD_{name.upper()}" in served]
+        if not heatmaps or method in WITHOUT_GRADIENTS or not others:
+            raise
+        yield from _messages(client, filters, duration, heatmaps=True, method=others[0])
 
 
 def _until(stream: "SignalStream", duration: float | None, address: str) -> Iterator["StreamMessage"]:

@@ -199,11 +199,12 @@ def test_where_one_method_is_not_served_the_other_map_is_shown_with_the_reason(
     assert f"one map only: {missing}" in out
 
 
-def test_where_neither_is_served_the_error_is_the_answer(command, recorded):
+def test_where_neither_is_served_the_default_map_is_shown_with_the_reason(command, recorded):
     with recorded("occlusion") as server:
-        status, _, err = command(server.address, "--signal", "1")
-    assert status == 1
-    assert "METHOD_SCALED_PATH_GRADIENT" in err
+        status, out, err = command(server.address, "--signal", "1")
+    assert status == 0, err
+    assert "occlusion" in out
+    assert "SCALED_PATH_GRADIENT" in out
 
 
 def test_a_recording_keeps_the_trust_in_both_maps(command, recorded):

@@ -18,6 +18,8 @@ CHECKS_DELAY_MS = 500
 """Time without a newer signal after which the slow quality checks are requested."""
 TWO_METHODS = (Method.SCALED_PATH_GRADIENT, Method.INTEGRATED_GRADIENTS)
 """Importance, and contributions, which shares and sentences are taken from."""
+WITHOUT_GRADIENTS = (Method.TREE_SHAP, Method.OCCLUSION)
+"""The one map that is shown instead of a model that serves neither, such as trees; the first that it serves."""
 
 
 class DetailMaps:
@@ -55,7 +57,7 @@ class DetailMaps:
         """Offer the methods of the signal's model, first of all the two maps that are shown side by side."""
         methods = _map_methods(self.model)
         values = [method.value for method in methods]
-        if any(method in methods for method in TWO_METHODS):
+        if any(method in methods for method in (*TWO_METHODS, *WITHOUT_GRADIENTS)):
             values.insert(0, BOTH_MAPS)
         self._widgets.set_methods(values, self._preferences.method)
 
@@ -107,7 +109,9 @@ class DetailMaps:
             return ()
         if selected != BOTH_MAPS:
             return (Method(selected),)
-        return tuple(method for method in TWO_METHODS if method in _map_methods(self.model))
+        served = _map_methods(self.model)
+        shown = [method for method in TWO_METHODS if method in served]
+        return tuple(shown or [method for method in WITHOUT_GRADIENTS if method in served][:1])
 
     def _content(self, shown: SignalMap) -> HeatmapContent | str:
         if shown.error is not None:
