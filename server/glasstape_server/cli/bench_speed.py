@@ -23,6 +23,13 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     engine.add_argument(
         "--networks", type=names, default=["conv1d"], metavar="A,B", help="networks (default: conv1d)"
     )
+    trees = _add(
+        benchmarks, "trees", "measure fits, predictions and maps of trees beside those of conv1d", _trees
+    )
+    trees.add_argument(
+        "--windows", type=positive, default=1_000_000, help="training windows (default: %(default)s)"
+    )
+    trees.add_argument("--threads", type=positive, default=2, help="threads of the fits (default: 2)")
     gpu = _add(benchmarks, "gpu", "check a GPU's results against the CPU, and measure its speed", _gpu)
     gpu.add_argument("--device", default="cuda", help="cpu, cuda or cuda:N (default: %(default)s)")
     burst = _add(benchmarks, "burst", "measure the time from a bar's close to every subscriber", _burst)
@@ -123,6 +130,13 @@ def _engine(options: argparse.Namespace) -> "BenchmarkReport":
     from glasstape_server.bench import engine_speed
 
     return engine_speed.run(options.networks, _rounds(options), largest=64 if options.quick else 4096)
+
+
+def _trees(options: argparse.Namespace) -> "BenchmarkReport":
+    from glasstape_server.bench import tree_speed
+
+    windows = 5000 if options.quick else options.windows
+    return tree_speed.run(windows, _rounds(options), options.threads, largest=64 if options.quick else 4096)
 
 
 def _gpu(options: argparse.Namespace) -> "BenchmarkReport":

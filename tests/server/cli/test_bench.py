@@ -37,6 +37,15 @@ def test_engine_is_measured_relative_to_its_matrix_products(measure):
         assert seconds > 0
 
 
+def test_trees_are_measured_beside_conv1d(measure):
+    values, ratios = measure("trees", "--threads", "1")
+    assert {"lightgbm: fit, 100 rounds", "trees: fit, 100 rounds"} < set(values)
+    for batch in (1, 64):
+        for kind in ("predict", "map"):
+            speed, (reference,) = values[f"lightgbm, {batch}: {kind}"], values[f"conv1d, {batch}: {kind}"]
+            assert ratios[f"lightgbm, {batch}: {kind}"]["conv1d"] == [pytest.approx(speed[0] / reference)]
+
+
 def test_sdk_reads_every_event(measure):
     values, _ = measure("sdk")
     assert set(values) == {"events read: Client", "events read: AsyncClient", "events read: grpc.aio, parsed"}
