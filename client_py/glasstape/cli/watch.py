@@ -119,6 +119,7 @@ def _messages(
 
     Raises:
         GlasstapeError: retrying does not help, or there was no connection within the duration.
+        PreconditionError: the model serves no map that the feed can carry.
     """
     from glasstape import PermissionDeniedError, PreconditionError
 

@@ -67,6 +67,17 @@ def test_the_prior_is_the_class_shares_of_all_training_windows(data):
     np.testing.assert_allclose(result.shares, shares)
 
 
+@pytest.mark.parametrize("name", ["trees", "lightgbm"])
+def test_trees_find_a_known_signal_and_what_they_look_at(data, name):
+    plan = EvaluationPlan(candidates=(name,), folds=1, windows=4000, rule=RULE)
+    (result,) = candidates_of(data, plan)
+    right = result.probabilities[np.arange(len(result.labels)), result.labels]
+    prior = result.shares[result.labels]
+    assert np.log(right).mean() > np.log(prior).mean() + 0.01
+    assert result.maps is not None
+    assert np.abs(result.maps.maps).max() > 0
+
+
 def candidates_of(data, plan):
     with tempfile.TemporaryDirectory() as folder:
         return candidates.run(data, plan, Path(folder), 1)
