@@ -58,17 +58,16 @@ class TreePaths:
             part = slice(first, first + _PATHS)
             table[part] = _contributions(path_feature[part], zero[part], value[tree[part], leaf[part]])
         self._depth, self._paths = depth, len(leaf)
-        self._table = torch.from_numpy(table.reshape(-1, depth))
-        """Values of each case of each path, (path * 2^depth, level)."""
+        self._table = torch.from_numpy(np.ascontiguousarray(table.transpose(2, 0, 1)).reshape(depth, -1))
+        """Values of each case of each path, (level, path * 2^depth)."""
         used, place = np.unique(tree[:, None] * (leaves - 1) + node, return_inverse=True)
         self._node_feature = torch.from_numpy(feature.ravel()[used])
-        self._node_threshold = torch.from_numpy(threshold.ravel()[used])
-        self._node = torch.from_numpy(place.reshape(-1))
-        self._right = torch.from_numpy(right.astype(np.bool_).reshape(-1))
-        self._bit = torch.from_numpy(1 << levels)
+        self._node_threshold = torch.from_numpy(threshold.ravel()[used])[:, None]
+        self._node = torch.from_numpy(np.ascontiguousarray(place.reshape(node.shape).T))
+        self._left = torch.from_numpy(np.ascontiguousarray((right == 0).T))[:, :, None]
         target = (tree % self._classes)[:, None] * cells + path_feature
-        self._target = torch.from_numpy(target.reshape(-1))
-        self._first_case = torch.arange(self._paths) << depth
+        self._target = torch.from_numpy(np.ascontiguousarray(target.T))
+        self._first_case = torch.arange(self._paths)[:, None] << depth
 
     def shapley_values(self, cells: Tensor) -> Tensor:
         """Return the contribution of each cell to each logit, (batch, class, cell), float64.
@@ -83,12 +82,17 @@ class TreePaths:
         return torch.cat(parts) if parts else torch.zeros(0, self._classes, self._cells, dtype=torch.float64)
 
     def _values(self, cells: Tensor) -> Tensor:
-        went_right = cells.index_select(1, self._node_feature) > self._node_threshold
-        passed = went_right.index_select(1, self._node) == self._right
-        case = (passed.view(len(cells), self._paths, self._depth) * self._bit).sum(dim=2) + self._first_case
-        values = self._table.index_select(0, case.view(-1)).view(len(cells), -1).double()
-        sums = torch.zeros(len(cells), self._classes * self._cells, dtype=torch.float64)
-        return sums.index_add_(1, self._target, values).view(len(cells), self._classes, self._cells)
+        """Return the contributions; rows are contiguous in memory, so that every operation runs over all of them."""
+        columns = cells.T.contiguous()
+        went_right = columns.index_select(0, self._node_feature) > self._node_threshold
+        case = self._first_case.repeat(1, len(cells))
+        for level in range(self._depth):
+            passed = went_right.index_select(0, self._node[level]) ^ self._left[level]
+            case += passed.long() << level
+        sums = torch.zeros(self._classes * self._cells, len(cells), dtype=torch.float64)
+        for table, target in zip(self._table, self._target, strict=True):
+            sums.index_add_(0, target, table.take(case).double())
+        return sums.T.reshape(len(cells), self._classes, self._cells)
 
 
 def _passing_shares(cover: Floats, tree: Ints, leaf: Ints, depth: int) -> Floats:
