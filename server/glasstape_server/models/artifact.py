@@ -93,7 +93,7 @@ def load(folder: Path, *, archived: bool = False) -> Model:
         )
         for module in network.modules():
             if isinstance(module, Trees):
-                module.check_values()
+                module.check_values(*spec.window_shape)
         model = Model(manifest, network, _statistics(tensors))
         check_golden(model)
     except (ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glasstape_server.models.artifact import load, read_manifest
 from glasstape_server.models.manifest import Manifest
-from glasstape_server.models.networks.architectures import ENSEMBLE, MAX_MEMBERS
+from glasstape_server.models.networks.architectures import BOOSTED, ENSEMBLE, MAX_ENSEMBLE_ROUNDS, MAX_MEMBERS
 from glasstape_server.training.boosting import BoostingOptions
 from glasstape_server.training.checkpoint import CheckpointError
 from glasstape_server.training.fit import EpochCallback, FitOptions
@@ -39,6 +39,12 @@ class TrainingRun:
         if self.ensemble and not 2 <= count <= MAX_MEMBERS:
             raise ValueError(
                 f"ensemble: must have 2-{MAX_MEMBERS} networks (several architectures or seeds), has {count}"
+            )
+        boosted = sum(name in BOOSTED for name in self.architectures) * self.seeds * self.boosting.rounds
+        if self.ensemble and boosted > MAX_ENSEMBLE_ROUNDS:
+            raise ValueError(
+                f"ensemble: its trees must have at most {MAX_ENSEMBLE_ROUNDS} rounds (models times rounds), may get"
+                f" {boosted}"
             )
 
     def plans(self) -> list[TrainingPlan]:

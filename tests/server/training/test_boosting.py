@@ -12,8 +12,10 @@ import torch
 from glasstape.cli import main
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import MANIFEST, WEIGHTS, ArtifactError
+from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.training.boosting import BoostingOptions, boost
 from glasstape_server.training.examples import TensorExamples
+from glasstape_server.training.training_run import TrainingRun
 from safetensors.torch import load_file, save_file
 
 LIBRARIES = ("trees", "lightgbm")
@@ -119,6 +121,34 @@ def test_the_command_trains_calibrates_checks_and_ensembles_trees(models, monkey
         artifact.load(models / f"m-{name}" / "1").scorer(golden) for name in ("trees", "lightgbm", "linear")
     ]
     assert torch.allclose(ensemble.scorer(golden), torch.stack(members).mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"features": 100}, "take windows of 6 x 100, the model's are 6 x 8"),
+        ({"time_steps": 8, "features": 6}, "take windows of 8 x 6"),
+        ({"rounds": 10**9}, "rounds"),
+        ({"depth": 30}, "depth"),
+        ({"depth": "6"}, "depth"),
+    ],
+)
+def test_a_manifest_with_other_sizes_is_refused(models, tmp_path, config, message):
+    folder = tmp_path / "m-trees" / "1"
+    shutil.copytree(models / "m-trees" / "1", folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["architecture"]["config"] |= config
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=message):
+        artifact.load(folder)
+
+
+def test_the_trees_of_an_ensemble_are_bounded_before_anything_is_trained():
+    with pytest.raises(ValueError, match=r"at most 2048 rounds.*may get 2400"):
+        TrainingRun(name="m", version="1", architectures=("trees",), seeds=8, ensemble=True)
+    member = {"name": "trees", "config": default_config("trees", 6, 8) | {"rounds": 512}}
+    with pytest.raises(ValueError, match="2048 rounds of boosting, have 2560"):
+        build("ensemble", {"members": [member] * 5})
 
 
 @pytest.mark.parametrize(

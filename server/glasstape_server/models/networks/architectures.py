@@ -35,6 +35,8 @@ BUILDABLE = {**ARCHITECTURES, **BOOSTED}
 ENSEMBLE = "ensemble"
 """Its config is {"members": [{"name": architecture, "config": config}, ...]}."""
 MAX_MEMBERS = 32
+MAX_ENSEMBLE_ROUNDS = 2048
+"""Largest number of rounds of boosting of all members of an ensemble: bounds the tables of TreeSHAP."""
 MAX_CONFIG_VALUE = 4096
 """Largest number in a config: layers, channels, heads."""
 
@@ -98,7 +100,13 @@ def _ensemble(config: dict[str, Any]) -> nn.Module:
     for member in members:
         if not isinstance(member, dict) or set(member) != {"name", "config"} or member["name"] == ENSEMBLE:
             raise ValueError("architecture.config.members: each must have the name and config of a network")
-    return Ensemble([build(member["name"], member["config"]) for member in members])
+    networks = [build(member["name"], member["config"]) for member in members]
+    rounds = sum(network.config.rounds for network in networks if isinstance(network, Trees))
+    if rounds > MAX_ENSEMBLE_ROUNDS:
+        raise ValueError(
+            f"architecture.config.members: must have at most {MAX_ENSEMBLE_ROUNDS} rounds of boosting, have {rounds}"
+        )
+    return Ensemble(networks)
 
 
 def default_config(name: str, time_steps: int, features: int) -> dict[str, Any]:

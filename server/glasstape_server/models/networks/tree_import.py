@@ -45,7 +45,7 @@ def import_trees(rounds: Sequence[Sequence[Node]], bias: Floats, shape: tuple[in
         for of_class, root in enumerate(roots):
             _place(trees, (number, of_class), root, 0, 0)
     trees.round_values()
-    trees.check_values()
+    trees.check_values(*shape)
     return trees
 
 

@@ -82,12 +82,21 @@ class Trees(nn.Module):
         self.register_buffer("cover", torch.zeros(*trees, leaves))
         self.register_buffer("bias", torch.zeros(CLASSES))
 
-    def check_values(self) -> None:
+    def check_values(self, time_steps: int, features: int) -> None:
         """Check arrays that were read from a file.
 
+        Args:
+            time_steps: bars of the windows that will be scored.
+            features: features of a bar.
+
         Raises:
-            ValueError: a cell number, a cover or a leaf value is out of range.
+            ValueError: the windows have another shape; a cell number, a cover or a leaf value is out of range.
         """
+        if (self.config.time_steps, self.config.features) != (time_steps, features):
+            raise ValueError(
+                f"trees: take windows of {self.config.time_steps} x {self.config.features}, the model's are"
+                f" {time_steps} x {features}"
+            )
         if not bool(((self.feature >= 0) & (self.feature < self.cells)).all()):
             raise ValueError(f"trees: feature must be 0-{self.cells - 1}")
         if not bool((self.cover >= 0).all() and (self.cover.sum(dim=2) > 0).all()):
