@@ -49,6 +49,12 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def database_files(db: sqlite3.Connection) -> list[Path]:
+    """Return the files that hold the commits of a connection that has written: the database and its log."""
+    path = next(row[2] for row in db.execute("PRAGMA database_list") if row[1] == "main")
+    return [Path(path), Path(f"{path}-wal")] if path else []
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """Commit what the block wrote; roll back if the block or the commit fails."""

@@ -25,6 +25,9 @@ class Holder:
     def __init__(self, name):
         self.holder, self.process = name, HostProcess(f"host-{name}", "boot", 7, 0)
 
+    def protect(self, paths):
+        self.protected = list(paths)
+
     def check(self):
         pass
 
@@ -38,6 +41,14 @@ def test_a_transaction_of_an_earlier_holder_fails_and_writes_nothing(tmp_path):
         with pytest.raises(Unavailable, match="taken over by process 7 on host host-b"):
             _write(one, first, 2)
         assert two.execute("SELECT close FROM bars").fetchall() == [(1.0,)]
+
+
+def test_a_database_protects_its_file_and_its_log(tmp_path):
+    with closing(connect(tmp_path / "db")) as db:
+        holder = Holder("a")
+        Fence(db, holder)
+        assert holder.protected == [tmp_path / "db", tmp_path / "db-wal"]
+        assert all(path.exists() for path in holder.protected)
 
 
 def _write(db, fence, close):

@@ -1,0 +1,31 @@
+"""Databases that are removed under a running server: nothing is acknowledged, and health says so."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from glasstape import Bar, Client
+from glasstape.errors import UnavailableError
+from running import ServerProcess
+
+
+@pytest.mark.parametrize("removed", ["live/bars.sqlite", "live/bars.sqlite-wal", "live", "."])
+def test_bars_are_not_acknowledged_once_the_database_is_gone(tmp_path, removed):
+    folder = tmp_path / "data"
+    server = ServerProcess(folder).start()
+    try:
+        with Client(server.address, timeout=5) as client:
+            client.publish_bars([_bar(0)], backfill=True)
+            gone = folder / removed
+            shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+            with pytest.raises(UnavailableError, match="no longer in its folder"):
+                client.publish_bars([_bar(1)], backfill=True)
+    finally:
+        server.kill()
+
+
+def _bar(number):
+    close = datetime(2024, 3, 4, 21, tzinfo=UTC) + timedelta(days=number)
+    return Bar(
+        symbol="AAA", close_time=close, interval="1d", open=1.0, high=2.0, low=0.5, close=1.5, volume=9.0
+    )
