@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import socket
 
     from glasstape._options import Settings
+    from glasstape._plain import Place
     from glasstape.address import Endpoint
 
 ADDRESS_UNKNOWN = "ADDRESS_UNKNOWN"
@@ -26,7 +27,9 @@ PROBE_SECONDS = 1.5
 
 _CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([\w ]+)|(Hostname Verification Check failed)")
 _NAME = re.compile(r"resolv", re.IGNORECASE)
-_NO_CONNECTION = re.compile(r"refused|unreachable|timed out|timeout|no route", re.IGNORECASE)
+_NO_CONNECTION = re.compile(
+    r"refused|unreachable|timed out|timeout|no route|no such file|permission", re.IGNORECASE
+)
 
 
 def lasting_cause(settings: "Settings", message: str) -> UnavailableError | None:
@@ -52,17 +55,24 @@ def lasting_cause(settings: "Settings", message: str) -> UnavailableError | None
             reason=TLS_NOT_SERVED,
         )
     # A probe would bypass the proxy, and only gRPC's resolver sees what is behind one.
-    if address.socket or settings.proxy is not None or _NO_CONNECTION.search(message):
+    if settings.proxy is not None or _NO_CONNECTION.search(message):
         return None
     return _probed(settings, unresolved=bool(_NAME.search(message)))
 
 
 def _probed(settings: "Settings", *, unresolved: bool) -> UnavailableError | None:
+    from glasstape._plain import UnixSocket, first_place
+
+    place = first_place(settings.address)
+    if place is None:
+        return None
     found: list[UnavailableError | None] = []
 
     def probe() -> None:
-        endpoint = settings.address.endpoints[0]
-        found.append(_unknown(endpoint) if unresolved else _handshake(settings, endpoint))
+        if isinstance(place, UnixSocket) or not unresolved:
+            found.append(_handshake(settings, place))
+        else:
+            found.append(_unknown(place))
 
     # In a thread: a resolver takes as long as it likes.
     thread = threading.Thread(target=probe, name="glasstape-probe", daemon=True)
@@ -83,24 +93,25 @@ def _unknown(endpoint: "Endpoint") -> UnavailableError | None:
     return None
 
 
-def _handshake(settings: "Settings", endpoint: "Endpoint") -> UnavailableError | None:
+def _handshake(settings: "Settings", place: "Place") -> UnavailableError | None:
     """Return what a TLS handshake shows: a server that speaks TLS, or one that requires a client's certificate."""
-    import socket
     import ssl
+
+    from glasstape._plain import connect
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     try:
-        with socket.create_connection((endpoint.host, endpoint.port), PROBE_SECONDS / 2) as connection:
+        with connect(place, PROBE_SECONDS / 2) as connection:
             outcome = _outcome(context, connection)
     except OSError:
         return None
     if settings.tls is None and outcome is not None:
-        return UnavailableError(f"{endpoint}: the server requires TLS: connect with tls", reason=TLS_REQUIRED)
+        return UnavailableError(f"{place}: the server requires TLS: connect with tls", reason=TLS_REQUIRED)
     if settings.tls is not None and settings.tls.client_key is None and outcome == "certificate required":
         return UnavailableError(
-            f"{endpoint}: the server requires a client certificate: set tls.client_key and tls.client_certificates",
+            f"{place}: the server requires a client certificate: set tls.client_key and tls.client_certificates",
             reason=CLIENT_CERTIFICATE_REQUIRED,
         )
     return None

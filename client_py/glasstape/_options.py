@@ -14,6 +14,8 @@ from glasstape.errors import InvalidRequestError
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 16_384
 """Items of one call, and bars of one batch, by the contract."""
+SOCKET_AUTHORITY = "localhost"
+"""Name that the certificate of a server on a socket must have: the path is no host name."""
 MAX_TIMEOUT_S = 1e8
 """Longest timeout that is passed to gRPC, whose clocks overflow beyond; three years."""
 
@@ -93,6 +95,8 @@ class Settings:
             options += _DIRECT
         if len(self.address.endpoints) > 1:
             options.append(("grpc.default_authority", str(self.address.endpoints[0])))
+        if self.address.socket:
+            options.append(("grpc.default_authority", SOCKET_AUTHORITY))
         return options
 
 

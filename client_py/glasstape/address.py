@@ -8,10 +8,14 @@ unix:/run/glasstape.sock             a socket of this machine
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import quote
 
 MAX_PORT = 65_535
+MAX_SOCKET_BYTES = 107 if sys.platform == "linux" else 103
+"""Longest path of a socket."""
 _FORM = "must be host:port, such as localhost:50551 or [::1]:50551"
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?")
@@ -67,11 +71,18 @@ class Address:
     def target(self) -> str:
         """Return the address in the form that gRPC connects to."""
         if self.socket:
-            return self.socket
+            kind, _, path = self.socket.partition(":")
+            return f"{kind}:{quote(path)}"
         if len(self.endpoints) == 1:
             return f"dns:///{self}".replace("%", "%25")
-        family = "ipv4" if isinstance(ip_of(self.endpoints[0].host), IPv4Address) else "ipv6"
-        return f"{family}:{self}".replace("%", "%25")
+        if all(isinstance(ip_of(endpoint.host), IPv4Address) for endpoint in self.endpoints):
+            return f"ipv4:{self}"
+        return f"ipv6:{','.join(map(_as_ipv6, self.endpoints))}".replace("%", "%25")
+
+    @property
+    def socket_path(self) -> str:
+        """Return the path of the socket; empty if it has none."""
+        return self.socket.removeprefix("unix:") if self.socket.startswith("unix:") else ""
 
     @property
     def loopback(self) -> bool:
@@ -145,20 +156,29 @@ def _socket(kind: str, rest: str, text: str) -> str:
             raise ValueError(f"must be {kind}:PATH or {kind}:///PATH, is {text!r}")
     if not rest:
         raise ValueError(f"must have a path, such as unix:/run/glasstape.sock, is {text!r}")
+    if "," in rest or not rest.isprintable():
+        raise ValueError(f"must be one {kind}:PATH of printable characters without a comma, is {text!r}")
+    if (size := len(rest.encode())) > MAX_SOCKET_BYTES:
+        raise ValueError(f"must have a path of up to {MAX_SOCKET_BYTES} bytes, has {size}, is {text!r}")
     return f"{kind}:{rest}"
 
 
 def _endpoints(kind: str, rest: str, text: str) -> tuple[Endpoint, ...]:
     endpoints = tuple(_endpoint(part, text) for part in rest.split(","))
     families = {type(ip_of(endpoint.host)) for endpoint in endpoints}
-    if len(endpoints) > 1 and (len(families) > 1 or type(None) in families):
-        raise ValueError(
-            f"several addresses must be IP addresses of one family (a name may have several), is {text!r}"
-        )
+    if len(endpoints) > 1 and type(None) in families:
+        raise ValueError(f"several addresses must be IP addresses (a name may have several), is {text!r}")
     wanted = {"ipv4": IPv4Address, "ipv6": IPv6Address}.get(kind)
     if wanted is not None and families != {wanted}:
         raise ValueError(f"must have {kind.replace('ip', 'IP')} addresses after {kind}:, is {text!r}")
     return endpoints
+
+
+def _as_ipv6(endpoint: Endpoint) -> str:
+    """Return an endpoint for gRPC's list of IPv6 addresses, in which mapped ones connect to IPv4 hosts."""
+    if isinstance(ip_of(endpoint.host), IPv4Address):
+        return str(Endpoint(f"::ffff:{endpoint.host}", endpoint.port))
+    return str(endpoint)
 
 
 def _endpoint(part: str, text: str) -> Endpoint:

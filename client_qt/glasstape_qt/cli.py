@@ -56,6 +56,10 @@ def _profile(options: argparse.Namespace) -> "Profile | str | None":
     if options.session is not None:
         if not options.session.is_file():
             raise ValueError(f"--session: no such file: {options.session}")
+        if any("\ud800" <= character <= "\udfff" for character in str(options.session)):
+            raise ValueError(
+                f"--session: {options.session} is not text in this locale; set a UTF-8 locale, such as C.UTF-8"
+            )
         return Profile(name=options.session.name[:40], session=str(options.session), speed=options.speed)
     if options.profile is not None:
         return str(options.profile)

@@ -156,8 +156,8 @@ class App:
         """Why the lease of the data folder is not valid; empty: it is."""
         return self._lock.lease.last_error
 
-    async def start(self) -> int:
-        """Start all parts; returns the port once health reports SERVING.
+    async def start(self) -> str:
+        """Start all parts; returns the address of clients once health reports SERVING.
 
         Raises:
             StartError: the port is taken, or no model may serve.
@@ -185,7 +185,7 @@ class App:
         if self._recording is not None:
             step, speed = self.settings.replay_step, self.settings.replay_speed
             self._spawn(replay.play(self._recording, self.ingest, step=step, speed=speed))
-        return self.server.port
+        return self.settings.served_at(self.server.port)
 
     async def stop(self) -> None:
         """Drain: report NOT_SERVING, refuse bars, publish pending signals, end the streams, close."""
@@ -250,9 +250,11 @@ class App:
                 self.access,
                 wire=settings.wire,
                 observer=self.call_metrics,
+                end=self._end,
             )
         except RuntimeError as error:
-            raise StartError(f"port: cannot listen on {settings.address}: {error}") from None
+            name = "host" if settings.has_socket else "port"
+            raise StartError(f"{name}: cannot listen on {settings.address}: {error}") from None
         except ValueError as error:
             raise StartError(f"wire: {error}") from None
 

@@ -1,8 +1,11 @@
 """The environment variables GLASSTAPE_…: which of them are settings, and which a container platform has set."""
 
 import difflib
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+
+from pydantic_settings import EnvSettingsSource
 
 PREFIX = "GLASSTAPE_"
 OTHERS = ("GLASSTAPE_SERVER", "GLASSTAPE_TOKEN_FILE", "GLASSTAPE_CONFIG")
@@ -47,3 +50,10 @@ def warnings(environment: Mapping[str, str], settings: Collection[str]) -> Itera
         nearest = difflib.get_close_matches(name.upper(), sorted(known), 1, cutoff=0.8)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         yield f"environment: {name} is not a setting and is ignored{hint}"
+
+
+class Variables(EnvSettingsSource):
+    """Source of settings: the environment without the variables that Kubernetes sets for services."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in without_service_links(os.environ).items()}

@@ -18,7 +18,6 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -27,6 +26,7 @@ from pydantic_settings import (
 from glasstape_server import environment
 from glasstape_server.domain.times import INTERVALS
 
+_SOCKETS = ("unix:", "unix-abstract:")
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 
 
@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Host to listen on, such as 127.0.0.1, ::1 or 0.0.0.0, or host:port; one beyond loopback requires certificates and
-    tokens, or `insecure`"""
+    """Host to listen on, such as 127.0.0.1, ::1 or 0.0.0.0, or host:port, or unix:PATH for a socket of this machine;
+    one beyond loopback requires certificates and tokens, or `insecure`"""
     port: int = Field(default=50551, ge=0, le=65535)
     """TCP port; 0 selects a free one, which is printed"""
     insecure: bool = False
@@ -162,16 +162,23 @@ class Settings(BaseSettings):
             ValueError: the port is set to another number, too.
         """
         try:
-            (endpoint,) = Address.parse(values.get("host", "")).endpoints
+            address = Address.parse(values.get("host", ""))
         except ValueError:
             return values  # without a port, or refused below
+        if address.socket and "port" in values:
+            raise ValueError(f"host: {address} has no port, and port is {values['port']}; set one of them")
+        if len(address.endpoints) != 1:
+            return values
+        (endpoint,) = address.endpoints
         if str(values.get("port", endpoint.port)) != str(endpoint.port):
             raise ValueError(f"host: has port {endpoint.port}, and port is {values['port']}; set one of them")
         return {**values, "host": endpoint.host, "port": endpoint.port}
 
     @field_validator("host", "metrics_host")
     @classmethod
-    def _host(cls, value: str) -> str:
+    def _host(cls, value: str, info: ValidationInfo) -> str:
+        if info.field_name == "host" and value.startswith(_SOCKETS):
+            return str(Address.parse(value))
         return parse_host(value)
 
     @field_validator("tls_key")
@@ -207,8 +214,17 @@ class Settings(BaseSettings):
 
     @property
     def address(self) -> str:
-        """Where to listen, as host:port."""
-        return f"{bracketed(self.host)}:{self.port}"
+        """Where to listen, as host:port or unix:PATH."""
+        return self.served_at(self.port)
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether to listen on a socket of this machine, which has no port."""
+        return self.host.startswith(_SOCKETS)
+
+    def served_at(self, port: int) -> str:
+        """Return the address of clients, given the port that the server was assigned."""
+        return self.host if self.has_socket else f"{bracketed(self.host)}:{port}"
 
     @property
     def bar_file_options(self) -> BarFileOptions:
@@ -226,15 +242,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by precedence: flags (keywords), environment, the file of `load`."""
         toml = _ConfigFile(settings_cls, toml_file=cls.model_config.get("toml_file"))
-        return (init_settings, _Environment(settings_cls), toml)
-
-
-class _Environment(EnvSettingsSource):
-    """Variables except those that Kubernetes sets for services."""
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        kept = environment.without_service_links(os.environ)
-        return {name.lower(): value for name, value in kept.items()}
+        return (init_settings, environment.Variables(settings_cls), toml)
 
 
 class _ConfigFile(TomlConfigSettingsSource):

@@ -42,7 +42,7 @@ def check_address(settings: Settings) -> None:
     host = settings.host
     if settings.insecure or (settings.tls_certificate and settings.tokens):
         return
-    if not is_loopback(host):
+    if not settings.has_socket and not is_loopback(host):
         missing = "no --tls-certificate" if settings.tls_certificate is None else "no --tokens"
         raise StartError(
             f"host: {host} is not a loopback address and there is {missing}; --insecure allows it"

@@ -1,8 +1,10 @@
 """Addresses: what is understood, what is refused, what stays on this machine, and which proxy applies."""
 
 import pytest
+from glasstape import AsyncClient, Client
 from glasstape._proxy import proxy_for
 from glasstape.address import Address, Endpoint, parse_host
+from glasstape.testing import FakeServer
 
 UNDERSTOOD = [
     ("localhost:50551", "localhost:50551", "dns:///localhost:50551"),
@@ -18,7 +20,8 @@ UNDERSTOOD = [
     ("ipv6:[2001:db8::1]:5", "[2001:db8::1]:5", "dns:///[2001:db8::1]:5"),
     ("10.0.0.1:5,10.0.0.2:6", "10.0.0.1:5,10.0.0.2:6", "ipv4:10.0.0.1:5,10.0.0.2:6"),
     ("ipv6:[::1]:5,[::1]:6", "[::1]:5,[::1]:6", "ipv6:[::1]:5,[::1]:6"),
-    ("unix:/run/glass tape.sock", "unix:/run/glass tape.sock", "unix:/run/glass tape.sock"),
+    ("10.0.0.1:5,[2001:db8::1]:6", "10.0.0.1:5,[2001:db8::1]:6", "ipv6:[::ffff:10.0.0.1]:5,[2001:db8::1]:6"),
+    ("unix:/run/glass tape.sock", "unix:/run/glass tape.sock", "unix:/run/glass%20tape.sock"),
     ("unix:///run/x.sock", "unix:/run/x.sock", "unix:/run/x.sock"),
     ("unix-abstract:glasstape", "unix-abstract:glasstape", "unix-abstract:glasstape"),
 ]
@@ -54,13 +57,17 @@ REFUSED = [
     ("a..b:1", "no host name"),
     ("-a:1", "no host name"),
     ("*:1", "no host name"),
-    ("a:1,b:2", "IP addresses of one family"),
-    ("10.0.0.1:5,[::1]:5", "IP addresses of one family"),
+    ("a:1,b:2", "must be IP addresses"),
+    ("10.0.0.1:5,b:2", "must be IP addresses"),
+    ("ipv4:10.0.0.1:5,[::1]:5", "IPv4 addresses after ipv4:"),
     ("10.0.0.1:5,", "the port is missing"),
     ("ipv4:localhost:5", "IPv4 addresses after ipv4:"),
     ("ipv6:10.0.0.1:5", "IPv6 addresses after ipv6:"),
     ("dns://8.8.8.8/a:5", "dns://SERVER/ is not supported"),
     ("unix:", "must have a path"),
+    ("unix:/a,/b", "without a comma"),
+    ("unix:/a\n", "printable"),
+    ("unix:/" + "x" * 200, "bytes, has 201"),
     ("unix://x", "unix:PATH"),
 ]
 
@@ -102,6 +109,16 @@ def test_what_is_no_address_is_refused_with_the_rule_and_the_text(text, rule):
 )
 def test_loopback_is_what_stays_on_this_machine(text, loopback):
     assert Address.parse(text).loopback is loopback
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{port},[::1]:9", "[::1]:9,127.0.0.1:{port}"])
+async def test_of_addresses_of_both_families_the_first_that_answers_is_used(form):
+    with FakeServer() as server:
+        address = form.format(port=server.address.rpartition(":")[2])
+        with Client(address) as client:
+            assert client.models()
+        async with AsyncClient(address) as other:
+            assert await other.models()
 
 
 def test_hosts_to_listen_on_have_brackets_or_none():

@@ -88,3 +88,11 @@ def test_an_address_is_refused_in_one_sentence(tmp_path):
     status, out, err = finish(desk("--server", "http://h:1", folder=tmp_path))
     assert (status, out, err.count("\n")) == (1, "", 0)
     assert err.startswith("glasstape desk: --server: must be host:port")
+
+
+def test_a_session_whose_name_is_no_text_is_refused_in_one_sentence(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.session")
+    Path(path).touch()
+    status, out, err = finish(desk("--session", path, folder=tmp_path))
+    assert (status, out, err.count("\n")) == (1, "", 0)
+    assert "is not text in this locale; set a UTF-8 locale" in err

@@ -23,30 +23,33 @@ def _as_users_do(arguments: list[str]) -> subprocess.Popen[str]:
 
 def refusal(data_dir: Path, *flags: str) -> tuple[int, str]:
     """Exit status and words of a server that does not start."""
-    process = ForkedServer(["serve", "--port", "0", "--data-dir", str(data_dir), *flags])
+    port = [] if any(flag.startswith("unix") for flag in flags) else ["--port", "0"]
+    process = ForkedServer(["serve", *port, "--data-dir", str(data_dir), *flags])
     with process.stdout, process.stderr:
         said = process.stderr.read()
     return process.wait(timeout=30), said
 
 
 class ServerProcess:
-    """`glasstape serve` on a free port, or on the port it had before."""
+    """`glasstape serve` on a free port, on the port it had before, or on a socket that a flag names."""
 
     def __init__(self, data_dir: Path, *flags: str, loaded: bool = True) -> None:
         """Not `loaded`: started as users do, with Python's own start and end."""
         self._data_dir = data_dir
         self._flags = flags
         self._begin = ForkedServer if loaded and not LONG else _as_users_do
+        self._socket = next((flag for flag in flags if flag.startswith("unix")), "")
         self.port = 0
         self.log: list[str] = []
         self.process: ForkedServer | subprocess.Popen[str] | None = None
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return self._socket or f"127.0.0.1:{self.port}"
 
     def start(self) -> "ServerProcess":
-        arguments = ["serve", "--port", str(self.port), "--data-dir", str(self._data_dir), *self._flags]
+        port = [] if self._socket else ["--port", str(self.port)]
+        arguments = ["serve", *port, "--data-dir", str(self._data_dir), *self._flags]
         self.process = self._begin(arguments)
         threading.Thread(target=self._collect, daemon=True).start()
         assert self.process.stdout is not None
@@ -54,7 +57,10 @@ class ServerProcess:
         if not line.startswith("serving on "):
             self.kill()
             raise AssertionError("".join(self.log))
-        self.port = int(line.rsplit(":", 1)[1])
+        if self._socket:
+            assert line == f"serving on {self._socket}\n"
+        else:
+            self.port = int(line.rsplit(":", 1)[1])
         return self
 
     def kill(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
 from glasstape.cli.installation import Finding, check_installation
-from glasstape.cli.probe import TlsFiles, endpoint_of, probe
+from glasstape.cli.probe import TlsFiles, place_of, probe
 from glasstape.symbols import case_twins, lost_zeros
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _protobuf() -> Finding:
 
 def _connection(options: argparse.Namespace) -> Iterator[Finding]:
     """Probe name, port and TLS. Through a proxy and for addresses that only gRPC knows, its call shows them."""
-    endpoint, proxies = endpoint_of(options.server), _proxies()
+    endpoint, proxies = place_of(options.server), _proxies()
     if endpoint is None:
         return
     files = TlsFiles(options.root_certificates, options.client_key, options.client_certificate)

@@ -8,6 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from glasstape._plain import Place, UnixSocket, connect, first_place
+from glasstape.address import Address, Endpoint
 from glasstape.cli.installation import Finding
 
 TIMEOUT_S = 3.0
@@ -32,17 +34,6 @@ class Speaks(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Host and port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
 class TlsFiles:
     """Files of a TLS connection."""
 
@@ -51,24 +42,23 @@ class TlsFiles:
     chain: Path | None = None
 
 
-def endpoint_of(address: str) -> Endpoint | None:
-    """Return host and port of an address; None for the forms that only gRPC connects to."""
-    host, _, port = address.removeprefix("dns:").lstrip("/").rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    if not bare or not port.isdecimal() or not 0 < int(port) < 65_536 or "," in bare or "/" in bare:
-        return None
-    return None if ":" in bare and bare == host else Endpoint(bare, int(port))
+def place_of(text: str) -> Place | None:
+    """Return the place of an address; None for several, and for the forms that only gRPC connects to."""
+    try:
+        address = Address.parse(text)
+    except ValueError:
+        return None  # the client says why
+    return None if len(address.endpoints) > 1 else first_place(address)
 
 
-def probe(endpoint: Endpoint, tls: TlsFiles | None) -> Iterator[Finding]:
+def probe(endpoint: Place, tls: TlsFiles | None) -> Iterator[Finding]:
     """Yield what each step finds, up to the first problem.
 
     Args:
         endpoint: the server.
         tls: files of a TLS connection; None: plaintext.
     """
-    for step in (_name, _port):
-        kind, text = step(endpoint)
+    for kind, text in _reached(endpoint):
         yield kind, text
         if kind == "problem":
             return
@@ -84,7 +74,16 @@ def probe(endpoint: Endpoint, tls: TlsFiles | None) -> Iterator[Finding]:
         yield _verified(endpoint, tls)
 
 
-def spoken_at(endpoint: Endpoint) -> Speaks:
+def _reached(endpoint: Place) -> Iterator[Finding]:
+    """Yield what each step finds until the peer accepts a connection."""
+    if isinstance(endpoint, Endpoint):
+        yield _name(endpoint)
+        yield _port(endpoint)
+    else:
+        yield _socket(endpoint)
+
+
+def spoken_at(endpoint: Place) -> Speaks:
     """Return what the peer speaks: first in plaintext, then by a TLS handshake."""
     answer = b""
     try:
@@ -136,7 +135,24 @@ def _port(endpoint: Endpoint) -> Finding:
     return "ok", f"{endpoint}: the port is open"
 
 
-def _plaintext(endpoint: Endpoint, spoken: Speaks) -> Finding:
+def _socket(endpoint: UnixSocket) -> Finding:
+    try:
+        connect(endpoint, TIMEOUT_S).close()
+    except FileNotFoundError:
+        return "problem", f"{endpoint}: there is no such socket; start `glasstape serve --host {endpoint}`"
+    except ConnectionRefusedError:
+        return "problem", f"{endpoint}: the server that made this socket has ended; start it again"
+    except PermissionError:
+        return (
+            "problem",
+            f"{endpoint}: this user may not connect: only the server's user may, with tokens its group, too",
+        )
+    except OSError as error:
+        return "problem", f"{endpoint}: unreachable: {error.strerror or error}"
+    return "ok", f"{endpoint}: accepts connections"
+
+
+def _plaintext(endpoint: Place, spoken: Speaks) -> Finding:
     match spoken:
         case Speaks.HTTP2:
             return "ok", f"{endpoint}: speaks plaintext gRPC (HTTP/2)"
@@ -151,7 +167,7 @@ def _plaintext(endpoint: Endpoint, spoken: Speaks) -> Finding:
             return "problem", f"{endpoint}: speaks neither gRPC nor TLS: another service listens there"
 
 
-def _verified(endpoint: Endpoint, files: TlsFiles) -> Finding:
+def _verified(endpoint: Place, files: TlsFiles) -> Finding:
     """Return what a handshake with verification finds, as gRPC makes it."""
     try:
         context = ssl.create_default_context(cafile=None if files.roots is None else str(files.roots))
@@ -176,7 +192,7 @@ def _verified(endpoint: Endpoint, files: TlsFiles) -> Finding:
         return "problem", f"{endpoint}: the TLS handshake failed: {error.strerror or error}"
 
 
-def _spoken_over(secured: ssl.SSLSocket, endpoint: Endpoint, *, has_certificate: bool) -> Finding:
+def _spoken_over(secured: ssl.SSLSocket, endpoint: Place, *, has_certificate: bool) -> Finding:
     """Return what the peer speaks over TLS.
 
     Raises:
@@ -197,7 +213,7 @@ def _required(has_certificate: bool) -> str:
     return "requires a client certificate: --client-certificate and --client-key"
 
 
-def _rejection(error: ssl.SSLCertVerificationError, endpoint: Endpoint) -> str:
+def _rejection(error: ssl.SSLCertVerificationError, endpoint: Place) -> str:
     """Return why a certificate was rejected, and what to do."""
     certificate = _certificate_of(endpoint)
     if error.verify_code in _NOT_TRUSTED:
@@ -211,7 +227,7 @@ def _rejection(error: ssl.SSLCertVerificationError, endpoint: Endpoint) -> str:
     return f"the certificate is rejected: {error.verify_message}"
 
 
-def _certificate_of(endpoint: Endpoint) -> dict[str, Any]:
+def _certificate_of(endpoint: Place) -> dict[str, Any]:
     """Return the peer's certificate, decoded as by `ssl.SSLSocket.getpeercert`; empty if it cannot be read.
 
     The module `ssl` decodes verified certificates only, so the certificate is trusted by itself.
@@ -235,8 +251,8 @@ def _name_in(parts: Any) -> str:
     return str(fields.get("commonName") or fields.get("organizationName") or "")
 
 
-def _connected(endpoint: Endpoint) -> socket.socket:
-    return socket.create_connection((endpoint.host, endpoint.port), TIMEOUT_S)
+def _connected(endpoint: Place) -> socket.socket:
+    return connect(endpoint, TIMEOUT_S)
 
 
 def _unverified() -> ssl.SSLContext:

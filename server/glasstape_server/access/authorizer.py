@@ -45,6 +45,20 @@ class Authorizer:
         if self._audit is not None:
             self._audit.retry()
 
+    async def refresh(self, path: str, authorization: str, certificate_names: Sequence[str] = ()) -> None:
+        """Reload the grants if they lack the caller's, so that a new token works at once; see `TokenFile.refresh`.
+
+        Args:
+            path: of the method.
+            authorization: value of the header of that name; empty if absent.
+            certificate_names: names in the client's certificate.
+        """
+        if self._tokens is None or REQUIRED.get(path, OPEN) == OPEN:
+            return
+        token = authorization.partition(" ")[2]
+        if (token or certificate_names) and not self._tokens.knows(token, certificate_names):
+            await self._tokens.refresh()
+
     def authorize(
         self, path: str, authorization: str, certificate_names: Sequence[str] = (), peer: str = ""
     ) -> Principal:

@@ -1,14 +1,16 @@
 """Grants of bearer tokens and client certificates, in a file.
 
 A token is `glt_ID_SECRET`. Only the SHA-256 of the secret is stored, unsalted because the secret has 256 random bits.
-The file is reloaded when it changes, so that a revoked token stops working within seconds.
+The file is reloaded when it changes, so that a revoked token stops working within seconds and a new one works at once.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 PREFIX = "glt"
 POLL_INTERVAL_S = 1.0
 """Time within which a change of the file takes effect."""
+REFRESH_INTERVAL_S = 0.1
+"""Least time between two looks at the file for unknown tokens, however many arrive."""
 UNREADABLE_LIMIT_S = 30.0
 """Time after which all grants of an unreadable file are void: the change may have revoked them."""
 
@@ -82,6 +86,10 @@ class TokenFile:
         self._polled = float("-inf")
         self._grants: dict[str, Grant] = {}
         self._unreadable_since: float | None = None
+        self._lock = threading.Lock()
+        """Held while the file is read: `refresh` reads it on another thread."""
+        self._refresh: asyncio.Task[None] | None = None
+        """The look at the file that has not begun yet."""
         self.last_error = ""
         """Why the file cannot be read; empty while it can."""
         self._read()
@@ -91,6 +99,31 @@ class TokenFile:
         self._poll()
         return sorted(self._grants.values(), key=lambda grant: grant.created)
 
+    def knows(self, token: str, certificate_names: Sequence[str] = ()) -> bool:
+        """Return whether the grants read last have the id of a token, or without one any of these names.
+
+        The secret is not checked.
+        """
+        if token:
+            return _parts(token)[1] in self._grants
+        return self._grant_of_certificate(certificate_names) is not None
+
+    async def refresh(self) -> None:
+        """Look at the file once more, and read it if it has changed, on another thread.
+
+        Callers that wait at the same time share one look, which begins after each of them called, and no earlier than
+        `REFRESH_INTERVAL_S` after the last one.
+        """
+        if self._refresh is None:
+            self._refresh = asyncio.create_task(self._refresh_in_turn())
+        await asyncio.shield(self._refresh)
+
+    async def _refresh_in_turn(self) -> None:
+        await asyncio.sleep(self._polled + REFRESH_INTERVAL_S - time.monotonic())
+        self._refresh = None  # later callers need a later look
+        self._polled = time.monotonic()
+        await asyncio.to_thread(self._load)
+
     def authenticate(self, token: str) -> Principal:
         """Return the owner of a token.
 
@@ -98,8 +131,7 @@ class TokenFile:
             Unauthenticated: the token is unknown or has expired.
         """
         self._poll()
-        prefix, _, rest = token.partition("_")
-        identity, _, secret = rest.partition("_")
+        prefix, identity, secret = _parts(token)
         grant = self._grants.get(identity)
         digest = hashlib.sha256(secret.encode()).hexdigest()
         if (
@@ -117,10 +149,7 @@ class TokenFile:
             Unauthenticated: the grant has expired.
         """
         self._poll()
-        matches = (
-            grant for grant in self._grants.values() if grant.certificate and grant.certificate in names
-        )
-        grant = next(matches, None)
+        grant = self._grant_of_certificate(names)
         return None if grant is None else self._unexpired(grant)
 
     def check(self, principal: Principal) -> None:
@@ -173,6 +202,10 @@ class TokenFile:
             self._write({key: other for key, other in self._grants.items() if key != identity})
         return grant
 
+    def _grant_of_certificate(self, names: Sequence[str]) -> Grant | None:
+        grants = self._grants.values()
+        return next((grant for grant in grants if grant.certificate and grant.certificate in names), None)
+
     @staticmethod
     def _unexpired(grant: Grant) -> Principal:
         if grant.expires and time.time() >= grant.expires:
@@ -193,6 +226,11 @@ class TokenFile:
         if now - self._polled < self._poll_interval:
             return
         self._polled = now
+        self._load()
+
+    def _load(self) -> None:
+        """Read the file if it has changed. Grants of an unreadable file stay valid for a while."""
+        now = time.monotonic()
         try:
             self._read()
         except (ValueError, OSError) as error:
@@ -206,6 +244,10 @@ class TokenFile:
             self.last_error, self._unreadable_since = "", None
 
     def _read(self) -> None:
+        with self._lock:
+            self._read_changes()
+
+    def _read_changes(self) -> None:
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -230,6 +272,13 @@ class TokenFile:
             self.path, json.dumps([asdict(grant) for grant in grants.values()], indent=1), mode=files.PRIVATE
         )
         self._read()
+
+
+def _parts(token: str) -> tuple[str, str, str]:
+    """Return prefix, id and secret of a token; what is missing is empty."""
+    prefix, _, rest = token.partition("_")
+    identity, _, secret = rest.partition("_")
+    return prefix, identity, secret
 
 
 _ROWS = TypeAdapter(list[Grant], config=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))

@@ -1,6 +1,7 @@
 """`glasstape evaluate`: evaluate networks and baselines by walk-forward."""
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -149,7 +150,8 @@ def _about(options: argparse.Namespace, source: DataSource, plan: "EvaluationPla
     rule = plan.rule.text.replace(f"{plan.rule.k:.4f}", "k")
     windows = f"windows {options.session_gap} at session gaps"
     return {
-        "data": ", ".join(Path(path).name for path in options.data),
+        # With the locale C and without UTF-8 mode, names hold surrogates, which are no text.
+        "data": ", ".join(os.fsencode(Path(path).name).decode("utf-8", "replace") for path in options.data),
         "bars": f"{options.interval}, trading days in {source.time_zone}, {windows}",
         "labels": f"{rule} (k is fitted so that a third of each training part is FLAT)",
         "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} epochs of at most {plan.windows:,} "

@@ -77,8 +77,7 @@ async def _serve(settings: "Settings") -> int:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 1
     try:
-        port = await app.start()
-        print(f"serving on {bracketed(settings.host)}:{port}", flush=True)
+        print(f"serving on {await app.start()}", flush=True)
         if app.metrics_port is not None:
             print(f"metrics on {bracketed(settings.metrics_host)}:{app.metrics_port}", flush=True)
         events = [asyncio.ensure_future(event.wait()) for event in (stopping, app.lost)]

@@ -92,6 +92,8 @@ def _create(options: argparse.Namespace) -> None:
         else:
             print(f"id {grant.id}; the token is in {options.out}")
         return
+    if not options.certificate:
+        _protect_standard_output()
     grant, token = file.create(options.name, scopes, expires=expires, certificate=options.certificate)
     if options.json:
         print_json({"id": grant.id, "token": token})
@@ -100,6 +102,20 @@ def _create(options: argparse.Namespace) -> None:
         print(f"id {grant.id}; the token is not stored and cannot be shown again", file=sys.stderr)
     else:
         print(f"id {grant.id}: certificates with the name {grant.certificate}")
+
+
+def _protect_standard_output() -> None:
+    """Keep others from reading a file that the token is redirected to, or warn."""
+    from glasstape_server.storage import files
+
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # not a file of the operating system
+        return
+    if warning := files.protect_output(descriptor):
+        print(
+            f"glasstape tokens: standard output {warning}; --out FILE writes the token only", file=sys.stderr
+        )
 
 
 @contextmanager

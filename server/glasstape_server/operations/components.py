@@ -14,11 +14,29 @@ from glasstape_server.signals.performance.calibration import Live
 from glasstape_server.signals.pipeline import Pipeline
 
 
+class Connections(Protocol):
+    """Counts of TLS connections."""
+
+    begun: int
+    """Connections whose handshake began."""
+    used: int
+    """Connections that sent a call."""
+
+    def check(self) -> None:
+        """Log how many connections sent no call, if there are new ones."""
+        ...
+
+
 class CertificateFiles(Protocol):
     """TLS files of a server."""
 
     expires: float | None
     """Unix time at which the server's own certificate expires; None if it is unknown."""
+
+    @property
+    def connections(self) -> Connections:
+        """Counts of the connections that use them."""
+        ...
 
     def warnings(self) -> Iterable[str]:
         """Reload changed files and return warnings for the operator."""

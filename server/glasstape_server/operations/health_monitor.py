@@ -81,6 +81,8 @@ class HealthMonitor:
         if self._components.ingest.last_error:
             await self._components.ingest.probe_disk()
         self._components.authorizer.retry()
+        if self._components.certificates is not None:
+            self._components.certificates.connections.check()
         current = tuple(self._current_reasons())
         self._reporter.set_health_reasons(tuple(reason.text for reason in current))
         was_down = {name for reason in self._reasons for name in reason.services}

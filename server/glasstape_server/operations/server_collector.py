@@ -27,6 +27,18 @@ _CERTIFICATE_EXPIRY = MetricFamily(
     "glasstape_tls_certificate_expiry_timestamp_seconds",
     "Unix time at which the server's certificate expires; absent without TLS.",
 )
+_TLS_HANDSHAKES = MetricFamily(
+    "glasstape_tls_handshakes",
+    "TLS connections whose handshake began; absent without TLS.",
+    (),
+    "counter",
+)
+_TLS_CONNECTIONS = MetricFamily(
+    "glasstape_tls_connections",
+    "TLS connections that sent a call; far fewer than handshakes means that handshakes fail.",
+    (),
+    "counter",
+)
 _QUEUE_WINDOWS = MetricFamily("glasstape_engine_queue_windows", "Windows queued for the device.", ("lane",))
 _DEVICE_FAILED = MetricFamily("glasstape_device_failed", "1 while the device is being restarted.")
 _SUBSCRIBERS = MetricFamily("glasstape_feed_subscribers", "Open signal streams.")
@@ -105,8 +117,11 @@ class ServerCollector(Collector):
         yield _LOOP_TASKS.scraped(len(asyncio.all_tasks()))
         yield _THREADS.scraped(threading.active_count())
         certificates = self._components.certificates
-        if certificates is not None and certificates.expires is not None:
-            yield _CERTIFICATE_EXPIRY.scraped(certificates.expires)
+        if certificates is not None:
+            yield _TLS_HANDSHAKES.scraped(certificates.connections.begun)
+            yield _TLS_CONNECTIONS.scraped(certificates.connections.used)
+            if certificates.expires is not None:
+                yield _CERTIFICATE_EXPIRY.scraped(certificates.expires)
 
     def _engine(self) -> Iterator[Metric]:
         queued = self._components.engine.queued_windows

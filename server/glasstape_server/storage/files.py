@@ -19,6 +19,8 @@ PRIVATE = 0o600
 """Mode of files with secrets: only the owner may read them."""
 READABLE = 0o644
 """Mode of other files, less the process's umask."""
+GROUP = 0o660
+"""Mode of a socket whose callers are authenticated: the group may connect, too."""
 
 OWNER_ONLY = 0o077
 """Umask of a process whose files, databases and folders only its owner may read."""
@@ -55,6 +57,31 @@ def check_secret(path: Path, prefix: str = "") -> None:
             raise ValueError(f"{prefix}{path}: has mode {mode:04o}, others may read it; run chmod 640 {path}")
     elif mode & _GROUP_OR_OTHERS:
         raise ValueError(f"{prefix}{path}: has mode {mode:04o}, others may read it; run chmod 600 {path}")
+
+
+def protect_output(descriptor: int) -> str:
+    """Keep other users from reading an open file that a secret is about to be written to.
+
+    An empty file, as a shell's redirection makes it, gets the mode `PRIVATE`. One with content keeps its mode, since
+    other users may need to read what is in it.
+
+    Args:
+        descriptor: of the file; anything but a regular file is accepted.
+
+    Returns:
+        One sentence for the user if the file was or stays readable by others; empty otherwise.
+    """
+    status = os.fstat(descriptor)
+    mode = stat.S_IMODE(status.st_mode)
+    if os.name != "posix" or not stat.S_ISREG(status.st_mode) or not mode & _GROUP_OR_OTHERS:
+        return ""
+    if status.st_size:
+        return f"is a file with content and mode {mode:04o}, others may read it"
+    try:
+        os.fchmod(descriptor, PRIVATE)
+    except OSError as error:
+        return f"is a file with mode {mode:04o}, others may read it ({error.strerror})"
+    return f"is a file that had mode {mode:04o}, now {PRIVATE:04o}: others may not read it"
 
 
 def sync(path: Path) -> None:

@@ -16,6 +16,7 @@ from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.operations.request_id import REQUEST_ID, request_id, request_id_or_new
 from glasstape_server.rpc.handlers import Context, abort, caller, check_size, parsed
 from glasstape_server.transport.request_rules import GZIP, check_metadata, inflate
+from glasstape_server.transport.tls_connections import TlsConnections
 
 if TYPE_CHECKING:  # not generic at run time
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -24,11 +25,22 @@ if TYPE_CHECKING:  # not generic at run time
 log = logging.getLogger(__name__)
 
 
+MISSING_MESSAGE = "Missing request message."
+"""Of a call that ends without the message that its method requires; the native wire's words."""
+
+
 class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method: it runs for admitted callers, and a stream as long as its caller stays admitted."""
 
-    def __init__(self, authorizer: Authorizer, check_seconds: float, observer: CallObserver) -> None:
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        check_seconds: float,
+        observer: CallObserver,
+        connections: TlsConnections | None = None,
+    ) -> None:
         self._authorizer = authorizer
+        self._connections = connections
         self._observer = observer
         self._check_seconds = check_seconds
 
@@ -48,12 +60,15 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         authorization = str(values[0]) if values else ""
 
         async def admitted(context: Context) -> Principal:
+            if self._connections is not None:
+                self._connections.called(context.peer())
             try:
                 check_metadata(metadata)
                 if len(values) > 1:
                     rule = f"authorization: must be sent once, is sent {len(values)} times"
                     raise Unauthenticated("TOKEN_MALFORMED", rule)
                 names = _names(context) if self._authorizer.requires_credentials else ()
+                await self._authorizer.refresh(path, authorization, names)
                 return self._authorizer.authorize(path, authorization, names, context.peer())
             except GlasstapeError as error:
                 await abort(context, error)
@@ -70,15 +85,15 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             return self._unary_response(handler, admitted, record)
         behavior: Any = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
-        async def stream(request: Any, context: Context) -> None:
+        async def stream(requests: Any, context: Context) -> None:
             with record.running(context):
-                await admitted_stream(request, context)
+                await admitted_stream(requests, context)
 
-        async def admitted_stream(request: Any, context: Context) -> None:
+        async def admitted_stream(requests: Any, context: Context) -> None:
             principal = await admitted(context)
             caller.set(principal)
             try:
-                message = await _decode(handler, request)
+                message = await _decode(handler, requests, context)
             except GlasstapeError as error:
                 await abort(context, error)
             response = behavior(message, context)
@@ -94,12 +109,7 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
             finally:
                 work.cancel()
 
-        make_handler = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_stream_rpc_method_handler
-        )
-        return make_handler(stream, None, handler.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(stream, None, handler.response_serializer)
 
     @staticmethod
     def _unary_response(
@@ -107,21 +117,16 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
     ) -> "Handler":
         behavior: Any = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
-        async def answer(request: Any, context: Context) -> Any:
+        async def answer(requests: Any, context: Context) -> Any:
             with record.running(context, timed=True):
                 caller.set(await admitted(context))
                 try:
-                    message = await _decode(handler, request)
+                    message = await _decode(handler, requests, context)
                 except GlasstapeError as error:
                     await abort(context, error)
                 return await behavior(message, context)
 
-        make_handler = (
-            grpc.stream_unary_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
-        return make_handler(answer, None, handler.response_serializer)
+        return grpc.stream_unary_rpc_method_handler(answer, None, handler.response_serializer)
 
     async def _while_admitted(
         self, work: "asyncio.Future[None]", principal: Principal, path: str, peer: str
@@ -141,14 +146,19 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         await work
 
 
-async def _decode(handler: "Handler", payload: Any) -> Any:
+async def _decode(handler: "Handler", payloads: AsyncIterator[bytes], context: Context) -> Any:
     """Return the decoded request, or an iterator of them; grpc itself would return UNKNOWN for bad bytes.
+
+    Every handler reads a stream: of a unary call without a message, grpc would never send a status.
 
     Raises:
         InvalidArgument: the bytes are no such message, or too many.
     """
     if handler.request_streaming:
-        return _decode_each(handler, payload)
+        return _decode_each(handler, payloads)
+    payload: Any = await context.read()  # cheaper than the iterator
+    if not isinstance(payload, bytes):
+        await context.abort(grpc.StatusCode.INTERNAL, MISSING_MESSAGE)
     return await _decode_one(handler, payload)
 
 

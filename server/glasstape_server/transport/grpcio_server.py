@@ -153,7 +153,10 @@ class GrpcioServer:
         self, servicers: Servicers, address: str, access: Access, observer: CallObserver | None = None
     ) -> None:
         authentication = AuthenticationInterceptor(
-            access.authorizer, access.check_seconds, observer or NullCallObserver()
+            access.authorizer,
+            access.check_seconds,
+            observer or NullCallObserver(),
+            None if access.tls is None else access.tls.connections,
         )
         self._server = grpc.aio.server(interceptors=(*access.tracers, authentication), options=_OPTIONS)
         self._add_encoded(servicers)

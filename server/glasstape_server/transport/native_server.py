@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import NoReturn
+from urllib.parse import quote
 
 import grpc
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
@@ -75,7 +76,7 @@ class NativeServer:
             self._folder.remove()
             raise RuntimeError(str(error)) from None
         self.port = self._front.bound_port
-        self._behind = GrpcioServer(servicers, f"unix:{self._folder.socket}", access, observer)
+        self._behind = GrpcioServer(servicers, f"unix:{quote(self._folder.socket)}", access, observer)
         self._front.set_fallback(self._folder.socket)
         self._signals = servicers.signals
         self._loop = asyncio.get_running_loop()

@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from glasstape.address import MAX_SOCKET_BYTES
 
 PREFIX = "glasstape-wire-"
 _LOCK = "lock"
-_MAX_PATH_BYTES = 103
-"""Longest path of a socket: the smallest limit of the supported systems."""
 _MIN_AGE_S = 60.0
 """Age in seconds below which an unlocked folder is kept: its server may be starting."""
 
@@ -35,7 +34,7 @@ class SocketFolder:
         self._lock = FileLock(self._path / _LOCK)
         self._lock.acquire(timeout=0)
         self.socket = str(self._path / "grpcio.sock")
-        if len(os.fsencode(self.socket)) > _MAX_PATH_BYTES:
+        if len(os.fsencode(self.socket)) > MAX_SOCKET_BYTES:
             self.remove()
             raise ValueError(f"TMPDIR: {tempfile.gettempdir()} is too long a path for a socket in it")
 

@@ -11,6 +11,7 @@ import grpc
 from glasstape.textfile import read_pem
 
 from glasstape_server.storage import files
+from glasstape_server.transport.tls_connections import TlsConnections
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Certificates:
             files.check_secret(key, "tls_key: ")
         self.expires: float | None = None
         """Unix time at which the server's own certificate expires; None: unknown."""
+        self.connections = TlsConnections()
         self._last_error = ""
         self._stamp = self._stamps()
         self._current = self._read()
@@ -40,12 +42,12 @@ class Certificates:
     def credentials(self) -> grpc.ServerCredentials:
         """Return the credentials of a secure port. Every handshake uses the newest certificates."""
         return grpc.dynamic_ssl_server_credentials(
-            self._current, self._fetch, require_client_authentication=len(self._files) > 2
+            self._current, self._fetch_for_handshake, require_client_authentication=len(self._files) > 2
         )
 
     def warnings(self) -> Iterator[str]:
         """Reload files that have changed, and return warnings for the operator."""
-        self._fetch()
+        self._reload()
         if self._last_error:
             yield f"certificates were not reloaded: {self._last_error}"
         if self.expires is None:
@@ -54,8 +56,14 @@ class Certificates:
             day = datetime.fromtimestamp(self.expires, UTC).date()
             yield f"tls_certificate: {'expires' if left > 0 else 'expired'} on {day}"
 
-    def _fetch(self) -> grpc.ServerCertificateConfiguration:
+    def _fetch_for_handshake(self) -> grpc.ServerCertificateConfiguration:
         """Return the newest valid certificates. grpc calls this in every handshake; it must never raise."""
+        self.connections.handshake_began()
+        self._reload()
+        return self._current
+
+    def _reload(self) -> None:
+        """Read files that have changed; invalid ones leave the certificates as they are."""
         try:
             stamp = self._stamps()
             if stamp != self._stamp:
@@ -66,7 +74,6 @@ class Certificates:
             if str(error) != self._last_error:
                 log.error("certificates were not reloaded: %s", error)
             self._last_error = str(error)
-        return self._current
 
     def _stamps(self) -> list[tuple[int, int]]:
         stamps = []

@@ -9,8 +9,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import grpc
 import pytest
 import trustme
+from glasstape._plain import UnixSocket
+from glasstape.address import Endpoint
 from glasstape.cli import probe as module
-from glasstape.cli.probe import Endpoint, TlsFiles, endpoint_of, probe
+from glasstape.cli.probe import TlsFiles, place_of, probe
 from glasstape.testing import FakeServer
 
 
@@ -63,7 +65,7 @@ def last(endpoint, tls=None):
 
 def test_plaintext_is_told_from_tls_both_ways(tls_server, authority, roots):
     with FakeServer() as server:
-        plain = endpoint_of(server.address)
+        plain = place_of(server.address)
         assert last(plain) == ("ok", f"{plain}: speaks plaintext gRPC (HTTP/2)")
         kind, text = last(plain, TlsFiles(roots))
         assert (kind, "speaks plaintext gRPC, not TLS: leave out --tls" in text) == ("problem", True)
@@ -132,6 +134,19 @@ def test_a_client_certificate_that_is_required_is_named(tls_server, authority, r
     assert last(server, _files_of(authority, roots, tmp_path))[0] == "ok"
 
 
+def test_a_socket_of_this_machine_is_probed_as_a_port_is(tmp_path):
+    place = UnixSocket(str(tmp_path / "x.sock"))
+    assert f"start `glasstape serve --host {place}`" in last(place)[1]
+    with socket.socket(socket.AF_UNIX) as ended:
+        ended.bind(place.path)
+        assert "the server that made this socket has ended" in last(place)[1]
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_insecure_port(str(place))
+    server.start()
+    assert last(place) == ("ok", f"{place}: speaks plaintext gRPC (HTTP/2)")
+    server.stop(0).wait()
+
+
 def _files_of(authority, roots, folder):
     """Files of a client with a certificate of an authority."""
     own = authority.issue_cert("desk-3")
@@ -146,7 +161,8 @@ def _files_of(authority, roots, folder):
         ("localhost:50551", Endpoint("localhost", 50551)),
         ("[::1]:1", Endpoint("::1", 1)),
         ("dns:///a.example:2", Endpoint("a.example", 2)),
-        ("unix:/run/glasstape.sock", None),
+        ("unix:/run/glasstape.sock", UnixSocket("/run/glasstape.sock")),
+        ("unix-abstract:glasstape", None),
         ("10.0.0.1:1,10.0.0.2:1", None),
         ("::1:50551", None),
         ("localhost", None),
@@ -154,4 +170,4 @@ def _files_of(authority, roots, folder):
     ],
 )
 def test_other_addresses_are_left_to_grpc(address, endpoint):
-    assert endpoint_of(address) == endpoint
+    assert place_of(address) == endpoint

@@ -1,6 +1,8 @@
+import asyncio
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from glasstape_server.access.scopes import Scope
@@ -73,6 +75,42 @@ def test_changes_by_another_process_take_effect(file):
     assert _reason(running.authenticate, token) == "TOKEN_UNKNOWN"
     with pytest.raises(ValueError, match="id: must be one of"):
         file.revoke(grant.id)
+
+
+class CountingPath(type(Path())):
+    """A path that counts how often it is examined."""
+
+    looks = 0
+
+    def stat(self, **options):
+        type(self).looks += 1
+        return super().stat(**options)
+
+
+async def test_a_new_token_is_known_after_a_refresh_and_many_callers_share_one(file):
+    file.create("a", [Scope.SIGNALS])
+    running = TokenFile(CountingPath(file.path), poll_interval=60.0)
+    assert len(running.grants()) == 1
+    _, later = file.create("b", [Scope.ADMIN])
+    assert _reason(running.authenticate, later) == "TOKEN_UNKNOWN"
+    assert not running.knows(later)
+    CountingPath.looks = 0
+    await asyncio.gather(*(running.refresh() for _ in range(1000)))
+    assert CountingPath.looks <= 2  # a second one to check the mode
+    assert running.authenticate(later).name == "b"
+    CountingPath.looks = 0
+    await asyncio.gather(*(running.refresh() for _ in range(1000)))
+    assert CountingPath.looks == 1
+
+
+async def test_a_new_certificate_is_known_after_a_refresh(file):
+    running = TokenFile(file.path, poll_interval=60.0)
+    assert not running.grants()
+    file.create("bridge", [Scope.PUBLISH], certificate="bridge.local")
+    assert not running.knows("", ["bridge.local"])
+    await running.refresh()
+    assert running.knows("", ["x", "bridge.local"])
+    assert not running.knows("", [""])
 
 
 def test_narrowed_scopes_revoke_earlier_admissions(file):

@@ -66,6 +66,8 @@ def test_settings_come_from_flags_over_environment_over_file(tmp_path, monkeypat
         ({"host": "[::1]:50720"}, "::1", 50720),
         ({"host": "127.0.0.1:7", "port": "7"}, "127.0.0.1", 7),
         ({"host": "localhost", "port": "0"}, "localhost", 0),
+        ({"host": "unix:/run/x.sock"}, "unix:/run/x.sock", 50551),
+        ({"host": "unix:///run/x.sock"}, "unix:/run/x.sock", 50551),
     ],
 )
 def test_a_host_is_read_in_the_form_that_is_printed(flags, host, port):
@@ -79,6 +81,14 @@ def test_a_host_is_read_in_the_form_that_is_printed(flags, host, port):
         ({"host": "http://localhost"}, "host: must be a name or an IP address without a port"),
         ({"host": ""}, "host: must be a name or an IP address"),
         ({"metrics_host": "[::1]:5"}, "metrics_host: must be a name or an IP address without a port"),
+        ({"host": "unix:"}, "host: must have a path"),
+        ({"host": "unix:/a,/b"}, "without a comma"),
+        ({"host": "unix:/" + "x" * 120}, "must have a path of up to"),
+        (
+            {"host": "unix:/run/x", "port": "8"},
+            "host: unix:/run/x has no port, and port is 8; set one of them",
+        ),
+        ({"metrics_host": "unix:/run/x"}, "metrics_host: must be a name or an IP address without a port"),
         ({"host": "127.0.0.1:7", "port": "8"}, "host: has port 7, and port is 8; set one of them"),
     ],
 )

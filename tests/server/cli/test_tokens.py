@@ -1,6 +1,9 @@
 """`glasstape tokens`."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from glasstape.cli import main
@@ -76,3 +79,49 @@ def test_a_token_that_cannot_be_written_is_not_created(tokens, tmp_path):
         "create", "--name", "a", "--scopes", "signals", "--certificate", "a", "--out", str(tmp_path / "x")
     )
     assert (status, err) == (1, "glasstape tokens: --out: a grant for a certificate has no token\n")
+
+
+def _redirected(tmp_path, mode, *, content="", flags=()):
+    """Create a token with standard output in a file of this mode; return the file and standard error."""
+    path = tmp_path / "redirected"
+    path.write_text(content)
+    path.chmod(mode)
+    create = ["tokens", "create", "--name", "a", "--scopes", "signals", "--tokens", str(tmp_path / "t.json")]
+    with path.open("a") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "glasstape.cli", *create, *flags],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 0
+    return path, done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o622])
+def test_a_file_that_a_token_is_redirected_to_becomes_private(tmp_path, mode, flags):
+    path, err = _redirected(tmp_path, mode, flags=flags)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "glt_" in path.read_text()
+    assert f"standard output is a file that had mode {mode:04o}, now 0600" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_a_file_with_content_keeps_its_mode_and_the_user_is_warned(tmp_path):
+    path, err = _redirected(tmp_path, 0o644, content="a log\n")
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.read_text().startswith("a log\nglt_")
+    assert "standard output is a file with content and mode 0644, others may read it" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+@pytest.mark.parametrize(
+    ("mode", "flags"), [(0o600, ()), (0o400, ()), (0o644, ("--certificate", "bridge.local"))]
+)
+def test_an_output_without_a_secret_or_readers_gets_no_warning(tmp_path, mode, flags):
+    path, err = _redirected(tmp_path, mode, flags=flags)
+    assert path.stat().st_mode & 0o777 == mode
+    assert "standard output" not in err

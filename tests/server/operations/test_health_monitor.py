@@ -71,7 +71,10 @@ class Server:
             device_failed=lambda: self.device_failed,
             authorizer=Authorizer(),
             lease=SimpleNamespace(last_error=""),
-            certificates=SimpleNamespace(warnings=lambda: iter(self.certificate_warnings)),
+            certificates=SimpleNamespace(
+                warnings=lambda: iter(self.certificate_warnings),
+                connections=SimpleNamespace(check=lambda: None),
+            ),
             hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
             repository=SimpleNamespace(
                 models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))],

@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -182,10 +183,10 @@ def test_a_temporary_folder_that_can_hold_no_socket_leaves_the_fast_wire_out(tmp
 
 def test_the_fast_wire_is_not_taken_where_it_cannot_do_what_is_asked(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="is native: it has no TLS"):
-        open_server(None, "127.0.0.1:0", Access(tls=object()), wire="native")
+        open_server(None, "127.0.0.1:0", Access(tls=object()), wire="native", end=ExitStack())
     tokens = TokenFile(tmp_path / "tokens")
     with pytest.raises(ValueError, match="it has no authentication"):
-        open_server(None, "127.0.0.1:0", Access(Authorizer(tokens)), wire="native")
+        open_server(None, "127.0.0.1:0", Access(Authorizer(tokens)), wire="native", end=ExitStack())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'glasstape\[fast\]'"):
-        open_server(None, "127.0.0.1:0", Access(), wire="native")
+        open_server(None, "127.0.0.1:0", Access(), wire="native", end=ExitStack())

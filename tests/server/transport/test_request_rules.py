@@ -1,7 +1,8 @@
-"""The rules of the wire in docs/contract.md, W1-W8: one test each, on both wires."""
+"""The rules of the wire in docs/contract.md, W1-W10: one test each, on both wires."""
 
 import gzip
 import re
+import socket
 from pathlib import Path
 
 import grpc
@@ -10,7 +11,7 @@ from glasstape import InvalidRequestError
 from glasstape.v1 import inference_pb2, inference_pb2_grpc, market_pb2, signals_pb2
 from google.rpc import error_details_pb2, status_pb2
 from h2.settings import SettingCodes
-from http2 import Http2
+from http2 import EMPTY_MESSAGE, Http2
 
 PREDICT = "/glasstape.v1.InferenceService/Predict"
 INFO = "/glasstape.v1.InferenceService/GetServerInfo"
@@ -173,6 +174,44 @@ def test_w8_bytes_that_are_no_request_are_refused_by_name(channel, path):
     assert (code, name) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     expected = f"request: must be an encoded glasstape.v1.{KINDS[path]}, is 3 bytes that are not"
     assert details == expected
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFO, SIGNALS])
+@pytest.mark.parametrize("sent", [b"", EMPTY_MESSAGE[:2], b"\0\0\0\0\5ab"], ids=["none", "half", "short"])
+def test_w9_a_call_without_a_whole_message_is_internal(market, path, sent):
+    with Http2(market.address) as connection:
+        answer = connection.call(path, sent)
+        assert answer.headers["grpc-status"] == "13"
+        assert answer.headers["grpc-message"].replace("%20", " ") in (
+            "Missing request message.",
+            "Unexpected EOF decoding stream.",
+        )
+        assert "grpc-status-details-bin" not in answer.headers
+        assert connection.call(STREAM_BARS, b"").headers["grpc-status"] == "0"
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFO])
+def test_w9_of_several_messages_the_first_is_used(market, path):
+    with Http2(market.address) as connection:
+        assert connection.call(path, 2 * EMPTY_MESSAGE) == connection.call(path)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/grpc"])
+def test_w10_http_1_is_not_spoken(market, content_type):
+    host, _, port = market.address.rpartition(":")
+    request = (
+        f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: 2\r\n\r\n{{}}"
+    )
+    received = b""
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request.encode())
+        try:
+            while part := connection.recv(4096):
+                received += part
+        except ConnectionResetError:
+            pass  # the rest of the request was not read
+    assert received[3] == 4  # a SETTINGS frame
+    assert b"HTTP/1" not in received
 
 
 def test_the_sdk_raises_what_a_rule_refuses(market):
