@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -13,6 +14,7 @@ from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Reso
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
+from glasstape_server.market.database import read_error
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.rules import check_instrument
 from glasstape_server.market.spacing import SHORTENED
@@ -111,8 +113,16 @@ class Ingest:
         return moved
 
     async def run_on_market_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a method of the store on the market thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        """Run a method of the store on the market thread.
+
+        Raises:
+            Unavailable: the database cannot be read now.
+            DataLoss: it is damaged.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        except sqlite3.DatabaseError as error:
+            raise read_error(error, self.store.path) from None
 
     @property
     def waiting(self) -> int:

@@ -26,14 +26,19 @@ def is_transient(error: Exception) -> bool:
     return code is not None and code & 0xFF in _TRANSIENT
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open a database with a write-ahead log and an fsync at every commit.
+
+    Args:
+        path: of the database.
+        create: whether to make it if it is missing.
 
     Raises:
         OSError: the file system does not support a write-ahead log, which needs shared memory.
         sqlite3.DatabaseError: it cannot be opened.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
