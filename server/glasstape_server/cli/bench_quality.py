@@ -2,9 +2,8 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
-from glasstape_server.cli.arguments import Subparsers, names, positive
+from glasstape_server.cli.arguments import Subparsers, names, nonempty_path, positive
 
 
 def add_benchmarks(benchmarks: Subparsers) -> None:
@@ -25,7 +24,7 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     truth.add_argument(
         "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
     )
-    truth.add_argument("--out", type=Path, help="also write the results to OUT.json and OUT.md")
+    truth.add_argument("--out", type=nonempty_path, help="also write the results to OUT.json and OUT.md")
 
     methods = _add(
         benchmarks, "methods", "measure explanations relative to predictions and to Captum", _methods
@@ -52,7 +51,9 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
         benchmarks, "published", "train and test on the data splits of published papers", _published
     )
     published.add_argument("--set", required=True, help="acl18 or kdd17")
-    published.add_argument("--data", type=Path, required=True, help="CSV or Parquet file of the set's bars")
+    published.add_argument(
+        "--data", type=nonempty_path, required=True, help="CSV or Parquet file of the set's bars"
+    )
     _add_networks(published, default="conv1d")
     _add_counts(published, seeds=5, epochs=30)
 

@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from glasstape_server.cli.arguments import nonempty_path
 
 if TYPE_CHECKING:
     from glasstape_server.settings import Settings
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     from glasstape_server.settings import Settings
 
-    parser.add_argument("--config", type=Path, help="TOML file of settings")
+    parser.add_argument("--config", type=nonempty_path, help="TOML file of settings")
     for name, field in Settings.model_fields.items():
         flag = "--" + name.replace("_", "-")
         # The options of bar files have the names that other commands give them, too.
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     flags = {name: getattr(options, name) for name in Settings.model_fields}
     try:
         settings = load({k: v for k, v in flags.items() if v is not None}, options.config)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level, settings.log_format)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from glasstape_server.domain.bars import DataState
+from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.times import DAY, SECOND
 
 INACTIVE = 7 * DAY
@@ -106,10 +107,11 @@ class Clock:
         self._due = dict(newest)
 
     def now(self) -> int:
-        """Return market time in microseconds, UTC."""
+        """Return market time in microseconds, UTC; a simulated one ends at `MAX_TIME`."""
         if self._simulated is None:
             return self._wall()
-        return self._simulated + int((time.monotonic() - self._since) * self._speed * SECOND)
+        passed = (time.monotonic() - self._since) * self._speed * SECOND
+        return self._simulated + int(min(passed, MAX_TIME - self._simulated))
 
     def state_until(self, next_close: int) -> DataState:
         """Return how fresh a bar is now: LIVE until the next one is due, then DELAYED."""

@@ -32,6 +32,13 @@ _drafts: set[Path] = set()
 """Drafts that this process is writing."""
 
 
+def no_file(path: Path) -> str:
+    """Return why a path is not that of a regular file, for a message."""
+    if path.is_dir():
+        return "is a folder, expected a file"
+    return "is not a regular file" if path.exists() else "no such file"
+
+
 def check_secret(path: Path, prefix: str = "") -> None:
     """Check that other users cannot read or change a file with a secret.
 
@@ -49,6 +56,8 @@ def check_secret(path: Path, prefix: str = "") -> None:
     if os.name != "posix":
         return
     status, user = path.stat(), os.geteuid()
+    if stat.S_ISDIR(status.st_mode):
+        raise ValueError(f"{prefix}{path}: {no_file(path)}")
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid not in (user, 0) and user != 0:
         raise ValueError(f"{prefix}{path}: is owned by user {status.st_uid}; expected user {user} or root")
