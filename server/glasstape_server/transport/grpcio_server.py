@@ -15,7 +15,7 @@ from glasstape.v1 import (
 from grpc_health.v1 import health, health_pb2_grpc
 
 from glasstape_server.access.authorizer import CHECK_SECONDS, Authorizer
-from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS
+from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_RECEIVED_BYTES, MAX_STREAMS
 from glasstape_server.operations.call_observer import CallObserver, NullCallObserver
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
@@ -27,9 +27,6 @@ from glasstape_server.transport.authentication import AuthenticationInterceptor
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.reflection import enable_reflection
 from glasstape_server.transport.tls import Certificates
-
-MAX_RECEIVED_BYTES = 2 * MAX_MESSAGE_BYTES
-"""Limit of the library. Larger than ours, so that most oversized messages get a typed error."""
 
 KEEPALIVE_MILLISECONDS = 30_000
 """Silence of a connection after which either wire pings it."""

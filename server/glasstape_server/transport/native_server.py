@@ -18,7 +18,7 @@ from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
-from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_STREAMS
+from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_RECEIVED_BYTES, MAX_STREAMS
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.calls import Answer, PendingCall
@@ -28,14 +28,13 @@ from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
     KEEPALIVE_MILLISECONDS,
     KEEPALIVE_TIMEOUT_MILLISECONDS,
-    MAX_RECEIVED_BYTES,
     PREDICT,
     SIGNALS,
     Access,
     GrpcioServer,
     Servicers,
 )
-from glasstape_server.transport.request_rules import check_metadata
+from glasstape_server.transport.request_rules import check_metadata, received_too_large
 from glasstape_server.transport.socket_folder import SocketFolder
 
 log = logging.getLogger(__name__)
@@ -212,11 +211,9 @@ class NativeServer:
 
     def _fail_oversized(self, number: int, path: str, size: int) -> None:
         """End a call as grpcio does when a message is larger than its own limit."""
-        code = grpc.StatusCode.RESOURCE_EXHAUSTED
-        self._observer.handled(path, code.name)
-        self._front.fail(
-            number, code.value[0], f"Received message larger than max ({size} vs. {MAX_RECEIVED_BYTES})"
-        )
+        error = received_too_large(str(size))
+        self._observer.handled(path, error.code.name)
+        self._front.fail(number, error.code.value[0], error.details)
 
     def _start_stream(self, number: int, payload: bytes, call: Call) -> None:
         if call.canceled:

@@ -37,6 +37,11 @@ def failure(channel, path, payload=b"", **options):
     return call.code(), call.details(), reason(call.trailing_metadata())
 
 
+def framed(message):
+    """Return a gRPC frame of a compressed message."""
+    return b"\1" + len(message).to_bytes(4, "big") + message
+
+
 def reason(trailing):
     """Return the reason in the status of a failed call; "" where it has none."""
     rich = status_pb2.Status.FromString(dict(trailing).get("grpc-status-details-bin", b""))
@@ -98,14 +103,25 @@ def test_w2_the_limit_of_a_message_holds_after_inflating_it(market, path):
     assert market.client.server_info().limits.max_message_bytes == 16 << 20
 
 
-def test_w2_damaged_gzip_is_refused(market):
-    good = gzip.compress(bytes(100))
-    headers = (("grpc-encoding", "gzip"),)
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER, SIGNALS, STREAM_BARS])
+def test_w2_damaged_gzip_is_internal(market, path):
+    good = gzip.compress(bytes(range(100)))
+    cut = [good[:length] for length in (2, 9, 11, len(good) - 9, len(good) - 1)]
     with Http2(market.address) as connection:
-        for damaged in (good[:-9], good[:12] + b"\xff" + good[13:]):
-            framed = b"\1" + len(damaged).to_bytes(4, "big") + damaged
-            assert connection.call(INFO, framed, headers).headers["grpc-status"] == "3"
-            assert connection.call(PREDICT, framed, headers).headers["grpc-status"] not in ("0", "14")
+        for damaged in (*cut, good[:12] + b"\xff" + good[13:], good[:-6] + b"\0\0" + good[-4:]):
+            answer = connection.call(path, framed(damaged), (("grpc-encoding", "gzip"),))
+            assert answer.headers["grpc-status"] == "13"
+            assert answer.headers["grpc-message"].replace("%20", " ").startswith("Error decompressing: ")
+            assert "grpc-status-details-bin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER, SIGNALS])
+def test_w2_a_message_above_32_mib_after_inflating_is_refused_as_one_that_was_sent_so(market, path):
+    options = {"compression": grpc.Compression.Gzip, "options": ANY_SIZE}
+    with grpc.insecure_channel(market.address, **options) as channel:
+        code, details, name = failure(channel, path, bytes((32 << 20) + 1))
+        assert (code, name) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+        assert "Received message larger than max" in details
 
 
 @pytest.mark.parametrize("path", list(KINDS))
