@@ -56,6 +56,7 @@ class Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    output.open_closed_streams()
     output.replace_unencodable()
     try:
         try:

@@ -26,6 +26,18 @@ def can_encode(text: str) -> bool:
     return True
 
 
+def open_closed_streams() -> None:
+    """Open the null device in place of standard streams that are closed, lest a socket or file gets their number.
+
+    What the command prints to them is discarded.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+
+
 def flush() -> None:
     """Flush standard output.
 
@@ -43,7 +55,7 @@ def discard_after_broken_pipe() -> None:
             if stream is not None:
                 stream.flush()
         except BrokenPipeError:
-            _discard(stream)
+            discard(stream)
 
 
 def make_console(**options: Any) -> "Console":
@@ -58,7 +70,8 @@ def make_console(**options: Any) -> "Console":
     return CommandConsole(**options)
 
 
-def _discard(stream: TextIO) -> None:
+def discard(stream: TextIO) -> None:
+    """Discard what is still to be written to a stream, and what will be."""
     with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor needs nothing
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
