@@ -95,16 +95,25 @@ class Clock:
                 self._backfilled[market] = (due.close_time, self.now())
         self.saw_bars(newest)
 
+    def restore_backfills(self, stored: Mapping[str, tuple[int, int]]) -> None:
+        """Note each market's last backfill of an earlier process, before its bars: newest close, and when it came."""
+        self._backfilled = {
+            market: (close, min(time, self.now())) for market, (close, time) in stored.items()
+        }
+
     def _extended(self, market: str, due: Due) -> Due:
-        """Return when bars are due; after a backfill, the second one is due later."""
+        """Return when bars are due; after a backfill, the second one is due later.
+
+        The newest bar may be older than that of the backfill, which may have been removed.
+        """
         close, time = self._backfilled.get(market, (0, 0))
-        if close != due.close_time:
+        if due.close_time > close:
             return due
         return replace(due, second=max(due.second, time + due.second - due.close_time))
 
     def replace_bars(self, newest: Mapping[str, Due]) -> None:
-        """Note when bars are due after stored bars were removed or renamed; what was known is forgotten."""
-        self._due = dict(newest)
+        """Note when bars are due after stored bars were removed or renamed; earlier bars are forgotten."""
+        self._due = {market: self._extended(market, due) for market, due in newest.items()}
 
     def now(self) -> int:
         """Return market time in microseconds, UTC; a simulated one ends at `MAX_TIME`."""

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted, Unavailable
-from glasstape_server.market.corrections import create_table
+from glasstape_server.market import backfill_times, corrections
 from glasstape_server.storage.sqlite import connect, is_transient
 
 FORMAT = 1
@@ -39,7 +39,8 @@ def open_bars(path: Path) -> sqlite3.Connection:
         if tables and version != FORMAT:
             raise DataLoss("BARS_DAMAGED", f"{path.name}: format {version}, expected {FORMAT}")
         db.executescript(f"{_SCHEMA} PRAGMA user_version = {FORMAT};")
-        create_table(db)
+        corrections.create_table(db)
+        backfill_times.create_table(db)
     except BaseException:
         db.close()
         raise

@@ -62,6 +62,7 @@ class Ingest:
         """Exchanges whose calendars are not loaded yet."""
         self._reading: asyncio.Task[None] | None = None
         self._note_exchanges(store.instruments.values())
+        clock.restore_backfills(self.calendars.backfills_stored())
         clock.saw_bars(self.calendars.newest_stored())
 
     def refuse(self) -> None:

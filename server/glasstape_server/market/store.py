@@ -17,7 +17,7 @@ from glasstape_server.domain.errors import NotFound
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.series import Series, from_columns, sessions
-from glasstape_server.market import corrections
+from glasstape_server.market import backfill_times, corrections
 from glasstape_server.market.bar_queries import BarQueries
 from glasstape_server.market.database import COLUMNS, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
@@ -79,6 +79,7 @@ class BarStore(BarQueries):
                 draft.rows,
             )
             corrections.replace(self._db, draft.replacements, now)
+            backfill_times.note(self._db, draft.backfilled, now)
             replaced = {(item.bar.symbol, item.bar.interval) for item in draft.replacements}
             learned = self._book.learn(draft.counts(), draft.instruments, replaced)
         self._apply(draft)
@@ -254,6 +255,7 @@ class BarStore(BarQueries):
         self.check_disjoint(symbol, new_symbol, described.time_zone)
         with self._writing():
             moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
+            backfill_times.rename(self._db, symbol, new_symbol)
             self._book.write_rename(symbol, new_symbol)
         self._book.apply_rename(symbol, new_symbol)
         for interval in INTERVALS:

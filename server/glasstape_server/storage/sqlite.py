@@ -37,8 +37,10 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         OSError: the file system does not support a write-ahead log, which needs shared memory.
         sqlite3.DatabaseError: it cannot be opened.
     """
-    uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=30)
+    name = path if create else f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        name, uri=not create, isolation_level=None, check_same_thread=False, timeout=30
+    )
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
