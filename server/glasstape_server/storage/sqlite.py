@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from glasstape_server.storage.files import check_writable
+
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """Raised when a damaged file is read: even SQLite's message may be damaged text."""
 
@@ -34,9 +36,13 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         create: whether to make it if it is missing.
 
     Raises:
-        OSError: the file system does not support a write-ahead log, which needs shared memory.
+        OSError: a file may not be written, or the file system does not support a write-ahead log, which needs shared
+            memory.
         sqlite3.DatabaseError: it cannot be opened.
     """
+    for file in (path.parent, *(Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm"))):
+        if file.exists():
+            check_writable(file)  # SQLite names neither file nor reason
     name = path if create else f"{path.absolute().as_uri()}?mode=rw"
     connection = sqlite3.connect(
         name, uri=not create, isolation_level=None, check_same_thread=False, timeout=30
