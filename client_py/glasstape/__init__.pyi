@@ -19,6 +19,7 @@ from .errors import PreconditionError as PreconditionError
 from .errors import UnavailableError as UnavailableError
 from .errors import UnimplementedError as UnimplementedError
 from .errors import Violation as Violation
+from .skill import SkillVerdict as SkillVerdict
 from .types.enums import BarMode as BarMode
 from .types.enums import Baseline as Baseline
 from .types.enums import CalibrationState as CalibrationState
@@ -48,6 +49,13 @@ from .types.explanation import Explanation as Explanation
 from .types.explanation import Heatmap as Heatmap
 from .types.explanation import Quality as Quality
 from .types.explanation import Trust as Trust
+from .types.importance import IMPORTANCE_COLUMNS as IMPORTANCE_COLUMNS
+from .types.importance import Importance as Importance
+from .types.importance import ImportanceChange as ImportanceChange
+from .types.importance import ImportanceEstimate as ImportanceEstimate
+from .types.importance import PartImportance as PartImportance
+from .types.importance import WindowFilter as WindowFilter
+from .types.importance import WindowSet as WindowSet
 from .types.inference import CheckResult as CheckResult
 from .types.inference import Confidence as Confidence
 from .types.inference import Health as Health
@@ -61,6 +69,7 @@ from .types.inference import ReliabilityPoint as ReliabilityPoint
 from .types.inference import ServerInfo as ServerInfo
 from .types.inference import ServerLimits as ServerLimits
 from .types.inference import ShadowRecord as ShadowRecord
+from .types.inference import SkillSplit as SkillSplit
 from .types.market import INTERVALS as INTERVALS
 from .types.market import Bar as Bar
 from .types.market import Correction as Correction
@@ -90,7 +99,10 @@ from .types.stream_enums import ResetReason as ResetReason
 from .types.stream_enums import Start as Start
 from .types.track import TrackRecord as TrackRecord
 from .types.track import TrackRecords as TrackRecords
+from .words import checks_in_words as checks_in_words
 from .words import in_words as in_words
+from .words import quantity_in_words as quantity_in_words
+from .words import trust_in_words as trust_in_words
 
 __all__: list[str]
 __version__: str

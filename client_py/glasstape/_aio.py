@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from glasstape._aio_transport import AsyncTransport
+from glasstape._importance import AsyncImportanceMethods
 from glasstape._lazy import LazyModule
 from glasstape._options import Settings
 from glasstape._stored import AsyncStoredBarsMethods
@@ -37,7 +38,7 @@ else:
     market = LazyModule("glasstape._convert.market")
 
 
-class AsyncClient(AsyncStoredBarsMethods):
+class AsyncClient(AsyncStoredBarsMethods, AsyncImportanceMethods):
     """Connection to a Glasstape server. See `Client` for arguments and methods.
 
     It may be created anywhere, also without an event loop. It belongs to the loop of its first call; when that is
@@ -54,6 +55,11 @@ class AsyncClient(AsyncStoredBarsMethods):
         token: str | None = None,
     ) -> None:
         self._transport = AsyncTransport(Settings.of(address, timeout, tls, token))
+
+    @property
+    def address(self) -> str:
+        """See `Client.address`."""
+        return str(self._transport.settings.address)
 
     async def close(self) -> None:
         """See `Client.close`."""

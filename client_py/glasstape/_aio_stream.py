@@ -91,15 +91,13 @@ class AsyncSignalStream:
     async def _events(self, messages: AsyncIterator[StreamMessage]) -> AsyncIterator[Event]:
         outages = OutageLog(str(self._connection.settings.address))
         async for message in messages:
+            if self._on_notice is None:
+                outages.note(message)
             if isinstance(message, EventBatch):
                 for event in message.events:
                     yield event
             elif self._on_notice is not None:
                 self._on_notice(message)
-            else:
-                outages.notice(message)
-            if self._state.lasting:
-                outages.lasting()
 
     async def _messages(self) -> AsyncIterator[StreamMessage]:
         try:

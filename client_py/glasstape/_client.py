@@ -36,6 +36,11 @@ class ConnectedClient:
     ) -> None:
         self._transport = Transport(Settings.of(address, timeout, tls, token))
 
+    @property
+    def address(self) -> str:
+        """Return the address of the server."""
+        return str(self._transport.settings.address)
+
     def close(self) -> None:
         """Close the connection; open streams end. A closed client raises PreconditionError."""
         self._transport.close()

@@ -112,14 +112,12 @@ class SignalStream:
     def _events(self, messages: Iterator[StreamMessage]) -> Iterator[Event]:
         outages = OutageLog(str(self._connection.settings.address))
         for message in messages:
+            if self._on_notice is None:
+                outages.note(message)
             if isinstance(message, EventBatch):
                 yield from message.events
             elif self._on_notice is not None:
                 self._on_notice(message)
-            else:
-                outages.notice(message)
-            if self._state.lasting:
-                outages.lasting()
 
     def _messages(self) -> Iterator[StreamMessage]:
         watchdog = threading.Thread(target=self._watch, name="glasstape-watchdog", daemon=True)

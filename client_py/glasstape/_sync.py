@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from glasstape._client import ConnectedClient
+from glasstape._importance import ImportanceMethods
 from glasstape._lazy import LazyModule
 from glasstape._stored import StoredBarsMethods
 from glasstape.types.enums import BarMode, Method, ModelView, QualityLevel, Score
@@ -31,7 +32,7 @@ else:
     market = LazyModule("glasstape._convert.market")
 
 
-class Client(ConnectedClient, StoredBarsMethods):
+class Client(ConnectedClient, StoredBarsMethods, ImportanceMethods):
     """Connection to a Glasstape server. Threads may share it; close it or use it in a `with` block.
 
     The first call connects. A process that was forked may use a client of its parent, unless the parent was calling
@@ -256,7 +257,7 @@ class Client(ConnectedClient, StoredBarsMethods):
         cost: float = 0.0,
         timeout: timedelta | float | None = None,
     ) -> TrackRecords:
-        """Return hit rates and returns of past signals, with base rates and 95 % intervals.
+        """Return how past signals turned out: calls beside their base rate, skill and returns, with 95 % intervals.
 
         Args:
             model: only this model; "": all.

@@ -29,7 +29,7 @@ class ErrorReason(StrEnum):
     TOO_FEW_BARS = auto()
     """Fewer bars than `Model.min_bars`."""
     WINDOW_UNUSABLE = auto()
-    """The bars make no window: halted, or a feature is undefined."""
+    """The bars make no window: halted, without trades, or a feature is undefined."""
     SYMBOL_NOT_FOUND = auto()
     """The server has no bars of it."""
     MODEL_NOT_FOUND = auto()

@@ -12,7 +12,6 @@ It serves the contract over a real connection, so that a client under test needs
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -23,15 +22,20 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 from numpy.typing import NDArray
 
+from glasstape._daemon_pool import DaemonPool
 from glasstape._fake.failures import FailureInterceptor, TokenInterceptor
 from glasstape._fake.feed import FakeFeed
+from glasstape._fake.importance import importance_of
 from glasstape._fake.market import FakeMarket
 from glasstape._fake.servicer import Servicer
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import DataState, Direction, EntryPrice, Method, ModelState
+from glasstape.types.explanation import Quality
+from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model, ModelFeature, ModelRef
 from glasstape.types.market import Bar, Instrument
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, Signal
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
 
 MODEL = Model(
@@ -131,7 +135,8 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict` and `explain` to answer calls, `emit` events for the feed, read `published`.
+    Set `predict`, `explain`, `judge`, `importance` and `track_record` to answer calls, `emit` events for the feed, read
+    `published`.
 
     Args:
         token: reject calls without this bearer token.
@@ -152,19 +157,33 @@ class FakeServer:
             (model.time_steps, len(model.features)), dtype=np.float32
         )
         """Called like `predict`; returns a map (time, feature)."""
+        self.importance: Callable[[WindowFilter, WindowFilter | None], Importance] = (
+            lambda wanted, reference: importance_of(model, wanted, reference)
+        )
+        """Called with the filter and the reference (or None); may raise a GlasstapeError."""
+        self.track_record = TrackRecords(
+            records=(), outcomes=0, brier_score=None, log_loss=None, reliability=(), left_out=0
+        )
+        """Answer of GetTrackRecord, whatever is requested."""
+        self.judge: Callable[[str, NDArray[np.float32] | None], Quality | None] = lambda s, w: None
+        """Called like `predict` for explanations of quality FULL; returns verdict and trust, or None."""
         self._feed = FakeFeed(model.ref)
         self._market = FakeMarket()
         self._failures = FailureInterceptor()
         interceptors: list[grpc.ServerInterceptor] = [self._failures]
         if token is not None:
             interceptors.insert(0, TokenInterceptor(token))
-        self._server = grpc.server(ThreadPoolExecutor(16), interceptors=interceptors)
+        pool: Any = DaemonPool(16)
+        self._server = grpc.server(pool, interceptors=interceptors)
         servicer: Any = Servicer(
             model,
             self._feed,
             self._market,
             predict=lambda symbol, window: self.predict(symbol, window),
             explain=lambda symbol, window: self.explain(symbol, window),
+            importance=lambda wanted, reference: self.importance(wanted, reference),
+            track=lambda: self.track_record,
+            judge=lambda symbol, window: self.judge(symbol, window),
         )
         for register in (
             inference_pb2_grpc.add_InferenceServiceServicer_to_server,

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 
+from glasstape._map_words import checks_in_words as checks_in_words
+from glasstape._map_words import quantity_in_words as quantity_in_words
+from glasstape._map_words import trust_in_words as trust_in_words
 from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import Baseline, Direction, Method, Quantity
 from glasstape.types.explanation import BarValues, Counterfactual, Driver, Explanation
@@ -17,6 +20,17 @@ FEATURE_NAMES: dict[str, dict[str, str]] = {
         "average_distance": "distance from its average",
         "rsi": "RSI",
         "macd_histogram": "MACD histogram",
+        "log_volatility": "volatility",
+        "volatility_ratio_short": "short against usual volatility",
+        "volatility_ratio_long": "usual against long volatility",
+        "range": "range",
+        "gap": "gap of the day",
+        "minute_of_day": "time of day",
+        "weekday": "weekday",
+        "return_rank": "rank of the price change",
+        "volume_rank": "rank of the volume",
+        "range_rank": "rank of the range",
+        "volatility_rank": "rank of the volatility",
     },
     "ko": {
         "open_return": "시가 갭",
@@ -27,6 +41,17 @@ FEATURE_NAMES: dict[str, dict[str, str]] = {
         "average_distance": "이동평균 이격",
         "rsi": "RSI",
         "macd_histogram": "MACD 히스토그램",
+        "log_volatility": "변동성",
+        "volatility_ratio_short": "단기 변동성 비율",
+        "volatility_ratio_long": "장기 변동성 비율",
+        "range": "고저 폭",
+        "gap": "당일 갭",
+        "minute_of_day": "시각",
+        "weekday": "요일",
+        "return_rank": "등락 순위",
+        "volume_rank": "거래량 순위",
+        "range_rank": "고저 폭 순위",
+        "volatility_rank": "변동성 순위",
     },
 }
 """Common names of known features. Any other feature keeps its name in the model's spec."""
@@ -155,9 +180,11 @@ def bar_labels(times: Sequence[datetime], count: int, zone: tzinfo = UTC) -> Cal
     if len(times) != count:
         return lambda row: "t" if row == count - 1 else f"t-{count - 1 - row}"
     local = [moment.astimezone(zone) for moment in times]
-    form = "%H:%M" if len({moment.date() for moment in local}) == 1 else "%m-%d %H:%M"
-    if len({moment.date() for moment in local}) == count:
-        form = "%m-%d"  # one bar a day: the time of day adds nothing
+    days = len({moment.date() for moment in local})
+    forms = ["%H:%M"] if days == 1 else ["%m-%d %H:%M", "%Y-%m-%d %H:%M"]
+    if days == count:
+        forms = ["%m-%d", "%Y-%m-%d"]  # one bar a day: the time of day adds nothing
+    form = next((form for form in forms if len({f"{moment:{form}}" for moment in local}) == count), forms[-1])
     return lambda row: f"{local[row]:{form}}"
 
 

@@ -13,10 +13,12 @@ from glasstape import (
     Event,
     EventBatch,
     Explanation,
+    Importance,
     Instrument,
     Model,
     PreconditionError,
     TrackRecords,
+    WindowFilter,
 )
 from glasstape.session import Session, read_session
 from PyQt6.QtWidgets import QApplication, QWidget
@@ -171,13 +173,16 @@ class _SessionClient:
     def track_record(self, *, model: str = "", symbols: Sequence[str] = ()) -> TrackRecords:
         return self._session.track_records[symbols[0] if symbols else ""]
 
+    def importance(self, window_filter: WindowFilter | None = None, **options: object) -> Importance:
+        raise PreconditionError("a recording has no model that could explain further windows")
+
     def explain(
-        self, *, signals: Sequence[int], method: str, score: str = "margin", quality: str = "fast"
+        self, *, signals: Sequence[int], method: str, score: str = "unspecified", quality: str = "fast"
     ) -> list[Explanation]:
         matching = [
             item
             for item in self._session.explanations.get(signals[0], ())
-            if (item.method.value, item.score_kind.value) == (str(method), str(score))
+            if item.method.value == str(method) and str(score) in ("unspecified", item.score_kind.value)
         ]
         if not matching:
             raise PreconditionError(f"{method} of {score} for signal {signals[0]} is not in this recording")

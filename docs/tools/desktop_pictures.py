@@ -22,7 +22,7 @@ from PyQt6.QtWidgets import QApplication
 
 WIDTH, HEIGHT = 1280, 800
 SYMBOL = "IBM"
-MOMENT = 37.2
+MOMENT = 31.4
 """Second of the session: its strongest buy."""
 
 

@@ -4,7 +4,6 @@ It uses data with a known answer: noise in which six chosen cells, and no others
 """
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,13 @@ from glasstape import Direction, Explanation, Heatmap, Method, Prediction, Quant
 from glasstape import Score as SdkScore
 from glasstape.cli.picture import Picture, save
 from glasstape.testing import MODEL
-from glasstape_server.bench import known_truth
+from glasstape_server.bench.known_truth.sets import truth_set
+from glasstape_server.bench.truth_models import model_of
+from glasstape_server.bench.truth_task import TruthTask
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import Attribution, MethodName, Request, Rows
 from glasstape_server.explain.scores import Score, ScoreSpec
-from glasstape_server.models.networks.architectures import build, default_config
 from glasstape_server.models.scorer import Scorer
-from glasstape_server.training.examples import TensorExamples
-from glasstape_server.training.fit import FitOptions, fit
 
 KIND, WINDOWS, SEED = "moving", 128_000, 0
 SHOWN: tuple[tuple[str, str, MethodName, Score], ...] = (
@@ -52,7 +50,7 @@ def main() -> None:
     pictures = []
     for title, network, method, score in SHOWN:
         made = METHODS[method].attribute(
-            networks[network], _rows(example.window), Request(method, ScoreSpec(score))
+            networks[network], _rows(networks[network], example.window), Request(method, ScoreSpec(score))
         )
         explanation = _explanation(made, method, METHODS[method].quantity.name)
         pictures.append(Picture(title, explanation, MODEL, outlined=example.cells))
@@ -67,19 +65,13 @@ def main() -> None:
 
 
 def _train(name: str) -> Scorer:
-    random = np.random.default_rng(SEED)
-    made = [known_truth.make(KIND, n, 6, 8, random) for n in (WINDOWS, 2000)]
-    parts = [
-        TensorExamples(torch.from_numpy(truth.windows), torch.from_numpy(truth.labels)) for truth in made
-    ]
-    options = FitOptions(seed=SEED, epochs=2)
-    network = fit(partial(build, name, default_config(name, 6, 8)), parts[0], parts[1], options)
-    return Scorer(network, torch.zeros(8), torch.ones(8)).eval().requires_grad_(False)
+    task = TruthTask(architecture=name, kind=KIND, seed=SEED, windows=WINDOWS)
+    return model_of(task, np.random.default_rng(SEED)).scorer
 
 
 def _example(networks: dict[str, Scorer]) -> Example:
     """Return the first window, not FLAT, that every network classifies correctly."""
-    test = known_truth.make(KIND, 200, 6, 8, np.random.default_rng(SEED + 1))
+    test = truth_set(KIND, 6, 8).draw(200, np.random.default_rng(SEED + 1))
     windows = torch.from_numpy(test.windows)
     right = test.labels != 1
     for scorer in networks.values():
@@ -88,8 +80,8 @@ def _example(networks: dict[str, Scorer]) -> Example:
     return Example(windows[row : row + 1], int(test.labels[row]), test.cells[row])
 
 
-def _rows(window: torch.Tensor) -> Rows:
-    return Rows(window, torch.zeros_like(window), torch.ones(8), torch.zeros(0))
+def _rows(scorer: Scorer, window: torch.Tensor) -> Rows:
+    return Rows(window, scorer.mean.expand_as(window), scorer.deviation)
 
 
 def _explanation(made: Attribution, method: MethodName, quantity: str) -> Explanation:

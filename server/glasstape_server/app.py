@@ -128,11 +128,11 @@ class App:
             codec=Codec(encode_event, decode_event),
             retention=Retention(self.journal, readers, decode_event, keep=keep, days=days),
             on_signaled=self._count,
+            close_grace_s=0.0 if self._recording else settings.close_grace,
         )
         self.record = LiveRecord(readers, self.repository.seen_until, decode_event)
         self.shadow = Shadow(self._shadow)
-        self.ingest.on_closed = self.pipeline.notify
-        self.ingest.on_quotes = self.hub.quote
+        self.ingest.on_closed, self.ingest.on_quotes = self.pipeline.notify, self.hub.quote
         self._components = Components(
             self.clock,
             self.ingest,
@@ -228,7 +228,7 @@ class App:
             inference=InferenceServicer(
                 CallBatcher(batched.predict, batched.cancel),
                 CallBatcher(batched.explain, batched.cancel),
-                repository,
+                self.inference,
                 LiveFigures(self.record.watch.of, self.shadow.of),
                 lambda: server_info_to(self.server.wires, optional_features(settings, self.access)),
             ),
@@ -237,7 +237,7 @@ class App:
                 self.hub,
                 lambda: StreamEncoder(self.clock, active),
                 self.inference,
-                repository.seen_until,
+                repository,
                 self._ready,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),

@@ -90,6 +90,8 @@ class Settings(PlainValues):
     """Seconds between two polls of the model folder"""
     interval: str = "1d"
     """Bar interval to publish signals for; bars of other intervals are stored only"""
+    close_grace: float = Field(default=5.0, ge=0, le=3600)
+    """Longest wait for the other symbols of a close, in seconds, if the model ranks them; none in a replay"""
     replay: str = ""
     """Replay history instead of live bars: `sample`, or a CSV or Parquet file"""
     replay_from: str = ""

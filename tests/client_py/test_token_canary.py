@@ -1,12 +1,9 @@
 """Where a bearer token travels: in TLS, or in plaintext on this machine; never to a proxy, by whatever variable."""
 
 import asyncio
-import contextlib
 import os
-import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import glasstape.cli
@@ -16,73 +13,15 @@ import trustme
 from glasstape import AsyncClient, Client, InvalidRequestError, Tls
 from glasstape.session import Recorder
 from glasstape.testing import FakeServer, make_buy
+from recording_proxy import RecordingProxy
 
 TOKEN = "canary-5f3a9c-token"
 COMMANDS = {
-    "bars": ["list"], "doctor": [], "explain": ["A"], "export": ["signals"], "instruments": ["list"], "models": [],
-    "predict": ["A"], "publish": ["bars.csv"], "record": ["x.session", "--for", "1s"], "track": [],
-    "watch": ["--for", "1s", "--json"],
+    "bars": ["list"], "doctor": [], "explain": ["A"], "export": ["signals"], "importance": [],
+    "instruments": ["list"], "models": [], "predict": ["A"], "publish": ["bars.csv"],
+    "record": ["x.session", "--for", "1s"], "track": [], "watch": ["--for", "1s", "--json"],
 }  # fmt: skip
 CSV = "symbol,interval,close_time,open,high,low,close,volume\nA,1d,2026-01-05T21:00:00Z,1,1,1,1,1\n"
-
-
-class RecordingProxy:
-    """A relay that keeps every byte; it answers CONNECT, and otherwise connects to `target` at once."""
-
-    def __init__(self, target=None):
-        self.seen, self.connections = bytearray(), 0
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._sockets, self._threads = [self._listener], []
-        self._start(self._accept)
-
-    def close(self):
-        for used in self._sockets:
-            with contextlib.suppress(OSError):
-                used.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(5)
-        for used in self._sockets:
-            used.close()
-
-    def _start(self, run, *arguments):
-        thread = threading.Thread(target=run, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._sockets.append(client)
-            self._start(self._relay, client)
-
-    def _relay(self, client):
-        target, head = self._target, b""
-        while target is None and b"\r\n\r\n" not in head:
-            if not (data := client.recv(65536)):
-                return
-            head += data
-            self.seen += data
-        host, port = (target or "127.0.0.1:" + head.split()[1].decode().rpartition(":")[2]).rsplit(":", 1)
-        upstream = socket.create_connection((host, int(port)))
-        self._sockets.append(upstream)
-        if target is None:
-            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        for source, sink in ((client, upstream), (upstream, client)):
-            self._start(self._pump, source, sink)
-
-    def _pump(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                self.seen += data
-                sink.sendall(data)
-        except OSError:
-            return
 
 
 @pytest.fixture

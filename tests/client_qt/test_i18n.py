@@ -6,7 +6,7 @@ import string
 from pathlib import Path
 
 import pytest
-from glasstape import Direction, Method, Quantity, Score, Verdict
+from glasstape import Direction, Method, Quantity, Score, SkillVerdict, Verdict
 from glasstape_qt import i18n
 from glasstape_qt.i18n import LANGUAGES, texts
 from glasstape_qt.state.connection import LinkState
@@ -78,7 +78,7 @@ def test_every_key_in_the_code_has_a_text():
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         and re.fullmatch(rf"({'|'.join(sections)})(\.[a-z_]+)+", node.value)
     }  # fmt: skip
-    assert {"link.refused", "record.failed", "trust.chance"} <= keys
+    assert {"link.refused", "record.failed", "trust.no_calls"} <= keys
     assert keys <= texts("en").keys() | {"crash.log"}
 
 
@@ -88,6 +88,7 @@ def test_every_key_in_the_code_has_a_text():
         ("method", [method.value for method in Method if method is not Method.UNSPECIFIED]),
         ("score", [score.value for score in Score if score is not Score.UNSPECIFIED]),
         ("quantity", [quantity.value for quantity in Quantity]),
+        ("skill.verdict", [verdict.value for verdict in SkillVerdict]),
         ("verdict", [verdict.value for verdict in Verdict]),
         ("direction", [direction.name.lower() for direction in Direction]),
         ("status", [state.value for state in LinkState]),

@@ -86,11 +86,13 @@ def test_the_desktop_shows_signals_and_resumes_after_the_server_was_killed(
             lambda: view.heatmap_view.content is not None and len(view.detail.bars) > 80, timeout=PATIENCE
         )
         sequence = view.detail.explained_signal.sequence
-        truth = client.explain(signals=[sequence], method="integrated_gradients")[0]
-        # the last bits depend on which windows share a pass of the network
-        np.testing.assert_allclose(
-            view.heatmap_view.content.explanation.heatmap.values, truth.heatmap.values, atol=1e-6
-        )
+        methods = ("scaled_path_gradient", "integrated_gradients")
+        truth, adding_up = (client.explain(signals=[sequence], method=method)[0] for method in methods)
+        for pane, known in zip(view.maps.panes, (truth, adding_up), strict=True):
+            # the last bits depend on which windows share a pass of the network
+            np.testing.assert_allclose(
+                pane.view.content.explanation.heatmap.values, known.heatmap.values, atol=1e-6
+            )
         assert view.detail.bars == client.bars("005930", "1d")[-len(view.detail.bars) :]
         assert [bar.close_time for bar in view.heatmap_view.content.bars] == list(truth.bar_close_times)
         qtbot.waitUntil(lambda: "Reliability of this map" in view.text_view.toPlainText(), timeout=PATIENCE)

@@ -29,7 +29,14 @@ def test_the_services_have_the_designed_methods():
         for service in file.DESCRIPTOR.services_by_name.values()
     }
     assert methods == {
-        "InferenceService": ["Predict", "Explain", "GetModel", "ListModels", "GetServerInfo"],
+        "InferenceService": [
+            "Predict",
+            "Explain",
+            "GetImportance",
+            "GetModel",
+            "ListModels",
+            "GetServerInfo",
+        ],
         "MarketService": [
             "PublishBars",
             "StreamBars",

@@ -12,6 +12,7 @@ from glasstape_server.domain.signals import Direction, Entry, Kind
 from glasstape_server.engine.job import Lane
 from glasstape_server.explain.method import BaselineKind, MethodName, Quantity
 from glasstape_server.explain.scores import Score
+from glasstape_server.explain.trust import TrustLevel
 from glasstape_server.explain.verdict import Verdict
 from glasstape_server.market.corrections import CorrectionKind
 from glasstape_server.market.draft import BatchMode
@@ -39,6 +40,7 @@ WIRE = {
     ResetReason: (signals_pb2.ResetReason, "RESET_REASON_"),
     Score: (inference_pb2.Explanation.Score, "SCORE_"),
     Start: (signals_pb2.SignalsRequest.Start, "START_"),
+    TrustLevel: (inference_pb2.Trust.TrustLevel, "TRUST_LEVEL_"),
     Verdict: (inference_pb2.Quality.Verdict, "VERDICT_"),
 }
 """The wire's enum of each of ours, and what its names begin with."""

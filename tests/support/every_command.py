@@ -69,6 +69,7 @@ def with_server(folder: Path, address: str) -> Iterator[list[str]]:
     yield ["models", *at]
     yield ["predict", NAME, *at]
     yield ["explain", NAME, *at]
+    yield ["importance", "--permutation", "--reference-days", "30", *at]
     yield ["track", *at]
     yield ["watch", "--for", "0.2s", "--view", "table", *at]
     yield ["export", NAME, "--out", str(folder / f"{FILE}.jsonl"), *at]

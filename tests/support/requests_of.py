@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
-from glasstape import _calls, _stored_calls
+from glasstape import _calls, _importance_calls, _stored_calls
 from glasstape._resume import FOLLOW
 from glasstape.types.enums import Baseline, Direction, Include, Method, ModelView, QualityLevel, Score
+from glasstape.types.importance import WindowFilter
 from glasstape.types.market import Bar, Instrument
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -89,6 +90,17 @@ _HISTORY_OTHERS = {
 }  # fmt: skip
 _TRACK = {"model": "m", "symbols": ["A"], "exclude_abstained": True, "group_by": ["model"], "cost": 0.01}
 _TRACK_OTHERS = {"model": "n", "symbols": [], "exclude_abstained": False, "group_by": "symbol", "cost": 0.02}
+_FILTER = WindowFilter(
+    symbols=["A"], start=NOON, end=NOON, validation=True, directions=["up"], exclude_abstained=True, days=3
+)  # fmt: skip
+_IMPORTANCE = {
+    "window_filter": _FILTER, "reference": _FILTER, "model": "m", "max_windows": 9, "method": "occlusion",
+    "score": "logit", "permutation": True, "seed": 4,
+}  # fmt: skip
+_IMPORTANCE_OTHERS = {
+    "window_filter": None, "reference": None, "model": "n", "max_windows": 8, "method": "gradient",
+    "score": Score.MARGIN, "permutation": False, "seed": 5,
+}  # fmt: skip
 
 FULL_CALLS = {
     **{
@@ -102,6 +114,7 @@ FULL_CALLS = {
     "explain": FullCall(
         _calls.explain, {**NO_INPUT, "windows": WINDOWS, **_EXPLAIN}, _INPUTS | _EXPLAIN_OTHERS
     ),
+    "get_importance": FullCall(_importance_calls.get_importance, _IMPORTANCE, _IMPORTANCE_OTHERS),
     "get_model": FullCall(_calls.get_model, {"name": "m"}, {"name": "n"}),
     "list_models": FullCall(_calls.list_models, {"view": ModelView.FULL}, {"view": "basic"}),
     "get_server_info": FullCall(_calls.get_server_info, {}, {}),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from glasstape._convert.common import enum_from, time_from
 from glasstape._convert.inference import direction_from
 from glasstape._convert.references import ref_from
+from glasstape.skill import SkillVerdict
 from glasstape.types.enums import CalibrationState, EntryPrice, Method, ModelState
 from glasstape.types.inference import (
     CheckResult,
@@ -16,6 +17,7 @@ from glasstape.types.inference import (
     ServerInfo,
     ServerLimits,
     ShadowRecord,
+    SkillSplit,
 )
 from glasstape.v1 import inference_pb2 as pb
 
@@ -46,6 +48,7 @@ def model_from(message: pb.Model) -> Model:
         seen_until=time_from(message.seen_until) if has("seen_until") else None,
         checks=checks_from(message.checks),
         live=_live_from(message.live) if has("live") else None,
+        skill=skill_from(message.skill) if has("skill") else None,
         shadow=_shadow_from(message.shadow) if has("shadow") else None,
         reliability=reliability_from(message.reliability),
     )
@@ -106,16 +109,28 @@ def _live_from(message: pb.LiveCalibration) -> LiveCalibration:
         state=enum_from(pb.CalibrationState, CalibrationState, message.state),
         sessions=message.sessions,
         outcomes=message.outcomes,
-        winner_gap=_estimate_from(message.winner_gap),
-        up_gap=_estimate_from(message.up_gap),
+        winner_gap=estimate_from(message.winner_gap),
+        up_gap=estimate_from(message.up_gap),
         band=message.band,
-        novel_share=_estimate_from(message.novel_share),
+        novel_share=estimate_from(message.novel_share),
         drifted=message.drifted,
     )
 
 
-def _estimate_from(message: pb.IntervalEstimate) -> IntervalEstimate:
+def estimate_from(message: pb.IntervalEstimate) -> IntervalEstimate:
+    """Return a figure with its interval."""
     return IntervalEstimate(value=message.value, low=message.low, high=message.high)
+
+
+def skill_from(message: pb.SkillSplit) -> SkillSplit:
+    """Return a split of the log loss saved."""
+    return SkillSplit(
+        log_loss_saved=estimate_from(message.log_loss_saved),
+        flat=estimate_from(message.flat),
+        direction=estimate_from(message.direction),
+        moved_hit_rate=estimate_from(message.moved_hit_rate),
+        verdict=enum_from(pb.SkillVerdict, SkillVerdict, message.verdict),
+    )
 
 
 def _shadow_from(message: pb.ShadowRecord) -> ShadowRecord:

@@ -4,6 +4,7 @@ from glasstape._convert.common import enum_to, time_to
 from glasstape._convert.market import bar_to
 from glasstape._convert.references import ModelTable, ref_to
 from glasstape.types.enums import Direction
+from glasstape.types.explanation import Quality
 from glasstape.types.inference import (
     CheckResult,
     Confidence,
@@ -11,8 +12,10 @@ from glasstape.types.inference import (
     LiveCalibration,
     Model,
     ReliabilityPoint,
+    SkillSplit,
 )
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, OutcomeEvent, Signal
+from glasstape.types.track import TrackRecord, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
@@ -33,6 +36,21 @@ def confidence_to(confidence: Confidence) -> ipb.Confidence:
 
 def _direction_to(direction: Direction | None) -> ipb.Direction.ValueType:
     return ipb.Direction.ValueType(0 if direction is None else direction + 1)
+
+
+def quality_to(quality: Quality) -> ipb.Quality:
+    """Return the message of a verdict and its trust."""
+    message = ipb.Quality(
+        level=enum_to(ipb.QualityLevel, quality.level),
+        verdict=enum_to(ipb.Quality.Verdict, quality.verdict),
+        reasons=quality.reasons,
+        checks=[_check_to(check) for check in quality.checks],
+    )
+    if quality.trust is not None:
+        trust = message.trust
+        trust.value, trust.average_precision = quality.trust.value, quality.trust.average_precision
+        trust.level, trust.maps = enum_to(ipb.Trust.TrustLevel, quality.trust.level), quality.trust.maps
+    return message
 
 
 def model_to(model: Model) -> ipb.Model:
@@ -65,6 +83,7 @@ def model_to(model: Model) -> ipb.Model:
         seen_until=time_to(model.seen_until, "seen_until") if model.seen_until else None,
         checks=[_check_to(check) for check in model.checks],
         live=_live_to(model.live) if model.live else None,
+        skill=_skill_to(model.skill) if model.skill else None,
         reliability=[reliability_point_to(point) for point in model.reliability],
     )
     if model.shadow is not None:
@@ -90,6 +109,16 @@ def _live_to(live: LiveCalibration) -> ipb.LiveCalibration:
         band=live.band,
         novel_share=_estimate_to(live.novel_share),
         drifted=live.drifted,
+    )
+
+
+def _skill_to(skill: SkillSplit) -> ipb.SkillSplit:
+    return ipb.SkillSplit(
+        log_loss_saved=_estimate_to(skill.log_loss_saved),
+        flat=_estimate_to(skill.flat),
+        direction=_estimate_to(skill.direction),
+        moved_hit_rate=_estimate_to(skill.moved_hit_rate),
+        verdict=enum_to(ipb.SkillVerdict, skill.verdict),
     )
 
 
@@ -145,6 +174,7 @@ def _signal_to(signal: Signal) -> pb.Signal:
         flat_threshold=signal.flat_threshold,
         label_kind=enum_to(pb.LabelKind, signal.label_kind),
         missing_bars=signal.missing_bars,
+        missing_symbols=signal.missing_symbols,
     )
 
 
@@ -159,3 +189,47 @@ def _outcome_to(event: OutcomeEvent) -> pb.Outcome:
         abstained=event.abstained,
         probabilities=confidence_to(event.probabilities),
     )
+
+
+def track_records_to(track: TrackRecords) -> pb.GetTrackRecordResponse:
+    """Return the message of a track record."""
+    message = pb.GetTrackRecordResponse(
+        records=[_track_record_to(record) for record in track.records],
+        outcomes=track.outcomes,
+        reliability=[reliability_point_to(point) for point in track.reliability],
+        left_out=track.left_out,
+        skill=_skill_to(track.skill) if track.skill else None,
+    )
+    _set_known(message, track, ("brier_score", "log_loss"))
+    return message
+
+
+def _track_record_to(record: TrackRecord) -> pb.TrackRecord:
+    message = pb.TrackRecord(
+        predicted=_direction_to(record.predicted),
+        count=record.count,
+        hits=record.hits,
+        sessions=record.sessions,
+        model=record.model,
+        symbol=record.symbol,
+        confidence_low=record.confidence[0] if record.confidence else None,
+        confidence_high=record.confidence[1] if record.confidence else None,
+        edge=_estimate_to(record.edge) if record.edge else None,
+        moved_hit_rate=_estimate_to(record.moved_hit_rate) if record.moved_hit_rate else None,
+        skill=_skill_to(record.skill) if record.skill else None,
+    )
+    figures = ("hit_rate", "hit_rate_low", "hit_rate_high", "base_rate", "mean_return", "net_return")
+    _set_known(message, record, (*figures, "opposites", "kept"))
+    return message
+
+
+def _set_known(
+    message: pb.TrackRecord | pb.GetTrackRecordResponse,
+    value: TrackRecord | TrackRecords,
+    names: tuple[str, ...],
+) -> None:
+    """Set the fields of a message whose values are not None."""
+    for name in names:
+        known = getattr(value, name)
+        if known is not None:
+            setattr(message, name, known)

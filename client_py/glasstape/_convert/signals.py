@@ -8,7 +8,7 @@ from glasstape._convert.common import delta_from, enum_from, time_from
 from glasstape._convert.explanation import explanation_from
 from glasstape._convert.inference import confidence_from, direction_from, direction_of
 from glasstape._convert.market import bar_from
-from glasstape._convert.models import reliability_from
+from glasstape._convert.models import estimate_from, reliability_from, skill_from
 from glasstape._convert.references import ref_from, refs_from
 from glasstape.types.enums import CalibrationState, DataState, Direction, EntryPrice, LabelKind, Method, Score
 from glasstape.types.inference import ModelRef
@@ -141,6 +141,7 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
         log_loss=response.log_loss if response.outcomes else None,
         reliability=reliability_from(response.reliability),
         left_out=response.left_out,
+        skill=skill_from(response.skill) if response.HasField("skill") else None,
     )
 
 
@@ -162,6 +163,11 @@ def _track_record_from(message: pb.TrackRecord) -> TrackRecord:
         model=message.model,
         symbol=message.symbol,
         confidence=band if has("confidence_high") else None,
+        opposites=message.opposites if has("opposites") else None,
+        edge=estimate_from(message.edge) if has("edge") else None,
+        moved_hit_rate=estimate_from(message.moved_hit_rate) if has("moved_hit_rate") else None,
+        kept=message.kept if has("kept") else None,
+        skill=skill_from(message.skill) if has("skill") else None,
     )
 
 
@@ -187,6 +193,7 @@ def _signal_from(message: pb.Signal) -> Signal:
         flat_threshold=message.flat_threshold,
         label_kind=enum_from(pb.LabelKind, LabelKind, message.label_kind or pb.LABEL_KIND_HORIZON),
         missing_bars=message.missing_bars,
+        missing_symbols=message.missing_symbols,
     )
 
 

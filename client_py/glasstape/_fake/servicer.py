@@ -7,18 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glasstape._convert.common import problem_to
-from glasstape._convert.outgoing import confidence_to, model_to
+from glasstape._convert.importance import filter_from, importance_to
+from glasstape._convert.outgoing import confidence_to, model_to, quality_to, track_records_to
 from glasstape._convert.references import ref_to
 from glasstape._fake.failures import abort
 from glasstape._fake.feed import FakeFeed
 from glasstape._fake.market import FakeMarket, FakeMarketServicer
 from glasstape._options import MAX_ITEMS, MAX_MESSAGE_BYTES
 from glasstape.errors import GlasstapeError
+from glasstape.types.explanation import Quality
+from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model
+from glasstape.types.track import TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as spb
 
 Window = NDArray[np.float32]
+CONTRIBUTIONS = (ipb.Explanation.METHOD_INTEGRATED_GRADIENTS, ipb.Explanation.METHOD_EXPECTED_GRADIENTS)
+"""Methods whose maps are sent as contributions; those of all others are importance."""
 
 
 class Servicer(FakeMarketServicer):
@@ -30,6 +36,9 @@ class Servicer(FakeMarketServicer):
         market: what was published.
         predict: called with the symbol (or "") and the window (or None) of each item.
         explain: called like `predict`; returns a map (time, feature).
+        importance: called with the filter and the reference (or None).
+        track: returns the track record.
+        judge: called like `predict` at quality FULL; returns the verdict on the map, or None.
     """
 
     def __init__(
@@ -39,9 +48,13 @@ class Servicer(FakeMarketServicer):
         market: FakeMarket,
         predict: Callable[[str, Window | None], Confidence],
         explain: Callable[[str, Window | None], Window],
+        importance: Callable[[WindowFilter, WindowFilter | None], Importance],
+        track: Callable[[], TrackRecords],
+        judge: Callable[[str, Window | None], Quality | None],
     ) -> None:
         self._model, self._feed, self._market = model, feed, market
-        self._predict, self._explain = predict, explain
+        self._predict, self._explain, self._importance = predict, explain, importance
+        self._track, self._judge = track, judge
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> ipb.PredictResponse:
         predictions = [self._prediction(*item) for item in self._items(request.input)]
@@ -55,6 +68,14 @@ class Servicer(FakeMarketServicer):
             score=request.score or ipb.Explanation.SCORE_MARGIN,
             models=[ref_to(self._model.ref)],
         )
+
+    def GetImportance(self, request: ipb.GetImportanceRequest, context: Any) -> ipb.GetImportanceResponse:
+        reference = filter_from(request.reference) if request.HasField("reference") else None
+        try:
+            return importance_to(self._importance(filter_from(request.filter), reference))
+        except GlasstapeError as error:
+            abort(context, error)
+            raise
 
     def GetModel(self, request: ipb.GetModelRequest, context: Any) -> ipb.GetModelResponse:
         return ipb.GetModelResponse(model=model_to(self._model))
@@ -75,7 +96,7 @@ class Servicer(FakeMarketServicer):
         return self._feed.page(request)
 
     def GetTrackRecord(self, request: spb.GetTrackRecordRequest, context: Any) -> spb.GetTrackRecordResponse:
-        return spb.GetTrackRecordResponse()
+        return track_records_to(self._track())
 
     def Signals(self, request: spb.SignalsRequest, context: Any) -> Iterator[spb.SignalsResponse]:
         try:
@@ -99,15 +120,19 @@ class Servicer(FakeMarketServicer):
             return ipb.ExplanationResult(problem=prediction.problem, symbol=symbol)
         values = np.asarray(self._explain(symbol, window), dtype="<f4")
         shape = ipb.Heatmap.Shape(time=values.shape[0], features=values.shape[1])
+        adds_up = request.method in CONTRIBUTIONS
         explanation = ipb.Explanation(
             heatmap=ipb.Heatmap(
                 values=values.ravel(),
-                quantity=ipb.Heatmap.QUANTITY_IMPORTANCE,
+                quantity=ipb.Heatmap.QUANTITY_CONTRIBUTION if adds_up else ipb.Heatmap.QUANTITY_IMPORTANCE,
                 native_shape=shape,
                 shape=shape,
             ),
             target=prediction.confidence.direction,
         )
+        quality = self._judge(symbol, window) if request.quality == ipb.QUALITY_LEVEL_FULL else None
+        if quality is not None:
+            explanation.quality.CopyFrom(quality_to(quality))
         if not request.include or ipb.ExplainRequest.INCLUDE_PREDICTION in request.include:
             explanation.prediction.CopyFrom(prediction)
         if not request.include or ipb.ExplainRequest.INCLUDE_DRIVERS in request.include:

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ import grpc
 
 from glasstape._convert.filters import matches
 from glasstape._convert.references import ModelTable, refs_from
+from glasstape._daemon_pool import DaemonPool
 from glasstape._session.playback import Playback
 from glasstape._session.reading import mark_replay, read_tape
 from glasstape._session.unserved import UnservedMethods
@@ -47,7 +47,8 @@ class SessionServer:
             )
         mark_replay(tape)
         self._playback = Playback(tape, speed, loop)
-        self._server = grpc.server(ThreadPoolExecutor(16))
+        pool: Any = DaemonPool(16)
+        self._server = grpc.server(pool)
         servicer: Any = _Servicer(self._playback)
         inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicer, self._server)
         market_pb2_grpc.add_MarketServiceServicer_to_server(servicer, self._server)

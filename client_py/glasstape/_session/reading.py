@@ -15,6 +15,7 @@ from glasstape._convert.references import ModelTable, refs_from
 from glasstape._convert.signals import events_from, message_from, track_records_from
 from glasstape._session.frames import Frame, FrameWriter, Kind, read_frames
 from glasstape.errors import DataLossError
+from glasstape.replacing import replacing
 from glasstape.types.enums import Method
 from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Model
@@ -202,8 +203,7 @@ def write_session(
         OSError: the file cannot be written.
     """
     target = Path(path)
-    partial = target.with_name("." + target.name)
-    with FrameWriter(partial, packed=target.suffix == ".gz") as writer:
+    with replacing(target) as draft, FrameWriter(draft, packed=target.suffix == ".gz") as writer:
         writer.write(0.0, Kind.MODELS, ipb.ListModelsResponse(models=[model_to(model) for model in models]))
         known = mpb.ListInstrumentsResponse(instruments=[instrument_to(item) for item in instruments])
         writer.write(0.0, Kind.INSTRUMENTS, known)
@@ -215,4 +215,3 @@ def write_session(
                 snapshot=snapshot,
             )
             writer.write(seconds, Kind.RESPONSE, spb.SignalsResponse(batch=batch))
-    partial.replace(target)

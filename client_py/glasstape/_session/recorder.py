@@ -1,5 +1,7 @@
 """Records the feed of a server into a session file."""
 
+import atexit
+import os
 import queue
 import threading
 import time
@@ -12,6 +14,7 @@ import grpc
 
 from glasstape._convert.common import member_to
 from glasstape._options import Settings, Tls
+from glasstape._outage import OutageLog
 from glasstape._resume import StreamState
 from glasstape._session.frames import FrameWriter, Kind
 from glasstape._stream import SignalStream
@@ -19,6 +22,7 @@ from glasstape._transport import Transport
 from glasstape.address import Address
 from glasstape.calendars import interval_length
 from glasstape.errors import GlasstapeError
+from glasstape.replacing import replacing
 from glasstape.types.enums import Method
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import inference_pb2_grpc, market_pb2_grpc, signals_pb2_grpc
@@ -31,6 +35,8 @@ HISTORY_EVENTS = 2000
 """Events before the recording."""
 TRACKED_SYMBOLS = 200
 """Symbols whose track records are recorded, at most."""
+CHECKED_METHODS = 2
+"""Methods of each signal whose maps are recorded with every check: the maps that are shown side by side."""
 LARGEST_PAGE = 10_000
 TIMEOUT = 30.0
 """Seconds of one call."""
@@ -39,12 +45,12 @@ TIMEOUT = 30.0
 class Recorder:
     """Records a server on its own connection until it is closed.
 
-    An existing file is replaced after the first answers of the server.
+    An existing file is replaced after the first answers of the server. Outages are logged by the logger `glasstape`.
 
     Args:
         address: "host:port".
         path: the session file; a name ending in .gz is compressed.
-        methods: also record each signal's map by each of these, the first with all checks.
+        methods: also record each signal's map by each of these, the first two with all checks and their trust.
         tls: certificates, as in `Client`.
         token: bearer token, as in `Client`.
 
@@ -70,7 +76,7 @@ class Recorder:
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(channel)
         self._signals: Any = signals_pb2_grpc.SignalServiceStub(channel)
         self.error: Exception | None = None
-        """Why the recording ended early; None: it did not."""
+        """Why the recording ended early, or why there was no connection when it was closed; None: it is complete."""
         self.events = 0
         """Events written."""
         self.maps = 0
@@ -81,19 +87,33 @@ class Recorder:
         self._pending: queue.SimpleQueue[list[int] | None] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._closing = False
+        self._outages = OutageLog(str(self._connection.settings.address))
+        self._process = os.getpid()
         self._open(Path(path))
         kind = spb.SignalsRequest
         request = kind(start=kind.START_SNAPSHOT, delivery=kind.DELIVERY_EVERY_EVENT)
         request.heartbeat_interval.FromSeconds(1)
         self._stream = SignalStream(self._connection, _RecordingState(request, self._record), None)
         self._threads = [
-            threading.Thread(target=run, name="glasstape-recorder") for run in (self._read, self._explain)
+            threading.Thread(target=run, name="glasstape-recorder", daemon=True)
+            for run in (self._read, self._explain)
         ]
+        atexit.register(self._close_at_exit)
         for thread in self._threads:
             thread.start()
 
+    def complete(self) -> None:
+        """End the feed, and wait until the maps of what was recorded are written."""
+        self._stream.close()
+        for thread in self._threads:
+            thread.join()
+
     def close(self) -> None:
-        """End the recording and complete the file. A map that is still being computed is left out."""
+        """End the recording and complete the file. A map that is still being computed is left out.
+
+        Without it, the end of the process completes the file.
+        """
+        atexit.unregister(self._close_at_exit)
         self._closing = True
         self._pending.put(None)
         self._stream.close()
@@ -101,6 +121,17 @@ class Recorder:
         for thread in self._threads:
             thread.join()
         self._writer.close()
+        self.error = self.error or self._outages.error
+
+    @property
+    def outages(self) -> int:
+        """Return how often the connection was lost; the events meanwhile follow when the server is back."""
+        return self._outages.outages
+
+    @property
+    def gaps(self) -> int:
+        """Return how many ranges of events are missing, because the server no longer had them after an outage."""
+        return self._outages.gaps
 
     def __enter__(self) -> Self:
         return self
@@ -112,28 +143,31 @@ class Recorder:
 
     def _open(self, path: Path) -> None:
         """Write the first frames beside the file, so that a failure keeps the existing file."""
-        partial = path.with_name("." + path.name)
         try:
-            self._writer = FrameWriter(partial, packed=path.suffix == ".gz")
-        except OSError:
+            with replacing(path) as draft:
+                self._begin_file(draft, packed=path.suffix == ".gz")
+        except BaseException:
             self._connection.close()
             raise
+
+    def _begin_file(self, path: Path, *, packed: bool) -> None:
+        self._writer = FrameWriter(path, packed=packed)
         try:
             self._describe()
-            partial.replace(path)
-        except Exception as error:
-            failure = self._failure(error) if isinstance(error, grpc.RpcError) else error
+        except BaseException as error:  # also the end of the process by Ctrl-C
             self._writer.close()
-            partial.unlink(missing_ok=True)
-            self._connection.close()
             if isinstance(error, grpc.RpcError):
-                raise failure from None
+                raise self._failure(error) from None
             raise
+
+    def _close_at_exit(self) -> None:
+        if os.getpid() == self._process:  # a forked process shares the file, and has none of the threads
+            self.close()
 
     def _read(self) -> None:
         try:
-            for _ in self._stream.messages():
-                pass
+            for message in self._stream.messages():
+                self._outages.note(message)
         except Exception as error:  # reported as `error`, of whatever kind it is
             self.error = self.error or error
         self._pending.put(None)
@@ -199,9 +233,9 @@ class Recorder:
         while (signals := self._pending.get()) is not None and not self._closing:
             try:
                 for number, method in enumerate(self._methods):
-                    self._explain_by(
-                        method, signals, ipb.QUALITY_LEVEL_FAST if number else ipb.QUALITY_LEVEL_FULL
-                    )
+                    checked = number < CHECKED_METHODS
+                    level = ipb.QUALITY_LEVEL_FULL if checked else ipb.QUALITY_LEVEL_FAST
+                    self._explain_by(method, signals, level)
             except Exception as error:
                 self.error = self.error or (None if self._closing else error)
                 self._stream.close()

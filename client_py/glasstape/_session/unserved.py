@@ -11,6 +11,11 @@ class UnservedMethods:
     def Predict(self, request: Any, context: Any) -> None:
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording does not predict")
 
+    def GetImportance(self, request: Any, context: Any) -> None:
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED, "a recording has no model that could explain further windows"
+        )
+
     def PublishBars(self, request: Any, context: Any) -> None:
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "a recording accepts no bars")
 

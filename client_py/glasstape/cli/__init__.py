@@ -54,20 +54,26 @@ class Command(Protocol):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit status."""
+    """Run a command line; returns the exit status.
+
+    Raises:
+        SystemExit: of the parser of arguments, after help or an invalid argument.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    output.open_closed_streams()
-    output.replace_unencodable()
+    output.prepare()
     try:
-        try:
-            return _dispatch(words)
-        finally:
-            output.flush()
+        return output.finished(_dispatch(words))
+    except SystemExit as end:  # of the parser of arguments
+        if isinstance(end.code, int):
+            end.code = output.finished(end.code)
+        raise
     except KeyboardInterrupt:
-        return 130
+        return output.finished(130)
     except BrokenPipeError:
-        output.discard_after_broken_pipe()  # the reader of a pipe has exited, as with `| head`
-        return 0
+        return output.finished(0)
+    except OSError as error:
+        output.report(str(error))
+        return output.finished(1)
 
 
 def _dispatch(words: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from glasstape import (
     SequenceGap,
     StreamMessage,
 )
-from glasstape.cli.render import caption, confidence_bar, direction_text, heatmap_table, missing_text
+from glasstape.cli.render import HeatmapTable, caption, confidence_bar, direction_text, missing_text
 
 
 class Board:
@@ -65,7 +65,7 @@ class Board:
             return None
         event, explanation = self.explained
         title = f"buy {event.symbol}, bar close {event.bar_close_time:%Y-%m-%d %H:%M} UTC, sequence {event.sequence}"
-        return Group(heatmap_table(explanation, self.model, title), Text(caption(explanation), "dim"))
+        return Group(HeatmapTable(explanation, self.model, title), Text(caption(explanation), "dim"))
 
     def render(self) -> Group:
         """Return the board as a rich renderable."""
@@ -94,7 +94,10 @@ class Board:
                 f"{confidence.down:.1%}",
                 f"{confidence.flat:.1%}",
                 confidence_bar(confidence.up, self.model.buy_ramp_low, self.model.buy_ramp_high),
-                Text.assemble(direction_text(confidence), (missing_text(signal.missing_bars), "yellow")),
+                Text.assemble(
+                    direction_text(confidence),
+                    (missing_text(signal.missing_bars, signal.missing_symbols), "yellow"),
+                ),
                 f"{event.bar_close_time:%Y-%m-%d %H:%M}",
             )
         hits = f"{self.hits} of {self.scored} UP and DOWN signals hit" if self.scored else "no outcomes"

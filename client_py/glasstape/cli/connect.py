@@ -30,14 +30,14 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     """Add the options of a connection."""
     parser.add_argument(
         "--server",
-        default=os.environ.get("GLASSTAPE_SERVER", DEFAULT_SERVER),
+        default=os.environ.get("GLASSTAPE_SERVER") or DEFAULT_SERVER,
         metavar="HOST:PORT",
         help="server address (default: GLASSTAPE_SERVER or %(default)s)",
     )
     parser.add_argument(
         "--token-file",
-        type=Path,
-        default=os.environ.get("GLASSTAPE_TOKEN_FILE"),
+        type=file_path,
+        default=os.environ.get("GLASSTAPE_TOKEN_FILE") or None,
         metavar="FILE",
         help="read the bearer token from this file (default: GLASSTAPE_TOKEN_FILE)",
     )
@@ -49,7 +49,18 @@ def add_server(parser: argparse.ArgumentParser) -> None:
         ("--client-certificate", "client certificate for mutual TLS"),
         ("--client-key", "client key for mutual TLS"),
     ):
-        parser.add_argument(flag, type=Path, metavar="FILE", help=f"PEM file: {text}")
+        parser.add_argument(flag, type=file_path, metavar="FILE", help=f"PEM file: {text}")
+
+
+def file_path(text: str) -> Path:
+    """Return the path of a file that an option names; an empty text would be the current folder.
+
+    Raises:
+        ArgumentTypeError: the text is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("must name a file, is empty")
+    return Path(text)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +86,7 @@ def token_of(options: argparse.Namespace) -> str | None:
     """
     if options.token_file is None:
         return None
-    token = read_text(Path(options.token_file)).strip()
+    token = read_text(options.token_file).strip()
     if not token:
         raise ValueError(f"--token-file: {options.token_file} is empty")
     return token

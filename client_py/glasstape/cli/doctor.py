@@ -5,25 +5,30 @@ Further checks are entry points, so that the server adds its own: modules with `
 """
 
 import argparse
-import os
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
+from glasstape._proxy import proxy_for
+from glasstape.address import Address
 from glasstape.cli.connect import add_json, add_server, print_json, tls_of, token_of
 from glasstape.cli.installation import Finding, check_installation
-from glasstape.cli.probe import TlsFiles, place_of, probe
+from glasstape.cli.probe import place_of, probe, probe_proxy
+from glasstape.cli.tls_files import TlsFiles
 from glasstape.symbols import case_twins, lost_zeros
 
 if TYPE_CHECKING:
-    from glasstape import Client, GlasstapeError, Health, Instrument
+    from glasstape import Client, GlasstapeError, Health, Heartbeat, Instrument
 
 HELP = "diagnose an installation, server, model or CSV file"
 
 GROUP = "glasstape.checks"
 CONTRACT = "1"
 """Major version of the contract that this package speaks."""
+HEARTBEAT_LIMIT_S = 5.0
+"""Longest time until the first heartbeat of a stream."""
 _DATA_STATES = {
     "delayed": ": the next bar is overdue",
     "stale": ": the last two due bars did not arrive; check that the publisher runs",
@@ -75,17 +80,19 @@ def _protobuf() -> Finding:
 
 def _connection(options: argparse.Namespace) -> Iterator[Finding]:
     """Probe name, port and TLS. Through a proxy and for addresses that only gRPC knows, its call shows them."""
-    endpoint, proxies = place_of(options.server), _proxies()
+    try:
+        proxy = proxy_for(Address.parse(options.server))
+    except ValueError:
+        return  # the client reports it
+    if proxy is not None:
+        yield probe_proxy(proxy)
+        return
+    endpoint = place_of(options.server)
     if endpoint is None:
         return
     files = TlsFiles(options.root_certificates, options.client_key, options.client_certificate)
     secured = options.tls or any((files.roots, files.key, files.chain))
-    findings = list(probe(endpoint, files if secured else None))
-    for kind, text in findings:
-        if kind == "problem" and proxies:
-            yield kind, f"{text} (connected directly; gRPC may use the proxy of {proxies})"
-        else:
-            yield kind, text
+    yield from probe(endpoint, files if secured else None)
 
 
 def _server(options: argparse.Namespace) -> Iterator[Finding]:
@@ -97,7 +104,7 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
         with Client(address, timeout=3.0, tls=tls_of(options), token=token) as client:
             health = client.health()
             if not health.reachable:
-                yield "problem", f"{address}: unreachable (proxy variables: {_proxies() or 'none'})"
+                yield "problem", f"{address}: {'; '.join(health.reasons)}"
                 return
             yield from _reasons(health)
             if health.serving:
@@ -107,7 +114,8 @@ def _server(options: argparse.Namespace) -> Iterator[Finding]:
             except AuthenticationError as error:
                 yield _unauthenticated(error, has_token=token is not None)
     except GlasstapeError as error:
-        yield "problem", f"{address}: {error.code}: {error}{_remedy(error)}"
+        reason = f" ({error.reason})" if error.reason else ""
+        yield "problem", f"{address}: {error.code}{reason}: {error}{_remedy(error)}"
     except (OSError, ValueError) as error:
         yield "problem", str(error)
 
@@ -118,7 +126,7 @@ def _contents(client: "Client") -> Iterator[Finding]:
     Raises:
         GlasstapeError: a call failed.
     """
-    from glasstape import Heartbeat, ModelState
+    from glasstape import ModelState
 
     info = client.server_info()
     ours = info.contract_version.partition(".")[0] == CONTRACT
@@ -135,13 +143,34 @@ def _contents(client: "Client") -> Iterator[Finding]:
         if model.state is ModelState.REFUSED:
             yield "warning", f"model {model.ref.name}@{model.ref.version} is refused: {model.refusal}"
     yield from _instruments(client.instruments())
-    stream = client.signals(start="live", heartbeat_interval=0.2)
-    with stream:
-        beat = next(message for message in stream.messages() if isinstance(message, Heartbeat))
+    beat = _heartbeat(client)
     skew = (datetime.now(UTC) - beat.server_time).total_seconds()
     yield "ok" if abs(skew) < 2 else "warning", f"clock skew {skew:+.1f} s"
     state = beat.data_state.value
     yield "warning" if state == "stale" else "ok", f"market data is {state}{_DATA_STATES.get(state, '')}"
+
+
+def _heartbeat(client: "Client") -> "Heartbeat":
+    """Return the first heartbeat of a stream.
+
+    Raises:
+        DeadlineError: it had no heartbeat.
+        GlasstapeError: the stream failed, also if another attempt may succeed.
+    """
+    from glasstape import DeadlineError, Disconnected, Heartbeat
+
+    with client.signals(start="live", heartbeat_interval=0.2) as stream:
+        limit = threading.Timer(HEARTBEAT_LIMIT_S, stream.close)
+        limit.start()
+        try:
+            for message in stream.messages():
+                if isinstance(message, Heartbeat):
+                    return message
+                if isinstance(message, Disconnected):
+                    raise message.error
+        finally:
+            limit.cancel()
+    raise DeadlineError(f"Signals: no heartbeat within {HEARTBEAT_LIMIT_S:g} s")
 
 
 def _unauthenticated(error: "GlasstapeError", *, has_token: bool) -> Finding:
@@ -177,9 +206,3 @@ def _instruments(instruments: "Sequence[Instrument]") -> Iterator[Finding]:
 def _reasons(health: "Health") -> Iterator[Finding]:
     for reason in health.reasons:
         yield "warning" if health.serving else "problem", reason
-
-
-def _proxies() -> str:
-    """Return the proxy variables that are set: grpc applies them to local servers too."""
-    names = ("http_proxy", "https_proxy", "grpc_proxy")
-    return ", ".join(name for name in names if os.environ.get(name) or os.environ.get(name.upper()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glasstape.cli.connect import add_server, connected, reported
+from glasstape.replacing import replacing
 
 if TYPE_CHECKING:
     from glasstape import RowValue
@@ -56,13 +57,8 @@ def run(options: argparse.Namespace) -> int:
         if options.out is None:
             write_csv(rows, sys.stdout)
             return 0
-        # Replace the target only when the export is complete.
-        draft = options.out.with_name(options.out.name + ".part")
-        try:
+        with replacing(options.out) as draft:
             _write(rows, draft, suffix)
-            draft.replace(options.out)
-        finally:
-            draft.unlink(missing_ok=True)
     return 0
 
 

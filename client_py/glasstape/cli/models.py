@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+from glasstape.cli.skill import skill_text
 from glasstape.types.enums import CalibrationState, ModelState, ModelView
 
 if TYPE_CHECKING:
@@ -104,10 +105,13 @@ def _describe(model: "Model", active: "ModelRef | None") -> None:
     console.print(
         f"digest    {model.ref.digest}\nlabel     {model.label_rule}\ndata      {model.training_data}"
     )
-    console.print(f"min bars  {model.min_bars}\nabstains  below {model.abstain_threshold:.1%}")
+    console.print(f"min bars  {model.min_bars}\nabstains  below {model.abstain_threshold:.1%}{_kept(model)}")
     console.print(f"methods   {', '.join(method.value for method in model.methods)}")
+    widest = max(18, *(len(feature.name) for feature in model.features))
     for feature in model.features:
-        console.print(f"  {feature.name:<18} {feature.description}", highlight=False)
+        console.print(f"  {feature.name:<{widest}} {feature.description}", highlight=False)
+    if model.skill is not None:
+        console.print(f"skill     {skill_text(model.skill)}", highlight=False, soft_wrap=True)
     if model.live is not None:
         live = model.live
         console.print(
@@ -129,6 +133,12 @@ def _describe(model: "Model", active: "ModelRef | None") -> None:
         )
     for name, value in model.metrics.items():
         console.print(f"  {name:<30} {value:.4f}", highlight=False)
+
+
+def _kept(model: "Model") -> str:
+    """Return what abstention leaves of the calls on validation windows; "" if that is not known."""
+    calls, kept = (model.metrics.get(f"validation/{name}") for name in ("calls", "kept_calls"))
+    return f", which keeps {kept / calls:.0%} of the UP and DOWN calls" if calls and kept is not None else ""
 
 
 _STATES = {

@@ -1,4 +1,4 @@
-"""Standard output and error that no console, encoding or closed pipe breaks."""
+"""Standard streams that no console, encoding, full disk, closed pipe or closed descriptor breaks."""
 
 import contextlib
 import os
@@ -9,8 +9,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def replace_unencodable() -> None:
-    """Let characters that a console cannot show be replaced instead of ending the command."""
+def prepare() -> None:
+    """Open closed standard streams on the null device, and replace characters that a console cannot show."""
+    # In order, each takes the lowest free descriptor: no file or socket opened later becomes a standard stream.
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -26,36 +34,31 @@ def can_encode(text: str) -> bool:
     return True
 
 
-def open_closed_streams() -> None:
-    """Open the null device in place of standard streams that are closed, lest a socket or file gets their number.
+def finished(status: int) -> int:
+    """Write what standard output still holds; return the exit status: 1 instead of 0 if that fails.
 
-    What the command prints to them is discarded.
+    A reader of a pipe that has exited, as with `| head`, is no failure.
     """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
-
-
-def flush() -> None:
-    """Flush standard output.
-
-    Raises:
-        BrokenPipeError: its reader has ended.
-    """
-    if sys.stdout is not None:
+    try:
         sys.stdout.flush()
-
-
-def discard_after_broken_pipe() -> None:
-    """Discard what is still to be written to streams whose reader has ended, so that Python's end reports nothing."""
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        if status == 0:
+            report(f"standard output: {error.strerror}")
+            status = 1
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None:
-                stream.flush()
-        except BrokenPipeError:
-            discard(stream)
+            stream.flush()
+        except OSError:
+            discard(stream)  # so that Python's end reports nothing
+    return status
+
+
+def report(text: str) -> None:
+    """Print an error of the command, if standard error can be written."""
+    with contextlib.suppress(OSError):
+        print(f"glasstape: {text}", file=sys.stderr)
 
 
 def make_console(**options: Any) -> "Console":

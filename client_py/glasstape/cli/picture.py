@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glasstape import Explanation, Model
-from glasstape.cli.render import bar_spans, feature_spans, native_label, quantity_label
+from glasstape.cli.render import bar_spans, feature_spans, native_label, quantity_label, verdict_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,9 @@ def save(path: Path, pictures: Sequence[Picture], title: str) -> None:
         figure = Figure(figsize=(3.6 * columns, 3.1 * rows + 0.4), layout="constrained")
         figure.suptitle(title, fontsize=11, parse_math=False)  # a symbol may hold dollar signs
         figure.supxlabel(
-            "green: for, purple: against; relevance is unsigned; each map scaled to its own peak", fontsize=7
+            "green: for, purple: against (importance, sensitivity: what an increase counts for); relevance is "
+            "unsigned; each map scaled to its own peak",
+            fontsize=7,
         )
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
         for axis, picture in zip(axes, pictures, strict=False):
@@ -85,11 +87,9 @@ def _draw(axis: "Axes", picture: Picture) -> None:
     if picture.outlined is not None:
         for time, feature in np.argwhere(picture.outlined):
             _box(axis, int(time), int(feature), fill=False, edgecolor="#222222", linewidth=1.4)
-    verdict = ""
-    if explanation.quality is not None:
-        verdict = f" · {explanation.quality.verdict.value}"
+    facts = [native_label(explanation), f"{quantity_label(heatmap)} ±{peak:.3g}", verdict_label(explanation)]
     axis.set_title(
-        f"{picture.title}\n{native_label(explanation)} · {quantity_label(heatmap)} ±{peak:.3g}{verdict}",
+        f"{picture.title}\n{' · '.join(fact for fact in facts if fact)}",
         fontsize=7,
         parse_math=False,
     )

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
                     f"novelty {confidence.novelty:.0%}  "
                 )
                 bar = confidence_bar(confidence.up, model.buy_ramp_low, model.buy_ramp_high)
-                missing = (missing_text(prediction.missing_bars), "yellow")
+                missing = (missing_text(prediction.missing_bars, prediction.missing_symbols), "yellow")
                 line = Text.assemble(f"{name:<10} ", bar, numbers, direction_text(confidence), missing)
                 console.print(line, soft_wrap=True)
     return int(any(prediction.error is not None for prediction in predictions))

@@ -3,14 +3,14 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from glasstape._plain import Place, UnixSocket, connect, first_place
+from glasstape._proxy import Proxy
 from glasstape.address import Address, Endpoint
 from glasstape.cli.installation import Finding
+from glasstape.cli.tls_files import TlsFiles, verifying_context
 
 TIMEOUT_S = 3.0
 """Limit of each step."""
@@ -33,15 +33,6 @@ class Speaks(Enum):
     OTHER = "another protocol"
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Files of a TLS connection."""
-
-    roots: Path | None = None
-    key: Path | None = None
-    chain: Path | None = None
-
-
 def place_of(text: str) -> Place | None:
     """Return the place of an address; None for several, and for the forms that only gRPC connects to."""
     try:
@@ -49,6 +40,17 @@ def place_of(text: str) -> Place | None:
     except ValueError:
         return None  # the client says why
     return None if len(address.endpoints) > 1 else first_place(address)
+
+
+def probe_proxy(proxy: Proxy) -> Finding:
+    """Return whether the proxy of a connection can be reached."""
+    endpoint = place_of(proxy.location)
+    try:
+        if endpoint is not None:
+            _connected(endpoint).close()
+    except OSError as error:
+        return "problem", f"{proxy}: unreachable: {error.strerror or error}: check {proxy.variable}"
+    return "ok", f"connections go through the {proxy}"
 
 
 def probe(endpoint: Place, tls: TlsFiles | None) -> Iterator[Finding]:
@@ -170,11 +172,9 @@ def _plaintext(endpoint: Place, spoken: Speaks) -> Finding:
 def _verified(endpoint: Place, files: TlsFiles) -> Finding:
     """Return what a handshake with verification finds, as gRPC makes it."""
     try:
-        context = ssl.create_default_context(cafile=None if files.roots is None else str(files.roots))
-        if files.chain is not None and files.key is not None:
-            context.load_cert_chain(files.chain, files.key)
-    except OSError as error:
-        return "problem", f"--root-certificates, --client-certificate: cannot be loaded: {error}"
+        context = verifying_context(files)
+    except (OSError, ValueError) as error:
+        return "problem", str(error)
     context.set_alpn_protocols(["h2"])
     try:
         with (

@@ -18,14 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="session file; a name ending in .gz is compressed")
     parser.add_argument(
         "--methods",
-        default="integrated_gradients",
-        help="comma-separated methods of the maps to record (default: %(default)s)",
+        default="scaled_path_gradient,integrated_gradients",
+        help="comma-separated methods of the maps to record, the first two with all checks (default: %(default)s)",
     )
 
 
 @reported
 def run(options: argparse.Namespace) -> int:
-    """Record until Ctrl-C or the end of --for; returns the exit status."""
+    """Record until Ctrl-C or the end of --for, then the maps that are still missing; returns the exit status."""
     from glasstape.session import Recorder
 
     methods = [name for name in options.methods.split(",") if name]
@@ -36,11 +36,15 @@ def run(options: argparse.Namespace) -> int:
         try:
             while recorder.error is None and time.monotonic() < end:
                 time.sleep(0.05)
+            recorder.complete()
         except KeyboardInterrupt:
             pass
-    if recorder.error is not None:
-        print(f"glasstape record: the recording ended early: {recorder.error}", file=sys.stderr)
-        return 1
-    missing = f", {recorder.missing} maps missing" if recorder.missing else ""
-    print(f"{options.file}: {recorder.events} events, {recorder.maps} maps{missing}", file=sys.stderr)
-    return 0
+    parts = [f"{recorder.events} events", f"{recorder.maps} maps"]
+    parts += [f"{recorder.missing} maps missing"] if recorder.missing else []
+    parts += [f"connection lost: {recorder.outages}"] if recorder.outages else []
+    parts += [f"ranges of events lost: {recorder.gaps}"] if recorder.gaps else []
+    print(f"{options.file}: {', '.join(parts)}", file=sys.stderr)
+    if recorder.error is None:
+        return 0
+    print(f"glasstape record: the recording is incomplete: {recorder.error}", file=sys.stderr)
+    return 1

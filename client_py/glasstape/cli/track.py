@@ -4,11 +4,12 @@ import argparse
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+from glasstape.cli.skill import interval_text, skill_text
 
 if TYPE_CHECKING:
-    from glasstape import TrackRecord, TrackRecords
+    from glasstape import IntervalEstimate, TrackRecord, TrackRecords
 
-HELP = "show the track record: hit rates, base rates and returns"
+HELP = "show the track record: hit rates, base rates, edge, returns, and what the models know"
 GROUPS = ("model", "symbol", "confidence")
 NONE = "none"
 
@@ -70,11 +71,13 @@ def run(options: argparse.Namespace) -> int:
     table = Table(
         *(Column(name, no_wrap=True) for name in names),
         "predicted",
-        "count",
+        "calls",
+        "kept",
         "sessions",
         "hit rate",
-        "95 % interval",
         "base rate",
+        "hit - opposite",
+        "right when it moved",
         "mean return",
         "after costs",
     )
@@ -85,9 +88,20 @@ def run(options: argparse.Namespace) -> int:
         console.print("no outcomes: no signal's horizon has passed")
     else:
         console.print(
+            "Intervals: 95 %. Base rate: (hits + opposites) / (2 calls). Right when it moved: base 50 %. "
+            "Kept: calls that were not abstained."
+        )
+        console.print(
             f"{track.outcomes} outcomes; Brier score {_text(track.brier_score, '.4f')} (uniform forecast: 0.6667), "
             f"log loss {_text(track.log_loss, '.4f')} (1.0986)"
         )
+        for record in track.records if names else ():
+            if record.predicted is None and record.skill is not None:
+                console.print(
+                    f"{', '.join(_group(record, names))}: {skill_text(record.skill)}", soft_wrap=True
+                )
+        if track.skill is not None:
+            console.print(f"{'all: ' if names else ''}{skill_text(track.skill)}", soft_wrap=True)
     if track.left_out:
         console.print(
             f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"
@@ -103,19 +117,36 @@ def _group(record: "TrackRecord", names: list[str]) -> list[str]:
     return [texts[name] for name in names]
 
 
-def _text(value: float | None, form: str) -> str:
+def _text(value: float | int | None, form: str) -> str:
     """Return a figure; "none" for one of no outcomes."""
     return NONE if value is None else f"{value:{form}}"
 
 
 def _figures(record: "TrackRecord") -> list[str]:
     name = record.predicted.name if record.predicted is not None else "UP and DOWN"
-    low, high = _text(record.hit_rate_low, ".1%"), _text(record.hit_rate_high, ".1%")
     return [
-        name, str(record.count), str(record.sessions), _text(record.hit_rate, ".1%"),
-        NONE if record.hit_rate_low is None else f"{low} - {high}", _text(record.base_rate, ".1%"),
+        name, str(record.count), _text(record.kept, "d"), str(record.sessions), _hit_rate(record),
+        _base_rate(record), _points(record.edge), interval_text(record.moved_hit_rate),
         _text(record.mean_return, "+.3%"), _text(record.net_return, "+.3%"),
     ]  # fmt: skip
+
+
+def _base_rate(record: "TrackRecord") -> str:
+    """Return the base rate; "none" from a server that does not count opposites: its base rate is another one."""
+    return NONE if record.opposites is None else _text(record.base_rate, ".1%")
+
+
+def _hit_rate(record: "TrackRecord") -> str:
+    if record.hit_rate is None:
+        return NONE
+    return f"{record.hit_rate:.1%} ({record.hit_rate_low:.1%} … {record.hit_rate_high:.1%})"
+
+
+def _points(estimate: "IntervalEstimate | None") -> str:
+    if estimate is None:
+        return NONE
+    value, low, high = (100 * end for end in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.1f} ({low:+.1f} … {high:+.1f})"
 
 
 def _reliability(track: "TrackRecords") -> object:

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ from glasstape.cli.connect import add_json, add_server, connected, print_json, r
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from glasstape import BuyEvent, Client, ConfidenceEvent, OutcomeEvent, StreamMessage
+    from glasstape import BuyEvent, Client, ConfidenceEvent, OutcomeEvent, SignalStream, StreamMessage
     from glasstape.cli.board import Board
 
 HELP = "follow the signals in the terminal"
+FIRST_ANSWER_S = 5.0
+"""Seconds within which a server answers, also if less was to be shown."""
 VIEWS = ("auto", "table", "text")
 
 
@@ -103,21 +106,54 @@ def show(client: "Client", view: str, duration: float | None, **filters: Any) ->
 def _messages(
     client: "Client", filters: dict[str, Any], duration: float | None, *, heatmaps: bool
 ) -> Generator["StreamMessage", None, None]:
-    """Yield the feed, with heat maps if they are requested and the token has the scope for them."""
+    """Yield the feed, with heat maps if they are requested and the token has the scope for them.
+
+    Outages are logged.
+
+    Raises:
+        GlasstapeError: retrying does not help, or there was no connection within the duration.
+    """
     from glasstape import PermissionDeniedError
 
-    end = float("inf") if duration is None else time.monotonic() + duration
     try:
-        with client.signals(**filters, heatmap_method="gradient" if heatmaps else None) as stream:
-            for message in stream.messages():
-                yield message
-                if time.monotonic() >= end:
-                    return
+        with client.signals(**filters, heatmap_method="scaled_gradient" if heatmaps else None) as stream:
+            yield from _until(stream, duration, client.address)
     except PermissionDeniedError as error:
         if not heatmaps or error.metadata.get("scope") != "explain":
             raise
         print("heat maps are off: the token lacks the scope `explain`", file=sys.stderr)
         yield from _messages(client, filters, duration, heatmaps=False)
+
+
+def _until(stream: "SignalStream", duration: float | None, address: str) -> Iterator["StreamMessage"]:
+    """Yield the messages of a stream for some seconds, or without end.
+
+    Raises:
+        DeadlineError: the server did not answer within the duration.
+        GlasstapeError: there was no connection within the duration, or retrying does not help.
+    """
+    from glasstape import DeadlineError
+    from glasstape._outage import OutageLog
+
+    outages = OutageLog(address)
+    end = float("inf") if duration is None else time.monotonic() + duration
+    # A server that accepts connections and is silent sends no message at which the end could be noticed.
+    limit = threading.Timer(max(duration or 0.0, FIRST_ANSWER_S), stream.close)
+    limit.daemon = True
+    if duration is not None:
+        limit.start()
+    try:
+        for message in stream.messages():
+            outages.note(message)
+            yield message
+            if time.monotonic() >= end:
+                break
+    finally:
+        limit.cancel()
+    if not outages.connected:
+        raise outages.error or DeadlineError(
+            f"{address}: no answer within {max(duration or 0.0, FIRST_ANSWER_S):g} s"
+        )
 
 
 def _print_json(client: "Client", filters: dict[str, Any], duration: float | None) -> None:
@@ -128,7 +164,7 @@ def _print_json(client: "Client", filters: dict[str, Any], duration: float | Non
 
 
 def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
-    from glasstape import BuyEvent, ConfidenceEvent, EventBatch, OutcomeEvent
+    from glasstape import BuyEvent, ConfidenceEvent, Disconnected, EventBatch, OutcomeEvent, SequenceGap
     from glasstape.cli.output import make_console
 
     console = make_console()
@@ -136,7 +172,8 @@ def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
         status = board.status
         board.update(message)
         if not isinstance(message, EventBatch):
-            if board.status != status:
+            logged = isinstance(message, Disconnected | SequenceGap)
+            if board.status != status and not logged:
                 console.print(board.status, style="dim", markup=False)
             continue
         for event in message.events:
@@ -160,7 +197,7 @@ def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
     confidence = event.signal.probabilities
     head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {event.signal.bar.close:>10,.2f} "
     bar = confidence_bar(confidence.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
-    missing = (missing_text(event.signal.missing_bars), "yellow")
+    missing = (missing_text(event.signal.missing_bars, event.signal.missing_symbols), "yellow")
     state = f"  [{event.signal.data_state.value}]"
     return Text.assemble(head, bar, "  ", direction_text(confidence), state, missing)
 
@@ -175,7 +212,7 @@ def _buy(event: "BuyEvent") -> "Text":
     if confidence.abstained:
         text += " (abstained)"
     style = "red" if confidence.abstained else "bold red"
-    missing = (missing_text(event.signal.missing_bars), "yellow")
+    missing = (missing_text(event.signal.missing_bars, event.signal.missing_symbols), "yellow")
     return Text.assemble((f"{text}, expires {event.signal.expire_time:%Y-%m-%d}", style), missing)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from glasstape._aio import AsyncClient
+from glasstape._diagnosis import LASTING
 from glasstape.errors import (
     AuthenticationError,
     ConflictError,
@@ -66,15 +67,19 @@ class BarPublisher:
                 return bars[-STORED:]
         return (await self._listed(symbol, None))[-STORED:]
 
-    async def describe(self, instruments: Sequence[Instrument]) -> None:
+    async def describe(self, instruments: Sequence[Instrument], seconds: float | None = None) -> None:
         """Publish instruments.
+
+        Args:
+            instruments: without any, nothing is sent.
+            seconds: timeout; None: that of the client.
 
         Raises:
             ServerLostError: retrying may help.
             GlasstapeError: it does not help.
         """
         if instruments:
-            await self._send([], BarMode.FINAL, instruments)
+            await self._send([], BarMode.FINAL, instruments, seconds)
 
     async def publish(self, bars: Sequence[Bar], *, history: bool = False) -> None:
         """Publish final bars, those of a close in one call.
@@ -149,10 +154,14 @@ class BarPublisher:
             raise _lost(error) from error
 
     async def _send(
-        self, bars: Sequence[Bar], mode: BarMode, instruments: Iterable[Instrument] = ()
+        self,
+        bars: Sequence[Bar],
+        mode: BarMode,
+        instruments: Iterable[Instrument] = (),
+        seconds: float | None = None,
     ) -> PublishReport:
         try:
-            return await self._client.publish_bars(bars, instruments=instruments, mode=mode)
+            return await self._client.publish_bars(bars, instruments=instruments, mode=mode, timeout=seconds)
         except GlasstapeError as error:
             raise _lost(error) from error
 
@@ -184,9 +193,10 @@ def _is_early(item: Rejection) -> bool:
 
 
 def _lost(error: GlasstapeError) -> Exception:
-    """Return what a failed call means: errors of the request and of the account stay, all others may pass."""
+    """Return what a failed call means: errors of request, account, address and TLS stay, all others may pass."""
     permanent = (InvalidRequestError, AuthenticationError, PermissionDeniedError, UnimplementedError)
-    return error if isinstance(error, permanent) else ServerLostError(str(error))
+    lasts = isinstance(error, permanent) or error.reason in LASTING
+    return error if lasts else ServerLostError(str(error))
 
 
 def history_cut(now: datetime, length: timedelta, signal_age: timedelta | None) -> datetime:

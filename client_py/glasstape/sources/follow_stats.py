@@ -1,12 +1,13 @@
 """What `glasstape follow` has done: counters, and the state for metrics and the health file."""
 
 import json
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+
+from glasstape.replacing import replacing
 
 
 class FollowState(StrEnum):
@@ -72,6 +73,5 @@ def write_health(stats: FollowStats, path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(stats.to_json(), indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    with replacing(path, durable=False) as draft:
+        draft.write_text(json.dumps(stats.to_json(), indent=1) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from glasstape._aio import AsyncClient
+from glasstape._outage import OutageLog
 from glasstape.sources.bar_publisher import BarPublisher, ServerLostError
 from glasstape.sources.close_book import CloseBook
 from glasstape.sources.errors import SourceError, SourceUnavailableError, UnknownSymbolError
@@ -24,6 +25,9 @@ from glasstape.types.market import INTERVALS, Instrument
 
 DEFAULT_HISTORY = 500
 """Bars before now that a symbol without stored bars starts with, unless `since` says otherwise."""
+
+FIRST_ANSWER_S = 4.0
+"""Timeout of the first call to the server, so that one that does not answer is reported early."""
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +108,9 @@ class Follower:
             self._drop,
             self._wake,
         )
+        self._outages = OutageLog(
+            client.address, lost="bars are not accepted, trying again", ended="bars are accepted again"
+        )
         self._changed = asyncio.Event()
         self._behind = asyncio.Event()
         self._positioning = asyncio.Lock()
@@ -159,15 +166,18 @@ class Follower:
         """Start every symbol after its newest stored bar, as soon as the server is available."""
         async with self._positioning:
             backoff = Backoff(self._timer, longest=10.0)
+            timeout: float | None = FIRST_ANSWER_S
             while True:
                 try:
-                    await self._publisher.describe(self._instruments)
+                    await self._publisher.describe(self._instruments, timeout)
                     now = self._clock.estimate()
                     stored = {symbol: await self._publisher.stored(symbol, now) for symbol in symbols}
                     break
                 except ServerLostError as error:
-                    self._note(FollowState.SERVER_UNAVAILABLE, error)
+                    timeout = None  # a slow server gets the time that the client allows
+                    self._note_outage(error)
                     await self._timer.sleep(backoff.delay())
+            self._outages.end()
             first = self._options.since or now - DEFAULT_HISTORY * self._length
             for symbol, bars in stored.items():
                 if symbol in self.stats.dropped:
@@ -248,7 +258,7 @@ class Follower:
         if self._positioning.locked():
             async with self._positioning:
                 return
-        self._note(FollowState.SERVER_UNAVAILABLE, error)
+        self._note_outage(error)
         await self._position(self._book.symbols)
         self.stats.state = FollowState.LIVE if self._live.connected else FollowState.DISCONNECTED
 
@@ -260,8 +270,9 @@ class Follower:
         self._changed.set()
         self._behind.set()
 
-    def _note(self, state: FollowState, error: Exception) -> None:
-        self.stats.state, self.stats.last_error = state, str(error)
+    def _note_outage(self, error: ServerLostError) -> None:
+        self.stats.state, self.stats.last_error = FollowState.SERVER_UNAVAILABLE, str(error)
+        self._outages.begin(error)
 
     def _drop(self, error: UnknownSymbolError) -> None:
         """Stop to follow a symbol.

@@ -5,12 +5,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from glasstape.replacing import replaceable, replacing
 from glasstape.sources.errors import SourceError
 from glasstape.types.market import Bar, Instrument
 
@@ -30,10 +30,11 @@ class HistoryParts:
 
     Raises:
         SourceError: the folder holds another request.
-        OSError: it cannot be made.
+        OSError: it cannot be made, or the file cannot be replaced.
     """
 
     def __init__(self, out: Path, request: dict[str, str]) -> None:
+        replaceable(out)
         self.folder = out.with_name(out.name + ".parts")
         note = self.folder / _REQUEST
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,19 +117,6 @@ def write_instruments(instruments: Sequence[Instrument], path: Path) -> None:
         for item in instruments:
             values = (getattr(item, name) for name in names)
             writer.writerow("" if value is None else value for value in values)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a draft beside a file that replaces it when the block ends; if it raises, the file stays as it was."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        yield draft
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _row(bar: Bar) -> tuple[str | float, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from glasstape.errors import GlasstapeError
+from glasstape.skill import SkillVerdict
 from glasstape.types.enums import CalibrationState, Direction, EntryPrice, Method, ModelState
 
 
@@ -60,6 +61,8 @@ class Prediction:
     """Close of the window's last bar, where it is known."""
     missing_bars: int = 0
     """As in `Signal`; 0 for windows and bars that the request carries."""
+    missing_symbols: int = 0
+    """As in `Signal`; 0 for windows that the request carries."""
 
     def unwrap(self) -> Confidence:
         """Return the confidence.
@@ -124,6 +127,22 @@ class IntervalEstimate:
     """Lower end of the interval."""
     high: float
     """Upper end of the interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillSplit:
+    """Log loss saved against the class shares of all training windows, in two parts that add up; 95 % intervals."""
+
+    log_loss_saved: IntervalEstimate
+    """Log loss of the class shares minus that of the model, nats."""
+    flat: IntervalEstimate
+    """Part from whether the price moved, nats."""
+    direction: IntervalEstimate
+    """Part from which way it went, nats."""
+    moved_hit_rate: IntervalEstimate
+    """Hits among UP and DOWN calls where the price moved, 0-1; its base is one half."""
+    verdict: SkillVerdict
+    """What these intervals show; `glasstape.skill` has its sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,13 +247,16 @@ class Model:
     seen_until: datetime | None
     """Last close time in the training and validation data."""
     checks: tuple[CheckResult, ...] = ()
-    """Checks made at training; maps of a model that failed one are never RELIABLE."""
+    """Checks made at training. They describe the model and decide about none of its maps."""
     live: LiveCalibration | None = None
     """Calibration of its own recent signals; None: none has an outcome yet."""
     shadow: ShadowRecord | None = None
     """Set for a model that shadows the active one."""
     reliability: tuple[ReliabilityPoint, ...] = ()
     """Of the winning class on the validation set."""
+    skill: SkillSplit | None = None
+    """On windows that selected nothing, or else on those of validation. None: trained before it was measured, or too
+    few sessions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

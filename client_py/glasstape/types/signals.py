@@ -42,6 +42,9 @@ class Signal:
     """What decides the outcome's class."""
     missing_bars: int = 0
     """Bars that the market had between those of the window, and the server has not: rejected or never received."""
+    missing_symbols: int = 0
+    """Of a model that ranks the symbols of a close: most symbols that were awaited at one of the window's closes and
+    had not closed when it was ranked. 0: every close was complete."""
 
     @property
     def change(self) -> float | None:

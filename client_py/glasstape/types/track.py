@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from glasstape.types.enums import Direction
-from glasstape.types.inference import ReliabilityPoint
+from glasstape.types.inference import IntervalEstimate, ReliabilityPoint, SkillSplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,12 @@ class TrackRecord:
     hit_rate: float | None
     """hits / count, 0-1; None, as the figures that follow, if the group is empty."""
     hit_rate_low: float | None
-    """95 % interval of the hit rate, lower end; Wilson's, widened by dependence within a session."""
+    """95 % interval of the hit rate, lower end; Wilson's, clustered by session."""
     hit_rate_high: float | None
     """95 % interval of the hit rate, upper end."""
     base_rate: float | None
-    """Expected hit rate of a forecaster who knows only the class frequencies of these outcomes."""
+    """Hit rate of these calls without knowledge of the direction: (hits + opposites) / (2 count). From a server that
+    does not count opposites: that of the same calls on random bars."""
     mean_return: float | None
     """Mean log return in the predicted direction, without costs."""
     net_return: float | None
@@ -36,6 +37,16 @@ class TrackRecord:
     """If grouped by symbol."""
     confidence: tuple[float, float] | None
     """Band of the winning confidence, if grouped by it."""
+    opposites: int | None = None
+    """Outcomes whose realized class is the opposite of the predicted one; the others were FLAT. None: not counted."""
+    edge: IntervalEstimate | None = None
+    """(hits - opposites) / count, -1 to 1: twice the hit rate above its base; None if the group is empty."""
+    moved_hit_rate: IntervalEstimate | None = None
+    """hits / (hits + opposites), 0-1: right when it moved; its base is one half. None: nothing moved."""
+    kept: int | None = None
+    """Calls that were not abstained. None: not counted."""
+    skill: SkillSplit | None = None
+    """Of all outcomes of the group, FLAT predictions included. None for UP and for DOWN alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +65,5 @@ class TrackRecords:
     """Of the winning class and of each class, lowest confidence first."""
     left_out: int
     """Outcomes of signals within their model's training and validation data: not counted."""
+    skill: SkillSplit | None = None
+    """Of these outcomes. None: fewer than two sessions, or the training windows of no model are known."""

@@ -52,7 +52,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOO_FEW_BARS: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION; retry when more bars are stored. Fewer bars than `Model.min_bars`."""
     ERROR_REASON_WINDOW_UNUSABLE: _ErrorReason.ValueType  # 10
-    """FAILED_PRECONDITION; do not retry. The bars make no window: halted, or a feature is undefined."""
+    """FAILED_PRECONDITION; do not retry. The bars make no window: halted, without trades, or a
+    feature is undefined.
+    """
     ERROR_REASON_SYMBOL_NOT_FOUND: _ErrorReason.ValueType  # 11
     """NOT_FOUND; retry when bars of the symbol are stored. The server has no bars of it."""
     ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 12
@@ -165,7 +167,9 @@ ERROR_REASON_BAR_NOT_FOUND: ErrorReason.ValueType  # 8
 ERROR_REASON_TOO_FEW_BARS: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION; retry when more bars are stored. Fewer bars than `Model.min_bars`."""
 ERROR_REASON_WINDOW_UNUSABLE: ErrorReason.ValueType  # 10
-"""FAILED_PRECONDITION; do not retry. The bars make no window: halted, or a feature is undefined."""
+"""FAILED_PRECONDITION; do not retry. The bars make no window: halted, without trades, or a
+feature is undefined.
+"""
 ERROR_REASON_SYMBOL_NOT_FOUND: ErrorReason.ValueType  # 11
 """NOT_FOUND; retry when bars of the symbol are stored. The server has no bars of it."""
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 12

@@ -66,10 +66,10 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     QUALITY_LEVEL_FAST: _QualityLevel.ValueType  # 2
     """Checks that need no extra forward pass. The verdict is never RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
-    """FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
-    with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the
-    strongest cells changes the score more than removing random ones under two fills, and the model
-    passed its own checks (Model.checks).
+    """FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+    random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
+    the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+    resolution as the reason. Checks of the model are reported with the model (Model.checks).
     """
 
 class QualityLevel(_QualityLevel, metaclass=_QualityLevelEnumTypeWrapper):
@@ -82,10 +82,10 @@ QUALITY_LEVEL_NONE: QualityLevel.ValueType  # 1
 QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
 """Checks that need no extra forward pass. The verdict is never RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
-"""FAST, and: signs of noisy gradients agree on the strongest cells (>= 0.8), the map's ranks agree
-with occlusion, an occlusion's with integrated gradients (Spearman >= 0.5), removing the
-strongest cells changes the score more than removing random ones under two fills, and the model
-passed its own checks (Model.checks).
+"""FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
+the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+resolution as the reason. Checks of the model are reported with the model (Model.checks).
 """
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015
 
@@ -197,6 +197,46 @@ CALIBRATION_STATE_BROKEN: CalibrationState.ValueType  # 3
 """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
 Global___CalibrationState: _TypeAlias = CalibrationState  # noqa: Y015
 
+class _SkillVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SkillVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SkillVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SKILL_VERDICT_UNSPECIFIED: _SkillVerdict.ValueType  # 0
+    """Not stated."""
+    SKILL_VERDICT_FLAT_AND_DIRECTION: _SkillVerdict.ValueType  # 1
+    """Whether the price moves, and which way."""
+    SKILL_VERDICT_FLAT: _SkillVerdict.ValueType  # 2
+    """Whether the price moves, not which way: the interval of `moved_hit_rate` contains one half, or that of
+    `direction` 0.
+    """
+    SKILL_VERDICT_DIRECTION: _SkillVerdict.ValueType  # 3
+    """Which way the price goes, not whether it moves."""
+    SKILL_VERDICT_NONE: _SkillVerdict.ValueType  # 4
+    """Neither."""
+    SKILL_VERDICT_OPPOSITE: _SkillVerdict.ValueType  # 5
+    """Calls that moved were wrong more often than right."""
+
+class SkillVerdict(_SkillVerdict, metaclass=_SkillVerdictEnumTypeWrapper):
+    """What a model is shown to know, by the 95 % intervals of its figures."""
+
+SKILL_VERDICT_UNSPECIFIED: SkillVerdict.ValueType  # 0
+"""Not stated."""
+SKILL_VERDICT_FLAT_AND_DIRECTION: SkillVerdict.ValueType  # 1
+"""Whether the price moves, and which way."""
+SKILL_VERDICT_FLAT: SkillVerdict.ValueType  # 2
+"""Whether the price moves, not which way: the interval of `moved_hit_rate` contains one half, or that of
+`direction` 0.
+"""
+SKILL_VERDICT_DIRECTION: SkillVerdict.ValueType  # 3
+"""Which way the price goes, not whether it moves."""
+SKILL_VERDICT_NONE: SkillVerdict.ValueType  # 4
+"""Neither."""
+SKILL_VERDICT_OPPOSITE: SkillVerdict.ValueType  # 5
+"""Calls that moved were wrong more often than right."""
+Global___SkillVerdict: _TypeAlias = SkillVerdict  # noqa: Y015
+
 @_typing.final
 class ModelRef(_message.Message):
     """Names one model version for good."""
@@ -287,7 +327,9 @@ Global___BarSequence: _TypeAlias = BarSequence  # noqa: Y015
 
 @_typing.final
 class BarSeries(_message.Message):
-    """Raw bars: the server computes the features, as it does for its own signals."""
+    """Raw bars: the server computes the features, as it does for its own signals. Refused by models whose
+    features rank the symbols of a close: send symbols, signals or windows.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -497,6 +539,7 @@ class Prediction(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     MISSING_BARS_FIELD_NUMBER: _builtins.int
+    MISSING_SYMBOLS_FIELD_NUMBER: _builtins.int
     model_index: _builtins.int
     """Position in `models` of the message that holds this prediction. 0, the usual case, is not
     encoded.
@@ -505,6 +548,8 @@ class Prediction(_message.Message):
     """Symbol, where the input names one."""
     missing_bars: _builtins.int
     """As in Signal. 0 for windows and bars that the request carries."""
+    missing_symbols: _builtins.int
+    """As in Signal. 0 for windows that the request carries."""
     @_builtins.property
     def confidence(self) -> Global___Confidence:
         """The calibrated probabilities."""
@@ -526,10 +571,11 @@ class Prediction(_message.Message):
         symbol: _builtins.str = ...,
         bar_close_time: _timestamp_pb2.Timestamp | None = ...,
         missing_bars: _builtins.int = ...,
+        missing_symbols: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "problem", b"problem", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "missing_bars", b"missing_bars", "model_index", b"model_index", "problem", b"problem", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "model_index", b"model_index", "problem", b"problem", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["confidence", "problem"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
@@ -871,7 +917,7 @@ class CheckResult(_message.Message):
     PASSED_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name, for example "occlusion_correlation"."""
+    """Name, for example "sign_agreement"."""
     value: _builtins.float
     """What was measured."""
     limit: _builtins.float
@@ -1560,6 +1606,421 @@ class ExplainResponse(_message.Message):
 Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
 
 @_typing.final
+class WindowFilter(_message.Message):
+    """Which windows of the stored bars. A window ends at each final bar of the model's interval."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SYMBOLS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    VALIDATION_FIELD_NUMBER: _builtins.int
+    DIRECTIONS_FIELD_NUMBER: _builtins.int
+    EXCLUDE_ABSTAINED_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    validation: _builtins.bool
+    """The validation period of the model, instead of start_time, end_time and days, which must be unset."""
+    exclude_abstained: _builtins.bool
+    """Leave out windows for which the model abstains."""
+    days: _builtins.int
+    """Length of the period in days, 1-36,500, instead of start_time. Default: 30."""
+    @_builtins.property
+    def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these symbols, at most 10,000. Default: all."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First bar close, inclusive. Default: `days` before the end."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Last bar close, inclusive. Default: the newest stored; of a reference, the last one before the
+        period of `filter`.
+        """
+
+    @_builtins.property
+    def directions(self) -> _containers.RepeatedScalarFieldContainer[Global___Direction.ValueType]:
+        """Only windows for which the model predicts one of these. Default: all."""
+
+    def __init__(
+        self,
+        *,
+        symbols: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        validation: _builtins.bool = ...,
+        directions: _abc.Iterable[Global___Direction.ValueType] | None = ...,
+        exclude_abstained: _builtins.bool = ...,
+        days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "directions", b"directions", "end_time", b"end_time", "exclude_abstained", b"exclude_abstained", "start_time", b"start_time", "symbols", b"symbols", "validation", b"validation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WindowFilter: _TypeAlias = WindowFilter  # noqa: Y015
+
+@_typing.final
+class GetImportanceRequest(_message.Message):
+    """Asks what a model looks at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    MAX_WINDOWS_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    PERMUTATION_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """"name" (its newest ready version) or "name@version". Default: the active model."""
+    max_windows: _builtins.int
+    """Windows of each of the two, 1-16,384; drawn at random if there are more. Default: 2,000."""
+    method: Global___Explanation.Method.ValueType
+    """Method of the maps, one with a signed map of single cells. Default: METHOD_SCALED_PATH_GRADIENT."""
+    score: Global___Explanation.Score.ValueType
+    """Score of each window's own winner. Default: the method's own, as in ExplainRequest."""
+    permutation: _builtins.bool
+    """Also measure permutation importance, on the windows whose outcome is known: several hundred
+    forward passes for each.
+    """
+    seed: _builtins.int
+    """Seed of the draw of windows, of methods that draw random numbers, of the permutations and of the
+    bootstrap, 0 - 2^63 - 1. Default: 0.
+    """
+    @_builtins.property
+    def filter(self) -> Global___WindowFilter:
+        """The windows. Default: those of all symbols in the last 30 days."""
+
+    @_builtins.property
+    def reference(self) -> Global___WindowFilter:
+        """Windows to compare with; an empty message: those of the 30 days before. The period must not
+        overlap that of `filter`. Default: no comparison.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        filter: Global___WindowFilter | None = ...,
+        reference: Global___WindowFilter | None = ...,
+        max_windows: _builtins.int = ...,
+        method: Global___Explanation.Method.ValueType = ...,
+        score: Global___Explanation.Score.ValueType = ...,
+        permutation: _builtins.bool = ...,
+        seed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "reference", b"reference"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "max_windows", b"max_windows", "method", b"method", "model", b"model", "permutation", b"permutation", "reference", b"reference", "score", b"score", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImportanceRequest: _TypeAlias = GetImportanceRequest  # noqa: Y015
+
+@_typing.final
+class ImportanceEstimate(_message.Message):
+    """A figure with its 95 % interval: bootstrap of blocks of closes, because windows of one close and of
+    neighboring ones are not independent.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    """The figure."""
+    low: _builtins.float
+    """Lower end of the interval. Unset with fewer closes than three blocks, each as long as a window."""
+    high: _builtins.float
+    """Upper end of the interval."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.float = ...,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+Global___ImportanceEstimate: _TypeAlias = ImportanceEstimate  # noqa: Y015
+
+@_typing.final
+class ImportanceChange(_message.Message):
+    """Change of an importance between two periods."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    P_VALUE_FIELD_NUMBER: _builtins.int
+    SIGNIFICANT_FIELD_NUMBER: _builtins.int
+    p_value: _builtins.float
+    """Two-sided p-value, 0-1, corrected for the number of features, of bars or of cells (Holm 1979).
+    Unset: too few closes.
+    """
+    significant: _builtins.bool
+    """Whether the p-value is below 0.05."""
+    @_builtins.property
+    def change(self) -> Global___ImportanceEstimate:
+        """Share minus share in the reference. The interval is that of this part alone."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___ImportanceEstimate | None = ...,
+        p_value: _builtins.float | None = ...,
+        significant: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "change", b"change", "p_value", b"p_value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "change", b"change", "p_value", b"p_value", "significant", b"significant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__p_value: _TypeAlias = _typing.Literal["p_value"]  # noqa: Y015
+    _WhichOneofArgType__p_value: _TypeAlias = _typing.Literal["_p_value", b"_p_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p_value) -> _WhichOneofReturnType__p_value | None: ...
+
+Global___ImportanceChange: _TypeAlias = ImportanceChange  # noqa: Y015
+
+@_typing.final
+class PartImportance(_message.Message):
+    """Importance of a part of the window: a cell, all bars of a feature, or all features of a bar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_INDEX_FIELD_NUMBER: _builtins.int
+    FEATURE_FIELD_NUMBER: _builtins.int
+    TIME_INDEX_FIELD_NUMBER: _builtins.int
+    IMPORTANCE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    SIGNED_MEAN_FIELD_NUMBER: _builtins.int
+    LOSS_INCREASE_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    feature_index: _builtins.int
+    """Column in the window, from 0. Unset: all features."""
+    feature: _builtins.str
+    """Name of the feature. Empty: all features."""
+    time_index: _builtins.int
+    """Row in the window, 0 = oldest bar. Unset: all bars."""
+    @_builtins.property
+    def importance(self) -> Global___ImportanceEstimate:
+        """Mean |map|, in units of the score; of a feature or a bar, the sum over its cells. Maps of
+        QUANTITY_SENSITIVITY count per standard deviation of the feature.
+        """
+
+    @_builtins.property
+    def share(self) -> Global___ImportanceEstimate:
+        """Share of the importance of all cells, 0-1. Unset: every map is 0."""
+
+    @_builtins.property
+    def signed_mean(self) -> Global___ImportanceEstimate:
+        """Mean map, in units of the score. Above 0: of QUANTITY_IMPORTANCE and QUANTITY_SENSITIVITY, higher
+        values favor the class that is explained; of other quantities, the values of these windows did.
+        """
+
+    @_builtins.property
+    def loss_increase(self) -> Global___ImportanceEstimate:
+        """Increase of the log loss, nats, when the values of the part are exchanged between the windows
+        (Breiman 2001; Fisher, Rudin and Dominici 2019). Around 0: the model predicts as well without it.
+        Unset: not requested, or fewer than two windows have a known outcome.
+        """
+
+    @_builtins.property
+    def change(self) -> Global___ImportanceChange:
+        """Change since the reference. Unset: not requested, or one of the sets is empty."""
+
+    def __init__(
+        self,
+        *,
+        feature_index: _builtins.int | None = ...,
+        feature: _builtins.str = ...,
+        time_index: _builtins.int | None = ...,
+        importance: Global___ImportanceEstimate | None = ...,
+        share: Global___ImportanceEstimate | None = ...,
+        signed_mean: Global___ImportanceEstimate | None = ...,
+        loss_increase: Global___ImportanceEstimate | None = ...,
+        change: Global___ImportanceChange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_feature_index", b"_feature_index", "_time_index", b"_time_index", "change", b"change", "feature_index", b"feature_index", "importance", b"importance", "loss_increase", b"loss_increase", "share", b"share", "signed_mean", b"signed_mean", "time_index", b"time_index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_feature_index", b"_feature_index", "_time_index", b"_time_index", "change", b"change", "feature", b"feature", "feature_index", b"feature_index", "importance", b"importance", "loss_increase", b"loss_increase", "share", b"share", "signed_mean", b"signed_mean", "time_index", b"time_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__feature_index: _TypeAlias = _typing.Literal["feature_index"]  # noqa: Y015
+    _WhichOneofArgType__feature_index: _TypeAlias = _typing.Literal["_feature_index", b"_feature_index"]  # noqa: Y015
+    _WhichOneofReturnType__time_index: _TypeAlias = _typing.Literal["time_index"]  # noqa: Y015
+    _WhichOneofArgType__time_index: _TypeAlias = _typing.Literal["_time_index", b"_time_index"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__feature_index) -> _WhichOneofReturnType__feature_index | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_index) -> _WhichOneofReturnType__time_index | None: ...
+
+Global___PartImportance: _TypeAlias = PartImportance  # noqa: Y015
+
+@_typing.final
+class WindowSet(_message.Message):
+    """What was summarized, and what was left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    CLOSES_FIELD_NUMBER: _builtins.int
+    SYMBOLS_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
+    EXAMINED_FIELD_NUMBER: _builtins.int
+    UNUSABLE_FIELD_NUMBER: _builtins.int
+    OTHER_CALLS_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    LABELED_FIELD_NUMBER: _builtins.int
+    DOWN_FIELD_NUMBER: _builtins.int
+    FLAT_FIELD_NUMBER: _builtins.int
+    UP_FIELD_NUMBER: _builtins.int
+    windows: _builtins.int
+    """Windows."""
+    closes: _builtins.int
+    """Distinct closes."""
+    symbols: _builtins.int
+    """Symbols."""
+    block: _builtins.int
+    """Closes per block of the bootstrap. 0: no window."""
+    bars: _builtins.int
+    """Final bars of the period, without halted ones."""
+    examined: _builtins.int
+    """Bars that were drawn from them, until there were enough windows."""
+    unusable: _builtins.int
+    """Examined bars that end no window: too few bars before, another session, or a feature is undefined."""
+    other_calls: _builtins.int
+    """Examined windows whose prediction the filter leaves out."""
+    seen: _builtins.int
+    """Windows within the training and validation data of the model. On these, permutation importance is
+    no evidence of skill.
+    """
+    labeled: _builtins.int
+    """Windows whose outcome is known."""
+    down: _builtins.int
+    """Windows predicted as DOWN."""
+    flat: _builtins.int
+    """Windows predicted as FLAT."""
+    up: _builtins.int
+    """Windows predicted as UP."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """First close of the period."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Last close of the period."""
+
+    def __init__(
+        self,
+        *,
+        windows: _builtins.int = ...,
+        closes: _builtins.int = ...,
+        symbols: _builtins.int = ...,
+        block: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        bars: _builtins.int = ...,
+        examined: _builtins.int = ...,
+        unusable: _builtins.int = ...,
+        other_calls: _builtins.int = ...,
+        seen: _builtins.int = ...,
+        labeled: _builtins.int = ...,
+        down: _builtins.int = ...,
+        flat: _builtins.int = ...,
+        up: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "block", b"block", "closes", b"closes", "down", b"down", "end_time", b"end_time", "examined", b"examined", "flat", b"flat", "labeled", b"labeled", "other_calls", b"other_calls", "seen", b"seen", "start_time", b"start_time", "symbols", b"symbols", "unusable", b"unusable", "up", b"up", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WindowSet: _TypeAlias = WindowSet  # noqa: Y015
+
+@_typing.final
+class GetImportanceResponse(_message.Message):
+    """What a model looks at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    REFERENCE_WINDOWS_FIELD_NUMBER: _builtins.int
+    REFERENCE_PARTS_FIELD_NUMBER: _builtins.int
+    method: Global___Explanation.Method.ValueType
+    """Method of the maps."""
+    score: Global___Explanation.Score.ValueType
+    """Score that the maps explain."""
+    quantity: Global___Heatmap.Quantity.ValueType
+    """What the numbers of the maps are."""
+    @_builtins.property
+    def model(self) -> Global___ModelRef:
+        """The model."""
+
+    @_builtins.property
+    def shape(self) -> Global___Heatmap.Shape:
+        """Bars and features of a window."""
+
+    @_builtins.property
+    def windows(self) -> Global___WindowSet:
+        """The windows."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartImportance]:
+        """Each feature, then each bar, then each cell, oldest bar first. Empty: no window."""
+
+    @_builtins.property
+    def reference_windows(self) -> Global___WindowSet:
+        """The windows to compare with. Unset: not requested."""
+
+    @_builtins.property
+    def reference_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartImportance]:
+        """Their importance, like `parts`, without changes."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___ModelRef | None = ...,
+        method: Global___Explanation.Method.ValueType = ...,
+        score: Global___Explanation.Score.ValueType = ...,
+        shape: Global___Heatmap.Shape | None = ...,
+        quantity: Global___Heatmap.Quantity.ValueType = ...,
+        windows: Global___WindowSet | None = ...,
+        parts: _abc.Iterable[Global___PartImportance] | None = ...,
+        reference_windows: Global___WindowSet | None = ...,
+        reference_parts: _abc.Iterable[Global___PartImportance] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "reference_windows", b"reference_windows", "shape", b"shape", "windows", b"windows"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "model", b"model", "parts", b"parts", "quantity", b"quantity", "reference_parts", b"reference_parts", "reference_windows", b"reference_windows", "score", b"score", "shape", b"shape", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImportanceResponse: _TypeAlias = GetImportanceResponse  # noqa: Y015
+
+@_typing.final
 class GetModelRequest(_message.Message):
     """Asks for one model."""
 
@@ -1919,6 +2380,54 @@ class IntervalEstimate(_message.Message):
 Global___IntervalEstimate: _TypeAlias = IntervalEstimate  # noqa: Y015
 
 @_typing.final
+class SkillSplit(_message.Message):
+    """Log loss saved against the prior, the class shares of all training windows of the model, in two parts
+    that add up. Intervals: 95 %, clustered by session.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOG_LOSS_SAVED_FIELD_NUMBER: _builtins.int
+    FLAT_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    MOVED_HIT_RATE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    verdict: Global___SkillVerdict.ValueType
+    """What these intervals show."""
+    @_builtins.property
+    def log_loss_saved(self) -> Global___IntervalEstimate:
+        """Log loss of the prior minus that of the model, nats."""
+
+    @_builtins.property
+    def flat(self) -> Global___IntervalEstimate:
+        """Part from whether the price moved, nats."""
+
+    @_builtins.property
+    def direction(self) -> Global___IntervalEstimate:
+        """Part from which way it went, nats."""
+
+    @_builtins.property
+    def moved_hit_rate(self) -> Global___IntervalEstimate:
+        """Hits among UP and DOWN calls where the price moved, 0-1. Its base is one half."""
+
+    def __init__(
+        self,
+        *,
+        log_loss_saved: Global___IntervalEstimate | None = ...,
+        flat: Global___IntervalEstimate | None = ...,
+        direction: Global___IntervalEstimate | None = ...,
+        moved_hit_rate: Global___IntervalEstimate | None = ...,
+        verdict: Global___SkillVerdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "flat", b"flat", "log_loss_saved", b"log_loss_saved", "moved_hit_rate", b"moved_hit_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "flat", b"flat", "log_loss_saved", b"log_loss_saved", "moved_hit_rate", b"moved_hit_rate", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SkillSplit: _TypeAlias = SkillSplit  # noqa: Y015
+
+@_typing.final
 class ShadowRecord(_message.Message):
     """How often a shadow model disagreed with the active model, since the server started or that
     model became active. Its signals are never published nor journaled.
@@ -2024,6 +2533,7 @@ class Model(_message.Message):
     LIVE_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
     RELIABILITY_FIELD_NUMBER: _builtins.int
+    SKILL_FIELD_NUMBER: _builtins.int
     state: Global___ModelState.ValueType
     """Where it stands."""
     refusal: _builtins.str
@@ -2078,7 +2588,7 @@ class Model(_message.Message):
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckResult]:
         """Tests made when the model was trained: "skill" (better than the class shares), and whether its
         explanations depend on the trained weights ("parameter_randomization") and add up
-        ("completeness"). Maps of a model that failed one are never RELIABLE.
+        ("completeness"). They describe the model and decide about none of its maps.
         """
 
     @_builtins.property
@@ -2092,6 +2602,12 @@ class Model(_message.Message):
     @_builtins.property
     def reliability(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReliabilityPoint]:
         """Reliability of the winning class on the validation set, lowest confidence first."""
+
+    @_builtins.property
+    def skill(self) -> Global___SkillSplit:
+        """Skill on windows that selected nothing, or else on the validation windows. Unset: a model trained
+        before the split was measured, or too few sessions.
+        """
 
     def __init__(
         self,
@@ -2120,10 +2636,11 @@ class Model(_message.Message):
         live: Global___LiveCalibration | None = ...,
         shadow: Global___ShadowRecord | None = ...,
         reliability: _abc.Iterable[Global___ReliabilityPoint] | None = ...,
+        skill: Global___SkillSplit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "ref", b"ref", "seen_until", b"seen_until", "shadow", b"shadow"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "ref", b"ref", "seen_until", b"seen_until", "shadow", b"shadow", "skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "checks", b"checks", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "live", b"live", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "reliability", b"reliability", "seen_until", b"seen_until", "shadow", b"shadow", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstain_threshold", b"abstain_threshold", "alert_threshold", b"alert_threshold", "architecture", b"architecture", "buy_ramp_high", b"buy_ramp_high", "buy_ramp_low", b"buy_ramp_low", "checks", b"checks", "entry", b"entry", "features", b"features", "horizon_bars", b"horizon_bars", "interval", b"interval", "label_rule", b"label_rule", "live", b"live", "methods", b"methods", "metrics", b"metrics", "min_bars", b"min_bars", "ref", b"ref", "refusal", b"refusal", "reliability", b"reliability", "seen_until", b"seen_until", "shadow", b"shadow", "skill", b"skill", "state", b"state", "temperature", b"temperature", "time_steps", b"time_steps", "training_data", b"training_data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

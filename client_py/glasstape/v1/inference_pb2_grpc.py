@@ -52,6 +52,11 @@ class InferenceServiceStub(object):
                 request_serializer=glasstape_dot_v1_dot_inference__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=glasstape_dot_v1_dot_inference__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.GetImportance = channel.unary_unary(
+                '/glasstape.v1.InferenceService/GetImportance',
+                request_serializer=glasstape_dot_v1_dot_inference__pb2.GetImportanceRequest.SerializeToString,
+                response_deserializer=glasstape_dot_v1_dot_inference__pb2.GetImportanceResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/glasstape.v1.InferenceService/GetModel',
                 request_serializer=glasstape_dot_v1_dot_inference__pb2.GetModelRequest.SerializeToString,
@@ -95,6 +100,16 @@ class InferenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetImportance(self, request, context):
+        """Summarizes what a model looks at: the mean importance of each feature and bar over windows of the
+        server's stored bars, with intervals; optionally how much worse the model predicts without them,
+        and what has changed since another period. Runs after all other work of the device, and ends with
+        DEADLINE_EXCEEDED when the deadline passes: allow a minute for 2,000 windows with permutation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetModel(self, request, context):
         """Describes one model: inputs, features, calibration, methods. NOT_FOUND if there is none.
         """
@@ -128,6 +143,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=glasstape_dot_v1_dot_inference__pb2.ExplainRequest.FromString,
                     response_serializer=glasstape_dot_v1_dot_inference__pb2.ExplainResponse.SerializeToString,
+            ),
+            'GetImportance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImportance,
+                    request_deserializer=glasstape_dot_v1_dot_inference__pb2.GetImportanceRequest.FromString,
+                    response_serializer=glasstape_dot_v1_dot_inference__pb2.GetImportanceResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -207,6 +227,33 @@ class InferenceService(object):
             '/glasstape.v1.InferenceService/Explain',
             glasstape_dot_v1_dot_inference__pb2.ExplainRequest.SerializeToString,
             glasstape_dot_v1_dot_inference__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImportance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/glasstape.v1.InferenceService/GetImportance',
+            glasstape_dot_v1_dot_inference__pb2.GetImportanceRequest.SerializeToString,
+            glasstape_dot_v1_dot_inference__pb2.GetImportanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,12 @@ class InferenceServiceStub:
     """Predicts each item and explains the prediction with the same pinned model version.
     Fails with FAILED_PRECONDITION for a method that the model cannot serve, and names those it can.
     """
+    GetImportance: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetImportanceRequest, _inference_pb2.GetImportanceResponse]
+    """Summarizes what a model looks at: the mean importance of each feature and bar over windows of the
+    server's stored bars, with intervals; optionally how much worse the model predicts without them,
+    and what has changed since another period. Runs after all other work of the device, and ends with
+    DEADLINE_EXCEEDED when the deadline passes: allow a minute for 2,000 windows with permutation.
+    """
     GetModel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]
     """Describes one model: inputs, features, calibration, methods. NOT_FOUND if there is none."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ListModelsRequest, _inference_pb2.ListModelsResponse]
@@ -72,6 +78,12 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     Explain: _aio.UnaryUnaryMultiCallable[_inference_pb2.ExplainRequest, _inference_pb2.ExplainResponse]  # type: ignore[assignment]
     """Predicts each item and explains the prediction with the same pinned model version.
     Fails with FAILED_PRECONDITION for a method that the model cannot serve, and names those it can.
+    """
+    GetImportance: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetImportanceRequest, _inference_pb2.GetImportanceResponse]  # type: ignore[assignment]
+    """Summarizes what a model looks at: the mean importance of each feature and bar over windows of the
+    server's stored bars, with intervals; optionally how much worse the model predicts without them,
+    and what has changed since another period. Runs after all other work of the device, and ends with
+    DEADLINE_EXCEEDED when the deadline passes: allow a minute for 2,000 windows with permutation.
     """
     GetModel: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetModelRequest, _inference_pb2.GetModelResponse]  # type: ignore[assignment]
     """Describes one model: inputs, features, calibration, methods. NOT_FOUND if there is none."""
@@ -107,6 +119,18 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_inference_pb2.ExplainResponse, _abc.Awaitable[_inference_pb2.ExplainResponse]]:
         """Predicts each item and explains the prediction with the same pinned model version.
         Fails with FAILED_PRECONDITION for a method that the model cannot serve, and names those it can.
+        """
+
+    @_abc_1.abstractmethod
+    def GetImportance(
+        self,
+        request: _inference_pb2.GetImportanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.GetImportanceResponse, _abc.Awaitable[_inference_pb2.GetImportanceResponse]]:
+        """Summarizes what a model looks at: the mean importance of each feature and bar over windows of the
+        server's stored bars, with intervals; optionally how much worse the model predicts without them,
+        and what has changed since another period. Runs after all other work of the device, and ends with
+        DEADLINE_EXCEEDED when the deadline passes: allow a minute for 2,000 windows with permutation.
         """
 
     @_abc_1.abstractmethod

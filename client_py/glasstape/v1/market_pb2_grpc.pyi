@@ -38,8 +38,8 @@ class MarketServiceStub:
     deadline. Publishing the same batch again is harmless: equal bars are counted as duplicates.
 
     Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
-    open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
-    and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
+    open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0), and one
+    without trades (volume = 0, high = low), are stored and in no window; prices must be finite and above 0 with low <= open, close <= high;
     volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
     rejected unless the batch's mode is BACKFILL, and so is one whose close is 8 times that of the
     final bar before or more, or an eighth or less (moves of at most 20 price steps excepted). A final
@@ -91,8 +91,8 @@ class MarketServiceAsyncStub(MarketServiceStub):
     deadline. Publishing the same batch again is harmless: equal bars are counted as duplicates.
 
     Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
-    open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
-    and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
+    open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0), and one
+    without trades (volume = 0, high = low), are stored and in no window; prices must be finite and above 0 with low <= open, close <= high;
     volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
     rejected unless the batch's mode is BACKFILL, and so is one whose close is 8 times that of the
     final bar before or more, or an eighth or less (moves of at most 20 price steps excepted). A final
@@ -147,8 +147,8 @@ class MarketServiceServicer(metaclass=_abc_1.ABCMeta):
         deadline. Publishing the same batch again is harmless: equal bars are counted as duplicates.
 
         Rules for one bar, applied in this order: symbol, interval and close time must be well formed;
-        open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0) is stored
-        and never predicted from; prices must be finite and above 0 with low <= open, close <= high;
+        open, high, low and volume must be set; a halted bar (open = high = low = 0, close > 0), and one
+        without trades (volume = 0, high = low), are stored and in no window; prices must be finite and above 0 with low <= open, close <= high;
         volume finite and >= 0. A final bar older than the last final bar of its symbol and interval is
         rejected unless the batch's mode is BACKFILL, and so is one whose close is 8 times that of the
         final bar before or more, or an eighth or less (moves of at most 20 price steps excepted). A final

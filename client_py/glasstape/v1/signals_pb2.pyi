@@ -216,6 +216,7 @@ class Signal(_message.Message):
     FLAT_THRESHOLD_FIELD_NUMBER: _builtins.int
     LABEL_KIND_FIELD_NUMBER: _builtins.int
     MISSING_BARS_FIELD_NUMBER: _builtins.int
+    MISSING_SYMBOLS_FIELD_NUMBER: _builtins.int
     reference_close: _builtins.float
     """Price that the horizon's return is measured against, if `entry` is the current close; else
     the close of this bar for orientation. In the instrument's currency.
@@ -234,7 +235,11 @@ class Signal(_message.Message):
     """What decides the outcome's class."""
     missing_bars: _builtins.int
     """Bars that the market had between those of the window, and the server has not: rejected or never
-    received. Halted bars are not counted.
+    received. Halted bars and bars without trades are not counted.
+    """
+    missing_symbols: _builtins.int
+    """Of a model that ranks the symbols of a close: most symbols that were awaited at one of the window's
+    closes and had not closed when it was ranked. 0: every close was complete.
     """
     @_builtins.property
     def probabilities(self) -> _inference_pb2.Confidence:
@@ -262,10 +267,11 @@ class Signal(_message.Message):
         flat_threshold: _builtins.float = ...,
         label_kind: Global___LabelKind.ValueType = ...,
         missing_bars: _builtins.int = ...,
+        missing_symbols: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "missing_bars", b"missing_bars", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_session_close: _TypeAlias = _typing.Literal["previous_session_close"]  # noqa: Y015
     _WhichOneofArgType__previous_session_close: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close"]  # noqa: Y015
@@ -1059,6 +1065,11 @@ class TrackRecord(_message.Message):
     SYMBOL_FIELD_NUMBER: _builtins.int
     CONFIDENCE_LOW_FIELD_NUMBER: _builtins.int
     CONFIDENCE_HIGH_FIELD_NUMBER: _builtins.int
+    OPPOSITES_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
+    MOVED_HIT_RATE_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    SKILL_FIELD_NUMBER: _builtins.int
     predicted: _inference_pb2.Direction.ValueType
     """Predicted class of the group; DIRECTION_UNSPECIFIED: UP and DOWN together."""
     count: _builtins.int
@@ -1068,12 +1079,14 @@ class TrackRecord(_message.Message):
     hit_rate: _builtins.float
     """hits / count, 0-1. Unset when the group is empty."""
     hit_rate_low: _builtins.float
-    """95 % interval of the hit rate, lower end: Wilson's, widened by what outcomes of one session share."""
+    """95 % interval of the hit rate, lower end: Wilson's, clustered by session, and by more than one
+    where labels overlap.
+    """
     hit_rate_high: _builtins.float
     """95 % interval of the hit rate, upper end."""
     base_rate: _builtins.float
-    """Expected hit rate, 0-1, if the same calls were assigned at random to the outcomes of the group,
-    those of FLAT predictions included.
+    """Hit rate, 0-1, that these calls have without knowledge of the direction:
+    (hits + opposites) / (2 count).
     """
     mean_return: _builtins.float
     """Mean log return in the predicted direction, without costs."""
@@ -1089,6 +1102,26 @@ class TrackRecord(_message.Message):
     """Lowest winning confidence of the band. Unset if not grouped by confidence."""
     confidence_high: _builtins.float
     """Where the band ends. Unset if not grouped by confidence."""
+    opposites: _builtins.int
+    """Outcomes whose realized class is the opposite of the predicted one. The others were FLAT. Unset by
+    servers that do not count them.
+    """
+    kept: _builtins.int
+    """Calls that were not abstained. Unset by servers that do not count them."""
+    @_builtins.property
+    def edge(self) -> _inference_pb2.IntervalEstimate:
+        """(hits - opposites) / count, -1 to 1: twice the hit rate above its base. 95 % interval, clustered by
+        session. Unset when the group is empty.
+        """
+
+    @_builtins.property
+    def moved_hit_rate(self) -> _inference_pb2.IntervalEstimate:
+        """hits / (hits + opposites), 0-1: right when it moved. Its base is one half. Unset when nothing moved."""
+
+    @_builtins.property
+    def skill(self) -> _inference_pb2.SkillSplit:
+        """Skill of all outcomes of the group, FLAT predictions included. Set for UP and DOWN together."""
+
     def __init__(
         self,
         *,
@@ -1106,10 +1139,15 @@ class TrackRecord(_message.Message):
         symbol: _builtins.str = ...,
         confidence_low: _builtins.float | None = ...,
         confidence_high: _builtins.float | None = ...,
+        opposites: _builtins.int | None = ...,
+        edge: _inference_pb2.IntervalEstimate | None = ...,
+        moved_hit_rate: _inference_pb2.IntervalEstimate | None = ...,
+        kept: _builtins.int | None = ...,
+        skill: _inference_pb2.SkillSplit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "hit_rate", b"hit_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "edge", b"edge", "hit_rate", b"hit_rate", "kept", b"kept", "moved_hit_rate", b"moved_hit_rate", "opposites", b"opposites", "skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "base_rate", b"base_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "mean_return", b"mean_return", "model", b"model", "net_return", b"net_return", "predicted", b"predicted", "sessions", b"sessions", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "base_rate", b"base_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "edge", b"edge", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "kept", b"kept", "mean_return", b"mean_return", "model", b"model", "moved_hit_rate", b"moved_hit_rate", "net_return", b"net_return", "opposites", b"opposites", "predicted", b"predicted", "sessions", b"sessions", "skill", b"skill", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence_high: _TypeAlias = _typing.Literal["confidence_high"]  # noqa: Y015
     _WhichOneofArgType__confidence_high: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high"]  # noqa: Y015
@@ -1117,12 +1155,20 @@ class TrackRecord(_message.Message):
     _WhichOneofArgType__confidence_low: _TypeAlias = _typing.Literal["_confidence_low", b"_confidence_low"]  # noqa: Y015
     _WhichOneofReturnType__hit_rate: _TypeAlias = _typing.Literal["hit_rate"]  # noqa: Y015
     _WhichOneofArgType__hit_rate: _TypeAlias = _typing.Literal["_hit_rate", b"_hit_rate"]  # noqa: Y015
+    _WhichOneofReturnType__kept: _TypeAlias = _typing.Literal["kept"]  # noqa: Y015
+    _WhichOneofArgType__kept: _TypeAlias = _typing.Literal["_kept", b"_kept"]  # noqa: Y015
+    _WhichOneofReturnType__opposites: _TypeAlias = _typing.Literal["opposites"]  # noqa: Y015
+    _WhichOneofArgType__opposites: _TypeAlias = _typing.Literal["_opposites", b"_opposites"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence_high) -> _WhichOneofReturnType__confidence_high | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence_low) -> _WhichOneofReturnType__confidence_low | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hit_rate) -> _WhichOneofReturnType__hit_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kept) -> _WhichOneofReturnType__kept | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__opposites) -> _WhichOneofReturnType__opposites | None: ...
 
 Global___TrackRecord: _TypeAlias = TrackRecord  # noqa: Y015
 
@@ -1138,6 +1184,7 @@ class GetTrackRecordResponse(_message.Message):
     LOG_LOSS_FIELD_NUMBER: _builtins.int
     RELIABILITY_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
+    SKILL_FIELD_NUMBER: _builtins.int
     outcomes: _builtins.int
     """Outcomes of every predicted class, FLAT included."""
     brier_score: _builtins.float
@@ -1154,6 +1201,12 @@ class GetTrackRecordResponse(_message.Message):
     def reliability(self) -> _containers.RepeatedCompositeFieldContainer[_inference_pb2.ReliabilityPoint]:
         """Reliability of the predicted class and of each class, in up to ten equal-count bins, lowest first."""
 
+    @_builtins.property
+    def skill(self) -> _inference_pb2.SkillSplit:
+        """Skill of these outcomes. Unset: fewer than two sessions, or the training windows of no model are
+        known.
+        """
+
     def __init__(
         self,
         *,
@@ -1163,10 +1216,11 @@ class GetTrackRecordResponse(_message.Message):
         log_loss: _builtins.float = ...,
         reliability: _abc.Iterable[_inference_pb2.ReliabilityPoint] | None = ...,
         left_out: _builtins.int = ...,
+        skill: _inference_pb2.SkillSplit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brier_score", b"brier_score", "left_out", b"left_out", "log_loss", b"log_loss", "outcomes", b"outcomes", "records", b"records", "reliability", b"reliability"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brier_score", b"brier_score", "left_out", b"left_out", "log_loss", b"log_loss", "outcomes", b"outcomes", "records", b"records", "reliability", b"reliability", "skill", b"skill"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

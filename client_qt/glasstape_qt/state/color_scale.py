@@ -20,7 +20,7 @@ class ColorScale:
     def add(self, explanation: Explanation) -> None:
         """Include a map in the scale."""
         heatmap = explanation.heatmap
-        if heatmap is not None and float(abs(heatmap.values).max(initial=0.0)) >= MIN_PEAK:
+        if heatmap is not None and float(abs(heatmap.comparable).max(initial=0.0)) >= MIN_PEAK:
             self._peaks.setdefault(_key(explanation), deque(maxlen=MAX_MAPS)).append(heatmap.full_color)
 
     def full_value(self, explanation: Explanation) -> float:

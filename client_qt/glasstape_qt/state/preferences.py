@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 
 import platformdirs
 from glasstape.address import Address
+from glasstape.replacing import replacing
 from glasstape.textfile import read_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 SCHEMA = 1
 """Version of the file; raised only when older files cannot be read as they are."""
 DEMO = "demo"
+BOTH_MAPS = "both"
+"""Value of `Preferences.method`: importance and contributions side by side."""
 LANGUAGES = ("system", "en", "ko")
 THEMES = ("system", "light", "dark")
 PALETTES = ("korea", "east-asia", "west", "okabe-ito")
@@ -71,8 +74,10 @@ class Preferences(_ValidatedModel):
     detail_place: Literal["dock", "tab", "window"] = "dock"
     clock: Literal["exchange", "local", "utc"] = "exchange"
     shared_scale: bool = True
-    method: str = "integrated_gradients"
-    score: str = "margin"
+    method: str = BOTH_MAPS
+    """`BOTH_MAPS`, or the one method whose map is shown."""
+    score: str = "unspecified"
+    """The score to explain; "unspecified": the default of the method."""
     profiles: list[Profile] = Field(
         min_length=1,
         default_factory=lambda: [
@@ -130,9 +135,8 @@ def save(path: Path, preferences: Preferences) -> None:
         OSError: it cannot be written; the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(preferences.model_dump_json(indent=2), encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as draft:
+        draft.write_text(preferences.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _rename_damaged(path: Path, reason: str) -> str:

@@ -5,12 +5,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from glasstape import Bar, ConfidenceEvent, Event, Explanation, OutcomeEvent
+from glasstape import Bar, ConfidenceEvent, Event, Explanation, Method, OutcomeEvent, Quantity
 
 MAX_BARS = 400
 """Bars of the chart."""
 MAX_SIGNALS = 400
 """Past signals of the chart."""
+
+
+@dataclass(frozen=True)
+class SignalMap:
+    """One map of a signal, or the error of its request."""
+
+    method: Method
+    explanation: Explanation | None
+    error: Exception | None = None
 
 
 @dataclass
@@ -29,11 +38,27 @@ class SymbolDetail:
     """By the sequence of their signal."""
     pinned: ConfidenceEvent | None = None
     """A past signal that was reopened; None: follow the newest."""
-    explanation: Explanation | None = None
+    maps: tuple[SignalMap, ...] = ()
+    """What is shown, at least one with an explanation; empty: it has not arrived."""
     explained_signal: ConfidenceEvent | None = None
-    """The signal of `explanation`. Headline, map and text change together, when the map has arrived."""
+    """The signal of `maps`. Headline, map and text change together, when the map has arrived."""
     counterfactual: Explanation | None = None
     """The counterfactual of the same signal."""
+
+    @property
+    def explanations(self) -> list[Explanation]:
+        """The explanations of `maps`, in their order."""
+        return [shown.explanation for shown in self.maps if shown.explanation is not None]
+
+    @property
+    def worded(self) -> Explanation | None:
+        """The explanation that is put in words: the one whose map adds up, else the first."""
+        adding_up = (
+            item
+            for item in self.explanations
+            if item.heatmap is not None and item.heatmap.quantity is Quantity.CONTRIBUTION
+        )
+        return next(adding_up, next(iter(self.explanations), None))
 
     @property
     def selected_signal(self) -> ConfidenceEvent | None:
@@ -64,8 +89,9 @@ class SymbolDetail:
         self.clear_explanation()
 
     def clear_explanation(self) -> None:
-        """Drop the explanation: that of `selected_signal` has not arrived."""
-        self.explanation = self.explained_signal = self.counterfactual = None
+        """Drop the maps: those of `selected_signal` have not arrived."""
+        self.maps = ()
+        self.explained_signal = self.counterfactual = None
 
     def clear(self) -> None:
         """Drop signals and outcomes: after a reset, sequences belong to another history."""

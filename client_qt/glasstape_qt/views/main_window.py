@@ -20,6 +20,7 @@ from glasstape_qt.views.detail.detail_view import DetailView
 from glasstape_qt.views.feed.alert_line import AlertLine
 from glasstape_qt.views.feed.alert_notifier import AlertNotifier
 from glasstape_qt.views.feed.feed_list import FeedList
+from glasstape_qt.views.importance.importance_panel import ImportancePanel
 from glasstape_qt.views.status_strip import StatusStrip
 from glasstape_qt.views.trust.trust_panel import TrustPanel
 from glasstape_qt.views.watch.watch_panel import WatchPanel
@@ -72,6 +73,7 @@ class MainWindow(QMainWindow):
         self._build_center()
         self.feed = FeedList(store, appearance)
         self.trust = TrustPanel(store, link, appearance)
+        self.importance = ImportancePanel(store, link, appearance)
         self._build_docks()
         self.status = StatusStrip(store, link, appearance, preferences)
         bar = self.statusBar()
@@ -96,6 +98,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(tr("window.title"))
         self.feed_dock.setWindowTitle(tr("feed.title"))
         self.trust_dock.setWindowTitle(tr("trust.title"))
+        self.importance_dock.setWindowTitle(tr("importance.title"))
         theme = self.appearance.theme
         self.notice.setStyleSheet(
             f"background: {theme.warning}; color: {theme.warning_text}; padding: 4px 8px;"
@@ -174,12 +177,15 @@ class MainWindow(QMainWindow):
 
     def _build_docks(self) -> None:
         self.setDockNestingEnabled(True)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        right = Qt.DockWidgetArea.RightDockWidgetArea
+        self.setCorner(Qt.Corner.BottomRightCorner, right)
         self.feed_dock = self._add_dock("feedDock", self.feed, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.details = DetailDocks(self, self.store, self.link, self.appearance, self.preferences)
-        self.trust_dock = self._add_dock("trustDock", self.trust, Qt.DockWidgetArea.RightDockWidgetArea)
-        self.trust_dock.hide()
-        self.tabifyDockWidget(self.trust_dock, self.details.dock)
+        self.trust_dock = self._add_dock("trustDock", self.trust, right)
+        self.importance_dock = self._add_dock("importanceDock", self.importance, right)
+        for first, second in ((self.importance_dock, self.trust_dock), (self.trust_dock, self.details.dock)):
+            first.hide()
+            self.tabifyDockWidget(first, second)
         width, height = self.width(), self.height()
         self.resizeDocks([self.details.dock], [width * 46 // 100], Qt.Orientation.Horizontal)
         self.resizeDocks([self.feed_dock], [height * 28 // 100], Qt.Orientation.Vertical)
@@ -211,10 +217,10 @@ class MainWindow(QMainWindow):
             "table": lambda: self.watch.table.setFocus(),
             "feed": lambda: self._show_dock(self.feed_dock, self.feed.list),
             "trust": lambda: self._show_dock(self.trust_dock, self.trust), "detail": self._show_detail,
+            "importance": lambda: self._show_dock(self.importance_dock, self.importance), "find": self._focus_filter,
             "bigger": lambda: self._set_zoom(self.preferences.zoom + ZOOM_STEP),
             "smaller": lambda: self._set_zoom(self.preferences.zoom - ZOOM_STEP),
             "usual": lambda: self._set_zoom(1.0), "reset_layout": self._reset_layout,
-            "find": self._focus_filter,
             "live": lambda: self._with_detail(lambda view: view.reopen(None)),
             "compare": lambda: self._with_detail(lambda view: view.compare()),
             "copy_python": lambda: self._with_detail(lambda view: view.copy_as_python()),

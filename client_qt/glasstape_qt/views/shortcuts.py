@@ -8,8 +8,8 @@ from glasstape_qt.views.close_button import close_button
 SHORTCUTS = {
     "find": "Ctrl+F", "open": "Enter", "open_tab": "Ctrl+Enter", "open_window": "Shift+Enter",
     "live": "Ctrl+L", "compare": "Ctrl+M", "copy": "Ctrl+C", "copy_python": "Ctrl+Shift+C", "export": "Ctrl+E",
-    "table": "F2", "feed": "F3", "trust": "F4", "detail": "F5", "pause": "Ctrl+P", "seen": "Ctrl+Shift+A",
-    "mute": "Ctrl+Shift+M", "faster": "Ctrl+]", "slower": "Ctrl+[",
+    "table": "F2", "feed": "F3", "trust": "F4", "detail": "F5", "importance": "F6", "pause": "Ctrl+P",
+    "seen": "Ctrl+Shift+A", "mute": "Ctrl+Shift+M", "faster": "Ctrl+]", "slower": "Ctrl+[",
     "bigger": "Ctrl++", "smaller": "Ctrl+-", "usual": "Ctrl+0",
     "profiles": "Ctrl+O", "record": "Ctrl+R", "settings": "Ctrl+,", "help": "F1", "quit": "Ctrl+Q",
 }  # fmt: skip

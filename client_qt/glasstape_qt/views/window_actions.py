@@ -10,7 +10,7 @@ from glasstape_qt.views.shortcuts import SHORTCUTS
 
 MENUS = {
     "file": ("profiles", "record", "faster", "slower", "export", "quit"),
-    "view": ("table", "feed", "trust", "detail", "bigger", "smaller", "usual", "reset_layout"),
+    "view": ("table", "feed", "trust", "importance", "detail", "bigger", "smaller", "usual", "reset_layout"),
     "signal": ("find", "live", "compare", "copy_python", "pause", "seen", "mute"),
     "tools": ("settings", "help", "about"),
 }

@@ -27,6 +27,7 @@ _OPEN_INFERENCE = "/inference.GRPCInferenceService/"
 REQUIRED: dict[str, frozenset[Scope]] = {
     _INFERENCE + "Predict": frozenset({Scope.PREDICT}),
     _INFERENCE + "Explain": frozenset({Scope.EXPLAIN}),
+    _INFERENCE + "GetImportance": frozenset({Scope.EXPLAIN}),
     _INFERENCE + "GetModel": ANY,
     _INFERENCE + "ListModels": ANY,
     _INFERENCE + "GetServerInfo": ANY,

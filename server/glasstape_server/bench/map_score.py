@@ -1,113 +1,137 @@
-"""Scores of maps against known salient cells: precision, signs, deletion curves and verdicts."""
+"""Scores of maps against known salient cells: precision, signs, deletion curves and evidence."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
-from glasstape_server.bench.known_truth import KnownTruth
-from glasstape_server.bench.ranking import average_precision
+from glasstape_server.bench.known_truth.truth_set import KnownTruth
+from glasstape_server.bench.map_evidence import evidence_columns, map_columns
+from glasstape_server.bench.map_records import SCHEMA
+from glasstape_server.bench.ranking import average_precision, chance_levels
+from glasstape_server.bench.truth_models import TruthModel
 from glasstape_server.domain.arrays import Floats
-from glasstape_server.explain.catalog import METHODS
-from glasstape_server.explain.evidence import measure
-from glasstape_server.explain.method import Attribution, MethodName, Quantity, Request, Rows
+from glasstape_server.explain.catalog import METHODS, baseline_of
+from glasstape_server.explain.method import Attribution, BaselineKind, MethodName, Quantity, Request, Rows
 from glasstape_server.explain.scores import Score, ScoreSpec
-from glasstape_server.explain.verdict import MapFacts, Verdict, judge_fully
-from glasstape_server.models.manifest import Check
+from glasstape_server.explain.units import feature_scale
 from glasstape_server.models.scorer import Scorer
 
-METHODS_AND_SCORES: tuple[tuple[MethodName, Score], ...] = (
-    (MethodName.OCCLUSION, Score.LOG_PROBABILITY),
-    (MethodName.OCCLUSION, Score.MARGIN),
-    (MethodName.GRADIENT, Score.LOGIT),
-    (MethodName.GRADIENT, Score.MARGIN),
-    (MethodName.GRADIENT, Score.LOG_PROBABILITY),
-    (MethodName.GRADIENT_X_INPUT, Score.MARGIN),
-    (MethodName.SMOOTHGRAD, Score.MARGIN),
-    (MethodName.INTEGRATED_GRADIENTS, Score.MARGIN),
-    (MethodName.EXPECTED_GRADIENTS, Score.MARGIN),
-    (MethodName.SHAPLEY_BARS, Score.MARGIN),
-    (MethodName.SHAPLEY_FEATURES, Score.MARGIN),
-    (MethodName.GRAD_CAM, Score.LOGIT),
-    (MethodName.GRAD_CAM_X_GRADIENT, Score.MARGIN),
-    (MethodName.ATTENTION, Score.LOGIT),
-    (MethodName.ATTENTION_X_GRADIENT, Score.MARGIN),
-)
-"""Every method, with the scores for which its maps differ notably."""
-JUDGED = {
-    (MethodName.GRADIENT, Score.MARGIN),
-    (MethodName.INTEGRATED_GRADIENTS, Score.MARGIN),
-    (MethodName.OCCLUSION, Score.MARGIN),
+SCORES: dict[MethodName, tuple[Score, ...]] = {
+    MethodName.OCCLUSION: (Score.LOG_PROBABILITY, Score.MARGIN),
+    MethodName.GRADIENT: (Score.LOGIT, Score.MARGIN, Score.LOG_PROBABILITY),
+    MethodName.GRAD_CAM: (Score.LOGIT,),
+    MethodName.ATTENTION: (Score.LOGIT,),
 }
-"""Maps that quality FULL is computed for."""
-SAMPLES = {MethodName.INTEGRATED_GRADIENTS: 32, MethodName.EXPECTED_GRADIENTS: 4}
-"""Steps of sampling methods."""
+"""Scores for which the maps of a method differ notably. Other methods explain the margin."""
+SAMPLES = {MethodName.EXPECTED_GRADIENTS: 4}
+"""Steps of methods whose default takes too long."""
 CURVE_POINTS = 12
 """Points of a deletion curve."""
+BACKGROUND = 16
+"""Validation windows that are the background of methods with one."""
+
+
+def map_names() -> list[tuple[str, str]]:
+    """Return method and score of each map."""
+    return [(name.name, score.name) for name in METHODS for score in _scores(name)]
+
+
+def _scores(name: MethodName) -> tuple[Score, ...]:
+    return SCORES.get(name, (Score.MARGIN,))
 
 
 @dataclass(frozen=True)
 class MapScore:
-    """Score of one method on one trained network."""
+    """Score of one method on one model."""
 
     method: str
     score: str
     precision: float
     """Mean average precision of |map|, 0-1; NaN without salient cells."""
     sign: float
-    """Share of salient cells with the right sign, 0-1: of contributions, effects and sensitivities; else NaN."""
+    """Share of salient cells with the right sign, 0-1; NaN for relevance, which has no sign."""
     deletion: list[float]
-    """Mean probability of the explained class as the strongest cells of the map are set to 0, from none to all.
+    """Mean probability of the explained class as the strongest cells of the map are set to the mean, from none to all.
 
     A faster decrease is better."""
-    reliable: float = float("nan")
-    """Share of maps that quality FULL judges RELIABLE, 0-1."""
-    reliable_without_model: float = float("nan")
-    """The same without the checks of the model."""
 
 
-def map_scores(
-    scorer: Scorer, test: KnownTruth, background: Tensor, checks: tuple[Check, ...]
-) -> list[MapScore]:
-    """Score the maps of every method that a network serves.
+def map_scores(model: TruthModel, test: KnownTruth) -> tuple[list[MapScore], pl.DataFrame]:
+    """Score the maps of every method that a model serves.
 
     Args:
-        scorer: of the network.
+        model: to explain. The mean and deviation of its training windows are the baseline, the fill of deletions and
+            the unit of noise.
         test: windows to explain.
-        background: windows (n, time, feature) for methods that use them.
-        checks: of the model, for quality FULL.
+
+    Returns:
+        scores of each method, and a record of each map; see `map_records.SCHEMA`.
     """
     windows = torch.from_numpy(test.windows)
-    rows = Rows(windows, torch.zeros_like(windows), torch.ones(windows.shape[2]), background)
-    scores = []
-    for name, score in METHODS_AND_SCORES:
-        method = METHODS[name]
-        if not method.serves(scorer, rows.shape):
+    background = torch.from_numpy(model.validation.windows[:BACKGROUND])
+    scores, records = [], []
+    for name, method in METHODS.items():
+        if not method.serves(model.scorer, (windows.shape[1], windows.shape[2])):
             continue
-        request = Request(name, ScoreSpec(score), samples=SAMPLES.get(name, 0))
-        attribution = method.attribute(scorer, rows, request)
-        judged = (float("nan"), float("nan"))
-        if (name, score) in JUDGED:
-            judged = _reliable(scorer, rows, attribution, request, checks)
-        scores.append(
-            MapScore(
-                name.name,
-                score.name,
-                _precision(attribution, test),
-                _sign(attribution, test, method.quantity),
-                _deletion(scorer, rows, attribution),
-                *judged,
+        for score in _scores(name):
+            request = Request(name, ScoreSpec(score), samples=SAMPLES.get(name, 0))
+            rows = Rows(
+                windows, _baseline(model.scorer, windows, request), model.scorer.deviation, background
             )
-        )
-    return scores
+            attribution = method.attribute(model.scorer, rows, request)
+            records.append(_records(model, rows, test, attribution, request))
+            scores.append(
+                MapScore(
+                    name.name,
+                    score.name,
+                    _mean(records[-1]["precision"]),
+                    _sign(attribution, test, method.quantity),
+                    _deletion(model.scorer, rows, attribution),
+                )
+            )
+    return scores, pl.concat(records)
 
 
-def _precision(attribution: Attribution, test: KnownTruth) -> float:
-    if not test.cells.any():
-        return float("nan")
-    strength = attribution.values.abs().double().flatten(1).numpy()
-    return float(average_precision(strength, test.cells.reshape(len(test), -1)).mean())
+def _baseline(scorer: Scorer, windows: Tensor, request: Request) -> Tensor:
+    """Return what a method gets as its baseline when a client selects none."""
+    if baseline_of(request) is BaselineKind.ZERO:
+        return torch.zeros_like(windows)
+    return scorer.mean.expand_as(windows)
+
+
+def _records(
+    model: TruthModel, rows: Rows, test: KnownTruth, attribution: Attribution, request: Request
+) -> pl.DataFrame:
+    """Return a record of each map, without the columns of the task."""
+    scale = feature_scale(METHODS[request.method].quantity, rows.deviation.numpy())
+    ranked = attribution.values if scale is None else attribution.values * torch.from_numpy(scale)
+    columns: dict[str, object] = {
+        "window": np.arange(len(test)),
+        "label": test.labels,
+        **map_columns(attribution, model.temperature),
+    }
+    if test.cells.any():
+        columns["precision"] = _precision(attribution.values, test)
+        columns["ranked_precision"] = _precision(ranked, test)
+        columns["chance"] = chance_levels(test.cells)
+    columns |= evidence_columns(model, rows, attribution, ranked, request)
+    frame = pl.DataFrame(columns).with_columns(
+        pl.lit(request.method.name).alias("method"), pl.lit(request.score_spec.score.name).alias("score")
+    )
+    missing = [pl.lit(None).alias(name) for name in SCHEMA if name not in frame.columns]
+    return frame.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+
+
+def _precision(values: Tensor, test: KnownTruth) -> Floats:
+    strength = values.abs().double().flatten(1).numpy()
+    return average_precision(strength, test.cells.reshape(len(test), -1))
+
+
+def _mean(values: pl.Series) -> float:
+    return float("nan") if values.is_null().all() else float(values.cast(pl.Float64).to_numpy().mean())
 
 
 def _sign(attribution: Attribution, test: KnownTruth, quantity: Quantity) -> float:
@@ -117,7 +141,8 @@ def _sign(attribution: Attribution, test: KnownTruth, quantity: Quantity) -> flo
     """
     if quantity is Quantity.RELEVANCE or not test.cells.any():
         return float("nan")
-    expected = np.ones(len(test)) if quantity is not Quantity.SENSITIVITY else test.labels - 1.0
+    supports = quantity in (Quantity.CONTRIBUTION, Quantity.EFFECT)
+    expected = np.ones(len(test)) if supports else test.labels - 1.0
     right = attribution.values.numpy() * expected[:, None, None] > 0
     return float(right[test.cells].mean())
 
@@ -129,31 +154,7 @@ def _deletion(scorer: Scorer, rows: Rows, attribution: Attribution) -> list[floa
     rank = order.argsort(dim=1).view_as(rows.windows)
     curve = []
     for removed in np.linspace(0, cells, CURVE_POINTS + 1).round():
-        kept = torch.where(rank < removed, rows.baseline, rows.windows)
+        kept = torch.where(rank < removed, scorer.mean, rows.windows)
         probability = torch.softmax(scorer(kept), 1).gather(1, attribution.frozen.target[:, None])
         curve.append(round(float(probability.mean()), 4))
     return curve
-
-
-def _reliable(
-    scorer: Scorer, rows: Rows, attribution: Attribution, request: Request, checks: tuple[Check, ...]
-) -> tuple[float, float]:
-    quantity = METHODS[request.method].quantity
-    evidence = measure(scorer, rows, torch.zeros(rows.shape[1]), attribution, request)
-    judged: list[list[bool]] = []
-    for row in range(len(rows)):
-        difference = error = None
-        if attribution.baseline_score is not None and attribution.completeness_error is not None:
-            difference = float(attribution.score[row] - attribution.baseline_score[row])
-            error = float(attribution.completeness_error[row])
-        facts = MapFacts(attribution.values[row].numpy(), quantity, difference, error)
-        measured: tuple[float, float, Floats, Floats] = (
-            float(evidence.sign_agreement[row]),
-            float(evidence.occlusion_correlation[row]),
-            evidence.deletion[row].double().numpy(),
-            evidence.random_deletion[row].double().numpy(),
-        )
-        verdicts = [judge_fully(facts, *measured, of_model).verdict for of_model in (checks, ())]
-        judged.append([verdict is Verdict.RELIABLE for verdict in verdicts])
-    reliable, reliable_without_model = np.mean(judged, axis=0)
-    return float(reliable), float(reliable_without_model)

@@ -17,10 +17,10 @@ from glasstape.barfile.options import BarFileOptions, close_of
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.signals import Direction, Entry
-from glasstape_server.domain.statistics import block_sums, interval
+from glasstape_server.domain.statistics import IntervalEstimate, block_sums, interval
 from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation.baselines import CLASSIFIERS, ClassifierBaseline
-from glasstape_server.evaluation.metrics import IntervalEstimate, mcc
+from glasstape_server.evaluation.metric_functions import mcc
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.market.files import BarFiles, day_start

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glasstape_server.bench.known_truth import Bools
+from glasstape_server.bench.known_truth.truth_set import Bools
 from glasstape_server.domain.arrays import Floats
 
 
@@ -29,16 +29,19 @@ def average_precision(strength: Floats, cells: Bools) -> Floats:
     return np.asarray((at_end * hit).sum(axis=1) / cells.sum(axis=1))
 
 
-def random_level(cells: Bools, random: np.random.Generator, draws: int = 20) -> float:
-    """Return the mean average precision of random maps, which exceeds the share of cells that matter.
+def chance_levels(cells: Bools) -> Floats:
+    """Return the expected average precision of a random map of each window, which exceeds the share of its cells, (n,).
+
+    A cell that matters is at rank i of n with probability 1 / n; there the expected precision is
+    (1 + (i - 1) (k - 1) / (n - 1)) / i for k cells that matter.
 
     Args:
-        cells: (n, cell), whether a cell matters.
-        random: generator of the maps.
-        draws: maps per row.
+        cells: (n, time, feature), whether a cell matters; at least one in each window.
     """
-    scores = [average_precision(random.random(cells.shape), cells).mean() for _ in range(draws)]
-    return float(np.mean(scores))
+    count = cells[0].size
+    rank = np.arange(1, count + 1)
+    others = (cells.sum(axis=(1, 2)) - 1) / (count - 1)
+    return np.asarray(((1 + (rank - 1) * others[:, None]) / rank).mean(axis=1))
 
 
 def time_only_ceiling(cells: Bools) -> float:

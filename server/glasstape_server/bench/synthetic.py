@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats
-from glasstape_server.domain.statistics import softmax
+from glasstape_server.domain.statistics import IntervalEstimate, softmax
 from glasstape_server.domain.times import DAY
-from glasstape_server.evaluation.metrics import IntervalEstimate, LabeledPredictions, MetricEstimates
+from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates
 from glasstape_server.evaluation.synthetic import (
     FIRST_CLOSE,
     INTERVAL,

@@ -1,9 +1,14 @@
 """Benchmarks of explanations, training and correctness under load."""
 
 import argparse
+import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from glasstape_server.cli.arguments import Subparsers, names, nonempty_path, positive
+
+if TYPE_CHECKING:
+    from glasstape_server.bench.explain_truth import TruthResult
 
 
 def add_benchmarks(benchmarks: Subparsers) -> None:
@@ -24,7 +29,25 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     truth.add_argument(
         "--processes", type=positive, default=2, help="trainings at once (default: %(default)s)"
     )
+    truth.add_argument(
+        "--pairs", type=names, default=[], metavar="A/B,…",
+        help="maps to compare, such as occlusion.log_probability/gradient (default: six pairs)",
+    )  # fmt: skip
     truth.add_argument("--out", type=nonempty_path, help="also write the results to OUT.json and OUT.md")
+    truth.add_argument(
+        "--maps",
+        type=nonempty_path,
+        metavar="FILE",
+        help="also write a record of each map (.jsonl or .parquet)",
+    )
+
+    trust = _add(benchmarks, "trust", "fit the trust in maps on records of `bench truth --maps`", _trust)
+    trust.add_argument(
+        "records", type=nonempty_path, nargs="+", metavar="FILE", help="records of maps (.jsonl or .parquet)"
+    )
+    trust.add_argument(
+        "--out", type=nonempty_path, metavar="FILE", help="also write the regression, as trust.json"
+    )
 
     methods = _add(
         benchmarks, "methods", "measure explanations relative to predictions and to Captum", _methods
@@ -46,6 +69,25 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     )
     _add_counts(synthetic, epochs=10)
     synthetic.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+
+    track = _add(benchmarks, "track", "count how many intervals of track records cover a known edge", _track)
+    track.add_argument(
+        "--markets", type=positive, default=1000, help="simulated markets of each kind (default: %(default)s)"
+    )
+    track.add_argument(
+        "--sessions", type=positive, default=60, help="sessions of each market (default: %(default)s)"
+    )
+    track.add_argument(
+        "--symbols", type=positive, default=20, help="symbols of each market (default: %(default)s)"
+    )
+    skill = _add(benchmarks, "skill", "measure the skill check of networks trained on noise", _skill)
+    skill.add_argument("--network", default="conv1d", help="network (default: %(default)s)")
+    skill.add_argument("--runs", type=positive, default=40, help="markets (default: %(default)s)")
+    skill.add_argument(
+        "--symbols", type=positive, default=10, help="symbols per market (default: %(default)s)"
+    )
+    skill.add_argument("--bars", type=positive, default=700, help="bars per symbol (default: %(default)s)")
+    _add_counts(skill, epochs=40)
 
     published = _add(
         benchmarks, "published", "train and test on the data splits of published papers", _published
@@ -100,20 +142,44 @@ def _add_counts(parser: argparse.ArgumentParser, *, epochs: int, seeds: int = 0)
 
 
 def _truth(options: argparse.Namespace) -> str:
-    from glasstape_server.bench import explain_report, explain_truth
+    from glasstape_server.bench import explain_report, explain_truth, map_comparison, map_records, truth_task
 
+    pairs = map_comparison.parse_pairs(options.pairs) or map_comparison.PAIRS
+    if options.maps:
+        map_records.check_path(options.maps)
     if options.out and not options.out.parent.is_dir():
         raise ValueError(f"--out: folder {options.out.parent} does not exist")
-    tasks = explain_truth.plan(
+    tasks = truth_task.plan(
         options.networks, options.kinds, options.shapes, options.seeds,
         windows=options.windows, epochs=options.epochs, test=options.test,
     )  # fmt: skip
-    results = explain_truth.run(tasks, options.processes)
-    text = explain_report.to_markdown(results)
+    results = explain_truth.run(tasks, options.processes, _print_progress)
+    text = explain_report.to_markdown(results, pairs)
     if options.out:
         options.out.with_suffix(".json").write_text(explain_report.to_json(results))
         options.out.with_suffix(".md").write_text(text)
+    if options.maps:
+        map_records.write([result.maps for result in results], options.maps)
     return text
+
+
+def _trust(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import map_records, trust_fit
+
+    table = trust_fit.table_of(map_records.read(options.records))
+    if options.out:
+        options.out.write_text(trust_fit.fit_trust(table).model_dump_json(indent=1) + "\n")
+    return trust_fit.to_markdown(table)
+
+
+def _print_progress(result: "TruthResult") -> None:
+    task = result.task
+    labels = ", shuffled labels" if task.permuted else ""
+    print(
+        f"{task.architecture}, {task.kind}, {task.shape}, seed {task.seed}{labels}: "
+        f"accuracy {result.accuracy:.3f}, {result.explained} windows explained",
+        file=sys.stderr,
+    )
 
 
 def _methods(options: argparse.Namespace) -> str:
@@ -136,6 +202,19 @@ def _synthetic(options: argparse.Namespace) -> str:
 
     results = synthetic.run(options.network, options.symbols, options.bars, options.epochs, options.seed)
     return synthetic.to_text(results, options.network)
+
+
+def _track(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import track_coverage
+
+    return track_coverage.run(options.markets, options.sessions, options.symbols)
+
+
+def _skill(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import skill_bias
+
+    results = skill_bias.run(options.network, options.runs, options.symbols, options.bars, options.epochs)
+    return skill_bias.to_text(results, options.network)
 
 
 def _published(options: argparse.Namespace) -> str:

@@ -47,8 +47,19 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--session-gap",
         choices=("span", "split"),
-        default="span",
-        help="whether windows span or split at session gaps (default: %(default)s)",
+        help="whether windows span or split at session gaps (default: span, or as the file of --features states)",
+    )
+    parser.add_argument(
+        "--features",
+        default="set1",
+        metavar="SET|FILE",
+        help="features of a window: set1, set2, or a JSON or TOML file that names them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        metavar="N",
+        help="bars in a window, 6-64 (default: 6, or as the file of --features states)",
     )
 
 
@@ -66,10 +77,14 @@ def label_rule(options: argparse.Namespace) -> "LabelRule":
 
 
 def feature_spec(options: argparse.Namespace) -> "FeatureSpec":
-    """Return the feature spec of the options."""
-    from glasstape_server.features.spec import FeatureSpec
+    """Return the feature spec of the options.
 
-    return FeatureSpec(session_gap=options.session_gap)
+    Raises:
+        ValueError: see `feature_file.read_spec`.
+    """
+    from glasstape_server.cli.feature_file import read_spec
+
+    return read_spec(options.features, options.window, options.session_gap)
 
 
 class DataSource:
@@ -85,6 +100,7 @@ class DataSource:
         from glasstape_server.market.files import BarFiles
         from glasstape_server.training.data_inspection import DataInspection
 
+        min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
         self.is_sample = options.data == [SAMPLE]
         if self.is_sample and options.interval != sample.INTERVAL:
             raise ValueError(f"--interval: must be 1d for the sample, is {options.interval!r}")
@@ -97,7 +113,6 @@ class DataSource:
         """IANA zone of trading days."""
         if not self.is_sample:
             print("\n".join(self.files.notes), file=sys.stderr)
-        min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
         self._inspection = DataInspection(options.interval, min_bars)
 
     @property

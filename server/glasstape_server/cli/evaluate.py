@@ -72,7 +72,6 @@ def run(options: argparse.Namespace) -> int:
         return 1
     from glasstape_server.evaluation import report
     from glasstape_server.evaluation.evaluate import evaluate
-    from glasstape_server.evaluation.metrics import block_days
     from glasstape_server.training import dataset
 
     try:
@@ -85,14 +84,13 @@ def run(options: argparse.Namespace) -> int:
         spec = feature_spec(options)
         data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
         print(data.window_count.to_text(), file=sys.stderr)
-        block = block_days(plan.rule.bars_ahead, options.interval)
         with Progress(console=make_console(stderr=True)) as bar:
             task = bar.add_task("fits", total=None)
 
             def on_progress(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total)
 
-            evaluation = evaluate(data, plan, options.cost, options.processes, block, on_progress)
+            evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
         checks = (_future_perturbation(source, options), *evaluation.leak_checks)
         evaluation = replace(evaluation, leak_checks=checks)
         path = report.write(evaluation, _about(options, source, plan), options.out)
@@ -120,15 +118,18 @@ def _check_cost(cost: float) -> None:
 
 
 def _plan(options: argparse.Namespace) -> "EvaluationPlan":
+    from glasstape_server.evaluation.baselines import baselines_of
     from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
-    from glasstape_server.evaluation.evaluate import BASELINES
-    from glasstape_server.models.networks.architectures import ARCHITECTURES
+    from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
 
     networks = list(ARCHITECTURES) if options.arch == ["all"] else list(dict.fromkeys(options.arch))
     if unknown := sorted(set(networks) - set(ARCHITECTURES)):
         raise ValueError(f"--arch: must be of {', '.join(ARCHITECTURES)} or all, has {', '.join(unknown)}")
+    spec = feature_spec(options)
+    for name in networks:
+        default_config(name, *spec.window_shape)
     return EvaluationPlan(
-        candidates=(*BASELINES, *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
+        candidates=(*baselines_of(spec.names), *networks, *(f"{SHUFFLED}{name}" for name in networks[:1])),
         folds=options.folds,
         seeds=options.seeds,
         epochs=options.epochs,
@@ -148,11 +149,13 @@ def _future_perturbation(source: DataSource, options: argparse.Namespace) -> "Le
 
 def _about(options: argparse.Namespace, source: DataSource, plan: "EvaluationPlan") -> dict[str, str]:
     rule = plan.rule.text.replace(f"{plan.rule.k:.4f}", "k")
-    windows = f"windows {options.session_gap} at session gaps"
+    spec = feature_spec(options)
+    windows = f"windows {spec.session_gap} at session gaps"
     return {
         # With the locale C and without UTF-8 mode, names hold surrogates, which are no text.
         "data": ", ".join(os.fsencode(Path(path).name).decode("utf-8", "replace") for path in options.data),
         "bars": f"{options.interval}, trading days in {source.time_zone}, {windows}",
+        "features": f"{len(spec.names)} ({options.features}), {spec.window_bars} bars in a window",
         "labels": f"{rule} (k is fitted so that a third of each training part is FLAT)",
         "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} epochs of at most {plan.windows:,} "
         "training windows",

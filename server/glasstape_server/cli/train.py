@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
-    from glasstape_server.models.networks.architectures import ARCHITECTURES
+    from glasstape_server.models.networks.architectures import ARCHITECTURES, default_config
     from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.training_run import TrainingRun
 
@@ -110,6 +110,8 @@ def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
     if unknown or not architectures:
         rule = f"must be of {', '.join(ARCHITECTURES)} or all"
         raise ValueError(f"--arch: {rule}, is {', '.join(unknown) or 'empty'}")
+    for name in architectures:
+        default_config(name, *feature_spec(options).window_shape)
     several = len(architectures) > 1
     return TrainingRun(
         name=options.name or (source if several else f"{source}-{architectures[0]}"),
@@ -180,12 +182,26 @@ class _ProgressBars:
         return on_epoch
 
 
+def _windows_used(manifest: "Manifest") -> str:
+    """Return which windows the figures of the table are of, the same for every model of a run."""
+    data = manifest.data
+    selecting = f"{data.validation.windows} validation windows, which selected epoch and temperature"
+    if data.check is None:
+        return f"figures: {selecting}; skill: not measured, the validation period is too short to divide"
+    return f"figures: {selecting}; skill: {data.check.windows} later windows, which selected nothing"
+
+
 def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
+    from glasstape.skill import SENTENCES
+
     from glasstape_server.training.training_run import comparison_table
 
     print(comparison_table(manifests), file=sys.stderr)
+    print(_windows_used(manifests[0]), file=sys.stderr)
     for manifest in manifests:
         name = f"{manifest.name}@{manifest.version}"
+        if manifest.skill is not None:
+            print(f"{name} {SENTENCES[manifest.skill.verdict]}", file=sys.stderr)
         if not manifest.beats_base_rate:
             print(f"{name} is not more accurate than the most frequent class", file=sys.stderr)
         for check in manifest.checks:

@@ -70,6 +70,16 @@ class Bar:
         return self.open == self.high == self.low == 0.0 and self.close > 0.0
 
     @property
+    def no_trade(self) -> bool:
+        """Whether nothing was traded: volume 0 at one price, as sources fill intervals or suspensions."""
+        return self.volume == 0.0 and self.high == self.low and not self.halted
+
+    @property
+    def usable(self) -> bool:
+        """Whether windows and outcomes are made of it: neither halted nor without trades."""
+        return not self.halted and not self.no_trade
+
+    @property
     def values(self) -> tuple[float, float, float, float, float]:
         """Open, high, low, close, volume."""
         return (self.open, self.high, self.low, self.close, self.volume)

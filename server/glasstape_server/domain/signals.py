@@ -83,7 +83,9 @@ class Signal:
     flat_threshold: float
     label_kind: LabelKind = "horizon"
     missing_bars: int = 0
-    """Bars that the market had between those of the window, and the server has not; halted ones not counted."""
+    """Bars that the market had between those of the window, and the server has not; unusable ones not counted."""
+    missing_symbols: int = 0
+    """Most symbols that were awaited and missing at one of the window's closes; 0 without ranked features."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,9 @@ class Flips:
 class CounterfactualWork:
     """Search for the smallest edit of the last bar that changes the predicted class.
 
-    Inputs: windows (n, time, feature), float32. With bars also close time, open, high, low, close, volume and
-    session (n, 7, bar), and tick, price limit and previous session close (n, 3), float64. Outputs: the fields of
-    `Flips`.
+    Inputs: windows (n, time, feature), float32. With bars also local close time, open, high, low, close,
+    volume and session (n, 7, bar), and tick, price limit and previous session close (n, 3), float64. Outputs: the
+    fields of `Flips`.
     """
 
     label: ClassVar[str] = "flipclass"

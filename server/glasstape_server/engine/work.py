@@ -70,7 +70,7 @@ class Maps:
     native_shape: NDArray[np.int64]  # (n, 2)
     sign_stability: Float32s | None = None  # (n, time, feature)
     sign_agreement: Float32s | None = None  # (n,), as the following: where the maps were checked
-    occlusion_correlation: Float32s | None = None  # (n,)
+    concentration: Float32s | None = None  # (n,)
     deletion: Float32s | None = None  # (n, 2)
     random_deletion: Float32s | None = None  # (n, 2)
 
@@ -125,7 +125,7 @@ class ExplainWork:
             checked = (
                 checks.sign_stability if stability is None else stability,
                 checks.sign_agreement,
-                checks.occlusion_correlation,
+                checks.concentration,
                 checks.deletion,
                 checks.random_deletion,
             )

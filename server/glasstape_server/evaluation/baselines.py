@@ -1,5 +1,6 @@
 """Baselines that every network is compared with."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,13 +20,19 @@ CLASSIFIERS = ("logistic_regression", "gradient_boosting")
 _LAST_RETURN = "close_return"
 
 
+def baselines_of(feature_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the baselines that windows of these features can be compared with: all that read none that is missing."""
+    every = (*RULES, *CLASSIFIERS)
+    return every if _LAST_RETURN in feature_names else tuple(n for n in every if n != "last_direction")
+
+
 def rule_probabilities(name: str, test: Dataset, shares: Floats, rule: LabelRule) -> tuple[Floats, bool]:
     """Predict with a baseline that has no model.
 
     Args:
         name: one of `RULES`.
         test: windows to predict.
-        shares: class shares in training, (3,).
+        shares: class shares of all training windows, (3,).
         rule: label rule, whose threshold classifies the last bar's return.
 
     Returns:

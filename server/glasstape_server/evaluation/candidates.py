@@ -16,9 +16,11 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
-from glasstape_server.evaluation.walk_forward import folds
+from glasstape_server.evaluation.network_importance import TestedMaps, measure
+from glasstape_server.evaluation.walk_forward import Fold, folds
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.examples import DatasetExamples, Normalization
@@ -79,12 +81,14 @@ class FoldResult:
     returns: Floats
     """Log returns that determined them, (n,)."""
     shares: Floats
-    """Class shares in training, (3,)."""
+    """Prior: class shares of all training windows of the fold, (3,)."""
     k: float
     """Threshold of the label rule, fitted on training windows."""
     temperature: float
     threshold: float
     """Confidence below which the candidate abstains, fitted on validation windows."""
+    maps: TestedMaps | None
+    """Of the first seed of a network; None: another candidate."""
 
 
 ProgressCallback = Callable[[int, int], None]
@@ -110,7 +114,8 @@ def run(
     Raises:
         ValueError: too little data.
     """
-    list(folds(data, plan.folds, plan.rule.bars_ahead))  # raises before anything is written
+    for number, fold in enumerate(folds(data, plan.folds, plan.rule.bars_ahead)):
+        fitted_rule(fold, plan.rule, number)  # raises before anything is fitted
     data.save(folder)
     tasks = [
         FoldTask(folder, plan, candidate, fold, seed)
@@ -122,6 +127,30 @@ def run(
         return _collect(map(run_task, tasks), len(tasks), on_progress)
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_initialize_process) as pool:
         return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
+
+
+def fitted_rule(fold: Fold, rule: LabelRule, number: int) -> tuple[LabelRule, Floats]:
+    """Return the label rule fitted on a fold's training windows, and the prior: their class shares, (3,).
+
+    Args:
+        fold: training and validation windows.
+        rule: gives kind, horizon and entry.
+        number: of the fold, from 0.
+
+    Raises:
+        ValueError: there are no training or validation windows, or a class has no training window.
+    """
+    for name, part in (("training", fold.training), ("validation", fold.validation)):
+        if not len(part):
+            raise ValueError(
+                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data or fewer folds"
+            )
+    fitted = fold.training.fitted(rule)
+    shares = np.bincount(fold.training.labels(fitted), minlength=3) / len(fold.training)
+    if not shares.all():
+        missing = ", ".join(d.name for d in Direction if not shares[d])
+        raise ValueError(f"fold {number + 1}: no training window is {missing}; use more data or fewer folds")
+    return fitted, np.asarray(shares)
 
 
 def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCallback) -> list[FoldResult]:
@@ -149,38 +178,35 @@ def run_task(task: FoldTask) -> FoldResult:
     data = Dataset.open(task.folder)
     fold = list(folds(data, plan.folds, plan.rule.bars_ahead))[task.fold]
     training = fold.training.sampled(plan.windows, task.seed)
-    rule = fold.training.fitted(plan.rule)
+    rule, shares = fitted_rule(fold, plan.rule, task.fold)
     labels, (test_labels, returns) = training.labels(rule), fold.test.outcomes(rule)
     validation = fold.validation.sampled(plan.windows, task.seed)
     validation_labels = validation.labels(rule)
-    shares = np.bincount(labels, minlength=3) / len(labels)
-    if not shares.all():
-        missing = ", ".join(d.name for d in Direction if not shares[d])
-        raise ValueError(
-            f"fold {task.fold + 1}: no training window is {missing}; use more data or fewer folds"
-        )
-    temperature, probabilistic = 1.0, True
+    temperature, probabilistic, scorer = 1.0, True, None
     if task.candidate in RULES:
         tested, probabilistic = rule_probabilities(task.candidate, fold.test, shares, rule)
         validated, _ = rule_probabilities(task.candidate, validation, shares, rule)
     else:
-        validation_logits, test_logits = _fit_logits(
+        validation_logits, test_logits, scorer = _fit_logits(
             task, (training, labels), (validation, validation_labels), fold.test
         )
         temperature = calibrate.fit_temperature(validation_logits, validation_labels)
         validated = softmax(validation_logits, temperature)
         tested = softmax(test_logits, temperature)
     threshold = calibrate.thresholds(validated, validation_labels).abstain
+    maps = None
+    if scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
+        maps = measure(scorer, fold.test, test_labels, temperature, task.seed)
     return FoldResult(
         task, tested.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,
-        test_labels, returns, shares, rule.k, temperature, threshold,
+        test_labels, returns, shares, rule.k, temperature, threshold, maps,
     )  # fmt: skip
 
 
 def _fit_logits(
     task: FoldTask, training: tuple[Dataset, Ints], validation: tuple[Dataset, Ints], test: Dataset
-) -> tuple[Floats, Floats]:
-    """Fit a candidate; return its logits of validation and test windows, (n, 3) each."""
+) -> tuple[Floats, Floats, Scorer | None]:
+    """Fit a candidate; return its logits of validation and test windows, (n, 3) each, and its network if it is one."""
     name = task.candidate.removeprefix(SHUFFLED)
     if name != task.candidate:
         random = np.random.default_rng(task.seed)
@@ -189,11 +215,12 @@ def _fit_logits(
     if name in CLASSIFIERS:
         baseline = ClassifierBaseline(name, task.seed)
         baseline.fit(*training)
-        return baseline.logits(validation[0]), baseline.logits(test)
+        return baseline.logits(validation[0]), baseline.logits(test), None
     normalization = Normalization.of(training[0])
     examples = DatasetExamples(*training, normalization), DatasetExamples(*validation, normalization)
     make = partial(build, name, default_config(name, *test.window_shape))
     options = FitOptions(seed=task.seed, epochs=task.plan.epochs, patience=PATIENCE)
     network = fit(make, *examples, options)
     unlabeled = DatasetExamples(test, np.zeros(len(test), dtype=np.int64), normalization)
-    return logits_of(network, examples[1]), logits_of(network, unlabeled)
+    scorer = Scorer(network, normalization.mean, normalization.deviation).eval().requires_grad_(False)
+    return logits_of(network, examples[1]), logits_of(network, unlabeled), scorer

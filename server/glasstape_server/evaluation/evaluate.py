@@ -4,23 +4,25 @@ import shutil
 from collections.abc import Sequence
 
 import numpy as np
+from glasstape.skill import SkillVerdict, skill_verdict
 from numpy.typing import NDArray
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.signals import Direction
-from glasstape_server.domain.statistics import softmax
+from glasstape_server.domain.statistics import IntervalEstimate, softmax
+from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation import candidates, leak_checks
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan, FoldResult
 from glasstape_server.evaluation.conformal import coverages
 from glasstape_server.evaluation.evaluation_result import CandidateResult, Evaluation, SelectivePoint
 from glasstape_server.evaluation.metrics import (
-    BLOCK,
-    IntervalEstimate,
     LabeledPredictions,
     MetricEstimates,
     TooFewDaysError,
+    block_days,
 )
+from glasstape_server.evaluation.network_importance import PartResult, pooled
 from glasstape_server.evaluation.simulated import ece_if_calibrated
 from glasstape_server.evaluation.strategy_returns import positions, strategy_returns
 from glasstape_server.evaluation.walk_forward import folds
@@ -42,7 +44,7 @@ def evaluate(
     plan: EvaluationPlan,
     cost: float,
     processes: int = 1,
-    block: int = BLOCK,
+    interval: str = "1d",
     on_progress: candidates.ProgressCallback = lambda done, total: None,
 ) -> Evaluation:
     """Evaluate candidates by walk-forward.
@@ -52,18 +54,19 @@ def evaluate(
         plan: candidates and folds.
         cost: of a change of position, as a share of the price.
         processes: fits at once.
-        block: days per bootstrap block, at least as many as a label looks ahead.
+        interval: of the bars.
         on_progress: called after each fit.
 
     Raises:
+        TooFewDaysError: too few test days for intervals; nothing was fitted.
         ValueError: too little data.
     """
+    evaluator = _Evaluator(data, plan, cost, interval)
     folder = temporary.create_folder("evaluation")
     try:
         results = candidates.run(data, plan, folder, processes, on_progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    evaluator = _Evaluator(data, plan, cost, block)
     by_name = {name: [r for r in results if r.task.candidate == name] for name in plan.candidates}
     metrics = {name: evaluator.metrics(own) for name, own in by_name.items()}
     unshuffled = {name: own for name, own in metrics.items() if not name.startswith(SHUFFLED)}
@@ -80,7 +83,8 @@ def evaluate(
         evaluator.tested_held_out,
         len(data.symbols),
         tuple(s for number, s in enumerate(data.symbols) if number in evaluator.held_out_symbols),
-        metrics[judged[0].name].days,
+        evaluator.days,
+        evaluator.block,
         evaluator.class_shares(results),
         tuple(round(next(r.k for r in results if r.task.fold == n), 6) for n in range(plan.folds)),
         tuple(judged),
@@ -91,8 +95,15 @@ def evaluate(
 class _Evaluator:
     """Test windows of all folds, and the metrics of candidates on them."""
 
-    def __init__(self, data: Dataset, plan: EvaluationPlan, cost: float, block: int) -> None:
-        self._plan, self._cost, self._block = plan, cost, block
+    def __init__(self, data: Dataset, plan: EvaluationPlan, cost: float, interval: str) -> None:
+        """Select the test windows.
+
+        Raises:
+            TooFewDaysError: they are of too few days.
+            ValueError: too little data for the folds.
+        """
+        self._plan, self._cost = plan, cost
+        self._names = data.feature_names
         tests = [fold.test for fold in folds(data, plan.folds, plan.rule.bars_ahead)]
         self._held_out = [test.held_out_mask() for test in tests]
         self._close_time = [test.close_time for test in tests]
@@ -102,6 +113,9 @@ class _Evaluator:
         """Numbers of the held-out symbols."""
         self.tested_held_out = int(sum(mask.sum() for mask in self._held_out))
         self.tested = sum(map(len, tests)) - self.tested_held_out
+        times = np.concatenate([t[~held] for t, held in zip(self._close_time, self._held_out, strict=True)])
+        self.days = len(np.unique((times - 1) // DAY))
+        self.block = block_days(plan.rule.bars_ahead, interval, self.days)
 
     def class_shares(self, results: Sequence[FoldResult]) -> tuple[float, float, float]:
         """Return the class shares of the test windows of all folds."""
@@ -112,7 +126,7 @@ class _Evaluator:
 
     def metrics(self, results: Sequence[FoldResult], *, held_out: bool = False) -> MetricEstimates:
         """Return the metrics of one candidate."""
-        return MetricEstimates(self._predictions(results, held_out), self._block)
+        return MetricEstimates(self._predictions(results, held_out), self.block)
 
     def candidate(
         self, name: str, results: Sequence[FoldResult], metrics: dict[str, MetricEstimates]
@@ -152,10 +166,16 @@ class _Evaluator:
                 self._series(results),
                 self._plan.rule,
                 self._cost,
-                self._block,
+                self.block,
             ),
             tuple(round(r.temperature, 4) for r in results),
+            self._importance(results),
+            _verdict(own),
         )
+
+    def _importance(self, results: Sequence[FoldResult]) -> tuple[PartResult, ...]:
+        maps = [result.maps for result in results if result.maps is not None]
+        return pooled(maps, self._names) if maps else ()
 
     def _uncalibrated_errors(
         self, results: Sequence[FoldResult], predicted: LabeledPredictions
@@ -176,7 +196,7 @@ class _Evaluator:
     def _ece_if_calibrated(self, results: Sequence[FoldResult]) -> IntervalEstimate:
         """Simulate with one seed, because all seeds share their outcomes."""
         predicted = self._predictions([r for r in results if r.task.seed == 0], False)
-        return ece_if_calibrated(predicted, MetricEstimates(predicted, self._block).day)
+        return ece_if_calibrated(predicted, MetricEstimates(predicted, self.block).day)
 
     def _held_out_metrics(self, results: Sequence[FoldResult]) -> dict[str, IntervalEstimate]:
         if not self.held_out_symbols:
@@ -194,7 +214,10 @@ class _Evaluator:
             of([r.probabilities.astype(np.float64) for r in results]),
             of([r.labels for r in results]),
             of([self._close_time[r.task.fold] for r in results]),
-            of([np.tile(r.shares, (len(r.labels), 1)) for r in results]),
+            # Rounded as probabilities are, so that the prior saves exactly nothing against itself.
+            of(
+                [np.tile(r.shares.astype(np.float32).astype(np.float64), (len(r.labels), 1)) for r in results]
+            ),
             results[0].probabilistic,
         )
 
@@ -221,12 +244,30 @@ def _differences(own: MetricEstimates, baseline: MetricEstimates) -> dict[str, I
     return differences
 
 
+def _verdict(metrics: MetricEstimates) -> SkillVerdict:
+    """Return what the intervals of a candidate show; without a call that moved, nothing is known of direction."""
+    if not metrics.probabilistic:
+        return SkillVerdict.UNSPECIFIED
+    flat, direction = (metrics.estimates[name].low for name in ("flat_gain", "direction_gain"))
+    moved = metrics.estimates.get("moved_hit_rate", IntervalEstimate(0.5, 0.0, 1.0))
+    return skill_verdict(flat, direction, moved.low, moved.high)
+
+
 def _selective(predicted: LabeledPredictions, chosen: NDArray[np.bool_], level: float) -> SelectivePoint:
     winner, labels = predicted.winner[chosen], predicted.labels[chosen]
     calls = winner != Direction.FLAT
-    hit = winner == labels
+    hit, moved = winner == labels, labels != Direction.FLAT
+    all_calls = int((predicted.winner != Direction.FLAT).sum())
 
     def share(of: Floats | NDArray[np.bool_]) -> float | None:
         return float(of.mean()) if len(of) else None
 
-    return SelectivePoint(level, float(chosen.mean()), share(hit), share(hit[calls]), int(calls.sum()))
+    return SelectivePoint(
+        level,
+        float(chosen.mean()),
+        share(hit),
+        share(hit[calls]),
+        int(calls.sum()),
+        share(moved[calls] / 2),
+        calls.sum() / all_calls if all_calls else None,
+    )

@@ -13,6 +13,7 @@ from glasstape_server.features.labels import LabelRule, future_paths
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import all_windows
+from glasstape_server.training import dataset
 from glasstape_server.training.usable_bars import UsableBars
 
 MAX_ACCURACY = 0.45
@@ -21,6 +22,11 @@ MIN_GAIN = 0.05
 """Accuracy gain over the base rate below which a high accuracy is no evidence of a leak."""
 SYMBOLS = 20
 """Symbols whose future bars are perturbed."""
+
+
+def _windows(spec: FeatureSpec, series: Series) -> tuple[Float32s, Ints]:
+    """Return the windows of one symbol's bars; ranked features hold the values to rank."""
+    return all_windows(spec, series, lambda closes, values: values)
 
 
 WindowFunction = Callable[[FeatureSpec, Series], tuple[Float32s, Ints]]
@@ -66,7 +72,7 @@ def future_perturbation(
     rule: LabelRule,
     time_zone: str,
     seed: int = 0,
-    windows_of: WindowFunction = all_windows,
+    windows_of: WindowFunction = _windows,
 ) -> LeakCheck:
     """Check that perturbing future bars changes no earlier window, volatility or label.
 
@@ -110,7 +116,48 @@ def future_perturbation(
         )
     effect = f"changed in {', '.join(changed_symbols)}" if changed_symbols else "did not change"
     text = f"future bars perturbed in {tested} symbols: {compared} earlier windows {effect}"
-    return LeakCheck("future_perturbation", bool(changed_symbols), text)
+    failed = bool(changed_symbols)
+    if spec.ranked_names:
+        unchanged, together = _same_ranks(bars, interval, spec, rule, time_zone, random)
+        failed = failed or not unchanged
+        effect = "did not change" if unchanged else "changed"
+        text += f"; in all at once, and one symbol ended: {together} earlier windows with ranks {effect}"
+    return LeakCheck("future_perturbation", failed, text)
+
+
+def _same_ranks(
+    bars: UsableBars,
+    interval: str,
+    spec: FeatureSpec,
+    rule: LabelRule,
+    time_zone: str,
+    random: np.random.Generator,
+) -> tuple[bool, int]:
+    """Perturb all bars after one time, without those of one symbol.
+
+    Returns:
+        Whether all windows of the others up to then are the same, and their number.
+    """
+    frame = bars.frame
+    times = frame["close_time"].unique().sort()
+    at = int(times[int(random.integers(len(times) // 2, len(times)))])
+    later = frame["close_time"].to_numpy() > at
+    factor = np.where(later, np.exp(random.normal(0, 0.2, len(later))), 1.0)
+    ended = str(random.choice(frame["symbol"].unique().sort().to_numpy()))
+    prices = ("open", "high", "low", "close")
+    perturbed = frame.with_columns([pl.col(name) * pl.Series(factor) for name in prices])
+    perturbed = perturbed.filter(~pl.Series(later) | (pl.col("symbol") != ended))
+    before, after = (
+        _until(dataset.build(each, interval, spec, rule, time_zone), at, ended) for each in (frame, perturbed)
+    )
+    same = np.array_equal(before.close_time, after.close_time) and np.array_equal(
+        before.windows(), after.windows()
+    )
+    return same, len(before)
+
+
+def _until(data: dataset.Dataset, at: int, without: str) -> dataset.Dataset:
+    return data.select((data.close_time <= at) & (np.array(data.symbols)[data.symbol] != without))
 
 
 def _perturbed(series: Series, first: int, random: np.random.Generator) -> Series:
@@ -126,5 +173,5 @@ def _perturbed(series: Series, first: int, random: np.random.Generator) -> Serie
     volume[first:] = random.permutation(volume[first:]) + 1
     return Series(
         series.close_time, scaled(series.open), scaled(series.high), scaled(series.low), scaled(series.close),
-        volume, series.session,
+        volume, series.session, series.time_zone,
     )  # fmt: skip

@@ -13,8 +13,26 @@ from functools import cached_property
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats, Ints
-from glasstape_server.domain.statistics import block_sums, equal_mass_bins, interval
+from glasstape_server.domain.skill import saved_parts
+from glasstape_server.domain.statistics import IntervalEstimate, block_sums, equal_mass_bins, interval
 from glasstape_server.domain.times import DAY, INTERVALS
+from glasstape_server.evaluation.metric_functions import (
+    BASE_HITS,
+    BRIER,
+    CALL_METRICS,
+    CLASS_METRICS,
+    CONFIDENCE,
+    CONFUSION,
+    CORRECT,
+    COUNTS,
+    DIRECTION_GAIN,
+    FLAT_GAIN,
+    LOSS,
+    METRICS,
+    WIDTH,
+    calls,
+    moved,
+)  # fmt: skip
 from glasstape_server.training.calibrate import BINS, log_loss_of_each
 
 BLOCK = 10
@@ -23,10 +41,6 @@ DRAWS = 1000
 """Bootstrap samples."""
 MIN_BLOCKS = 10
 """Number of blocks below which intervals are much too narrow."""
-_CONFUSION = slice(0, 9)
-_LOSS, _PRIOR_LOSS, _BRIER, _BASE_HITS = 9, 10, 11, 12
-_COUNTS, _CONFIDENCE, _CORRECT = (slice(13 + BINS * n, 13 + BINS * (n + 1)) for n in range(3))
-_WIDTH = 13 + 3 * BINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +54,7 @@ class LabeledPredictions:
     close_time: Ints
     """Close of each window's last bar, microseconds, (n,)."""
     shares: Floats
-    """Class shares of the training windows of each window's candidate, (n, 3)."""
+    """Prior of each window: class shares of all training windows of its fold, (n, 3)."""
     probabilistic: bool = True
     """Whether the candidate predicts probabilities, not only classes."""
 
@@ -53,20 +67,15 @@ class LabeledPredictions:
         return np.asarray(self.probabilities.argmax(axis=1))
 
 
-@dataclass(frozen=True, slots=True)
-class IntervalEstimate:
-    """Value with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} ({self.low:.4f} … {self.high:.4f})"
-
-
 class TooFewDaysError(ValueError):
     """There are too few days for confidence intervals."""
+
+    def __init__(self, required: int, days: int) -> None:
+        """State how many days are required, and how many there are."""
+        super().__init__(
+            f"days: at least {required} are required for intervals, there are {days}; "
+            "use more data, or a shorter --horizon"
+        )
 
 
 class MetricEstimates:
@@ -84,9 +93,8 @@ class MetricEstimates:
         """
         self._days, self.day = np.unique((predicted.close_time - 1) // DAY, return_inverse=True)
         if len(self._days) < MIN_BLOCKS * block:
-            raise TooFewDaysError(
-                f"days: at least {MIN_BLOCKS * block} are required for intervals, there are {len(self._days)}"
-            )
+            raise TooFewDaysError(MIN_BLOCKS * block, len(self._days))
+        self._blocks = len(self._days) // block
         self.windows = len(predicted)
         self.probabilistic = predicted.probabilistic
         sums = _sums(predicted, self.day, len(self._days))
@@ -101,130 +109,63 @@ class MetricEstimates:
     @cached_property
     def estimates(self) -> dict[str, IntervalEstimate]:
         """Every metric by name."""
-        metrics = METRICS if self.probabilistic else {n: METRICS[n] for n in CLASS_METRICS}
-        return {name: self._estimate(metric) for name, metric in metrics.items()}
+        names = list(METRICS) if self.probabilistic else list(CLASS_METRICS)
+        if not calls(self._total)[0]:
+            names = [name for name in names if name not in CALL_METRICS]
+        elif not moved(self._total)[0]:
+            names.remove("moved_hit_rate")
+        return {name: self._estimate(METRICS[name]) for name in names}
 
     def difference(self, other: "MetricEstimates", name: str) -> IntervalEstimate:
         """Return a metric minus that of another candidate on the same windows."""
         metric = METRICS[name]
         values = metric(self._drawn) - metric(other._drawn)
-        return IntervalEstimate(float((metric(self._total) - metric(other._total))[0]), *interval(values))
+        return IntervalEstimate(
+            float((metric(self._total) - metric(other._total))[0]), *interval(values, blocks=self._blocks)
+        )
 
     def _estimate(self, metric: Callable[[Floats], Floats]) -> IntervalEstimate:
-        return IntervalEstimate(float(metric(self._total)[0]), *interval(metric(self._drawn)))
+        values = interval(metric(self._drawn), blocks=self._blocks)
+        return IntervalEstimate(float(metric(self._total)[0]), *values)
 
 
-def block_days(horizon_bars: int, interval: str) -> int:
-    """Return the days per bootstrap block: ten, or as many as labels of neighboring windows overlap."""
-    return max(BLOCK, math.ceil(horizon_bars * INTERVALS[interval] / DAY * 7 / 5))
+def block_days(horizon_bars: int, interval: str, days: int | None = None) -> int:
+    """Return the days per bootstrap block: ten, fewer where days are few, and as many as labels overlap.
+
+    Args:
+        horizon_bars: bars that a label looks ahead.
+        interval: of the bars.
+        days: that are tested; None for many.
+
+    Raises:
+        TooFewDaysError: they are fewer than `MIN_BLOCKS` of the smallest blocks.
+    """
+    overlap = math.ceil(horizon_bars * INTERVALS[interval] / DAY * 7 / 5)
+    if days is None:
+        return max(BLOCK, overlap)
+    if days < MIN_BLOCKS * overlap:
+        raise TooFewDaysError(MIN_BLOCKS * overlap, days)
+    return max(overlap, min(BLOCK, days // MIN_BLOCKS))
 
 
 def _sums(predicted: LabeledPredictions, day: Ints, days: int) -> Floats:
     """Return the sums over each day that all metrics are functions of, (day, column)."""
     probabilities, labels, winner = predicted.probabilities, predicted.labels, predicted.winner
     confidence, correct = probabilities.max(axis=1), winner == labels
-    sums = np.zeros((days, _WIDTH))
+    sums = np.zeros((days, WIDTH))
     cells = np.bincount(day * 9 + labels * 3 + winner, minlength=days * 9)
-    sums[:, _CONFUSION] = cells.reshape(days, 9)
-    rows = np.arange(len(labels))
+    sums[:, CONFUSION] = cells.reshape(days, 9)
+    gains = saved_parts(probabilities, labels, predicted.shares)
     columns = {
-        _LOSS: log_loss_of_each(probabilities, labels),
-        _PRIOR_LOSS: log_loss_of_each(predicted.shares, labels),
-        _BRIER: ((probabilities - np.eye(3)[labels]) ** 2).sum(axis=1),
-        _BASE_HITS: (predicted.shares.argmax(axis=1) == labels).astype(np.float64),
+        LOSS: log_loss_of_each(probabilities, labels),
+        FLAT_GAIN: gains[:, 0],
+        DIRECTION_GAIN: gains[:, 1],
+        BRIER: ((probabilities - np.eye(3)[labels]) ** 2).sum(axis=1),
+        BASE_HITS: (predicted.shares.argmax(axis=1) == labels).astype(np.float64),
     }
     for column, values in columns.items():
         sums[:, column] = np.bincount(day, values, days)
     cell = day * BINS + equal_mass_bins(confidence, BINS)
-    for part, weights in ((_COUNTS, np.ones(len(rows))), (_CONFIDENCE, confidence), (_CORRECT, correct)):
+    for part, weights in ((COUNTS, np.ones(len(labels))), (CONFIDENCE, confidence), (CORRECT, correct)):
         sums[:, part] = np.bincount(cell, weights, days * BINS).reshape(days, BINS)
     return sums
-
-
-def _confusion(sums: Floats) -> Floats:
-    """Return confusion matrices, (sample, realized, predicted)."""
-    return np.asarray(sums[:, _CONFUSION].reshape(-1, 3, 3))
-
-
-def _count(sums: Floats) -> Floats:
-    return np.asarray(sums[:, _CONFUSION].sum(axis=1))
-
-
-def accuracy(sums: Floats) -> Floats:
-    """Return the share of correct predictions, (sample,), of sums (sample, column)."""
-    return np.asarray(np.trace(_confusion(sums), axis1=1, axis2=2) / _count(sums))
-
-
-def base_rate(sums: Floats) -> Floats:
-    """Return the accuracy of the most frequent training class, (sample,), of sums (sample, column)."""
-    return np.asarray(sums[:, _BASE_HITS] / _count(sums))
-
-
-def accuracy_gain(sums: Floats) -> Floats:
-    """Return accuracy minus base rate, (sample,), of sums (sample, column)."""
-    return accuracy(sums) - base_rate(sums)
-
-
-def macro_f1(sums: Floats) -> Floats:
-    """Return the unweighted mean F1 of the classes, (sample,), of sums (sample, column).
-
-    The F1 of a class that is neither predicted nor realized is 0.
-    """
-    cells = _confusion(sums)
-    hits = np.diagonal(cells, axis1=1, axis2=2)
-    both = cells.sum(axis=1) + cells.sum(axis=2)
-    return np.asarray((2 * hits / np.maximum(both, 1)).mean(axis=1))
-
-
-def mcc(sums: Floats) -> Floats:
-    """Return the Matthews correlation of three classes (Gorodkin 2004, R_K), (sample,), of sums (sample, column).
-
-    It is 0 for constant predictions.
-    """
-    cells = _confusion(sums)
-    total, hits = cells.sum(axis=(1, 2)), np.trace(cells, axis1=1, axis2=2)
-    realized, predicted = cells.sum(axis=2), cells.sum(axis=1)
-    shared = hits * total - (realized * predicted).sum(axis=1)
-    spread = np.sqrt((total**2 - (predicted**2).sum(axis=1)) * (total**2 - (realized**2).sum(axis=1)))
-    return np.asarray(np.where(spread > 0, shared / np.maximum(spread, 1e-300), 0.0))
-
-
-def log_loss(sums: Floats) -> Floats:
-    """Return the mean negative log probability of the realized class, nats, (sample,), of sums (sample, column)."""
-    return np.asarray(sums[:, _LOSS] / _count(sums))
-
-
-def log_loss_gain(sums: Floats) -> Floats:
-    """Return the log loss of the training class shares minus that of the candidate, nats, (sample,).
-
-    Args:
-        sums: of each sample, (sample, column).
-    """
-    return np.asarray((sums[:, _PRIOR_LOSS] - sums[:, _LOSS]) / _count(sums))
-
-
-def brier(sums: Floats) -> Floats:
-    """Return the mean squared error of probabilities, 0-2 (Brier 1950), (sample,), of sums (sample, column)."""
-    return np.asarray(sums[:, _BRIER] / _count(sums))
-
-
-def calibration_error(sums: Floats) -> Floats:
-    """Return the top-label ECE in 15 equal-count bins, 0-1, (sample,), of sums (sample, column)."""
-    return np.asarray(
-        np.abs(sums[:, _CONFIDENCE] - sums[:, _CORRECT]).sum(axis=1) / sums[:, _COUNTS].sum(axis=1)
-    )
-
-
-METRICS: dict[str, Callable[[Floats], Floats]] = {
-    "accuracy": accuracy,
-    "base_rate": base_rate,
-    "accuracy_gain": accuracy_gain,
-    "macro_f1": macro_f1,
-    "mcc": mcc,
-    "log_loss": log_loss,
-    "log_loss_gain": log_loss_gain,
-    "brier": brier,
-    "ece": calibration_error,
-}
-CLASS_METRICS = ("accuracy", "base_rate", "accuracy_gain", "macro_f1", "mcc")
-"""Metrics that do not need probabilities."""

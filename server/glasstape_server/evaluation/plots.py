@@ -13,6 +13,8 @@ from glasstape_server.evaluation.evaluation_result import CandidateResult, Evalu
 
 SIZE = (7.0, 4.2)
 """Inches."""
+_PARTS = {"log_loss_gain": "tab:blue", "flat_gain": "tab:gray", "direction_gain": "tab:orange"}
+"""The log loss gain and its parts, with their colors."""
 
 
 def reliability(evaluation: Evaluation) -> str:
@@ -58,30 +60,32 @@ def coverage(evaluation: Evaluation) -> str:
 
 
 def log_loss_gain(evaluation: Evaluation) -> str:
-    """Plot the log loss gain over the prior, with intervals."""
+    """Plot the log loss gain over the prior and its two parts, with intervals."""
 
     def draw(axes: Axes) -> None:
         plotted = _plotted(evaluation)
         for number, candidate in enumerate(plotted):
-            gain = candidate.metrics["log_loss_gain"]
-            axes.plot([gain.low, gain.high], [number, number], color="tab:blue", linewidth=2)
-            axes.plot([gain.value], [number], marker="o", color="tab:blue")
+            for shift, (name, color) in enumerate(_PARTS.items()):
+                gain, at = candidate.metrics[name], number + 0.2 * (1 - shift)
+                axes.plot([gain.low, gain.high], [at, at], color=color, linewidth=2)
+                label = name.replace("_", " ") if not number else None
+                axes.plot([gain.value], [at], marker="o", color=color, linestyle="", label=label)
         axes.axvline(0, color="gray", linestyle=":")
         axes.set_yticks(range(len(plotted)), [candidate.name for candidate in plotted])
         axes.set_xlabel("log loss gain over the class prior, nats")
 
-    return _svg("log_loss_gain", draw, legend=False)
+    return _svg("log_loss_gain", draw)
 
 
 def _plotted(evaluation: Evaluation) -> list[CandidateResult]:
     return [candidate for candidate in evaluation.candidates if candidate.name not in RULES]
 
 
-def _svg(name: str, draw: Callable[[Axes], None], *, legend: bool = True) -> str:
+def _svg(name: str, draw: Callable[[Axes], None]) -> str:
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
     draw(axes)
-    if legend and axes.get_legend_handles_labels()[0]:
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7)
     axes.grid(alpha=0.3)
     out = StringIO()

@@ -6,16 +6,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from glasstape.skill import KOREAN_SENTENCES, SENTENCES, SkillVerdict
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.evaluation import plots
 from glasstape_server.evaluation.evaluation_result import Evaluation
-from glasstape_server.evaluation.metrics import IntervalEstimate
+from glasstape_server.evaluation.importance_grid import ImportanceGrid
 from glasstape_server.models.manifest import Reliability
 from glasstape_server.storage import files
 
 METRICS = "metrics.json"
 REPORT = "report.html"
+SELECTION = (
+    "Survivorship and selection: the figures are of the symbols in the data. If symbols that were delisted, merged or "
+    "left the index are missing, as in files of today's members, returns and hit rates of UP are too high, and no "
+    "figure here can show it. If symbols or the period were chosen by their past, the figures are of that choice. Of "
+    "several candidates, seeds or runs on one test period, the best is better than it will be later; intervals do not "
+    "account for that choice."
+)
+"""Paragraph on what the data itself may hide."""
 
 
 def write(evaluation: Evaluation, about: Mapping[str, str], folder: Path) -> Path:
@@ -38,7 +48,7 @@ def write(evaluation: Evaluation, about: Mapping[str, str], folder: Path) -> Pat
 
 def to_json(evaluation: Evaluation, about: Mapping[str, str]) -> str:
     """Return the evaluation as JSON."""
-    everything = {"about": dict(about), **asdict(evaluation)}
+    everything = {"about": dict(about), "selection": SELECTION, **asdict(evaluation)}
     return json.dumps(everything, indent=1, ensure_ascii=False, default=_json_value) + "\n"
 
 
@@ -47,13 +57,25 @@ def to_html(evaluation: Evaluation, about: Mapping[str, str]) -> str:
     environment = Environment(
         loader=PackageLoader("glasstape_server.evaluation", ""), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(percent=_percent, number=_number, points=_points, share=_share)
+    environment.filters.update(
+        percent=_percent, signed_points=_signed_points, number=_number, points=_points, share=_share
+    )
+    environment.filters.update(share_of=_share_of, value_of=_value_of)
     plot = {
         "reliability": plots.reliability(evaluation),
         "coverage": plots.coverage(evaluation),
         "log_loss_gain": plots.log_loss_gain(evaluation),
     }
-    return environment.get_template("report.html.j2").render(e=evaluation, about=about, plots=plot)
+    grids = {c.name: ImportanceGrid(c.importance) for c in evaluation.candidates if c.importance}
+    return environment.get_template("report.html.j2").render(
+        e=evaluation,
+        about=about,
+        plots=plot,
+        importance=grids,
+        selection=SELECTION,
+        sentences=SENTENCES,
+        korean=KOREAN_SENTENCES,
+    )
 
 
 def to_text(evaluation: Evaluation) -> str:
@@ -78,16 +100,40 @@ def to_text(evaluation: Evaluation) -> str:
             ", ".join(name for name, better in candidate.significant.items() if not better) or "–",
         ]
         lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", *_skill_lines(evaluation)]
     held_out = f"{evaluation.tested_held_out:,} windows of {len(evaluation.held_out)} held-out symbols: see the report"
     if not evaluation.held_out:
         held_out = f"no held-out symbols among these {evaluation.symbols}"
-    lines += ["", held_out]
+    lines += ["", held_out, "", SELECTION]
     checks = evaluation.leak_checks
     lines += [
         "",
         *(f"{'FAILED' if check.failed else 'passed'} {check.name}: {check.text}" for check in checks),
     ]
     return "\n".join(lines)
+
+
+def _skill_lines(evaluation: Evaluation) -> list[str]:
+    """Return the table of the two parts of the log loss gain and of UP and DOWN calls, then what they show."""
+    lines = [
+        "| candidate | log loss gain | = FLAT part | + direction part | hit rate of calls | base rate of calls | "
+        "hit - opposite (points) | right when it moved | kept calls |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for candidate in evaluation.candidates:
+        f, kept = candidate.metrics, candidate.abstaining
+        cells = [
+            candidate.name,
+            *(_number(f.get(name)) for name in ("log_loss_gain", "flat_gain", "direction_gain")),
+            _percent(f.get("hit_rate")),
+            f"{f['call_base_rate'].value:.2%}" if "call_base_rate" in f else "–",
+            _signed_points(f.get("edge")),
+            _percent(f.get("moved_hit_rate")),
+            f"{kept.calls:,} ({_share(kept.kept_calls)})",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    known = [c for c in evaluation.candidates if c.verdict is not SkillVerdict.UNSPECIFIED]
+    return [*lines, "", *(f"{c.name}: {SENTENCES[c.verdict]}" for c in known)]
 
 
 def _json_value(value: object) -> object:
@@ -100,8 +146,23 @@ def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
 
 
+def _share_of(value: IntervalEstimate | None) -> str:
+    return "–" if value is None else f"{value.value:.1%}"
+
+
+def _value_of(value: IntervalEstimate | None) -> str:
+    return "–" if value is None else f"{value.value:+.5f}"
+
+
 def _percent(value: IntervalEstimate | None) -> str:
     return "–" if value is None else f"{value.value:.2%} ({value.low:.2%} … {value.high:.2%})"
+
+
+def _signed_points(value: IntervalEstimate | None) -> str:
+    """Format a difference of shares in points."""
+    if value is None:
+        return "–"
+    return f"{100 * value.value:+.2f} ({100 * value.low:+.2f} … {100 * value.high:+.2f})"
 
 
 def _number(value: IntervalEstimate | None, digits: int = 4) -> str:

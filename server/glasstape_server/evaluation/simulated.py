@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from glasstape_server.domain.arrays import Floats, Ints
-from glasstape_server.domain.statistics import equal_mass_bins
-from glasstape_server.evaluation.metrics import IntervalEstimate, LabeledPredictions
+from glasstape_server.domain.statistics import IntervalEstimate, equal_mass_bins
+from glasstape_server.evaluation.metrics import LabeledPredictions
 from glasstape_server.training.calibrate import BINS
 
 SIMULATIONS = 100

@@ -8,14 +8,37 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
+from glasstape_server.explain.price_grid import PriceGrid
 from glasstape_server.features.compute import features, volatility
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 
 MAX_EDIT = 3.0
 """Largest edit of each value, in standard deviations."""
+SLACK = 1e-9
+"""Relative tolerance of comparisons with a limit, for rounding errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Edits that a market allows."""
+
+    edits: Floats
+    """(n, dimension), standard deviations."""
+    bars: Floats | None = None
+    """Open, high, low, close, volume of the edited bars, (n, 5); None if features are edited."""
+
+    @property
+    def sizes(self) -> Floats:
+        """Lengths of the edits, (n,), standard deviations."""
+        return np.asarray(np.linalg.norm(self.edits, axis=1))
+
+    def select(self, rows: NDArray[np.bool_] | Ints) -> "Candidates":
+        """Return candidates by a mask (n,) or by their numbers (m,)."""
+        return Candidates(self.edits[rows], None if self.bars is None else self.bars[rows])
 
 
 class Editor(Protocol):
@@ -31,19 +54,38 @@ class Editor(Protocol):
         """Directions that edit several values at once, (n, dimension), searched besides single values."""
         ...
 
-    def windows(self, edits: Floats) -> Float32s:
-        """Return the windows (n, time, feature) that edits (n, dimension) result in."""
+    @property
+    def limited(self) -> NDArray[np.bool_]:
+        """Whether a limit may restrict each value, (dimension,)."""
         ...
 
-    def rounded(self, edit: Floats) -> tuple[Floats, Float32s, Floats | None]:
-        """Round an edit to valid values.
+    def windows(self, edits: Floats) -> Float32s:
+        """Return the windows (n, time, feature) that edits (n, dimension) result in, whether allowed or not."""
+        ...
+
+    def effective(self, edits: Floats) -> Floats:
+        """Return the edits (n, dimension) that take effect, for edits (n, dimension) of which parts may not."""
+        ...
+
+    def within_limits(self, edits: Floats) -> NDArray[np.bool_]:
+        """Return which edits (n, dimension) are within the limits of a market, (n,)."""
+        ...
+
+    def candidates(self, edit: Floats, lengths: Floats, below: float, coarse: bool) -> Candidates:
+        """Return allowed edits near multiples of an edit, at least as long as it along its direction.
+
+        A looser bound allows all that a tighter one does, with the same values.
 
         Args:
             edit: (dimension,), standard deviations.
-
-        Returns:
-            The rounded edit (dimension,), its window (time, feature), and its bar (5,) or None.
+            lengths: multiples of the edit, (n,).
+            below: size that the edits must be shorter than.
+            coarse: False for edits rounded to the tick, True for those rounded to its multiples from 2.
         """
+        ...
+
+    def windows_after(self, candidates: Candidates) -> Float32s:
+        """Return the windows (n, time, feature) of candidates."""
         ...
 
 
@@ -66,15 +108,34 @@ class FeatureEditor:
         """None, (0, feature)."""
         return np.empty((0, self.dimensions))
 
+    @property
+    def limited(self) -> NDArray[np.bool_]:
+        """False for each feature, (feature,)."""
+        return np.zeros(self.dimensions, dtype=bool)
+
     def windows(self, edits: Floats) -> Float32s:
         """Add edits (n, feature) to the last row; return windows (n, time, feature)."""
         edited = np.repeat(self.window[None], len(edits), axis=0)
         edited[:, -1] += (edits * self.deviation).astype(np.float32)
         return edited
 
-    def rounded(self, edit: Floats) -> tuple[Floats, Float32s, Floats | None]:
-        """Return the edit (feature,) unchanged, and its window (time, feature); see `Editor.rounded`."""
-        return edit, self.windows(edit[None])[0], None
+    def effective(self, edits: Floats) -> Floats:
+        """Return the edits (n, feature) unchanged."""
+        return edits
+
+    def within_limits(self, edits: Floats) -> NDArray[np.bool_]:
+        """Return True for all edits (n, feature)."""
+        return np.ones(len(edits), dtype=bool)
+
+    def candidates(self, edit: Floats, lengths: Floats, below: float, coarse: bool) -> Candidates:
+        """Return multiples of an edit (feature,); see `Editor.candidates`."""
+        edits = edit * lengths[:, None]
+        found = Candidates(edits if not coarse else edits[:0])
+        return found.select((found.sizes < below) & (np.abs(found.edits) <= MAX_EDIT).all(axis=1))
+
+    def windows_after(self, candidates: Candidates) -> Float32s:
+        """Return the windows (n, time, feature) of candidates."""
+        return self.windows(candidates.edits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +153,14 @@ class BarRules:
 class BarEditor:
     """Editor of the last bar: prices in units of the preceding volatility, volume in its training deviation.
 
-    Every edit results in a valid bar: low <= open, close <= high, all above 0 and within the price limit.
+    Every edit results in a valid bar: low <= open, close <= high, all above 0. Candidates are also on the tick and
+    within the price limit. Neither affects where they are searched.
     """
 
     dimensions = 5
     joint_directions = np.array([[1.0, 1, 1, 1, 0], [0, 1, 0, 1, 0], [0, 0, 1, 1, 0], [0, 1, 1, 1, 0]])
     """All prices; close and high; close and low; close, high and low. (4, 5)."""
+    limited = np.array([True, True, True, True, False])
 
     def __init__(self, spec: FeatureSpec, series: Series, volume_deviation: float, rules: BarRules) -> None:
         """Edit the last bar of a series.
@@ -115,6 +178,11 @@ class BarEditor:
         sigma = float(volatility(spec, self.series)[-2])
         self._scale = np.array([sigma, sigma, sigma, sigma, volume_deviation])
         self._whole_shares = bool((self.series.volume == np.floor(self.series.volume)).all())
+        self._grid = PriceGrid(
+            rules.tick, self._original[:4], float(self._original[3] * np.expm1(MAX_EDIT * sigma))
+        )
+        self._rows = features(spec, self.series)[-spec.window_bars :].astype(np.float32)
+        self._recent = self.series.tail(spec.look_back + 1)
 
     @property
     def original(self) -> Floats:
@@ -128,65 +196,96 @@ class BarEditor:
 
     def windows(self, edits: Floats) -> Float32s:
         """Return the windows (n, time, feature) that edits (n, 5) result in."""
-        return self._windows_of(self._bars(edits))
+        return self._windows_of(_valid(self._moved(edits)))
 
-    def rounded(self, edit: Floats) -> tuple[Floats, Float32s, Floats | None]:
-        """Round an edit (5,) to whole ticks and shares; see `Editor.rounded`."""
-        bar = self._bars(edit[None])[0]
-        tick, limits = self.rules.tick, self._limits()
-        # Unedited prices were traded and stay as they are.
-        moved = np.abs(bar - self._original) > 1e-9 * np.abs(self._original)
-        prices = _to_tick(bar[:4], tick) if tick > 0 else _to_digits(bar[:4], self._original[3])
-        if limits is not None:
-            low, high = limits
-            if tick > 0:
-                low, high = np.ceil(low / tick - 1e-9) * tick, np.floor(high / tick + 1e-9) * tick
-            prices = np.clip(prices, low, high)
-        volume = np.round(bar[4]) if self._whole_shares else bar[4]
-        bar = np.where(moved, [*prices, volume], self._original)
-        bar = _valid(bar[None])[0]
-        return self._edit_of(bar), self._windows_of(bar[None])[0], bar
+    def effective(self, edits: Floats) -> Floats:
+        """Return the edits (n, 5) of the valid bars that edits (n, 5) result in."""
+        return self._edits_of(_valid(self._moved(edits)))
 
-    def _bars(self, edits: Floats) -> Floats:
-        """Return the valid bars (n, 5) that edits (n, 5) result in."""
+    def within_limits(self, edits: Floats) -> NDArray[np.bool_]:
+        """Return which edits (n, 5) result in bars within the price limit, (n,)."""
+        return self._allowed(_valid(self._moved(edits)))
+
+    def candidates(self, edit: Floats, lengths: Floats, below: float, coarse: bool) -> Candidates:
+        """Return bars on the tick and within the price limit; see `Editor.candidates`."""
+        square = float(edit @ edit)
+        steps = (
+            self._coarser_steps(edit, below**2 - square * (1 - 4 * SLACK)) if coarse else self._grid.finest
+        )
+        moved = self._moved(edit * lengths[:, None])
+        volume = np.round(moved[:, 4]) if self._whole_shares else moved[:, 4]
+        if len(steps):
+            prices = self._grid.rounded(moved[:, :4], steps)
+        else:  # no price can be edited
+            prices = np.tile(self._original[:4], (len(moved), int(not coarse), 1))
+        bars = np.empty((*prices.shape[:2], 5))
+        bars[..., :4], bars[..., 4] = prices, np.where(edit[4] == 0, self._original[4], volume)[:, None]
+        bars = _valid(bars.reshape(-1, 5))
+        bars = bars[self._allowed(bars)]
+        found = Candidates(self._edits_of(bars), bars)
+        far = found.edits @ edit >= square * (1 - SLACK)
+        return found.select(far & (np.abs(found.edits) <= MAX_EDIT).all(axis=1) & (found.sizes < below))
+
+    def windows_after(self, candidates: Candidates) -> Float32s:
+        """Return the windows (n, time, feature) of candidates.
+
+        Raises:
+            TypeError: the candidates have no bars.
+        """
+        if candidates.bars is None:
+            raise TypeError("candidates must have bars")
+        return self._windows_of(candidates.bars)
+
+    def _coarser_steps(self, edit: Floats, square: float) -> Floats:
+        """Return the multiples of the tick that may result in a candidate within sqrt(`square`) of an edit (5,).
+
+        An edit that is at least as long as this one along its direction, and shorter than a bound, is that near to it.
+        Open and close that must move then need a multiple of the step near their value.
+        """
+        reach = np.sqrt(max(square, 0.0)) if np.isfinite(square) else np.inf
+        moving = [index for index in (0, 3) if abs(edit[index]) > reach]
+        at, price, scale = edit[moving], self._original[moving], self._scale[moving]
+        if not moving:
+            return self._grid.coarser(np.empty(0), np.empty(0))
+        return self._grid.coarser(price * np.exp((at - reach) * scale), price * np.exp((at + reach) * scale))
+
+    def _moved(self, edits: Floats) -> Floats:
+        """Return the values (n, 5) that edits (n, 5) result in, whether or not they are a valid bar."""
         moved = np.append(self._original[:4], self._original[4] + 1) * np.exp(edits * self._scale)
         moved[:, 4] = np.maximum(moved[:, 4] - 1, 0)
-        limits = self._limits()
-        if limits is not None:
-            moved[:, :4] = np.clip(moved[:, :4], *limits)
-        return _valid(moved)
+        return np.asarray(moved)
 
-    def _edit_of(self, bar: Floats) -> Floats:
-        """Return the edit (5,) that results in a bar (5,): the inverse of `_bars`."""
-        change = np.log(bar[:4] / self._original[:4])
-        volume = np.log((bar[4] + 1) / (self._original[4] + 1))
-        return np.asarray(np.append(change, volume) / self._scale)
+    def _edits_of(self, bars: Floats) -> Floats:
+        """Return the edits (n, 5) that result in bars (n, 5): the inverse of `_moved`."""
+        ones = np.array([0.0, 0, 0, 0, 1])
+        return np.asarray(np.log((bars + ones) / (self._original + ones)) / self._scale)
 
-    def _limits(self) -> tuple[float, float] | None:
+    def _allowed(self, bars: Floats) -> NDArray[np.bool_]:
+        """Return which bars (n, 5) are within the price limit, (n,)."""
+        low, high = self._limits()
+        return np.asarray((bars[:, 2] > 0) & (bars[:, 2] >= low) & (bars[:, 1] <= high))
+
+    def _limits(self) -> tuple[float, float]:
+        """Return the lowest and highest price allowed."""
         rules = self.rules
         if not rules.price_limit or not rules.previous_session_close:
-            return None
+            return 0.0, np.inf
         # Never tighter than the unedited bar, which may exceed the limit on a first day or after a split.
         low = min(rules.previous_session_close * (1 - rules.price_limit), float(self._original[2]))
         high = max(rules.previous_session_close * (1 + rules.price_limit), float(self._original[1]))
-        return low, high
+        return low * (1 - SLACK), high * (1 + SLACK)
 
     def _windows_of(self, bars: Floats) -> Float32s:
         """Return the windows (n, time, feature) of several last bars (n, 5). Only their last rows differ."""
         count = len(bars)
         columns = {}
+        for name in (*_NAMES, "close_time", "session"):
+            columns[name] = np.repeat(getattr(self._recent, name)[None], count, axis=0)
         for index, name in enumerate(_NAMES):
-            column = np.repeat(getattr(self.series, name)[None], count, axis=0)
-            column[:, -1] = bars[:, index]
-            columns[name] = column
-        times = {
-            name: np.repeat(getattr(self.series, name)[None], count, axis=0)
-            for name in ("close_time", "session")
-        }
-        edited = Series(**columns, **times)
-        before = features(self.spec, self.series)[-self.spec.window_bars :].astype(np.float32)
-        windows = np.repeat(before[None], count, axis=0)
-        windows[:, -1] = features(self.spec, edited.tail(self.spec.look_back + 1))[:, -1].astype(np.float32)
+            columns[name][:, -1] = bars[:, index]
+        windows = np.repeat(self._rows[None], count, axis=0)
+        edited = Series(**columns, time_zone=self._recent.time_zone)
+        windows[:, -1] = features(self.spec, edited)[:, -1].astype(np.float32)
         return windows
 
 
@@ -199,12 +298,3 @@ def _valid(bars: Floats) -> Floats:
     valid[:, 1] = valid[:, [0, 1, 3]].max(axis=1)
     valid[:, 2] = valid[:, [0, 2, 3]].min(axis=1)
     return valid
-
-
-def _to_tick(prices: Floats, tick: float) -> Floats:
-    return np.asarray(np.round(np.maximum(np.round(prices / tick), 1) * tick, 10))
-
-
-def _to_digits(prices: Floats, like: float) -> Floats:
-    """Round prices to six significant digits of a price of the size of `like`."""
-    return np.asarray(np.round(prices, max(0, 5 - int(np.floor(np.log10(like))))))

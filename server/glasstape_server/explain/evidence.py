@@ -1,10 +1,10 @@
-"""Measurements of quality FULL: three independent checks of a batch of maps, computed on the device.
+"""Measurements of quality FULL: evidence for or against a batch of maps, computed on the device.
 
-Sign stability: whether gradients around the window keep their signs on the map's strongest cells (SmoothGrad).
-Correlation: whether the map agrees with occlusion. Deletion: whether removing the map's strongest cells one after the
-other changes the score more than removing random cells. Deletion is the cumulative prediction difference of Jang, Kim
-and Yang (2025), "TIMING: temporality-aware integrated gradients for time series explanation", whose signs do not
-cancel, here of the score and with two fills.
+Deletion: how much more removing the map's strongest cells one after the other changes the score than removing random
+cells. It is the cumulative prediction difference of Jang, Kim and Yang (2025), "TIMING: temporality-aware integrated
+gradients for time series explanation", whose signs do not cancel, here of the score (of a log probability, the margin)
+and with two fills. Sign stability: whether gradients around the window keep their signs on the map's strongest cells
+(SmoothGrad). Concentration: whether few cells hold the map. Cells are compared in comparable units (`units`).
 """
 
 from dataclasses import dataclass
@@ -12,24 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glasstape_server.explain.method import (
-    Attribution,
-    MethodName,
-    Network,
-    Request,
-    Rows,
-    Shape,
-    chunks,
-)
-from glasstape_server.explain.methods.occlusion import occlude
+from glasstape_server.explain.catalog import METHODS
+from glasstape_server.explain.method import Attribution, Network, Request, Rows, Shape, chunks
 from glasstape_server.explain.methods.smoothgrad import DRAWS, noisy_gradients
-from glasstape_server.explain.path import integrate
 from glasstape_server.explain.scores import FrozenScore
+from glasstape_server.explain.units import feature_scale
 
 TOP = 5
 """Number of a map's strongest cells."""
-STEPS = 32
-"""Steps of the integrated gradients that an occlusion map is compared with."""
 RANDOM_SETS = 8
 """Random sets of cells that a deletion is compared with."""
 FILLS = 2
@@ -44,10 +34,8 @@ class Evidence:
     """Share of noisy copies whose gradient has the mean gradient's sign, 0-1, (batch, time, feature)."""
     sign_agreement: Tensor
     """Mean sign stability of the map's strongest cells, 0-1, (batch,): five, or whole native cells of at least five."""
-    occlusion_correlation: Tensor
-    """Spearman correlation of |map| and |occlusion| at native shape, -1 to 1, (batch,).
-
-    An occlusion map is compared with integrated gradients instead."""
+    concentration: Tensor
+    """Sum of the squared shares of the native cells, 1/cells (all equal) to 1 (a single one), (batch,)."""
     deletion: Tensor
     """Sum of |score changes| as the strongest cells are removed, filled with means and real windows, (batch, 2)."""
     random_deletion: Tensor
@@ -56,7 +44,7 @@ class Evidence:
 
 def passes(shape: Shape) -> int:
     """Return the rows that the device computes to measure one map."""
-    return 2 * DRAWS + shape[0] * shape[1] + TOP * (1 + RANDOM_SETS) * (1 + FILLS)
+    return 2 * DRAWS + TOP * (1 + RANDOM_SETS) * (1 + FILLS)
 
 
 def measure(
@@ -73,44 +61,21 @@ def measure(
     """
     _, stability = noisy_gradients(network, rows, attribution.frozen, DRAWS, request.seed)
     blocks = _blocks(rows.shape, attribution.native_shape or rows.shape)
+    scale = feature_scale(METHODS[request.method].quantity, rows.deviation.numpy())
+    values = attribution.values if scale is None else attribution.values * torch.from_numpy(scale)
     complete = attribution.completeness_error is not None
-    strength = _by_block(attribution.values.nan_to_num(), blocks, complete)
+    strength = _by_block(values.nan_to_num(), blocks, complete)
     top = strength.topk(_top_count(blocks), dim=1).indices
-    if request.method is MethodName.OCCLUSION:
-        reference = integrate(network, rows.windows, rows.baseline, attribution.frozen, STEPS)
-    else:
-        reference = occlude(network, rows, attribution.frozen, attribution.score)
     deletion, random = _deletions(network, rows, mean, attribution, blocks, top, request.seed)
     chosen = blocks[top].any(dim=1).to(stability.dtype)
+    shares = strength / strength.sum(dim=1, keepdim=True).clamp_min(torch.finfo(strength.dtype).tiny)
     return Evidence(
         stability,
         (stability * chosen).sum(dim=(1, 2)) / chosen.sum(dim=(1, 2)),
-        spearman(strength, _by_block(reference, blocks, complete)),
+        shares.square().sum(dim=1),
         deletion,
         random,
     )
-
-
-def spearman(left: Tensor, right: Tensor) -> Tensor:
-    """Return the rank correlation of each row, -1 to 1, (batch,); 0 for rows whose values are all equal.
-
-    Args:
-        left: (batch, n).
-        right: (batch, n).
-    """
-    ranks = [_ranks(part) for part in (left, right)]
-    centered = [part - part.mean(dim=1, keepdim=True) for part in ranks]
-    norm = centered[0].norm(dim=1) * centered[1].norm(dim=1)
-    product = (centered[0] * centered[1]).sum(dim=1)
-    return torch.where(norm > 0, product / norm.clamp_min(1e-300), 0.0)
-
-
-def _ranks(values: Tensor) -> Tensor:
-    """Return ranks from 0, (batch, n); ties have their mean rank."""
-    ordered = values.sort(dim=1).values
-    before = torch.searchsorted(ordered, values.contiguous(), right=False)
-    through = torch.searchsorted(ordered, values.contiguous(), right=True)
-    return (before + through - 1).double() / 2
 
 
 def _blocks(shape: Shape, native: Shape) -> Tensor:
@@ -155,11 +120,13 @@ def _deletions(
     orders = torch.cat([top[:, None], drawn.expand(len(rows), -1, -1)], dim=1)  # (batch, set, block)
     # Mask k of an order removes its first k blocks.
     removed = blocks[orders].cumsum(dim=2).bool().flatten(1, 2)
+    frozen = attribution.frozen.linear(attribution.logits)
+    intact = frozen.of(attribution.logits)
     change = torch.empty(len(rows), 1 + RANDOM_SETS, len(fills))
     for part in chunks(len(rows), removed.shape[1] * len(fills)):
-        scores = _scores(network, rows.windows[part], fills, removed[part], attribution.frozen.rows(part))
+        scores = _scores(network, rows.windows[part], fills, removed[part], frozen.rows(part))
         scores = scores.view(-1, 1 + RANDOM_SETS, count, len(fills))
-        before = attribution.score[part][:, None, None, None].expand(-1, 1 + RANDOM_SETS, 1, len(fills))
+        before = intact[part][:, None, None, None].expand(-1, 1 + RANDOM_SETS, 1, len(fills))
         change[part] = torch.cat([before, scores], dim=2).diff(dim=2).abs().sum(dim=2).to(change.dtype)
     by_fill = torch.stack([change[:, :, 0], change[:, :, 1:].mean(dim=2)], dim=2)  # (batch, set, 2)
     return by_fill[:, 0], by_fill[:, 1:].mean(dim=1)

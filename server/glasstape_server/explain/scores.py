@@ -126,6 +126,19 @@ class FrozenScore:
     def _repeated(self, repeat: int) -> Tensor:
         return self.weights if repeat == 1 else self.weights.repeat_interleave(repeat, 0)
 
+    def linear(self, logits: Tensor) -> "FrozenScore":
+        """Return this score; of a log probability, the margin of its target over the highest other class.
+
+        A log probability near 0 hardly changes, whatever is changed a little, so that its changes do not compare.
+
+        Args:
+            logits: of the rows, (batch, 3).
+        """
+        if not self.log_probability:
+            return self
+        foil = logits.scatter(1, self.target[:, None], -torch.inf).argmax(1)
+        return FrozenScore(self.weights.scatter(1, foil[:, None], -1.0), self.target, foil, False)
+
     def rows(self, index: Tensor | slice) -> "FrozenScore":
         """Return the score of some of the rows: a slice, or their indices (n,)."""
         foil = None if self.foil is None else self.foil[index]

@@ -1,20 +1,29 @@
-"""Verdicts on the reliability of a map, with reasons."""
+"""Verdicts on the reliability of a map, with reasons.
 
-from collections.abc import Sequence
+A verdict is about one map: whether it is true to the model. What is measured of the model as a whole, such as its
+skill, is reported once, with the model (`Model.checks`), and decides about no map.
+"""
+
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
-from glasstape_server.domain.arrays import Float32s, Floats
-from glasstape_server.explain.method import Quantity
+from glasstape_server.domain.arrays import Float32s
+from glasstape_server.explain.method import Quantity, Shape
 from glasstape_server.explain.path import MIN_DIFFERENCE, TOLERANCE
+from glasstape_server.explain.trust import MapEvidence, Trust, trust_in
 from glasstape_server.models.manifest import Check
 
 MIN_PEAK = 1e-8
 """A map whose largest |cell| is below this is degenerate."""
 SIGN_AGREEMENT = 0.8
-CORRELATION = 0.5
+DELETION_RATIO = 3.0
+"""Least change of the score by the strongest cells, relative to random ones: below it, one in five maps or more misses
+most of the salient cells (docs/methods.md)."""
+TRUST = 0.8
+"""Least trust of a reliable map: no map of a model that was trained on noise comes near it, and one in a hundred of
+those above misses most of the salient cells (docs/methods.md)."""
 
 
 class Verdict(IntEnum):
@@ -32,6 +41,8 @@ class QualityVerdict:
     verdict: Verdict
     reasons: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    trust: Trust | None = None
+    """None: not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +50,14 @@ class MapFacts:
     """Properties of one map that take no further forward passes."""
 
     values: Float32s
-    """The map, (time, feature)."""
+    """The map in units that are comparable across features, (time, feature)."""
     quantity: Quantity
     difference: float | None = None
     """Score minus baseline score, if defined."""
     completeness_error: float | None = None
     """|sum of cells - difference|, if defined."""
+    native_shape: Shape | None = None
+    """Resolution of the method before upsampling; None: that of the window."""
 
 
 def degenerate(values: Float32s) -> str:
@@ -63,58 +76,37 @@ def judge_fast(facts: MapFacts) -> QualityVerdict:
     checks = _completeness(facts)
     reasons = [failure(check) for check in checks if not check.passed]
     return QualityVerdict(
-        Verdict.CAUTION, (*reasons, "not compared with other methods (quality FAST)"), tuple(checks)
+        Verdict.CAUTION, (*reasons, "the strongest cells were not removed (quality FAST)"), tuple(checks)
     )
 
 
-def judge_fully(
-    facts: MapFacts,
-    sign_agreement: float,
-    occlusion_correlation: float,
-    deletion: Floats,
-    random_deletion: Floats,
-    of_model: Sequence[Check],
-    *,
-    of_occlusion: bool = False,
-) -> QualityVerdict:
-    """Judge one map with its evidence (see `evidence.Evidence`): RELIABLE if every check passes.
-
-    Args:
-        facts: of the map.
-        sign_agreement: 0-1.
-        occlusion_correlation: -1 to 1.
-        deletion: with both fills, (2,).
-        random_deletion: with both fills, (2,).
-        of_model: checks of the model, from its manifest.
-        of_occlusion: whether the map is an occlusion map, which is compared with integrated gradients.
-    """
+def judge_fully(facts: MapFacts, evidence: MapEvidence) -> QualityVerdict:
+    """Judge one map with its evidence: RELIABLE if every check passes and every cell has a value of its own."""
     reason = degenerate(facts.values)
     if reason:
         return QualityVerdict(Verdict.DEGENERATE, (reason,))
-    checks = _completeness(facts)
-    checks.append(
-        _at_least(
-            "sign_agreement",
-            sign_agreement,
-            SIGN_AGREEMENT,
-            "share of gradients around the window with a stable sign on the strongest cells",
-        )
-    )
-    label = f"rank correlation with {'integrated gradients' if of_occlusion else 'occlusion'}"
-    checks.append(_at_least("occlusion_correlation", occlusion_correlation, CORRELATION, label))
-    for name, change, random in zip(("mean", "resampled"), deletion, random_deletion, strict=True):
-        text = (
-            f"removing the strongest cells in turn ({name} fill) changes the score by {change:.3g}, "
-            f"random cells by {random:.3g}"
-        )
-        checks.append(_check(f"deletion_{name}", change, random, bool(change > random), text))
-    reasons = [failure(check) for check in (*checks, *of_model) if not check.passed]
-    return QualityVerdict(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), tuple(checks))
+    trust = trust_in(evidence)
+    checks = (*_completeness(facts), _sign_agreement(evidence), *_deletions(evidence), _trust(trust))
+    reasons = [failure(check) for check in checks if not check.passed]
+    if not reasons and facts.native_shape not in (None, facts.values.shape):
+        reasons = [_resolution(facts)]
+    return QualityVerdict(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons), checks, trust)
 
 
 def failure(check: Check) -> str:
     """Return the reason that a failed check is."""
     return f"{check.name.replace('_', ' ')} failed: {check.text}"
+
+
+def _resolution(facts: MapFacts) -> str:
+    """Return at which resolution a coarse map is reliable."""
+    assert facts.native_shape is not None
+    bars, features = facts.native_shape
+    if features == 1 and bars == facts.values.shape[0]:
+        return "reliable at bar resolution, not for single features"
+    if bars == 1 and features == facts.values.shape[1]:
+        return "reliable at feature resolution, not for single bars"
+    return f"reliable at a resolution of {bars} x {features} blocks, not for single cells"
 
 
 def _completeness(facts: MapFacts) -> list[Check]:
@@ -128,8 +120,32 @@ def _completeness(facts: MapFacts) -> list[Check]:
     return [_check("completeness", error, limit, bool(error <= limit), text)]
 
 
-def _at_least(name: str, value: float, limit: float, label: str) -> Check:
-    return _check(name, value, limit, bool(value >= limit), f"{label}: {value:.2f}, at least {limit:g}")
+def _sign_agreement(evidence: MapEvidence) -> Check:
+    value = evidence.sign_agreement
+    text = (
+        "share of gradients around the window with a stable sign on the strongest cells: "
+        f"{value:.2f}, at least {SIGN_AGREEMENT:g}"
+    )
+    return _check("sign_agreement", value, SIGN_AGREEMENT, bool(value >= SIGN_AGREEMENT), text)
+
+
+def _deletions(evidence: MapEvidence) -> list[Check]:
+    checks = []
+    for name, change, random, ratio in zip(
+        ("mean", "resampled"), evidence.deletion, evidence.random_deletion, evidence.ratios, strict=True
+    ):
+        text = (
+            f"removing the strongest cells in turn ({name} fill) changes the score by {change:.3g}, random cells by "
+            f"{random:.3g}: {ratio:.1f} times as much, at least {DELETION_RATIO:g}"
+        )
+        passed = bool(ratio >= DELETION_RATIO)
+        checks.append(_check(f"deletion_{name}", float(ratio), DELETION_RATIO, passed, text))
+    return checks
+
+
+def _trust(trust: Trust) -> Check:
+    text = f"trust in the map: {trust.value:.2f}, at least {TRUST:g}"
+    return _check("trust", trust.value, TRUST, trust.value >= TRUST, text)
 
 
 def _check(name: str, value: float, limit: float, passed: bool, text: str) -> Check:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.features.filters import moving_sum, shifted
 from glasstape_server.features.series import Series
 
@@ -40,6 +40,11 @@ class FeatureInputs:
         return np.log(self.series.close)
 
     @cached_property
+    def local_time(self) -> Ints:
+        """Local time of each close, (..., bar); see `Series.local_time`."""
+        return self.series.local_time()
+
+    @cached_property
     def previous_close(self) -> Floats:
         """The close that a bar's returns are measured against, (..., bar); NaN for the first bar.
 
@@ -55,14 +60,25 @@ class FeatureInputs:
 
     @cached_property
     def volatility(self) -> Floats:
-        """Root mean square log return of the last `volatility_bars` bars, this one included, (..., bar).
+        """Volatility over `volatility_bars` bars, (..., bar); see `volatility_over`."""
+        return self.volatility_over("volatility_bars")
+
+    def volatility_over(self, name: str) -> Floats:
+        """Return the root mean square log return of the last bars, this one included, (..., bar).
 
         At least `volatility_floor`; NaN where there is too little history.
+
+        Args:
+            name: of the parameter that counts the bars.
         """
-        returns = np.log(self.series.close / self.previous_close)
-        count = self.bars("volatility_bars")
-        mean = moving_sum(returns * returns, np.full(count, 1 / count))
+        count = self.bars(name)
+        mean = moving_sum(self._squared_returns, np.full(count, 1 / count))
         return np.maximum(np.sqrt(mean), float(self.parameters["volatility_floor"]))
+
+    @cached_property
+    def _squared_returns(self) -> Floats:
+        returns = np.log(self.series.close / self.previous_close)
+        return np.asarray(returns * returns)
 
     @cached_property
     def volatility_before(self) -> Floats:

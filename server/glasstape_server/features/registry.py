@@ -58,6 +58,10 @@ class Feature:
     """Bars that one value needs, its own included."""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     """Parameters beside those that every spec has (`spec.SHARED_PARAMETERS`)."""
+    local_time: bool = False
+    """Whether it depends on the time zone of the symbol."""
+    ranked: bool = False
+    """Whether the feature is the rank of the computed value among the symbols of the close; see `cross_section`."""
 
 
 _features: dict[str, Feature] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from glasstape_server.features.inputs import SessionGap
 from glasstape_server.features.registry import Feature, Parameter, bar_count, find
-from glasstape_server.features.standard import STANDARD
+from glasstape_server.features.sets import SET1, SETS
 
 SHARED_PARAMETERS: Mapping[str, Parameter] = {
     "window_bars": bar_count(6, "bars in a window"),
@@ -28,7 +28,7 @@ class FeatureSpec:
         ValueError: an unknown feature, or a parameter that none of the features has or that is out of range.
     """
 
-    names: tuple[str, ...] = tuple(feature.name for feature in STANDARD)
+    names: tuple[str, ...] = SETS[SET1]
     """Feature names in the window's order; see `registry`."""
     window_bars: int = 6
     """Bars in a window."""
@@ -79,6 +79,28 @@ class FeatureSpec:
     def descriptions(self) -> tuple[str, ...]:
         """Formula of each feature with this spec's parameters."""
         return tuple(feature.description.format(**self.values) for feature in self._features)
+
+    @cached_property
+    def local_time_names(self) -> tuple[str, ...]:
+        """Names of the features that depend on the time zone of the symbol."""
+        return tuple(feature.name for feature in self._features if feature.local_time)
+
+    @cached_property
+    def ranked_columns(self) -> tuple[int, ...]:
+        """Columns of the features that rank a symbol among those of its close."""
+        return tuple(column for column, feature in enumerate(self._features) if feature.ranked)
+
+    @cached_property
+    def ranked_names(self) -> tuple[str, ...]:
+        """Names of these features."""
+        return tuple(self.names[column] for column in self.ranked_columns)
+
+    @cached_property
+    def ranked_look_back(self) -> int:
+        """Bars that the values of these features need, the ranked bar included; 0 without such a feature."""
+        return max(
+            (feature.look_back(self.values) for feature in self._features if feature.ranked), default=0
+        )
 
     @cached_property
     def look_back(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from glasstape_server.domain.arrays import Floats
 from glasstape_server.features.filters import exponential_weights, moving_sum, shifted
 from glasstape_server.features.inputs import FeatureInputs
-from glasstape_server.features.registry import Feature, ParameterValues, bar_count, register
+from glasstape_server.features.registry import Feature, ParameterValues, bar_count
 
 
 def _return_of(price: str) -> Callable[[FeatureInputs], Floats]:
@@ -28,7 +28,8 @@ def _return_of(price: str) -> Callable[[FeatureInputs], Floats]:
     return scaled
 
 
-def _relative_volume(inputs: FeatureInputs) -> Floats:
+def relative_volume(inputs: FeatureInputs) -> Floats:
+    """Return the feature relative_volume, (..., bar)."""
     count = inputs.bars("volume_bars")
     before = shifted(moving_sum(inputs.series.volume, np.full(count, 1 / count)))
     return np.asarray(np.log((inputs.series.volume + 1) / (before + 1)))
@@ -102,7 +103,7 @@ STANDARD = (
     Feature(
         "relative_volume",
         "ln((volume + 1) / (mean volume of the {volume_bars} bars before + 1))",
-        _relative_volume,
+        relative_volume,
         lambda values: int(values["volume_bars"]) + 1,
         {"volume_bars": bar_count(20, "bars in the mean volume")},
     ),
@@ -133,5 +134,3 @@ STANDARD = (
     ),
 )
 """In the order of the bundled model's window."""
-
-register(*STANDARD)

@@ -11,7 +11,7 @@ from glasstape_server.domain.errors import AlreadyExists, Violation
 from glasstape_server.domain.times import DAY, INTERVALS, SECOND, day_of
 from glasstape_server.market import backfill_times
 from glasstape_server.market.backfill_times import Backfill
-from glasstape_server.market.database import COLUMNS
+from glasstape_server.market.database import COLUMNS, USABLE
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.market.spacing import earliest_overlap
 
@@ -56,10 +56,10 @@ class BarQueries:
         return None if row is None else int(row[0])
 
     def since(self, key: SeriesKey, close_time: int, count: int) -> Floats:
-        """Return the first `count` bars from `close_time` on, without halted ones, as `until` does."""
+        """Return the first `count` usable bars from `close_time` on, as `until` does."""
         rows = self._db.execute(
-            "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"
-            " AND close_time >= ? AND open > 0 ORDER BY close_time LIMIT ?",
+            "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"  # noqa: S608
+            f" AND close_time >= ? AND {USABLE} ORDER BY close_time LIMIT ?",
             (*key, close_time, count),
         ).fetchall()
         return np.array(rows, dtype=np.float64).reshape(-1, 6).T
@@ -70,7 +70,7 @@ class BarQueries:
         Days without bars are left out; a bar that closes at midnight belongs to the day that ends.
         """
         zone, closes = self.time_zone(key[0]), list[int]()
-        where = "FROM bars WHERE symbol = ? AND interval = ? AND open > 0"
+        where = f"FROM bars WHERE symbol = ? AND interval = ? AND {USABLE}"
         oldest = until - days * DAY
         while True:
             row = self._db.execute(
@@ -90,8 +90,8 @@ class BarQueries:
     def unsignaled(self, key: SeriesKey, after: int) -> list[int]:
         """Return the close times of bars after `after` that need a signal, oldest first."""
         rows = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND signaled = 1"
-            " AND open > 0 ORDER BY close_time",
+            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND signaled = 1"  # noqa: S608
+            f" AND {USABLE} ORDER BY close_time",
             (*key, after),
         )
         return [row[0] for row in rows]

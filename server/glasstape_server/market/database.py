@@ -9,6 +9,8 @@ from glasstape_server.storage.sqlite import connect, is_transient
 
 FORMAT = 1
 """Version of the tables, kept in `PRAGMA user_version`."""
+USABLE = "open > 0 AND NOT (volume = 0 AND high = low)"
+"""Condition of rows that windows are made of, as `Bar.usable`."""
 COLUMNS = "symbol, interval, close_time, open, high, low, close, volume"
 
 _SCHEMA = """

@@ -249,7 +249,7 @@ class Draft:
         check_step(bar, before, instrument.price_step if instrument else 0.0)
 
     def _to_signal(self, bar: Bar, backfill: bool) -> bool:
-        return not backfill and not bar.halted and bar.interval == self._stored_bars.interval
+        return not backfill and bar.usable and bar.interval == self._stored_bars.interval
 
     def _stored(self, key: SeriesKey, close_time: int) -> tuple[float, ...] | None:
         written = self._written.get((key, close_time))

@@ -14,6 +14,7 @@ from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Reso
 from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
+from glasstape_server.market.cross_sections import CrossSections
 from glasstape_server.market.database import read_error
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.rules import check_instrument
@@ -43,6 +44,8 @@ class Ingest:
         self.store = store
         self.clock = clock
         self.calendars = MarketCalendars(store)
+        """To be used on the market thread."""
+        self.cross_sections = CrossSections(store, self.calendars)
         """To be used on the market thread."""
         self.on_closed: Callable[[list[tuple[SeriesKey, int]]], None] = lambda closed_bars: None
         """Called on the event loop after bars are durable, with series and close times to signal."""
@@ -208,6 +211,7 @@ class Ingest:
             for bar in batch.bars
         }
         self.calendars.forget(filled)
+        self.cross_sections.forget(corrected=bool(filled))
         newest = self.calendars.newest(item for report in reports for item in report.closed)
         return reports, newest, self.calendars.newest_of(filled)
 
@@ -218,6 +222,7 @@ class Ingest:
         def run() -> tuple[int, Mapping[str, Due]]:
             count = change(*arguments)
             self.calendars.forget_symbols(*symbols)
+            self.cross_sections.forget(corrected=True)
             return count, self.calendars.newest_stored()
 
         count, newest = await self.run_on_market_thread(run)

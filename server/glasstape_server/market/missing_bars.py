@@ -52,7 +52,7 @@ class MissingBars:
             if count is None:
                 count = self._by_bars(key, before, after, closes[-1])
             if count:
-                count -= self._store.halted_between(key, before, after)
+                count -= self._store.unusable_between(key, before, after)
             missing += max(0, count)
         return missing
 
@@ -116,5 +116,5 @@ class _Companions:
         counts = {self._keys[row]: int(within[row]) for row in np.flatnonzero(both).tolist()}
         for key, count in counts.items():
             if count:
-                counts[key] = count + self._store.halted_between(key, before, after)
+                counts[key] = count + self._store.unusable_between(key, before, after)
         return sorted(counts.values()), set(counts)

@@ -16,12 +16,14 @@ from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import NotFound
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.times import INTERVALS
-from glasstape_server.features.series import Series, from_columns, sessions
+from glasstape_server.features.series import Series
 from glasstape_server.market import backfill_times, corrections
 from glasstape_server.market.bar_queries import BarQueries
-from glasstape_server.market.database import COLUMNS, open_bars, storage_error
+from glasstape_server.market.bar_reader import stacked
+from glasstape_server.market.database import COLUMNS, USABLE, open_bars, storage_error
 from glasstape_server.market.draft import Batch, Draft, Report
 from glasstape_server.market.instruments import InstrumentBook
+from glasstape_server.market.sealed_closes import SealedCloses
 from glasstape_server.market.series_tail import SeriesTail
 from glasstape_server.storage.fence import Fence, Holder
 from glasstape_server.storage.sqlite import probe_write, transaction
@@ -49,6 +51,7 @@ class BarStore(BarQueries):
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
         self._book = InstrumentBook(self._db)
+        self.closes = SealedCloses(self._db, self._writing)
         self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
             self._tails[key] = self.load_tail(key)
@@ -80,6 +83,7 @@ class BarStore(BarQueries):
             )
             corrections.replace(self._db, draft.replacements, now)
             backfill_times.note(self._db, draft.backfilled, now)
+            self.closes.note_stored(draft.rows, draft.replacements)
             replaced = {(item.bar.symbol, item.bar.interval) for item in draft.replacements}
             learned = self._book.learn(draft.counts(), draft.instruments, replaced)
         self._apply(draft)
@@ -120,11 +124,11 @@ class BarStore(BarQueries):
         )
         return [row[0] for row in rows]
 
-    def halted_between(self, key: SeriesKey, first: int, last: int) -> int:
-        """Return the number of halted bars with first < close < last."""
+    def unusable_between(self, key: SeriesKey, first: int, last: int) -> int:
+        """Return the number of bars with first < close < last that are in no window: halted, or without trades."""
         row = self._db.execute(
-            "SELECT COUNT(*) FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND close_time < ?"
-            " AND open = 0",
+            "SELECT COUNT(*) FROM bars WHERE symbol = ? AND interval = ? AND close_time > ? AND close_time < ?"  # noqa: S608
+            f" AND NOT ({USABLE})",
             (*key, first, last),
         ).fetchone()
         return int(row[0])
@@ -149,13 +153,13 @@ class BarStore(BarQueries):
         return [key for key in self._tails if key[1] == interval]
 
     def last_close(self, key: SeriesKey) -> int | None:
-        """Return the close time of the newest final bar that is not halted; None: no bar."""
+        """Return the close time of the newest usable bar; None: no bar."""
         tail = self._tails.get(key)
         columns = tail.columns() if tail else None
         return int(columns[0, -1]) if columns is not None and columns.shape[1] else None
 
     def until(self, key: SeriesKey, close_time: int, count: int) -> Floats:
-        """Return the last `count` bars up to `close_time`, without halted ones.
+        """Return the last `count` usable bars up to `close_time`.
 
         Returns:
             float64 (6, <= count), oldest first: close time (microseconds), open, high, low, close, volume.
@@ -166,8 +170,8 @@ class BarStore(BarQueries):
         columns = tail.until(close_time, count)
         if columns is None:
             rows = self._db.execute(
-                "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"
-                " AND close_time <= ? AND open > 0 ORDER BY close_time DESC LIMIT ?",
+                "SELECT close_time, open, high, low, close, volume FROM bars WHERE symbol = ? AND interval = ?"  # noqa: S608
+                f" AND close_time <= ? AND {USABLE} ORDER BY close_time DESC LIMIT ?",
                 (*key, close_time, count),
             ).fetchall()
             columns = np.array(rows[::-1], dtype=np.float64).reshape(-1, 6).T
@@ -203,14 +207,7 @@ class BarStore(BarQueries):
         Returns:
             One series of shape (series, bar).
         """
-        columns = np.stack(bars)
-        close_time = columns[:, 0].astype(np.int64)
-        session = np.empty_like(close_time)
-        zones = np.array([self.instruments[key[0]].time_zone for key in keys])
-        for zone in np.unique(zones):
-            chosen = zones == zone
-            session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
-        return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session)
+        return stacked(keys, bars, {key[0]: self.instruments[key[0]].time_zone for key in keys})
 
     def list_corrections(self, symbol: str, after: int, count: int) -> list[corrections.Correction]:
         """See `corrections.list_corrections`."""
@@ -257,6 +254,7 @@ class BarStore(BarQueries):
             moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
             backfill_times.rename(self._db, symbol, new_symbol)
             self._book.write_rename(symbol, new_symbol)
+            self.closes.note_renamed(symbol, new_symbol)
         self._book.apply_rename(symbol, new_symbol)
         for interval in INTERVALS:
             self._forming.pop((symbol, interval), None)

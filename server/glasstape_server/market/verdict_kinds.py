@@ -9,7 +9,7 @@ class RowVerdict(IntEnum):
 
     GOOD = 0
     NO_TRADE = 1
-    """Volume 0 and one price: stored and signaled as any other bar."""
+    """Volume 0 at one price: stored, and in no window."""
     HALTED = 2
     """A close without open, high and low: stored, and in no window."""
     EQUAL_REPEAT = 3
@@ -96,8 +96,8 @@ KINDS = (
     ),
     VerdictKind(
         "no-trade",
-        "bars without trades",
-        "they bias the labels towards FLAT",
+        "bars without trades (volume 0 at one price)",
+        "they are left out",
         (RowVerdict.NO_TRADE,),
     ),
 )

@@ -26,7 +26,7 @@ def verdict_of(bar: Bar) -> RowVerdict:
         return RowVerdict[name.upper()]
     if bar.halted:
         return RowVerdict.HALTED
-    return RowVerdict.NO_TRADE if bar.volume == 0 and bar.high == bar.low else RowVerdict.GOOD
+    return RowVerdict.NO_TRADE if bar.no_trade else RowVerdict.GOOD
 
 
 def ordered(frame: pl.DataFrame) -> pl.DataFrame:
@@ -54,8 +54,8 @@ def with_verdicts(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def usable(verdict: pl.Expr) -> pl.Expr:
-    """Return whether bars of a verdict are in windows: stored and not halted."""
-    return verdict <= RowVerdict.NO_TRADE
+    """Return whether bars of a verdict are in windows: stored, not halted and not without trades."""
+    return verdict == RowVerdict.GOOD
 
 
 def _absent_filled(bars: pl.DataFrame) -> list[pl.Expr]:

@@ -7,10 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from glasstape_server.domain.skill import SkillSplit
+from glasstape_server.domain.statistics import IntervalEstimate
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Names and versions are folder names."""
+SKILL_METRICS = ("log_loss_gain", "flat_gain", "direction_gain", "moved_hit_rate")
+"""Metrics of a `SkillSplit`, in the order of its fields; each has an interval, NAME_low to NAME_high."""
 Label = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
@@ -41,10 +46,19 @@ class TrainingData(_Part):
     seed: int
     training: Period
     validation: Period
+    """Windows that selected epoch, temperature and thresholds."""
+    check: Period | None = None
+    """Later windows of the checks, which selected nothing. None, and not written: the checks read the validation
+    windows, because the period was too short to divide, or the artifact precedes the division."""
     fit: dict[str, float]
     """Options of the fit: passes, patience, batch, step size, decay."""
     members: tuple[dict[str, Any], ...] = ()
     """Of an ensemble: name, version, network and seed of each. Not written for a single network."""
+
+    @property
+    def seen_until(self) -> datetime:
+        """Last close of all these windows: later signals are evidence of the model's skill."""
+        return (self.check or self.validation).last_close
 
 
 class Thresholds(_Part):
@@ -107,6 +121,8 @@ class Manifest(_Part):
         values = self.model_dump(mode="json")
         if not self.data.members:
             del values["data"]["members"]
+        if self.data.check is None:
+            del values["data"]["check"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @property
@@ -114,6 +130,30 @@ class Manifest(_Part):
         """Whether validation accuracy is above that of always predicting the most frequent class."""
         accuracy, base = (self.metrics.get(f"validation/{name}", 0.0) for name in ("accuracy", "base_rate"))
         return accuracy > base
+
+    @property
+    def training_shares(self) -> tuple[float, float, float] | None:
+        """Shares of DOWN, FLAT and UP in all training windows, the prior; None if one is not stated or 0."""
+        down, flat, up = (self.metrics.get(f"training/{name}_share", 0.0) for name in ("down", "flat", "up"))
+        return (down, flat, up) if min(down, flat, up) > 0 else None
+
+    @property
+    def skill(self) -> SkillSplit | None:
+        """Skill on windows that selected nothing, or else on those of validation; None if no metric states it."""
+        part = "check" if "check/log_loss_gain" in self.metrics else "validation"
+        try:
+            return SkillSplit(*(self._estimate(f"{part}/{name}") for name in SKILL_METRICS))
+        except KeyError:
+            return None
+
+    def _estimate(self, name: str) -> IntervalEstimate:
+        """Return a metric with its interval.
+
+        Raises:
+            KeyError: it is not stated.
+        """
+        value, low, high = (self.metrics[f"{name}{end}"] for end in ("", "_low", "_high"))
+        return IntervalEstimate(value, low, high)
 
     @property
     def digest(self) -> str:

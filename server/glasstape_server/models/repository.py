@@ -66,7 +66,7 @@ class Repository:
         self._stamps: dict[tuple[str, str], Stamp] = {}
         """Of the files that were loaded."""
         self._archived: dict[str, Model] = {}
-        self._seen: dict[str, int] = {}
+        self._facts: dict[str, tuple[int, tuple[float, float, float] | None]] = {}
         self._refusals: dict[tuple[str, str], Refusal] = {}
         self._active: Model | None = None
 
@@ -135,15 +135,23 @@ class Repository:
 
         Reads one manifest at most, once for each digest.
         """
-        if digest not in self._seen:
+        return self._training_facts(digest)[0]
+
+    def training_shares(self, digest: str) -> tuple[float, float, float] | None:
+        """Return the shares of DOWN, FLAT and UP in a model's training windows; None for an unknown digest."""
+        return self._training_facts(digest)[1]
+
+    def _training_facts(self, digest: str) -> tuple[int, tuple[float, float, float] | None]:
+        if digest not in self._facts:
             known = next((m.manifest for m in self._models.values() if m.ref.digest == digest), None)
             try:
                 manifest = known or artifact.read_manifest(self.archive / digest, archived=True)
             except ArtifactError:
-                self._seen[digest] = 0
-                return 0
-            self._seen[digest] = int(manifest.data.validation.last_close.timestamp() * SECOND)
-        return self._seen[digest]
+                self._facts[digest] = 0, None
+            else:
+                last = int(manifest.data.seen_until.timestamp() * SECOND)
+                self._facts[digest] = last, manifest.training_shares
+        return self._facts[digest]
 
     def keep(self, model: Model) -> None:
         """Copy a version to the archive, so that its past signals can always be reopened.

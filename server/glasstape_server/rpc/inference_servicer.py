@@ -7,10 +7,11 @@ from glasstape.v1 import inference_pb2_grpc as pb_grpc
 
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.models.repository import Repository
+from glasstape_server.rpc.convert.importance import importance_request_from, importance_to
 from glasstape_server.rpc.convert.models import LiveFigures, basic_model_to, model_to, refusal_to
 from glasstape_server.rpc.convert.requests import enum_from
 from glasstape_server.rpc.handlers import Context, call_from, page_size, translate_errors
+from glasstape_server.serving.inference import Inference
 
 EncodedMethod = Callable[[bytes, Call], Awaitable[bytes]]
 """A method that takes an encoded request and returns an encoded response."""
@@ -23,13 +24,14 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
         self,
         predict: EncodedMethod,
         explain: EncodedMethod,
-        repository: Repository,
+        inference: Inference,
         figures: LiveFigures,
         info: Callable[[], pb.GetServerInfoResponse],
     ) -> None:
         self._predict = predict
         self._explain = explain
-        self._repository = repository
+        self._importance = inference.importance
+        self._repository = inference.inputs.repository
         self._figures = figures
         self._info = info
 
@@ -42,6 +44,14 @@ class InferenceServicer(pb_grpc.InferenceServiceServicer):
     async def Explain(self, payload: bytes, context: Context) -> bytes:  # type: ignore[override]
         """See inference.proto."""
         return await self._explain(payload, call_from(context))
+
+    @translate_errors
+    async def GetImportance(
+        self, request: pb.GetImportanceRequest, context: Context
+    ) -> pb.GetImportanceResponse:
+        """See inference.proto."""
+        wanted = importance_request_from(request)
+        return importance_to(await self._importance.summarize(wanted, call_from(context)))
 
     @translate_errors
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:

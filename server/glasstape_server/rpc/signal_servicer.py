@@ -13,6 +13,7 @@ from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_SEQUENCE
 from glasstape_server.explain.catalog import check_served
 from glasstape_server.explain.method import MethodName
+from glasstape_server.models.repository import Repository
 from glasstape_server.rpc.convert.predictions import ModelTable
 from glasstape_server.rpc.convert.requests import method_from
 from glasstape_server.rpc.convert.signals import decode_event, event_message
@@ -43,7 +44,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         hub: Hub,
         encoder: Callable[[], StreamEncoder],
         inference: Inference,
-        seen_until: Callable[[str], int],
+        repository: Repository,
         ready: asyncio.Event,
     ) -> None:
         """Make a servicer.
@@ -52,10 +53,10 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             hub: the feed.
             encoder: makes the encoder of a stream.
             inference: computes heat maps.
-            seen_until: last close in the training data of a model, by digest, microseconds.
+            repository: states what the models of past signals were trained on.
             ready: set once the active model is known. A stream waits for it, since it opens with that model.
         """
-        self._seen_until = seen_until
+        self._repository = repository
         self._hub = hub
         self._ready = ready
         self._encoder = encoder
@@ -141,9 +142,11 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             item for item in scored if not (question.exclude_abstained and item.outcome.confidence.abstained)
         ]
         unseen = [
-            item for item in kept if item.outcome.signal_close_time > self._seen_until(item.model.digest)
+            item
+            for item in kept
+            if item.outcome.signal_close_time > self._repository.seen_until(item.model.digest)
         ]
-        track = track_record(unseen, question.group_by, question.cost)
+        track = track_record(unseen, question.group_by, question.cost, self._repository.training_shares)
         return track_record_to(track, left_out=len(kept) - len(unseen))
 
 

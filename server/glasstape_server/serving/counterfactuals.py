@@ -10,8 +10,7 @@ from glasstape_server.engine.flip_class import Flips
 from glasstape_server.engine.work import Arrays, forecasts
 from glasstape_server.explain.edits import MAX_EDIT
 from glasstape_server.explain.method import Quantity
-from glasstape_server.explain.verdict import QualityVerdict, Verdict, failure
-from glasstape_server.models.model import Model
+from glasstape_server.explain.verdict import QualityVerdict, Verdict
 from glasstape_server.serving.explanation import Counterfactual, Explanation
 from glasstape_server.serving.items import Item
 from glasstape_server.serving.plan import EngineStep
@@ -59,17 +58,15 @@ def flip_explanations(
                 native_shape=step.model.window_shape,
                 target=winner,
                 foil=-1 if reached is None else int(reached),
-                quality=_judge(flip, step.model, request.quality, foil),
+                quality=_judge(flip, request.quality, foil),
                 counterfactual=flip,
             )
         )
     return explanations
 
 
-def _judge(
-    flip: Counterfactual, model: Model, quality: QualityLevel, foil: Direction | None
-) -> QualityVerdict | None:
-    """Judge a flip that a forward pass has verified: whether it could happen, and in what model."""
+def _judge(flip: Counterfactual, quality: QualityLevel, foil: Direction | None) -> QualityVerdict | None:
+    """Judge a flip that a forward pass has verified: whether it could happen."""
     if quality is QualityLevel.NONE:
         return None
     if not flip.found:
@@ -77,8 +74,6 @@ def _judge(
         reason = f"no edit of the last bar within {MAX_EDIT:g} standard deviations was found that {what}"
         return QualityVerdict(Verdict.DEGENERATE, (reason,))
     reasons = ["hypothetical: features were edited, which no real bar may match"] if flip.hypothetical else []
-    if quality is QualityLevel.FULL:
-        reasons += [failure(check) for check in model.manifest.checks if not check.passed]
-    else:
-        reasons.append("the model's own checks were not requested (quality FAST)")
+    if quality is not QualityLevel.FULL:
+        reasons.append("quality FAST calls nothing reliable")
     return QualityVerdict(Verdict.CAUTION if reasons else Verdict.RELIABLE, tuple(reasons))

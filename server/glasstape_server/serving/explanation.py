@@ -10,7 +10,9 @@ from glasstape_server.domain.signals import Confidence, Direction, Forecasts
 from glasstape_server.engine.work import ExplainWork, Maps
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.drivers import Driver, drivers
-from glasstape_server.explain.method import MethodName, Quantity, Shape
+from glasstape_server.explain.method import Quantity, Shape
+from glasstape_server.explain.trust import MapEvidence
+from glasstape_server.explain.units import comparable
 from glasstape_server.explain.verdict import MapFacts, QualityVerdict, degenerate, judge_fast, judge_fully
 from glasstape_server.models.model import Model
 from glasstape_server.serving.items import Item
@@ -101,7 +103,10 @@ class MapBatch:
         score = float(maps.score[row])
         # In the maps' own precision, as the completeness error is.
         difference = None if baseline is None else float(maps.score[row] - maps.baseline_score[row])
-        facts = MapFacts(values, self.quantity, difference, completeness)
+        deviation = self.model.statistics.deviation.numpy()
+        facts = MapFacts(
+            comparable(values, self.quantity, deviation), self.quantity, difference, completeness, native
+        )
         return Explanation(
             item=item,
             confidence=item.journaled or self.forecasts.confidence(row),
@@ -124,26 +129,27 @@ class MapBatch:
         if (
             not request.checked
             or maps.sign_agreement is None
-            or maps.occlusion_correlation is None
+            or maps.concentration is None
             or maps.deletion is None
             or maps.random_deletion is None
         ):
             return judge_fast(facts)
-        return judge_fully(
-            facts,
-            float(maps.sign_agreement[row]),
-            float(maps.occlusion_correlation[row]),
-            maps.deletion[row],
-            maps.random_deletion[row],
-            self.model.manifest.checks,
-            of_occlusion=request.method is MethodName.OCCLUSION,
+        evidence = MapEvidence(
+            deletion=maps.deletion[row].astype(np.float64),
+            random_deletion=maps.random_deletion[row].astype(np.float64),
+            sign_agreement=float(maps.sign_agreement[row]),
+            concentration=float(maps.concentration[row]),
+            probability=float(self.forecasts.probabilities[row].max()),
+            native_cells=int(maps.native_shape[row].prod()),
+            cells=maps.values[row].size,
         )
+        return judge_fully(facts, evidence)
 
     def _drivers(self, row: int, native: Shape) -> tuple[Driver, ...]:
         values, statistics = self.maps.values[row], self.model.statistics
-        if degenerate(values):
-            return ()
         mean, deviation = statistics.mean.numpy(), statistics.deviation.numpy()
+        if degenerate(comparable(values, self.quantity, deviation)):
+            return ()
         return tuple(drivers(self.windows[row], values, mean, deviation, self.quantity, native))
 
 

@@ -24,6 +24,7 @@ from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
 from glasstape_server.serving.counterfactuals import flip_explanations
 from glasstape_server.serving.explanation import Explanation, MapBatch
+from glasstape_server.serving.importance import ImportanceService
 from glasstape_server.serving.inputs import Inputs
 from glasstape_server.serving.items import Item, group_by_model
 from glasstape_server.serving.plan import EngineStep, plan
@@ -83,6 +84,7 @@ class Inference:
         self.inputs = inputs
         self.engine = engine
         self.quotas = quotas
+        self.importance = ImportanceService(inputs, engine, quotas)
 
     async def predict(self, request: PredictRequest, call: Call) -> Predictions:
         """Predict the items of a request. Past signals return their journaled probabilities, bit for bit.

@@ -19,6 +19,7 @@ class Bars:
     tick: float = 0.0
     price_limit: float = 0.0
     previous_session_close: float = 0.0
+    time_zone: str = "UTC"
 
     def close_times(self, count: int) -> list[int]:
         """Return the close times of the last `count` bars, microseconds."""
@@ -36,6 +37,8 @@ class Item:
     bar_close_time: int | None = None
     missing_bars: int = 0
     """Bars missing between those of the window; see `market.missing_bars`."""
+    missing_symbols: int = 0
+    """Most symbols missing at one of the window's closes; see `market.cross_sections`."""
     journaled: Confidence | None = None
     """Published probabilities of this very window, for past signals."""
     bars: Bars | None = None

@@ -75,6 +75,7 @@ class PastSignals:
             symbol=event.symbol,
             bar_close_time=event.bar_close_time,
             missing_bars=signal.missing_bars if isinstance(signal, Signal) else 0,
+            missing_symbols=signal.missing_symbols if isinstance(signal, Signal) else 0,
             journaled=signal.confidence,
         )
         try:

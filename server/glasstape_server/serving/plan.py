@@ -12,8 +12,9 @@ from glasstape_server.engine.flip_class import CounterfactualWork
 from glasstape_server.engine.work import Arrays, ExplainWork
 from glasstape_server.explain.catalog import baseline_of, check_served
 from glasstape_server.explain.method import BaselineKind, MethodName
+from glasstape_server.features.series import local_times
 from glasstape_server.models.model import Model
-from glasstape_server.serving.items import Group, Item, group_by_model
+from glasstape_server.serving.items import Bars, Group, Item, group_by_model
 from glasstape_server.serving.requests import ExplainRequest
 from glasstape_server.serving.windows import reference_windows
 
@@ -95,10 +96,17 @@ def _previous(item: Item) -> Float32s:
 
 
 def _counterfactual_steps(group: Group, items: Sequence[Item], request: ExplainRequest) -> list[EngineStep]:
-    """Search items with and without bars apart, so that neither changes the other's result."""
+    """Search items with and without bars apart, so that neither changes the other's result.
+
+    Of a model with ranked features, features are edited instead of bars: an edited bar would change its ranks.
+    """
     steps = []
     for with_bars in (True, False):
-        places = [place for place, row in enumerate(group.rows) if (items[row].bars is not None) is with_bars]
+        places = [
+            place
+            for place, row in enumerate(group.rows)
+            if (items[row].bars is not None and not group.model.spec.ranked_names) is with_bars
+        ]
         if not places:
             continue
         item_indices = [group.rows[place] for place in places]
@@ -106,19 +114,26 @@ def _counterfactual_steps(group: Group, items: Sequence[Item], request: ExplainR
         work = CounterfactualWork(
             group.model, request.method_request.score_spec.foil, request.method_request.seed, with_bars
         )
-        inputs = (windows, *_bar_arrays([items[index] for index in item_indices], group.model.spec.min_bars))
+        bars = [items[index].bars for index in item_indices] if with_bars else []
+        inputs = (windows, *_bar_arrays(bars, group.model.spec.min_bars))
         steps.append(EngineStep(group.model, item_indices, windows, work, inputs))
     return steps
 
 
-def _bar_arrays(items: Sequence[Item], count: int) -> Arrays:
-    """Return bars and exchange rules as `CounterfactualWork` takes them; nothing for items without bars.
+def _bar_arrays(bars_of_items: Sequence[Bars | None], count: int) -> Arrays:
+    """Return bars and exchange rules as `CounterfactualWork` takes them; nothing without bars.
 
-    Bars: close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and
+    Bars: local close time, open, high, low, close, volume and session, (n, 7, bar). Rules: tick, price limit and
     previous session close, (n, 3).
     """
-    bars = [item.bars for item in items if item.bars is not None]
+    bars = [bars for bars in bars_of_items if bars is not None]
     if not bars:
         return ()
-    columns = np.stack([np.concatenate([b.columns, b.session[None]])[:, -count:] for b in bars])
+    local = [local_times(b.columns[0].astype(np.int64), b.time_zone) for b in bars]
+    columns = np.stack(
+        [
+            np.concatenate([time[None], b.columns[1:], b.session[None]])[:, -count:]
+            for time, b in zip(local, bars, strict=True)
+        ]
+    )
     return columns, np.array([(b.tick, b.price_limit, b.previous_session_close) for b in bars])

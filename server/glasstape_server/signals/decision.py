@@ -54,6 +54,8 @@ class Closed:
     """Close of the bar at which the outcome is known, microseconds since 1970, UTC."""
     missing_bars: int = 0
     """Bars missing between those of the window; see `market.missing_bars`."""
+    missing_symbols: int = 0
+    """Most symbols that were awaited and missing at one of the window's closes; 0 without ranked features."""
 
 
 def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
@@ -70,6 +72,7 @@ def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Sign
         flat_threshold=closed.flat_threshold,
         label_kind=rule.kind,
         missing_bars=closed.missing_bars,
+        missing_symbols=closed.missing_symbols,
     )
 
 

@@ -9,7 +9,6 @@ from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.domain.bars import Bar, SeriesKey
 from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.compute import volatility
-from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.missing_bars import MissingBars
 from glasstape_server.signals.decision import Closed, Forecaster
@@ -37,7 +36,10 @@ def gather(
     burst: Sequence[BarClose],
     open_signals: OpenSignals,
 ) -> Gathered:
-    """Gather one bar of each of some series."""
+    """Gather one bar of each of some series.
+
+    The closes of windows with ranked features are sealed first, so that no later bar changes their ranks.
+    """
     store, spec = ingest.store, forecaster.spec
     ready: list[BarClose] = []
     bars: list[Floats] = []
@@ -51,8 +53,10 @@ def gather(
             bars.append(columns)
     if not ready:
         return Gathered([], np.empty((0, *spec.window_shape), np.float32), resolved)
-    series = store.stack([key for key, _ in ready], bars)
-    windows, usable = latest_windows(spec, series)
+    keys = [key for key, _ in ready]
+    series = store.stack(keys, bars)
+    ingest.cross_sections.seal(spec, interval, series)
+    windows, usable, missing_symbols = ingest.cross_sections.windows(spec, keys, series)
     thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
     daily = INTERVALS[interval] >= INTERVALS["1d"]
     missing = MissingBars(store, ingest.calendars)
@@ -69,5 +73,6 @@ def gather(
         )
         state = ingest.clock.state_until(next_close)
         count = missing.count(key, spanned[row])
-        closed.append(Closed(bar, previous, float(thresholds[row]), state, expire_time, count))
+        absent = int(missing_symbols[row])
+        closed.append(Closed(bar, previous, float(thresholds[row]), state, expire_time, count, absent))
     return Gathered(closed, windows[usable], resolved)

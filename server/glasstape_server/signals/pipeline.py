@@ -1,14 +1,16 @@
 """Bar close -> windows -> prediction -> decision -> journal.
 
-A burst takes the oldest pending bar of every series; further bars of a series wait for the next bursts. One append
-holds all events of a burst; subscribers see them when the journal has committed it. Bars that were acknowledged and
-not signaled when a process died are signaled first when the next one starts.
+A burst takes the oldest pending bar of every series; further bars of a series wait for the next bursts. For a model
+that ranks the symbols of a close, it takes the bars of the oldest pending close; see `close_gate`. One append holds all
+events of a burst; subscribers see them when the journal has committed it. Bars that were acknowledged and not signaled
+when a process died are signaled first when the next one starts.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from glasstape_server.domain.arrays import Float32s
@@ -17,6 +19,7 @@ from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.signals.close_gate import GRACE_SECONDS, CloseGate
 from glasstape_server.signals.decision import Forecaster, announce, make_signal
 from glasstape_server.signals.gather import BarClose, Gathered, gather
 from glasstape_server.signals.journal.batch import EventBatch
@@ -77,6 +80,7 @@ class Pipeline:
         retention: Retention | None = None,
         on_signaled: Callable[[ProcessedBurst], None] = lambda burst: None,
         retry_seconds: float = RETRY_SECONDS,
+        close_grace_s: float = GRACE_SECONDS,
     ) -> None:
         """Create a pipeline without a task; `start` begins to signal.
 
@@ -90,6 +94,7 @@ class Pipeline:
             retention: removes old events after each burst.
             on_signaled: called after each burst that is journaled.
             retry_seconds: pause before a burst that failed is tried again.
+            close_grace_s: longest wait for the symbols of a close that are ranked, in seconds.
         """
         self._ingest = ingest
         self._journal = journal
@@ -100,6 +105,7 @@ class Pipeline:
         self._retention = retention
         self._on_signaled = on_signaled
         self._retry_seconds = retry_seconds
+        self._gate = CloseGate(ingest, interval, close_grace_s)
         self._pending: dict[SeriesKey, deque[int]] = {}
         self._open = OpenSignals()
         self._progress: dict[SeriesKey, int] = {}
@@ -140,6 +146,7 @@ class Pipeline:
         for key, close_time in closed:
             if key[1] == self._interval:
                 self._pending.setdefault(key, deque()).append(close_time)
+                self._gate.note(close_time)
         if self._pending:
             self._idle.clear()
             self._wake.set()
@@ -168,14 +175,31 @@ class Pipeline:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
+                if self._active().spec.ranked_names:
+                    await self._wait_for_close()
                 prepared = await self._append(self._next_burst())
                 await self._finish(prepared.processed)
             self._idle.set()
 
+    async def _wait_for_close(self) -> None:
+        """Wait until the oldest pending close is complete, or its grace time is over."""
+        while True:
+            self._wake.clear()  # before the check, so that a bar that comes during it is not missed
+            wait = await self._gate.wait_s(min(times[0] for times in self._pending.values()))
+            if not wait:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait)
+
     def _next_burst(self) -> list[BarClose]:
-        """The oldest pending bar of every series."""
-        burst = [(key, times.popleft()) for key, times in self._pending.items()]
+        """The oldest pending bar of every series; of the oldest close alone if its symbols are ranked."""
+        oldest = min(times[0] for times in self._pending.values())
+        ranked = bool(self._active().spec.ranked_names)
+        burst = [
+            (key, times.popleft()) for key, times in self._pending.items() if not ranked or times[0] == oldest
+        ]
         self._pending = {key: times for key, times in self._pending.items() if times}
+        self._gate.passed(oldest)
         return burst
 
     async def _append(self, burst: Sequence[BarClose]) -> _Prepared:

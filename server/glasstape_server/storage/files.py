@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from glasstape.replacing import replaceable
+
 from glasstape_server.storage.temporary import is_running
 
 PRIVATE = 0o600
@@ -161,12 +163,16 @@ def replacing(path: Path, *, mode: int = READABLE) -> Iterator[Path]:
     """Yield an empty draft beside `path`; when the block ends, it replaces `path`.
 
     If the block raises, `path` stays as it was. A file that is replaced keeps its owner, also when root
-    replaces it.
+    replaces it. A link stays: the file that it names is replaced.
 
     Args:
         path: the file; its folder must exist.
         mode: permissions of the new file, less the process's umask.
+
+    Raises:
+        OSError: `path` names a folder, a device, a pipe or a socket, or cannot be replaced.
     """
+    path = replaceable(path)
     with _draft_of(path) as draft:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
         if path.exists() and (owner := path.stat()).st_uid != os.geteuid():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.signals import Direction
+from glasstape_server.domain.skill import call_record, skill_split
 from glasstape_server.domain.statistics import equal_mass_bins, softmax
 from glasstape_server.models.manifest import Reliability, Thresholds
 from glasstape_server.training.examples import Examples, batches_of
@@ -121,34 +122,66 @@ def classwise_calibration_error(stated: Floats, labels: Ints) -> float:
     )
 
 
-def metrics(stated: Floats, labels: Ints, abstain: float) -> dict[str, float]:
+def metrics(stated: Floats, labels: Ints, abstain: float, prior: Floats) -> dict[str, float]:
     """Return quality metrics and the base rates to compare them with.
 
     Args:
         stated: calibrated probabilities, (n, 3).
         labels: class indices, (n,).
         abstain: winning probability below which a signal is abstained.
+        prior: class shares of all training windows, (3,).
     """
     winner = stated.argmax(axis=1)
     correct = winner == labels
     kept: NDArray[np.bool_] = stated.max(axis=1) >= abstain
-    calls = kept & (winner != Direction.FLAT)
-    shares = np.bincount(labels, minlength=3) / len(labels)
+    calls = winner != Direction.FLAT
+    kept_calls = kept & calls
     values = {
         "accuracy": correct.mean(),
-        "base_rate": shares.max(),
+        "base_rate": (labels == prior.argmax()).mean(),
         "kept_accuracy": correct[kept].mean() if kept.any() else 0.0,
         "kept_share": kept.mean(),
-        "kept_hit_rate": correct[calls].mean() if calls.any() else 0.0,
-        "kept_calls": calls.mean(),
+        "kept_hit_rate": correct[kept_calls].mean() if kept_calls.any() else 0.0,
+        "kept_calls": kept_calls.mean(),
+        "calls": calls.mean(),
         "log_loss": log_loss(stated, labels),
-        "prior_log_loss": -(shares * np.log(np.maximum(shares, 1e-300))).sum(),
+        "prior_log_loss": log_loss(np.broadcast_to(prior, stated.shape), labels),
         "brier": ((stated - np.eye(3)[labels]) ** 2).sum(axis=1).mean(),
         "ece": expected_calibration_error(stated, labels),
         "classwise_ece": classwise_calibration_error(stated, labels),
-        "up_base_rate": shares[2],
+        "up_base_rate": (labels == Direction.UP).mean(),
     }
     return {name: _rounded(value) for name, value in values.items()}
+
+
+def skill_metrics(stated: Floats, labels: Ints, prior: Floats, cluster: Ints) -> dict[str, float]:
+    """Return the log loss gain against the prior in its two parts and the figures of UP and DOWN calls.
+
+    Each has its 95 % interval, NAME_low to NAME_high. The log loss gain and its parts are not rounded, so that they add
+    up. Figures without two sessions, and those of calls without a call, are left out.
+
+    Args:
+        stated: calibrated probabilities, (n, 3).
+        labels: class indices, (n,).
+        prior: class shares of all training windows, (3,).
+        cluster: number of each window's cluster, (n,).
+    """
+    split = skill_split(stated, labels, prior, cluster)
+    if split is None:
+        return {}
+    calls = call_record(stated.argmax(axis=1), labels, cluster)
+    values = {
+        "log_loss_gain": split.log_loss_saved,
+        "flat_gain": split.flat,
+        "direction_gain": split.direction,
+    }
+    values["moved_hit_rate"] = split.moved_hit_rate
+    if calls.calls:
+        values |= {"hit_rate": calls.hit_rate, "edge": calls.edge}
+    figures = {"call_base_rate": _rounded(calls.base_rate)} if calls.calls else {}
+    for name, estimate in values.items():
+        figures |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    return figures
 
 
 def novelty_statistics(training: Examples, validation: Examples) -> tuple[Tensor, Tensor, Tensor]:

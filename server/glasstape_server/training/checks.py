@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from glasstape_server.domain.arrays import Floats, Ints
-from glasstape_server.explain.evidence import spearman
+from glasstape_server.domain.skill import saved_parts
 from glasstape_server.explain.method import MethodName, Request, Rows, forward_and_gradient
 from glasstape_server.explain.methods.integrated_gradients import IntegratedGradients
 from glasstape_server.explain.path import completeness_limit
@@ -13,15 +13,15 @@ from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.manifest import Architecture, Check
 from glasstape_server.models.networks.architectures import build
 from glasstape_server.models.scorer import Scorer
-from glasstape_server.training.calibrate import log_loss_of_each
 from glasstape_server.training.dataset import Dataset
+from glasstape_server.training.rank_correlation import spearman
 
 MIN_CORRELATION_LIMIT = 0.2
 """Correlation that is allowed for a map of any size, because cells that share weights are not independent."""
 UNTRAINED_NETWORKS = 8
 """Untrained networks that the trained one is compared with."""
 WINDOWS = 128
-"""Validation windows of the checks of maps."""
+"""Windows of the checks of maps, evenly spaced in time."""
 SKILL = 1.645
 """Least skill, standard errors: the one-sided 5 % quantile of the normal distribution."""
 BLOCK = 10
@@ -33,42 +33,40 @@ COMPLETE = 0.99
 def check_model(
     scorer: Scorer,
     architecture: Architecture,
-    validation: Dataset,
-    probabilities: Floats,
-    labels: Ints,
-    times: Ints,
-    shares: Floats,
+    data: Dataset,
+    measured_skill: Check,
 ) -> tuple[Check, ...]:
     """Run all checks of a model.
 
     Args:
         scorer: of the trained model.
         architecture: of its network.
-        validation: validation windows.
-        probabilities: their calibrated probabilities, (n, 3).
-        labels: their class indices, (n,).
-        times: their close times, (n,); windows of one close count as one observation.
-        shares: class shares of the training windows, (3,).
+        data: windows of the check, or of validation if there are none.
+        measured_skill: result of `skill` or `no_skill`.
     """
-    step = max(1, len(validation) // WINDOWS)
-    windows = torch.from_numpy(validation.windows(slice(None, None, step))[:WINDOWS])
+    step = max(1, len(data) // WINDOWS)
+    windows = torch.from_numpy(data.windows(slice(None, None, step))[:WINDOWS])
     return (
-        skill(probabilities, labels, times, shares),
+        measured_skill,
         parameter_randomization(scorer, architecture, windows),
         completeness(scorer, windows),
     )
 
 
 def skill(probabilities: Floats, labels: Ints, times: Ints, shares: Floats) -> Check:
-    """Check that the validation log loss is significantly better than that of the training class shares.
+    """Check that the log loss is significantly better than that of the training class shares.
+
+    Windows that selected the epoch or the temperature would make a network look better than it is: on noise by 0.3 to
+    0.7 standard errors.
 
     Args:
-        probabilities: of validation windows, (n, 3).
+        probabilities: calibrated, of windows that selected nothing, (n, 3).
         labels: class indices, (n,).
-        times: close times, (n,).
+        times: close times, (n,); windows of one close count as one observation.
         shares: class shares of the training windows, (3,).
     """
-    gain = -np.log(shares[labels]) - log_loss_of_each(probabilities, labels)
+    parts = saved_parts(probabilities, labels, shares)
+    gain = parts.sum(axis=1)
     _, close = np.unique(times, return_inverse=True)
     by_close = np.bincount(close, gain) / np.bincount(close)
     # Labels of neighboring closes overlap, so that only blocks of closes are independent.
@@ -76,10 +74,17 @@ def skill(probabilities: Floats, labels: Ints, times: Ints, shares: Floats) -> C
     error = float(blocks.std(ddof=1) / np.sqrt(len(blocks)))
     value = round(float(by_close.mean()) / error, 4) if error > 0 else 0.0
     text = (
-        f"validation log loss is {by_close.mean():+.4f} nats better than the training class shares', {value:+.1f}"
-        f" standard errors over {len(by_close)} closes; at least {SKILL:+g} are required"
+        f"log loss is {by_close.mean():+.4f} nats better than the training class shares' (by window, FLAT "
+        f"{parts[:, 0].mean():+.4f} and direction {parts[:, 1].mean():+.4f}), {value:+.1f} standard errors over "
+        f"{len(by_close)} closes that selected neither epoch nor temperature; at least {SKILL:+g} are required"
     )
     return Check(name="skill", value=value, limit=SKILL, passed=value >= SKILL, text=text)
+
+
+def no_skill(rule: str) -> Check:
+    """Return the failed check of a model whose skill cannot be measured; `rule` states what is missing."""
+    text = f"not measured, because no windows are left that selected neither epoch nor temperature: {rule}"
+    return Check(name="skill", value=0.0, limit=SKILL, passed=False, text=text)
 
 
 def parameter_randomization(scorer: Scorer, architecture: Architecture, windows: Tensor) -> Check:
@@ -130,7 +135,7 @@ def completeness(scorer: Scorer, windows: Tensor) -> Check:
     complete = error <= completeness_limit(attribution.score - baseline_score)
     value = round(float(complete.double().mean()), 4)
     text = (
-        f"integrated gradients are complete on {value:.1%} of validation windows;"
+        f"integrated gradients are complete on {value:.1%} of {len(windows)} windows;"
         f" at least {COMPLETE:.0%} are required"
     )
     return Check(name="completeness", value=value, limit=COMPLETE, passed=value >= COMPLETE, text=text)

@@ -11,6 +11,7 @@ from glasstape_server.domain.times import INTERVALS, SECOND
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.rules import CLOCK_TOLERANCE, MAX_STEP
 from glasstape_server.market.verdict_report import MAX_EXAMPLES, location, verdict_groups
+from glasstape_server.training.filled_bars import filled
 from glasstape_server.training.level_changes import JUMP, off_scale, split_text, splits
 
 MAX_JUMP_SHARE = 0.01
@@ -19,6 +20,8 @@ STALE_RUN = 10
 """Equal closes in a row, with volume, that make a price stale."""
 NO_TRADE_SHARE = 0.5
 """Share of bars without trades above which the data is rejected."""
+FILLED_SHARE = 0.001
+"""Share of bars above which filled ones reject the data."""
 REGIME_BARS = 60
 """Bars per segment."""
 REGIME = 50.0
@@ -108,6 +111,19 @@ def check_levels(bars: pl.DataFrame) -> Iterator[FlaggedRows]:
     rest = bars.filter(moved.fill_null(False) & ~pl.Series(like_splits))
     text = f"closes moved by more than {JUMP:.0%} from the previous close; verify them"
     yield from _rows(rest, "jump", text, MAX_JUMP_SHARE)
+
+
+def check_filled(bars: pl.DataFrame) -> Iterator[FlaggedRows]:
+    """Yield bars that were filled in where nothing was traded.
+
+    Args:
+        bars: usable bars by symbol and time, with the close before each in `before`.
+    """
+    text = (
+        "bars repeat the price before, and it mostly stays: closed or halted intervals that were filled in; "
+        "windows over them are FLAT by themselves, which is no skill; remove them"
+    )
+    yield from _rows(bars.filter(pl.Series(filled(bars))), "filled", text, FILLED_SHARE)
 
 
 def check_stale_runs(ordered: pl.DataFrame) -> Iterator[FlaggedRows]:

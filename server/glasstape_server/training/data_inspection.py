@@ -7,6 +7,7 @@ from glasstape_server.market.verdict_report import MAX_EXAMPLES, timestamp
 from glasstape_server.market.verdicts import COLUMN, ordered, usable, with_verdicts
 from glasstape_server.training.data_checks import (
     FlaggedRows,
+    check_filled,
     check_gaps,
     check_interval,
     check_length,
@@ -58,6 +59,7 @@ class DataInspection:
             *check_length(traded, self._min_bars),
             *check_volume(traded),
             *check_levels(traded),
+            *check_filled(traded),
             *check_stale_runs(traded),
             *check_volume_regimes(traded),
         ):

@@ -20,6 +20,7 @@ KINDS = (
     "scale",
     "split",
     "jump",
+    "filled",
     "untraded",
     "no-trade",
     "duplicate",
@@ -29,7 +30,9 @@ KINDS = (
     "regime",
 )
 """Kinds of findings, most severe first."""
-LEFT_OUT = frozenset({*(kind.name for kind in REJECTED_KINDS), "future", "scale", "split"})
+LEFT_OUT = frozenset(
+    {*(kind.name for kind in REJECTED_KINDS), "future", "scale", "split", "filled", "no-trade"}
+)
 """Kinds whose bars are left out if they are accepted; of `split`, all bars before the last one."""
 
 

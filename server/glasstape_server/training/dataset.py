@@ -18,12 +18,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
-from glasstape_server.features.compute import features, volatility
+from glasstape_server.features.compute import unranked, volatility
 from glasstape_server.features.labels import LabelRule, future_paths, realized
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import window_masks
 from glasstape_server.storage import temporary
+from glasstape_server.training.close_ranks import rank_rows
 from glasstape_server.training.usable_bars import UsableBars, longest_session
 from glasstape_server.training.window_count import WindowCount
 
@@ -156,7 +157,7 @@ def build(
 
     Args:
         frames: bars as read by `market.files`; of several frames, each holds whole symbols. Rows that a server
-            would not have in windows are left out.
+            would not have in windows are left out. Ranked features rank the symbols of all frames.
         interval: of the bars.
         spec: of the features.
         rule: gives horizon and entry; its kind and k are ignored.
@@ -168,7 +169,11 @@ def build(
     folder = temporary.create_folder("windows")
     count = WindowCount()
     try:
-        with (folder / "rows").open("wb") as rows, (folder / "closes").open("wb") as closes:
+        with (
+            (folder / "rows").open("wb") as rows,
+            (folder / "closes").open("wb") as closes,
+            (folder / "times").open("wb") as times,
+        ):
             parts: list[tuple[Ints, Floats, Ints, Ints, NDArray[np.int32]]] = []
             symbols: list[str] = []
             written = 0
@@ -176,14 +181,16 @@ def build(
                 bars = frame if isinstance(frame, UsableBars) else UsableBars.of(frame)
                 count.add(bars.left_out.total(), 0, bars.left_out, 0)
                 for symbol, series, gaps in bars.each_series(interval, time_zone):
-                    values = features(spec, series).astype(np.float32)
+                    values = unranked(spec, series).astype(np.float32)
                     last, sigma = _labeled_ends(spec, rule, series, values, gaps, count)
                     rows.write(values.tobytes())
                     closes.write(np.log(series.close).tobytes())
+                    close = series.close_time
+                    if spec.ranked_columns:
+                        times.write(close.tobytes())
                     number = np.full(len(last), len(symbols), dtype=np.int32)
-                    times = series.close_time
                     parts.append(
-                        (last + written, sigma[last], times[last], times[last + rule.bars_ahead], number)
+                        (last + written, sigma[last], close[last], close[last + rule.bars_ahead], number)
                     )
                     symbols.append(symbol)
                     written += len(series)
@@ -193,8 +200,13 @@ def build(
             np.concatenate(part) for part in zip(*parts, strict=True)
         )
         order = np.argsort(close_time, kind="stable")
+        shape = (written, len(spec.names))
+        if spec.ranked_columns:
+            file = np.memmap(folder / "rows", np.float32, "r+", shape=shape)
+            rank_rows(file, np.fromfile(folder / "times", np.int64), spec.ranked_columns)
+            file.flush()
         data = Dataset(
-            np.memmap(folder / "rows", np.float32, "c", shape=(written, len(spec.names))),
+            np.memmap(folder / "rows", np.float32, "c", shape=shape),
             np.memmap(folder / "closes", np.float64, "c", shape=(written,)),
             last[order],
             sigma[order],

@@ -14,11 +14,15 @@ from glasstape_server.training.dataset import Dataset
 CHUNK = 1 << 16
 """Rows converted to double precision at once."""
 MIN_DEVIATION = 1e-6
+"""Standard deviation below which a feature is constant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
-    """Mean and standard deviation of each feature over the cells of training windows, (feature,) each."""
+    """Mean and standard deviation of each feature over the cells of training windows, (feature,) each.
+
+    The deviation of a constant feature is 1.
+    """
 
     mean: Tensor
     deviation: Tensor
@@ -29,8 +33,10 @@ class Normalization:
         total = len(training) * training.time_steps
         mean = sum(weights @ rows for rows, weights in _rows(training)) / total
         square = sum(weights @ (rows - mean) ** 2 for rows, weights in _rows(training)) / total
-        deviation = torch.tensor(np.sqrt(square), dtype=torch.float32)
-        return cls(torch.tensor(mean, dtype=torch.float32), deviation.clamp_min(MIN_DEVIATION))
+        deviation = np.sqrt(square)
+        # Of a constant feature, a tiny divisor would make rounding errors large, and its gradients the largest.
+        deviation[deviation < MIN_DEVIATION] = 1.0
+        return cls(torch.tensor(mean, dtype=torch.float32), torch.tensor(deviation, dtype=torch.float32))
 
 
 class Examples(Protocol):

@@ -14,20 +14,21 @@ import torch
 from torch import nn
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
+from glasstape_server.domain.skill import clusters
 from glasstape_server.domain.statistics import softmax
-from glasstape_server.domain.times import SECOND
+from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.models import artifact
-from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Manifest, Period, TrainingData
+from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Check, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
 from glasstape_server.models.networks.architectures import ENSEMBLE, build, default_config
 from glasstape_server.models.networks.ensemble import Ensemble
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.checkpoint import Checkpoint
-from glasstape_server.training.checks import check_model
+from glasstape_server.training.checks import check_model, no_skill, skill
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.fit import EpochCallback, FitOptions, fit, logits_of
-from glasstape_server.training.training_split import TrainingError, TrainingSplit
+from glasstape_server.training.training_split import CHECK_RULE, TrainingError, TrainingSplit
 
 GOLDEN_WINDOWS = 8
 BACKGROUND_WINDOWS = 32
@@ -110,7 +111,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
     Raises:
         FileExistsError: that version exists.
     """
-    training, validation, labels = data.training, data.validation, data.labels
+    training, validation, check, labels = data.training, data.validation, data.check, data.labels
     logits = logits_of(trained.network, data.examples[1])
     temperature = calibrate.fit_temperature(logits, labels[1])
     probabilities = softmax(logits, temperature)
@@ -123,6 +124,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         torch.from_numpy(_evenly_spaced(training, BACKGROUND_WINDOWS)),
     )  # fmt: skip
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
+    checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
     correct = probabilities.argmax(axis=1) == labels[1]
     manifest = Manifest(
         name=trained.plan.name,
@@ -133,9 +135,14 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         label_rule=data.rule.to_dict(),
         temperature=temperature,
         thresholds=thresholds,
-        metrics=_metrics(probabilities, logits, labels, thresholds.abstain),
+        metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
+        | _check_metrics(data, checked, thresholds.abstain, shares)
+        | _skill_metrics(data, probabilities if checked is None else checked, shares),
         checks=check_model(
-            scorer, trained.architecture, validation, probabilities, labels[1], validation.close_time, shares
+            scorer,
+            trained.architecture,
+            validation if check is None else check.data,
+            _skill(data, checked, shares),
         ),
         reliability=calibrate.reliability(probabilities.max(axis=1), correct),
         data=TrainingData(
@@ -144,6 +151,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             seed=trained.plan.fit.seed,
             training=_period(training),
             validation=_period(validation),
+            check=None if check is None else _period(check.data),
             fit={name: value for name, value in asdict(trained.plan.fit).items() if name != "seed"},
             members=trained.members,
         ),
@@ -156,7 +164,7 @@ def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, obje
     settings, options = data.settings, {**vars(plan.fit), "epochs": None}
     parts = [
         data.sha256, settings.interval, settings.train_until, settings.validate_until, settings.time_zone,
-        settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options,
+        settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options, len(data.validation),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -167,9 +175,9 @@ def _evenly_spaced(data: Dataset, count: int) -> Float32s:
 
 
 def _metrics(
-    probabilities: Floats, logits: Floats, labels: tuple[Ints, Ints], abstain: float
+    probabilities: Floats, logits: Floats, labels: tuple[Ints, Ints], abstain: float, prior: Floats
 ) -> dict[str, float]:
-    validation = calibrate.metrics(probabilities, labels[1], abstain)
+    validation = calibrate.metrics(probabilities, labels[1], abstain, prior)
     metrics = {f"validation/{name}": value for name, value in validation.items()}
     uncalibrated = softmax(logits, 1.0)
     errors: dict[str, Callable[[Floats, Ints], float]] = {
@@ -178,9 +186,39 @@ def _metrics(
     }
     for name, error in errors.items():
         metrics[f"validation/{name}_uncalibrated"] = round(error(uncalibrated, labels[1]), 6)
-    for index, name in enumerate(("down", "flat", "up")):
-        metrics[f"training/{name}_share"] = round(float((labels[0] == index).mean()), 6)
+    for name, share in zip(("down", "flat", "up"), prior, strict=True):
+        metrics[f"training/{name}_share"] = round(float(share), 6)
     return metrics
+
+
+def _skill_metrics(data: TrainingSplit, probabilities: Floats, prior: Floats) -> dict[str, float]:
+    """Return the skill metrics of the windows that selected nothing, or else of validation, from probabilities (n, 3).
+
+    Windows of one session are one cluster.
+    """
+    part, windows, labels = "validation", data.validation, data.labels[1]
+    if data.check is not None:
+        part, windows, labels = "check", data.check.data, data.check.labels
+    session, resolved = ((times - 1) // DAY for times in (windows.close_time, windows.known_time))
+    figures = calibrate.skill_metrics(probabilities, labels, prior, clusters(session, resolved))
+    return {f"{part}/{name}": value for name, value in figures.items()}
+
+
+def _check_metrics(
+    data: TrainingSplit, checked: Floats | None, abstain: float, prior: Floats
+) -> dict[str, float]:
+    """Return the figures of windows that selected nothing, from their probabilities (n, 3); none if there are none."""
+    if data.check is None or checked is None:
+        return {}
+    figures = calibrate.metrics(checked, data.check.labels, abstain, prior)
+    return {f"check/{name}": value for name, value in figures.items()}
+
+
+def _skill(data: TrainingSplit, checked: Floats | None, prior: Floats) -> Check:
+    """Check the skill on windows that selected nothing, from their probabilities (n, 3)."""
+    if data.check is None or checked is None:
+        return no_skill(CHECK_RULE)
+    return skill(checked, data.check.labels, data.check.data.close_time, prior)
 
 
 def _period(data: Dataset) -> Period:

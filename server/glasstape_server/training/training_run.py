@@ -1,6 +1,6 @@
 """Training run: several networks and seeds on the same data, compared on the same validation windows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -127,7 +127,11 @@ def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, fol
         "features": settings.spec.to_dict(),
         "labels": data.rule.to_dict(),
         "interval": settings.interval,
-        "training": (len(data.training), len(data.validation)),
+        "windows": (
+            len(data.training),
+            len(data.validation),
+            0 if data.check is None else len(data.check.data),
+        ),
     }
     actual = {
         "data": manifest.data.sha256,
@@ -136,7 +140,10 @@ def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, fol
         "features": manifest.feature_spec,
         "labels": manifest.label_rule,
         "interval": manifest.interval,
-        "training": (manifest.data.training.windows, manifest.data.validation.windows),
+        "windows": tuple(
+            0 if part is None else part.windows
+            for part in (manifest.data.training, manifest.data.validation, manifest.data.check)
+        ),
     }
     different = [name for name, value in expected.items() if value != actual[name]]
     if different:
@@ -147,16 +154,24 @@ def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, fol
 
 
 def comparison_table(manifests: Sequence[Manifest]) -> str:
-    """Return a table of models that were validated on the same windows, lowest log loss first."""
-    rows = [
+    """Return a table of models that were validated on the same windows, lowest log loss first.
+
+    Log loss is saved against the prior, the class shares of all training windows, in two parts that add up. Kept calls
+    are the share of UP and DOWN calls that are not abstained.
+    """
+    rows: list[tuple[str, ...]] = [
         (
             "model",
             "network",
             "seed",
             "accuracy",
             "base rate",
-            "log loss",
-            "prior log loss",
+            "log loss saved",
+            "= FLAT",
+            "+ direction",
+            "calls hit / base",
+            "right when moved",
+            "kept calls",
             "ECE uncalibrated",
             "ECE",
             "skill",
@@ -165,14 +180,32 @@ def comparison_table(manifests: Sequence[Manifest]) -> str:
     for manifest in sorted(manifests, key=lambda each: each.metrics["validation/log_loss"]):
         m = {name.removeprefix("validation/"): value for name, value in manifest.metrics.items()}
         skill = next((check.value for check in manifest.checks if check.name == "skill"), 0.0)
+        measured = manifest.data.check is not None
         rows.append(
             (
                 f"{manifest.name}@{manifest.version}", manifest.architecture.name, str(manifest.data.seed),
-                f"{m['accuracy']:.2%}", f"{m['base_rate']:.2%}", f"{m['log_loss']:.4f}", f"{m['prior_log_loss']:.4f}",
-                f"{m['ece_uncalibrated']:.4f}", f"{m['ece']:.4f}", f"{skill:+.1f}",
+                f"{m['accuracy']:.2%}", f"{m['base_rate']:.2%}", *_skill_cells(manifest.metrics),
+                f"{m['ece_uncalibrated']:.4f}", f"{m['ece']:.4f}", f"{skill:+.1f}" if measured else "-",
             )
         )  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
     )
+
+
+def _skill_cells(named: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the cells of the log loss saved and of UP and DOWN calls; a dash for figures that are not known."""
+    part = "check/" if "check/log_loss_gain" in named else "validation/"
+    metrics = {name.removeprefix(part): value for name, value in named.items() if name.startswith(part)}
+    hit, base = (f"{metrics[n]:.1%}" if n in metrics else "–" for n in ("hit_rate", "call_base_rate"))
+    saved, flat, direction = (
+        f"{metrics[name]:+.4f}" if name in metrics else "–"
+        for name in ("log_loss_gain", "flat_gain", "direction_gain")
+    )
+    moved = "–"
+    if "moved_hit_rate" in metrics:
+        value, low, high = (metrics[f"moved_hit_rate{end}"] for end in ("", "_low", "_high"))
+        moved = f"{value:.1%} ({low:.1%} … {high:.1%})"
+    kept = f"{metrics['kept_calls'] / metrics['calls']:.1%}" if metrics.get("calls") else "–"
+    return saved, flat, direction, f"{hit} / {base}", moved, kept

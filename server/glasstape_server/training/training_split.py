@@ -1,22 +1,39 @@
-"""Data of a training run: labeled windows of training and validation, the same for every model of the run."""
+"""Data of a training run: labeled windows of training, validation and check, the same for every model of the run.
+
+Training windows fit the weights. The validation period is divided in time: windows of its first half select the epoch,
+the temperature and the thresholds, windows of its second half are for the checks of the model and select nothing.
+Cawley and Talbot (2010), "On over-fitting in model selection and subsequent selection bias in performance evaluation".
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 
+from glasstape_server.domain.arrays import Ints
 from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.times import SECOND
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.training import dataset
+from glasstape_server.training.checks import BLOCK
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.examples import DatasetExamples, Normalization
 from glasstape_server.training.usable_bars import UsableBars
 
 MIN_WINDOWS = 64
-"""Least number of windows of training and of validation."""
+"""Least number of windows of training, of validation and of the check."""
+
+
+MIN_CHECK_CLOSES = 2 * BLOCK
+"""Least number of closes of the check: two blocks, which a standard error requires."""
+
+CHECK_RULE = (
+    f"each half of the validation period must have {MIN_WINDOWS} labeled windows, the second of at least"
+    f" {MIN_CHECK_CLOSES} closes"
+)
 
 
 class TrainingError(ValueError):
@@ -31,14 +48,30 @@ class TrainingSettings:
     train_until: int
     """First close time after training data, microseconds."""
     validate_until: int
-    """First close time after validation data, microseconds."""
+    """First close time after the validation period, microseconds."""
     spec: FeatureSpec = field(default_factory=FeatureSpec)
     rule: LabelRule = field(default_factory=LabelRule)
     time_zone: str = "UTC"
 
 
+@dataclass(frozen=True, slots=True)
+class CheckWindows:
+    """Windows that select nothing, for the checks of a model."""
+
+    data: Dataset
+    labels: Ints
+    """Class indices, (n,)."""
+    examples: DatasetExamples
+
+    @classmethod
+    def of(cls, data: Dataset, rule: LabelRule, normalization: Normalization) -> "CheckWindows":
+        """Label and normalize windows as those of training."""
+        labels = data.labels(rule)
+        return cls(data, labels, DatasetExamples(data, labels, normalization))
+
+
 class TrainingSplit:
-    """Training and validation windows. Every training outcome is known before validation begins."""
+    """Windows of training, validation and check. Every outcome of a part is known before the next part begins."""
 
     def __init__(
         self, frames: pl.DataFrame | Iterable[pl.DataFrame | UsableBars], settings: TrainingSettings
@@ -63,7 +96,7 @@ class TrainingSplit:
         self.settings = settings
         self.window_count = windows.window_count
         """Bars of the data, and why some of them end no window."""
-        self.training, self.validation = _split(windows, settings)
+        self.training, self.validation, check = _split(windows, settings)
         self.rule = self.training.fitted(settings.rule)
         self.normalization = Normalization.of(self.training)
         self.labels = (self.training.labels(self.rule), self.validation.labels(self.rule))
@@ -75,6 +108,8 @@ class TrainingSplit:
             DatasetExamples(self.training, self.labels[0], self.normalization),
             DatasetExamples(self.validation, self.labels[1], self.normalization),
         )
+        self.check = None if check is None else CheckWindows.of(check, self.rule, self.normalization)
+        """None if the validation period is too short to divide: all its windows select then."""
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -95,9 +130,15 @@ class TrainingSplit:
             yield bars
 
 
-def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Dataset]:
+def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Dataset, Dataset | None]:
+    """Return the windows of training, of validation, and of the check, if there are enough.
+
+    Raises:
+        TrainingError: too few windows of training or validation.
+    """
     training = windows.known_between(0, settings.train_until)
-    validation = windows.known_between(settings.train_until, settings.validate_until)
+    period = windows.known_between(settings.train_until, settings.validate_until)
+    validation, check = _divided(period, settings.validate_until)
     for name, part in (("training", training), ("validation", validation)):
         if len(part) < MIN_WINDOWS:
             begin, end = (_day(int(windows.close_time[i])) if len(windows) else "-" for i in (0, -1))
@@ -107,7 +148,20 @@ def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Datas
                 f"{_day(settings.validate_until)} (--train-until, --validate-until); "
                 f"{dataset.no_windows(windows.window_count, settings.spec, settings.rule)}"
             )
-    return training, validation
+    return training, validation, check
+
+
+def _divided(period: Dataset, end: int) -> tuple[Dataset, Dataset | None]:
+    """Divide windows at the middle one of their closes; every outcome of the first part is known before the second.
+
+    If a part has too few windows or closes, the first part is the whole and the second None.
+    """
+    closes = np.unique(period.close_time)
+    if len(closes) < 2 * MIN_CHECK_CLOSES:
+        return period, None
+    middle = int(closes[len(closes) // 2])
+    first, second = period.known_between(0, middle), period.known_between(middle, end)
+    return (period, None) if min(len(first), len(second)) < MIN_WINDOWS else (first, second)
 
 
 def _day(time: int) -> str:

@@ -14,6 +14,7 @@ from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.verdict_kinds import KINDS, RowVerdict
 from glasstape_server.market.verdicts import COLUMN, VALUES, ordered, usable, with_verdicts
+from glasstape_server.training.filled_bars import filled
 from glasstape_server.training.level_changes import before_last_split, off_scale
 
 _GAP = "gap"
@@ -35,14 +36,14 @@ class UsableBars:
 
         Args:
             rows: columns symbol, close_time, open, high, low, close and volume.
-            accepted: kinds of the data report whose bars are left out, too: future, scale and split.
+            accepted: kinds of the data report whose bars are left out, too: future, scale, split and filled.
             latest: latest close time of a bar that is not of kind future, microseconds.
         """
         bars = cls._stored(rows)
         if "future" in accepted:
             late = (bars.frame["close_time"] > latest).to_numpy()
             bars = bars._without("future", late)
-        for kind, mask_of in (("scale", off_scale), ("split", before_last_split)):
+        for kind, mask_of in (("scale", off_scale), ("split", before_last_split), ("filled", filled)):
             if kind in accepted:
                 before = pl.col("close").shift(1).over("symbol")
                 bars = bars._without(kind, mask_of(bars.frame.with_columns(before=before)))
@@ -50,13 +51,12 @@ class UsableBars:
 
     @classmethod
     def _stored(cls, rows: pl.DataFrame) -> "UsableBars":
-        """Return the bars that a server stores and that are not halted."""
+        """Return the bars that a server stores and makes windows of."""
         judged = with_verdicts(ordered(rows))
         counts = dict(judged[COLUMN].value_counts().iter_rows())
         left_out = Counter(
             {kind.name: sum(counts.get(int(each), 0) for each in kind.verdicts) for kind in KINDS}
         )
-        del left_out["no-trade"]
         columns = judged.select("symbol", "close_time", *VALUES, COLUMN)
         if not left_out.total():
             return cls(columns.drop(COLUMN).with_columns(pl.lit(False).alias(_GAP)))
@@ -86,9 +86,8 @@ class UsableBars:
         """
         for symbol, columns in self._each_symbol("close_time", *VALUES, _GAP):
             close_time = columns[0].astype(np.int64)
-            series = from_columns(
-                close_time, np.stack(columns[1:-1]), sessions(close_time, interval, time_zone)
-            )
+            days = sessions(close_time, interval, time_zone)
+            series = from_columns(close_time, np.stack(columns[1:-1]), days, time_zone)
             yield symbol, series, columns[-1]
 
     def digests(self) -> dict[str, str]:

@@ -19,7 +19,7 @@ class WindowCount:
     lost: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CAUSES, 0)))
     """The others, by cause: each bar has one. Besides `CAUSES`, kinds of rows that are left out."""
     across_gaps: int = 0
-    """Windows across bars that were left out: halted or rejected."""
+    """Windows across bars that were left out: halted, without trades or rejected."""
     longest_series: int = 0
     """Most bars of one symbol."""
     longest_session: int = 0

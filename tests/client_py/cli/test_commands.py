@@ -1,12 +1,22 @@
 """Commands against a scripted server: what they send, print and return."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape import AuthenticationError, Instrument, NotFoundError, PermissionDeniedError
+from glasstape import (
+    AuthenticationError,
+    Instrument,
+    IntervalEstimate,
+    NotFoundError,
+    PermissionDeniedError,
+    SkillSplit,
+    SkillVerdict,
+    TrackRecord,
+)
 from glasstape.cli import main
-from glasstape.testing import FakeServer, make_buy, make_confidence, make_confidence_event
+from glasstape.testing import MODEL, FakeServer, make_buy, make_confidence, make_confidence_event
 
 
 @pytest.fixture
@@ -125,6 +135,50 @@ def test_a_track_record_without_outcomes_has_no_figures(command):
     assert "Brier" not in out
     record = json.loads(command("track", "--json")[1])
     assert (record["outcomes"], record["brier_score"], record["log_loss"]) == (0, None, None)
+
+
+def estimate(value):
+    return IntervalEstimate(value=value, low=value - 0.02, high=value + 0.02)
+
+
+SKILL = SkillSplit(
+    log_loss_saved=estimate(0.03),
+    flat=estimate(0.03),
+    direction=estimate(0.0),
+    moved_hit_rate=estimate(0.51),
+    verdict=SkillVerdict.FLAT,
+)
+
+
+def test_a_model_is_described_with_its_skill(capsys):
+    metrics = {"validation/calls": 0.5, "validation/kept_calls": 0.04}
+    with FakeServer(model=replace(MODEL, skill=SKILL, metrics=metrics)) as server:
+        assert main(["models", "fake", "--server", server.address]) == 0
+    out = capsys.readouterr().out
+    assert "abstains  below 40.0%, which keeps 8% of the UP and DOWN calls" in out
+    assert "skill     log loss saved against the prior: +0.0300 (+0.0100 … +0.0500) nats = FLAT" in out
+    assert "knows when the market is quiet, not where it goes" in out
+
+
+def test_a_track_record_says_what_the_models_know(fake, command):
+    record = TrackRecord(
+        predicted=None, count=1204, hits=420, opposites=400, hit_rate=420 / 1204, hit_rate_low=0.31,
+        hit_rate_high=0.39, base_rate=820 / 2408, edge=estimate(0.0166), moved_hit_rate=estimate(0.512),
+        kept=37, mean_return=0.0, net_return=-0.002, sessions=60, model="", symbol="", confidence=None,
+        skill=SKILL,
+    )  # fmt: skip
+    fake.track_record = replace(
+        fake.track_record, records=(record,), outcomes=3000, brier_score=0.66, log_loss=1.09, skill=SKILL
+    )
+    status, out, _ = command("track")
+    assert status == 0
+    for text in (
+        "37", "34.9% (31.0% … 39.0%)", "34.1%", "+1.7 (-0.3 … +3.7)", "51.2% (49.2% … 53.2%)",
+        "+0.0300 (+0.0100 … +0.0500) nats = FLAT +0.0300 (+0.0100 … +0.0500) + direction +0.0000",
+        "knows when the market is quiet, not where it goes",
+    ):  # fmt: skip
+        assert text in out
+    assert json.loads(command("track", "--json")[1])["skill"]["verdict"] == "FLAT"
 
 
 def test_doctor_says_what_a_missing_and_a_wrong_token_mean(fake, command, tmp_path):

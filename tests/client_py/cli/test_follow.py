@@ -8,7 +8,9 @@ import threading
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 
+import grpc
 import pytest
+import trustme
 from glasstape import PermissionDeniedError
 from glasstape.cli import main
 from glasstape.sources import CredentialsError, registry
@@ -133,3 +135,13 @@ def test_a_wrong_date_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["fetch", "scripted", "A", "--since", "5.1.2026", "--out", "x.csv"])
     assert "--since: must be a date or time in ISO 8601, is '5.1.2026'" in capsys.readouterr().err
+
+
+def test_a_cause_that_lasts_ends_with_status_2(capsys):
+    authority = trustme.CA()
+    own = authority.issue_cert("127.0.0.1")
+    pair = (own.private_key_pem.bytes(), own.cert_chain_pems[0].bytes())
+    with FakeServer(credentials=grpc.ssl_server_credentials([pair])) as server:
+        assert main(["follow", "scripted", "A", "--server", server.address, "--for", "30s"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"glasstape follow: {server.address}: the server requires TLS: connect with tls"

@@ -12,7 +12,8 @@ import trustme
 from glasstape._plain import UnixSocket
 from glasstape.address import Endpoint
 from glasstape.cli import probe as module
-from glasstape.cli.probe import TlsFiles, place_of, probe
+from glasstape.cli.probe import place_of, probe
+from glasstape.cli.tls_files import TlsFiles
 from glasstape.testing import FakeServer
 
 

@@ -82,7 +82,8 @@ def test_explain_draws_the_map_and_gives_it_as_json(command, market):
         assert feature.name in shown
     last = market.client.bars("AAA", "1d")[-1 if not market.client.bars("AAA", "1d")[-1].provisional else -2]
     assert f"{last.close_time:%m-%d}" in shown
-    (said,) = lines(command("explain", "--signal", "1", "--json", "--server", market.address))
+    arguments = ["--method", "gradient", "--quality", "fast", "--json", "--server", market.address]
+    (said,) = lines(command("explain", "--signal", "1", *arguments))
     assert len(said["heatmap"]["values"]) == 6
     assert said["quality"]["verdict"] == "CAUTION"
 

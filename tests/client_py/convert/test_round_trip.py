@@ -6,9 +6,15 @@ import pytest
 from glasstape._convert.inference import confidence_from
 from glasstape._convert.market import bar_from, bar_to, instrument_from, instrument_to
 from glasstape._convert.models import model_from, reliability_from
-from glasstape._convert.outgoing import confidence_to, event_to, model_to, reliability_point_to
+from glasstape._convert.outgoing import (
+    confidence_to,
+    event_to,
+    model_to,
+    reliability_point_to,
+    track_records_to,
+)
 from glasstape._convert.references import ModelTable, refs_from
-from glasstape._convert.signals import event_from
+from glasstape._convert.signals import event_from, track_records_from
 from glasstape.v1 import inference_pb2, market_pb2, signals_pb2
 from hypothesis import HealthCheck, example, given, settings
 from messages import random
@@ -87,3 +93,17 @@ def test_events(kind):
         assert table.models == [ref]
 
     check()
+
+
+@unhurried
+@given(random(signals_pb2.GetTrackRecordResponse))
+def test_track_records(message):
+    """Figures of an empty group, and of no outcomes, are not returned."""
+    message.outcomes = max(message.outcomes, 1)
+    for record in message.records:
+        record.count = max(record.count, 1)
+        both = record.HasField("confidence_low") and record.HasField("confidence_high")
+        if not both:
+            record.ClearField("confidence_low")
+            record.ClearField("confidence_high")
+    assert track_records_to(track_records_from(message)) == message

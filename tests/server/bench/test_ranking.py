@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from glasstape_server.bench.ranking import average_precision, random_level
+from glasstape_server.bench.ranking import average_precision, chance_levels
+from sklearn.metrics import average_precision_score
 
 
 def by_hand(strength, cells):
@@ -32,7 +33,21 @@ def test_average_precision_of_perfect_constant_and_inverted_maps():
     assert average_precision(-cells.astype(float), cells)[0] <= 6 / 48
 
 
-def test_random_maps_score_above_the_share_of_cells():
-    cells = np.zeros((400, 48), bool)
-    cells[:, :6] = True
-    assert 6 / 48 < random_level(cells, np.random.default_rng(0)) < 0.22
+def test_average_precision_equals_that_of_scikit_learn():
+    random = np.random.default_rng(0)
+    strength = random.normal(size=(50, 48)).round(1)  # with ties
+    cells = random.random((50, 48)) < 0.2
+    expected = [average_precision_score(*row) for row in zip(cells, strength, strict=True)]
+    np.testing.assert_allclose(average_precision(strength, cells), expected)
+
+
+@pytest.mark.parametrize("count", [1, 6, 48])
+def test_the_chance_level_is_the_mean_over_random_maps(count):
+    cells = np.zeros((1, 6, 8), bool)
+    cells.flat[:count] = True
+    (level,) = chance_levels(cells)
+    drawn = average_precision(
+        np.random.default_rng(0).random((4000, 48)), cells.reshape(1, -1).repeat(4000, 0)
+    )
+    assert level == pytest.approx(drawn.mean(), abs=4 * drawn.std() / np.sqrt(4000) + 1e-12)
+    assert level >= count / 48

@@ -100,6 +100,37 @@ def test_predict_is_measured_relative_to_an_echo(measure):
     assert ratios["1 window, 64 in flight, calls: grpcio"]["echo"][0] > 0
 
 
+def test_truth_writes_its_report_and_a_record_of_each_map(tmp_path, capsys):
+    arguments = [
+        "--networks",
+        "bayes",
+        "--kinds",
+        "fixed",
+        "--seeds",
+        "1",
+        "--test",
+        "30",
+        "--processes",
+        "1",
+    ]
+    outputs = ["--out", str(tmp_path / "truth"), "--maps", str(tmp_path / "maps.jsonl")]
+    assert main(["bench", "truth", *arguments, *outputs]) == 0
+    printed = capsys.readouterr()
+    assert "### bayes, 6 × 8, 1 seed(s)" in printed.out
+    assert "bayes, fixed, 6x8, seed 0: accuracy " in printed.err
+    assert (tmp_path / "truth.md").read_text() in printed.out
+    (result,) = json.loads((tmp_path / "truth.json").read_text())
+    records = [json.loads(line) for line in (tmp_path / "maps.jsonl").read_text().splitlines()]
+    assert len(records) == result["maps"]
+    gradient = [
+        record["precision"]
+        for record in records
+        if (record["method"], record["score"]) == ("GRADIENT", "MARGIN")
+    ]
+    (score,) = (s for s in result["scores"] if (s["method"], s["score"]) == ("GRADIENT", "MARGIN"))
+    assert sum(gradient) / len(gradient) == pytest.approx(score["precision"], rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -107,6 +138,8 @@ def test_predict_is_measured_relative_to_an_echo(measure):
         (["gpu", "--device", "tpu"], "device: must be"),
         (["engine", "--json", "/nowhere/x.json"], "--json: folder /nowhere does not exist"),
         (["truth", "--out", "/nowhere/x"], "--out: folder /nowhere does not exist"),
+        (["truth", "--maps", "maps.csv"], "--maps: must end with .jsonl or .parquet, is maps.csv"),
+        (["truth", "--pairs", "gradient/magic"], "pairs: must be of"),
     ],
 )
 def test_invalid_options_are_rejected(arguments, text, capsys):

@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 from glasstape.cli import main
+from glasstape_server.features.sets import SETS
 from glasstape_server.models.artifact import load
 from made_up import columns
 
@@ -141,3 +142,22 @@ def test_too_few_windows_are_explained(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "labeled windows, at least 64 are required" in error
     assert "windows: 125 of 200 bars; lost to: look-back 73, horizon 2" in error
+
+
+def test_features_and_window_are_free(path, tmp_path, capsys):
+    mine = tmp_path / "mine.toml"
+    mine.write_text('features = "set2"\nrsi_bars = 9\n')
+    assert run(path, tmp_path, "--arch", "linear", "--features", str(mine), "--window", "12") == 0
+    model = load(tmp_path / "prices-linear" / "1")
+    assert model.window_shape == (12, len(SETS["set2"]))
+    assert model.spec.parameters["rsi_bars"] == 9
+    assert run(path, tmp_path, "--features", "set3") == 1
+    assert "--features: must be set1, set2 or a JSON or TOML file" in capsys.readouterr().err
+
+
+def test_a_network_that_takes_no_such_window_is_refused_before_the_data_is_read(path, tmp_path, capsys):
+    one = tmp_path / "one.json"
+    one.write_text('{"features": ["rsi"]}')
+    assert run(path, tmp_path, "--arch", "conv2d", "--features", str(one)) == 1
+    assert capsys.readouterr().err.endswith("glasstape train: conv2d: features must be 2 or more, is 1\n")
+    assert run(path, tmp_path, "--arch", "linear", "--features", str(one)) == 0

@@ -2,16 +2,21 @@ import numpy as np
 import pytest
 from glasstape_server.domain.statistics import (
     Z_95,
+    block_of,
     block_sums,
+    block_widening,
+    clustered_mean,
     clustered_wilson,
     equal_mass_bins,
     interval,
     softmax,
     wilson,
 )
+from glasstape_server.domain.times import DAY
 from scipy.special import ndtr, ndtri, stdtrit
 from scipy.special import softmax as scipy_softmax
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
 
 def test_the_wilson_interval_is_the_textbooks():
@@ -74,3 +79,60 @@ def test_the_interval_of_few_clusters_covers_the_truth(clusters):
         low, high = clustered_wilson(random.binomial(500, rates), np.full(clusters, 500))
         covered += low <= 0.5 <= high
     assert covered >= 0.92 * 300
+
+
+def test_sums_are_those_of_blocks_of_consecutive_days():
+    """Days that count 2 ** n: a sum names its days."""
+    blocks = {sum(2.0 ** ((start + n) % 6) for n in range(3)) for start in range(6)}
+    drawn = set(block_sums(2.0 ** np.arange(6)[:, None], 3, 250, seed=4)[:, 0])
+    assert drawn == {first + second for first in blocks for second in blocks}
+
+
+@pytest.mark.parametrize(
+    ("closes", "window_bars", "block"),
+    [
+        (17, 6, 6),
+        (18, 6, 6),
+        (35, 6, 6),
+        (36, 6, 12),
+        (239, 6, 12),
+        (240, 6, 24),
+        (5000, 6, 24),
+        (100, 24, 24),
+    ],
+)
+def test_blocks_are_a_few_windows_long(closes, window_bars, block):
+    assert block_of((np.arange(closes) + 1) * DAY, window_bars) == block
+
+
+def test_blocks_of_minute_bars_are_a_day_long_once_there_are_ten():
+    minutes = np.arange(1, 391) * 60_000_000
+    for days, block in ((9, 24), (10, 390)):
+        closes = (np.arange(days)[:, None] * DAY + minutes).ravel()
+        assert block_of(closes, 6) == block
+
+
+def test_intervals_are_widened_for_few_blocks_and_for_cut_dependence():
+    assert np.isnan(block_widening(17, 6, 6))
+    few, many = block_widening(36, 12, 6), block_widening(3600, 12, 6)
+    assert few > many > 1
+    assert block_widening(36_000, 600, 6) == pytest.approx(1, abs=0.02)
+    assert block_widening(3600, 12, 1) == pytest.approx(np.sqrt(300 / 299))
+
+
+def test_the_interval_of_a_clustered_mean_is_students_where_clusters_are_single():
+    values = np.random.default_rng(0).normal(1, 2, 30)
+    mean = clustered_mean(values, np.ones(30))
+    low, high = student.interval(0.95, 29, values.mean(), values.std(ddof=1) / np.sqrt(30))
+    assert (mean.value, mean.low, mean.high) == pytest.approx((values.mean(), low, high))
+
+
+def test_equal_observations_within_clusters_count_once():
+    values = np.random.default_rng(1).normal(size=25)
+    once, often = (clustered_mean(values * count, np.full(25, count)) for count in (1.0, 40.0))
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
+
+
+def test_empty_clusters_do_not_count():
+    values, counts = np.array([3.0, 0.0, 5.0, 1.0]), np.array([2.0, 0.0, 3.0, 1.0])
+    assert clustered_mean(values, counts) == clustered_mean(values[counts > 0], counts[counts > 0])

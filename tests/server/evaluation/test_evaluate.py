@@ -1,45 +1,26 @@
 """The whole evaluation, on a small synthetic market."""
 
-import json
-import re
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
-from glasstape.cli import main
+import torch
+from evaluated import candidate
+from glasstape.skill import SkillVerdict
 from glasstape_server.domain.times import DAY
-from glasstape_server.evaluation import leak_checks, report
-from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
+from glasstape_server.evaluation import candidates, leak_checks, report
+from glasstape_server.evaluation.candidates import EvaluationPlan
 from glasstape_server.evaluation.evaluate import BASELINES, COVERAGES, evaluate
-from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates
-from glasstape_server.evaluation.synthetic import INTERVAL, RULE, known_signal, market
+from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates, TooFewDaysError
+from glasstape_server.evaluation.network_importance import measure
+from glasstape_server.evaluation.synthetic import INTERVAL, RULE
+from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import all_windows
+from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import dataset
-
-PLAN = EvaluationPlan(
-    candidates=(*BASELINES, "linear", f"{SHUFFLED}linear"), folds=2, epochs=3, windows=6000, rule=RULE
-)
-
-
-@pytest.fixture(scope="module")
-def frame():
-    return market(known_signal, 60, 360, seed=2)
-
-
-@pytest.fixture(scope="module")
-def data(frame):
-    return dataset.build(frame, INTERVAL, FeatureSpec(), RULE)
-
-
-@pytest.fixture(scope="module")
-def evaluation(data):
-    return evaluate(data, PLAN, cost=0.001)
-
-
-def candidate(evaluation, name):
-    return next(item for item in evaluation.candidates if item.name == name)
 
 
 def leak_check(evaluation, name):
@@ -55,6 +36,56 @@ def test_a_known_signal_is_significant_and_a_rule_without_skill_is_not(evaluatio
     assert not up.significant["prior"]
     assert "log_loss" not in up.metrics
     assert sum(evaluation.class_shares) == pytest.approx(1)
+
+
+def test_a_known_signal_has_direction_and_the_parts_add_up(evaluation):
+    for item in evaluation.candidates:
+        own = item.metrics
+        if "log_loss_gain" in own:
+            parts = own["flat_gain"].value + own["direction_gain"].value
+            assert parts == pytest.approx(own["log_loss_gain"].value, abs=1e-12)
+        if "edge" in own:
+            assert own["edge"].value == pytest.approx(
+                2 * (own["hit_rate"].value - own["call_base_rate"].value), abs=1e-12
+            )
+    linear = candidate(evaluation, "linear")
+    assert linear.metrics["direction_gain"].low > 0
+    assert linear.metrics["moved_hit_rate"].low > 0.5
+    assert linear.verdict in (SkillVerdict.DIRECTION, SkillVerdict.FLAT_AND_DIRECTION)
+    prior = candidate(evaluation, "prior")
+    assert {prior.metrics[name].high for name in ("flat_gain", "direction_gain")} == {0.0}
+    assert prior.verdict is SkillVerdict.NONE
+    assert candidate(evaluation, "always_up").verdict is SkillVerdict.UNSPECIFIED
+
+
+def test_the_prior_is_the_class_shares_of_all_training_windows(data):
+    (fold,) = folds(data, 1, RULE.bars_ahead)
+    shares = np.bincount(fold.training.labels(fold.training.fitted(RULE)), minlength=3) / len(fold.training)
+    plan = EvaluationPlan(candidates=("prior",), folds=1, windows=500, rule=RULE)
+    (result,) = candidates_of(data, plan)
+    np.testing.assert_allclose(result.probabilities, np.tile(shares, (len(result.labels), 1)), atol=1e-6)
+    np.testing.assert_allclose(result.shares, shares)
+
+
+def candidates_of(data, plan):
+    with tempfile.TemporaryDirectory() as folder:
+        return candidates.run(data, plan, Path(folder), 1)
+
+
+def test_too_few_days_are_rejected_before_anything_is_fitted(data, monkeypatch):
+    monkeypatch.setattr(candidates, "run_task", lambda task: pytest.fail("fitted"))
+    some = data.select(data.close_time < np.unique(data.close_time)[36])
+    plan = EvaluationPlan(candidates=("prior", "linear"), folds=1, rule=RULE)
+    with pytest.raises(TooFewDaysError, match=r"at least 20 are required for intervals, there are 18"):
+        evaluate(some, plan, cost=0.0)
+
+
+def test_few_days_get_smaller_blocks(data):
+    some = data.select(data.close_time < np.unique(data.close_time)[60])
+    plan = EvaluationPlan(candidates=("prior",), folds=1, rule=RULE)
+    few = evaluate(some, plan, cost=0.0)
+    assert (few.days, few.block) == (30, 3)
+    assert "over blocks of 3 days" in report.to_html(few, {})
 
 
 def test_held_out_symbols_have_metrics_of_their_own(evaluation, data):
@@ -110,6 +141,15 @@ def test_a_class_without_training_windows_is_an_error(data):
         evaluate(falling, plan, cost=0.0)
 
 
+def test_a_fold_without_training_windows_is_an_error(data):
+    """All symbols but the held-out ones begin late."""
+    early = np.unique(data.close_time)[150]
+    late = data.select((data.close_time >= early) | data.held_out_mask())
+    plan = EvaluationPlan(candidates=("prior",), folds=2, rule=RULE)
+    with pytest.raises(ValueError, match="fold 1: no training window of a symbol that is not held out"):
+        evaluate(late, plan, cost=0.0)
+
+
 def test_implausible_accuracy_fails_the_leak_check(data):
     """The feature close_return leaks the next bar."""
     plan = EvaluationPlan(candidates=("prior", "linear"), folds=1, epochs=3, windows=6000, rule=RULE)
@@ -135,56 +175,21 @@ def test_windows_that_depend_on_future_bars_fail_the_leak_check(frame):
     assert check.failed
 
 
-def test_the_report_agrees_with_the_json_file(evaluation, tmp_path):
-    written = report.write(evaluation, {"data": "made <up>"}, tmp_path / "out")
-    page = written.read_text()
-    assert page.count("<svg") == 3
-    assert "made &lt;up&gt;" in page
-    assert not re.search(r'(src|href)="(?!#)', page.replace("xlink:href", "href")), (
-        "the page must be self-contained"
-    )
-    content = json.loads((tmp_path / "out" / report.METRICS).read_text())
-    linear = next(item for item in content["candidates"] if item["name"] == "linear")
-    accuracy = linear["metrics"]["accuracy"]["value"]
-    assert accuracy == candidate(evaluation, "linear").metrics["accuracy"].value
-    assert f"{accuracy:.2%}" in page
-    (row,) = (line for line in report.to_text(evaluation).splitlines() if line.startswith("| linear |"))
-    assert f"{accuracy:.2%}" in row
+def test_permutation_importance_finds_the_feature_that_holds_the_signal(evaluation, data):
+    """A linear network can use the mean rsi of the last three bars alone."""
+    parts = {(part.feature, part.time): part for part in candidate(evaluation, "linear").importance}
+    features = [parts[name, None] for name in data.feature_names]
+    strongest = sorted(features, key=lambda part: -part.loss_increase.value)[:2]
+    assert "rsi" in {part.feature for part in strongest}  # beside macd_histogram, which correlates with it
+    assert all(part.loss_increase.low > 0 for part in strongest)
+    assert parts["relative_volume", None].loss_increase.low < 0
+    bars = [parts["", time].loss_increase.value for time in range(data.time_steps)]
+    assert sum(bars[-3:]) > sum(bars[:-3])
+    assert sum(part.share.value for part in features) == pytest.approx(1, abs=1e-4)
+    assert candidate(evaluation, "prior").importance == ()
 
 
-def test_the_command_evaluates_a_file_and_rejects_invalid_options(frame, tmp_path, capsys):
-    path = tmp_path / "bars.parquet"
-    some = frame.filter(pl.col("symbol") < "S00006").with_columns(
-        date=pl.from_epoch("close_time", time_unit="us").dt.replace_time_zone("UTC")
-    )
-    some.drop("close_time").write_parquet(path)
-    common = ["evaluate", "--data", str(path), "--close", "24:00", "--out", str(tmp_path / "out")]
-    options = ["--arch", "linear", "--folds", "1", "--epochs", "1", "--windows", "500", "--processes", "1"]
-    assert main([*common, *options]) == 0
-    assert "passed future_perturbation" in capsys.readouterr().out
-    assert (tmp_path / "out" / report.REPORT).is_file()
-    for options, text in (
-        (["--arch", "best"], "--arch: must be of"),
-        (["--cost", "2"], "--cost: must be 0-0.1"),
-        (["--horizon", "0"], "--horizon: must be 1 or more"),
-        (["--folds", "300"], "too few for 300 folds"),
-        (["--close", "noon"], "--close: must be HH:MM"),
-    ):
-        assert main([*common, *options]) == 1
-        assert text in capsys.readouterr().err
-
-
-def test_statistics_of_nothing_are_reported_as_such(evaluation):
-    linear = candidate(evaluation, "linear")
-    nothing = replace(linear.abstaining, coverage=0.0, accuracy=None, hit_rate=None, calls=0)
-    without = replace(linear, abstaining=nothing, held_out={})
-    page = report.to_html(replace(evaluation, candidates=(without,), held_out=()), {})
-    assert re.search(r"<td>0\.0% \(confidence ≥ [\d.]+\)</td>\s*<td>–</td><td>–</td><td>0</td>", page)
-    assert f"No figures: none of these {evaluation.symbols} symbols is held out" in page
-    page = report.to_html(replace(evaluation, candidates=(without,), held_out=("A",)), {})
-    assert "No figures: too few days were tested" in page
-
-
-def test_the_page_has_the_log_loss_gain(evaluation):
-    gain = candidate(evaluation, "linear").metrics["log_loss_gain"]
-    assert f"<td>{gain.value:.4f} ({gain.low:.4f} … {gain.high:.4f})</td>" in report.to_html(evaluation, {})
+def test_a_fold_without_windows_of_trained_symbols_has_no_maps(data):
+    held_out = data.select(data.held_out_mask())
+    scorer = Scorer(torch.nn.Flatten(), torch.zeros(8), torch.ones(8))
+    assert measure(scorer, held_out, np.zeros(len(held_out), np.int64), 1.0, seed=0) is None

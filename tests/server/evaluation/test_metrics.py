@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape_server.domain.statistics import softmax
+from glasstape_server.domain.statistics import interval, softmax
 from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation.metrics import LabeledPredictions, MetricEstimates, block_days
 from glasstape_server.training import calibrate
@@ -69,6 +69,10 @@ def test_class_predictions_have_no_log_loss():
         "accuracy_gain",
         "macro_f1",
         "mcc",
+        "hit_rate",
+        "call_base_rate",
+        "edge",
+        "moved_hit_rate",
     }
 
 
@@ -82,6 +86,61 @@ def test_a_constant_confidence_is_one_bin():
     constant = replace(predictions, probabilities=np.tile([0.25, 0.35, 0.4], (len(predictions), 1)))
     error = MetricEstimates(constant).estimates["ece"].value
     assert error == pytest.approx(abs(0.4 - (predictions.labels == 2).mean()), abs=1e-9)
+
+
+def test_the_log_loss_gain_is_its_two_parts_in_every_sample():
+    estimates = MetricEstimates(predicted()).estimates
+    parts = estimates["flat_gain"].value + estimates["direction_gain"].value
+    assert parts == pytest.approx(estimates["log_loss_gain"].value, abs=1e-12)
+    predictions = predicted()
+    whole = log_loss(predictions.labels, predictions.shares) - log_loss(
+        predictions.labels, predictions.probabilities
+    )
+    assert parts == pytest.approx(whole, abs=1e-9)
+
+
+def test_calls_are_compared_with_half_of_hits_and_opposites():
+    predictions = predicted()
+    estimates = MetricEstimates(predictions).estimates
+    called = predictions.winner != 1
+    hits = (predictions.winner == predictions.labels)[called].mean()
+    opposites = (predictions.winner == 2 - predictions.labels)[called].mean()
+    expected = {
+        "hit_rate": hits,
+        "call_base_rate": (hits + opposites) / 2,
+        "edge": hits - opposites,
+        "moved_hit_rate": hits / (hits + opposites),
+    }
+    for name, value in expected.items():
+        assert estimates[name].value == pytest.approx(value, abs=1e-12), name
+        assert estimates[name].low < value < estimates[name].high
+
+
+def test_without_calls_there_is_nothing_to_say_of_them():
+    predictions = predicted()
+    quiet = replace(predictions, probabilities=np.tile([0.2, 0.5, 0.3], (len(predictions), 1)))
+    assert "hit_rate" not in MetricEstimates(quiet).estimates
+    unmoved = replace(predictions, labels=np.ones_like(predictions.labels))
+    assert MetricEstimates(unmoved).estimates["edge"].value == 0
+    assert "moved_hit_rate" not in MetricEstimates(unmoved).estimates
+
+
+def test_few_days_get_smaller_blocks_and_too_few_are_rejected():
+    assert block_days(1, "1d", 2000) == 10
+    assert block_days(1, "1d", 60) == 6
+    assert block_days(1, "1d", 20) == 2
+    assert block_days(4, "15m", 10) == 1
+    with pytest.raises(ValueError, match="at least 20 are required for intervals, there are 19"):
+        block_days(1, "1d", 19)
+    with pytest.raises(ValueError, match="at least 840 are required"):
+        block_days(60, "1d", 400)
+
+
+def test_intervals_of_few_blocks_are_wider():
+    values = np.random.default_rng(0).normal(size=5000)
+    few, many, all_ = (interval(values, blocks=n) for n in (10, 1000, None))
+    assert few[1] - few[0] > 1.15 * (many[1] - many[0])
+    assert many == pytest.approx(all_, rel=0.01)
 
 
 def test_blocks_are_at_least_as_long_as_labels_overlap():

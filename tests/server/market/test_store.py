@@ -72,6 +72,22 @@ def test_a_halted_day_is_kept_and_never_fed(store):
     assert [b.halted for b in store.list_bars(KEY, 0, 9 * DAY, 10)] == [False, True, False]
 
 
+@pytest.mark.parametrize("capacity", [1, 300])
+def test_a_bar_without_trades_is_kept_and_never_fed(store, capacity):
+    """Also not from disk, where older bars are read."""
+    last = 3 + capacity
+    empty = bar(2, open=10.0, high=10.0, low=10.0, volume=0.0)
+    report = publish(store, bar(1), empty, *(bar(day) for day in range(3, last)))
+    assert (report.stored, report.halted) == (last - 1, 0)
+    assert (KEY, 2 * DAY) not in report.closed
+    expected = np.array([1, *range(3, last)]) * DAY
+    np.testing.assert_array_equal(store.until(KEY, last * DAY, 2 * last)[0], expected)
+    np.testing.assert_array_equal(store.since(KEY, 2 * DAY, 1)[0], [3 * DAY])
+    assert store.unusable_between(KEY, DAY, 3 * DAY) == 1
+    assert store.unsignaled(KEY, DAY) == [day * DAY for day in range(3, last)]
+    assert [b.close_time for b in store.list_bars(KEY, 0, 3 * DAY, 10)] == [DAY, 2 * DAY, 3 * DAY]
+
+
 def test_provisional_bars_are_replaced_forgotten_and_never_signaled(store, tmp_path):
     publish(store, bar(1))
     for close in (10.0, 12.0):

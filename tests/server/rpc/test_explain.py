@@ -75,26 +75,62 @@ def test_contributions_sum_to_the_score_and_have_shares(stub, method):
         assert 0 < sum(driver.share for driver in made.drivers) <= 1 + 1e-9
 
 
-def test_quality_full_brings_measurements_and_names_what_fails(stub):
+def test_quality_full_brings_measurements_trust_and_names_what_fails(stub):
     full = explain(stub, method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_FULL)
     none = explain(stub, method=pb.Explanation.METHOD_INTEGRATED_GRADIENTS, quality=pb.QUALITY_LEVEL_NONE)
-    model = stub.GetModel(pb.GetModelRequest()).model
-    failed = [f"{check.name} failed: {check.text}" for check in model.checks if not check.passed]
     for made, plain in zip(maps(full), maps(none), strict=True):
         assert made.quality.level == pb.QUALITY_LEVEL_FULL
-        names = {check.name for check in made.quality.checks}
-        assert names == {
-            "completeness", "sign_agreement", "occlusion_correlation", "deletion_mean", "deletion_resampled",
-        }  # fmt: skip
-        failures = [check for check in made.quality.checks if not check.passed]
+        checks = {check.name: check for check in made.quality.checks}
+        assert list(checks) == [
+            "completeness", "sign_agreement", "deletion_mean", "deletion_resampled", "trust",
+        ]  # fmt: skip
+        failures = [check for check in checks.values() if not check.passed]
         own = [f"{check.name.replace('_', ' ')} failed: {check.text}" for check in failures]
-        assert list(made.quality.reasons) == own + failed
-        reliable = made.quality.verdict == pb.Quality.VERDICT_RELIABLE
-        assert reliable == (not own and not failed)
+        assert list(made.quality.reasons) == own
+        assert (made.quality.verdict == pb.Quality.VERDICT_RELIABLE) == (not own)
+        trust = made.quality.trust
+        assert trust.value == checks["trust"].value
+        assert 0 < trust.average_precision < 1
+        assert trust.maps > 0
+        assert trust.level == 1 + (trust.value >= 0.4) + (trust.value >= 0.7)
         stability = array(made.heatmap.sign_stability)
         assert ((stability >= 0) & (stability <= 1)).all()
         assert made.heatmap.values == plain.heatmap.values
         assert not plain.HasField("quality")
+
+
+def test_a_coarse_map_is_never_reliable_without_its_resolution(stub):
+    full = explain(stub, method=pb.Explanation.METHOD_SHAPLEY_BARS, quality=pb.QUALITY_LEVEL_FULL)
+    for made in maps(full):
+        assert made.quality.verdict == pb.Quality.VERDICT_CAUTION
+        if all(check.passed for check in made.quality.checks):
+            assert list(made.quality.reasons) == ["reliable at bar resolution, not for single features"]
+
+
+def test_the_default_is_the_scaled_gradient_and_with_full_checks_that_of_the_path(stub):
+    fast, full = explain(stub), explain(stub, quality=pb.QUALITY_LEVEL_FULL)
+    assert fast.method == pb.Explanation.METHOD_SCALED_GRADIENT
+    assert full.method == pb.Explanation.METHOD_SCALED_PATH_GRADIENT
+    for response in (fast, full):
+        assert response.score == pb.Explanation.SCORE_MARGIN
+        assert response.baseline == pb.Explanation.BASELINE_MEAN
+        assert all(made.heatmap.quantity == pb.Heatmap.QUANTITY_IMPORTANCE for made in maps(response))
+        assert not any(made.heatmap.feature_scale for made in maps(response))
+    occlusion = explain(stub, method=pb.Explanation.METHOD_OCCLUSION)
+    assert occlusion.score == pb.Explanation.SCORE_LOG_PROBABILITY
+
+
+def test_drivers_of_a_gradient_are_ranked_per_standard_deviation_and_keep_their_unit(stub):
+    model = stub.GetModel(pb.GetModelRequest()).model
+    deviation = np.array([feature.standard_deviation for feature in model.features])
+    for made in maps(explain(stub, method=pb.Explanation.METHOD_GRADIENT)):
+        np.testing.assert_allclose(made.heatmap.feature_scale, deviation, rtol=1e-5)
+        values = array(made.heatmap.values)
+        ranked = np.argsort(-np.abs(values * deviation), axis=None)[:5]
+        cells = [(driver.time_index, driver.feature_index) for driver in made.drivers]
+        assert cells == list(zip(*np.unravel_index(ranked, (6, 8)), strict=True))
+        for driver in made.drivers:
+            assert driver.attribution == pytest.approx(values[driver.time_index, driver.feature_index])
 
 
 def test_smoothgrad_brings_its_sign_stability_and_repeats_with_its_seed(stub):

@@ -1,5 +1,6 @@
 """What a server says of its own models while they publish: live calibration, shadow, track record."""
 
+import math
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from glasstape import CalibrationState, Client, Direction, Heartbeat, InvalidRequestError, TrackRecordGroup
+from glasstape.skill import skill_verdict
 from glasstape_server.models import artifact
 from glasstape_server.settings import BUNDLED_MODELS
 from made_up import daily
@@ -119,6 +121,30 @@ def test_the_record_is_split_by_symbol_and_confidence_and_pays_its_costs(client)
     assert any(p.realized_high - p.realized_low < 1 for p in whole.reliability)
     assert whole.left_out == LEARNT - 2
     assert "OLD" not in {r.symbol for r in split.records}
+
+
+def test_the_edge_is_hits_minus_opposites_and_the_skill_is_split(client):
+    track = client.track_record()
+    outcomes = [o for o in client.history(kinds=["outcome"]) if o.symbol != "OLD"]
+    called = [o for o in outcomes if o.predicted is not Direction.FLAT]
+    hits = sum(o.realized is o.predicted for o in called)
+    opposites = sum(o.realized not in (o.predicted, Direction.FLAT) for o in called)
+    both = next(r for r in track.records if r.predicted is None)
+    assert (both.count, both.hits, both.opposites) == (len(called), hits, opposites)
+    assert both.base_rate == pytest.approx((hits + opposites) / 2 / len(called))
+    assert both.edge.value == pytest.approx((hits - opposites) / len(called))
+    assert both.edge.value == pytest.approx(2 * (both.hit_rate - both.base_rate))
+    assert both.moved_hit_rate.value == pytest.approx(hits / (hits + opposites))
+    assert both.kept == sum(not o.abstained for o in called)
+    skill, metrics = track.skill, client.model().metrics
+    shares = [metrics[f"training/{name}_share"] for name in ("down", "flat", "up")]
+    prior = -sum(math.log(shares[o.realized]) for o in outcomes) / len(outcomes)
+    assert skill.log_loss_saved.value == pytest.approx(prior - track.log_loss, abs=1e-6)
+    assert skill.flat.value + skill.direction.value == pytest.approx(skill.log_loss_saved.value, abs=1e-12)
+    assert skill == both.skill
+    assert skill.moved_hit_rate == both.moved_hit_rate
+    moved = skill.moved_hit_rate
+    assert skill.verdict is skill_verdict(skill.flat.low, skill.direction.low, moved.low, moved.high)
 
 
 @pytest.mark.parametrize(

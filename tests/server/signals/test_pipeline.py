@@ -151,13 +151,16 @@ async def test_each_closed_bar_is_signaled_with_its_buy_and_resolved_once(node):
     assert unresolved == {e.sequence for e in events if isinstance(e.body, Signal)} - set(resolved)
 
 
-async def test_a_bar_that_is_removed_or_halted_while_it_waits_gets_no_signal(nodes):
+@pytest.mark.parametrize(
+    "unusable", [(0.0, 0.0, 0.0, 10.0, 0.0), (10.0, 10.0, 10.0, 10.0, 0.0)], ids=["halted", "without trades"]
+)
+async def test_a_bar_that_is_removed_or_unusable_while_it_waits_gets_no_signal(nodes, unusable):
     node = await nodes(start=False)
     await node.publish(HISTORY, HISTORY + 2)
     first, second = FIRST + HISTORY * DAY, FIRST + (HISTORY + 1) * DAY
     assert await node.ingest.remove_bars(("AAA", "1d"), second, second) == 1
-    halted = Bar("BBB", "1d", second, 0.0, 0.0, 0.0, 10.0, 0.0)
-    assert (await node.ingest.publish(Batch([halted], mode=BatchMode.REPLACE))).replaced == 1
+    bar = Bar("BBB", "1d", second, *unusable)
+    assert (await node.ingest.publish(Batch([bar], mode=BatchMode.REPLACE))).replaced == 1
     node.pipeline.notify([(("AAA", "1d"), second), (("BBB", "1d"), second)])
     await node.pipeline.start()
     every = {(symbol, first) for symbol in SYMBOLS} | {("CCC", second)}

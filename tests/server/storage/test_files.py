@@ -151,3 +151,14 @@ def test_secrets_are_accepted_by_the_rule_of_postgresql(tmp_path, monkeypatch, o
         ValueError, match=r"^tls_key: .*key: (has mode 0\d{3}, others may|is owned by user 4321)"
     ):
         files.check_secret(path, "tls_key: ")
+
+
+def test_only_regular_files_are_replaced_and_links_stay(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("target")
+    with pytest.raises(OSError, match="pipe: must be a regular file, is a pipe"):
+        files.write(tmp_path / "pipe", "text")
+    files.write(tmp_path / "link", "text")
+    assert (tmp_path / "target").read_text() == "text"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe", "target"]
+    assert (tmp_path / "link").is_symlink()

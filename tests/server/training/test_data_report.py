@@ -88,6 +88,8 @@ def test_the_sample_is_accepted():
             changed(bars(), slice(0, 200), volume=0.0, high=100.0, low=100.0, open=100.0, close=100.0),
             "no-trade",
         ),
+        (changed(bars(), slice(100, 130), high=100.0, low=100.0, open=100.0, close=100.0), "filled"),
+        (changed(bars(), slice(100, 130), high=101.0, low=99.0, open=100.5, close=100.0), "filled"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -111,6 +113,10 @@ def test_problems_are_rejected_with_kind_location_and_remedy(frame, kind):
         (changed(bars(), slice(None), volume=0.0), "untraded"),
         (pl.concat([bars(), bars().slice(7, 2)]), "duplicate"),
         (changed(bars(), slice(5, 9), open=0.0, high=0.0, low=0.0, volume=0.0), "halted"),
+        (
+            changed(bars(), slice(5, 9), volume=0.0, high=100.0, low=100.0, open=100.0, close=100.0),
+            "no-trade",
+        ),
         (scaled(bars(), 150, 0.6), "jump"),
         (scaled(bars(60), 30, 0.6), "jump"),
     ],

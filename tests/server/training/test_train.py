@@ -15,6 +15,7 @@ from glasstape_server.models.artifact import MANIFEST, WEIGHTS
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training import calibrate, dataset
 from glasstape_server.training.checkpoint import CheckpointError
+from glasstape_server.training.examples import Normalization
 from glasstape_server.training.fit import FitOptions
 from glasstape_server.training.train import TrainingPlan, save, train
 from glasstape_server.training.training_run import TrainingRun, comparison_table, train_all
@@ -77,6 +78,31 @@ def test_a_trained_model_loads_with_its_training_data_described(tmp_path, split)
     points = model.manifest.reliability
     assert sum(point.count for point in points) == data.validation.windows
     assert [p.stated for p in points] == sorted(p.stated for p in points)
+
+
+def test_the_manifest_splits_the_log_loss_saved_against_the_prior(tmp_path, split):
+    manifest = artifact.load(save(split, train(split, plan()), tmp_path)).manifest
+    m = {name.removeprefix("validation/"): value for name, value in manifest.metrics.items()}
+    shares = np.bincount(split.labels[0], minlength=3) / len(split.labels[0])
+    np.testing.assert_allclose(manifest.training_shares, shares, atol=1e-6)
+    prior_log_loss = -np.log(shares)[split.labels[1]].mean()
+    assert m["prior_log_loss"] == pytest.approx(prior_log_loss, abs=1e-6)
+    assert m["base_rate"] == pytest.approx((split.labels[1] == shares.argmax()).mean(), abs=1e-6)
+    assert m["kept_calls"] <= m["calls"]
+    m = {name.removeprefix("check/"): value for name, value in manifest.metrics.items()}
+    prior_log_loss = -np.log(shares)[split.check.labels].mean()
+    assert m["log_loss_gain"] == pytest.approx(prior_log_loss - m["log_loss"], abs=1e-5)
+    assert m["flat_gain"] + m["direction_gain"] == pytest.approx(m["log_loss_gain"], abs=1e-12)
+    assert m["edge"] == pytest.approx(2 * (m["hit_rate"] - m["call_base_rate"]), abs=1e-5)
+    skill = manifest.skill
+    assert skill.flat.low <= skill.flat.value <= skill.flat.high
+    assert skill.moved_hit_rate.value == m["moved_hit_rate"]
+    table = comparison_table([manifest])
+    assert f"{m['flat_gain']:+.4f}" in table
+    assert f"{m['direction_gain']:+.4f}" in table
+    assert f"{m['hit_rate']:.1%} / {m['call_base_rate']:.1%}" in table
+    assert manifest.model_copy(update={"metrics": {}}).skill is None
+    assert manifest.model_copy(update={"metrics": {}}).training_shares is None
 
 
 class Interrupted(Exception):
@@ -209,3 +235,12 @@ def test_a_class_without_training_windows_is_rejected(split):
     )
     with pytest.raises(TrainingError, match="training: no window is"):
         TrainingSplit(rising, settings())
+
+
+def test_a_constant_feature_has_the_deviation_1():
+    spec = FeatureSpec(names=("close_return", "weekday", "minute_of_day"))
+    data = dataset.build(frame(2, 300), "1d", spec, LabelRule())
+    normalization = Normalization.of(data)
+    assert normalization.deviation[2] == 1
+    assert normalization.mean[2] == data.features[-1, 2].item()
+    assert 0 < normalization.deviation[1] < 1

@@ -6,11 +6,19 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from glasstape import Bar, Client, Event, Explanation, Method, PreconditionError
+from glasstape import (
+    Bar,
+    Client,
+    Event,
+    Explanation,
+    GlasstapeError,
+    Method,
+    PreconditionError,
+)
 from glasstape.calendars import interval_length
 
 from glasstape_qt.link import Link
-from glasstape_qt.state.symbol_detail import MAX_BARS, MAX_SIGNALS
+from glasstape_qt.state.symbol_detail import MAX_BARS, MAX_SIGNALS, SignalMap
 
 T = TypeVar("T")
 OnError = Callable[[Exception], None]
@@ -20,10 +28,11 @@ CLOSED_HOURS_FACTOR = 4
 
 @dataclass(frozen=True)
 class ExplanationKey:
-    """Identifies an explanation of a signal."""
+    """Identifies the shown explanations of a signal: all are of its journaled window and model version."""
 
     sequence: int
-    method: str
+    methods: tuple[Method, ...]
+    """One or two, in the order of their maps."""
     score: str
 
 
@@ -82,30 +91,30 @@ class DetailRequests:
 
         self._request("signal", sequence, call, on_result, on_error)
 
-    def heatmap(
-        self, key: ExplanationKey, on_result: Callable[[Explanation], None], on_error: OnError
+    def heatmaps(
+        self, key: ExplanationKey, on_result: Callable[[tuple[SignalMap, ...]], None], on_error: OnError
     ) -> None:
-        """Request the heat map of a signal."""
+        """Request the heat maps of a signal; an error if there is none of any method."""
         self._newest.pop("checks", None)
-        self._request("heatmap", key, lambda client: _explain(client, key), on_result, on_error)
+        self._request("heatmap", key, lambda client: _maps(client, key, "fast"), on_result, on_error)
 
     def checks(
         self,
         key: ExplanationKey,
         counterfactual: bool,
-        on_result: Callable[[tuple[Explanation, Explanation | None]], None],
+        on_result: Callable[[tuple[tuple[SignalMap, ...], Explanation | None]], None],
         on_error: OnError,
     ) -> None:
-        """Request the same map with every quality check, and the signal's `counterfactual` if wanted."""
+        """Request the same maps with every quality check, and the signal's `counterfactual` if wanted."""
 
-        def call(client: Client) -> tuple[Explanation, Explanation | None]:
-            full = _explain(client, key, quality="full")
+        def call(client: Client) -> tuple[tuple[SignalMap, ...], Explanation | None]:
+            full = _maps(client, key, "full")
             if not counterfactual:
                 return full, None
             try:
                 return full, client.explain(signals=[key.sequence], method=Method.COUNTERFACTUAL)[0]
             except PreconditionError:
-                return full, None  # a recording may lack it; the map does not depend on it
+                return full, None  # a recording may lack it; the maps do not depend on it
 
         self._request("checks", key, call, on_result, on_error)
 
@@ -119,7 +128,7 @@ class DetailRequests:
     ) -> None:
         """Request the signal's map by each method, one by one."""
         for method in methods:
-            self._compare(method, ExplanationKey(sequence, method, score), on_result, on_error)
+            self._compare(method, ExplanationKey(sequence, (method,), score), on_result, on_error)
 
     def _compare(
         self,
@@ -131,7 +140,7 @@ class DetailRequests:
         self._request(
             f"compare {method}",
             key,
-            lambda client: _explain(client, key),
+            lambda client: _explain(client, key, method, "fast"),
             lambda explanation: on_result(method, explanation),
             lambda error: on_error(method, error),
         )
@@ -157,9 +166,28 @@ class DetailRequests:
         self._link.request(f"{kind}:{self._owner}", call, deliver_result, deliver_error)
 
 
-def _explain(client: Client, key: ExplanationKey, quality: str = "fast") -> Explanation:
-    signals = [key.sequence]
-    return client.explain(signals=signals, method=key.method, score=key.score, quality=quality)[0]
+def _maps(client: Client, key: ExplanationKey, quality: str) -> tuple[SignalMap, ...]:
+    """Return a map or an error for each method.
+
+    Raises:
+        GlasstapeError: no method has a map: the first one's error.
+    """
+    maps = tuple(_map(client, key, method, quality) for method in key.methods)
+    errors = [shown.error for shown in maps if shown.error is not None]
+    if len(errors) == len(maps):
+        raise errors[0]
+    return maps
+
+
+def _map(client: Client, key: ExplanationKey, method: Method, quality: str) -> SignalMap:
+    try:
+        return SignalMap(method, _explain(client, key, method, quality).unwrap())
+    except GlasstapeError as error:
+        return SignalMap(method, None, error)
+
+
+def _explain(client: Client, key: ExplanationKey, method: Method, quality: str) -> Explanation:
+    return client.explain(signals=[key.sequence], method=method, score=key.score, quality=quality)[0]
 
 
 def _time_span(interval: str) -> timedelta:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from glasstape import Method, Score
+from glasstape import Score
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QComboBox,
@@ -22,6 +22,7 @@ from glasstape_qt.views.chart.candle_chart import CandleChart
 from glasstape_qt.views.chart.confidence_history import ConfidenceHistory
 from glasstape_qt.views.detail.compare_view import CompareView
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
+from glasstape_qt.views.detail.map_pair import MapPair
 
 
 class DetailWidgets(QWidget):
@@ -45,7 +46,7 @@ class DetailWidgets(QWidget):
         self.bar_label.setObjectName("barReadout")
         self.bar_label.setWordWrap(True)
         self.chart.bar_described.connect(self.bar_label.setText)
-        self.heatmap_view = HeatmapView(appearance)
+        self.maps = MapPair(appearance)
         self.comparison = CompareView(appearance)
         self.confidence_plot = ConfidenceHistory(appearance)
         self.confidence_plot.setMinimumHeight(90)
@@ -62,14 +63,20 @@ class DetailWidgets(QWidget):
         self.copy_button.setObjectName("copyAsPython")
         self.live_button.setObjectName("backToLive")
         self.newest_button.setObjectName("newestBars")
-        for value in (Score.MARGIN, Score.LOGIT, Score.LOG_PROBABILITY, Score.UP_MINUS_DOWN):
+        for value in (
+            Score.UNSPECIFIED,
+            Score.MARGIN,
+            Score.LOGIT,
+            Score.LOG_PROBABILITY,
+            Score.UP_MINUS_DOWN,
+        ):
             self.score.addItem(value.value, value.value)
         for choice in (self.method, self.score):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             choice.setMinimumContentsLength(12)
         self.score.setCurrentIndex(max(0, self.score.findData(score)))
         self.tabs = QTabWidget()
-        for view in (self.heatmap_view, self.comparison, self.confidence_plot):
+        for view in (self.maps, self.comparison, self.confidence_plot):
             self.tabs.addTab(view, "")
         self._build_layout()
 
@@ -82,11 +89,11 @@ class DetailWidgets(QWidget):
             choices.addWidget(button)
         split = QSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
-        parts: list[tuple[QWidget, int]] = [(self.chart, 5), (self.tabs, 6), (self.text_view, 3)]
+        parts: list[tuple[QWidget, int]] = [(self.chart, 4), (self.tabs, 8), (self.text_view, 3)]
         for part, stretch in parts:
             split.addWidget(part)
             split.setStretchFactor(split.count() - 1, stretch)
-        split.setSizes([200, 380, 130])
+        split.setSizes([150, 430, 130])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.headline)
@@ -95,9 +102,17 @@ class DetailWidgets(QWidget):
         layout.addWidget(self.bar_label)
         layout.addWidget(split, 1)
 
-    def set_methods(self, methods: Sequence[Method], default: str) -> None:
+    @property
+    def heatmap_view(self) -> HeatmapView:
+        """The first map."""
+        return self.maps.panes[0].view
+
+    def refresh(self) -> None:
+        """Show headline, chart and maps again."""
+        raise NotImplementedError
+
+    def set_methods(self, values: Sequence[str], default: str) -> None:
         """Offer methods, keeping the selection if possible; the first selection is `default`."""
-        values = [method.value for method in methods]
         if [self.method.itemData(n) for n in range(self.method.count())] == values:
             return
         selected = self.method.currentData() or default

@@ -23,6 +23,10 @@ class HeatmapContent:
     zone: tzinfo = UTC
     full_value: float = 1.0
     """Value of the strongest color."""
+    digits: int = 3
+    """Decimals of the numbers in the cells."""
+    legend: tuple[str, str] | None = None
+    """Texts at the ends of the color scale; None: what the map's quantity says."""
 
 
 def model_of(explanation: Explanation | None, store: SignalStore) -> Model | None:

@@ -1,5 +1,7 @@
 """Painting of a heat map: cells, labels, cursor and legend."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from glasstape import Heatmap, Quantity
 from glasstape.words import bar_labels
@@ -12,7 +14,13 @@ from glasstape_qt.views.detail.heatmap_content import HeatmapContent
 from glasstape_qt.views.detail.heatmap_grid import HeatmapGrid
 from glasstape_qt.views.detail.heatmap_text import feature_names
 
+SLOPES = (Quantity.IMPORTANCE, Quantity.SENSITIVITY)
+"""Quantities whose sign tells what an increase of the cell counts for."""
 LEGEND_STOPS = 9
+LABEL_MARGIN = 4
+"""Pixels around the name of a bar."""
+LEGEND_GAP = 12
+"""Least pixels between the texts of both ends."""
 
 
 class HeatmapPainter:
@@ -25,29 +33,20 @@ class HeatmapPainter:
         self._signed = self._heatmap.quantity is not Quantity.RELEVANCE
 
     def paint_cells(self, *, numbers: bool) -> None:
-        """Paint the map at its native resolution; with `numbers`, the value of each cell where it fits."""
-        painter, metrics = self._painter, self._painter.fontMetrics()
-        native, (rows, columns) = self._heatmap.native_comparable, self._heatmap.edges
-        for row, column in np.ndindex(native.shape):
-            value = float(native[row, column])
-            block = self._grid.block((rows[row], rows[row + 1]), (columns[column], columns[column + 1]))
+        """Paint the map at its native resolution; with `numbers`, the value of each cell, if all of them fit."""
+        painter, native = self._painter, self._heatmap.native_comparable
+        cells = [(self._block(*place), float(native[place])) for place in np.ndindex(native.shape)]
+        digits = self._content.digits
+        texts = [_number(value, signed=self._signed, digits=digits) for _, value in cells]
+        numbers = numbers and self._fit(texts, [block for block, _ in cells])
+        for (block, value), text in zip(cells, texts, strict=True):
             color = self._colors.cell(value / self._content.full_value, signed=self._signed)
             painter.fillRect(block, color)
-            text = _number(value, signed=self._signed)
-            fits = (
-                metrics.horizontalAdvance(text) < block.width() - 2 and metrics.capHeight() < block.height()
-            )
-            if numbers and fits:
+            if numbers:
                 painter.setPen(readable(color))
                 painter.drawText(block, Qt.AlignmentFlag.AlignCenter, text)
         painter.setPen(QPen(QColor(self._colors.theme.line), 1))
         painter.drawRect(self._grid.area.adjusted(-1, -1, 0, 0))
-
-    def paint_labels(self) -> None:
-        """Paint the times of bars above their columns and the names of features beside their rows."""
-        self._painter.setPen(QColor(self._colors.theme.text))
-        self._paint_bar_labels()
-        self._paint_feature_names()
 
     def paint_cursor(self, bar: int, cell: tuple[int, int] | None) -> None:
         """Frame the column of a bar (-1: none), and a cell."""
@@ -72,33 +71,65 @@ class HeatmapPainter:
         painter.fillRect(bar, gradient)
         painter.setPen(QColor(self._colors.theme.text))
         box = QRectF(6, bar.bottom() + 1, width - 12, painter.fontMetrics().height() + 2)
+        metrics = painter.fontMetrics()
         left, right = self._legend_texts()
+        if metrics.horizontalAdvance(left) + metrics.horizontalAdvance(right) + LEGEND_GAP > box.width():
+            left, right = self._legend_numbers()
+            box = QRectF(area.left(), box.top(), area.width(), box.height())
         painter.drawText(box, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, left)
         painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, right)
 
+    def _block(self, row: int, column: int) -> QRectF:
+        """Return the rectangle of a native cell."""
+        rows, columns = self._heatmap.edges
+        return self._grid.block((rows[row], rows[row + 1]), (columns[column], columns[column + 1]))
+
+    def _fit(self, texts: Sequence[str], blocks: Sequence[QRectF]) -> bool:
+        metrics = self._painter.fontMetrics()
+        return all(
+            metrics.horizontalAdvance(text) < block.width() - 2 and metrics.capHeight() < block.height()
+            for text, block in zip(texts, blocks, strict=True)
+        )
+
+    def _legend_numbers(self) -> tuple[str, str]:
+        full = f"{self._content.full_value:.3g}"
+        return (f"−{full}", f"+{full}") if self._signed else ("0", full)
+
     def _legend_texts(self) -> tuple[str, str]:
+        if self._content.legend is not None:
+            return self._content.legend
         full, target = f"{self._content.full_value:.3g}", self._content.explanation.target
         if not self._signed or target is None:
             return "0", tr("heatmap.amount", full=full)
         direction = tr(f"direction.{target.name.lower()}")
+        if self._heatmap.quantity in SLOPES:
+            against = tr("heatmap.increase_opposes", direction=direction, full=f"−{full}")
+            return against, tr("heatmap.increase_supports", direction=direction, full=f"+{full}")
         opposes = tr("heatmap.opposes", direction=direction, full=f"−{full}")
         return opposes, tr("heatmap.supports", direction=direction, full=f"+{full}")
 
-    def _paint_bar_labels(self) -> None:
+    def paint_bar_labels(self) -> None:
+        """Paint the times of bars above their columns."""
+        self._painter.setPen(QColor(self._colors.theme.text))
         grid, metrics = self._grid, self._painter.fontMetrics()
         label = bar_labels(self._content.explanation.bar_close_times, grid.bars, self._content.zone)
         widest = max(metrics.horizontalAdvance(label(bar)) for bar in range(grid.bars))
-        for bar, box in grid.bar_labels(widest, metrics.height()):
+        for bar, box in grid.bar_labels(widest + LABEL_MARGIN, metrics.height()):
             self._painter.drawText(box, Qt.AlignmentFlag.AlignCenter, label(bar))
 
-    def _paint_feature_names(self) -> None:
+    def paint_feature_names(self) -> None:
+        """Paint the names of features beside their rows."""
+        self._painter.setPen(QColor(self._colors.theme.text))
         metrics, names = self._painter.fontMetrics(), feature_names(self._content.model)
+        tallest = max(
+            metrics.tightBoundingRect(name).height() for name in names
+        )  # Hangul is higher than capitals
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextDontClip
-        for feature, box in self._grid.feature_labels(metrics.capHeight()):
+        for feature, box in self._grid.feature_labels(tallest):
             text = metrics.elidedText(names[feature], Qt.TextElideMode.ElideRight, int(box.width()))
             self._painter.drawText(box, flags, text)
 
 
-def _number(value: float, *, signed: bool) -> str:
-    text = f"{value:+.3f}" if signed else f"{value:.3f}"
+def _number(value: float, *, signed: bool, digits: int) -> str:
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return "0" if text.strip("+-0.") == "" else text

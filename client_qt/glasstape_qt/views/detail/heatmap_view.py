@@ -16,6 +16,12 @@ CELL_SIZE, COMPACT_CELL_SIZE = QSize(60, 24), QSize(36, 20)
 """Preferred size of a cell in pixels: its number fits."""
 FRAME_SIZE, COMPACT_FRAME_SIZE = QSize(160, 168), QSize(14, 10)
 """Preferred size of what surrounds the cells: names, labels, candles and legend."""
+NAMES_SHARE = 0.34
+"""Share of the width that the names of features take at most."""
+STRIP_FROM = 230
+"""Height in pixels, at the default text size, from which candles are painted above the cells."""
+NO_NAMES = 6
+"""Pixels left of the cells without names."""
 MAX_SIZE = QSize(900, 700)
 """Limit of the preferred size; larger maps get smaller cells."""
 
@@ -35,6 +41,7 @@ class HeatmapView(QWidget):
         self._content: HeatmapContent | None = None
         self._message = ""
         self._shape = (0, 0)
+        self._names_width: int | None = 0 if compact else None
         self._highlighted_bar = -1
         self._cell: tuple[int, int] | None = None
         self.setMouseTracking(True)
@@ -81,6 +88,28 @@ class HeatmapView(QWidget):
         self._update_description()
         self.update()
 
+    def set_names_width(self, width: int | None) -> None:
+        """Set the pixels for the names of features; 0: none, None: as many as they take."""
+        if width != self._names_width:
+            self._names_width = width
+            self.updateGeometry()
+            self.update()
+
+    def has_same_rows(self, other: "HeatmapView") -> bool:
+        """Return whether both views show a map of the same features."""
+        models = [view.content.model for view in (self, other) if view.content is not None]
+        return len(models) == 2 and models[0].features == models[1].features
+
+    def names_width(self, available: int) -> int:
+        """Return the pixels that the names of features take of a width."""
+        if self._content is None:
+            return 0
+        metrics = self.fontMetrics()
+        widest = max(
+            (metrics.horizontalAdvance(name) for name in feature_names(self._content.model)), default=60
+        )
+        return min(round(NAMES_SHARE * available), widest + 14)
+
     def highlight(self, bar: int) -> None:
         """Mark the column of a bar that is hovered elsewhere; -1: none."""
         if bar != self._highlighted_bar:
@@ -106,7 +135,9 @@ class HeatmapView(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Return a size at which names and colors are visible."""
-        return QSize(120, 90) if self._compact else QSize(300, 150)
+        if self._compact:
+            return QSize(120, 90)
+        return QSize(150 if self._names_width == 0 else 300, 150)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint candles, labels, cells and legend, or the message."""
@@ -123,8 +154,10 @@ class HeatmapView(QWidget):
         heatmap_painter.paint_cells(numbers=not self._compact)
         if self._compact:
             return
-        heatmap_painter.paint_labels()
-        if content.bars:
+        heatmap_painter.paint_bar_labels()
+        if self._names_width != 0:
+            heatmap_painter.paint_feature_names()
+        if content.bars and self._strip_height():
             strip = QRectF(grid.area.left(), 0, grid.area.width(), self._strip_height())
             paint_strip(painter, content.bars, strip, self._appearance.colors)
         heatmap_painter.paint_cursor(self._highlighted_bar, self._cell if self.hasFocus() else None)
@@ -166,14 +199,15 @@ class HeatmapView(QWidget):
         if self._compact:
             return HeatmapGrid(QRectF(self.rect()).adjusted(2, 2, -2, -2), *shape)
         metrics = self.fontMetrics()
-        widest = max((metrics.horizontalAdvance(name) for name in feature_names(content.model)), default=60)
-        names = min(0.34 * self.width(), widest + 14)
+        limit = self._names_width
+        names = self.names_width(self.width()) if limit is None else max(NO_NAMES, limit)
         top = (self._strip_height() if content.bars else 0) + metrics.height() + 6
         height = self.height() - top - metrics.height() - 24
         return HeatmapGrid(QRectF(names, top, self.width() - names - 6, height), *shape)
 
     def _strip_height(self) -> float:
-        return min(0.24 * self.height(), 90.0 * self._appearance.zoom)
+        zoom = self._appearance.zoom
+        return 0.0 if self.height() < STRIP_FROM * zoom else min(0.24 * self.height(), 90.0 * zoom)
 
     def _cell_at(self, point: QPointF) -> tuple[int, int] | None:
         """Return the cell at a point; a candle above the cells counts as its column's first cell."""

@@ -1,46 +1,11 @@
-"""Rich text of the track record and of the model card."""
+"""Rich text of the model card."""
 
 from html import escape
 
-from glasstape import IntervalEstimate, LiveCalibration, Model, ShadowRecord, TrackRecord, TrackRecords
+from glasstape import IntervalEstimate, LiveCalibration, Model, ShadowRecord
 
 from glasstape_qt.i18n import tr
-
-
-def track_record_html(track: TrackRecords | None) -> str:
-    """Return the track record as a table, with a sentence on its significance."""
-    if track is None or not track.outcomes:
-        return f"<p>{tr('trust.no_outcomes')}</p>"
-    cells = "".join(_row(record) for record in track.records)
-    heads = "".join(
-        f"<th align='{'left' if not n else 'right'}'>{tr(f'trust.column.{name}')}&nbsp;&nbsp;</th>"
-        for n, name in enumerate(("called", "n", "rate", "interval", "base", "return"))
-    )
-    both = next(record for record in track.records if record.predicted is None)
-    return f"<table cellspacing='4'><tr>{heads}</tr>{cells}</table><p>{_significance(both)}</p>"
-
-
-def _significance(record: TrackRecord) -> str:
-    if record.hit_rate_low is None or record.hit_rate_high is None or record.base_rate is None:
-        return tr("trust.no_calls")
-    if record.hit_rate_low > record.base_rate:
-        return tr("trust.above", n=record.count)
-    return tr("trust.below" if record.hit_rate_high < record.base_rate else "trust.chance", n=record.count)
-
-
-def _row(record: TrackRecord) -> str:
-    predicted, rate = record.predicted, record.hit_rate
-    texts = [
-        tr("trust.both") if predicted is None else tr(f"direction.{predicted.name.lower()}"),
-        f"{record.count:,}",
-        f"{rate:.1%}" if rate is not None else "–",
-        f"{record.hit_rate_low:.1%} – {record.hit_rate_high:.1%}" if record.count else "–",
-        f"{record.base_rate:.1%}" if record.base_rate is not None else "–",
-        f"{record.mean_return:+.2%}" if record.mean_return is not None else "–",
-    ]
-    return "<tr>" + "".join(
-        f"<td align='{'left' if not n else 'right'}'>{text}&nbsp;&nbsp;</td>" for n, text in enumerate(texts)
-    ) + "</tr>"  # fmt: skip
+from glasstape_qt.views.trust.track_record import skill_html
 
 
 def model_card_html(model: Model | None) -> str:
@@ -65,8 +30,8 @@ def model_card_html(model: Model | None) -> str:
         f"<tr><td>{tr(key)}&nbsp;&nbsp;</td><td>{escape(value)}</td></tr>" for key, value in facts if value
     )
     return (
-        f"<p><b>{expected_accuracy(model)}</b></p><table cellspacing='2'>{rows}</table>{_checks(model)}"
-        f"<p>{tr('card.advice')}</p>"
+        f"<p><b>{expected_accuracy(model)}</b></p>{skill_html(model.skill)}<table cellspacing='2'>{rows}</table>"
+        f"{_checks(model)}<p>{tr('card.advice')}</p>"
     )
 
 
@@ -111,10 +76,8 @@ def expected_accuracy(model: Model) -> str:
     accuracy, base = model.metrics.get("validation/accuracy"), model.metrics.get("validation/base_rate")
     if accuracy is None or base is None:
         return tr("card.expected_unknown")
-    kept_accuracy = model.metrics.get("validation/kept_accuracy")
     sentence = tr("card.expected", right=round(100 * accuracy), base=round(100 * base))
-    return (
-        sentence
-        if kept_accuracy is None
-        else f"{sentence} {tr('card.kept', right=round(100 * kept_accuracy))}"
-    )
+    calls, kept = (model.metrics.get(f"validation/{name}") for name in ("calls", "kept_calls"))
+    if not calls or kept is None:
+        return sentence
+    return f"{sentence} {tr('card.kept', kept=f'{kept / calls:.0%}')}"

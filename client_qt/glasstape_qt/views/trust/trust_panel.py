@@ -20,8 +20,9 @@ from glasstape_qt.i18n import tr
 from glasstape_qt.link import Link
 from glasstape_qt.state.signal_store import SignalStore, StoreChanges
 from glasstape_qt.theme.appearance import Appearance
-from glasstape_qt.views.trust.model_card import model_card_html, track_record_html
+from glasstape_qt.views.trust.model_card import model_card_html
 from glasstape_qt.views.trust.reliability_diagram import ReliabilityDiagram
+from glasstape_qt.views.trust.track_record import track_record_html
 
 RELOAD_INTERVAL_MS = 5000
 """Shortest time between two requests that new outcomes cause."""

@@ -4,36 +4,29 @@ Wachter, Mittelstadt and Russell (2018), "Counterfactual explanations without op
 in standard deviations and every candidate a bar that could have traded. The search is gradient-free: it follows rays
 from the window in many directions, and refines the nearest flips by steps to the linearized decision boundary
 (Moosavi-Dezfooli, Fawzi and Frossard 2016, "DeepFool", algorithm 2). A forward pass verifies the result.
+
+The search does not depend on tick, price limit and foil. Those select from candidates near the flips that it finds, and
+a looser bound selects all that a tighter one does. So the result is never larger under a looser bound.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from glasstape_server.domain.arrays import Float32s, Floats
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.signals import Direction
-from glasstape_server.explain.edits import MAX_EDIT, Editor
+from glasstape_server.explain.edits import MAX_EDIT, SLACK, Candidates, Editor
+from glasstape_server.explain.flip_search import find_flips, margin_to
 from glasstape_server.explain.method import Network
 
-RADII = 20
-"""Points on each ray."""
-DIRECTIONS = 48
-"""Random directions, besides the deterministic ones."""
-REFINED = 6
-"""Number of nearest flips to refine."""
-ROUNDINGS = 32
-"""Lengths of the final edit to try until the rounded edit still flips the class."""
-STEP = 0.1
-"""Step of the finite differences, standard deviations."""
-
-Margin = Callable[[Floats], Floats]
-"""Edits (n, dimension) in standard deviations -> logit margin to the decision boundary, (n,); < 0: flipped."""
-
-
-RoundedEdit = tuple[Floats, Float32s, Floats | None]
-"""Result of `Editor.rounded`: edit, window, bar."""
+LENGTHS = 16
+"""Multiples of a flip, up to the largest edit, of which candidates are made."""
+NEAR = np.array([0.0, 0.001, 0.003, 0.01, 0.03, 0.06])
+"""Lengths by which a flip is exceeded first, because rounding may undo it."""
+BATCH_ERROR = 1e-4
+"""Margin up to which a batched forward pass is repeated for the row alone, whose result counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,36 @@ class Flip:
     @property
     def size(self) -> float:
         """Length of the edit, standard deviations."""
-        return float(np.linalg.norm(self.edit))
+        return float(Candidates(self.edit[None]).sizes[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The classes to reach, and the network that decides."""
+
+    network: Network
+    winner: int
+    foil: Direction | None
+
+    def logits(self, windows: Float32s) -> Float32s:
+        with torch.no_grad():
+            return np.asarray(self.network(torch.from_numpy(windows)).numpy(), dtype=np.float32)
+
+    def margins(self, windows: Float32s) -> Floats:
+        """Return the margin of each window to the decision boundary, (n,); < 0: flipped."""
+        scored = self.logits(windows)
+        reached = range(3) if self.foil is None else (int(self.foil),)
+        return np.asarray(np.min([margin_to(scored, c) for c in reached if c != self.winner], axis=0))
+
+    def verified(self, editor: Editor, candidate: Candidates) -> Flip | None:
+        """Return the flip of one candidate, if a forward pass of its window alone changes the class."""
+        window = editor.windows_after(candidate)
+        logits = self.logits(window)[0]
+        reached = int(logits.argmax())
+        if reached == self.winner or (self.foil is not None and reached != int(self.foil)):
+            return None
+        bar = None if candidate.bars is None else candidate.bars[0]
+        return Flip(candidate.edits[0], window[0], logits, bar)
 
 
 def smallest_flip(
@@ -73,126 +95,48 @@ def smallest_flip(
     winner = int(logits.argmax())
     if foil is not None and winner == int(foil):
         return None
-
-    def score(windows: Float32s) -> Float32s:
-        with torch.no_grad():
-            return np.asarray(network(torch.from_numpy(windows)).numpy(), dtype=np.float32)
-
-    def margin(edits: Floats) -> Floats:
-        scored = score(editor.windows(edits)).astype(np.float64)
-        if foil is not None:
-            others = np.delete(scored, int(foil), axis=1).max(axis=1)
-            return np.asarray(others - scored[:, int(foil)])
-        return np.asarray(scored[:, winner] - np.delete(scored, winner, axis=1).max(axis=1))
-
-    def verified(rounded: RoundedEdit) -> Flip | None:
-        edit, window, bar = rounded
-        edited_logits = score(window[None])[0]
-        reached = int(edited_logits.argmax())
-        flipped = reached != winner and (foil is None or reached == int(foil))
-        return Flip(edit, window, edited_logits, bar) if flipped and np.abs(edit).max() <= MAX_EDIT else None
-
-    edits = _search(margin, editor.dimensions, editor.joint_directions, seed)
-    flips = (_rounded(editor, edit, verified) for edit in edits)
-    return min((flip for flip in flips if flip is not None), key=lambda flip: flip.size, default=None)
+    target = _Target(network, winner, foil)
+    flips, reached = find_flips(lambda edits: target.logits(editor.windows(edits)), editor, winner, seed)
+    flips = flips[editor.within_limits(flips) & (reached == foil if foil is not None else True)]
+    smallest: Flip | None = None
+    below = np.inf
+    # Edits on the tick first: mostly, they exclude all of its multiples by their size.
+    for coarse in (False, True):
+        for edit in flips:
+            if np.linalg.norm(edit) * (1 - SLACK) >= below:
+                break
+            candidates = editor.candidates(edit, _lengths(edit), below, coarse)
+            flip = _smallest_verified(target, editor, candidates)
+            if flip is not None:
+                smallest, below = flip, flip.size
+    return smallest
 
 
-def _rounded(editor: Editor, edit: Floats, verified: Callable[[RoundedEdit], Flip | None]) -> Flip | None:
-    """Round an edit, lengthen it until it flips the class again, and drop components that it does not need."""
-    for factor in np.geomspace(1.0, MAX_EDIT / np.abs(edit).max(), ROUNDINGS):
-        flip = verified(editor.rounded(edit * factor))
-        if flip is not None:
-            break
-    else:
-        return None
-    for index in np.argsort(np.abs(flip.edit)):
-        without = flip.edit.copy()
-        without[index] = 0
-        shorter = verified(editor.rounded(without)) if without.any() else None
-        if shorter is not None and shorter.size < flip.size:
-            flip = shorter
-    return flip
+def _lengths(edit: Floats) -> Floats:
+    """Return multiples of an edit, from 1 to where its largest value reaches the limit."""
+    longest = max(MAX_EDIT / float(np.abs(edit).max()), 1.1)
+    return np.concatenate([1 + NEAR, np.geomspace(1.1, longest, LENGTHS)])
 
 
-def _search(margin: Margin, dimensions: int, joint_directions: Floats, seed: int) -> list[Floats]:
-    """Return the nearest flips, (dimension,) each, before rounding."""
-    slope = _slope(margin, np.zeros(dimensions))
-    units = np.eye(dimensions)
-    random = np.random.default_rng(seed).normal(size=(DIRECTIONS, dimensions))
-    downhill = -slope / max(float(np.linalg.norm(slope)), 1e-12)
-    strongest = np.argsort(-np.abs(slope))
-    sparse = [
-        np.where(np.isin(np.arange(dimensions), strongest[:k]), downhill, 0) for k in range(1, dimensions + 1)
-    ]
-    directions = np.concatenate(
-        [
-            units,
-            -units,
-            joint_directions,
-            -joint_directions,
-            np.stack(sparse),
-            0.5 * random + 2 * downhill,
-            random,
-        ]
-    )
-    nearest = sorted(_along(margin, directions), key=_length)[:REFINED]
-    return [_sparser(margin, _refine(margin, edit)) for edit in nearest]
+def _smallest_verified(target: _Target, editor: Editor, candidates: Candidates) -> Flip | None:
+    """Return the flip of the smallest candidate that has one."""
+    candidates = candidates.select(_distinct_by_size(candidates))
+    start, count = 0, 8
+    while start < len(candidates.edits):
+        part = candidates.select(np.arange(start, min(start + count, len(candidates.edits))))
+        margins = target.margins(editor.windows_after(part))
+        for row in np.flatnonzero(margins < BATCH_ERROR):
+            flip = target.verified(editor, part.select(np.array([row])))
+            if flip is not None:
+                return flip
+        start, count = start + count, min(8 * count, 4096)
+    return None
 
 
-def _along(margin: Margin, directions: Floats) -> list[Floats]:
-    """Return the nearest flip on each ray (n, dimension), to a thousandth of its length, where there is one."""
-    peak = np.abs(directions).max(axis=1, keepdims=True)
-    # A ray ends where its largest coordinate reaches the limit.
-    rays = (MAX_EDIT * directions / np.maximum(peak, 1e-12))[peak[:, 0] > 0]
-    if not len(rays):
-        return []
-    radii = np.linspace(0, 1, RADII + 1)[1:]
-    points = rays[:, None] * radii[None, :, None]
-    flipped = (margin(points.reshape(-1, rays.shape[1])) < 0).reshape(len(rays), RADII)
-    hit = flipped.any(axis=1)
-    rays, first = rays[hit], flipped[hit].argmax(axis=1)
-    if not len(rays):
-        return []
-    high = radii[first]
-    low = high - 1 / RADII
-    for _ in range(6):
-        middle = (low + high) / 2
-        beyond = margin(rays * middle[:, None]) < 0
-        high, low = np.where(beyond, middle, high), np.where(beyond, low, middle)
-    return list(rays * high[:, None])
-
-
-def _refine(margin: Margin, edit: Floats) -> Floats:
-    """Step to the nearest point of the linearized decision boundary, as long as the edit gets shorter."""
-    for _ in range(4):
-        slope = _slope(margin, edit)
-        square = float(slope @ slope)
-        if square == 0:
-            break
-        target = slope * (float(slope @ edit) - float(margin(edit[None])[0])) / square
-        nearer = _along(margin, target[None])
-        if not nearer or _length(nearer[0]) >= _length(edit):
-            break
-        edit = nearer[0]
-    return edit
-
-
-def _sparser(margin: Margin, edit: Floats) -> Floats:
-    """Set components to 0 that the flip does not need, smallest first."""
-    for index in np.argsort(np.abs(edit)):
-        without = edit.copy()
-        without[index] = 0
-        if margin(without[None])[0] < 0:
-            edit = without
-    return edit
-
-
-def _slope(margin: Margin, at: Floats) -> Floats:
-    """Return the gradient of the margin by central differences, (dimension,)."""
-    steps = STEP * np.eye(len(at))
-    values = margin(np.concatenate([at + steps, at - steps]))
-    return np.asarray((values[: len(at)] - values[len(at) :]) / (2 * STEP))
-
-
-def _length(edit: Floats) -> float:
-    return float(np.linalg.norm(edit))
+def _distinct_by_size(candidates: Candidates) -> Ints:
+    """Return the numbers of distinct candidates, smallest first."""
+    order = np.argsort(candidates.sizes, kind="stable")
+    edits = candidates.edits[order]
+    new: NDArray[np.bool_] = np.ones(len(order), dtype=bool)
+    new[1:] = (edits[1:] != edits[:-1]).any(axis=1)
+    return np.asarray(order[new])

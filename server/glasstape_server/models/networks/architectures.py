@@ -79,6 +79,9 @@ def default_config(name: str, time_steps: int, features: int) -> dict[str, Any]:
         name: of the architecture.
         time_steps: bars in a window.
         features: features of a bar.
+
+    Raises:
+        ValueError: the architecture takes no windows of this shape.
     """
     config_type, _ = ARCHITECTURES[name]
     values = asdict(config_type(time_steps=time_steps, features=features))

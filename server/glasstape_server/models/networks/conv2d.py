@@ -26,6 +26,11 @@ class Conv2dConfig:
     dropout: float = 0.2
     """Dropout probability of the activations, 0-1."""
 
+    def __post_init__(self) -> None:
+        for name in ("time_steps", "features"):
+            if getattr(self, name) < 2:
+                raise ValueError(f"conv2d: {name} must be 2 or more, is {getattr(self, name)}")
+
 
 class Conv2d(nn.Module):
     """Convolution, 2 x 2 pooling, convolution, one linear layer."""

@@ -10,6 +10,7 @@ from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.explain.catalog import baseline_of
 from glasstape_server.explain.drivers import Driver
 from glasstape_server.explain.method import Quantity, Request, Shape
+from glasstape_server.explain.trust import Trust
 from glasstape_server.explain.units import feature_scale
 from glasstape_server.explain.verdict import QualityVerdict
 from glasstape_server.models.manifest import Check
@@ -149,6 +150,16 @@ def quality_to(verdict: QualityVerdict, level: QualityLevel) -> pb.Quality:
         verdict=pb.Quality.Verdict.ValueType(int(verdict.verdict)),
         reasons=verdict.reasons,
         checks=[check_to(check) for check in verdict.checks],
+        trust=None if verdict.trust is None else _trust_to(verdict.trust),
+    )
+
+
+def _trust_to(trust: Trust) -> pb.Trust:
+    return pb.Trust(
+        value=trust.value,
+        level=pb.Trust.TrustLevel.ValueType(int(trust.level)),
+        average_precision=trust.average_precision,
+        maps=trust.maps,
     )
 
 

@@ -8,6 +8,7 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.times import SECOND
 from glasstape_server.explain import catalog
+from glasstape_server.models.manifest import TrainingData
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
@@ -15,6 +16,7 @@ from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.predictions import ref_to
 from glasstape_server.rpc.convert.reliability import reliability_point_to
 from glasstape_server.rpc.convert.signals import ENTRIES
+from glasstape_server.rpc.convert.skill import skill_split_to
 from glasstape_server.signals.performance.calibration import BAND, Estimate, Live
 from glasstape_server.signals.performance.shadow import Comparison
 
@@ -61,14 +63,11 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
         buy_ramp_high=manifest.thresholds.buy_ramp_high,
         alert_threshold=manifest.thresholds.alert,
         metrics=[pb.ModelMetric(name=name, value=value) for name, value in sorted(manifest.metrics.items())],
-        training_data=(
-            f"{', '.join(data.symbols[:20])}{' ...' if len(data.symbols) > 20 else ''}; "
-            f"training {_day(data.training.first_close)} to {_day(data.training.last_close)}, "
-            f"validation to {_day(data.validation.last_close)}; seed {data.seed}; SHA-256 {data.sha256}"
-        ),
-        seen_until=timestamp(int(data.validation.last_close.timestamp()) * SECOND),
+        training_data=_training_data(data),
+        seen_until=timestamp(int(data.seen_until.timestamp()) * SECOND),
         checks=[check_to(check) for check in manifest.checks],
         live=None if live is None else _live_to(live),
+        skill=skill_split_to(manifest.skill),
         shadow=None
         if compared is None
         else pb.ShadowRecord(
@@ -80,6 +79,16 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
     )
     full.MergeFrom(basic_model_to(model, active))
     return full
+
+
+def _training_data(data: TrainingData) -> str:
+    training, validation = data.training, data.validation
+    check = "" if data.check is None else f", check to {_day(data.check.last_close)}"
+    return (
+        f"{', '.join(data.symbols[:20])}{' ...' if len(data.symbols) > 20 else ''}; "
+        f"training {_day(training.first_close)} to {_day(training.last_close)}, "
+        f"validation to {_day(validation.last_close)}{check}; seed {data.seed}; SHA-256 {data.sha256}"
+    )
 
 
 def _live_to(live: Live) -> pb.LiveCalibration:

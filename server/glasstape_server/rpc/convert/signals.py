@@ -91,6 +91,7 @@ def _signal_to(signal: Signal) -> pb.Signal:
         flat_threshold=signal.flat_threshold,
         label_kind=LABEL_KINDS[signal.label_kind],
         missing_bars=signal.missing_bars,
+        missing_symbols=signal.missing_symbols,
     )
 
 
@@ -107,6 +108,7 @@ def _signal_from(message: pb.Signal) -> Signal:
         flat_threshold=message.flat_threshold,
         label_kind="triple_barrier" if message.label_kind == pb.LABEL_KIND_TRIPLE_BARRIER else "horizon",
         missing_bars=message.missing_bars,
+        missing_symbols=message.missing_symbols,
     )
 
 

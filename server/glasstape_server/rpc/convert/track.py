@@ -8,7 +8,8 @@ from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_COST
 from glasstape_server.rpc.convert.predictions import direction_to
 from glasstape_server.rpc.convert.reliability import reliability_point_to
-from glasstape_server.signals.performance.track_record import Group, TrackRecord
+from glasstape_server.rpc.convert.skill import interval_estimate_to, skill_split_to
+from glasstape_server.signals.performance.track_record import Group, TrackRecord, TrackRecordRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +42,7 @@ def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
 def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordResponse:
     """Return the response."""
     return pb.GetTrackRecordResponse(
-        records=[
-            pb.TrackRecord(
-                predicted=direction_to(r.predicted),
-                count=r.count,
-                hits=r.hits,
-                hit_rate=r.hit_rate if r.count else None,
-                hit_rate_low=r.hit_rate_low,
-                hit_rate_high=r.hit_rate_high,
-                base_rate=r.base_rate,
-                mean_return=r.mean_return,
-                net_return=r.net_return,
-                sessions=r.sessions,
-                model=r.model,
-                symbol=r.symbol,
-                confidence_low=r.band[0] if r.band[1] else None,
-                confidence_high=r.band[1] or None,
-            )
-            for r in track.records
-        ],
+        records=[_record_to(row) for row in track.records],
         outcomes=track.outcomes,
         brier_score=track.brier_score,
         log_loss=track.log_loss,
@@ -68,4 +51,31 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
             for point in track.reliability
         ],
         left_out=left_out,
+        skill=skill_split_to(track.skill),
+    )
+
+
+def _record_to(row: TrackRecordRow) -> pb.TrackRecord:
+    calls, moved = row.calls, row.calls.moved_hit_rate
+    some = calls.calls > 0
+    return pb.TrackRecord(
+        predicted=direction_to(row.predicted),
+        count=calls.calls,
+        hits=calls.hits,
+        hit_rate=calls.hit_rate.value if some else None,
+        hit_rate_low=calls.hit_rate.low,
+        hit_rate_high=calls.hit_rate.high,
+        base_rate=calls.base_rate,
+        mean_return=row.mean_return,
+        net_return=row.net_return,
+        sessions=row.sessions,
+        model=row.model,
+        symbol=row.symbol,
+        confidence_low=row.band[0] if row.band[1] else None,
+        confidence_high=row.band[1] or None,
+        opposites=calls.opposites,
+        edge=interval_estimate_to(calls.edge) if some else None,
+        moved_hit_rate=interval_estimate_to(moved) if calls.hits + calls.opposites else None,
+        kept=row.kept,
+        skill=skill_split_to(row.skill),
     )

@@ -1,6 +1,6 @@
-"""The track record: hit rates of signals, beside their base rates.
+"""The track record: hit rates of signals beside their base rates, and what the models know of whether and which way.
 
-The base rate is the expected hit rate if the same calls were assigned at random to the outcomes of the group.
+The base rate of calls is (hits + opposites) / (2 calls); see `domain.skill`.
 """
 
 import math
@@ -9,16 +9,27 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
-from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.signals import Direction, Event, ModelRef, Outcome
-from glasstape_server.domain.statistics import clustered_wilson, equal_mass_bins
+from glasstape_server.domain.skill import (
+    CallRecord,
+    SkillSplit,
+    call_record,
+    clusters,
+    log_loss_parts,
+    skill_split,
+)
+from glasstape_server.domain.statistics import equal_mass_bins
 from glasstape_server.domain.times import DAY
 
 BANDS = 20
 """Confidence bands, from 0 to 1."""
 BINS = 10
 """Bins of a reliability diagram, at most."""
+LEAST_STATED = 1e-12
+"""Probability that a smaller one is taken for in the log loss."""
 
 
 class Group(IntEnum):
@@ -36,12 +47,14 @@ class Scored:
     symbol: str
     model: ModelRef
     outcome: Outcome
+    resolved_time: int | None = None
+    """Close at which it was known, microseconds; None: in the signal's own session."""
 
     @classmethod
     def of(cls, event: Event) -> "Scored":
         """Return the outcome of an outcome event."""
         assert isinstance(event.body, Outcome)
-        return cls(event.symbol, event.model, event.body)
+        return cls(event.symbol, event.model, event.body, event.bar_close_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +63,14 @@ class TrackRecordRow:
 
     predicted: Direction | None
     """None: UP and DOWN together."""
-    count: int
-    hits: int
-    hit_rate: float
-    hit_rate_low: float
-    hit_rate_high: float
-    base_rate: float
+    calls: CallRecord
+    kept: int
+    """Calls that were not abstained."""
     mean_return: float
     net_return: float
     sessions: int
+    skill: SkillSplit | None = None
+    """Of UP and DOWN together: all outcomes of the group, FLAT included. None: unknown prior, or too few sessions."""
     model: str = ""
     symbol: str = ""
     band: tuple[float, float] = (0.0, 0.0)
@@ -84,15 +96,27 @@ class TrackRecord:
     brier_score: float
     log_loss: float
     reliability: tuple[Point, ...]
+    skill: SkillSplit | None
+    """Of all outcomes. None: no prior is known, or too few sessions."""
 
 
-def track_record(scored: Sequence[Scored], group_by: Sequence[Group] = (), cost: float = 0.0) -> TrackRecord:
+Prior = tuple[float, float, float]
+"""Class shares of all training windows of a model."""
+
+
+def track_record(
+    scored: Sequence[Scored],
+    group_by: Sequence[Group] = (),
+    cost: float = 0.0,
+    prior_of: Callable[[str], Prior | None] = lambda digest: None,
+) -> TrackRecord:
     """Return hit rates of UP, of DOWN and of both, in each group. FLAT calls are not scored.
 
     Args:
         scored: outcomes, in any order.
         group_by: what to group by; groups without calls are left out, but for those of everything.
         cost: of entering or leaving a position, as a share of the price.
+        prior_of: class shares of the training windows of a model, by digest; None if they are not known.
     """
     groups: dict[tuple[object, ...], list[Scored]] = {} if group_by else {(): list(scored)}
     for item in scored if group_by else ():
@@ -100,20 +124,19 @@ def track_record(scored: Sequence[Scored], group_by: Sequence[Group] = (), cost:
     records = [
         record
         for key, members in sorted(groups.items(), key=lambda pair: tuple(map(str, pair[0])))
-        for record in _records(members, dict(zip(group_by, key, strict=True)), cost)
+        for record in _records(members, dict(zip(group_by, key, strict=True)), cost, prior_of)
     ]
-    stated = np.array([[o.down, o.flat, o.up] for o in (item.outcome.confidence for item in scored)])
-    classes = np.array([item.outcome.realized for item in scored], dtype=np.int64)
+    everything = _Outcomes.of(scored, prior_of)
+    stated, classes = everything.stated, everything.realized
     if not len(classes):
-        return TrackRecord(tuple(records), 0, 0.0, 0.0, ())
-    brier = float(((stated - np.eye(3)[classes]) ** 2).sum(axis=1).mean())
-    likelihood = np.maximum(stated[np.arange(len(classes)), classes], 1e-12)
+        return TrackRecord(tuple(records), 0, 0.0, 0.0, (), None)
     return TrackRecord(
         tuple(records),
         len(classes),
-        brier,
-        float(-np.log(likelihood).mean()),
+        float(((stated - np.eye(3)[classes]) ** 2).sum(axis=1).mean()),
+        float(log_loss_parts(np.maximum(stated, LEAST_STATED), classes).sum(axis=1).mean()),
         tuple(_reliability(stated, classes)),
+        everything.skill(),
     )
 
 
@@ -133,23 +156,73 @@ _KEYS: dict[Group, Callable[[Scored], object]] = {
 }
 
 
-def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -> list[TrackRecordRow]:
-    outcomes = [item.outcome for item in members]
-    realized = [outcome.realized for outcome in outcomes]
-    share = {d: realized.count(d) / len(realized) if realized else 0.0 for d in Direction}
+@dataclass(frozen=True, slots=True)
+class _Outcomes:
+    """Outcomes as columns, (n,) each."""
+
+    stated: Floats
+    """Probabilities, (n, 3)."""
+    predicted: Ints
+    realized: Ints
+    session: Ints
+    cluster: Ints
+    returns: Floats
+    """Realized log returns."""
+    abstained: Ints
+    """Whether the signal was abstained, 0 or 1."""
+    prior: Floats
+    """Class shares of the training windows, (n, 3); NaN where they are not known."""
+
+    @classmethod
+    def of(cls, scored: Sequence[Scored], prior_of: Callable[[str], Prior | None]) -> "_Outcomes":
+        outcomes = [item.outcome for item in scored]
+        confidences = [outcome.confidence for outcome in outcomes]
+        known = {digest: prior_of(digest) for digest in {item.model.digest for item in scored}}
+        unknown = (math.nan,) * 3
+        session_of = np.array([session(o.signal_close_time) for o in outcomes], dtype=np.int64)
+        resolved = [session(i.resolved_time or i.outcome.signal_close_time) for i in scored]
+        return cls(
+            np.array([(c.down, c.flat, c.up) for c in confidences]).reshape(-1, 3),
+            np.array([o.predicted for o in outcomes], dtype=np.int64),
+            np.array([o.realized for o in outcomes], dtype=np.int64),
+            session_of,
+            clusters(session_of, np.array(resolved, dtype=np.int64)),
+            np.array([o.realized_return for o in outcomes]),
+            np.array([c.abstained for c in confidences], dtype=np.int64),
+            np.array([known[item.model.digest] or unknown for item in scored]).reshape(-1, 3),
+        )
+
+    def skill(self) -> SkillSplit | None:
+        """Return the split of the outcomes whose prior is known."""
+        known = np.isfinite(self.prior[:, 0])
+        return skill_split(self.stated[known], self.realized[known], self.prior[known], self.cluster[known])
+
+
+def _records(
+    members: Sequence[Scored],
+    key: dict[Group, object],
+    cost: float,
+    prior_of: Callable[[str], Prior | None],
+) -> list[TrackRecordRow]:
+    outcomes = _Outcomes.of(members, prior_of)
     band = int(str(key[Group.CONFIDENCE])) if Group.CONFIDENCE in key else None
     rows = []
     for predicted in (Direction.UP, Direction.DOWN, None):
-        wanted = (Direction.UP, Direction.DOWN) if predicted is None else (predicted,)
-        calls = [outcome for outcome in outcomes if outcome.predicted in wanted]
-        if not calls and key:
+        called = (
+            outcomes.predicted != Direction.FLAT if predicted is None else outcomes.predicted == predicted
+        )
+        if not called.any() and key:
             continue
+        mean = _mean_return(outcomes, called)
         rows.append(
-            _record(
+            TrackRecordRow(
                 predicted,
-                calls,
-                share,
-                cost,
+                call_record(outcomes.predicted[called], outcomes.realized[called], outcomes.cluster[called]),
+                int(called.sum() - outcomes.abstained[called].sum()),
+                mean,
+                mean + 2 * math.log1p(-cost) * bool(called.any()),
+                len(np.unique(outcomes.session[called])),
+                outcomes.skill() if predicted is None else None,
                 str(key.get(Group.MODEL, "")),
                 str(key.get(Group.SYMBOL, "")),
                 (0.0, 0.0) if band is None else (band / BANDS, (band + 1) / BANDS),
@@ -158,27 +231,10 @@ def _records(members: Sequence[Scored], key: dict[Group, object], cost: float) -
     return rows
 
 
-def _record(
-    predicted: Direction | None,
-    calls: Sequence[Outcome],
-    share: dict[Direction, float],
-    cost: float,
-    model: str,
-    symbol: str,
-    band: tuple[float, float],
-) -> TrackRecordRow:
-    count, hits = len(calls), sum(outcome.hit for outcome in calls)
-    _, day = np.unique(np.array([session(o.signal_close_time) for o in calls], np.int64), return_inverse=True)
-    by_day = np.bincount(day, [outcome.hit for outcome in calls]).astype(np.int64)
-    low, high = clustered_wilson(by_day, np.bincount(day))
-    signs = {Direction.UP: 1.0, Direction.DOWN: -1.0, Direction.FLAT: 0.0}
-    mean = sum(signs[o.predicted] * o.realized_return for o in calls) / max(count, 1)
-    # Expected hit rate if the same calls were assigned at random to the outcomes of the group.
-    base = sum(share[o.predicted] for o in calls) / max(count, 1)
-    return TrackRecordRow(
-        predicted, count, hits, hits / max(count, 1), low, high, base, mean,
-        mean + 2 * math.log1p(-cost) * bool(count), len(by_day), model, symbol, band,
-    )  # fmt: skip
+def _mean_return(outcomes: _Outcomes, called: NDArray[np.bool_]) -> float:
+    """Return the mean log return in the called direction; 0 without a call."""
+    side = outcomes.predicted[called] - int(Direction.FLAT)
+    return float((side * outcomes.returns[called]).sum()) / max(int(called.sum()), 1)
 
 
 def _reliability(stated: Floats, classes: np.ndarray) -> list[Point]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from glasstape import Driver, Heatmap, Quantity
+from glasstape import Driver, Heatmap, Method, Quantity
 from glasstape_qt.preview import SessionLink
 from glasstape_qt.views.detail.detail_view import DetailView
 
@@ -30,14 +30,16 @@ def resize_model(context):
             replace(first, name=f"custom_{n}", description="", mean=0.0, standard_deviation=1.0)
             for n in range(features)
         )
-        model = replace(context.model(), features=specs, time_steps=time_steps)
+        methods = (Method.INTEGRATED_GRADIENTS,)
+        model = replace(context.model(), features=specs, time_steps=time_steps, methods=methods)
         context.store.describe([model], [])
         event = context.newest()
         events = list(context.link.client.history())
         bars = context.link.client.bars(event.symbol, event.interval, end=event.bar_close_time)
         values = np.linspace(-1, 1, time_steps * features, dtype=np.float32).reshape(time_steps, features)
+        recorded = context.session.explanations[event.sequence]
         explanation = replace(
-            context.explanation(),
+            next(item for item in recorded if item.method is Method.INTEGRATED_GRADIENTS),
             heatmap=Heatmap(
                 values=values, quantity=Quantity.CONTRIBUTION, native_shape=(time_steps, features), upsampled=False
             ),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from glasstape import GlasstapeError, Method
+from glasstape_qt.state.preferences import BOTH_MAPS
 from glasstape_qt.views.chart.candle_chart import VISIBLE_BARS
 from glasstape_qt.views.detail.detail_view import DetailView
 from glasstape_qt.views.detail.explanation_text import headline
@@ -24,10 +25,12 @@ def compared(view, method):
 
 
 def test_the_map_is_the_servers_explanation_of_the_shown_signal(view, context):
-    recorded = context.explanation()
-    shown = view.heatmap_view.content.explanation
-    assert shown.method is Method.INTEGRATED_GRADIENTS
-    np.testing.assert_array_equal(shown.heatmap.values, recorded.heatmap.values)
+    recorded = context.session.explanations[context.newest().sequence]
+    for number, method in enumerate((Method.SCALED_PATH_GRADIENT, Method.INTEGRATED_GRADIENTS)):
+        shown = view.maps.panes[number].view.content.explanation
+        assert shown.method is method
+        truth = next(item for item in recorded if item.method is method)
+        np.testing.assert_array_equal(shown.heatmap.values, truth.heatmap.values)
     assert view.detail.explained_signal.sequence == context.newest().sequence
 
 
@@ -60,7 +63,9 @@ def test_the_chart_follows_the_keyboard_cursor_of_the_map(view, qtbot):
 
 def test_the_methods_of_the_model_are_offered_and_the_selected_one_is_shown(view, context):
     offered = [view.method.itemData(n) for n in range(view.method.count())]
-    assert offered == [m.value for m in context.model().methods if m is not Method.COUNTERFACTUAL]
+    methods = [m.value for m in context.model().methods if m is not Method.COUNTERFACTUAL]
+    assert offered == [BOTH_MAPS, *methods]
+    assert view.method.currentData() == BOTH_MAPS
     view.method.setCurrentIndex(view.method.findData("gradient"))
     assert view.heatmap_view.content.explanation.method is Method.GRADIENT
     assert context.preferences.method == "gradient"
@@ -71,17 +76,18 @@ def test_a_failed_explanation_shows_its_error_and_clears_the_text(view):
     assert view.heatmap_view.content is None
     assert "not in this recording" in view.heatmap_view.message
     assert view.text_view.toPlainText() == ""
-    view.score.setCurrentIndex(view.score.findData("margin"))
+    view.score.setCurrentIndex(view.score.findData("unspecified"))
     assert view.heatmap_view.content is not None
 
 
-def test_the_text_has_drivers_and_after_the_checks_the_full_verdict(view, qtbot):
-    reason = "standard errors over 250 closes"  # the model's skill is not proven
-    qtbot.waitUntil(lambda: reason in view.text_view.toPlainText(), timeout=5000)
+def test_the_text_has_drivers_and_after_the_checks_the_verdict_on_each_map(view, qtbot):
+    qtbot.waitUntil(
+        lambda: "Reliability of this map (contribution): " in view.text_view.toPlainText(), timeout=5000
+    )
     text = view.text_view.toPlainText()
     assert text.startswith("Strongest drivers, for or against ")
     assert "of all weight" in text
-    assert "Reliability of this map: use with caution" in text
+    assert "Reliability of this map (importance): " in text
 
 
 def test_a_past_signal_reopens_with_its_own_bars_map_and_confidences(view, context):
@@ -130,7 +136,10 @@ def test_copied_python_computes_the_shown_explanation(view):
     code = QGuiApplication.clipboard().text()
     ast.parse(code)
     assert f"signals=[{view.detail.selected_signal.sequence}]" in code
-    assert "method='integrated_gradients'" in code
+    assert "['scaled_path_gradient', 'integrated_gradients']" in code
+    view.method.setCurrentIndex(view.method.findData("occlusion"))
+    view.copy_button.click()
+    assert "['occlusion']" in QGuiApplication.clipboard().text()
 
 
 def test_one_color_scale_serves_all_symbols_unless_it_is_turned_off(view, context, qtbot):
@@ -206,14 +215,14 @@ def test_a_late_result_of_an_older_request_is_dropped(slow):
     view.method.setCurrentIndex(view.method.findData("occlusion"))
     link.release("heatmap", 1)
     assert view.heatmap_view.content.explanation.method is Method.OCCLUSION
-    link.release("heatmap", 0)  # integrated gradients, requested before
+    link.release("heatmap", 0)  # both maps, requested before
     assert view.heatmap_view.content.explanation.method is Method.OCCLUSION
 
 
 def test_a_late_error_of_an_older_request_is_dropped(slow):
     view, link = slow
     view.score.setCurrentIndex(view.score.findData("logit"))  # not in the recording
-    view.score.setCurrentIndex(view.score.findData("margin"))
+    view.score.setCurrentIndex(view.score.findData("unspecified"))
     link.release("heatmap", 2)
     assert view.heatmap_view.content is not None
     link.release("heatmap", 1)
@@ -240,3 +249,5 @@ def test_missing_bars_of_the_window_are_in_the_headline(context):
     assert "missing" not in headline(event, row, pinned=False)
     signal = replace(event.signal, missing_bars=2)
     assert "missing bars: 2" in headline(replace(event, signal=signal), row, pinned=False)
+    signal = replace(event.signal, missing_symbols=3)
+    assert "symbols missing at the close: 3" in headline(replace(event, signal=signal), row, pinned=False)

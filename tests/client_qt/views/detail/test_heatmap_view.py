@@ -84,7 +84,7 @@ def test_a_map_of_another_size_clears_the_hovered_cell(heatmap, context, qtbot):
     assert heatmap.cell_description(2, 2)
 
 
-@pytest.mark.parametrize("shape", [(12, 5), (3, 20), (60, 2)])
+@pytest.mark.parametrize("shape", [(12, 5), (3, 20), (60, 2), (64, 19)])
 def test_the_size_of_the_map_is_that_of_the_model(heatmap, context, qtbot, resize_model, shape):
     bars, features = shape
     _, explanation = resize_model(bars, features)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from glasstape_server.bench.known_truth import WhiteBox
+from glasstape_server.bench.known_truth.white_box import WhiteBox
 from glasstape_server.bench.ranking import average_precision
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import MethodName, Quantity, Request, Rows, upsampled

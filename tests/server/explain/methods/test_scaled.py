@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from glasstape_server.bench.known_truth import WhiteBox
+from glasstape_server.bench.known_truth.white_box import WhiteBox
 from glasstape_server.explain.catalog import METHODS
 from glasstape_server.explain.method import MethodName, Quantity, Request, Rows
 from glasstape_server.explain.scores import Score, ScoreSpec

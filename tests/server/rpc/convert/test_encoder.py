@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 UNSET_FOR_READY_WINDOWS = {
     # Index 0, and known only of items that name a symbol or bars.
-    "Prediction": {"missing_bars", "model_index", "problem", "symbol", "bar_close_time"},
+    "Prediction": {"missing_bars", "missing_symbols", "model_index", "problem", "symbol", "bar_close_time"},
     # Of methods with a baseline or draws, of counterfactuals, and of windows that the caller has.
     "Explanation": {
         "model_index", "baseline_score", "completeness_error", "samples", "bar_close_times", "window",
@@ -23,7 +23,7 @@ UNSET_FOR_READY_WINDOWS = {
     },
     "ExplanationResult": {"problem", "symbol"},
     "Heatmap": {"upsampled", "sign_stability"},
-    "Quality": {"checks"},
+    "Quality": {"checks", "trust"},
     "Driver": {"share", "bar_close_time"},
     "Confidence": set(),
     "Shape": set(),

@@ -1,0 +1,1 @@
+"""The importance page: what a model looks at over many windows."""

@@ -1,0 +1,70 @@
+"""Rich text of the track record: calls beside their base, and what the outcomes show the models to know."""
+
+from glasstape import IntervalEstimate, SkillSplit, TrackRecord, TrackRecords
+
+from glasstape_qt.i18n import tr
+
+
+def track_record_html(track: TrackRecords | None) -> str:
+    """Return the track record as a table, with the skill of the outcomes and a sentence on it.
+
+    A server that does not count opposites states a base rate of another meaning, which is not shown.
+    """
+    if track is None or not track.outcomes:
+        return f"<p>{tr('trust.no_outcomes')}</p>"
+    cells = "".join(_row(record) for record in track.records)
+    heads = "".join(
+        f"<th align='{'left' if not n else 'right'}'>{tr(f'trust.column.{name}')}&nbsp;&nbsp;</th>"
+        for n, name in enumerate(("called", "n", "kept", "rate", "base", "edge", "moved", "return"))
+    )
+    both = next(record for record in track.records if record.predicted is None)
+    text = tr("trust.no_calls") if not both.count else tr("trust.bases")
+    return f"<table cellspacing='4'><tr>{heads}</tr>{cells}</table><p>{text}</p>{skill_html(track.skill)}"
+
+
+def skill_html(skill: SkillSplit | None) -> str:
+    """Return the log loss saved in its parts, and the sentence on what that shows; "" without any."""
+    if skill is None:
+        return ""
+    figures = tr(
+        "skill.figures",
+        saved=_nats(skill.log_loss_saved),
+        flat=_nats(skill.flat),
+        direction=_nats(skill.direction),
+        moved=_percent(skill.moved_hit_rate),
+    )
+    return f"<p><b>{tr(f'skill.verdict.{skill.verdict.value}')}</b><br>{figures}</p>"
+
+
+def _row(record: TrackRecord) -> str:
+    predicted = record.predicted
+    texts = [
+        tr("trust.both") if predicted is None else tr(f"direction.{predicted.name.lower()}"),
+        f"{record.count:,}",
+        f"{record.kept:,}" if record.kept is not None else "–",
+        f"{record.hit_rate:.1%}" if record.hit_rate is not None else "–",
+        f"{record.base_rate:.1%}" if record.base_rate is not None and record.opposites is not None else "–",
+        _points(record.edge),
+        _percent(record.moved_hit_rate),
+        f"{record.mean_return:+.2%}" if record.mean_return is not None else "–",
+    ]
+    cells = (
+        f"<td align='{'left' if not n else 'right'}' style='white-space:nowrap'>{text}&nbsp;&nbsp;</td>"
+        for n, text in enumerate(texts)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _percent(estimate: IntervalEstimate | None) -> str:
+    return "–" if estimate is None else f"{estimate.value:.1%} ({estimate.low:.1%} … {estimate.high:.1%})"
+
+
+def _points(estimate: IntervalEstimate | None) -> str:
+    if estimate is None:
+        return "–"
+    value, low, high = (100 * end for end in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.1f} ({low:+.1f} … {high:+.1f})"
+
+
+def _nats(estimate: IntervalEstimate) -> str:
+    return f"{estimate.value:+.4f} ({estimate.low:+.4f} … {estimate.high:+.4f})"
