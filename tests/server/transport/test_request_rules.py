@@ -1,5 +1,6 @@
-"""The rules of the wire in docs/contract.md, W1-W10: one test each, on both wires."""
+"""The rules of the wire in docs/contract.md, W1-W11: one test each, on both wires."""
 
+import contextlib
 import gzip
 import re
 import socket
@@ -124,6 +125,18 @@ def test_w2_a_message_above_32_mib_after_inflating_is_refused_as_one_that_was_se
         assert "Received message larger than max" in details
 
 
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER, SIGNALS])
+@pytest.mark.parametrize("name", ["zstd", "snappy", "br", "GZIP", ""])
+def test_w2_an_unknown_compression_is_not_retried(market, path, name):
+    native = "native" in market.client.server_info().wires
+    with Http2(market.address) as connection:
+        answer = connection.call(path, headers=(("grpc-encoding", name),))
+        assert (answer.reset, answer.headers.get("grpc-status")) == (
+            (False, "12") if native else (True, None)
+        )
+        assert connection.call(INFO).headers["grpc-status"] == "0"
+
+
 @pytest.mark.parametrize("path", list(KINDS))
 def test_w3_metadata_above_8_kib_is_refused(channel, path):
     agent = 120  # about what the library's own user-agent takes
@@ -228,6 +241,43 @@ def test_w10_http_1_is_not_spoken(market, content_type):
             pass  # the rest of the request was not read
     assert received[3] == 4  # a SETTINGS frame
     assert b"HTTP/1" not in received
+
+
+RESET, ANSWERED, UNKNOWN = "reset", "answered", "2"
+BREACHES = {
+    "timeout": ({"headers": (("grpc-timeout", "1s"),)}, RESET, ANSWERED),
+    "binary": ({"headers": (("x-any-bin", "!!!"),)}, RESET, ANSWERED),
+    "te": ({"without": "te"}, UNKNOWN, ANSWERED),
+    "authority": ({"without": ":authority"}, UNKNOWN, ANSWERED),
+    "method": ({"method": "PUT"}, UNKNOWN, ANSWERED),
+    "scheme": ({"without": ":scheme"}, UNKNOWN, RESET),
+    "length": ({"headers": (("content-length", "3"),)}, ANSWERED, RESET),
+    "connection": ({"headers": (("connection", "close"),)}, ANSWERED, RESET),
+    "transfer": ({"headers": (("transfer-encoding", "chunked"),)}, ANSWERED, RESET),
+}
+"""Requests that break a rule of HTTP/2 or gRPC, and what becomes of them on grpcio and on the native wire."""
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER])
+@pytest.mark.parametrize("name", BREACHES)
+def test_w11_a_request_that_breaks_a_rule_of_http_2_affects_no_other_call(market, path, name):
+    request, grpcio, native = BREACHES[name]
+    expected = native if "native" in market.client.server_info().wires else grpcio
+    with Http2(market.address) as connection:
+        plain = connection.call(path).headers["grpc-status"]
+        answer = connection.call(path, **request)
+        status = RESET if answer.reset else answer.headers["grpc-status"]
+        assert status == (plain if expected == ANSWERED else expected)
+        assert connection.call(path).headers["grpc-status"] == plain
+
+
+@pytest.mark.parametrize("value", [b"a\0", b"a\nb"])
+def test_w11_a_control_character_in_a_header_ends_at_most_its_own_connection(market, value):
+    with Http2(market.address) as other, Http2(market.address) as connection:
+        native = "native" in market.client.server_info().wires
+        with pytest.raises((AssertionError, OSError)) if native else contextlib.nullcontext():
+            assert connection.call(INFO, headers=(("x-text", value),)).headers["grpc-status"] == "0"
+        assert other.call(INFO).headers["grpc-status"] == "0"
 
 
 def test_the_sdk_raises_what_a_rule_refuses(market):
