@@ -1,10 +1,15 @@
 """Values of settings that pydantic would accept or turn into others: what a source may give for each type of field."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
+
+from glasstape_server import environment
 
 LIST_FORM = 'must be a list of texts, such as ["close=Last"]; a variable holds it as JSON'
 _NUMBERS = {int, float}
@@ -40,3 +45,19 @@ def check_value(value: Any, annotation: Any) -> None:
         raise ValueError("must not be empty")
     if kinds & _NUMBERS and isinstance(value, bool):
         raise ValueError("must be a number")
+
+
+def described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
+    """Return a rule that a setting breaks, with its field, value and variable.
+
+    Args:
+        item: the error.
+        flags: values set on the command line, by setting.
+    """
+    field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
+    if not field:
+        return rule
+    name = str(item["loc"][0])
+    variable = environment.PREFIX + name.upper()
+    source = f", from {variable}" if name not in flags and variable in os.environ else ""
+    return f"{field}: {rule} (value: {item['input']!r}{source})"

@@ -5,7 +5,6 @@ The flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_
 
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions
 from glasstape.textfile import read_text
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,7 +23,7 @@ from pydantic_settings import (
 
 from glasstape_server import environment
 from glasstape_server.domain.times import INTERVALS
-from glasstape_server.setting_values import PlainValues
+from glasstape_server.setting_values import PlainValues, described
 from glasstape_server.storage import files
 
 _SOCKETS = ("unix:", "unix-abstract:")
@@ -276,7 +274,7 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
     try:
         return FromFile(**flags)  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
-        texts = (_described(item, flags) for item in error.errors())
+        texts = (described(item, flags) for item in error.errors())
         raise ValueError("settings: " + "; ".join(texts)) from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--config {config}: {error}") from None
@@ -289,13 +287,3 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
 def environment_warnings() -> list[str]:
     """Return warnings about variables that are ignored."""
     return list(environment.warnings(os.environ, Settings.model_fields))
-
-
-def _described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
-    field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
-    if not field:
-        return rule
-    name = str(item["loc"][0])
-    variable = environment.PREFIX + name.upper()
-    source = f", from {variable}" if name not in flags and variable in os.environ else ""
-    return f"{field}: {rule} (value: {item['input']!r}{source})"

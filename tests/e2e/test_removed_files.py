@@ -1,4 +1,4 @@
-"""Databases that are removed under a running server: nothing is acknowledged, and readers are told which file it is."""
+"""Databases that are removed under a running server: nothing is acknowledged, and reads name the file."""
 
 import shutil
 from datetime import UTC, datetime, timedelta

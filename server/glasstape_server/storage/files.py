@@ -55,6 +55,7 @@ def make_folder(folder: Path) -> None:
     """Create a folder and its parents unless it is there.
 
     Raises:
+        FileExistsError: something else has its name.
         OSError: it cannot be created.
     """
     try:

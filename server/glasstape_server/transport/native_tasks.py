@@ -132,7 +132,11 @@ class NativeContext:
         return None if self._call.deadline is None else max(0.0, self._call.deadline - time.monotonic())
 
     async def write(self, message: bytes) -> None:
-        """Send a message once the subscriber has room for it; cancels the task if it disconnected."""
+        """Send a message as soon as the subscriber can take it.
+
+        Raises:
+            CancelledError: the subscriber disconnected.
+        """
         pause = FIRST_RETRY
         while (state := self._front.stream_try_send(self._number, message)) == STREAM_FULL:
             await asyncio.sleep(pause)
@@ -143,7 +147,11 @@ class NativeContext:
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = ()
     ) -> NoReturn:
-        """End the call with a status."""
+        """End the call with a status.
+
+        Raises:
+            AbortError: always.
+        """
         self.fail(code, details, trailing_metadata or self._trailing)
         raise grpc.aio.AbortError
 

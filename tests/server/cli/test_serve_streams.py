@@ -1,4 +1,4 @@
-"""A server whose standard streams are full, closed or read by nobody serves, and every stop signal drains it."""
+"""A server whose standard streams are full, closed or not read serves, and every stop signal drains it."""
 
 import shlex
 import signal
