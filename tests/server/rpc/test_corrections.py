@@ -71,6 +71,7 @@ def test_a_bar_of_the_future_can_be_removed_by_its_time(client):
     assert rejection.error.reason == "BAR_NOT_CLOSED"
     assert "closes in 19 h 59 min, tolerance 5 s" in str(rejection.error)
     assert client.publish_bars([replace(daily("AHEAD", 1)[0], close_time=now)]).stored == 1
+    assert client.remove_bars("AHEAD", "1d", start=now, end=now) == 1
 
 
 def test_a_symbol_is_renamed(client):
