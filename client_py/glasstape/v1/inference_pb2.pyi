@@ -66,9 +66,9 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     QUALITY_LEVEL_FAST: _QualityLevel.ValueType  # 2
     """Checks that need no extra forward pass. The verdict is never RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
-    """FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+    """FAST, and: removing the strongest cells changes the score at least twice as much as removing
     random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
-    the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+    the trust is at least 0.85. A map that is coarser than the window is at most CAUTION, with its
     resolution as the reason. Checks of the model are reported with the model (Model.checks).
     """
 
@@ -82,9 +82,9 @@ QUALITY_LEVEL_NONE: QualityLevel.ValueType  # 1
 QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
 """Checks that need no extra forward pass. The verdict is never RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
-"""FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+"""FAST, and: removing the strongest cells changes the score at least twice as much as removing
 random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
-the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+the trust is at least 0.85. A map that is coarser than the window is at most CAUTION, with its
 resolution as the reason. Checks of the model are reported with the model (Model.checks).
 """
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015

@@ -14,7 +14,7 @@ def track_record_html(track: TrackRecords | None) -> str:
         return f"<p>{tr('trust.no_outcomes')}</p>"
     cells = "".join(_row(record) for record in track.records)
     heads = "".join(
-        f"<th align='{'left' if not n else 'right'}'>{tr(f'trust.column.{name}')}&nbsp;&nbsp;</th>"
+        f"<th align='{'left' if not n else 'right'}' style='white-space:nowrap'>{_title(name)}&nbsp;</th>"
         for n, name in enumerate(("called", "n", "kept", "rate", "base", "edge", "moved", "return"))
     )
     both = next(record for record in track.records if record.predicted is None)
@@ -49,10 +49,17 @@ def _row(record: TrackRecord) -> str:
         f"{record.mean_return:+.2%}" if record.mean_return is not None else "–",
     ]
     cells = (
-        f"<td align='{'left' if not n else 'right'}' style='white-space:nowrap'>{text}&nbsp;&nbsp;</td>"
+        f"<td align='{'left' if not n else 'right'}' style='white-space:nowrap'>{text}&nbsp;</td>"
         for n, text in enumerate(texts)
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _title(column: str) -> str:
+    """Return a column's title, in two lines of about the same length."""
+    words = tr(f"trust.column.{column}").split()
+    middle = (len(words) + 1) // 2
+    return "&nbsp;<br>".join(" ".join(part) for part in (words[:middle], words[middle:]) if part)
 
 
 def _percent(estimate: IntervalEstimate | None) -> str:
