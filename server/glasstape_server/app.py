@@ -130,7 +130,7 @@ class App:
             on_signaled=self._count,
             close_grace_s=0.0 if self._recording else settings.close_grace,
         )
-        self.record = LiveRecord(readers, self.repository.seen_until, decode_event)
+        self.record = LiveRecord(readers, self.repository.was_trained_on, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed, self.ingest.on_quotes = self.pipeline.notify, self.hub.quote
         self._components = Components(

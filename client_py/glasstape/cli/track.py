@@ -104,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             console.print(f"{'all: ' if names else ''}{skill_text(track.skill)}", soft_wrap=True)
     if track.left_out:
         console.print(
-            f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"
+            f"{track.left_out} outcomes are excluded: their symbols are in the training data, which end later"
         )
     if options.reliability:
         console.print(_reliability(track))

@@ -64,6 +64,7 @@ class TrackRecords:
     reliability: tuple[ReliabilityPoint, ...]
     """Of the winning class and of each class, lowest confidence first."""
     left_out: int
-    """Outcomes of signals within their model's training and validation data: not counted."""
+    """Outcomes of bars that may be in their model's training and validation data: those of its symbols, up to
+    `Model.seen_until`. Not counted."""
     skill: SkillSplit | None = None
     """Of these outcomes. None: fewer than two sessions, or the training windows of no model are known."""

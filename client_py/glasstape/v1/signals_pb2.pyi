@@ -1192,7 +1192,9 @@ class GetTrackRecordResponse(_message.Message):
     log_loss: _builtins.float
     """Mean negative log probability of what happened, in nats; a uniform forecast scores 1.0986."""
     left_out: _builtins.int
-    """Outcomes of signals from before `Model.seen_until` of their own model: not counted."""
+    """Outcomes of bars that may be in the training or validation data of their own model, because its data
+    have the symbol, and bars up to `Model.seen_until`: not counted.
+    """
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackRecord]:
         """UP, DOWN, and both together. FLAT predictions are not scored."""

@@ -144,7 +144,9 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         unseen = [
             item
             for item in kept
-            if item.outcome.signal_close_time > self._repository.seen_until(item.model.digest)
+            if not self._repository.was_trained_on(
+                item.model.digest, item.symbol, item.outcome.signal_close_time
+            )
         ]
         track = track_record(unseen, question.group_by, question.cost, self._repository.training_shares)
         return track_record_to(track, left_out=len(kept) - len(unseen))

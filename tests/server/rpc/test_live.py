@@ -19,6 +19,7 @@ from running import ServerProcess
 SESSIONS = 70
 HISTORY = 80
 LEARNT = 12
+LEARNT_SYMBOL = "IBM"
 LONG_AGO = timedelta(days=9131)
 SYMBOLS = ("AAA", "BBB", "CCC")
 
@@ -50,10 +51,10 @@ def client(folders):
     data, options = folders
     with ServerProcess(data, *options) as server, Client(server.address) as opened:
         bars = {symbol: daily(symbol, HISTORY + SESSIONS, seed) for seed, symbol in enumerate(SYMBOLS)}
-        # Years that the model learnt from: signalled like any other, and proof of nothing.
+        # Years of a symbol that the model learnt from: signalled like any other, and proof of nothing.
         old = [
-            replace(bar, symbol="OLD", close_time=bar.close_time - LONG_AGO)
-            for bar in daily("OLD", HISTORY + LEARNT)
+            replace(bar, close_time=bar.close_time - LONG_AGO)
+            for bar in daily(LEARNT_SYMBOL, HISTORY + LEARNT)
         ]
         opened.publish_bars(old[:HISTORY], mode="backfill")
         opened.publish_bars(old[HISTORY:])
@@ -120,12 +121,12 @@ def test_the_record_is_split_by_symbol_and_confidence_and_pays_its_costs(client)
     assert all(p.realized_low <= p.realized <= p.realized_high for p in whole.reliability)
     assert any(p.realized_high - p.realized_low < 1 for p in whole.reliability)
     assert whole.left_out == LEARNT - 2
-    assert "OLD" not in {r.symbol for r in split.records}
+    assert LEARNT_SYMBOL not in {r.symbol for r in split.records}
 
 
 def test_the_edge_is_hits_minus_opposites_and_the_skill_is_split(client):
     track = client.track_record()
-    outcomes = [o for o in client.history(kinds=["outcome"]) if o.symbol != "OLD"]
+    outcomes = [o for o in client.history(kinds=["outcome"]) if o.symbol != LEARNT_SYMBOL]
     called = [o for o in outcomes if o.predicted is not Direction.FLAT]
     hits = sum(o.realized is o.predicted for o in called)
     opposites = sum(o.realized not in (o.predicted, Direction.FLAT) for o in called)

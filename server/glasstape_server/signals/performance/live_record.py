@@ -13,31 +13,31 @@ PAGE = 5_000
 
 
 class LiveRecord:
-    """Counts outcomes for the calibration watch. Bars that a model was trained on are never counted."""
+    """Counts outcomes for the calibration watch. Bars that a model may have been trained on are never counted."""
 
     def __init__(
         self,
         readers: HistoryReaders,
-        seen_until: Callable[[str], int],
+        was_trained_on: Callable[[str, str, int], bool],
         decode: Callable[[bytes, ModelRef], Event],
     ) -> None:
         """Begin with nothing.
 
         Args:
             readers: of the history; their threads judge, too.
-            seen_until: last close that the model of a digest was trained on, microseconds.
+            was_trained_on: whether the model of a digest was trained on a symbol at a close, microseconds.
             decode: the event of a payload and its model.
         """
         self.watch = CalibrationWatch()
         self._readers = readers
-        self._seen_until = seen_until
+        self._was_trained_on = was_trained_on
         self._decode = decode
         self._judging: asyncio.Task[None] | None = None
         self._stale = False
 
     def add(self, resolved: Iterable[tuple[Event, Outcome]]) -> None:
         """Count outcomes that were just journaled, with the signals that they resolve; judge soon."""
-        self._count((signal.model.digest, outcome) for signal, outcome in resolved)
+        self._count((signal.model.digest, signal.symbol, outcome) for signal, outcome in resolved)
         self._stale = True
         if self._judging is None or self._judging.done():
             self._judging = asyncio.create_task(self._judge())
@@ -62,10 +62,12 @@ class LiveRecord:
         """Count one page, on a reader thread; return where the next one ends, and the models of its outcomes."""
         records = self._readers.history.page(selection, 1, head, PAGE, True)
         events = [self._decode(record.payload, record.model) for record in records]
-        self._count((e.model.digest, e.body) for e in events if isinstance(e.body, Outcome))
+        self._count((e.model.digest, e.symbol, e.body) for e in events if isinstance(e.body, Outcome))
         return (records[-1].sequence - 1 if records else 0), {event.model.digest for event in events}
 
-    def _count(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+    def _count(self, outcomes: Iterable[tuple[str, str, Outcome]]) -> None:
         self.watch.add(
-            (digest, o) for digest, o in outcomes if o.signal_close_time > self._seen_until(digest)
+            (digest, outcome)
+            for digest, symbol, outcome in outcomes
+            if not self._was_trained_on(digest, symbol, outcome.signal_close_time)
         )

@@ -16,17 +16,20 @@ class Readers:
         return await asyncio.to_thread(function, *arguments)
 
 
-def resolved(day):
+def resolved(day, symbol="A"):
     said = Confidence(0.2, 0.2, 0.6, False, 0.1)
     outcome = Outcome(1, day * DAY, Direction.UP, Direction.UP, 0.01, said)
-    return Event(2, "A", "1d", day * DAY, 0, REF, outcome), outcome
+    return Event(2, symbol, "1d", day * DAY, 0, REF, outcome), outcome
 
 
 async def test_what_a_model_had_learnt_from_is_never_counted():
-    record = LiveRecord(Readers(), lambda digest: 5 * DAY, decode=None)
+    record = LiveRecord(
+        Readers(), lambda digest, symbol, close: symbol == "A" and close <= 5 * DAY, decode=None
+    )
     record.add(resolved(day) for day in range(1, 9))
+    record.add([resolved(2, "B")])
     async with asyncio.timeout(5):
-        while record.watch.of("d") is None:  # noqa: ASYNC110  # verdicts are asked for, not announced
+        while record.watch.of("d") is None or record.watch.of("d").outcomes < 4:  # noqa: ASYNC110  # verdicts are asked for, not announced
             await asyncio.sleep(0.01)
     live = record.watch.of("d")
-    assert (live.outcomes, live.sessions) == (3, 3), "days 6, 7 and 8"
+    assert (live.outcomes, live.sessions) == (4, 4), "days 6, 7 and 8, and day 2 of a symbol it did not learn"
