@@ -8,12 +8,11 @@ from glasstape.types.explanation import Quality
 from glasstape.types.inference import (
     CheckResult,
     Confidence,
-    IntervalEstimate,
-    LiveCalibration,
     Model,
     ReliabilityPoint,
     SkillSplit,
 )
+from glasstape.types.live import InputDrift, IntervalEstimate, LiveCalibration
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, OutcomeEvent, Signal
 from glasstape.types.track import TrackRecord, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
@@ -109,6 +108,23 @@ def _live_to(live: LiveCalibration) -> ipb.LiveCalibration:
         band=live.band,
         novel_share=_estimate_to(live.novel_share),
         drifted=live.drifted,
+        down_gap=_estimate_to(live.down_gap) if live.down_gap else None,
+        flat_gap=_estimate_to(live.flat_gap) if live.flat_gap else None,
+        up_call_gap=_estimate_to(live.up_call_gap) if live.up_call_gap else None,
+        drift=_drift_to(live.drift) if live.drift else None,
+    )
+
+
+def _drift_to(drift: InputDrift) -> ipb.InputDrift:
+    return ipb.InputDrift(
+        sessions=drift.sessions,
+        windows=drift.windows,
+        shifts=[
+            ipb.FeatureShift(
+                feature=shift.feature, shift=_estimate_to(shift.shift), significant=shift.significant
+            )
+            for shift in drift.shifts
+        ],
     )
 
 

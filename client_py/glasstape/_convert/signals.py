@@ -218,4 +218,5 @@ def _heartbeat_from(message: pb.Heartbeat) -> Heartbeat:
         data_state=enum_from(mpb.DataState, DataState, message.data_state),
         last_bar_close_time=time_from(message.last_bar_close_time) if has_bar else None,
         calibration=enum_from(ipb.CalibrationState, CalibrationState, calibration),
+        drifted=message.drifted,
     )

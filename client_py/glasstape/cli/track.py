@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+from glasstape.cli.live import live_lines
 from glasstape.cli.skill import interval_text, skill_text
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
             group_by=options.by,
             cost=options.cost,
         )
+        models = [] if options.json else client.models()
     if options.json:
         print_json(track)
         return 0
@@ -106,6 +108,9 @@ def run(options: argparse.Namespace) -> int:
         console.print(
             f"{track.left_out} outcomes are excluded: their symbols are in the training data, which end later"
         )
+    for model in models:
+        for line in live_lines(model.live) if model.live is not None else ():
+            console.print(f"{model.ref.name}@{model.ref.version}: {line}", highlight=False, soft_wrap=True)
     if options.reliability:
         console.print(_reliability(track))
     return 0

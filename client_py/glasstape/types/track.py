@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from glasstape.types.enums import Direction
-from glasstape.types.inference import IntervalEstimate, ReliabilityPoint, SkillSplit
+from glasstape.types.inference import ReliabilityPoint, SkillSplit
+from glasstape.types.live import IntervalEstimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

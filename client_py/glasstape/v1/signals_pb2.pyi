@@ -744,10 +744,13 @@ class Heartbeat(_message.Message):
     DATA_STATE_FIELD_NUMBER: _builtins.int
     LAST_BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    DRIFTED_FIELD_NUMBER: _builtins.int
     data_state: _market_pb2.DataState.ValueType
     """Freshness of market data now."""
     calibration: _inference_pb2.CalibrationState.ValueType
     """Whether the active model's confidences are still calibrated; see `Model.live`."""
+    drifted: _builtins.bool
+    """Whether the active model's inputs no longer resemble its training data; see `Model.live`."""
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Wall clock of the server."""
@@ -768,10 +771,11 @@ class Heartbeat(_message.Message):
         data_state: _market_pb2.DataState.ValueType = ...,
         last_bar_close_time: _timestamp_pb2.Timestamp | None = ...,
         calibration: _inference_pb2.CalibrationState.ValueType = ...,
+        drifted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "data_state", b"data_state", "last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "data_state", b"data_state", "drifted", b"drifted", "last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

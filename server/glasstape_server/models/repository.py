@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glasstape_server.domain.errors import NotFound, Unavailable
+from glasstape_server.domain.training_reference import TrainingReference
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.models.known_versions import KnownVersions
 from glasstape_server.models.model import Model
 from glasstape_server.models.promotion import PROMOTED, promoted
 from glasstape_server.models.training_facts import TrainingFacts
+from glasstape_server.models.training_reference import training_reference
 from glasstape_server.models.version_files import (
     Stamp,
     check_unchanged,
@@ -148,6 +150,10 @@ class Repository:
         """Return the shares of DOWN, FLAT and UP in a model's training windows; None for an unknown digest."""
         facts = self._training_facts(digest)
         return None if facts is None else facts.shares
+
+    def training_reference(self, digest: str) -> TrainingReference | None:
+        """Return the statistics of a model's training windows; None for an unknown digest."""
+        return training_reference(self.by_digest, digest)
 
     def _training_facts(self, digest: str) -> TrainingFacts | None:
         if digest not in self._facts:

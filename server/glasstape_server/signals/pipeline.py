@@ -53,6 +53,8 @@ class ProcessedBurst:
     """None: no window was ready."""
     outcomes: Sequence[Resolved]
     """Signals that were resolved, with their outcomes."""
+    closes: Sequence[BarClose] = ()
+    """Series and close of each signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,8 @@ class Pipeline:
         )
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
         batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
-        processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved)
+        closes = [((c.bar.symbol, c.bar.interval), c.bar.close_time) for c in gathered.closed]
+        processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved, closes)
         return _Prepared(batch, self._head, processed)
 
     def _decide(

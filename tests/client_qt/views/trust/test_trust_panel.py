@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 from glasstape import (
     CalibrationState,
+    FeatureShift,
     GlasstapeError,
+    InputDrift,
     IntervalEstimate,
     LiveCalibration,
     ShadowRecord,
@@ -128,18 +130,35 @@ def test_the_card_shows_live_calibration_and_shadow(panel, context):
     gap = IntervalEstimate(value=-0.05, low=-0.08, high=-0.03)
     live = LiveCalibration(
         state=CalibrationState.BROKEN, sessions=60, outcomes=12_000, winner_gap=gap, up_gap=gap, band=0.02,
-        novel_share=IntervalEstimate(value=0.2, low=0.15, high=0.25), drifted=True,
+        novel_share=IntervalEstimate(value=0.2, low=0.15, high=0.25), drifted=True, flat_gap=gap,
+        drift=InputDrift(sessions=12, windows=900, shifts=(
+            FeatureShift(feature="rsi", shift=IntervalEstimate(value=0.8, low=0.5, high=1.1), significant=True),
+            FeatureShift(feature="atr", shift=IntervalEstimate(value=0.1, low=-0.2, high=0.4), significant=False),
+        )),
     )  # fmt: skip
     shadow = ShadowRecord(compared=200, disagreed=50, against=model.ref)
     context.store.describe([replace(model, live=live, shadow=shadow)], [])
     panel.refresh()
     card = text(panel, "modelCard")
     assert (
-        "OUT OF CALIBRATION: 60 sessions, 12,000 outcomes; gap of the winner -5.0 points (-8.0 … -3.0)"
-        in card
-    )
+        "OUT OF CALIBRATION: 60 sessions, 12,000 outcomes; gap of the winner -5.0 points (-8.0 … -3.0), "
+        "of FLAT -5.0 points (-8.0 … -3.0), of UP -5.0 points (-8.0 … -3.0)"
+    ) in card
     assert "Inputs have drifted" in card
+    assert "20.0% of the windows are novel (usual: 5%). The mean of rsi has shifted by +0.80" in card
+    assert "atr" not in card
     assert "disagreed with the active model in 25.0% of 200 windows" in card
+
+
+def test_the_card_says_when_outcomes_cannot_tell(context):
+    gap = IntervalEstimate(value=0.0, low=-0.06, high=0.06)
+    live = LiveCalibration(
+        state=CalibrationState.UNDECIDED, sessions=60, outcomes=500, winner_gap=gap, up_gap=gap, band=0.02,
+        novel_share=IntervalEstimate(value=0.05, low=0.02, high=0.08), drifted=False,
+    )  # fmt: skip
+    card = model_card_html(replace(context.store.model, live=live))
+    assert "cannot tell within ±2 points: 60 sessions" in card
+    assert "drifted" not in card
 
 
 def test_an_error_of_the_server_is_shown_as_text(context, qtbot):
