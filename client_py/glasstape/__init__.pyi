@@ -99,6 +99,7 @@ from .types.stream_enums import GoodbyeReason as GoodbyeReason
 from .types.stream_enums import OpenResult as OpenResult
 from .types.stream_enums import ResetReason as ResetReason
 from .types.stream_enums import Start as Start
+from .types.track import CarryingSession as CarryingSession
 from .types.track import TrackRecord as TrackRecord
 from .types.track import TrackRecords as TrackRecords
 from .words import checks_in_words as checks_in_words

@@ -233,6 +233,15 @@ def _track_record_to(record: TrackRecord) -> pb.TrackRecord:
         edge=_estimate_to(record.edge) if record.edge else None,
         moved_hit_rate=_estimate_to(record.moved_hit_rate) if record.moved_hit_rate else None,
         skill=_skill_to(record.skill) if record.skill else None,
+        mean_return_interval=_estimate_to(record.mean_return_interval)
+        if record.mean_return_interval
+        else None,
+        carried_by=[
+            pb.CarryingSession(
+                day=each.day, calls=each.calls, total_return=each.total_return, mean_without=each.mean_without
+            )
+            for each in record.carried_by
+        ],
     )
     figures = ("hit_rate", "hit_rate_low", "hit_rate_high", "base_rate", "mean_return", "net_return")
     _set_known(message, record, (*figures, "opposites", "kept"))

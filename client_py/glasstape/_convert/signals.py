@@ -29,7 +29,7 @@ from glasstape.types.signals import (
     Undecoded,
 )
 from glasstape.types.stream_enums import GapReason, GoodbyeReason, OpenResult, ResetReason
-from glasstape.types.track import TrackRecord, TrackRecords
+from glasstape.types.track import CarryingSession, TrackRecord, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
@@ -168,6 +168,15 @@ def _track_record_from(message: pb.TrackRecord) -> TrackRecord:
         moved_hit_rate=estimate_from(message.moved_hit_rate) if has("moved_hit_rate") else None,
         kept=message.kept if has("kept") else None,
         skill=skill_from(message.skill) if has("skill") else None,
+        mean_return_interval=estimate_from(message.mean_return_interval)
+        if has("mean_return_interval")
+        else None,
+        carried_by=tuple(
+            CarryingSession(
+                day=each.day, calls=each.calls, total_return=each.total_return, mean_without=each.mean_without
+            )
+            for each in message.carried_by
+        ),
     )
 
 

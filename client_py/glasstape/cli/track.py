@@ -93,6 +93,9 @@ def run(options: argparse.Namespace) -> int:
             "Intervals: 95 %. Base rate: (hits + opposites) / (2 calls). Right when it moved: base 50 %. "
             "Kept: calls that were not abstained."
         )
+        for record in () if names else track.records:
+            if record.carried_by:
+                console.print(_carried_by(record), highlight=False, soft_wrap=True)
         console.print(
             f"{track.outcomes} outcomes; Brier score {_text(track.brier_score, '.4f')} (uniform forecast: 0.6667), "
             f"log loss {_text(track.log_loss, '.4f')} (1.0986)"
@@ -132,8 +135,24 @@ def _figures(record: "TrackRecord") -> list[str]:
     return [
         name, str(record.count), _text(record.kept, "d"), str(record.sessions), _hit_rate(record),
         _base_rate(record), _points(record.edge), interval_text(record.moved_hit_rate),
-        _text(record.mean_return, "+.3%"), _text(record.net_return, "+.3%"),
+        _mean_return(record), _text(record.net_return, "+.3%"),
     ]  # fmt: skip
+
+
+def _mean_return(record: "TrackRecord") -> str:
+    """Return the mean return, with its interval where the server computes one."""
+    interval = record.mean_return_interval
+    text = _text(record.mean_return, "+.3%")
+    return text if interval is None else f"{text} ({interval.low:+.3%} … {interval.high:+.3%})"
+
+
+def _carried_by(record: "TrackRecord") -> str:
+    """Return the sessions that the mean return rests on, and what is left without them."""
+    name = record.predicted.name if record.predicted is not None else "UP and DOWN"
+    days = ", ".join(
+        f"{each.day} ({each.total_return:+.1%} in {each.calls} calls)" for each in record.carried_by
+    )
+    return f"{name}: mean return without {days}: {record.carried_by[-1].mean_without:+.3%}"
 
 
 def _base_rate(record: "TrackRecord") -> str:

@@ -1074,6 +1074,8 @@ class TrackRecord(_message.Message):
     MOVED_HIT_RATE_FIELD_NUMBER: _builtins.int
     KEPT_FIELD_NUMBER: _builtins.int
     SKILL_FIELD_NUMBER: _builtins.int
+    MEAN_RETURN_INTERVAL_FIELD_NUMBER: _builtins.int
+    CARRIED_BY_FIELD_NUMBER: _builtins.int
     predicted: _inference_pb2.Direction.ValueType
     """Predicted class of the group; DIRECTION_UNSPECIFIED: UP and DOWN together."""
     count: _builtins.int
@@ -1126,6 +1128,18 @@ class TrackRecord(_message.Message):
     def skill(self) -> _inference_pb2.SkillSplit:
         """Skill of all outcomes of the group, FLAT predictions included. Set for UP and DOWN together."""
 
+    @_builtins.property
+    def mean_return_interval(self) -> _inference_pb2.IntervalEstimate:
+        """`mean_return` with its 95 % interval: block bootstrap by session, and by more than one where labels
+        overlap. That of `net_return` is shifted by the same costs. Unset: fewer than two sessions.
+        """
+
+    @_builtins.property
+    def carried_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarryingSession]:
+        """The sessions that contribute most to `mean_return`, largest first, until it is 0 or has the other
+        sign without them; five at most.
+        """
+
     def __init__(
         self,
         *,
@@ -1148,10 +1162,12 @@ class TrackRecord(_message.Message):
         moved_hit_rate: _inference_pb2.IntervalEstimate | None = ...,
         kept: _builtins.int | None = ...,
         skill: _inference_pb2.SkillSplit | None = ...,
+        mean_return_interval: _inference_pb2.IntervalEstimate | None = ...,
+        carried_by: _abc.Iterable[Global___CarryingSession] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "edge", b"edge", "hit_rate", b"hit_rate", "kept", b"kept", "moved_hit_rate", b"moved_hit_rate", "opposites", b"opposites", "skill", b"skill"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "edge", b"edge", "hit_rate", b"hit_rate", "kept", b"kept", "mean_return_interval", b"mean_return_interval", "moved_hit_rate", b"moved_hit_rate", "opposites", b"opposites", "skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "base_rate", b"base_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "edge", b"edge", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "kept", b"kept", "mean_return", b"mean_return", "model", b"model", "moved_hit_rate", b"moved_hit_rate", "net_return", b"net_return", "opposites", b"opposites", "predicted", b"predicted", "sessions", b"sessions", "skill", b"skill", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "base_rate", b"base_rate", "carried_by", b"carried_by", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "edge", b"edge", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "kept", b"kept", "mean_return", b"mean_return", "mean_return_interval", b"mean_return_interval", "model", b"model", "moved_hit_rate", b"moved_hit_rate", "net_return", b"net_return", "opposites", b"opposites", "predicted", b"predicted", "sessions", b"sessions", "skill", b"skill", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence_high: _TypeAlias = _typing.Literal["confidence_high"]  # noqa: Y015
     _WhichOneofArgType__confidence_high: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high"]  # noqa: Y015
@@ -1175,6 +1191,40 @@ class TrackRecord(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__opposites) -> _WhichOneofReturnType__opposites | None: ...
 
 Global___TrackRecord: _TypeAlias = TrackRecord  # noqa: Y015
+
+@_typing.final
+class CarryingSession(_message.Message):
+    """A session that a mean return rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    TOTAL_RETURN_FIELD_NUMBER: _builtins.int
+    MEAN_WITHOUT_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """UTC day of the signals' closes, "2024-05-31"."""
+    calls: _builtins.int
+    """Calls of that session."""
+    total_return: _builtins.float
+    """Sum of their log returns in the predicted direction, without costs."""
+    mean_without: _builtins.float
+    """Mean log return of all calls without this session and those listed before it; 0 if none is left."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        calls: _builtins.int = ...,
+        total_return: _builtins.float = ...,
+        mean_without: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "day", b"day", "mean_without", b"mean_without", "total_return", b"total_return"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarryingSession: _TypeAlias = CarryingSession  # noqa: Y015
 
 @_typing.final
 class GetTrackRecordResponse(_message.Message):

@@ -128,6 +128,19 @@ def test_the_record_is_split_by_symbol_and_confidence_and_pays_its_costs(client)
     assert all(r.confidence[0] < r.confidence[1] for r in parts)
     assert both.net_return == pytest.approx(both.mean_return - 0.004, abs=1e-5)
     assert both.sessions <= SESSIONS
+    bounds = both.mean_return_interval
+    assert bounds.low < bounds.value == both.mean_return < bounds.high
+    called = [o for o in client.history(kinds=["outcome"]) if o.symbol in SYMBOLS]
+    called = [o for o in called if o.predicted is not Direction.FLAT]
+    days = {each.day for each in both.carried_by}
+    sides = {Direction.UP: 1, Direction.DOWN: -1}
+    left = [
+        sides[o.predicted] * o.realized_return
+        for o in called
+        if f"{o.signal_bar_close_time - timedelta(microseconds=1):%Y-%m-%d}" not in days
+    ]
+    assert 1 <= len(days) <= 5
+    assert both.carried_by[-1].mean_without == pytest.approx(sum(left) / len(left))
     assert sum(p.count for p in whole.reliability if p.direction is None) == whole.outcomes
     assert all(p.realized_low <= p.realized <= p.realized_high for p in whole.reliability)
     assert any(p.realized_high - p.realized_low < 1 for p in whole.reliability)

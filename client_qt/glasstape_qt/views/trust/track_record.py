@@ -19,7 +19,8 @@ def track_record_html(track: TrackRecords | None) -> str:
     )
     both = next(record for record in track.records if record.predicted is None)
     text = tr("trust.no_calls") if not both.count else tr("trust.bases")
-    return f"<table cellspacing='4'><tr>{heads}</tr>{cells}</table><p>{text}</p>{skill_html(track.skill)}"
+    below = f"<p>{text}</p>{_carried_by(both)}{skill_html(track.skill)}"
+    return f"<table cellspacing='4'><tr>{heads}</tr>{cells}</table>{below}"
 
 
 def skill_html(skill: SkillSplit | None) -> str:
@@ -46,13 +47,34 @@ def _row(record: TrackRecord) -> str:
         f"{record.base_rate:.1%}" if record.base_rate is not None and record.opposites is not None else "–",
         _points(record.edge),
         _percent(record.moved_hit_rate),
-        f"{record.mean_return:+.2%}" if record.mean_return is not None else "–",
+        _mean_return(record),
     ]
     cells = (
         f"<td align='{'left' if not n else 'right'}' style='white-space:nowrap'>{text}&nbsp;&nbsp;</td>"
         for n, text in enumerate(texts)
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _mean_return(record: TrackRecord) -> str:
+    """Return the mean return, with its interval where the server computes one."""
+    if record.mean_return is None:
+        return "–"
+    interval = record.mean_return_interval
+    text = f"{record.mean_return:+.2%}"
+    return text if interval is None else f"{text} ({interval.low:+.2%} … {interval.high:+.2%})"
+
+
+def _carried_by(record: TrackRecord) -> str:
+    """Return the sessions that the mean return rests on, in a sentence; "" without any."""
+    if not record.carried_by:
+        return ""
+    text = tr(
+        "trust.carried_by",
+        days=", ".join(each.day for each in record.carried_by),
+        rest=f"{record.carried_by[-1].mean_without:+.2%}",
+    )
+    return f"<p>{text}</p>"
 
 
 def _percent(estimate: IntervalEstimate | None) -> str:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from glasstape import (
     CalibrationState,
+    CarryingSession,
     FeatureShift,
     GlasstapeError,
     InputDrift,
@@ -116,6 +117,21 @@ def test_a_record_of_an_older_server_is_readable(context):
         records=(older,), outcomes=4, brier_score=0.6, log_loss=1.1, reliability=(), left_out=0
     )
     assert track_record_html(track).count("–") == 4
+
+
+def test_the_sessions_that_carry_the_mean_return_are_named():
+    both = TrackRecord(
+        predicted=None, count=4, hits=2, hit_rate=0.5, hit_rate_low=0.2, hit_rate_high=0.8, base_rate=0.4,
+        mean_return=0.012, net_return=0.01, sessions=2, model="", symbol="", confidence=None, opposites=2,
+        mean_return_interval=IntervalEstimate(value=0.012, low=-0.01, high=0.03),
+        carried_by=(CarryingSession(day="2024-05-31", calls=2, total_return=0.06, mean_without=-0.004),),
+    )  # fmt: skip
+    track = TrackRecords(
+        records=(both,), outcomes=4, brier_score=0.6, log_loss=1.1, reliability=(), left_out=0
+    )
+    html = track_record_html(track)
+    assert "+1.20% (-1.00% … +3.00%)" in html
+    assert "Mean return of UP and DOWN without 2024-05-31: -0.40%." in html
 
 
 def test_the_card_shows_abstention_as_kept_calls(context):
