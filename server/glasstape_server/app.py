@@ -183,8 +183,8 @@ class App:
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
         if self._recording is not None:
-            step, speed = self.settings.replay_step, self.settings.replay_speed
-            self._spawn(replay.play(self._recording, self.ingest, step=step, speed=speed))
+            play = partial(replay.play, self._recording, self.ingest, self.pipeline.backlog)
+            self._spawn(play(step=self.settings.replay_step, speed=self.settings.replay_speed))
         return self.settings.served_at(self.server.port)
 
     async def stop(self) -> None:
@@ -217,10 +217,8 @@ class App:
         settings, repository = self.settings, self.repository
 
         def active() -> tuple[ModelRef, Live | None] | None:
-            if not repository.models():
-                return None
-            ref = repository.active.ref
-            return ref, self.record.of(ref.digest)
+            ref = repository.active.ref if repository.models() else None
+            return None if ref is None else (ref, self.record.of(ref.digest))
 
         batched = BatchedInference(self.inference, replies_on(self._loop))
         servicers = Servicers(
@@ -239,6 +237,7 @@ class App:
                 self.inference,
                 repository,
                 self._ready,
+                self.pipeline.backlog,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),
             health=self._health,

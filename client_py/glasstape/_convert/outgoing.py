@@ -215,6 +215,8 @@ def track_records_to(track: TrackRecords) -> pb.GetTrackRecordResponse:
         reliability=[reliability_point_to(point) for point in track.reliability],
         left_out=track.left_out,
         skill=_skill_to(track.skill) if track.skill else None,
+        backlog_bars=track.backlog_bars,
+        open_signals=track.open_signals,
     )
     _set_known(message, track, ("brier_score", "log_loss"))
     return message

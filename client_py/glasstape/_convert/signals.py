@@ -142,6 +142,8 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
         reliability=reliability_from(response.reliability),
         left_out=response.left_out,
         skill=skill_from(response.skill) if response.HasField("skill") else None,
+        backlog_bars=response.backlog_bars,
+        open_signals=response.open_signals,
     )
 
 

@@ -111,6 +111,10 @@ def run(options: argparse.Namespace) -> int:
         console.print(
             f"{track.left_out} outcomes are excluded: their symbols are in the training data, which end later"
         )
+    if track.backlog_bars:
+        console.print(f"{track.backlog_bars} bars are not signaled yet: their outcomes are missing")
+    if track.open_signals:
+        console.print(f"{track.open_signals} signals have no outcome yet")
     for model in models:
         for line in live_lines(model.live) if model.live is not None else ():
             console.print(f"{model.ref.name}@{model.ref.version}: {line}", highlight=False, soft_wrap=True)

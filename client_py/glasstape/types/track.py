@@ -89,3 +89,7 @@ class TrackRecords:
     `Model.seen_until`. Not counted."""
     skill: SkillSplit | None = None
     """Of these outcomes. None: fewer than two sessions, or the training windows of no model are known."""
+    backlog_bars: int = 0
+    """Stored bars of all symbols whose signals are not published yet: their outcomes are missing here."""
+    open_signals: int = 0
+    """Published signals of all symbols and models that have no outcome yet."""

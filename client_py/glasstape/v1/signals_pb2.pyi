@@ -1239,6 +1239,8 @@ class GetTrackRecordResponse(_message.Message):
     RELIABILITY_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     SKILL_FIELD_NUMBER: _builtins.int
+    BACKLOG_BARS_FIELD_NUMBER: _builtins.int
+    OPEN_SIGNALS_FIELD_NUMBER: _builtins.int
     outcomes: _builtins.int
     """Outcomes of every predicted class, FLAT included."""
     brier_score: _builtins.float
@@ -1249,6 +1251,10 @@ class GetTrackRecordResponse(_message.Message):
     """Outcomes of bars that may be in the training or validation data of their own model, because its data
     have the symbol, and bars up to `Model.seen_until`: not counted.
     """
+    backlog_bars: _builtins.int
+    """Stored bars of all symbols whose signals are not published yet: their outcomes are missing here."""
+    open_signals: _builtins.int
+    """Published signals of all symbols and models that have no outcome yet."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackRecord]:
         """UP, DOWN, and both together. FLAT predictions are not scored."""
@@ -1273,10 +1279,12 @@ class GetTrackRecordResponse(_message.Message):
         reliability: _abc.Iterable[_inference_pb2.ReliabilityPoint] | None = ...,
         left_out: _builtins.int = ...,
         skill: _inference_pb2.SkillSplit | None = ...,
+        backlog_bars: _builtins.int = ...,
+        open_signals: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brier_score", b"brier_score", "left_out", b"left_out", "log_loss", b"log_loss", "outcomes", b"outcomes", "records", b"records", "reliability", b"reliability", "skill", b"skill"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bars", b"backlog_bars", "brier_score", b"brier_score", "left_out", b"left_out", "log_loss", b"log_loss", "open_signals", b"open_signals", "outcomes", b"outcomes", "records", b"records", "reliability", b"reliability", "skill", b"skill"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

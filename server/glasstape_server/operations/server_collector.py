@@ -147,7 +147,7 @@ class ServerCollector(Collector):
         yield _HEAD.scraped(bounds.head)
         yield _EARLIEST.scraped(bounds.earliest)
         yield _MAX_LAG.scraped(hub.max_lag)
-        yield _SIGNAL_BACKLOG.scraped(pipeline.waiting)
+        yield _SIGNAL_BACKLOG.scraped(pipeline.backlog().bars)
         yield _EVENTS.scraped_by_label({(kind.name.lower(),): stats.published[kind] for kind in Kind})
         yield _CONFLATED.scraped(stats.conflated)
         yield _GAPS.scraped(stats.gaps)

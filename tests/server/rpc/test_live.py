@@ -145,6 +145,7 @@ def test_the_record_is_split_by_symbol_and_confidence_and_pays_its_costs(client)
     assert all(p.realized_low <= p.realized <= p.realized_high for p in whole.reliability)
     assert any(p.realized_high - p.realized_low < 1 for p in whole.reliability)
     assert whole.left_out == LEARNT - 2
+    assert (whole.backlog_bars, whole.open_signals) == (0, 2 * len(SYMBOLS) + 2)
     assert LEARNT_SYMBOL not in {r.symbol for r in split.records}
 
 

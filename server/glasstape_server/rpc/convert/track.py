@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 
+from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_COST
 from glasstape_server.rpc.convert.predictions import direction_to
@@ -42,7 +43,7 @@ def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
     return TrackQuestion(request.model, request.exclude_abstained, groups, request.cost)
 
 
-def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordResponse:
+def track_record_to(track: TrackRecord, left_out: int, backlog: Backlog) -> pb.GetTrackRecordResponse:
     """Return the response."""
     return pb.GetTrackRecordResponse(
         records=[_record_to(row) for row in track.records],
@@ -55,6 +56,8 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
         ],
         left_out=left_out,
         skill=skill_split_to(track.skill),
+        backlog_bars=backlog.bars,
+        open_signals=backlog.open_signals,
     )
 
 
