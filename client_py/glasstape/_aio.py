@@ -9,9 +9,10 @@ from glasstape._aio_transport import AsyncTransport
 from glasstape._importance import AsyncImportanceMethods
 from glasstape._lazy import LazyModule
 from glasstape._options import Settings
+from glasstape._scalars import handler
 from glasstape._stored import AsyncStoredBarsMethods
-from glasstape.errors import UnavailableError
-from glasstape.types.enums import BarMode, Method, ModelView, QualityLevel, Score
+from glasstape.errors import DeadlineError, UnavailableError
+from glasstape.types.enums import Method, ModelView, QualityLevel, Score
 from glasstape.types.stream_enums import Delivery, Start
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from glasstape._convert import health, market
     from glasstape._options import Tls
     from glasstape.address import Address
-    from glasstape.types.enums import Baseline, Direction, EventKind, Include, TrackRecordGroup
+    from glasstape.types.enums import BarMode, Baseline, Direction, EventKind, Include, TrackRecordGroup
     from glasstape.types.explanation import Explanation
     from glasstape.types.inference import Health, Model, Prediction, ServerInfo
     from glasstape.types.market import Bar, Instrument, PublishReport
@@ -137,12 +138,12 @@ class AsyncClient(AsyncStoredBarsMethods, AsyncImportanceMethods):
         bars: Sequence[Bar],
         *,
         instruments: Iterable[Instrument] = (),
-        mode: BarMode | str = BarMode.FINAL,
+        mode: BarMode | str | None = None,
         backfill: bool = False,
         timeout: timedelta | float | None = None,
     ) -> PublishReport:
         """See `Client.publish_bars`."""
-        calls = _calls.publish_bars(bars, instruments, BarMode.BACKFILL if backfill else mode)
+        calls = _calls.publish_bars(bars, instruments, mode, backfill)
         return market.merged([await self._transport.run(call, timeout) for call in calls])
 
     async def bars(
@@ -184,7 +185,7 @@ class AsyncClient(AsyncStoredBarsMethods, AsyncImportanceMethods):
             delivery=delivery, conflation_interval=conflation_interval, heartbeat_interval=heartbeat_interval,
             heatmap_method=heatmap_method, quotes=quotes, silence_timeout=silence_timeout,
         )  # fmt: skip
-        return _aio_stream.AsyncSignalStream(self._transport, state, on_notice)
+        return _aio_stream.AsyncSignalStream(self._transport, state, handler(on_notice, "on_notice"))
 
     def history(
         self,
@@ -228,5 +229,5 @@ class AsyncClient(AsyncStoredBarsMethods, AsyncImportanceMethods):
         """See `Client.health`."""
         try:
             return health.health_from(*await self._transport.once(_calls.check_health(service), timeout))
-        except UnavailableError as error:
+        except (UnavailableError, DeadlineError) as error:
             return health.health_of_failure(error)

@@ -8,7 +8,7 @@ from typing import Any, Self
 import grpc
 
 from glasstape import _fork
-from glasstape._aio_transport import AsyncTransport
+from glasstape._aio_transport import OTHER_LOOP, AsyncTransport, ignore_closed_loops
 from glasstape._outage import OutageLog
 from glasstape._resume import FOLLOW, StreamState, ended, inherited, read_twice, silent
 from glasstape.errors import PreconditionError
@@ -29,6 +29,8 @@ class AsyncSignalStream:
         self._state = state
         self._on_notice = on_notice
         self._call: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop on which reading began."""
         self._closed = asyncio.Event()
         self._started = self._interrupted = self._inherited = False
         connection.add(self)
@@ -100,6 +102,7 @@ class AsyncSignalStream:
                 self._on_notice(message)
 
     async def _messages(self) -> AsyncIterator[StreamMessage]:
+        self._loop = asyncio.get_running_loop()
         try:
             while not self._closed.is_set():
                 self._state.opening()
@@ -136,8 +139,7 @@ class AsyncSignalStream:
             self.close()
 
     async def _open(self) -> None:
-        if self._inherited:
-            raise inherited()
+        self._check_reader()
         if _fork.forking():  # in another thread
             await asyncio.to_thread(_fork.wait)
         self._interrupted = False
@@ -145,9 +147,20 @@ class AsyncSignalStream:
         if self._closed.is_set():
             self._cancel()
 
-    async def _next(self) -> Any:
+    def _check_reader(self) -> None:
+        """Check that the process and the event loop that began to read the stream read on.
+
+        Raises:
+            PreconditionError: others do.
+        """
         if self._inherited:
             raise inherited()
+        if self._loop is not asyncio.get_running_loop():
+            ignore_closed_loops()
+            raise read_on_other_loop()
+
+    async def _next(self) -> Any:
+        self._check_reader()
         try:
             async with asyncio.timeout(self._state.silence):
                 return await self._call.read()
@@ -164,8 +177,17 @@ class AsyncSignalStream:
             call.cancel()
 
     async def _pause(self) -> None:
+        self._check_reader()
         try:
             async with asyncio.timeout(self._state.delay):
                 await self._closed.wait()
         except TimeoutError:
             return  # the time to connect again
+
+
+def read_on_other_loop() -> PreconditionError:
+    """Return the error of a stream that another event loop goes on to read."""
+    return PreconditionError(
+        "this stream is read by another event loop: open another with signals(resume_token=stream.resume_token)",
+        reason=OTHER_LOOP,
+    )

@@ -1,6 +1,7 @@
 """How the asyncio client sends calls; see `_transport`."""
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -25,6 +26,9 @@ OTHER_LOOP = "OTHER_EVENT_LOOP"
 _channels: "weakref.WeakSet[grpc.aio.Channel]" = weakref.WeakSet()
 """Channels that exist: gRPC polls them in a thread of its own, which a forked process does not have."""
 
+_loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
+"""Loops that opened a channel."""
+
 
 class AsyncTransport(Connection[grpc.aio.Channel]):
     """See `Transport`. It belongs to the event loop of its first call, until that loop is closed."""
@@ -41,6 +45,7 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
         """
         if self._in_use_elsewhere():
             raise _other_loop()
+        ignore_closed_loops()
         channel = self._end()
         if channel is not None and self._loop is asyncio.get_running_loop():
             await channel.close()
@@ -62,11 +67,12 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
         try:
             answer, trailing = await self._send(call, seconds)
         except grpc.aio.AioRpcError as error:
-            raise self.failure(error) from None
+            raise await self.settled(self.failure(error)) from None
         return call.value(answer), trailing
 
     def stream(self, path: str, response: Any, request: Any) -> Any:
         """See `Transport.stream`."""
+        self.check_size(request)
         serialize = type(request).SerializeToString
         method: Any = self.channel().unary_stream(path, serialize, response.FromString)
         return method(request, metadata=self.settings.metadata)
@@ -110,6 +116,8 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
         else:
             channel = grpc.aio.secure_channel(settings.address.target, settings.tls.credentials(), options)
         _channels.add(channel)
+        ignore_closed_loops()
+        _loops.add(asyncio.get_running_loop())
         _fork.opened()
         return channel
 
@@ -132,6 +140,7 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
             await asyncio.sleep(attempts.delay_after(await self.settled(failure)))
 
     async def _send(self, call: "Call[Any]", timeout: float) -> tuple[Any, Sequence[tuple[str, str | bytes]]]:
+        self.check_size(call.request)
         serialize = type(call.request).SerializeToString
         method: Any = self.channel().unary_unary(call.path, serialize, call.response.FromString)
         sent = method(call.request, timeout=timeout, metadata=self.settings.metadata)
@@ -144,6 +153,18 @@ class AsyncTransport(Connection[grpc.aio.Channel]):
             raise
         self.answered()
         return answer, tuple(await sent.trailing_metadata() or ())
+
+
+def ignore_closed_loops() -> None:
+    """Make closed event loops ignore what completes late.
+
+    grpc.aio (1.80) passes the end of a call to the loop that began it, from whichever loop runs now, and logs a
+    traceback there when that loop is closed.
+    """
+    for loop in [loop for loop in _loops if loop.is_closed()]:
+        _loops.discard(loop)
+        with contextlib.suppress(AttributeError, TypeError):  # loops in C have no attributes to set
+            loop.call_soon_threadsafe = lambda *_, **__: None  # type: ignore[method-assign,assignment]
 
 
 def _other_loop() -> PreconditionError:

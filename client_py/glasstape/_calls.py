@@ -9,15 +9,18 @@ from grpc_health.v1 import health_pb2
 from numpy.typing import ArrayLike
 
 from glasstape._call import Call, checked
+from glasstape._convert.arrays import windows_to
 from glasstape._convert.common import delta_to, member, member_to, time_to
 from glasstape._convert.explanation import explanations_from
-from glasstape._convert.inference import direction_to, input_to, predictions_from, symbols_to, windows_to
+from glasstape._convert.inference import direction_to, input_to, predictions_from, symbols_to
 from glasstape._convert.market import bar_from, batches_to, instrument_from, report_from
 from glasstape._convert.models import model_from, server_info_from
 from glasstape._convert.signals import page_from, track_records_from
-from glasstape._convert.values import MAX_UINT32, flag, integer, items, number, text, token_bytes
+from glasstape._convert.values import flag, items, token_bytes
 from glasstape._options import MAX_ITEMS
 from glasstape._resume import StreamState
+from glasstape._scalars import MAX_UINT32, integer, number_within, text
+from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import (
     BarMode,
     Baseline,
@@ -44,6 +47,10 @@ INFERENCE = "/glasstape.v1.InferenceService/"
 MARKET = "/glasstape.v1.MarketService/"
 SIGNALS = "/glasstape.v1.SignalService/"
 LARGEST_PAGE = 10_000
+CONFLATION_INTERVAL_S, HEARTBEAT_INTERVAL_S = (0.0, 60.0), (0.1, 60.0)
+"""Seconds that the contract allows for a stream, from and to."""
+LARGEST_COST = 0.1
+"""Cost of a track record that the contract allows, as a share of the price."""
 
 
 @checked
@@ -88,7 +95,9 @@ def explain(
         score=member_to(kinds.Score, Score, score, "score"),
         target=direction_to(target, "target"),
         foil=direction_to(foil, "foil"),
-        baseline=member_to(kinds.Baseline, Baseline, baseline or None, "baseline"),
+        baseline=kinds.BASELINE_UNSPECIFIED
+        if baseline is None
+        else member_to(kinds.Baseline, Baseline, baseline, "baseline"),
         samples=integer(samples, "samples", MAX_UINT32),
         seed=integer(seed, "seed"),
         quality=member_to(ipb.QualityLevel, QualityLevel, quality, "quality"),
@@ -134,14 +143,14 @@ def get_server_info() -> Call[ServerInfo]:
 
 @checked
 def publish_bars(
-    bars: Sequence[Bar], instruments: Iterable[Instrument], mode: BarMode | str
+    bars: Sequence[Bar], instruments: Iterable[Instrument], mode: BarMode | str | None, backfill: bool
 ) -> list[Call[PublishReport]]:
     """Return a PublishBars call for each batch; `merged` joins their reports.
 
     StreamBars would send the batches of a client on one stream, but grpc.aio (1.80) reports INTERNAL instead of the
     server's status when a server ends a stream while the client still sends.
     """
-    batches = batches_to(bars, instruments, member(BarMode, mode, "mode"), MAX_ITEMS)
+    batches = batches_to(bars, instruments, _mode_of(mode, backfill), MAX_ITEMS)
     return [
         Call(
             MARKET + "PublishBars",
@@ -151,6 +160,17 @@ def publish_bars(
         )
         for number, batch in enumerate(batches)
     ]
+
+
+def _mode_of(mode: BarMode | str | None, backfill: bool) -> BarMode:
+    """Return the mode of bars; `backfill` stands for one, and excludes the others."""
+    short = flag(backfill, "backfill")
+    if mode is None:
+        return BarMode.BACKFILL if short else BarMode.FINAL
+    named = member(BarMode, mode, "mode")
+    if short and named is not BarMode.BACKFILL:
+        raise InvalidRequestError.field("backfill", f"must be False with mode={named.value!r}, is True")
+    return named
 
 
 @checked
@@ -193,16 +213,18 @@ def follow_signals(
     silence_timeout: timedelta | float | None,
 ) -> StreamState:
     """Return the state of a Signals stream that was not opened yet."""
-    method = member(Method, heatmap_method or Method.UNSPECIFIED, "heatmap_method")
+    method = (
+        Method.UNSPECIFIED if heatmap_method is None else member(Method, heatmap_method, "heatmap_method")
+    )
     request = spb.SignalsRequest(
         symbols=symbols_to(symbols),
         kinds=_kinds_to(kinds),
-        min_confidence=number(min_confidence, "min_confidence"),
+        min_confidence=number_within(min_confidence, "min_confidence", 0.0, 1.0),
         start=member_to(spb.SignalsRequest.Start, Start, start, "start"),
         resume_token=token_bytes(resume_token, "resume_token"),
         delivery=member_to(spb.SignalsRequest.Delivery, Delivery, delivery, "delivery"),
-        conflation_interval=delta_to(conflation_interval, "conflation_interval"),
-        heartbeat_interval=delta_to(heartbeat_interval, "heartbeat_interval"),
+        conflation_interval=delta_to(conflation_interval, "conflation_interval", *CONFLATION_INTERVAL_S),
+        heartbeat_interval=delta_to(heartbeat_interval, "heartbeat_interval", *HEARTBEAT_INTERVAL_S),
         heatmap_method=member_to(ipb.Explanation.Method, Method, method, "heatmap_method"),
         quotes=flag(quotes, "quotes"),
     )
@@ -228,7 +250,7 @@ def list_signals(
     request = spb.ListSignalsRequest(
         symbols=symbols_to(symbols),
         kinds=_kinds_to(kinds),
-        min_confidence=number(min_confidence, "min_confidence"),
+        min_confidence=number_within(min_confidence, "min_confidence", 0.0, 1.0),
         start_sequence=integer(start_sequence, "start_sequence"),
         end_sequence=integer(end_sequence, "end_sequence"),
         descending=flag(descending, "descending"),
@@ -252,7 +274,7 @@ def get_track_record(
         symbols=symbols_to(symbols),
         exclude_abstained=flag(exclude_abstained, "exclude_abstained"),
         group_by=[member_to(spb.TrackRecordGroup, TrackRecordGroup, group, "group_by") for group in groups],
-        cost=number(cost, "cost"),
+        cost=number_within(cost, "cost", 0.0, LARGEST_COST),
     )
     return Call(SIGNALS + "GetTrackRecord", request, spb.GetTrackRecordResponse, track_records_from)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from glasstape._lazy import LazyModule
 from glasstape._options import Settings
 from glasstape._transport import Transport
-from glasstape.errors import UnavailableError
+from glasstape.errors import DeadlineError, UnavailableError
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -57,11 +57,13 @@ class ConnectedClient:
         self.close()
 
     def ready(self, *, timeout: timedelta | float | None = None) -> bool:
-        """Return whether the server reports SERVING (grpc.health.v1)."""
+        """Return whether the server reports SERVING (grpc.health.v1) within the timeout."""
         return self.health(timeout=timeout).serving
 
     def health(self, service: str = "", *, timeout: timedelta | float | None = None) -> Health:
-        """Return the health of the server, a service or a model (grpc.health.v1). Unreachable is not serving.
+        """Return the health of the server, a service or a model (grpc.health.v1).
+
+        A server that is unreachable, or does not answer within the timeout, is not serving.
 
         Args:
             service: for example "glasstape.v1.SignalService", or a model's name; "": the server as a whole.
@@ -71,5 +73,5 @@ class ConnectedClient:
         """
         try:
             return health.health_from(*self._transport.once(_calls.check_health(service), timeout))
-        except UnavailableError as error:
+        except (UnavailableError, DeadlineError) as error:
             return health.health_of_failure(error)

@@ -10,8 +10,16 @@ import grpc
 
 from glasstape import _fork
 from glasstape._diagnosis import lasting_cause
-from glasstape._options import Settings, timeout_of
-from glasstape.errors import GlasstapeError, PreconditionError, UnavailableError, from_rpc
+from glasstape._options import MAX_MESSAGE_BYTES, Settings, timeout_of
+from glasstape.errors import (
+    DeadlineError,
+    ErrorReason,
+    GlasstapeError,
+    InvalidRequestError,
+    PreconditionError,
+    UnavailableError,
+    from_rpc,
+)
 
 CLOSED = "CLIENT_CLOSED"
 """Reason of the error of a client that was closed."""
@@ -40,6 +48,8 @@ class Connection(Generic[C]):
         self._answered = False
         """Whether the server ever answered: its address and certificates are right."""
         self._diagnosed_at = float("-inf")
+        self._cause: UnavailableError | None = None
+        """What the last diagnosis found."""
         _fork.track(self)
 
     def check_open(self) -> None:
@@ -60,6 +70,19 @@ class Connection(Generic[C]):
         """
         return self.settings.timeout if timeout is None else timeout_of(timeout)
 
+    def check_size(self, request: Any) -> None:
+        """Check that a request may be sent: gRPC reports one that is too large as an overloaded server.
+
+        Raises:
+            InvalidRequestError: it is larger than the contract allows.
+        """
+        size = request.ByteSize()
+        if size > MAX_MESSAGE_BYTES:
+            raise InvalidRequestError(
+                f"the request must have at most {MAX_MESSAGE_BYTES:,} bytes, has {size:,}: send it in parts",
+                reason=ErrorReason.MESSAGE_TOO_LARGE,
+            )
+
     def add(self, stream: Stream) -> None:
         """Make `close` end a stream."""
         self._streams.add(stream)
@@ -73,9 +96,9 @@ class Connection(Generic[C]):
         if self.closed:
             return closed_error()
         failure, proxy = from_rpc(error), self.settings.proxy
-        if failure.reason or not isinstance(failure, UnavailableError):
+        if failure.reason or not isinstance(failure, UnavailableError | DeadlineError):
             self._answered = True
-        elif proxy is not None:
+        elif proxy is not None and isinstance(failure, UnavailableError):
             return UnavailableError(f"{failure.message} (through the {proxy})")
         return failure
 
@@ -85,16 +108,19 @@ class Connection(Generic[C]):
 
     def needs_diagnosis(self, failure: GlasstapeError) -> bool:
         """Return whether to search for the cause of a failure: no connection succeeded yet."""
-        if self._answered or failure.reason or not isinstance(failure, UnavailableError):
-            return False
-        now = time.monotonic()
-        due = now - self._diagnosed_at >= DIAGNOSIS_INTERVAL_S
-        self._diagnosed_at = now if due else self._diagnosed_at
-        return due
+        return isinstance(failure, UnavailableError) and not failure.reason and not self._answered
 
     def diagnosed(self, failure: GlasstapeError) -> GlasstapeError:
-        """Return the cause of a failed first connection if it is one that lasts, else the failure; blocks."""
-        return lasting_cause(self.settings, failure.message) or failure
+        """Return the cause of a failed first connection if it is one that lasts, else the failure; blocks.
+
+        A cause holds for `DIAGNOSIS_INTERVAL_S`, then it is searched for again.
+        """
+        now = time.monotonic()
+        if now - self._diagnosed_at >= DIAGNOSIS_INTERVAL_S:
+            self._diagnosed_at = now
+            self._cause = lasting_cause(self.settings, failure.message)
+        cause = self._cause
+        return failure if cause is None else UnavailableError(cause.message, reason=cause.reason)
 
     def interrupt(self) -> None:
         """Do nothing: a fork waits for calls, it does not interrupt them."""

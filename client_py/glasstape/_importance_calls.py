@@ -4,7 +4,8 @@ from glasstape._call import Call, checked
 from glasstape._calls import INFERENCE
 from glasstape._convert.common import member_to
 from glasstape._convert.importance import filter_to, importance_from
-from glasstape._convert.values import MAX_UINT32, flag, integer, text
+from glasstape._convert.values import flag
+from glasstape._scalars import MAX_UINT32, integer, text
 from glasstape.types.enums import Method, Score
 from glasstape.types.importance import Importance, WindowFilter
 from glasstape.v1 import inference_pb2 as pb

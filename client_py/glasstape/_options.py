@@ -1,17 +1,22 @@
 """Connection settings of a client."""
 
-import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import grpc
 
+from glasstape import _pem
 from glasstape._proxy import Proxy, proxy_for
+from glasstape._scalars import positive_seconds, shown
 from glasstape.address import Address
 from glasstape.errors import InvalidRequestError
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_METADATA_BYTES = 8_192
+"""Metadata of one call by the contract: keys, values and 32 bytes an entry."""
+MAX_TOKEN_LENGTH = MAX_METADATA_BYTES - 32 - len("authorization") - len("Bearer ")
+"""Longest bearer token that leaves the metadata of a call within its limit."""
 MAX_ITEMS = 16_384
 """Items of one call, and bars of one batch, by the contract."""
 SOCKET_AUTHORITY = "localhost"
@@ -22,10 +27,11 @@ MAX_TIMEOUT_S = 1e8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """TLS settings of a connection.
+    """TLS settings of a connection: the bytes of PEM files in UTF-8 or UTF-16, with a byte order mark or without.
 
     Raises:
-        InvalidRequestError: a field is not PEM bytes, or only one of key and certificate of the client is set.
+        InvalidRequestError: a field is not the bytes of a PEM file or is damaged, the client's key is encrypted or
+            belongs to another certificate, or only one of key and certificates is set.
     """
 
     root_certificates: bytes | None = None
@@ -37,14 +43,18 @@ class Tls:
     """PEM of the client's certificate chain."""
 
     def __post_init__(self) -> None:
-        for name in ("root_certificates", "client_key", "client_certificates"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, bytes) or b"-----BEGIN" not in value):
-                raise InvalidRequestError.field(
-                    f"tls.{name}", f"must be the bytes of a PEM file, is {type(value).__name__}"
-                )
         if (self.client_key is None) != (self.client_certificates is None):
             raise InvalidRequestError.field("tls", "client_key and client_certificates must be set together")
+        for name, read in (
+            ("root_certificates", _pem.certificates),
+            ("client_key", _pem.private_key),
+            ("client_certificates", _pem.certificates),
+        ):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, read(value, f"tls.{name}"))
+        if self.client_certificates is not None and self.client_key is not None:
+            _pem.check_pair(self.client_certificates, self.client_key)
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Return the channel credentials."""
@@ -59,7 +69,7 @@ class Settings:
     timeout: float
     """Seconds that a call may take."""
     tls: Tls | None
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str], ...] = field(repr=False)
     """Sent with every call."""
 
     @classmethod
@@ -76,11 +86,11 @@ class Settings:
             InvalidRequestError: an argument breaks a rule, or the token would be sent in plaintext beyond this machine.
         """
         try:
-            where = Address.parse(address)
+            where = Address.parse(str(address) if isinstance(address, Address) else address)
         except ValueError as error:
             raise InvalidRequestError.field("address", str(error)) from None
         if tls is not None and not isinstance(tls, Tls):
-            raise InvalidRequestError.field("tls", f"must be a Tls or None, is {tls!r}")
+            raise InvalidRequestError.field("tls", f"must be a Tls or None, is {shown(tls)}")
         return cls(where, timeout_of(timeout), tls, _token_metadata(token, tls, where))
 
     @property
@@ -106,11 +116,7 @@ def timeout_of(value: timedelta | float, field: str = "timeout") -> float:
     Raises:
         InvalidRequestError: it is not a finite number above 0.
     """
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or not math.isfinite(seconds) or seconds <= 0:
-        raise InvalidRequestError.field(field, f"must be a finite number of seconds above 0, is {value!r}")
-    return min(float(seconds), MAX_TIMEOUT_S)
+    return min(positive_seconds(value, field), MAX_TIMEOUT_S)
 
 
 def _token_metadata(token: str | None, tls: Tls | None, address: Address) -> tuple[tuple[str, str], ...]:
@@ -125,6 +131,10 @@ def _token_metadata(token: str | None, tls: Tls | None, address: Address) -> tup
         or not token
     ):
         raise InvalidRequestError.field("token", "must be printable ASCII without spaces")
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise InvalidRequestError.field(
+            "token", f"must have at most {MAX_TOKEN_LENGTH:,} characters, has {len(token):,}"
+        )
     if tls is None and not address.loopback:
         proxy = proxy_for(address)
         through = f", and the {proxy} would read it" if proxy else ""

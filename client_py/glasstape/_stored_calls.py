@@ -6,7 +6,7 @@ from glasstape._call import Call, checked
 from glasstape._calls import LARGEST_PAGE, MARKET
 from glasstape._convert.common import time_to
 from glasstape._convert.corrections import correction_from, series_page_from
-from glasstape._convert.values import text
+from glasstape._scalars import text
 from glasstape.types.market import Correction, StoredSeries
 from glasstape.v1 import market_pb2 as pb
 

@@ -191,7 +191,7 @@ class SignalStream:
     def _watch(self) -> None:
         """Cancel a connection that is silent for too long: a dead peer does not close it."""
         silence = self._state.silence
-        while not self._closed.wait(silence / 4):
+        while not self._closed.wait(min(silence / 4, threading.TIMEOUT_MAX)):
             since = self._waiting_since
             if since is not None and time.monotonic() - since > silence and self._call is not None:
                 self._silent = True

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from glasstape._client import ConnectedClient
 from glasstape._importance import ImportanceMethods
 from glasstape._lazy import LazyModule
+from glasstape._scalars import handler
 from glasstape._stored import StoredBarsMethods
-from glasstape.types.enums import BarMode, Method, ModelView, QualityLevel, Score
+from glasstape.types.enums import Method, ModelView, QualityLevel, Score
 from glasstape.types.stream_enums import Delivery, Start
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from glasstape import _calls, _stream
     from glasstape._convert import market
     from glasstape._stream import SignalStream
-    from glasstape.types.enums import Baseline, Direction, EventKind, Include, TrackRecordGroup
+    from glasstape.types.enums import BarMode, Baseline, Direction, EventKind, Include, TrackRecordGroup
     from glasstape.types.explanation import Explanation
     from glasstape.types.inference import Model, Prediction, ServerInfo
     from glasstape.types.market import Bar, Instrument, PublishReport
@@ -62,7 +63,8 @@ class Client(ConnectedClient, StoredBarsMethods, ImportanceMethods):
         """Predict from exactly one of four sources; return one prediction per item, in order.
 
         Args:
-            windows: float32 (time, feature) or (n, time, feature), in the features' own units.
+            windows: float32 (time, feature) or (n, time, feature), in the features' own units; the shape must be
+                the model's.
             bars: the bars of one symbol for each prediction, at least `Model.min_bars`.
             symbols: symbols whose latest bars the server has.
             signals: sequences of past signals: returns the journaled confidences bit for bit.
@@ -138,7 +140,7 @@ class Client(ConnectedClient, StoredBarsMethods, ImportanceMethods):
         bars: Sequence[Bar],
         *,
         instruments: Iterable[Instrument] = (),
-        mode: BarMode | str = BarMode.FINAL,
+        mode: BarMode | str | None = None,
         backfill: bool = False,
         timeout: timedelta | float | None = None,
     ) -> PublishReport:
@@ -149,14 +151,15 @@ class Client(ConnectedClient, StoredBarsMethods, ImportanceMethods):
         Args:
             bars: any symbols and intervals; bars that close together belong into one call.
             instruments: descriptions of symbols.
-            mode: what the bars are; see `BarMode`.
-            backfill: short for `mode="backfill"`.
+            mode: what the bars are; see `BarMode`. None: FINAL, or BACKFILL with `backfill`.
+            backfill: short for `mode="backfill"`; not with another mode.
 
         Raises:
-            InvalidRequestError: a number of a bar is None or NaN, or a close time has no time zone.
+            InvalidRequestError: a number of a bar is None or NaN, a close time has no time zone, or `backfill` and
+                `mode` contradict each other.
             GlasstapeError: the call failed. A bar that was not stored is in `PublishReport.rejections`.
         """
-        calls = _calls.publish_bars(bars, instruments, BarMode.BACKFILL if backfill else mode)
+        calls = _calls.publish_bars(bars, instruments, mode, backfill)
         return market.merged([self._transport.run(call, timeout) for call in calls])
 
     def bars(
@@ -218,7 +221,7 @@ class Client(ConnectedClient, StoredBarsMethods, ImportanceMethods):
             delivery=delivery, conflation_interval=conflation_interval, heartbeat_interval=heartbeat_interval,
             heatmap_method=heatmap_method, quotes=quotes, silence_timeout=silence_timeout,
         )  # fmt: skip
-        return _stream.SignalStream(self._transport, state, on_notice)
+        return _stream.SignalStream(self._transport, state, handler(on_notice, "on_notice"))
 
     def history(
         self,

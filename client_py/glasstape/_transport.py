@@ -58,15 +58,17 @@ class Transport(Connection[grpc.Channel]):
         try:
             answer, trailing = self._send(call, seconds)
         except grpc.RpcError as error:
-            raise self.failure(error) from None
+            failure = self.failure(error)
+            raise (self.diagnosed(failure) if self.needs_diagnosis(failure) else failure) from None
         return call.value(answer), trailing
 
     def stream(self, path: str, response: Any, request: Any) -> Any:
         """Open a stream: send a request, and return gRPC's call.
 
         Raises:
-            GlasstapeError: the connection is closed, or gRPC does not work in this process.
+            GlasstapeError: the request is too large, the connection is closed, or gRPC does not work in this process.
         """
+        self.check_size(request)
         channel = self.channel()
         try:
             method: Any = channel.unary_stream(path, type(request).SerializeToString, response.FromString)
@@ -128,6 +130,7 @@ class Transport(Connection[grpc.Channel]):
             time.sleep(attempts.delay_after(failure))
 
     def _send(self, call: "Call[Any]", timeout: float) -> tuple[Any, Sequence[tuple[str, str | bytes]]]:
+        self.check_size(call.request)
         _fork.wait()
         channel, serialize = self.channel(), type(call.request).SerializeToString
         with self._lock:

@@ -154,7 +154,9 @@ def _socket(kind: str, rest: str, text: str) -> str:
         rest = rest[2:]
         if not rest.startswith("/"):
             raise ValueError(f"must be {kind}:PATH or {kind}:///PATH, is {text!r}")
-    if not rest:
+    if kind == "unix" and rest.startswith("//"):
+        rest = "/" + rest.lstrip("/")  # gRPC reads //NAME/ as a host
+    if not rest or (kind == "unix" and rest.endswith("/")):
         raise ValueError(f"must have a path, such as unix:/run/glasstape.sock, is {text!r}")
     if "," in rest or not rest.isprintable():
         raise ValueError(f"must be one {kind}:PATH of printable characters without a comma, is {text!r}")

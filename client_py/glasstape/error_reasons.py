@@ -60,7 +60,7 @@ class ErrorReason(StrEnum):
     DRAINING = auto()
     """The server is shutting down."""
     JOURNAL_UNAVAILABLE = auto()
-    """The journal cannot be written or reached now."""
+    """The journal or the bars cannot be written or reached now."""
     EXTRA_MISSING = auto()
     """The server was started without an optional dependency; the message names it."""
     DEADLINE_EXCEEDED = auto()

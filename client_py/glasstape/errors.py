@@ -144,6 +144,8 @@ class InternalError(GlasstapeError):
     code = "INTERNAL"
 
 
+_TOO_LARGE = "essage larger than max"
+"""Part of what gRPC reports of a message beyond its own limits, as if a server were overloaded."""
 _BY_CODE: dict[str, type[GlasstapeError]] = {
     error.code: error
     for error in (
@@ -183,6 +185,10 @@ def from_rpc(error: "grpc.RpcError") -> GlasstapeError:
                 status = status_pb2.Status.FromString(value)
             except DecodeError:
                 return error_of(code, message)  # details that cannot be read do not hide the error
+    if code == OverloadedError.code and not status.details and _TOO_LARGE in message:
+        return InvalidRequestError(
+            message, reason=ErrorReason.MESSAGE_TOO_LARGE
+        )  # another attempt does not help
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     retry, retry_after = error_details_pb2.RetryInfo(), None
     for detail in status.details:

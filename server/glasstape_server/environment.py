@@ -1,10 +1,13 @@
 """The environment variables GLASSTAPE_…: which of them are settings, and which a container platform has set."""
 
 import difflib
+import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
+from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 PREFIX = "GLASSTAPE_"
@@ -57,3 +60,10 @@ class Variables(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return {name.lower(): value for name, value in without_service_links(os.environ).items()}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Return the list that a variable holds as JSON; its text if it is none, which the field's rule rejects."""
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value

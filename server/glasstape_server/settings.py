@@ -5,7 +5,6 @@ The flag `--data-dir` is the variable GLASSTAPE_DATA_DIR and the TOML key `data_
 
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions
 from glasstape.textfile import read_text
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,12 +23,14 @@ from pydantic_settings import (
 
 from glasstape_server import environment
 from glasstape_server.domain.times import INTERVALS
+from glasstape_server.setting_values import PlainValues, described
+from glasstape_server.storage import files
 
 _SOCKETS = ("unix:", "unix-abstract:")
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 
 
-class Settings(BaseSettings):
+class Settings(PlainValues):
     """The server's settings. The text of each field is its help: what it sets, its unit and its default."""
 
     model_config = SettingsConfigDict(
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     """Last day of a replay, YYYY-MM-DD (default: the last day)"""
     replay_step: float = Field(default=0.5, ge=0, le=3600)
     """Wall seconds between two bar closes of a replay; 0: no delay"""
-    replay_speed: float = Field(default=0.0, ge=0)
+    replay_speed: float = Field(default=0.0, ge=0, le=1e9)
     """Market seconds per wall second of a replay; above 0 it replaces `replay_step`"""
     replay_time_zone: str = ""
     """IANA zone of replayed dates and of times without an offset"""
@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     """Number of events to keep; older ones are removed, and their tokens fail with OUT_OF_RANGE; 0: all"""
     drain_seconds: float = Field(default=5.0, ge=0, le=600)
     """Seconds for calls in progress to finish after SIGTERM"""
-    journal_max_age: float = Field(default=0, ge=0)
+    journal_max_age: float = Field(default=0, ge=0, le=36_500)
     """Days to keep events after they were published; older ones are removed as by `journal_keep`; 0: no limit"""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Port of /metrics for Prometheus and of the probes /livez, /healthz and /readyz; 0 selects a free one, which is
@@ -262,11 +262,11 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
         config: TOML file.
 
     Raises:
-        ValueError: a value breaks its rule; the text names each field, rule and value.
-        FileNotFoundError: `config` does not exist.
+        ValueError: a value breaks its rule, or `config` is no file; the text names each field, rule and value.
+        OSError: `config` cannot be read.
     """
     if config is not None and not config.is_file():
-        raise FileNotFoundError(f"--config {config}: no such file")
+        raise ValueError(f"--config {config}: {files.no_file(config)}")
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=config)
@@ -274,7 +274,7 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
     try:
         return FromFile(**flags)  # type: ignore[arg-type]  # validated by pydantic
     except ValidationError as error:
-        texts = (_described(item, flags) for item in error.errors())
+        texts = (described(item, flags) for item in error.errors())
         raise ValueError("settings: " + "; ".join(texts)) from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"--config {config}: {error}") from None
@@ -287,12 +287,3 @@ def load(flags: dict[str, object], config: Path | None = None) -> Settings:
 def environment_warnings() -> list[str]:
     """Return warnings about variables that are ignored."""
     return list(environment.warnings(os.environ, Settings.model_fields))
-
-
-def _described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
-    field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
-    if not field:
-        return rule
-    variable = environment.PREFIX + field.upper()
-    source = f", from {variable}" if field not in flags and variable in os.environ else ""
-    return f"{field}: {rule} (value: {item['input']!r}{source})"

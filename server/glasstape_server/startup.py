@@ -20,7 +20,7 @@ from glasstape_server.models.repository import Repository
 from glasstape_server.operations import metrics
 from glasstape_server.settings import Settings
 from glasstape_server.storage.file_system import file_system_of
-from glasstape_server.storage.files import restore_draft
+from glasstape_server.storage.files import make_folder, restore_draft
 from glasstape_server.storage.folder_lock import FolderInUseError, FolderLock
 from glasstape_server.transport.grpcio_server import Access
 from glasstape_server.transport.health import Health
@@ -163,7 +163,14 @@ def release_on_failure(lock: FolderLock, prefix: str = "") -> Iterator[None]:
         yield
     except (GlasstapeError, ValueError, OSError, sqlite3.DatabaseError) as error:
         lock.release()
-        raise StartError(f"{prefix}{error}") from None
+        text = _described(error) if isinstance(error, OSError) else str(error)
+        raise StartError(f"{prefix}{text}") from None
+
+
+def _described(error: OSError, path: Path | None = None) -> str:
+    """Return an error of the operating system with its path, or else `path`, and without its number."""
+    where = error.filename or path
+    return f"{where}: {error.strerror}" if where and error.strerror else str(error)
 
 
 def lock_data_folder(folder: Path, history: Path, *, allow_shared: bool) -> FolderLock:
@@ -179,7 +186,7 @@ def lock_data_folder(folder: Path, history: Path, *, allow_shared: bool) -> Fold
             network or FUSE file system.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         where = file_system_of(folder)
         if where.shared and not allow_shared:
             raise StartError(
@@ -190,7 +197,7 @@ def lock_data_folder(folder: Path, history: Path, *, allow_shared: bool) -> Fold
     except FolderInUseError as error:
         raise StartError(f"data_dir: {error}") from None
     except OSError as error:
-        raise StartError(f"data_dir: {folder}: {error}") from None
+        raise StartError(f"data_dir: {_described(error, folder)}") from None
     with release_on_failure(lock):
         _check_restore_finished(history)
     return lock

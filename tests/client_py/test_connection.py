@@ -218,12 +218,69 @@ def test_tls_takes_the_bytes_of_pem_files(arguments, rule):
         Tls(**arguments)
 
 
-def test_a_key_is_not_shown():
-    pem = b"-----BEGIN PRIVATE KEY-----"
-    assert "PRIVATE" not in repr(Tls(client_key=pem, client_certificates=b"-----BEGIN CERTIFICATE"))
-
-
 @pytest.mark.parametrize("token", ["", "two words", "schlüssel", "a\nb", b"bytes", 5])
 def test_a_token_is_a_header(token):
     with pytest.raises(InvalidRequestError, match="token: must be printable ASCII without spaces"):
         Client("localhost:1", token=token)
+
+
+def test_a_token_that_no_server_accepts_is_refused():
+    for kind in (Client, AsyncClient):
+        with pytest.raises(InvalidRequestError, match="token: must have at most 8,140 characters, has 8,141"):
+            kind("localhost:1", token="a" * 8_141)
+
+
+def test_no_text_of_a_client_shows_its_token(fake):
+    for kind in (Client, AsyncClient):
+        client = kind(fake.address, token="hidden-token")
+        shown = [
+            repr(client),
+            repr(vars(client)),
+            repr(vars(client._transport)),
+            repr(client._transport.settings),
+        ]
+        assert not [text for text in shown if "hidden-token" in text]
+        assert "timeout=10.0" in shown[-1]
+
+
+def sent_in_both(fake, use):
+    """What both clients raise."""
+    with Client(fake.address, timeout=60) as client, pytest.raises(GlasstapeError) as ours:
+        use(client)
+
+    async def main():
+        async with AsyncClient(fake.address, timeout=60) as other:
+            with pytest.raises(GlasstapeError) as theirs:
+                await use(other)
+        return theirs.value
+
+    return ours.value, asyncio.run(main())
+
+
+def first_of(client):
+    messages = client.signals(symbols=["S" * 64] * 300_000).messages()
+    return anext(messages) if isinstance(client, AsyncClient) else next(messages)
+
+
+@pytest.mark.parametrize(
+    "use", [first_of, lambda client: client.predict(symbols=["S" * 64] * 300_000)], ids=["stream", "call"]
+)
+def test_a_request_that_is_too_large_is_refused_and_not_retried(fake, use):
+    for error in sent_in_both(fake, use):
+        assert isinstance(error, InvalidRequestError)
+        assert error.reason == "MESSAGE_TOO_LARGE"
+        assert "must have at most 16,777,216 bytes, has 19,8" in str(error)
+    assert not fake.calls["Signals"] + fake.calls["Predict"]
+
+
+def test_an_answer_that_is_too_large_is_not_retried(fake):
+    fake.emit(make_buy("S" * (17 << 20)))
+    stream = {"start": "earliest", "heartbeat_interval": 0.5}
+
+    def read(client):
+        events = client.signals(**stream)
+        return anext(aiter(events)) if isinstance(client, AsyncClient) else next(iter(events))
+
+    for error in sent_in_both(fake, read):
+        assert isinstance(error, InvalidRequestError)
+        assert error.reason == "MESSAGE_TOO_LARGE"

@@ -114,6 +114,10 @@ def test_windows_are_the_same_bits_in_training_feed_predict_and_explain(server, 
             InvalidRequestError, match=r"input\.bars: must be symbols, signals or windows .* return_rank"
         ):
             client.predict(bars=[BARS["S0"]])
+        with pytest.raises(
+            InvalidRequestError, match=r"model: must have features of single symbols: .*_rank"
+        ):
+            client.importance()
         (flip,) = client.explain(signals=[last["S0"].sequence], method="counterfactual")
         assert flip.counterfactual.hypothetical
 

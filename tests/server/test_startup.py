@@ -49,3 +49,21 @@ def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_pa
 def test_half_of_a_certificate_is_refused():
     with pytest.raises(ValueError, match=r"^settings: tls_key: .* must be set together \(value: .*x'\)$"):
         load({"tls_key": "x"})
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("missing", "is a link to missing, which does not exist"),
+        ("data", "is a link to data, which does not exist"),
+        ("file", "is a link to file, which is not a folder"),
+        ("", "is not a folder"),
+    ],
+    ids=["dangling", "loop", "link-to-file", "file"],
+)
+def test_a_data_folder_that_is_none_is_named_with_the_reason(tmp_path, target, reason):
+    folder = tmp_path / "data"
+    (tmp_path / "file").write_text("")
+    folder.symlink_to(target) if target else folder.write_text("")
+    with pytest.raises(StartError, match=f"^data_dir: {folder}: {reason}$"):
+        App(Settings(data_dir=folder, port=0))

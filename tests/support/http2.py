@@ -36,7 +36,9 @@ class Http2:
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=10)
-        settings = H2Configuration(validate_outbound_headers=False, header_encoding=None)
+        settings = H2Configuration(
+            validate_outbound_headers=False, normalize_outbound_headers=False, header_encoding=None
+        )
         self._connection = H2Connection(settings)
         self._connection.initiate_connection()
         self.settings: dict[int, int] = {}
@@ -56,15 +58,17 @@ class Http2:
         message: bytes = EMPTY_MESSAGE,
         headers: tuple[tuple[str, str | bytes], ...] = (),
         content_type: str | None = "application/grpc",
+        method: str = "POST",
+        without: str = "",
     ) -> Answer:
-        """Send one message to a method and return its answer."""
+        """Send one message to a method and return its answer; `without` names a header to leave out."""
         stream = self._connection.get_next_available_stream_id()
         sent: list[tuple[str, str | bytes]] = [
-            (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"), ("te", "trailers"),
+            (":method", method), (":scheme", "http"), (":path", path), (":authority", "localhost"), ("te", "trailers"),
         ]  # fmt: skip
         if content_type is not None:
             sent.append(("content-type", content_type))
-        self._connection.send_headers(stream, [*sent, *headers])
+        self._connection.send_headers(stream, [*(pair for pair in sent if pair[0] != without), *headers])
         self._connection.send_data(stream, message, end_stream=True)
         answer = Answer()
         for event in self._events():
@@ -72,7 +76,7 @@ class Http2:
                 answer.headers.update({k.decode(): v.decode("latin1") for k, v in event.headers})
             elif isinstance(event, DataReceived):
                 answer.data += event.data
-            elif isinstance(event, StreamEnded | StreamReset):
+            elif isinstance(event, StreamEnded | StreamReset) and event.stream_id == stream:
                 answer.reset = isinstance(event, StreamReset)
                 return answer
         raise AssertionError("the connection closed")

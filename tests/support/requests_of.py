@@ -45,7 +45,7 @@ def call_with(call, name, value):
 
 
 def _publish(**arguments):
-    (call,) = _calls.publish_bars(**arguments)
+    (call,) = _calls.publish_bars(**arguments, backfill=False)
     return call
 
 

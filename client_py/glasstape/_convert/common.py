@@ -11,8 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2
 
-from glasstape._convert.values import duration
 from glasstape._convert.values import moment as checked_moment
+from glasstape._scalars import seconds_within, shown
 from glasstape.errors import (
     DataLossError,
     ErrorReason,
@@ -63,14 +63,14 @@ def _moment(seconds: int, nanos: int) -> datetime:
     return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
 
 
-def delta_to(delta: timedelta | float, field: str) -> Duration:
-    """Return the message of a timedelta or of seconds.
+def delta_to(delta: timedelta | float, field: str, least: float, most: float) -> Duration:
+    """Return the message of a timedelta or of seconds, of a range in seconds.
 
     Raises:
-        InvalidRequestError: it is no duration.
+        InvalidRequestError: it is no duration, or outside the range.
     """
     message = Duration()
-    message.FromTimedelta(duration(delta, field))
+    message.FromTimedelta(seconds_within(delta, field, least, most))
     return message
 
 
@@ -89,7 +89,7 @@ def member(enum: type[E], value: E | str, field: str) -> E:
         return enum(value.lower())
     except (ValueError, AttributeError):
         known = ", ".join(item.value for item in enum if item.name != "UNSPECIFIED")
-        raise InvalidRequestError.field(field, f"must be one of {known}, is {value!r}") from None
+        raise InvalidRequestError.field(field, f"must be one of {known}, is {shown(value)}") from None
 
 
 def enum_to(wire: Any, value: StrEnum | None) -> Any:
@@ -106,13 +106,13 @@ def enum_from(wire: Any, enum: type[E], number: int) -> E:
         return enum["UNSPECIFIED"]
 
 
-def member_to(wire: Any, enum: type[E], value: E | str | None, field: str) -> Any:
-    """Return the number of a member in `wire` from the member or its text; 0 for None.
+def member_to(wire: Any, enum: type[E], value: E | str, field: str) -> Any:
+    """Return the number of a member in `wire` from the member or its text.
 
     Raises:
         InvalidRequestError: no such member.
     """
-    return 0 if value is None else _number(wire, member(enum, value, field).name)
+    return _number(wire, member(enum, value, field).name)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from grpc_health.v1 import health_pb2 as pb
 
-from glasstape.errors import UnavailableError
+from glasstape.errors import DeadlineError, UnavailableError
 from glasstape.types.inference import Health
 
 REASONS = "glasstape-health-reasons"
@@ -19,6 +19,7 @@ def health_from(
     return Health(serving=response.status == pb.HealthCheckResponse.SERVING, reasons=reasons)
 
 
-def health_of_failure(error: UnavailableError) -> Health:
-    """Return the health of a server whose health could not be read because it is unreachable."""
-    return Health(serving=False, reachable=False, reasons=(f"the server is unreachable: {error}",))
+def health_of_failure(error: UnavailableError | DeadlineError) -> Health:
+    """Return the health of a server that is unreachable, or does not answer."""
+    state = "does not answer" if isinstance(error, DeadlineError) else "is unreachable"
+    return Health(serving=False, reachable=False, reasons=(f"the server {state}: {error}",))

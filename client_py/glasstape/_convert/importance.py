@@ -3,7 +3,8 @@
 from glasstape._convert.common import enum_from, enum_to, time_from, time_to
 from glasstape._convert.inference import direction_from, direction_to
 from glasstape._convert.references import ref_from, ref_to
-from glasstape._convert.values import MAX_UINT32, flag, integer, items, texts
+from glasstape._convert.values import flag, items, texts
+from glasstape._scalars import MAX_UINT32, integer
 from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import Method, Quantity, Score
 from glasstape.types.importance import (

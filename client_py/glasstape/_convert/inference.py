@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from numpy.typing import ArrayLike
 
+from glasstape._convert.arrays import windows_to
 from glasstape._convert.common import error_from, time_from
 from glasstape._convert.market import bars_to
 from glasstape._convert.references import refs_from
-from glasstape._convert.values import float32_array, instances, integers, items, texts
+from glasstape._convert.values import instances, integers, items, texts
+from glasstape._scalars import integer, shown
 from glasstape.errors import InvalidRequestError
 from glasstape.types.enums import Direction
 from glasstape.types.inference import Confidence, ModelRef, Prediction
@@ -54,22 +56,6 @@ def symbols_to(symbols: Iterable[str]) -> list[str]:
     return texts(symbols, "symbols", "symbols")
 
 
-def windows_to(windows: ArrayLike, field: str = "windows") -> pb.Windows:
-    """Return the message of windows (n, time, feature), or of one (time, feature).
-
-    Raises:
-        InvalidRequestError: another shape, no real numbers, masked cells, or numbers that float32 cannot hold.
-    """
-    array = float32_array(windows, field)
-    if array.ndim == 2:
-        array = array[None]
-    if array.ndim != 3:
-        raise InvalidRequestError.field(
-            field, f"must have shape (time, feature) or (n, time, feature), has {array.shape}"
-        )
-    return pb.Windows(count=len(array), data=array.tobytes())
-
-
 def direction_to(direction: Direction | str | None, field: str) -> pb.Direction.ValueType:
     """Return the number of a direction; UNSPECIFIED for None.
 
@@ -79,10 +65,10 @@ def direction_to(direction: Direction | str | None, field: str) -> pb.Direction.
     if direction is None:
         return pb.DIRECTION_UNSPECIFIED
     try:
-        index = Direction[direction.upper()] if isinstance(direction, str) else Direction(direction)
-    except (KeyError, ValueError):
-        raise InvalidRequestError.field(field, f"must be DOWN, FLAT or UP, is {direction!r}") from None
-    return pb.Direction.ValueType(index + 1)
+        index = Direction[direction.upper()] if isinstance(direction, str) else integer(direction, field)
+        return pb.Direction.ValueType(Direction(index) + 1)
+    except (KeyError, ValueError, InvalidRequestError):
+        raise InvalidRequestError.field(field, f"must be DOWN, FLAT or UP, is {shown(direction)}") from None
 
 
 def direction_from(value: int) -> Direction | None:

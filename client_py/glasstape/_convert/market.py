@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from glasstape._convert.common import enum_to, error_from, time_from, time_to
-from glasstape._convert.values import MAX_UINT32, flag, instances, integer, number, text
+from glasstape._convert.values import flag, instances, texts
+from glasstape._scalars import MAX_UINT32, integer, number, text
 from glasstape.types.enums import BarMode
 from glasstape.types.market import Bar, Instrument, PublishReport, Rejection
 from glasstape.v1 import market_pb2 as pb
@@ -56,16 +57,16 @@ def instrument_to(instrument: Instrument, field: str = "instrument") -> pb.Instr
     Raises:
         InvalidRequestError: a field has a value of another kind.
     """
-    texts: dict[str, Any] = {name: text(getattr(instrument, name), f"{field}.{name}") for name in _TEXTS}
-    message = pb.Instrument(**texts)
+    fields: dict[str, Any] = {name: text(getattr(instrument, name), f"{field}.{name}") for name in _TEXTS}
+    message = pb.Instrument(**fields)
     if instrument.tick_size is not None:
         message.tick_size = number(instrument.tick_size, f"{field}.tick_size")
     if instrument.price_limit is not None:
         message.price_limit = number(instrument.price_limit, f"{field}.price_limit")
     if instrument.price_decimals is not None:
         message.price_decimals = integer(instrument.price_decimals, f"{field}.price_decimals", MAX_UINT32)
-    message.learned.extend(instrument.learned)
-    message.assumed.extend(instrument.assumed)
+    message.learned.extend(texts(instrument.learned, f"{field}.learned", "fields"))
+    message.assumed.extend(texts(instrument.assumed, f"{field}.assumed", "fields"))
     return message
 
 

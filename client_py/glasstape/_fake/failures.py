@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -52,7 +52,7 @@ def _with_behavior(handler: Any, behavior: Callable[..., Any]) -> Any:
     return handler._replace(**{kind: behavior for kind in _KINDS if getattr(handler, kind) is not None})
 
 
-def abort(context: Any, error: GlasstapeError) -> None:
+def abort(context: grpc.ServicerContext, error: GlasstapeError) -> NoReturn:
     """End a call with an error and its details, as a server does."""
     details: list[Any] = []
     if error.reason:

@@ -13,8 +13,9 @@ from glasstape._convert.references import ref_to
 from glasstape._fake.failures import abort
 from glasstape._fake.feed import FakeFeed
 from glasstape._fake.market import FakeMarket, FakeMarketServicer
+from glasstape._fake.windows import windows_from
 from glasstape._options import MAX_ITEMS, MAX_MESSAGE_BYTES
-from glasstape.errors import GlasstapeError
+from glasstape.errors import GlasstapeError, InvalidRequestError
 from glasstape.types.explanation import Quality
 from glasstape.types.importance import Importance, WindowFilter
 from glasstape.types.inference import Confidence, Model
@@ -57,11 +58,14 @@ class Servicer(FakeMarketServicer):
         self._track, self._judge = track, judge
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> ipb.PredictResponse:
-        predictions = [self._prediction(*item) for item in self._items(request.input)]
+        predictions = [self._prediction(*item) for item in self._items(request.input, context)]
         return ipb.PredictResponse(predictions=predictions, models=[ref_to(self._model.ref)])
 
     def Explain(self, request: ipb.ExplainRequest, context: Any) -> ipb.ExplainResponse:
-        results = [self._explanation(request, *item) for item in self._items(request.input)]
+        for path in ("baseline_windows", "background"):
+            if request.HasField(path):
+                self._windows(getattr(request, path), path, context)
+        results = [self._explanation(request, *item) for item in self._items(request.input, context)]
         return ipb.ExplainResponse(
             results=results,
             method=request.method or ipb.Explanation.METHOD_SCALED_GRADIENT,
@@ -142,6 +146,13 @@ class Servicer(FakeMarketServicer):
             explanation.window.extend(np.zeros(values.size, np.float32))
         return ipb.ExplanationResult(explanation=explanation)
 
+    def _windows(self, message: ipb.Windows, path: str, context: Any) -> Window:
+        """Return windows (count, time, feature); end the call if they break a rule."""
+        try:
+            return windows_from(message, self._model, path)
+        except InvalidRequestError as error:
+            abort(context, error)
+
     def _driver(self, values: Window) -> ipb.Driver:
         """Return the strongest cell of a map."""
         time, feature = np.unravel_index(np.abs(values).argmax(), values.shape)
@@ -150,12 +161,10 @@ class Servicer(FakeMarketServicer):
             attribution=float(values[time, feature]), span=ipb.Heatmap.Shape(time=1, features=1),
         )  # fmt: skip
 
-    def _items(self, source: ipb.PredictionInput) -> list[tuple[str, Window | None]]:
+    def _items(self, source: ipb.PredictionInput, context: Any) -> list[tuple[str, Window | None]]:
         match source.WhichOneof("source"):
             case "windows":
-                shape = (source.windows.count, self._model.time_steps, len(self._model.features))
-                windows = np.frombuffer(source.windows.data, dtype="<f4").reshape(shape)
-                return [("", window) for window in windows]
+                return [("", window) for window in self._windows(source.windows, "input.windows", context)]
             case "bars":
                 return [(series.bars[-1].symbol, None) for series in source.bars.series]
             case "signals":

@@ -3,8 +3,8 @@
 import threading
 import time
 
+from glasstape._scalars import number_within
 from glasstape._session.reading import Tape
-from glasstape.errors import InvalidRequestError
 
 SLOWEST, FASTEST = 0.01, 100.0
 SHORTEST_LOOP = 0.1
@@ -17,7 +17,7 @@ class Playback:
     def __init__(self, tape: Tape, speed: float, loop: bool) -> None:
         self.tape, self.loop = tape, loop
         self.stopped = threading.Event()
-        self._speed = _checked(speed)
+        self._speed = speed
         self._lock = threading.Lock()
         self._anchor: tuple[float, float] | None = None
 
@@ -33,7 +33,7 @@ class Playback:
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        checked = _checked(speed)
+        checked = checked_speed(speed)
         with self._lock:
             if self._anchor is not None:
                 self._anchor = (time.monotonic(), self._elapsed())
@@ -58,7 +58,10 @@ class Playback:
         return position + (time.monotonic() - since) * self._speed
 
 
-def _checked(speed: float) -> float:
-    if not SLOWEST <= speed <= FASTEST:
-        raise InvalidRequestError.field("speed", f"must be {SLOWEST:g}-{FASTEST:g}, is {speed:g}")
-    return speed
+def checked_speed(speed: float) -> float:
+    """Return a factor on recorded speed.
+
+    Raises:
+        InvalidRequestError: it is no number, or out of range.
+    """
+    return number_within(speed, "speed", SLOWEST, FASTEST)

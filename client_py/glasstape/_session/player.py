@@ -11,8 +11,10 @@ import grpc
 
 from glasstape._convert.filters import matches
 from glasstape._convert.references import ModelTable, refs_from
+from glasstape._convert.values import flag
 from glasstape._daemon_pool import DaemonPool
-from glasstape._session.playback import Playback
+from glasstape._scalars import file_path
+from glasstape._session.playback import Playback, checked_speed
 from glasstape._session.reading import mark_replay, read_tape
 from glasstape._session.unserved import UnservedMethods
 from glasstape.errors import InvalidRequestError
@@ -34,19 +36,19 @@ class SessionServer:
         loop: start again at the end, with increasing sequences.
 
     Raises:
-        InvalidRequestError: not a session, or a speed out of range.
+        InvalidRequestError: not a session, or an argument that breaks a rule.
         DataLossError: the file is damaged.
         OSError: the file cannot be read.
     """
 
     def __init__(self, path: str | Path, *, speed: float = 1.0, loop: bool = False) -> None:
-        tape = read_tape(Path(path))
+        file, repeated = file_path(path, "path"), flag(loop, "loop")
+        factor = checked_speed(speed)
+        tape = read_tape(file)
         if not tape.responses:
-            raise InvalidRequestError.field(
-                "session", f"must hold messages of a feed, {Path(path).name} has none"
-            )
+            raise InvalidRequestError.field("session", f"must hold messages of a feed, {file.name} has none")
         mark_replay(tape)
-        self._playback = Playback(tape, speed, loop)
+        self._playback = Playback(tape, factor, repeated)
         pool: Any = DaemonPool(16)
         self._server = grpc.server(pool)
         servicer: Any = _Servicer(self._playback)

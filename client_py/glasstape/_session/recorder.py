@@ -13,9 +13,11 @@ from typing import Any, Self
 import grpc
 
 from glasstape._convert.common import member_to
+from glasstape._convert.values import items
 from glasstape._options import Settings, Tls
 from glasstape._outage import OutageLog
 from glasstape._resume import StreamState
+from glasstape._scalars import file_path
 from glasstape._session.frames import FrameWriter, Kind
 from glasstape._stream import SignalStream
 from glasstape._transport import Transport
@@ -55,6 +57,7 @@ class Recorder:
         token: bearer token, as in `Client`.
 
     Raises:
+        InvalidRequestError: an argument breaks a rule.
         GlasstapeError: the first calls to the server failed.
         OSError: the file cannot be written.
     """
@@ -68,9 +71,10 @@ class Recorder:
         tls: Tls | None = None,
         token: str | None = None,
     ) -> None:
-        self._connection = Transport(Settings.of(address, TIMEOUT, tls, token))
-        named = [methods] if isinstance(methods, str) else methods
+        named = [methods] if isinstance(methods, str) else items(methods, "methods", "methods")
         self._methods = [member_to(ipb.Explanation.Method, Method, m, "methods") for m in named]
+        file = file_path(path, "path")
+        self._connection = Transport(Settings.of(address, TIMEOUT, tls, token))
         channel = self._connection.channel()
         self._market: Any = market_pb2_grpc.MarketServiceStub(channel)
         self._inference: Any = inference_pb2_grpc.InferenceServiceStub(channel)
@@ -89,7 +93,7 @@ class Recorder:
         self._closing = False
         self._outages = OutageLog(str(self._connection.settings.address))
         self._process = os.getpid()
-        self._open(Path(path))
+        self._open(file)
         kind = spb.SignalsRequest
         request = kind(start=kind.START_SNAPSHOT, delivery=kind.DELIVERY_EVERY_EVENT)
         request.heartbeat_interval.FromSeconds(1)

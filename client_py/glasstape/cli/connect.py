@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 DEFAULT_SERVER = "localhost:50551"
 
+_TLS_OPTIONS = {
+    "tls.root_certificates": "--root-certificates",
+    "tls.client_key": "--client-key",
+    "tls.client_certificates": "--client-certificate",
+}
+"""Option of each field of `Tls`."""
+
 WIDE = 200
 """Columns of a table written to a file or pipe."""
 
@@ -96,10 +103,10 @@ def tls_of(options: argparse.Namespace) -> "Tls | None":
     """Return the TLS settings; None: plaintext.
 
     Raises:
-        ValueError: only one of client key and client certificate is set, or a file is not PEM.
+        ValueError: only one of client key and client certificate is set, or a file is not PEM or cannot be used.
         OSError: a file cannot be read.
     """
-    from glasstape import Tls
+    from glasstape import InvalidRequestError, Tls
 
     files = (options.root_certificates, options.client_key, options.client_certificate)
     if not options.tls and not any(files):
@@ -107,7 +114,11 @@ def tls_of(options: argparse.Namespace) -> "Tls | None":
     if (options.client_key is None) != (options.client_certificate is None):
         raise ValueError("--client-certificate and --client-key: must be set together")
     roots, key, chain = (read_pem(file) if file else None for file in files)
-    return Tls(root_certificates=roots, client_key=key, client_certificates=chain)
+    try:
+        return Tls(root_certificates=roots, client_key=key, client_certificates=chain)
+    except InvalidRequestError as error:
+        (violation,) = error.violations
+        raise ValueError(f"{_TLS_OPTIONS[violation.field]}: {violation.rule}") from None
 
 
 def reported(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:

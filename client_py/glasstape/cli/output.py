@@ -51,7 +51,7 @@ def finished(status: int) -> int:
         try:
             stream.flush()
         except OSError:
-            _discard(stream)  # so that Python's end reports nothing
+            discard(stream)  # so that Python's end reports nothing
     return status
 
 
@@ -73,7 +73,8 @@ def make_console(**options: Any) -> "Console":
     return CommandConsole(**options)
 
 
-def _discard(stream: TextIO) -> None:
+def discard(stream: TextIO) -> None:
+    """Discard what is still to be written to a stream, and what will be."""
     with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor needs nothing
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

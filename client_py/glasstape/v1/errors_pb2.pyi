@@ -94,7 +94,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 24
     """UNAVAILABLE; retry, elsewhere or here. The server is shutting down."""
     ERROR_REASON_JOURNAL_UNAVAILABLE: _ErrorReason.ValueType  # 25
-    """UNAVAILABLE; retry. The journal cannot be written or reached now."""
+    """UNAVAILABLE; retry. The journal or the bars cannot be written or reached now."""
     ERROR_REASON_EXTRA_MISSING: _ErrorReason.ValueType  # 26
     """UNAVAILABLE; do not retry. The server was started without an optional dependency; the message
     names it.
@@ -209,7 +209,7 @@ ERROR_REASON_LOADING: ErrorReason.ValueType  # 23
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 24
 """UNAVAILABLE; retry, elsewhere or here. The server is shutting down."""
 ERROR_REASON_JOURNAL_UNAVAILABLE: ErrorReason.ValueType  # 25
-"""UNAVAILABLE; retry. The journal cannot be written or reached now."""
+"""UNAVAILABLE; retry. The journal or the bars cannot be written or reached now."""
 ERROR_REASON_EXTRA_MISSING: ErrorReason.ValueType  # 26
 """UNAVAILABLE; do not retry. The server was started without an optional dependency; the message
 names it.

@@ -66,9 +66,9 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     QUALITY_LEVEL_FAST: _QualityLevel.ValueType  # 2
     """Checks that need no extra forward pass. The verdict is never RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
-    """FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+    """FAST, and: removing the strongest cells changes the score at least twice as much as removing
     random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
-    the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+    the trust is at least 0.85. A map that is coarser than the window is at most CAUTION, with its
     resolution as the reason. Checks of the model are reported with the model (Model.checks).
     """
 
@@ -82,9 +82,9 @@ QUALITY_LEVEL_NONE: QualityLevel.ValueType  # 1
 QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
 """Checks that need no extra forward pass. The verdict is never RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
-"""FAST, and: removing the strongest cells changes the score at least 3 times as much as removing
+"""FAST, and: removing the strongest cells changes the score at least twice as much as removing
 random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
-the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
+the trust is at least 0.85. A map that is coarser than the window is at most CAUTION, with its
 resolution as the reason. Checks of the model are reported with the model (Model.checks).
 """
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015
@@ -283,21 +283,29 @@ class Windows(_message.Message):
 
     COUNT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
     count: _builtins.int
     """Number of windows, 1-16,384."""
     data: _builtins.bytes
     """`count` x time x features little-endian float32, oldest bar first, features in the order of
     GetModel. In the features' own units: the model normalizes.
     """
+    @_builtins.property
+    def shape(self) -> Global___Heatmap.Shape:
+        """Shape of one window: must be that of the model. Windows of another model, or of features x time, may have
+        as many bytes; without the shape, the server predicts from them. Unset: not checked.
+        """
+
     def __init__(
         self,
         *,
         count: _builtins.int = ...,
         data: _builtins.bytes = ...,
+        shape: Global___Heatmap.Shape | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shape", b"shape"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "data", b"data"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "data", b"data", "shape", b"shape"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -831,16 +839,16 @@ class Heatmap(_message.Message):
 
     @_typing.final
     class Shape(_message.Message):
-        """Rows and columns of a map."""
+        """Rows and columns of a map or window."""
 
         DESCRIPTOR: _descriptor.Descriptor
 
         TIME_FIELD_NUMBER: _builtins.int
         FEATURES_FIELD_NUMBER: _builtins.int
         time: _builtins.int
-        """Rows in time, 1 or more."""
+        """Rows in time, at least 1."""
         features: _builtins.int
-        """Columns in features, 1 or more."""
+        """Columns in features, at least 1."""
         def __init__(
             self,
             *,

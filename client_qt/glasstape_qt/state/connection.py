@@ -212,6 +212,8 @@ _KEYS = {
     "ADDRESS_UNKNOWN": "link.address",
     "TLS_REQUIRED": "link.tls_required",
     "TLS_NOT_SERVED": "link.tls_not_served",
+    "CLIENT_CERTIFICATE_REQUIRED": "link.client_certificate",
+    "CLIENT_CERTIFICATE_REJECTED": "link.client_certificate",
 }
 """Texts of the errors of a first connection."""
 
@@ -232,6 +234,8 @@ def reason_of(error: GlasstapeError) -> DisconnectReason:
         return DisconnectReason(_KEYS[error.reason], values)
     if "expired" in text and "certificate" in text:
         return DisconnectReason("link.certificate_expired", values)
+    if "other host names" in text:
+        return DisconnectReason("link.certificate_name", values)
     if any(word in text for word in ("certificate", "ssl", "handshake")):
         return DisconnectReason("link.certificate", values)
     if any(word in text for word in ("dns", "name resolution", "resolv", "lookup")):

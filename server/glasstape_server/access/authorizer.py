@@ -40,8 +40,10 @@ class Authorizer:
         files = (self._tokens, self._audit)
         return "; ".join(file.last_error for file in files if file is not None and file.last_error)
 
-    def retry(self) -> None:
-        """Retry failed writes of the audit log."""
+    async def poll(self) -> None:
+        """Read the token file if it has changed, and retry failed writes of the audit log."""
+        if self._tokens is not None:
+            await self._tokens.poll()
         if self._audit is not None:
             self._audit.retry()
 

@@ -82,7 +82,7 @@ class TokenFile:
         self.path = path
         self._poll_interval = poll_interval
         self._unreadable_limit = unreadable_limit
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: files.Stamp | None = None
         self._polled = float("-inf")
         self._grants: dict[str, Grant] = {}
         self._unreadable_since: float | None = None
@@ -107,6 +107,11 @@ class TokenFile:
         if token:
             return _parts(token)[1] in self._grants
         return self._grant_of_certificate(certificate_names) is not None
+
+    async def poll(self) -> None:
+        """Read the file if it has changed, on another thread; to be called again and again, with and without calls."""
+        self._polled = time.monotonic()
+        await asyncio.to_thread(self._load)
 
     async def refresh(self) -> None:
         """Look at the file once more, and read it if it has changed, on another thread.
@@ -249,11 +254,10 @@ class TokenFile:
 
     def _read_changes(self) -> None:
         try:
-            status = self.path.stat()
+            stamp = files.stamp_of(self.path)
         except FileNotFoundError:
             self._stamp, self._grants = None, {}
             return
-        stamp = (status.st_mtime_ns, status.st_ino)
         if stamp == self._stamp:
             return
         files.check_secret(self.path)

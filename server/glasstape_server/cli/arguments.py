@@ -1,6 +1,7 @@
 """Argument types shared by several commands."""
 
 import argparse
+from pathlib import Path
 from typing import Protocol
 
 
@@ -27,3 +28,14 @@ def positive(text: str) -> int:
 def names(text: str) -> list[str]:
     """Parse comma-separated names."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def nonempty_path(text: str) -> Path:
+    """Parse a path. An empty one would be the current folder.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)

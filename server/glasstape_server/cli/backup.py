@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from glasstape_server.cli.arguments import nonempty_path
 from glasstape_server.cli.data_folder import ARTIFACTS, DATABASES, LIVE
 from glasstape_server.storage.files import creating
 
@@ -16,11 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=nonempty_path,
         default=Path("glasstape-data"),
         help="data folder of the server (default: %(default)s)",
     )
-    parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="new folder for the backup")
+    parser.add_argument(
+        "--to", type=nonempty_path, required=True, metavar="FOLDER", help="new folder for the backup"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,10 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 
 from glasstape_server.cli import bench_quality, bench_speed
-from glasstape_server.cli.arguments import names
+from glasstape_server.cli.arguments import names, nonempty_path
 
 HELP = "Run benchmarks: speed of server, engine and SDK; quality of explanations and training"
 GROUP = "glasstape.benches"
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bench_quality.add_benchmarks(benchmarks)
 
     page = benchmarks.add_parser("page", help="update the tables of a document, such as docs/performance.md")
-    page.add_argument("page", type=Path, metavar="FILE", help="Markdown file")
+    page.add_argument("page", type=nonempty_path, metavar="FILE", help="Markdown file")
     page.add_argument("--only", type=names, default=[], metavar="A,B", help="benchmarks (default: all)")
     page.set_defaults(measure=_page)
 

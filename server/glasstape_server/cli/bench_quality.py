@@ -3,10 +3,9 @@
 import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.arguments import Subparsers, names, positive
+from glasstape_server.cli.arguments import Subparsers, names, nonempty_path, positive
 
 if TYPE_CHECKING:
     from glasstape_server.bench.explain_truth import TruthResult
@@ -34,16 +33,21 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
         "--pairs", type=names, default=[], metavar="A/B,…",
         help="maps to compare, such as occlusion.log_probability/gradient (default: six pairs)",
     )  # fmt: skip
-    truth.add_argument("--out", type=Path, help="also write the results to OUT.json and OUT.md")
+    truth.add_argument("--out", type=nonempty_path, help="also write the results to OUT.json and OUT.md")
     truth.add_argument(
-        "--maps", type=Path, metavar="FILE", help="also write a record of each map (.jsonl or .parquet)"
+        "--maps",
+        type=nonempty_path,
+        metavar="FILE",
+        help="also write a record of each map (.jsonl or .parquet)",
     )
 
     trust = _add(benchmarks, "trust", "fit the trust in maps on records of `bench truth --maps`", _trust)
     trust.add_argument(
-        "records", type=Path, nargs="+", metavar="FILE", help="records of maps (.jsonl or .parquet)"
+        "records", type=nonempty_path, nargs="+", metavar="FILE", help="records of maps (.jsonl or .parquet)"
     )
-    trust.add_argument("--out", type=Path, metavar="FILE", help="also write the regression, as trust.json")
+    trust.add_argument(
+        "--out", type=nonempty_path, metavar="FILE", help="also write the regression, as trust.json"
+    )
 
     methods = _add(
         benchmarks, "methods", "measure explanations relative to predictions and to Captum", _methods
@@ -96,7 +100,9 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
         benchmarks, "published", "train and test on the data splits of published papers", _published
     )
     published.add_argument("--set", required=True, help="acl18 or kdd17")
-    published.add_argument("--data", type=Path, required=True, help="CSV or Parquet file of the set's bars")
+    published.add_argument(
+        "--data", type=nonempty_path, required=True, help="CSV or Parquet file of the set's bars"
+    )
     _add_networks(published, default="conv1d")
     _add_counts(published, seeds=5, epochs=30)
 

@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.arguments import Subparsers, names, positive
+from glasstape_server.cli.arguments import Subparsers, names, nonempty_path, positive
 
 if TYPE_CHECKING:
     from glasstape_server.bench.report import BenchmarkReport
@@ -78,7 +77,9 @@ def _add(
     parser = benchmarks.add_parser(name, help=text)
     parser.add_argument("--rounds", type=positive, default=5, help="rounds (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="run briefly, to see whether it works")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all measurements to a file")
+    parser.add_argument(
+        "--json", type=nonempty_path, metavar="FILE", help="also write all measurements to a file"
+    )
     parser.set_defaults(measure=_measure, report=run)
     return parser
 

@@ -11,18 +11,28 @@ if TYPE_CHECKING:
 from glasstape.barfile.arguments import add_bar_file_arguments, options_from
 from glasstape.barfile.errors import BarFileError
 
+from glasstape_server.cli.arguments import nonempty_path
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the checks."""
-    parser.add_argument("--check-model", type=Path, metavar="FOLDER", help="check an artifact, NAME/VERSION")
-    parser.add_argument("--check-bars", type=Path, metavar="FILE", help="check a CSV or Parquet file of bars")
-    parser.add_argument("--journal", type=Path, metavar="FOLDER", help="check the journal of a data folder")
+    parser.add_argument(
+        "--check-model", type=nonempty_path, metavar="FOLDER", help="check an artifact, NAME/VERSION"
+    )
+    parser.add_argument(
+        "--check-bars", type=nonempty_path, metavar="FILE", help="check a CSV or Parquet file of bars"
+    )
+    parser.add_argument(
+        "--journal", type=nonempty_path, metavar="FOLDER", help="check the journal of a data folder"
+    )
     parser.add_argument(
         "--repair",
         action="store_true",
         help="with --journal, keep the newest intact events of a damaged journal; stop the server first",
     )
-    parser.add_argument("--audit", type=Path, metavar="FILE", help="check an audit log and its rotated files")
+    parser.add_argument(
+        "--audit", type=nonempty_path, metavar="FILE", help="check an audit log and its rotated files"
+    )
     parser.add_argument(
         "--interval", default="1d", help="interval of the bars of --check-bars (default: %(default)s)"
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.arguments import names, positive
+from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=nonempty_path,
         default=Path("evaluation"),
         help="output folder of report.html and metrics.json (default: evaluation)",
     )

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from glasstape_server.cli.arguments import nonempty_path
 from glasstape_server.cli.data_folder import (
     ARTIFACTS,
     DATABASES,
@@ -22,12 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=nonempty_path,
         default=Path("glasstape-data"),
         help="data folder to restore to (default: %(default)s)",
     )
     parser.add_argument(
-        "--from", type=Path, required=True, metavar="FOLDER", dest="source", help="folder of the backup"
+        "--from",
+        type=nonempty_path,
+        required=True,
+        metavar="FOLDER",
+        dest="source",
+        help="folder of the backup",
     )
 
 

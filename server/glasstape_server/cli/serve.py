@@ -1,4 +1,4 @@
-"""`glasstape serve`: run the server until SIGINT or SIGTERM."""
+"""`glasstape serve`: run the server until SIGINT, SIGTERM or SIGHUP."""
 
 import argparse
 import asyncio
@@ -6,8 +6,11 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from glasstape.cli import output
+
+from glasstape_server.cli.arguments import nonempty_path
 
 if TYPE_CHECKING:
     from glasstape_server.settings import Settings
@@ -21,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     from glasstape_server.settings import Settings
 
-    parser.add_argument("--config", type=Path, help="TOML file of settings")
+    parser.add_argument("--config", type=nonempty_path, help="TOML file of settings")
     for name, field in Settings.model_fields.items():
         flag = "--" + name.replace("_", "-")
         # The options of bar files have the names that other commands give them, too.
@@ -47,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     flags = {name: getattr(options, name) for name in Settings.model_fields}
     try:
         settings = load({k: v for k, v in flags.items() if v is not None}, options.config)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level, settings.log_format)
@@ -66,7 +69,7 @@ async def _serve(settings: "Settings") -> int:
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _stop_signals():
         try:
             loop.add_signal_handler(number, stopping.set)
         except NotImplementedError:  # on Windows, where Ctrl-C raises KeyboardInterrupt
@@ -77,9 +80,9 @@ async def _serve(settings: "Settings") -> int:
         print(f"glasstape serve: {error}", file=sys.stderr)
         return 1
     try:
-        print(f"serving on {await app.start()}", flush=True)
+        _announce(f"serving on {await app.start()}")
         if app.metrics_port is not None:
-            print(f"metrics on {bracketed(settings.metrics_host)}:{app.metrics_port}", flush=True)
+            _announce(f"metrics on {bracketed(settings.metrics_host)}:{app.metrics_port}")
         events = [asyncio.ensure_future(event.wait()) for event in (stopping, app.lost)]
         await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
         if app.lost.is_set():
@@ -92,6 +95,23 @@ async def _serve(settings: "Settings") -> int:
         return 1
     finally:
         await app.stop()
+
+
+def _stop_signals() -> list[signal.Signals]:
+    """Return the signals that drain the server; a hangup that the caller ignores, as nohup does, stays ignored."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
+def _announce(line: str) -> None:
+    """Print a line for the program that started the server, and serve on if it cannot be written."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        output.discard(sys.stdout)
+        logging.getLogger(__name__).warning("%s (standard output: %s)", line, error.strerror)
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from glasstape.cli.connect import add_json, print_json
 
-from glasstape_server.cli.arguments import names
+from glasstape_server.cli.arguments import names, nonempty_path
 
 HELP = "Create, list and revoke tokens of a server"
 DAY = 86_400.0
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     create.add_argument(
         "--out",
-        type=Path,
+        type=nonempty_path,
         metavar="FILE",
         help="write the token to this new file, readable by its owner only, instead of printing it",
     )
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="list tokens without their secrets")
     for each in (create, revoke, listing):
         each.add_argument(
-            "--tokens", type=Path, required=True, metavar="FILE", help="token file of the server"
+            "--tokens", type=nonempty_path, required=True, metavar="FILE", help="token file of the server"
         )
         add_json(each)
 
@@ -146,7 +146,7 @@ def _revoke(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     from glasstape_server.access.tokens import TokenFile
 
-    if not options.tokens.is_file():
+    if not options.tokens.exists():
         raise ValueError(f"tokens: {options.tokens} does not exist; create it with `glasstape tokens create`")
     for grant in TokenFile(options.tokens).grants():
         row = {

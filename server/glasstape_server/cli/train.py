@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.arguments import names, positive
+from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_labels(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("models"), help="output folder of artifacts (default: models)"
+        "--out",
+        type=nonempty_path,
+        default=Path("models"),
+        help="output folder of artifacts (default: models)",
     )
     parser.add_argument("--name", help="name of the model (default: names of data and network)")
     parser.add_argument("--version", default="1", help="version of the model (default: %(default)s)")

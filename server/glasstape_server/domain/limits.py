@@ -2,6 +2,9 @@
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Bytes of a message, either way."""
+MAX_RECEIVED_BYTES = 2 * MAX_MESSAGE_BYTES
+"""Bytes of a message, inflated, beyond which a wire ends the call itself. Larger than `MAX_MESSAGE_BYTES`, so that most
+oversized messages get a typed error."""
 MAX_METADATA_BYTES = 8 * 1024
 """Bytes of a call's metadata: keys, values and 32 bytes an entry."""
 MAX_HEADER_BYTES = 64 * 1024

@@ -22,7 +22,11 @@ from glasstape_server.domain.arrays import Floats
 MEDIUM, HIGH = 0.4, 0.7
 """Least trust of each level."""
 MAX_RATIO = 100.0
-"""Deletion ratio from which on more tells nothing, as of a map whose random cells change nothing."""
+"""Largest deletion ratio that is stated, as of a map whose random cells change nothing."""
+TELLING_RATIO = 10.0
+TELLING_CONCENTRATION = 12.0
+"""Deletion ratio, and concentration relative to that of equal cells, from which on more tells nothing: a network that
+is nearly constant has maps of a single cell, whose removal changes next to nothing, and that of others nothing."""
 
 
 class TrustLevel(IntEnum):
@@ -55,21 +59,19 @@ class MapEvidence:
     @property
     def ratios(self) -> Floats:
         """Return the change of the score by the strongest cells relative to random ones, 0-100, (2,)."""
-        least = self.deletion / MAX_RATIO
-        return np.divide(
-            self.deletion,
-            np.maximum(self.random_deletion, least),
-            out=np.zeros(len(self.deletion)),
-            where=self.deletion > 0,
-        )
+        least = np.finfo(np.float64).tiny
+        with np.errstate(over="ignore"):
+            return np.minimum(self.deletion / np.maximum(self.random_deletion, least), MAX_RATIO)
 
     def predictors(self) -> dict[str, float]:
         """Return the predictors of the regression by name."""
         return {
-            "log_deletion_ratio": math.log(max(float(self.ratios.min()), 1 / MAX_RATIO)),
+            "log_deletion_ratio": math.log(min(max(float(self.ratios.min()), 1 / MAX_RATIO), TELLING_RATIO)),
             "sign_agreement": self.sign_agreement,
             "probability": self.probability,
-            "log_relative_concentration": math.log(max(self.concentration * self.native_cells, 1.0)),
+            "log_relative_concentration": math.log(
+                min(max(self.concentration * self.native_cells, 1.0), TELLING_CONCENTRATION)
+            ),
             "log_resolution": math.log(self.native_cells / self.cells),
         }
 

@@ -18,12 +18,11 @@ from glasstape_server.models.manifest import Check
 MIN_PEAK = 1e-8
 """A map whose largest |cell| is below this is degenerate."""
 SIGN_AGREEMENT = 0.8
-DELETION_RATIO = 3.0
-"""Least change of the score by the strongest cells, relative to random ones: below it, one in five maps or more misses
-most of the salient cells (docs/methods.md)."""
-TRUST = 0.8
-"""Least trust of a reliable map: no map of a model that was trained on noise comes near it, and one in a hundred of
-those above misses most of the salient cells (docs/methods.md)."""
+DELETION_RATIO = 2.0
+"""Least change of the score by the strongest cells, relative to random ones, under both fills. A limit of 3 leaves out
+more maps and as many of the good ones as of the poor ones (docs/methods.md)."""
+TRUST = 0.85
+"""Least trust of a reliable map: no map of a network that was trained on noise comes near it (docs/methods.md)."""
 
 
 class Verdict(IntEnum):

@@ -9,6 +9,8 @@ from glasstape_server.domain.arrays import Floats
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import AlreadyExists, Violation
 from glasstape_server.domain.times import DAY, INTERVALS, SECOND, day_of
+from glasstape_server.market import backfill_times
+from glasstape_server.market.backfill_times import Backfill
 from glasstape_server.market.database import COLUMNS, USABLE
 from glasstape_server.market.series_tail import CAPACITY, SeriesTail
 from glasstape_server.market.spacing import earliest_overlap
@@ -39,6 +41,10 @@ class BarQueries:
             (*key, first, last),
         )
         return [row[0] for row in rows]
+
+    def backfills(self, interval: str) -> list[Backfill]:
+        """Return the last backfill of each series of an interval."""
+        return backfill_times.read(self._db, interval)
 
     def close_after(self, key: SeriesKey, time: int) -> int | None:
         """Return the close time of the first stored bar after a time; None: there is none."""

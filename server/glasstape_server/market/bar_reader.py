@@ -1,7 +1,8 @@
 """Reads of stored bars beside the market thread, so that long ones delay neither publishing nor signals."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,28 @@ import numpy as np
 from glasstape_server.domain.arrays import Floats
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.features.series import Series, from_columns, sessions
+from glasstape_server.market.database import read_error
 
 _TRADED = "FROM bars WHERE symbol = ? AND interval = ? AND open > 0"
 _COLUMNS = "close_time, open, high, low, close, volume"
+
+
+@contextmanager
+def reading_bars(path: Path) -> "Iterator[BarReader]":
+    """Yield a reader of the database of a bar store, and close it at the end.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+        DataLoss: it is damaged.
+    """
+    try:
+        reader = BarReader(path)
+        try:
+            yield reader
+        finally:
+            reader.close()
+    except sqlite3.DatabaseError as error:
+        raise read_error(error, path) from None
 
 
 class BarReader:

@@ -91,6 +91,16 @@ class MarketCalendars:
         """Return the same for all series."""
         return self.newest_of(self._store.series_keys(self._store.interval))
 
+    def backfills_stored(self) -> dict[str, tuple[int, int]]:
+        """Return newest close and arrival of the last backfill of each market, as `Clock.saw_backfill` noted them."""
+        found: dict[str, tuple[int, int]] = {}
+        for backfill in self._store.backfills(self._store.interval):
+            market = self.market_of(backfill.symbol)
+            close, arrival = found.get(market, (0, 0))
+            if backfill.close_time > close or (backfill.close_time == close and backfill.arrival < arrival):
+                found[market] = (backfill.close_time, backfill.arrival)
+        return found
+
     def forget(self, keys: Iterable[SeriesKey]) -> None:
         """Forget what was learned about series; it is learned again from the stored bars."""
         for key in keys:

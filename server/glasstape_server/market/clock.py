@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from glasstape_server.domain.bars import DataState
+from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.times import DAY, SECOND
 
 INACTIVE = 7 * DAY
@@ -94,22 +95,32 @@ class Clock:
                 self._backfilled[market] = (due.close_time, self.now())
         self.saw_bars(newest)
 
+    def restore_backfills(self, stored: Mapping[str, tuple[int, int]]) -> None:
+        """Note each market's last backfill of an earlier process, before its bars: newest close, and when it came."""
+        self._backfilled = {
+            market: (close, min(time, self.now())) for market, (close, time) in stored.items()
+        }
+
     def _extended(self, market: str, due: Due) -> Due:
-        """Return when bars are due; after a backfill, the second one is due later."""
+        """Return when bars are due; after a backfill, the second one is due later.
+
+        The newest bar may be older than that of the backfill, which may have been removed.
+        """
         close, time = self._backfilled.get(market, (0, 0))
-        if close != due.close_time:
+        if due.close_time > close:
             return due
         return replace(due, second=max(due.second, time + due.second - due.close_time))
 
     def replace_bars(self, newest: Mapping[str, Due]) -> None:
-        """Note when bars are due after stored bars were removed or renamed; what was known is forgotten."""
-        self._due = dict(newest)
+        """Note when bars are due after stored bars were removed or renamed; earlier bars are forgotten."""
+        self._due = {market: self._extended(market, due) for market, due in newest.items()}
 
     def now(self) -> int:
-        """Return market time in microseconds, UTC."""
+        """Return market time in microseconds, UTC; a simulated one ends at `MAX_TIME`."""
         if self._simulated is None:
             return self._wall()
-        return self._simulated + int((time.monotonic() - self._since) * self._speed * SECOND)
+        passed = (time.monotonic() - self._since) * self._speed * SECOND
+        return self._simulated + int(min(passed, MAX_TIME - self._simulated))
 
     def state_until(self, next_close: int) -> DataState:
         """Return how fresh a bar is now: LIVE until the next one is due, then DELAYED."""

@@ -3,9 +3,9 @@
 import sqlite3
 from pathlib import Path
 
-from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted
-from glasstape_server.market.corrections import create_table
-from glasstape_server.storage.sqlite import connect
+from glasstape_server.domain.errors import DataLoss, GlasstapeError, ResourceExhausted, Unavailable
+from glasstape_server.market import backfill_times, corrections
+from glasstape_server.storage.sqlite import connect, is_transient
 
 FORMAT = 1
 """Version of the tables, kept in `PRAGMA user_version`."""
@@ -41,7 +41,8 @@ def open_bars(path: Path) -> sqlite3.Connection:
         if tables and version != FORMAT:
             raise DataLoss("BARS_DAMAGED", f"{path.name}: format {version}, expected {FORMAT}")
         db.executescript(f"{_SCHEMA} PRAGMA user_version = {FORMAT};")
-        create_table(db)
+        corrections.create_table(db)
+        backfill_times.create_table(db)
     except BaseException:
         db.close()
         raise
@@ -53,3 +54,12 @@ def storage_error(error: sqlite3.DatabaseError) -> GlasstapeError:
     if isinstance(error, sqlite3.OperationalError):
         return ResourceExhausted("STORAGE_FULL", f"bars cannot be stored: {error}", retry_after=5.0)
     return DataLoss("BARS_DAMAGED", f"bars cannot be stored: {error}")
+
+
+def read_error(error: sqlite3.DatabaseError, path: Path) -> GlasstapeError:
+    """Return the caller's error for one of SQLite while the bars of a database are read."""
+    if is_transient(error) or not path.exists():
+        return Unavailable(
+            "JOURNAL_UNAVAILABLE", f"bars cannot be read now: {path}: {error}", retry_after=1.0
+        )
+    return DataLoss("BARS_DAMAGED", f"bars cannot be read: {path}: {error}")

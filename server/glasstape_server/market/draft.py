@@ -91,6 +91,8 @@ class Draft:
         self.replacements: list[Replacement] = []
         self.changed: set[SeriesKey] = set()
         """Series in which bars before the newest were added or replaced."""
+        self.backfilled: dict[SeriesKey, int] = {}
+        """Newest close of each series that a backfill began or went on with."""
         self.forming: dict[SeriesKey, Bar] = {}
         self._written: dict[tuple[SeriesKey, int], tuple[float, ...]] = {}
         self._last: dict[SeriesKey, int] = {}
@@ -161,6 +163,8 @@ class Draft:
             self.appended.setdefault(key, []).append(bar)
             self._closes.setdefault(key, []).append(bar.close_time)
             self._last[key] = bar.close_time
+            if backfill:
+                self.backfilled[key] = bar.close_time
             if self._to_signal(bar, backfill):
                 report.closed.append((key, bar.close_time))
         signaled = int(self._to_signal(bar, backfill))

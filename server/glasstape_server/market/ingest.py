@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -14,6 +15,7 @@ from glasstape_server.domain.limits import MAX_BATCH_BARS, MAX_WAITING_BARS
 from glasstape_server.market.calendars import MarketCalendars
 from glasstape_server.market.clock import Clock, Due
 from glasstape_server.market.cross_sections import CrossSections
+from glasstape_server.market.database import read_error
 from glasstape_server.market.draft import Batch, BatchMode, Report
 from glasstape_server.market.rules import check_instrument
 from glasstape_server.market.spacing import SHORTENED
@@ -63,6 +65,7 @@ class Ingest:
         """Exchanges whose calendars are not loaded yet."""
         self._reading: asyncio.Task[None] | None = None
         self._note_exchanges(store.instruments.values())
+        clock.restore_backfills(self.calendars.backfills_stored())
         clock.saw_bars(self.calendars.newest_stored())
 
     def refuse(self) -> None:
@@ -114,8 +117,16 @@ class Ingest:
         return moved
 
     async def run_on_market_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a method of the store on the market thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        """Run a method of the store on the market thread.
+
+        Raises:
+            Unavailable: the database cannot be read now.
+            DataLoss: it is damaged.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        except sqlite3.DatabaseError as error:
+            raise read_error(error, self.store.path) from None
 
     @property
     def waiting(self) -> int:

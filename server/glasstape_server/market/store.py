@@ -17,7 +17,7 @@ from glasstape_server.domain.errors import NotFound
 from glasstape_server.domain.limits import MAX_TIME
 from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.series import Series
-from glasstape_server.market import corrections
+from glasstape_server.market import backfill_times, corrections
 from glasstape_server.market.bar_queries import BarQueries
 from glasstape_server.market.bar_reader import stacked
 from glasstape_server.market.database import COLUMNS, USABLE, open_bars, storage_error
@@ -82,6 +82,7 @@ class BarStore(BarQueries):
                 draft.rows,
             )
             corrections.replace(self._db, draft.replacements, now)
+            backfill_times.note(self._db, draft.backfilled, now)
             self.closes.note_stored(draft.rows, draft.replacements)
             replaced = {(item.bar.symbol, item.bar.interval) for item in draft.replacements}
             learned = self._book.learn(draft.counts(), draft.instruments, replaced)
@@ -251,6 +252,7 @@ class BarStore(BarQueries):
         self.check_disjoint(symbol, new_symbol, described.time_zone)
         with self._writing():
             moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
+            backfill_times.rename(self._db, symbol, new_symbol)
             self._book.write_rename(symbol, new_symbol)
             self.closes.note_renamed(symbol, new_symbol)
         self._book.apply_rename(symbol, new_symbol)

@@ -10,6 +10,7 @@ from pathlib import Path
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.times import INTERVALS
 from glasstape_server.market.clock import inactive_after
+from glasstape_server.market.database import read_error
 from glasstape_server.market.store import BarStore
 
 
@@ -66,8 +67,15 @@ def count_bars(path: Path, keys: Sequence[SeriesKey]) -> list[SeriesCount]:
     Args:
         path: database of the store.
         keys: series.
+
+    Raises:
+        Unavailable: the database cannot be read now.
+        DataLoss: it is damaged.
     """
     counted = "SELECT count(*), min(close_time) FROM bars WHERE symbol = ? AND interval = ?"
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        rows = [db.execute(counted, key).fetchone() for key in keys]
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            rows = [db.execute(counted, key).fetchone() for key in keys]
+    except sqlite3.DatabaseError as error:
+        raise read_error(error, path) from None
     return [SeriesCount(count, first or 0) for count, first in rows]

@@ -288,7 +288,7 @@ class Repository:
         return name, version
 
     def _refuse_promotion(self, reason: str) -> None:
-        self._refusals[_PROMOTION] = Refusal(*_PROMOTION, reason, ((reason, 0, 0),))
+        self._refusals[_PROMOTION] = Refusal(*_PROMOTION, reason, ((reason, (0, 0, 0, 0)),))
 
 
 def _order(key: tuple[str, str]) -> tuple[str, tuple[tuple[int, int, str], ...]]:

@@ -5,9 +5,10 @@ from pathlib import Path
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.models.model import Model
+from glasstape_server.storage import files
 
-Stamp = tuple[tuple[str, int, int], ...]
-"""Name, size and modification time of each file of a folder."""
+Stamp = tuple[tuple[str, files.Stamp], ...]
+"""Name and stamp of each file of a folder."""
 RULE = "give other files a new version"
 
 
@@ -32,8 +33,7 @@ def printable(name: str) -> str:
 def stamp_of(folder: Path) -> Stamp:
     """Return the stamp of a folder; it changes whenever one of its files does."""
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    statuses = [(path.name, path.stat()) for path in paths]
-    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in statuses)
+    return tuple((path.name, files.stamp_of(path)) for path in paths)
 
 
 def load_known(folder: Path, known: str) -> Model:

@@ -77,10 +77,10 @@ class HealthMonitor:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def check(self) -> None:
-        """Retry failed writes, then publish what changed."""
+        """Retry failed writes, read changed tokens, then publish what changed."""
         if self._components.ingest.last_error:
             await self._components.ingest.probe_disk()
-        self._components.authorizer.retry()
+        await self._components.authorizer.poll()
         if self._components.certificates is not None:
             self._components.certificates.connections.check()
         current = tuple(self._current_reasons())

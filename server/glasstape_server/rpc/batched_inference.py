@@ -79,7 +79,7 @@ class BatchedInference:
                     continue
                 model = self._inference.inputs.model(message.model)
                 windows = windows_from(message.input.windows)
-                check_framing(windows.count, len(windows.data), model)
+                check_framing(windows, model)
                 self._inference.quotas.charge_windows(pending.call.principal, windows.count)
                 ready.setdefault(model, []).append((pending, windows))
             except GlasstapeError as error:
@@ -107,7 +107,7 @@ class BatchedInference:
                     continue
                 assert isinstance(request.source, Windows)
                 model, windows = self._inference.inputs.model(request.model), request.source
-                check_framing(windows.count, len(windows.data), model)
+                check_framing(windows, model)
                 work = ExplainWork(model, request.method_request)
                 self._inference.quotas.charge_passes(pending.call.principal, windows.count * work.passes)
                 ready.setdefault((work, self._explain_responder(request)), []).append((pending, windows))

@@ -23,6 +23,8 @@ class Windows:
     count: int
     data: bytes
     """`count` x time x features little-endian float32."""
+    shape: tuple[int, int] | None = None
+    """Time and features of one window, as the caller states them; None: not stated."""
 
 
 @dataclass(frozen=True, slots=True)

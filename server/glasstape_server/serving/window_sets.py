@@ -17,7 +17,7 @@ from glasstape_server.features.compute import volatility
 from glasstape_server.features.labels import future_paths, realized
 from glasstape_server.features.series import Series
 from glasstape_server.features.windows import latest_windows
-from glasstape_server.market.bar_reader import BarReader, stacked
+from glasstape_server.market.bar_reader import BarReader, reading_bars, stacked
 from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 
@@ -157,9 +157,10 @@ def draw(path: Path, period: Period, count: int, seed: int, call: Call) -> Candi
 
     Raises:
         DeadlineExceeded: the call was canceled, or its deadline passed.
+        Unavailable: the database cannot be read now.
+        DataLoss: it is damaged.
     """
-    reader = BarReader(path)
-    try:
+    with reading_bars(path) as reader:
         counts = []
         for key in period.keys:
             call.check_open()
@@ -175,8 +176,6 @@ def draw(path: Path, period: Period, count: int, seed: int, call: Call) -> Candi
             closes = reader.closes(key, period.first, period.last, positions)
             found += [(key, close) for close in closes]
         return Candidates(bars, [found[place] for place in random.permutation(len(found))])
-    finally:
-        reader.close()
 
 
 def batches(
@@ -193,14 +192,13 @@ def batches(
 
     Raises:
         DeadlineExceeded: the call was canceled, or its deadline passed.
+        Unavailable: the database cannot be read now.
+        DataLoss: it is damaged.
     """
-    reader = BarReader(path)
-    try:
+    with reading_bars(path) as reader:
         for first in range(0, len(candidates.ends), WINDOWS_AT_ONCE):
             call.check_open()
             yield _batch(reader, model, candidates.ends[first : first + WINDOWS_AT_ONCE], zones)
-    finally:
-        reader.close()
 
 
 def _batch(

@@ -15,9 +15,9 @@ def window_items(windows: Windows, model: Model) -> list[Item]:
     """Return an item for each window; a window with a bad cell gets an error.
 
     Raises:
-        InvalidArgument: no window, too many, or a wrong number of bytes.
+        InvalidArgument: no window, too many, another shape, or a wrong number of bytes.
     """
-    check_framing(windows.count, len(windows.data), model)
+    check_framing(windows, model)
     values = _array(windows, model)
     items = [Item(model=model, window=window) for window in values]
     for row in np.flatnonzero(~valid_rows(values)):
@@ -30,25 +30,25 @@ def valid_rows(windows: Float32s) -> NDArray[np.bool_]:
     return np.asarray((np.abs(windows) <= MAX_FEATURE).all(axis=(1, 2)))  # NaN compares false
 
 
-def check_framing(count: int, size: int, model: Model) -> None:
-    """Check the number of windows and of their bytes.
+def check_framing(windows: Windows, model: Model) -> None:
+    """Check the number of windows, their stated shape and the number of their bytes.
 
     Raises:
-        InvalidArgument: no window, too many, or a wrong number of bytes.
+        InvalidArgument: no window, too many, another shape, or a wrong number of bytes.
     """
-    check_count("input.windows.count", count)
-    _check_size(count, size, model, "input.windows")
+    check_count("input.windows.count", windows.count)
+    _check_shape(windows, model, "input.windows")
 
 
 def reference_windows(windows: Windows, model: Model, path: str, most: int) -> Float32s:
     """Return baseline or background windows, (count, time, feature): all must be valid.
 
     Raises:
-        InvalidArgument: none or more than `most`, a wrong number of bytes, or a bad cell.
+        InvalidArgument: none or more than `most`, another shape, a wrong number of bytes, or a bad cell.
     """
     if not 1 <= windows.count <= most:
         raise InvalidArgument.field(f"{path}.count", f"must be 1-{most}, is {windows.count}")
-    _check_size(windows.count, len(windows.data), model, path)
+    _check_shape(windows, model, path)
     values = _array(windows, model)
     invalid = np.flatnonzero(~valid_rows(values))
     if len(invalid):
@@ -72,9 +72,13 @@ def _array(windows: Windows, model: Model) -> Float32s:
     return np.frombuffer(windows.data, dtype="<f4").reshape(windows.count, *model.window_shape)
 
 
-def _check_size(count: int, size: int, model: Model, path: str) -> None:
+def _check_shape(windows: Windows, model: Model, path: str) -> None:
+    """Check the stated shape, and that there are as many bytes as `count` windows of the model have."""
     steps, width = model.window_shape
-    expected = count * steps * width * 4
+    if windows.shape is not None and windows.shape != (steps, width):
+        rule = f"must be ({steps}, {width}), time x features of {model.ref.name}, is {windows.shape}"
+        raise InvalidArgument.field(f"{path}.shape", rule)
+    expected, size = windows.count * steps * width * 4, len(windows.data)
     if size != expected:
         raise InvalidArgument.field(
             f"{path}.data", f"{size} bytes, expected count x {steps} x {width} x 4 = {expected}"

@@ -1,11 +1,13 @@
 """The holder of a lease, named in a database: transactions of an earlier holder fail."""
 
 import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol
 
 from glasstape_server.domain.errors import Unavailable
 from glasstape_server.storage.host import HostProcess
-from glasstape_server.storage.sqlite import transaction
+from glasstape_server.storage.sqlite import database_files, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease (
@@ -28,6 +30,10 @@ class Holder(Protocol):
         """The process that holds the lease."""
         ...
 
+    def protect(self, paths: Iterable[Path]) -> None:
+        """Check from now on that these files are still in their folder."""
+        ...
+
     def check(self) -> None:
         """Raise Unavailable if this process must not write or acknowledge."""
         ...
@@ -41,6 +47,7 @@ class Fence:
 
         Raises:
             sqlite3.DatabaseError: the database cannot be written.
+            OSError: its files are missing.
         """
         self._db = db
         self._lease = lease
@@ -50,6 +57,7 @@ class Fence:
             with transaction(db):
                 db.execute(_SCHEMA)
                 db.execute("INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?)", row)
+            lease.protect(database_files(db))
 
     def check_transaction(self) -> None:
         """Check, within a transaction, that the database still names this holder.

@@ -5,6 +5,7 @@ folder. Drafts have names `.NAME.PROCESS-NUMBER.new`; those that an ended proces
 next write of the same name.
 """
 
+import errno
 import itertools
 import os
 import shutil
@@ -34,6 +35,61 @@ _drafts: set[Path] = set()
 """Drafts that this process is writing."""
 
 
+Stamp = tuple[int, int, int, int]
+"""Size, modification and change time in nanoseconds, and inode of a file."""
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Return the stamp of a file, which changes whenever its content does; of a link, its target counts.
+
+    The modification time alone can be set to what it was, as by `touch -r` and `cp -p`.
+
+    Raises:
+        OSError: it cannot be examined.
+    """
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents unless it is there.
+
+    Raises:
+        FileExistsError: something else has its name.
+        OSError: it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        reason = "is not a folder"
+        if folder.is_symlink():
+            missing = "does not exist" if not folder.exists() else "is not a folder"
+            reason = f"is a link to {folder.readlink()}, which {missing}"
+        raise FileExistsError(errno.EEXIST, reason, str(folder)) from None
+
+
+def check_writable(path: Path) -> None:
+    """Check that this process may read and write a file or folder.
+
+    Raises:
+        PermissionError: it may not; the text names user, mode and owner.
+    """
+    effective = os.access in os.supports_effective_ids
+    if not os.access(path, os.R_OK | os.W_OK, effective_ids=effective):
+        status = path.stat()
+        owner = f"mode {stat.S_IMODE(status.st_mode):04o}, owner {status.st_uid}"
+        raise PermissionError(
+            errno.EACCES, f"user {os.geteuid()} cannot read and write it ({owner})", str(path)
+        )
+
+
+def no_file(path: Path) -> str:
+    """Return why a path is not that of a regular file, for a message."""
+    if path.is_dir():
+        return "is a folder, expected a file"
+    return "is not a regular file" if path.exists() else "no such file"
+
+
 def check_secret(path: Path, prefix: str = "") -> None:
     """Check that other users cannot read or change a file with a secret.
 
@@ -51,6 +107,8 @@ def check_secret(path: Path, prefix: str = "") -> None:
     if os.name != "posix":
         return
     status, user = path.stat(), os.geteuid()
+    if stat.S_ISDIR(status.st_mode):
+        raise ValueError(f"{prefix}{path}: {no_file(path)}")
     mode = stat.S_IMODE(status.st_mode)
     if status.st_uid not in (user, 0) and user != 0:
         raise ValueError(f"{prefix}{path}: is owned by user {status.st_uid}; expected user {user} or root")

@@ -12,11 +12,12 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from glasstape_server.domain.errors import Unavailable
+from glasstape_server.storage.file_identity import FileIdentity
 from glasstape_server.storage.files import PRIVATE, write
 from glasstape_server.storage.host import HostProcess, this_process
 
@@ -91,6 +92,7 @@ class Lease:
         self.on_lost: Callable[[], object] = lambda: None
         """Called once, on the thread of the renewals, when another process took the lease over."""
         self._taken_over = False
+        self._protected: tuple[FileIdentity, ...] = ()
         waited = self._await_end(shared)
         self._valid_until = boot_clock() + VALID_S
         write(path, self._record.encoded(), mode=PRIVATE)
@@ -112,11 +114,19 @@ class Lease:
         """The process that holds the lease: this one."""
         return self._record.process
 
+    def protect(self, paths: Iterable[Path]) -> None:
+        """From now on, let no write be acknowledged unless these open files are those in the folder.
+
+        Raises:
+            OSError: a file is missing.
+        """
+        self._protected += tuple(FileIdentity.of(path) for path in paths)
+
     def check(self) -> None:
         """Check that this process may write and acknowledge.
 
         Raises:
-            Unavailable: the lease was taken over, or its last renewal is too old.
+            Unavailable: the lease was taken over, its last renewal is too old, or a file of the folder is gone.
         """
         if self._taken_over:
             raise Unavailable("DRAINING", self.last_error, retry_after=1.0)
@@ -124,6 +134,14 @@ class Lease:
             self._due.set()
             reason = self.last_error or f"the lease of the data folder was not renewed for {VALID_S:g} s"
             raise Unavailable("JOURNAL_UNAVAILABLE", reason, retry_after=1.0)
+        if problem := self._missing():
+            raise Unavailable("JOURNAL_UNAVAILABLE", problem, retry_after=1.0)
+
+    def _missing(self) -> str:
+        """Return which file of the folder is gone, the lease's own included; empty: none."""
+        if not self._path.exists():
+            return f"{self._path} is no longer in its folder"
+        return next((text for file in self._protected if (text := file.problem())), "")
 
     def release(self) -> None:
         """End the renewals and remove the file, unless another process holds the lease by now."""
@@ -180,6 +198,7 @@ class Lease:
                 return
             try:
                 self._renew()
+                self._report(self._missing())
             except LeaseHeldError as error:
                 self.last_error = f"the data folder was taken over by {error}; this server stops"
                 self._taken_over = True
@@ -187,10 +206,16 @@ class Lease:
                 self.on_lost()
                 return
             except OSError as error:
-                if not self.last_error:
-                    log.error("the lease of the data folder cannot be renewed: %s", error)
-                self.last_error = f"the lease of the data folder cannot be renewed: {error.strerror or error}"
+                self._report(f"the lease of the data folder cannot be renewed: {error.strerror or error}")
                 time.sleep(RENEW_S / 10)
+
+    def _report(self, problem: str) -> None:
+        """Keep a problem for health, and log when one begins and ends."""
+        if problem and not self.last_error:
+            log.error("nothing is acknowledged: %s", problem)
+        elif self.last_error and not problem:
+            log.info("the data folder can be written again")
+        self.last_error = problem
 
     def _renew(self) -> None:
         start = boot_clock()
@@ -207,7 +232,6 @@ class Lease:
             start = boot_clock()
         self._check_holder(self._path.read_bytes())
         self._valid_until = start + VALID_S
-        self.last_error = ""
 
 
 def _content(path: Path) -> bytes | None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from glasstape_server.storage.files import check_writable
+
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 """Raised when a damaged file is read: even SQLite's message may be damaged text."""
 
@@ -26,14 +28,25 @@ def is_transient(error: Exception) -> bool:
     return code is not None and code & 0xFF in _TRANSIENT
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
     """Open a database with a write-ahead log and an fsync at every commit.
 
+    Args:
+        path: of the database.
+        create: whether to make it if it is missing.
+
     Raises:
-        OSError: the file system does not support a write-ahead log, which needs shared memory.
+        OSError: a file may not be written, or the file system does not support a write-ahead log, which needs shared
+            memory.
         sqlite3.DatabaseError: it cannot be opened.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    for file in (path.parent, *(Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm"))):
+        if file.exists():
+            check_writable(file)  # SQLite names neither file nor reason
+    name = path if create else f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(
+        name, uri=not create, isolation_level=None, check_same_thread=False, timeout=30
+    )
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
@@ -47,6 +60,12 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def database_files(db: sqlite3.Connection) -> list[Path]:
+    """Return the files that hold the commits of a connection that has written: the database and its log."""
+    path = next(row[2] for row in db.execute("PRAGMA database_list") if row[1] == "main")
+    return [Path(path), Path(f"{path}-wal")] if path else []
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from glasstape_server.domain.errors import GlasstapeError, Unauthenticated
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.operations.request_id import REQUEST_ID, request_id, request_id_or_new
 from glasstape_server.rpc.handlers import Context, abort, caller, check_size, parsed
-from glasstape_server.transport.request_rules import GZIP, check_metadata, inflate
+from glasstape_server.transport.request_rules import GZIP, WireError, check_metadata, inflate
 from glasstape_server.transport.tls_connections import TlsConnections
 
 if TYPE_CHECKING:  # not generic at run time
@@ -155,26 +155,31 @@ async def _decode(handler: "Handler", payloads: AsyncIterator[bytes], context: C
         InvalidArgument: the bytes are no such message, or too many.
     """
     if handler.request_streaming:
-        return _decode_each(handler, payloads)
+        return _decode_each(handler, payloads, context)
     payload: Any = await context.read()  # cheaper than the iterator
     if not isinstance(payload, bytes):
         await context.abort(grpc.StatusCode.INTERNAL, MISSING_MESSAGE)
-    return await _decode_one(handler, payload)
+    return await _decode_one(handler, payload, context)
 
 
-async def _decode_each(handler: "Handler", payloads: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+async def _decode_each(
+    handler: "Handler", payloads: AsyncIterator[bytes], context: Context
+) -> AsyncIterator[Any]:
     async for payload in payloads:
-        yield await _decode_one(handler, payload)
+        yield await _decode_one(handler, payload, context)
 
 
-async def _decode_one(handler: "Handler", payload: bytes) -> Any:
+async def _decode_one(handler: "Handler", payload: bytes, context: Context) -> Any:
     """Return a decoded message; without a deserializer, its bytes.
 
     Raises:
         InvalidArgument: the bytes are no such message, or too many.
     """
     if payload.startswith(GZIP):
-        payload = await asyncio.to_thread(inflate, payload)
+        try:
+            payload = await asyncio.to_thread(inflate, payload)
+        except WireError as error:
+            await context.abort(error.code, error.details)
     decode: Any = handler.request_deserializer
     if decode is None:
         check_size(payload)

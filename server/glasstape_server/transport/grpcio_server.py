@@ -1,7 +1,7 @@
 """The grpcio server: every service on one port of one event loop."""
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 from glasstape.v1 import (
@@ -15,7 +15,7 @@ from glasstape.v1 import (
 from grpc_health.v1 import health, health_pb2_grpc
 
 from glasstape_server.access.authorizer import CHECK_SECONDS, Authorizer
-from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS
+from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_RECEIVED_BYTES, MAX_STREAMS
 from glasstape_server.operations.call_observer import CallObserver, NullCallObserver
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
@@ -28,8 +28,8 @@ from glasstape_server.transport.health import Health
 from glasstape_server.transport.reflection import enable_reflection
 from glasstape_server.transport.tls import Certificates
 
-MAX_RECEIVED_BYTES = 2 * MAX_MESSAGE_BYTES
-"""Limit of the library. Larger than ours, so that most oversized messages get a typed error."""
+if TYPE_CHECKING:  # not generic at run time
+    Handler = grpc.RpcMethodHandler[Any, Any]
 
 KEEPALIVE_MILLISECONDS = 30_000
 """Silence of a connection after which either wire pings it."""
@@ -159,15 +159,14 @@ class GrpcioServer:
             None if access.tls is None else access.tls.connections,
         )
         self._server = grpc.aio.server(interceptors=(*access.tracers, authentication), options=_OPTIONS)
-        self._add_encoded(servicers)
-        inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, self._server)
-        market_pb2_grpc.add_MarketServiceServicer_to_server(servicers.market, self._server)
-        signals_pb2_grpc.add_SignalServiceServicer_to_server(servicers.signals, self._server)
-        open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
-            servicers.open_inference, self._server
-        )
+        for path, encoded in encoded_handlers(
+            servicers
+        ).items():  # the first handler of a method takes precedence
+            _, service, method = path.split("/")
+            generic = grpc.method_handlers_generic_handler(service, {method: encoded})
+            self._server.add_generic_rpc_handlers((generic,))
+        add_services(servicers, self._server)
         self._health = servicers.health
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if access.with_reflection:
             enable_reflection((*SERVICES, health.SERVICE_NAME), self._server)
         if access.tls is None:
@@ -201,16 +200,22 @@ class GrpcioServer:
         """Accept no new calls, wait `grace` seconds for running ones, and stop."""
         await self._server.stop(grace)
 
-    def _add_encoded(self, servicers: Servicers) -> None:
-        """Add the methods that take or return bytes; handlers that are added first take precedence."""
-        unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
-        handlers: dict[str, Any] = {
-            PREDICT: unary(servicers.inference.Predict),
-            EXPLAIN: unary(servicers.inference.Explain),
-            SIGNALS: stream(servicers.signals.Signals),
-        }
-        for path, handler in handlers.items():
-            _, service, method = path.split("/")
-            self._server.add_generic_rpc_handlers(
-                (grpc.method_handlers_generic_handler(service, {method: handler}),)
-            )
+
+def add_services(servicers: Servicers, server: Any) -> None:
+    """Add every service to a server, or to what collects handlers as a server does."""
+    inference_pb2_grpc.add_InferenceServiceServicer_to_server(servicers.inference, server)
+    market_pb2_grpc.add_MarketServiceServicer_to_server(servicers.market, server)
+    signals_pb2_grpc.add_SignalServiceServicer_to_server(servicers.signals, server)
+    open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicers.open_inference, server)
+    health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
+
+
+def encoded_handlers(servicers: Servicers) -> "dict[str, Handler]":
+    """Return the handlers of the methods that take or return bytes, by path."""
+    unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
+    behaviors: Any = servicers.inference, servicers.signals
+    return {
+        PREDICT: unary(behaviors[0].Predict),
+        EXPLAIN: unary(behaviors[0].Explain),
+        SIGNALS: stream(behaviors[1].Signals),
+    }

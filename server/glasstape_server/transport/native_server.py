@@ -1,24 +1,25 @@
 """The native wire: HTTP/2 and gRPC in native code outside the interpreter's lock (`pygrpc-native`), plaintext only.
 
-It serves Predict, Explain and Signals, the first two in batches: all calls in its queue are read at once, and
-answered from the device thread. Other methods are forwarded to a grpcio server behind it.
+It serves Predict and Explain in batches: all calls in its queue are read at once, and answered from the device thread.
+Signals and other unary methods are tasks of the event loop. The rest, streams of requests, Watch and reflection, is
+forwarded to a grpcio server behind it.
 """
 
 import asyncio
+import inspect
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import grpc
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
-from pygrpc_native._native import STREAM_CLOSED, STREAM_FULL
 
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
-from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_STREAMS
+from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_RECEIVED_BYTES, MAX_STREAMS
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.calls import Answer, PendingCall
@@ -28,24 +29,26 @@ from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
     KEEPALIVE_MILLISECONDS,
     KEEPALIVE_TIMEOUT_MILLISECONDS,
-    MAX_RECEIVED_BYTES,
     PREDICT,
     SIGNALS,
     Access,
     GrpcioServer,
     Servicers,
+    add_services,
+    encoded_handlers,
 )
-from glasstape_server.transport.request_rules import check_metadata
+from glasstape_server.transport.native_tasks import NativeTasks
+from glasstape_server.transport.request_rules import check_metadata, received_too_large
 from glasstape_server.transport.socket_folder import SocketFolder
+
+if TYPE_CHECKING:  # not generic at run time
+    Handler = grpc.RpcMethodHandler[Any, Any]
 
 log = logging.getLogger(__name__)
 
 EVENTS_AT_ONCE = 256
-FIRST_RETRY, LAST_RETRY = 0.002, 0.05
-"""Seconds between two attempts to write to a slow subscriber."""
-_PATHS = (PREDICT, EXPLAIN, SIGNALS)
-"""Paths of the methods that it serves."""
-_PREDICT, _EXPLAIN, _SIGNALS = range(3)
+_BATCHED = (PREDICT, EXPLAIN)
+"""Methods whose calls are batched: the first ones of the front."""
 
 
 class NativeServer:
@@ -62,10 +65,13 @@ class NativeServer:
         """
         self._observer = observer
         self._folder = SocketFolder()
+        handlers = _task_handlers(servicers)
+        self._paths = (*_BATCHED, *handlers)
+        """Paths of the methods that the front serves, by number."""
         try:
             self._front = NativeGrpcFront(
                 address,
-                [(path, path == SIGNALS) for path in _PATHS],
+                [(path, path == SIGNALS) for path in self._paths],
                 call_details=True,
                 keepalive_time_ms=KEEPALIVE_MILLISECONDS,
                 keepalive_timeout_ms=KEEPALIVE_TIMEOUT_MILLISECONDS,
@@ -78,12 +84,11 @@ class NativeServer:
         self.port = self._front.bound_port
         self._behind = GrpcioServer(servicers, f"unix:{quote(self._folder.socket)}", access, observer)
         self._front.set_fallback(self._folder.socket)
-        self._signals = servicers.signals
+        self._tasks = NativeTasks(self._front, handlers, observer)
         self._loop = asyncio.get_running_loop()
         self._batched = BatchedInference(servicers.application, self._reply)
-        self._open: dict[int, PendingCall | Call] = {}
-        """Unanswered calls and open streams, by their number on the wire."""
-        self._streams: dict[int, asyncio.Task[None]] = {}
+        self._open: dict[int, PendingCall] = {}
+        """Unanswered batched calls, by their number on the wire."""
         self._stopping = False
 
     async def start(self) -> None:
@@ -115,13 +120,14 @@ class NativeServer:
         await self._loop.run_in_executor(None, self._await_calls, grace)
         for number in list(self._open):
             self._cancel(number)
+        self._tasks.cancel_all()
         await behind
         await self._loop.run_in_executor(None, self._front.close)
         self._folder.remove()
 
     def _await_calls(self, longest: float) -> None:
         end = time.monotonic() + longest
-        while self._open and time.monotonic() < end:
+        while (self._open or len(self._tasks)) and time.monotonic() < end:
             time.sleep(0.01)
 
     def _receive(self) -> None:
@@ -129,49 +135,48 @@ class NativeServer:
         while (events := self._front.recv_batch_details(EVENTS_AT_ONCE)) is not None:
             now = time.monotonic()
             calls: tuple[list[PendingCall], list[PendingCall]] = ([], [])
-            counts = [0] * len(_PATHS)
+            counts = [0] * len(self._paths)
             for kind, number, method, payload, _, details in events:
                 if kind == EVENT_CANCEL:
                     self._cancel(number)
                     continue
                 counts[method] += 1
+                path = self._paths[method]
                 if len(payload or b"") > MAX_RECEIVED_BYTES:
-                    self._fail_oversized(number, _PATHS[method], len(payload or b""))
+                    self._fail_oversized(number, path, len(payload or b""))
                     continue
-                refused = self._refused(payload or b"", details[0] if details else ())
+                metadata = details[0] if details else ()
+                refused = self._refused(payload or b"", metadata)
                 if refused is not None:
-                    self._fail(number, _PATHS[method], refused)
+                    self._fail(number, path, refused)
                     continue
                 call = Call(_deadline(details[2] if details else None))
-                if method == _SIGNALS:
-                    self._open[number] = call
-                    self._loop.call_soon_threadsafe(self._start_stream, number, payload or b"", call)
+                if method >= len(_BATCHED):
+                    self._tasks.start(number, path, payload or b"", call, metadata)
                     continue
-                incoming = self._open[number] = PendingCall(
-                    payload or b"", call, (number, _PATHS[method], now)
-                )
+                incoming = self._open[number] = PendingCall(payload or b"", call, (number, path, now))
                 calls[method].append(incoming)
-            for path, count in zip(_PATHS, counts, strict=True):
+            for path, count in zip(self._paths, counts, strict=True):
                 if count:
                     self._observer.started(path, count)
-            if calls[_PREDICT]:
-                self._batched.predict(calls[_PREDICT])
-            if calls[_EXPLAIN]:
-                self._batched.explain(calls[_EXPLAIN])
+            predicts, explains = calls
+            if predicts:
+                self._batched.predict(predicts)
+            if explains:
+                self._batched.explain(explains)
 
     def _cancel(self, number: int) -> None:
         """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
-        what = self._open.pop(number, None)
-        if isinstance(what, PendingCall):
-            self._batched.cancel(what)
-            _, path, came = what.tag
-            now = time.monotonic()
-            late = what.call.deadline is not None and now >= what.call.deadline
-            self._observer.handled(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
-            self._observer.observe_latency(path, [now - came])
-        elif what is not None:
-            what.canceled = True
-            self._loop.call_soon_threadsafe(self._end_stream, number)
+        pending = self._open.pop(number, None)
+        if pending is None:
+            self._tasks.cancel(number)
+            return
+        self._batched.cancel(pending)
+        _, path, came = pending.tag
+        now = time.monotonic()
+        late = pending.call.deadline is not None and now >= pending.call.deadline
+        self._observer.handled(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
+        self._observer.observe_latency(path, [now - came])
 
     def _refused(self, payload: bytes, metadata: Sequence[tuple[str, str | bytes]]) -> GlasstapeError | None:
         if self._stopping:
@@ -185,8 +190,8 @@ class NativeServer:
 
     def _reply(self, answers: Sequence[Answer]) -> None:
         now = time.monotonic()
-        took: dict[str, list[float]] = {path: [] for path in _PATHS}
-        succeeded = dict.fromkeys(_PATHS, 0)
+        took: dict[str, list[float]] = {path: [] for path in _BATCHED}
+        succeeded = dict.fromkeys(_BATCHED, 0)
         for incoming, answer in answers:
             number, path, came = incoming.tag
             if self._open.pop(number, None) is None:
@@ -212,76 +217,34 @@ class NativeServer:
 
     def _fail_oversized(self, number: int, path: str, size: int) -> None:
         """End a call as grpcio does when a message is larger than its own limit."""
-        code = grpc.StatusCode.RESOURCE_EXHAUSTED
-        self._observer.handled(path, code.name)
-        self._front.fail(
-            number, code.value[0], f"Received message larger than max ({size} vs. {MAX_RECEIVED_BYTES})"
-        )
-
-    def _start_stream(self, number: int, payload: bytes, call: Call) -> None:
-        if call.canceled:
-            self._observer.handled(SIGNALS, "CANCELLED")
-            return
-        task = self._streams[number] = self._loop.create_task(self._stream(number, payload, call))
-        task.add_done_callback(lambda task: self._forget_stream(number, task))
-
-    def _forget_stream(self, number: int, task: "asyncio.Task[None]") -> None:
-        self._streams.pop(number, None)
-        if task.cancelled():
-            self._observer.handled(SIGNALS, "CANCELLED")
-
-    def _end_stream(self, number: int) -> None:
-        if number in self._streams:
-            self._streams[number].cancel()
-
-    async def _stream(self, number: int, payload: bytes, call: Call) -> None:
-        context = _Stream(self._front, number, call, lambda code: self._observer.handled(SIGNALS, code))
-        try:
-            await self._signals.Signals(payload, context)  # type: ignore[arg-type]
-            self._front.stream_end(number)
-            self._observer.handled(SIGNALS, "OK")
-        except GlasstapeError as error:
-            self._fail(number, SIGNALS, error)
-        except grpc.aio.AbortError:
-            pass  # the context has sent the status
-        finally:
-            self._open.pop(number, None)
+        error = received_too_large(str(size))
+        self._observer.handled(path, error.code.name)
+        self._front.fail(number, error.code.value[0], error.details)
 
 
-class _Stream:
-    """The part of a grpc.aio context that a streaming servicer uses."""
+class _Handlers:
+    """Collects the handlers of services."""
 
-    def __init__(
-        self, front: NativeGrpcFront, number: int, call: Call, failed: Callable[[str], None]
-    ) -> None:
-        self._front = front
-        self._number = number
-        self._call = call
-        self._failed = failed
+    def __init__(self) -> None:
+        self.by_path: dict[str, Handler] = {}
 
-    async def write(self, message: bytes) -> None:
-        """Send a message once the subscriber has room for it; cancels the task if it disconnected."""
-        pause = FIRST_RETRY
-        while (state := self._front.stream_try_send(self._number, message)) == STREAM_FULL:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LAST_RETRY)
-        if state == STREAM_CLOSED:
-            raise asyncio.CancelledError
+    def add_registered_method_handlers(self, service: str, handlers: "Mapping[str, Handler]") -> None:
+        self.by_path.update({f"/{service}/{method}": handler for method, handler in handlers.items()})
 
-    async def abort(
-        self,
-        code: grpc.StatusCode,
-        details: str = "",
-        trailing_metadata: Sequence[tuple[str, str | bytes]] = (),
-    ) -> NoReturn:
-        """End the stream with a status."""
-        self._failed(code.name)
-        self._front.fail(self._number, code.value[0], details, trailing_metadata)
-        raise grpc.aio.AbortError
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """See grpc.aio.Server; they are the same ones."""
 
-    def time_remaining(self) -> float | None:
-        """Return the seconds until the deadline; None: there is none."""
-        return None if self._call.deadline is None else max(0.0, self._call.deadline - time.monotonic())
+
+def _task_handlers(servicers: Servicers) -> "dict[str, Handler]":
+    """Return the handlers that run as tasks, by path: Signals, and the coroutines of unary methods."""
+    collected = _Handlers()
+    add_services(servicers, collected)
+    handlers = {
+        path: handler
+        for path, handler in collected.by_path.items()
+        if path not in _BATCHED and inspect.iscoroutinefunction(handler.unary_unary)
+    }
+    return {**handlers, SIGNALS: encoded_handlers(servicers)[SIGNALS]}
 
 
 def _deadline(remaining: float | None) -> float | None:

@@ -3,9 +3,10 @@
 import zlib
 from collections.abc import Iterable
 
+import grpc
+
 from glasstape_server.domain.errors import InvalidArgument
-from glasstape_server.domain.limits import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
-from glasstape_server.rpc.handlers import message_too_large
+from glasstape_server.domain.limits import MAX_METADATA_BYTES, MAX_RECEIVED_BYTES
 
 ENTRY_BYTES = 32
 """Overhead of one metadata entry, as HTTP/2 counts a header list (RFC 9113, section 6.5.2)."""
@@ -30,19 +31,38 @@ def check_metadata(metadata: Iterable[tuple[str, str | bytes]]) -> None:
         )
 
 
+class WireError(Exception):
+    """A request that a gRPC library refuses itself, with a status that has no reason."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(details)
+        self.code = code
+        self.details = details
+
+
 def inflate(payload: bytes) -> bytes:
-    """Return the message of a gzip stream. Never holds more than one byte above the limit of a message.
+    """Return the message of a gzip stream, as the native wire's library does.
+
+    Never holds more than one byte above `MAX_RECEIVED_BYTES`.
 
     Raises:
-        InvalidArgument: the stream is damaged or cut off, or the message is too large.
+        WireError: the stream is damaged or cut off, or its message is larger than `MAX_RECEIVED_BYTES`.
     """
     inflater = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        message = inflater.decompress(payload, MAX_MESSAGE_BYTES + 1)
-    except zlib.error:
-        raise InvalidArgument.field("request", f"is {len(payload)} bytes of damaged gzip") from None
-    if len(message) > MAX_MESSAGE_BYTES:
-        raise message_too_large(f"more than {MAX_MESSAGE_BYTES}")
+        message = inflater.decompress(payload, MAX_RECEIVED_BYTES + 1)
+    except zlib.error as error:
+        raise WireError(grpc.StatusCode.INTERNAL, f"Error decompressing: {error}") from None
+    if len(message) > MAX_RECEIVED_BYTES:
+        raise received_too_large(f"more than {MAX_RECEIVED_BYTES}")
     if not inflater.eof:
-        raise InvalidArgument.field("request", f"is {len(payload)} bytes of gzip that are cut off")
+        raise WireError(grpc.StatusCode.INTERNAL, "Error decompressing: unexpected end of file")
     return message
+
+
+def received_too_large(size: str) -> WireError:
+    """Return the error of a message with so many bytes, in grpcio's words."""
+    return WireError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        f"Received message larger than max ({size} vs. {MAX_RECEIVED_BYTES})",
+    )

@@ -75,14 +75,13 @@ class Certificates:
                 log.error("certificates were not reloaded: %s", error)
             self._last_error = str(error)
 
-    def _stamps(self) -> list[tuple[int, int]]:
+    def _stamps(self) -> list[files.Stamp]:
         stamps = []
         for setting, file in zip(_SETTINGS, self._files, strict=False):
             try:
-                status = file.stat()
+                stamps.append(files.stamp_of(file))
             except OSError as error:
                 raise ValueError(f"{setting}: {file}: {error.strerror}") from None
-            stamps.append((status.st_mtime_ns, status.st_size))
         return stamps
 
     def _read(self) -> grpc.ServerCertificateConfiguration:

@@ -216,7 +216,7 @@ def test_a_recording_keeps_the_trust_in_both_maps(command, recorded):
     [
         pytest.param(150, 1, False, id="tables beside each other, rows named once"),
         pytest.param(80, 0, True, id="small maps beside each other"),
-        pytest.param(55, 2, False, id="tables below each other"),
+        pytest.param(55, 4, False, id="tables below each other, in two parts each"),
     ],
 )
 def test_maps_are_arranged_for_the_width_of_the_terminal(

@@ -58,7 +58,7 @@ def test_a_time_without_a_zone_is_refused():
 
 @pytest.mark.parametrize("delta", [0.25, timedelta(milliseconds=250)])
 def test_durations_are_seconds_or_timedeltas(delta):
-    assert delta_from(delta_to(delta, "delta")) == timedelta(milliseconds=250)
+    assert delta_from(delta_to(delta, "delta", 0, 1)) == timedelta(milliseconds=250)
 
 
 def test_members_of_enums_are_named_as_on_the_wire():
@@ -165,7 +165,7 @@ def test_maps_are_read_only_float32_arrays_of_their_shape():
 def test_a_number_of_a_bar_that_is_absent_is_named(name, value):
     bad = replace(BAR, **{name: value})
     with pytest.raises(InvalidRequestError) as caught:
-        _calls.publish_bars([BAR, bad], (), "final")
+        _calls.publish_bars([BAR, bad], (), "final", False)
     assert caught.value.violations[0].field == f"bars[1].{name}"
     with pytest.raises(
         InvalidRequestError, match=rf"bars\[0\]\[1\]\.{name}: must be a (finite )?number, is {value}"
@@ -175,7 +175,7 @@ def test_a_number_of_a_bar_that_is_absent_is_named(name, value):
 
 def test_a_zero_is_sent_and_not_taken_for_absent():
     halted = replace(BAR, open=0.0, high=0.0, low=0.0, volume=0.0)
-    (call,) = _calls.publish_bars([halted], (), "final")
+    (call,) = _calls.publish_bars([halted], (), "final", False)
     (sent,) = call.request.bars
     assert all(sent.HasField(name) for name in ("open", "high", "low", "volume"))
 

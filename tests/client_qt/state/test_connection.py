@@ -95,6 +95,12 @@ def test_the_market_clock_runs_live_and_stands_between_the_bars_of_a_replay():
         (UnavailableError("h:1: the host name is unknown", reason="ADDRESS_UNKNOWN"), "link.address"),
         (UnavailableError("h:1: requires TLS", reason="TLS_REQUIRED"), "link.tls_required"),
         (UnavailableError("h:1: plaintext", reason="TLS_NOT_SERVED"), "link.tls_not_served"),
+        (
+            UnavailableError("h:1: rejected: it is for other host names", reason="CERTIFICATE_REJECTED"),
+            "link.certificate_name",
+        ),
+        (UnavailableError("h:1", reason="CLIENT_CERTIFICATE_REQUIRED"), "link.client_certificate"),
+        (UnavailableError("h:1", reason="CLIENT_CERTIFICATE_REJECTED"), "link.client_certificate"),
         (PreconditionError("old", reason="CONTRACT_MISMATCH"), "link.contract"),
         (UnavailableError("silent", reason="STREAM_SILENT"), "link.silent"),
         (GlasstapeError(""), "link.error"),

@@ -103,6 +103,33 @@ async def test_a_new_token_is_known_after_a_refresh_and_many_callers_share_one(f
     assert CountingPath.looks == 1
 
 
+async def test_a_change_between_two_calls_is_noticed_by_polling(file):
+    """Of a file that is damaged later, the newest whole one counts."""
+    _, token = file.create("a", [Scope.SIGNALS])
+    running = TokenFile(file.path, poll_interval=60.0)
+    _, later = file.create("b", [Scope.ADMIN])
+    await running.poll()
+    file.path.write_text("[")
+    await running.poll()
+    assert "invalid token file" in running.last_error
+    assert running.authenticate(later).name == "b"
+    file.path.write_text("[]")
+    await running.poll()
+    assert _reason(running.authenticate, token) == "TOKEN_UNKNOWN"
+
+
+def test_a_file_that_is_changed_in_place_with_its_time_kept_is_read(file):
+    grant, token = file.create("a", [Scope.SIGNALS])
+    file.authenticate(token)
+    before = file.path.stat()
+    text = file.path.read_text().replace(grant.digest, "0" * 64)
+    with file.path.open("r+") as opened:
+        opened.write(text)
+    os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.path.stat().st_ino, file.path.stat().st_size) == (before.st_ino, before.st_size)
+    assert _reason(file.authenticate, token) == "TOKEN_UNKNOWN"
+
+
 async def test_a_new_certificate_is_known_after_a_refresh(file):
     running = TokenFile(file.path, poll_interval=60.0)
     assert not running.grants()

@@ -13,11 +13,8 @@ import pytest
 from made_up import columns
 
 ENCODINGS = ("utf-8", "cp949", "cp1252", "cp437")
-LOCALES = {
-    "C": {"LC_ALL": "C"},
-    "POSIX": {"LC_ALL": "POSIX"},
-    "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-}
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""Environment in which streams, arguments and the names of files are ASCII."""
 AT_ONCE = 2
 REFUSED = {
     "instruments import": 1,
@@ -68,17 +65,11 @@ def _run(
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """Exit statuses and standard error of each console."""
+    folders = [tmp_path_factory.mktemp("console") for _ in range(2)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        unicode = {"PYTHONUTF8": "1"}
-        started = [pool.submit(_run, tmp_path_factory.mktemp("console"), unicode, "all", *ENCODINGS)]
-        found = {}
-        for name, environment in LOCALES.items():
-            commands = "all" if name == "ascii" else "light"
-            folder = tmp_path_factory.mktemp("console")
-            started.append(pool.submit(_run, folder, environment, commands, "locale"))
-            found[name] = started[-1]
-        named = {name: each.result()["locale"] for name, each in found.items()}
-        return {**started[0].result(), **named}
+        encoded = pool.submit(_run, folders[0], {"PYTHONUTF8": "1"}, "all", *ENCODINGS)
+        ascii_only = pool.submit(_run, folders[1], ASCII, "light", "locale")
+        return {**encoded.result(), "ascii": ascii_only.result()["locale"]}
 
 
 def test_every_command_of_the_help_is_run(runs, capsys):
@@ -102,10 +93,27 @@ def test_commands_do_what_they_should_on_a_unicode_console(runs):
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("name", [*ENCODINGS[1:], *LOCALES])
+@pytest.mark.parametrize("name", [*ENCODINGS[1:], "ascii"])
 def test_a_console_of_another_encoding_changes_no_exit_status(runs, name):
     statuses, errors = runs[name]
     unicode = runs["utf-8"][0]
     assert statuses == {command: unicode[command] for command in statuses}, errors
     assert len(statuses) >= len(unicode) - 3
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_the_locales_c_and_posix_have_the_streams_of_a_unicode_console(locale):
+    """So that the commands that are run on one are run on all three."""
+    shown = "import sys; print(sys.getfilesystemencoding(), *(s.encoding for s in (sys.stdout, sys.stderr)))"
+    prepared = f"from glasstape.cli import output; output.prepare(); {shown}"
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))
+    }
+    paths = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, "-c", prepared]
+    found = [
+        subprocess.run(command, capture_output=True, env={**kept, **paths, **environment}, check=True).stdout
+        for environment in ({"LC_ALL": locale}, {"PYTHONUTF8": "1"})
+    ]
+    assert found[0] == found[1] == b"utf-8 utf-8 utf-8\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from glasstape import _options, calendars
 from glasstape._session import recorder
-from glasstape.cli import explain, publish
+from glasstape.cli import explain_requests, publish
 from glasstape_server.domain import limits
 from glasstape_server.domain.times import INTERVALS
 
@@ -40,7 +40,7 @@ def test_the_sdk_sends_as_much_as_the_server_takes():
     assert limits.MAX_ITEMS == _options.MAX_ITEMS
     assert limits.MAX_MESSAGE_BYTES == _options.MAX_MESSAGE_BYTES
     assert limits.MAX_BATCH_BARS == publish.BATCH
-    assert limits.MAX_SERIES_BARS == explain.MAX_BARS
+    assert limits.MAX_SERIES_BARS == explain_requests.MAX_BARS
     assert limits.MAX_PAGE_SIZE == recorder.LARGEST_PAGE
 
 

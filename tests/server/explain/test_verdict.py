@@ -10,8 +10,8 @@ FINE = MapFacts(np.ones((6, 8), "f4"), Quantity.CONTRIBUTION, 1.0, 0.001)
 GOOD = MapEvidence(
     deletion=np.array([1.0, 1.0]),
     random_deletion=np.array([0.1, 0.1]),
-    sign_agreement=0.95,
-    concentration=0.15,
+    sign_agreement=0.98,
+    concentration=0.25,
     probability=0.95,
     native_cells=48,
     cells=48,
@@ -58,8 +58,8 @@ def test_full_judgment_is_reliable_if_every_check_passes():
     [
         ({"sign_agreement": 0.79}, "sign"),
         ({"sign_agreement": float("nan")}, "sign"),
-        ({"deletion": (0.29, 1.0)}, "mean fill"),
-        ({"deletion": (1.0, 0.29)}, "resampled fill"),
+        ({"deletion": (0.19, 1.0)}, "mean fill"),
+        ({"deletion": (1.0, 0.19)}, "resampled fill"),
         ({"facts": MapFacts(FINE.values, Quantity.CONTRIBUTION, 0.001, 0.0006)}, "completeness"),
     ],
 )
@@ -69,11 +69,11 @@ def test_a_failed_check_results_in_caution_with_its_reason(change, reason):
     assert reason in verdict.reasons[0]
 
 
-def test_a_ratio_of_three_is_reliable_and_said_with_both_changes():
-    verdict = full(deletion=(0.301, 0.9))
+def test_a_ratio_of_two_is_reliable_and_said_with_both_changes():
+    verdict = full(deletion=(0.201, 0.9))
     assert verdict.verdict is Verdict.RELIABLE
     text = next(check.text for check in verdict.checks if check.name == "deletion_mean")
-    assert "by 0.301, random cells by 0.1: 3.0 times as much, at least 3" in text
+    assert "by 0.201, random cells by 0.1: 2.0 times as much, at least 2" in text
 
 
 def test_a_map_of_a_prediction_that_is_hardly_likelier_than_chance_is_not_reliable():

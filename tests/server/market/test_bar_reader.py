@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from glasstape_server.domain.bars import Bar
+from glasstape_server.domain.errors import Unavailable
 from glasstape_server.domain.times import DAY
-from glasstape_server.market.bar_reader import BarReader
+from glasstape_server.market.bar_reader import BarReader, reading_bars
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.store import BarStore
 
@@ -66,3 +67,11 @@ def test_a_reader_sees_what_is_committed_later(opened):
     store, reader = opened
     store.publish([Batch([bar(10)], mode=BatchMode.BACKFILL)])
     assert reader.count(KEY, *EVER) == 9
+
+
+def test_a_database_that_is_gone_is_named(tmp_path):
+    with pytest.raises(
+        Unavailable, match=f"bars cannot be read now: {tmp_path / 'gone.sqlite'}: unable to open"
+    ):
+        reading_bars(tmp_path / "gone.sqlite").__enter__()
+    assert not list(tmp_path.iterdir())

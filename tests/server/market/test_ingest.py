@@ -107,6 +107,55 @@ async def test_after_a_restart_stored_bars_are_as_fresh_as_before(tmp_path):
     await again.close()
 
 
+async def test_a_fresh_backfill_is_not_stale_after_a_restart_a_removal_and_a_rename(tmp_path):
+    now = [wall_time()]
+
+    def reopened():
+        return Ingest(BarStore(tmp_path / "bars.sqlite", "1d"), Clock(lambda: now[0]))
+
+    ingest = reopened()
+    close = now[0] - 100 * DAY
+    bars = [bar("A", close - day * DAY, "1d") for day in range(30)][::-1]
+    history = Batch(bars, [Instrument("A", exchange="24/7")], mode=BatchMode.BACKFILL)
+    await ingest.publish(history)
+    for change in (
+        lambda ingest: ingest.publish(history),
+        lambda ingest: ingest.remove_bars(("A", "1d"), close, close),
+        lambda ingest: ingest.rename_symbol("A", "B"),
+    ):
+        assert ingest.clock.state() is DataState.DELAYED
+        await ingest.close()
+        ingest = reopened()
+        assert ingest.clock.state() is DataState.DELAYED
+        await change(ingest)
+    assert ingest.clock.state() is DataState.DELAYED
+    now[0] += 2 * DAY + SECOND
+    assert ingest.clock.state() is DataState.STALE
+    await ingest.close()
+    ingest = reopened()
+    assert ingest.clock.state() is DataState.STALE
+    await ingest.close()
+
+
+async def test_a_backfill_of_one_market_makes_no_other_fresh_after_a_restart(tmp_path):
+    now = [wall_time()]
+
+    def reopened():
+        return Ingest(BarStore(tmp_path / "bars.sqlite", "1d"), Clock(lambda: now[0]))
+
+    ingest, close = reopened(), now[0] - 3 * DAY
+    live = [bar("A", close - day * DAY, "1d") for day in (2, 1, 0)]
+    await ingest.publish(Batch(live, [Instrument("A", exchange="24/7")]))
+    await ingest.publish(Batch([bar("B", close, "1d")], [Instrument("B")], mode=BatchMode.BACKFILL))
+    state = ingest.clock.state()
+    await ingest.close()
+    ingest = reopened()
+    assert ingest.clock.state() is state
+    await ingest.remove_bars(("B", "1d"), 0, now[0])
+    assert ingest.clock.state() is DataState.STALE
+    await ingest.close()
+
+
 async def test_reading_a_calendar_never_runs_on_the_event_loop(tmp_path, monkeypatch):
     loop_thread, seen = threading.get_ident(), []
     load = calendars.load

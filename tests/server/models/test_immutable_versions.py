@@ -89,6 +89,21 @@ def test_files_that_are_only_copied_again_or_removed_change_nothing(root, bundle
     assert repository.refusals() == []
 
 
+def test_other_files_that_keep_size_and_time_are_noticed(root, bundled, open_repository):
+    repository = open_repository()
+    folder = put(root, bundled)
+    before = admit_all(repository)
+    assert repository.discover() == []
+    weights = folder / WEIGHTS
+    status, content = weights.stat(), bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    with weights.open("r+b") as file:
+        file.write(content)
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert admit_all(repository) == before
+    assert "m@1 changed after it was loaded" in repository.refusals()[0].reason
+
+
 def test_a_serving_version_whose_files_are_damaged_is_refused_and_serves_on(root, bundled, open_repository):
     repository = open_repository()
     folder = put(root, bundled)

@@ -43,7 +43,7 @@ class Authorizer:
     last_error = ""
     retries = 0
 
-    def retry(self):
+    async def poll(self):
         self.retries += 1
 
 

@@ -10,7 +10,7 @@ from glasstape import Bar, ConflictError, CorrectionKind, Instrument, InvalidReq
 from glasstape.errors import from_rpc
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc
-from made_up import daily
+from made_up import FIRST_CLOSE, daily
 
 
 def divided(bars, by):
@@ -28,7 +28,8 @@ def client(market):
 
 
 def test_a_split_series_is_replaced_and_forecast_as_if_it_had_always_been_so(market, client):
-    bars = daily("SPLIT", 120, seed=7)
+    # Older than the bars of the shared market, whose age other tests look at.
+    bars = daily("SPLIT", 120, seed=7, first=FIRST_CLOSE - timedelta(days=60))
     client.publish_bars(bars, mode="backfill")
     new = divided(bars, 5)
     conflicts = client.publish_bars(new).rejections
@@ -71,6 +72,7 @@ def test_a_bar_of_the_future_can_be_removed_by_its_time(client):
     assert rejection.error.reason == "BAR_NOT_CLOSED"
     assert "closes in 19 h 59 min, tolerance 5 s" in str(rejection.error)
     assert client.publish_bars([replace(daily("AHEAD", 1)[0], close_time=now)]).stored == 1
+    assert client.remove_bars("AHEAD", "1d", start=now, end=now) == 1
 
 
 def test_a_symbol_is_renamed(client):

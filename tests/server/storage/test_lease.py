@@ -128,3 +128,38 @@ def test_a_lease_that_cannot_be_renewed_ends_and_recovers(path):
     _eventually(lambda: not lease.last_error)
     lease.check()
     lease.release()
+
+
+@pytest.mark.parametrize("happened", ["removed", "replaced", "folder removed", "lease removed"])
+def test_nothing_is_acknowledged_while_a_protected_file_is_not_the_one_in_its_folder(
+    path, tmp_path, happened
+):
+    folder = tmp_path / "live"
+    folder.mkdir()
+    bars = folder / "bars"
+    bars.write_bytes(b"bars")
+    lease = Lease(path, shared=False)
+    try:
+        lease.protect([bars])
+        lease.check()
+        with bars.open("rb"):  # as a database does, so that its inode is not used again
+            kept, kept_lease = tmp_path / "kept", tmp_path / "kept-lease"
+            if happened == "lease removed":
+                path.rename(kept_lease)
+            elif happened == "folder removed":
+                folder.rename(kept)
+            else:
+                bars.rename(kept)
+            if happened == "replaced":
+                bars.write_bytes(b"others")
+            named = "lease is no longer" if happened == "lease removed" else "bars "
+            with pytest.raises(Unavailable, match=named):
+                lease.check()
+            _eventually(lambda: lease.last_error)
+            (kept_lease if happened == "lease removed" else kept).rename(
+                {"lease removed": path, "folder removed": folder}.get(happened, bars)
+            )
+            _eventually(lambda: not lease.last_error)
+            lease.check()
+    finally:
+        lease.release()

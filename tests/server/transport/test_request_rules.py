@@ -1,5 +1,6 @@
-"""The rules of the wire in docs/contract.md, W1-W10: one test each, on both wires."""
+"""The rules of the wire in docs/contract.md, W1-W11: one test each, on both wires."""
 
+import contextlib
 import gzip
 import re
 import socket
@@ -35,6 +36,11 @@ def failure(channel, path, payload=b"", **options):
     with pytest.raises(grpc.RpcError):
         list(call)
     return call.code(), call.details(), reason(call.trailing_metadata())
+
+
+def framed(message):
+    """Return a gRPC frame of a compressed message."""
+    return b"\1" + len(message).to_bytes(4, "big") + message
 
 
 def reason(trailing):
@@ -98,14 +104,37 @@ def test_w2_the_limit_of_a_message_holds_after_inflating_it(market, path):
     assert market.client.server_info().limits.max_message_bytes == 16 << 20
 
 
-def test_w2_damaged_gzip_is_refused(market):
-    good = gzip.compress(bytes(100))
-    headers = (("grpc-encoding", "gzip"),)
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER, SIGNALS, STREAM_BARS])
+def test_w2_damaged_gzip_is_internal(market, path):
+    good = gzip.compress(bytes(range(100)))
+    cut = [good[:length] for length in (2, 9, 11, len(good) - 9, len(good) - 1)]
     with Http2(market.address) as connection:
-        for damaged in (good[:-9], good[:12] + b"\xff" + good[13:]):
-            framed = b"\1" + len(damaged).to_bytes(4, "big") + damaged
-            assert connection.call(INFO, framed, headers).headers["grpc-status"] == "3"
-            assert connection.call(PREDICT, framed, headers).headers["grpc-status"] not in ("0", "14")
+        for damaged in (*cut, good[:12] + b"\xff" + good[13:], good[:-6] + b"\0\0" + good[-4:]):
+            answer = connection.call(path, framed(damaged), (("grpc-encoding", "gzip"),))
+            assert answer.headers["grpc-status"] == "13"
+            assert answer.headers["grpc-message"].replace("%20", " ").startswith("Error decompressing: ")
+            assert "grpc-status-details-bin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER, SIGNALS])
+def test_w2_a_message_above_32_mib_after_inflating_is_refused_as_one_that_was_sent_so(market, path):
+    options = {"compression": grpc.Compression.Gzip, "options": ANY_SIZE}
+    with grpc.insecure_channel(market.address, **options) as channel:
+        code, details, name = failure(channel, path, bytes((32 << 20) + 1))
+        assert (code, name) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+        assert "Received message larger than max" in details
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER, SIGNALS])
+@pytest.mark.parametrize("name", ["zstd", "snappy", "br", "GZIP", ""])
+def test_w2_an_unknown_compression_is_not_retried(market, path, name):
+    native = "native" in market.client.server_info().wires
+    with Http2(market.address) as connection:
+        answer = connection.call(path, headers=(("grpc-encoding", name),))
+        assert (answer.reset, answer.headers.get("grpc-status")) == (
+            (False, "12") if native else (True, None)
+        )
+        assert connection.call(INFO).headers["grpc-status"] == "0"
 
 
 @pytest.mark.parametrize("path", list(KINDS))
@@ -212,6 +241,43 @@ def test_w10_http_1_is_not_spoken(market, content_type):
             pass  # the rest of the request was not read
     assert received[3] == 4  # a SETTINGS frame
     assert b"HTTP/1" not in received
+
+
+RESET, ANSWERED, UNKNOWN = "reset", "answered", "2"
+BREACHES = {
+    "timeout": ({"headers": (("grpc-timeout", "1s"),)}, RESET, ANSWERED),
+    "binary": ({"headers": (("x-any-bin", "!!!"),)}, RESET, ANSWERED),
+    "te": ({"without": "te"}, UNKNOWN, ANSWERED),
+    "authority": ({"without": ":authority"}, UNKNOWN, ANSWERED),
+    "method": ({"method": "PUT"}, UNKNOWN, ANSWERED),
+    "scheme": ({"without": ":scheme"}, UNKNOWN, RESET),
+    "length": ({"headers": (("content-length", "3"),)}, ANSWERED, RESET),
+    "connection": ({"headers": (("connection", "close"),)}, ANSWERED, RESET),
+    "transfer": ({"headers": (("transfer-encoding", "chunked"),)}, ANSWERED, RESET),
+}
+"""Requests that break a rule of HTTP/2 or gRPC, and what becomes of them on grpcio and on the native wire."""
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFO, INFER])
+@pytest.mark.parametrize("name", BREACHES)
+def test_w11_a_request_that_breaks_a_rule_of_http_2_affects_no_other_call(market, path, name):
+    request, grpcio, native = BREACHES[name]
+    expected = native if "native" in market.client.server_info().wires else grpcio
+    with Http2(market.address) as connection:
+        plain = connection.call(path).headers["grpc-status"]
+        answer = connection.call(path, **request)
+        status = RESET if answer.reset else answer.headers["grpc-status"]
+        assert status == (plain if expected == ANSWERED else expected)
+        assert connection.call(path).headers["grpc-status"] == plain
+
+
+@pytest.mark.parametrize("value", [b"a\0", b"a\nb"])
+def test_w11_a_control_character_in_a_header_ends_at_most_its_own_connection(market, value):
+    with Http2(market.address) as other, Http2(market.address) as connection:
+        native = "native" in market.client.server_info().wires
+        with pytest.raises((AssertionError, OSError)) if native else contextlib.nullcontext():
+            assert connection.call(INFO, headers=(("x-text", value),)).headers["grpc-status"] == "0"
+        assert other.call(INFO).headers["grpc-status"] == "0"
 
 
 def test_the_sdk_raises_what_a_rule_refuses(market):

@@ -14,12 +14,12 @@ def track_record_html(track: TrackRecords | None) -> str:
         return f"<p>{tr('trust.no_outcomes')}</p>"
     cells = "".join(_row(record) for record in track.records)
     heads = "".join(
-        f"<th align='{'left' if not n else 'right'}'>{tr(f'trust.column.{name}')}&nbsp;&nbsp;</th>"
+        f"<th align='{'left' if not n else 'right'}' style='white-space:nowrap'>{_title(name)}&nbsp;</th>"
         for n, name in enumerate(("called", "n", "kept", "rate", "base", "edge", "moved", "return"))
     )
     both = next(record for record in track.records if record.predicted is None)
     text = tr("trust.no_calls") if not both.count else tr("trust.bases")
-    below = f"<p>{text}</p>{_carried_by(both)}{skill_html(track.skill)}"
+    below = f"<p>{text}</p>{_mean_return(both)}{_carried_by(both)}{skill_html(track.skill)}"
     return f"<table cellspacing='4'><tr>{heads}</tr>{cells}</table>{below}"
 
 
@@ -47,22 +47,22 @@ def _row(record: TrackRecord) -> str:
         f"{record.base_rate:.1%}" if record.base_rate is not None and record.opposites is not None else "–",
         _points(record.edge),
         _percent(record.moved_hit_rate),
-        _mean_return(record),
+        f"{record.mean_return:+.2%}" if record.mean_return is not None else "–",
     ]
     cells = (
-        f"<td align='{'left' if not n else 'right'}' style='white-space:nowrap'>{text}&nbsp;&nbsp;</td>"
+        f"<td align='{'left' if not n else 'right'}' style='white-space:nowrap'>{text}&nbsp;</td>"
         for n, text in enumerate(texts)
     )
     return f"<tr>{''.join(cells)}</tr>"
 
 
 def _mean_return(record: TrackRecord) -> str:
-    """Return the mean return, with its interval where the server computes one."""
-    if record.mean_return is None:
-        return "–"
+    """Return the interval of the mean return in a sentence; "" without one."""
     interval = record.mean_return_interval
-    text = f"{record.mean_return:+.2%}"
-    return text if interval is None else f"{text} ({interval.low:+.2%} … {interval.high:+.2%})"
+    if interval is None:
+        return ""
+    value, low, high = (f"{end:+.2%}" for end in (interval.value, interval.low, interval.high))
+    return f"<p>{tr('trust.mean_return', value=value, low=low, high=high)}</p>"
 
 
 def _carried_by(record: TrackRecord) -> str:
@@ -75,6 +75,13 @@ def _carried_by(record: TrackRecord) -> str:
         rest=f"{record.carried_by[-1].mean_without:+.2%}",
     )
     return f"<p>{text}</p>"
+
+
+def _title(column: str) -> str:
+    """Return a column's title, in two lines of about the same length."""
+    words = tr(f"trust.column.{column}").split()
+    middle = (len(words) + 1) // 2
+    return "&nbsp;<br>".join(" ".join(part) for part in (words[:middle], words[middle:]) if part)
 
 
 def _percent(estimate: IntervalEstimate | None) -> str:

@@ -55,7 +55,9 @@ def source_from(message: pb.PredictionInput) -> Source:
 
 def windows_from(message: pb.Windows) -> Windows:
     """Return ready windows, not yet checked."""
-    return Windows(message.count, message.data)
+    if not message.HasField("shape"):
+        return Windows(message.count, message.data)
+    return Windows(message.count, message.data, (message.shape.time, message.shape.features))
 
 
 def explain_request_from(message: pb.ExplainRequest) -> ExplainRequest:

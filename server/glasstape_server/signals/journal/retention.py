@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import ceil
 
 from glasstape_server.domain.signals import Event, ModelRef
 from glasstape_server.domain.times import DAY
@@ -44,7 +45,7 @@ class Retention:
         self._readers = readers
         self._decode = decode
         self._keep = keep
-        self._age = int(days * DAY)
+        self._age = ceil(days * DAY)  # above 0 if there is a limit
         self._age_check_seconds = age_check_seconds
         self._age_checked = float("-inf")
 

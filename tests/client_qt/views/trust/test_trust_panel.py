@@ -130,7 +130,7 @@ def test_the_sessions_that_carry_the_mean_return_are_named():
         records=(both,), outcomes=4, brier_score=0.6, log_loss=1.1, reliability=(), left_out=0
     )
     html = track_record_html(track)
-    assert "+1.20% (-1.00% … +3.00%)" in html
+    assert "Mean return of UP and DOWN: +1.20% (-1.00% … +3.00%), by session." in html
     assert "Mean return of UP and DOWN without 2024-05-31: -0.40%." in html
 
 

@@ -164,15 +164,14 @@ class SqliteHistory:
             return self._connection().execute(statement, values).fetchall()
         except UNREADABLE as error:
             if is_transient(error):
-                raise Unavailable(
-                    "JOURNAL_UNAVAILABLE", f"the journal cannot be read now: {error}", retry_after=1.0
-                ) from None
+                text = f"the journal cannot be read now: {self._path}: {error}"
+                raise Unavailable("JOURNAL_UNAVAILABLE", text, retry_after=1.0) from None
             raise damaged(str(error)) from None
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._connections, "connection", None)
         if connection is None:
-            connection = connect(self._path)
+            connection = connect(self._path, create=False)
             self._connections.connection = connection
             self._all_connections.append(connection)
         return connection

@@ -247,7 +247,7 @@ def test_a_machine_without_descriptors_is_no_damage(tmp_path):
             with no_more_files():
                 error = newcomer.submit(journal.history.read, 0, 9).exception()
     assert isinstance(error, Unavailable)
-    assert "cannot be read now: unable to open" in error.message
+    assert error.message == f"the journal cannot be read now: {tmp_path / 'j'}: unable to open database file"
     assert error.retry_after
 
 
@@ -265,3 +265,17 @@ def test_a_journal_of_another_format_is_left_alone(tmp_path, version, reason):
     assert [text for kind, text in examine(path) if kind == "problem"] == [
         f"{path}: format {version}, expected 3"
     ]
+
+
+def test_a_removed_journal_is_named_and_not_made_anew(tmp_path):
+    fill(tmp_path / "journal")
+    with closing(SqliteJournal(tmp_path / "journal")) as journal:
+        for file in tmp_path.iterdir():
+            file.unlink()
+        with ThreadPoolExecutor(1) as thread:  # has no connection yet
+            reading = thread.submit(journal.history.read, 0, 10)
+            with pytest.raises(
+                Unavailable, match=f"cannot be read now: {tmp_path / 'journal'}: unable to open"
+            ):
+                reading.result()
+        assert not list(tmp_path.iterdir())

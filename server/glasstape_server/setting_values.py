@@ -1,0 +1,63 @@
+"""Values of settings that pydantic would accept or turn into others: what a source may give for each type of field."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings
+
+from glasstape_server import environment
+
+LIST_FORM = 'must be a list of texts, such as ["close=Last"]; a variable holds it as JSON'
+_NUMBERS = {int, float}
+
+
+class PlainValues(BaseSettings):
+    """Settings whose values are of the type of their field, before pydantic converts them."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        check_value(value, annotation)
+        return value
+
+
+def check_value(value: Any, annotation: Any) -> None:
+    """Check a value before it is converted to the type of its field.
+
+    Raises:
+        ValueError: a text has a NUL character, a path is empty, a list is none, or a number is true or false.
+    """
+    kinds = {annotation, *get_args(annotation)}
+    if annotation == tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            raise ValueError(LIST_FORM)
+        texts = [item for item in value if isinstance(item, str)]
+    else:
+        texts = [str(value)] if isinstance(value, str | Path) else []
+    if any("\0" in text for text in texts):
+        raise ValueError("must not contain a NUL character")
+    if Path in kinds and value == "":  # which is the current folder as a path
+        raise ValueError("must not be empty")
+    if kinds & _NUMBERS and isinstance(value, bool):
+        raise ValueError("must be a number")
+
+
+def described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
+    """Return a rule that a setting breaks, with its field, value and variable.
+
+    Args:
+        item: the error.
+        flags: values set on the command line, by setting.
+    """
+    field, rule = ".".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, ")
+    if not field:
+        return rule
+    name = str(item["loc"][0])
+    variable = environment.PREFIX + name.upper()
+    source = f", from {variable}" if name not in flags and variable in os.environ else ""
+    return f"{field}: {rule} (value: {item['input']!r}{source})"
