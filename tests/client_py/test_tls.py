@@ -126,6 +126,7 @@ def encrypted(header):
         (encrypted("RSA PRIVATE KEY"), "must not be encrypted"),
         (encrypted("ENCRYPTED PRIVATE KEY"), "must not be encrypted"),
     ],
+    ids=["foreign", "none", "incomplete", "two", "damaged", "encrypted RSA", "encrypted"],
 )
 def test_a_key_that_cannot_be_used_is_refused_and_not_shown(key, rule):
     field, broken = refused(**pair(CLIENT) | {"client_key": key})

@@ -98,7 +98,7 @@ def test_a_conversion_that_fails_is_an_error_of_its_argument(failure):
         ({"a": 1}, "must be an array of real numbers, has dtype object"),
         ("abc", "must be an array of real numbers, has dtype <U3"),
     ],
-    ids=repr,
+    ids=["number", "four axes", "deep list", "generator", "mapping", "text"],
 )
 def test_what_is_no_windows_is_refused(windows, rule):
     assert {refused(call) for name, call in calls(windows) if name == "windows"} == {("windows", rule)}
