@@ -59,8 +59,6 @@ from .types.importance import WindowSet as WindowSet
 from .types.inference import CheckResult as CheckResult
 from .types.inference import Confidence as Confidence
 from .types.inference import Health as Health
-from .types.inference import IntervalEstimate as IntervalEstimate
-from .types.inference import LiveCalibration as LiveCalibration
 from .types.inference import Model as Model
 from .types.inference import ModelFeature as ModelFeature
 from .types.inference import ModelRef as ModelRef
@@ -70,6 +68,10 @@ from .types.inference import ServerInfo as ServerInfo
 from .types.inference import ServerLimits as ServerLimits
 from .types.inference import ShadowRecord as ShadowRecord
 from .types.inference import SkillSplit as SkillSplit
+from .types.live import FeatureShift as FeatureShift
+from .types.live import InputDrift as InputDrift
+from .types.live import IntervalEstimate as IntervalEstimate
+from .types.live import LiveCalibration as LiveCalibration
 from .types.market import INTERVALS as INTERVALS
 from .types.market import Bar as Bar
 from .types.market import Correction as Correction
@@ -97,6 +99,7 @@ from .types.stream_enums import GoodbyeReason as GoodbyeReason
 from .types.stream_enums import OpenResult as OpenResult
 from .types.stream_enums import ResetReason as ResetReason
 from .types.stream_enums import Start as Start
+from .types.track import CarryingSession as CarryingSession
 from .types.track import TrackRecord as TrackRecord
 from .types.track import TrackRecords as TrackRecords
 from .words import checks_in_words as checks_in_words

@@ -43,7 +43,7 @@ from glasstape_server.signals.delivery.hub import Hub
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.retention import Retention
 from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
-from glasstape_server.signals.performance.calibration import State as CalibrationState
+from glasstape_server.signals.performance.live import Live
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
 from glasstape_server.signals.pipeline import Codec, Pipeline, ProcessedBurst
@@ -130,7 +130,7 @@ class App:
             on_signaled=self._count,
             close_grace_s=0.0 if self._recording else settings.close_grace,
         )
-        self.record = LiveRecord(readers, self.repository.seen_until, decode_event)
+        self.record = LiveRecord(readers, self.repository, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed, self.ingest.on_quotes = self.pipeline.notify, self.hub.quote
         self._components = Components(
@@ -140,7 +140,7 @@ class App:
             self.hub,
             self.pipeline,
             self.repository,
-            self.record.watch.of,
+            self.record.of,
             lambda: self._device_failed,
             self.access.authorizer,
             self.access.tls,
@@ -183,8 +183,8 @@ class App:
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
         if self._recording is not None:
-            step, speed = self.settings.replay_step, self.settings.replay_speed
-            self._spawn(replay.play(self._recording, self.ingest, step=step, speed=speed))
+            play = partial(replay.play, self._recording, self.ingest, self.pipeline.backlog)
+            self._spawn(play(step=self.settings.replay_step, speed=self.settings.replay_speed))
         return self.settings.served_at(self.server.port)
 
     async def stop(self) -> None:
@@ -216,11 +216,9 @@ class App:
     def _server(self) -> WireServer:
         settings, repository = self.settings, self.repository
 
-        def active() -> tuple[ModelRef, CalibrationState] | None:
-            if not repository.models():
-                return None
-            ref = repository.active.ref
-            return ref, self.record.watch.state(ref.digest)
+        def active() -> tuple[ModelRef, Live | None] | None:
+            ref = repository.active.ref if repository.models() else None
+            return None if ref is None else (ref, self.record.of(ref.digest))
 
         batched = BatchedInference(self.inference, replies_on(self._loop))
         servicers = Servicers(
@@ -229,7 +227,7 @@ class App:
                 CallBatcher(batched.predict, batched.cancel),
                 CallBatcher(batched.explain, batched.cancel),
                 self.inference,
-                LiveFigures(self.record.watch.of, self.shadow.of),
+                LiveFigures(self.record.of, self.shadow.of),
                 lambda: server_info_to(self.server.wires, optional_features(settings, self.access)),
             ),
             market=MarketServicer(self.ingest, self.inference.quotas),
@@ -239,6 +237,7 @@ class App:
                 self.inference,
                 repository,
                 self._ready,
+                self.pipeline.backlog,
             ),
             open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),
             health=self._health,
@@ -260,7 +259,7 @@ class App:
 
     def _count(self, burst: ProcessedBurst) -> None:
         """Add a published burst to the live record and the shadow's queue."""
-        self.record.add(burst.outcomes)
+        self.record.add(burst)
         if burst.forecasts is not None and self.settings.shadow:
             self.shadow.offer(burst.forecaster, burst.forecasts, burst.windows)
 

@@ -9,8 +9,6 @@ from glasstape.skill import SkillVerdict
 from glasstape.types.enums import CalibrationState, EntryPrice, Method, ModelState
 from glasstape.types.inference import (
     CheckResult,
-    IntervalEstimate,
-    LiveCalibration,
     Model,
     ModelFeature,
     ReliabilityPoint,
@@ -19,6 +17,7 @@ from glasstape.types.inference import (
     ShadowRecord,
     SkillSplit,
 )
+from glasstape.types.live import FeatureShift, InputDrift, IntervalEstimate, LiveCalibration
 from glasstape.v1 import inference_pb2 as pb
 
 
@@ -105,6 +104,7 @@ def _feature_from(message: pb.ModelFeature) -> ModelFeature:
 
 
 def _live_from(message: pb.LiveCalibration) -> LiveCalibration:
+    has = message.HasField
     return LiveCalibration(
         state=enum_from(pb.CalibrationState, CalibrationState, message.state),
         sessions=message.sessions,
@@ -114,6 +114,21 @@ def _live_from(message: pb.LiveCalibration) -> LiveCalibration:
         band=message.band,
         novel_share=estimate_from(message.novel_share),
         drifted=message.drifted,
+        down_gap=estimate_from(message.down_gap) if has("down_gap") else None,
+        flat_gap=estimate_from(message.flat_gap) if has("flat_gap") else None,
+        up_call_gap=estimate_from(message.up_call_gap) if has("up_call_gap") else None,
+        drift=_drift_from(message.drift) if has("drift") else None,
+    )
+
+
+def _drift_from(message: pb.InputDrift) -> InputDrift:
+    return InputDrift(
+        sessions=message.sessions,
+        windows=message.windows,
+        shifts=tuple(
+            FeatureShift(feature=m.feature, shift=estimate_from(m.shift), significant=m.significant)
+            for m in message.shifts
+        ),
     )
 
 

@@ -8,12 +8,11 @@ from glasstape.types.explanation import Quality
 from glasstape.types.inference import (
     CheckResult,
     Confidence,
-    IntervalEstimate,
-    LiveCalibration,
     Model,
     ReliabilityPoint,
     SkillSplit,
 )
+from glasstape.types.live import InputDrift, IntervalEstimate, LiveCalibration
 from glasstape.types.signals import BuyEvent, ConfidenceEvent, Event, OutcomeEvent, Signal
 from glasstape.types.track import TrackRecord, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
@@ -109,6 +108,23 @@ def _live_to(live: LiveCalibration) -> ipb.LiveCalibration:
         band=live.band,
         novel_share=_estimate_to(live.novel_share),
         drifted=live.drifted,
+        down_gap=_estimate_to(live.down_gap) if live.down_gap else None,
+        flat_gap=_estimate_to(live.flat_gap) if live.flat_gap else None,
+        up_call_gap=_estimate_to(live.up_call_gap) if live.up_call_gap else None,
+        drift=_drift_to(live.drift) if live.drift else None,
+    )
+
+
+def _drift_to(drift: InputDrift) -> ipb.InputDrift:
+    return ipb.InputDrift(
+        sessions=drift.sessions,
+        windows=drift.windows,
+        shifts=[
+            ipb.FeatureShift(
+                feature=shift.feature, shift=_estimate_to(shift.shift), significant=shift.significant
+            )
+            for shift in drift.shifts
+        ],
     )
 
 
@@ -199,6 +215,8 @@ def track_records_to(track: TrackRecords) -> pb.GetTrackRecordResponse:
         reliability=[reliability_point_to(point) for point in track.reliability],
         left_out=track.left_out,
         skill=_skill_to(track.skill) if track.skill else None,
+        backlog_bars=track.backlog_bars,
+        open_signals=track.open_signals,
     )
     _set_known(message, track, ("brier_score", "log_loss"))
     return message
@@ -217,6 +235,15 @@ def _track_record_to(record: TrackRecord) -> pb.TrackRecord:
         edge=_estimate_to(record.edge) if record.edge else None,
         moved_hit_rate=_estimate_to(record.moved_hit_rate) if record.moved_hit_rate else None,
         skill=_skill_to(record.skill) if record.skill else None,
+        mean_return_interval=_estimate_to(record.mean_return_interval)
+        if record.mean_return_interval
+        else None,
+        carried_by=[
+            pb.CarryingSession(
+                day=each.day, calls=each.calls, total_return=each.total_return, mean_without=each.mean_without
+            )
+            for each in record.carried_by
+        ],
     )
     figures = ("hit_rate", "hit_rate_low", "hit_rate_high", "base_rate", "mean_return", "net_return")
     _set_known(message, record, (*figures, "opposites", "kept"))

@@ -29,7 +29,7 @@ from glasstape.types.signals import (
     Undecoded,
 )
 from glasstape.types.stream_enums import GapReason, GoodbyeReason, OpenResult, ResetReason
-from glasstape.types.track import TrackRecord, TrackRecords
+from glasstape.types.track import CarryingSession, TrackRecord, TrackRecords
 from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
@@ -142,6 +142,8 @@ def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
         reliability=reliability_from(response.reliability),
         left_out=response.left_out,
         skill=skill_from(response.skill) if response.HasField("skill") else None,
+        backlog_bars=response.backlog_bars,
+        open_signals=response.open_signals,
     )
 
 
@@ -168,6 +170,15 @@ def _track_record_from(message: pb.TrackRecord) -> TrackRecord:
         moved_hit_rate=estimate_from(message.moved_hit_rate) if has("moved_hit_rate") else None,
         kept=message.kept if has("kept") else None,
         skill=skill_from(message.skill) if has("skill") else None,
+        mean_return_interval=estimate_from(message.mean_return_interval)
+        if has("mean_return_interval")
+        else None,
+        carried_by=tuple(
+            CarryingSession(
+                day=each.day, calls=each.calls, total_return=each.total_return, mean_without=each.mean_without
+            )
+            for each in message.carried_by
+        ),
     )
 
 
@@ -218,4 +229,5 @@ def _heartbeat_from(message: pb.Heartbeat) -> Heartbeat:
         data_state=enum_from(mpb.DataState, DataState, message.data_state),
         last_bar_close_time=time_from(message.last_bar_close_time) if has_bar else None,
         calibration=enum_from(ipb.CalibrationState, CalibrationState, calibration),
+        drifted=message.drifted,
     )

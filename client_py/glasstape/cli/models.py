@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+from glasstape.cli.live import live_lines
 from glasstape.cli.skill import skill_text
-from glasstape.types.enums import CalibrationState, ModelState, ModelView
+from glasstape.types.enums import ModelState, ModelView
 
 if TYPE_CHECKING:
-    from glasstape import IntervalEstimate, Model, ModelRef
+    from glasstape import Model, ModelRef
 
 HELP = "list, describe or promote models"
 ACTIONS = "glasstape.models"
@@ -112,14 +113,8 @@ def _describe(model: "Model", active: "ModelRef | None") -> None:
         console.print(f"  {feature.name:<{widest}} {feature.description}", highlight=False)
     if model.skill is not None:
         console.print(f"skill     {skill_text(model.skill)}", highlight=False, soft_wrap=True)
-    if model.live is not None:
-        live = model.live
-        console.print(
-            f"live      {_STATES[live.state]} over {live.sessions} sessions, {live.outcomes} outcomes: winner "
-            f"{_gap(live.winner_gap)}, UP {_gap(live.up_gap)}; {live.novel_share.value:.1%} novel windows"
-            f"{', inputs drifted' if live.drifted else ''}",
-            highlight=False,
-        )
+    for number, line in enumerate(live_lines(model.live) if model.live is not None else ()):
+        console.print(f"{'drift ' if number else 'live  '}    {line}", highlight=False, soft_wrap=True)
     if model.shadow is not None:
         shadow = model.shadow
         console.print(
@@ -139,15 +134,3 @@ def _kept(model: "Model") -> str:
     """Return what abstention leaves of the calls on validation windows; "" if that is not known."""
     calls, kept = (model.metrics.get(f"validation/{name}") for name in ("calls", "kept_calls"))
     return f", which keeps {kept / calls:.0%} of the UP and DOWN calls" if calls and kept is not None else ""
-
-
-_STATES = {
-    CalibrationState.UNSPECIFIED: "unspecified",
-    CalibrationState.UNKNOWN: "unknown (requires more than 60 sessions)",
-    CalibrationState.HOLDS: "calibrated",
-    CalibrationState.BROKEN: "NOT CALIBRATED",
-}
-
-
-def _gap(gap: "IntervalEstimate") -> str:
-    return f"{100 * gap.value:+.1f} points ({100 * gap.low:+.1f} … {100 * gap.high:+.1f})"

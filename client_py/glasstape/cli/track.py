@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
+from glasstape.cli.live import live_lines
 from glasstape.cli.skill import interval_text, skill_text
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def run(options: argparse.Namespace) -> int:
             group_by=options.by,
             cost=options.cost,
         )
+        models = [] if options.json else client.models()
     if options.json:
         print_json(track)
         return 0
@@ -91,6 +93,9 @@ def run(options: argparse.Namespace) -> int:
             "Intervals: 95 %. Base rate: (hits + opposites) / (2 calls). Right when it moved: base 50 %. "
             "Kept: calls that were not abstained."
         )
+        for record in () if names else track.records:
+            if record.carried_by:
+                console.print(_carried_by(record), highlight=False, soft_wrap=True)
         console.print(
             f"{track.outcomes} outcomes; Brier score {_text(track.brier_score, '.4f')} (uniform forecast: 0.6667), "
             f"log loss {_text(track.log_loss, '.4f')} (1.0986)"
@@ -104,8 +109,15 @@ def run(options: argparse.Namespace) -> int:
             console.print(f"{'all: ' if names else ''}{skill_text(track.skill)}", soft_wrap=True)
     if track.left_out:
         console.print(
-            f"{track.left_out} outcomes are excluded: their bars are in the training or validation data"
+            f"{track.left_out} outcomes are excluded: their symbols are in the training data, which end later"
         )
+    if track.backlog_bars:
+        console.print(f"{track.backlog_bars} bars are not signaled yet: their outcomes are missing")
+    if track.open_signals:
+        console.print(f"{track.open_signals} signals have no outcome yet")
+    for model in models:
+        for line in live_lines(model.live) if model.live is not None else ():
+            console.print(f"{model.ref.name}@{model.ref.version}: {line}", highlight=False, soft_wrap=True)
     if options.reliability:
         console.print(_reliability(track))
     return 0
@@ -127,8 +139,24 @@ def _figures(record: "TrackRecord") -> list[str]:
     return [
         name, str(record.count), _text(record.kept, "d"), str(record.sessions), _hit_rate(record),
         _base_rate(record), _points(record.edge), interval_text(record.moved_hit_rate),
-        _text(record.mean_return, "+.3%"), _text(record.net_return, "+.3%"),
+        _mean_return(record), _text(record.net_return, "+.3%"),
     ]  # fmt: skip
+
+
+def _mean_return(record: "TrackRecord") -> str:
+    """Return the mean return, with its interval where the server computes one."""
+    interval = record.mean_return_interval
+    text = _text(record.mean_return, "+.3%")
+    return text if interval is None else f"{text} ({interval.low:+.3%} … {interval.high:+.3%})"
+
+
+def _carried_by(record: "TrackRecord") -> str:
+    """Return the sessions that the mean return rests on, and what is left without them."""
+    name = record.predicted.name if record.predicted is not None else "UP and DOWN"
+    days = ", ".join(
+        f"{each.day} ({each.total_return:+.1%} in {each.calls} calls)" for each in record.carried_by
+    )
+    return f"{name}: mean return without {days}: {record.carried_by[-1].mean_without:+.3%}"
 
 
 def _base_rate(record: "TrackRecord") -> str:

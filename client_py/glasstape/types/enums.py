@@ -199,9 +199,11 @@ class CalibrationState(StrEnum):
     UNKNOWN = auto()
     """Too few sessions have outcomes."""
     HOLDS = auto()
-    """The confidences match the outcomes."""
+    """The interval of every gap lies within the band."""
     BROKEN = auto()
-    """In two consecutive sessions the intervals lay outside the band: do not rely on the confidences."""
+    """In two consecutive sessions the interval of one gap lay outside the band: do not rely on the confidences."""
+    UNDECIDED = auto()
+    """The outcomes cannot tell: an interval lies partly outside the band."""
 
 
 class LabelKind(StrEnum):

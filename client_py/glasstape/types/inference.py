@@ -5,7 +5,8 @@ from datetime import datetime
 
 from glasstape.errors import GlasstapeError
 from glasstape.skill import SkillVerdict
-from glasstape.types.enums import CalibrationState, Direction, EntryPrice, Method, ModelState
+from glasstape.types.enums import Direction, EntryPrice, Method, ModelState
+from glasstape.types.live import IntervalEstimate, LiveCalibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,18 +119,6 @@ class ModelFeature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntervalEstimate:
-    """A figure with its interval."""
-
-    value: float
-    """The figure."""
-    low: float
-    """Lower end of the interval."""
-    high: float
-    """Upper end of the interval."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SkillSplit:
     """Log loss saved against the class shares of all training windows, in two parts that add up; 95 % intervals."""
 
@@ -143,28 +132,6 @@ class SkillSplit:
     """Hits among UP and DOWN calls where the price moved, 0-1; its base is one half."""
     verdict: SkillVerdict
     """What these intervals show; `glasstape.skill` has its sentences."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveCalibration:
-    """Confidences against outcomes over the last 60 sessions; intervals: 99 %, blocks of sessions."""
-
-    state: CalibrationState
-    """Whether the confidences are still calibrated."""
-    sessions: int
-    """Sessions with outcomes."""
-    outcomes: int
-    """Outcomes in those sessions."""
-    winner_gap: IntervalEstimate
-    """Share of winning classes that came true minus their mean confidence."""
-    up_gap: IntervalEstimate
-    """Share of UP outcomes minus the mean p(UP)."""
-    band: float
-    """Largest acceptable |gap|."""
-    novel_share: IntervalEstimate
-    """Share of windows farther from the training data than 95 % of the validation windows; expected: 0.05."""
-    drifted: bool
-    """The inputs no longer resemble the training data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,6 +215,8 @@ class Heartbeat:
     """Of the newest bar; None: none yet."""
     calibration: CalibrationState = CalibrationState.UNKNOWN
     """Of the active model."""
+    drifted: bool = False
+    """The inputs of the active model no longer resemble its training data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,22 @@
 from dataclasses import dataclass
 
 from glasstape.types.enums import Direction
-from glasstape.types.inference import IntervalEstimate, ReliabilityPoint, SkillSplit
+from glasstape.types.inference import ReliabilityPoint, SkillSplit
+from glasstape.types.live import IntervalEstimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarryingSession:
+    """A session that a mean return rests on."""
+
+    day: str
+    """UTC day of the signals' closes, "2024-05-31"."""
+    calls: int
+    """Calls of that session."""
+    total_return: float
+    """Sum of their log returns in the predicted direction, without costs."""
+    mean_without: float
+    """Mean log return of all calls without this session and those listed before it; 0 if none is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +62,12 @@ class TrackRecord:
     """Calls that were not abstained. None: not counted."""
     skill: SkillSplit | None = None
     """Of all outcomes of the group, FLAT predictions included. None for UP and for DOWN alone."""
+    mean_return_interval: IntervalEstimate | None = None
+    """`mean_return` with its 95 % interval, by session; that of `net_return` is shifted by the same costs. None: fewer
+    than two sessions, or the server does not compute it."""
+    carried_by: tuple[CarryingSession, ...] = ()
+    """The sessions that contribute most to `mean_return`, until it is 0 or has the other sign without them; five at
+    most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +85,11 @@ class TrackRecords:
     reliability: tuple[ReliabilityPoint, ...]
     """Of the winning class and of each class, lowest confidence first."""
     left_out: int
-    """Outcomes of signals within their model's training and validation data: not counted."""
+    """Outcomes of bars that may be in their model's training and validation data: those of its symbols, up to
+    `Model.seen_until`. Not counted."""
     skill: SkillSplit | None = None
     """Of these outcomes. None: fewer than two sessions, or the training windows of no model are known."""
+    backlog_bars: int = 0
+    """Stored bars of all symbols whose signals are not published yet: their outcomes are missing here."""
+    open_signals: int = 0
+    """Published signals of all symbols and models that have no outcome yet."""

@@ -180,9 +180,11 @@ class _CalibrationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cali
     CALIBRATION_STATE_UNKNOWN: _CalibrationState.ValueType  # 1
     """Too few sessions have outcomes to tell."""
     CALIBRATION_STATE_HOLDS: _CalibrationState.ValueType  # 2
-    """No evidence against them."""
+    """The interval of every gap lies within the band."""
     CALIBRATION_STATE_BROKEN: _CalibrationState.ValueType  # 3
-    """On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
+    """On two consecutive sessions the interval of one gap lay outside the band: do not trust the numbers."""
+    CALIBRATION_STATE_UNDECIDED: _CalibrationState.ValueType  # 4
+    """The outcomes cannot tell: an interval lies partly outside the band."""
 
 class CalibrationState(_CalibrationState, metaclass=_CalibrationStateEnumTypeWrapper):
     """Whether confidences are still calibrated."""
@@ -192,9 +194,11 @@ CALIBRATION_STATE_UNSPECIFIED: CalibrationState.ValueType  # 0
 CALIBRATION_STATE_UNKNOWN: CalibrationState.ValueType  # 1
 """Too few sessions have outcomes to tell."""
 CALIBRATION_STATE_HOLDS: CalibrationState.ValueType  # 2
-"""No evidence against them."""
+"""The interval of every gap lies within the band."""
 CALIBRATION_STATE_BROKEN: CalibrationState.ValueType  # 3
-"""On two consecutive sessions the intervals lay outside the band: do not trust the numbers."""
+"""On two consecutive sessions the interval of one gap lay outside the band: do not trust the numbers."""
+CALIBRATION_STATE_UNDECIDED: CalibrationState.ValueType  # 4
+"""The outcomes cannot tell: an interval lies partly outside the band."""
 Global___CalibrationState: _TypeAlias = CalibrationState  # noqa: Y015
 
 class _SkillVerdict:
@@ -2316,7 +2320,8 @@ Global___ModelMetric: _TypeAlias = ModelMetric  # noqa: Y015
 @_typing.final
 class LiveCalibration(_message.Message):
     """Confidences against outcomes over the last 60 sessions, counted in UTC days of the signals' closes.
-    Intervals: 99 %, bootstrap of blocks of sessions, because symbols of one session move together.
+    Intervals: 99 %, clustered by session, because symbols of one session move together, and with the
+    dependence of neighboring sessions. The five gaps hold together at 95 %.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -2329,6 +2334,10 @@ class LiveCalibration(_message.Message):
     BAND_FIELD_NUMBER: _builtins.int
     NOVEL_SHARE_FIELD_NUMBER: _builtins.int
     DRIFTED_FIELD_NUMBER: _builtins.int
+    DOWN_GAP_FIELD_NUMBER: _builtins.int
+    FLAT_GAP_FIELD_NUMBER: _builtins.int
+    UP_CALL_GAP_FIELD_NUMBER: _builtins.int
+    DRIFT_FIELD_NUMBER: _builtins.int
     state: Global___CalibrationState.ValueType
     """The verdict."""
     sessions: _builtins.int
@@ -2338,8 +2347,8 @@ class LiveCalibration(_message.Message):
     band: _builtins.float
     """Largest |gap| that the confidences are said to keep."""
     drifted: _builtins.bool
-    """Whether the whole interval of `novel_share` lies above 0.10: inputs no longer resemble the
-    training data. Set once more than 60 sessions have outcomes.
+    """Whether the inputs no longer resemble the training data: the whole interval of `novel_share` lies
+    above 0.10, or the mean of a feature has shifted significantly. Set from ten sessions on.
     """
     @_builtins.property
     def winner_gap(self) -> Global___IntervalEstimate:
@@ -2352,8 +2361,24 @@ class LiveCalibration(_message.Message):
     @_builtins.property
     def novel_share(self) -> Global___IntervalEstimate:
         """Share of windows farther from the training data than 95 % of the validation windows; 0.05 is
-        usual.
+        usual. Of the last 60 sessions with signals, with a 98 % interval. Unset: no signals yet.
         """
+
+    @_builtins.property
+    def down_gap(self) -> Global___IntervalEstimate:
+        """Share of DOWN outcomes minus the mean p(DOWN). Unset by servers that do not watch it."""
+
+    @_builtins.property
+    def flat_gap(self) -> Global___IntervalEstimate:
+        """Share of FLAT outcomes minus the mean p(FLAT). Unset by servers that do not watch it."""
+
+    @_builtins.property
+    def up_call_gap(self) -> Global___IntervalEstimate:
+        """Share of UP predictions that came true minus their mean p(UP). Unset without UP predictions."""
+
+    @_builtins.property
+    def drift(self) -> Global___InputDrift:
+        """Inputs against the training data. Unset: no signals yet."""
 
     def __init__(
         self,
@@ -2366,14 +2391,86 @@ class LiveCalibration(_message.Message):
         band: _builtins.float = ...,
         novel_share: Global___IntervalEstimate | None = ...,
         drifted: _builtins.bool = ...,
+        down_gap: Global___IntervalEstimate | None = ...,
+        flat_gap: Global___IntervalEstimate | None = ...,
+        up_call_gap: Global___IntervalEstimate | None = ...,
+        drift: Global___InputDrift | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["novel_share", b"novel_share", "up_gap", b"up_gap", "winner_gap", b"winner_gap"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["down_gap", b"down_gap", "drift", b"drift", "flat_gap", b"flat_gap", "novel_share", b"novel_share", "up_call_gap", b"up_call_gap", "up_gap", b"up_gap", "winner_gap", b"winner_gap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "drifted", b"drifted", "novel_share", b"novel_share", "outcomes", b"outcomes", "sessions", b"sessions", "state", b"state", "up_gap", b"up_gap", "winner_gap", b"winner_gap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["band", b"band", "down_gap", b"down_gap", "drift", b"drift", "drifted", b"drifted", "flat_gap", b"flat_gap", "novel_share", b"novel_share", "outcomes", b"outcomes", "sessions", b"sessions", "state", b"state", "up_call_gap", b"up_call_gap", "up_gap", b"up_gap", "winner_gap", b"winner_gap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LiveCalibration: _TypeAlias = LiveCalibration  # noqa: Y015
+
+@_typing.final
+class InputDrift(_message.Message):
+    """Inputs of a model over the last 60 sessions with signals, against its training data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    SHIFTS_FIELD_NUMBER: _builtins.int
+    sessions: _builtins.int
+    """Sessions that were counted, at most 60."""
+    windows: _builtins.int
+    """Windows in them."""
+    @_builtins.property
+    def shifts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureShift]:
+        """Mean of each feature, in the model's order. Empty in the first sessions."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _builtins.int = ...,
+        windows: _builtins.int = ...,
+        shifts: _abc.Iterable[Global___FeatureShift] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions", "shifts", b"shifts", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputDrift: _TypeAlias = InputDrift  # noqa: Y015
+
+@_typing.final
+class FeatureShift(_message.Message):
+    """Mean of one feature, live against training."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FEATURE_FIELD_NUMBER: _builtins.int
+    SHIFT_FIELD_NUMBER: _builtins.int
+    SIGNIFICANT_FIELD_NUMBER: _builtins.int
+    feature: _builtins.str
+    """Name of the feature."""
+    significant: _builtins.bool
+    """Whether it is significantly farther from 0 than 0.25, corrected for the number of features (Holm).
+    Set from ten sessions on.
+    """
+    @_builtins.property
+    def shift(self) -> Global___IntervalEstimate:
+        """Live mean minus that of the training windows, in standard deviations of training. Interval: 99 %,
+        clustered by session.
+        """
+
+    def __init__(
+        self,
+        *,
+        feature: _builtins.str = ...,
+        shift: Global___IntervalEstimate | None = ...,
+        significant: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shift", b"shift"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feature", b"feature", "shift", b"shift", "significant", b"significant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeatureShift: _TypeAlias = FeatureShift  # noqa: Y015
 
 @_typing.final
 class IntervalEstimate(_message.Message):

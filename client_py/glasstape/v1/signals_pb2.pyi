@@ -744,10 +744,13 @@ class Heartbeat(_message.Message):
     DATA_STATE_FIELD_NUMBER: _builtins.int
     LAST_BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     CALIBRATION_FIELD_NUMBER: _builtins.int
+    DRIFTED_FIELD_NUMBER: _builtins.int
     data_state: _market_pb2.DataState.ValueType
     """Freshness of market data now."""
     calibration: _inference_pb2.CalibrationState.ValueType
     """Whether the active model's confidences are still calibrated; see `Model.live`."""
+    drifted: _builtins.bool
+    """Whether the active model's inputs no longer resemble its training data; see `Model.live`."""
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """Wall clock of the server."""
@@ -768,10 +771,11 @@ class Heartbeat(_message.Message):
         data_state: _market_pb2.DataState.ValueType = ...,
         last_bar_close_time: _timestamp_pb2.Timestamp | None = ...,
         calibration: _inference_pb2.CalibrationState.ValueType = ...,
+        drifted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "data_state", b"data_state", "last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "data_state", b"data_state", "drifted", b"drifted", "last_bar_close_time", b"last_bar_close_time", "market_time", b"market_time", "server_time", b"server_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1070,6 +1074,8 @@ class TrackRecord(_message.Message):
     MOVED_HIT_RATE_FIELD_NUMBER: _builtins.int
     KEPT_FIELD_NUMBER: _builtins.int
     SKILL_FIELD_NUMBER: _builtins.int
+    MEAN_RETURN_INTERVAL_FIELD_NUMBER: _builtins.int
+    CARRIED_BY_FIELD_NUMBER: _builtins.int
     predicted: _inference_pb2.Direction.ValueType
     """Predicted class of the group; DIRECTION_UNSPECIFIED: UP and DOWN together."""
     count: _builtins.int
@@ -1122,6 +1128,18 @@ class TrackRecord(_message.Message):
     def skill(self) -> _inference_pb2.SkillSplit:
         """Skill of all outcomes of the group, FLAT predictions included. Set for UP and DOWN together."""
 
+    @_builtins.property
+    def mean_return_interval(self) -> _inference_pb2.IntervalEstimate:
+        """`mean_return` with its 95 % interval: block bootstrap by session, and by more than one where labels
+        overlap. That of `net_return` is shifted by the same costs. Unset: fewer than two sessions.
+        """
+
+    @_builtins.property
+    def carried_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___CarryingSession]:
+        """The sessions that contribute most to `mean_return`, largest first, until it is 0 or has the other
+        sign without them; five at most.
+        """
+
     def __init__(
         self,
         *,
@@ -1144,10 +1162,12 @@ class TrackRecord(_message.Message):
         moved_hit_rate: _inference_pb2.IntervalEstimate | None = ...,
         kept: _builtins.int | None = ...,
         skill: _inference_pb2.SkillSplit | None = ...,
+        mean_return_interval: _inference_pb2.IntervalEstimate | None = ...,
+        carried_by: _abc.Iterable[Global___CarryingSession] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "edge", b"edge", "hit_rate", b"hit_rate", "kept", b"kept", "moved_hit_rate", b"moved_hit_rate", "opposites", b"opposites", "skill", b"skill"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "edge", b"edge", "hit_rate", b"hit_rate", "kept", b"kept", "mean_return_interval", b"mean_return_interval", "moved_hit_rate", b"moved_hit_rate", "opposites", b"opposites", "skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "base_rate", b"base_rate", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "edge", b"edge", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "kept", b"kept", "mean_return", b"mean_return", "model", b"model", "moved_hit_rate", b"moved_hit_rate", "net_return", b"net_return", "opposites", b"opposites", "predicted", b"predicted", "sessions", b"sessions", "skill", b"skill", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high", "_confidence_low", b"_confidence_low", "_hit_rate", b"_hit_rate", "_kept", b"_kept", "_opposites", b"_opposites", "base_rate", b"base_rate", "carried_by", b"carried_by", "confidence_high", b"confidence_high", "confidence_low", b"confidence_low", "count", b"count", "edge", b"edge", "hit_rate", b"hit_rate", "hit_rate_high", b"hit_rate_high", "hit_rate_low", b"hit_rate_low", "hits", b"hits", "kept", b"kept", "mean_return", b"mean_return", "mean_return_interval", b"mean_return_interval", "model", b"model", "moved_hit_rate", b"moved_hit_rate", "net_return", b"net_return", "opposites", b"opposites", "predicted", b"predicted", "sessions", b"sessions", "skill", b"skill", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence_high: _TypeAlias = _typing.Literal["confidence_high"]  # noqa: Y015
     _WhichOneofArgType__confidence_high: _TypeAlias = _typing.Literal["_confidence_high", b"_confidence_high"]  # noqa: Y015
@@ -1173,6 +1193,40 @@ class TrackRecord(_message.Message):
 Global___TrackRecord: _TypeAlias = TrackRecord  # noqa: Y015
 
 @_typing.final
+class CarryingSession(_message.Message):
+    """A session that a mean return rests on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    TOTAL_RETURN_FIELD_NUMBER: _builtins.int
+    MEAN_WITHOUT_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """UTC day of the signals' closes, "2024-05-31"."""
+    calls: _builtins.int
+    """Calls of that session."""
+    total_return: _builtins.float
+    """Sum of their log returns in the predicted direction, without costs."""
+    mean_without: _builtins.float
+    """Mean log return of all calls without this session and those listed before it; 0 if none is left."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        calls: _builtins.int = ...,
+        total_return: _builtins.float = ...,
+        mean_without: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "day", b"day", "mean_without", b"mean_without", "total_return", b"total_return"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarryingSession: _TypeAlias = CarryingSession  # noqa: Y015
+
+@_typing.final
 class GetTrackRecordResponse(_message.Message):
     """How signals turned out."""
 
@@ -1185,6 +1239,8 @@ class GetTrackRecordResponse(_message.Message):
     RELIABILITY_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     SKILL_FIELD_NUMBER: _builtins.int
+    BACKLOG_BARS_FIELD_NUMBER: _builtins.int
+    OPEN_SIGNALS_FIELD_NUMBER: _builtins.int
     outcomes: _builtins.int
     """Outcomes of every predicted class, FLAT included."""
     brier_score: _builtins.float
@@ -1192,7 +1248,13 @@ class GetTrackRecordResponse(_message.Message):
     log_loss: _builtins.float
     """Mean negative log probability of what happened, in nats; a uniform forecast scores 1.0986."""
     left_out: _builtins.int
-    """Outcomes of signals from before `Model.seen_until` of their own model: not counted."""
+    """Outcomes of bars that may be in the training or validation data of their own model, because its data
+    have the symbol, and bars up to `Model.seen_until`: not counted.
+    """
+    backlog_bars: _builtins.int
+    """Stored bars of all symbols whose signals are not published yet: their outcomes are missing here."""
+    open_signals: _builtins.int
+    """Published signals of all symbols and models that have no outcome yet."""
     @_builtins.property
     def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackRecord]:
         """UP, DOWN, and both together. FLAT predictions are not scored."""
@@ -1217,10 +1279,12 @@ class GetTrackRecordResponse(_message.Message):
         reliability: _abc.Iterable[_inference_pb2.ReliabilityPoint] | None = ...,
         left_out: _builtins.int = ...,
         skill: _inference_pb2.SkillSplit | None = ...,
+        backlog_bars: _builtins.int = ...,
+        open_signals: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["skill", b"skill"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brier_score", b"brier_score", "left_out", b"left_out", "log_loss", b"log_loss", "outcomes", b"outcomes", "records", b"records", "reliability", b"reliability", "skill", b"skill"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog_bars", b"backlog_bars", "brier_score", b"brier_score", "left_out", b"left_out", "log_loss", b"log_loss", "open_signals", b"open_signals", "outcomes", b"outcomes", "records", b"records", "reliability", b"reliability", "skill", b"skill"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

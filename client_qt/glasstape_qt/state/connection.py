@@ -75,6 +75,8 @@ class Connection:
         self.data_state = DataState.UNSPECIFIED
         self.calibration = CalibrationState.UNKNOWN
         """Live calibration of the active model."""
+        self.drifted = False
+        """Whether the inputs of the active model no longer resemble its training data."""
         self._market: tuple[datetime, float] | None = None
         self._speed: float | None = None
         self._last_message = now()
@@ -155,6 +157,7 @@ class Connection:
         self.heartbeats += 1
         self.data_state = message.data_state
         self.calibration = message.calibration
+        self.drifted = message.drifted
         self._update_market_clock(message.market_time)
         offset = self._wall() - message.server_time.timestamp()
         self._offset = _minimum(self._offset, offset)

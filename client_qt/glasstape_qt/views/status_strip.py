@@ -33,10 +33,11 @@ class StatusStrip(QWidget):
         self.connection, self.replay, self.stale = QLabel(), QLabel(), QLabel()
         self.clock, self.latency, self.recording, self.model = QLabel(), QLabel(), QLabel(), QLabel()
         self.calibration = QLabel()
+        self.drift = QLabel()
         for label, name in (
             (self.connection, "connectionState"), (self.replay, "replayBadge"), (self.stale, "staleBadge"),
             (self.clock, "marketClock"), (self.latency, "latency"), (self.recording, "recordingBadge"),
-            (self.model, "activeModel"), (self.calibration, "calibrationBadge"),
+            (self.model, "activeModel"), (self.calibration, "calibrationBadge"), (self.drift, "driftBadge"),
         ):  # fmt: skip
             label.setObjectName(name)
             label.setTextFormat(Qt.TextFormat.PlainText)
@@ -47,7 +48,7 @@ class StatusStrip(QWidget):
         layout.setSpacing(12)
         layout.addWidget(self.connection, 1)
         for label in (
-            self.calibration, self.stale, self.replay, self.recording, self.clock, self.latency, self.model
+            self.calibration, self.drift, self.stale, self.replay, self.recording, self.clock, self.latency, self.model
         ):  # fmt: skip
             layout.addWidget(label)
         appearance.changed.connect(self.restyle)
@@ -59,7 +60,7 @@ class StatusStrip(QWidget):
         badge = (
             f"background: {theme.warning}; color: {theme.warning_text}; padding: 1px 6px; border-radius: 3px;"
         )
-        for label in (self.replay, self.stale, self.recording, self.calibration):
+        for label in (self.replay, self.stale, self.recording, self.calibration, self.drift):
             label.setStyleSheet(badge)
         self.refresh()
 
@@ -82,6 +83,9 @@ class StatusStrip(QWidget):
         self.calibration.setText(tr("status.broken"))
         self.calibration.setToolTip(tr("status.broken_tip"))
         self.calibration.setVisible(connection.calibration is CalibrationState.BROKEN)
+        self.drift.setText(tr("status.drifted"))
+        self.drift.setToolTip(tr("status.drifted_tip"))
+        self.drift.setVisible(connection.drifted)
         self.replay.setText(self._replay_text())
         self.replay.setVisible(connection.replay)
         self.recording.setText(tr("status.recording"))

@@ -70,6 +70,13 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     _add_counts(synthetic, epochs=10)
     synthetic.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
+    drift = _add(benchmarks, "drift", "count when drift is reported on replays of simulated markets", _drift)
+    drift.add_argument(
+        "--replays", type=positive, default=100, help="replays of each market (default: %(default)s)"
+    )
+    drift.add_argument(
+        "--sessions", type=positive, default=250, help="sessions of each replay (default: %(default)s)"
+    )
     track = _add(benchmarks, "track", "count how many intervals of track records cover a known edge", _track)
     track.add_argument(
         "--markets", type=positive, default=1000, help="simulated markets of each kind (default: %(default)s)"
@@ -202,6 +209,12 @@ def _synthetic(options: argparse.Namespace) -> str:
 
     results = synthetic.run(options.network, options.symbols, options.bars, options.epochs, options.seed)
     return synthetic.to_text(results, options.network)
+
+
+def _drift(options: argparse.Namespace) -> str:
+    from glasstape_server.bench import drift_replay
+
+    return drift_replay.run(options.replays, options.sessions)
 
 
 def _track(options: argparse.Namespace) -> str:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import polars as pl
 from glasstape.barfile.options import BarFileOptions
 
+from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.bars import Instrument
 from glasstape_server.domain.limits import MAX_BATCH_BARS
 from glasstape_server.domain.times import SECOND
@@ -23,6 +26,11 @@ from glasstape_server.market.verdict_report import verdict_groups
 from glasstape_server.market.verdicts import COLUMN, ordered, with_verdicts
 
 log = logging.getLogger(__name__)
+
+POLL_S = 0.05
+"""Between two looks at the backlog after the last bar."""
+REPORT_S = 10.0
+"""Between two log lines about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,15 @@ def load(
     return Recording(interval, history, shown, instruments)
 
 
-async def play(recording: Recording, ingest: Ingest, *, step: float, speed: float) -> None:
-    """Publish the history at once, then each close at its time; return after the last.
+async def play(
+    recording: Recording, ingest: Ingest, backlog: Callable[[], Backlog], *, step: float, speed: float
+) -> None:
+    """Publish the history at once, then each close at its time; return when the last is signaled.
 
     Args:
         recording: bars.
         ingest: destination.
+        backlog: what is not signaled, and which signals have no outcome.
         step: wall seconds between two closes, used when `speed` is 0.
         speed: market seconds per wall second.
     """
@@ -109,7 +120,18 @@ async def play(recording: Recording, ingest: Ingest, *, step: float, speed: floa
         batch = Batch(to_bars(part, recording.interval), instruments)
         rejections.add(await ingest.publish(batch), batch)
     rejections.log_counts()
-    log.info("replay finished")
+    await _signaled(backlog)
+    log.info("replay finished: every bar is signaled; %d signals have no outcome", backlog().open_signals)
+
+
+async def _signaled(backlog: Callable[[], Backlog]) -> None:
+    """Wait until every bar is signaled; log how many are not."""
+    reported = -math.inf
+    while (bars := backlog().bars) > 0:
+        if time.monotonic() - reported >= REPORT_S:
+            log.info("replay: every bar is published; the signals of %d bars are not", bars)
+            reported = time.monotonic()
+        await asyncio.sleep(POLL_S)
 
 
 def _storable(frame: pl.DataFrame, interval: str, source: str) -> pl.DataFrame:

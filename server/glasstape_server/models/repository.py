@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glasstape_server.domain.errors import NotFound, Unavailable
-from glasstape_server.domain.times import SECOND
+from glasstape_server.domain.training_reference import TrainingReference
 from glasstape_server.models import artifact
 from glasstape_server.models.artifact import ArtifactError
 from glasstape_server.models.known_versions import KnownVersions
 from glasstape_server.models.model import Model
 from glasstape_server.models.promotion import PROMOTED, promoted
+from glasstape_server.models.training_facts import TrainingFacts
+from glasstape_server.models.training_reference import training_reference
 from glasstape_server.models.version_files import (
     Stamp,
     check_unchanged,
@@ -66,7 +68,7 @@ class Repository:
         self._stamps: dict[tuple[str, str], Stamp] = {}
         """Of the files that were loaded."""
         self._archived: dict[str, Model] = {}
-        self._facts: dict[str, tuple[int, tuple[float, float, float] | None]] = {}
+        self._facts: dict[str, TrainingFacts | None] = {}
         self._refusals: dict[tuple[str, str], Refusal] = {}
         self._active: Model | None = None
 
@@ -130,27 +132,38 @@ class Repository:
                 ) from None
         return self._archived[digest]
 
-    def seen_until(self, digest: str) -> int:
-        """Return the last close in a model's training data, microseconds since 1970; 0 for an unknown digest.
+    def was_trained_on(self, digest: str, symbol: str, close_time: int) -> bool:
+        """Return whether a bar may be in a model's training or validation data; False for an unknown digest.
 
-        Reads one manifest at most, once for each digest.
+        It may if its symbol is among those of the data, and its close is not later than their last one. Reads one
+        manifest at most, once for each digest.
+
+        Args:
+            digest: of the model.
+            symbol: of the bar.
+            close_time: of the bar, microseconds since 1970.
         """
-        return self._training_facts(digest)[0]
+        facts = self._training_facts(digest)
+        return facts is not None and facts.include(symbol, close_time)
 
     def training_shares(self, digest: str) -> tuple[float, float, float] | None:
         """Return the shares of DOWN, FLAT and UP in a model's training windows; None for an unknown digest."""
-        return self._training_facts(digest)[1]
+        facts = self._training_facts(digest)
+        return None if facts is None else facts.shares
 
-    def _training_facts(self, digest: str) -> tuple[int, tuple[float, float, float] | None]:
+    def training_reference(self, digest: str) -> TrainingReference | None:
+        """Return the statistics of a model's training windows; None for an unknown digest."""
+        return training_reference(self.by_digest, digest)
+
+    def _training_facts(self, digest: str) -> TrainingFacts | None:
         if digest not in self._facts:
             known = next((m.manifest for m in self._models.values() if m.ref.digest == digest), None)
             try:
                 manifest = known or artifact.read_manifest(self.archive / digest, archived=True)
             except ArtifactError:
-                self._facts[digest] = 0, None
+                self._facts[digest] = None
             else:
-                last = int(manifest.data.seen_until.timestamp() * SECOND)
-                self._facts[digest] = last, manifest.training_shares
+                self._facts[digest] = TrainingFacts.of(manifest)
         return self._facts[digest]
 
     def keep(self, model: Model) -> None:

@@ -10,7 +10,7 @@ from glasstape_server.market.clock import Clock
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.models.repository import Repository
 from glasstape_server.signals.delivery.hub import Hub
-from glasstape_server.signals.performance.calibration import Live
+from glasstape_server.signals.performance.live import Live
 from glasstape_server.signals.pipeline import Pipeline
 
 

@@ -123,5 +123,13 @@ class HealthMonitor:
                 yield Reason(warning, ())
         for warning in components.certificates.warnings() if components.certificates is not None else ():
             yield Reason(warning, ())
+        yield from self._drift()
         if components.clock.state() is DataState.STALE:
             yield Reason("market data is stale: the last two due bars did not arrive", (_FEED,))
+
+    def _drift(self) -> Iterator[Reason]:
+        """Yield a warning for each model whose inputs have drifted."""
+        for model in self._components.repository.models():
+            live = self._components.live(model.ref.digest)
+            if live is not None and live.drift is not None and live.drift.drifted:
+                yield Reason(f"model {model.ref.name}@{model.ref.version}: {live.drift.text}", ())

@@ -14,6 +14,7 @@ from glasstape_server.domain.times import SECOND
 from glasstape_server.operations.components import Components
 from glasstape_server.operations.metric_family import MetricFamily
 from glasstape_server.signals.performance.calibration import State
+from glasstape_server.signals.performance.drift import MIN_SESSIONS
 
 SCRAPE_TIMEOUT_S = 5.0
 """Time within which the event loop must respond; later, only the metrics of the process are returned."""
@@ -70,7 +71,8 @@ _MODEL = MetricFamily(
 )
 _CALIBRATED = MetricFamily(
     "glasstape_model_calibrated",
-    "1 if the model's confidences match realized frequencies, else 0; absent while undetermined.",
+    "1 if the model's confidences match realized frequencies within two points, 0 if they do not; absent while the "
+    "outcomes cannot tell.",
     ("name", "version"),
 )
 _CONFIDENCE_GAP = MetricFamily(
@@ -80,6 +82,16 @@ _CONFIDENCE_GAP = MetricFamily(
 )
 _NOVEL = MetricFamily(
     "glasstape_model_novel_windows_ratio", "Ratio of novel windows, 0-1.", ("name", "version")
+)
+_DRIFTED = MetricFamily(
+    "glasstape_model_inputs_drifted",
+    "1 if the model's inputs no longer resemble its training data, else 0; absent before ten sessions.",
+    ("name", "version"),
+)
+_SHIFTED = MetricFamily(
+    "glasstape_model_shifted_features",
+    "Features whose mean differs significantly from that of training; absent before ten sessions.",
+    ("name", "version"),
 )
 _REJECTED = MetricFamily("glasstape_models_rejected", "Model versions that failed their checks.")
 
@@ -135,7 +147,7 @@ class ServerCollector(Collector):
         yield _HEAD.scraped(bounds.head)
         yield _EARLIEST.scraped(bounds.earliest)
         yield _MAX_LAG.scraped(hub.max_lag)
-        yield _SIGNAL_BACKLOG.scraped(pipeline.waiting)
+        yield _SIGNAL_BACKLOG.scraped(pipeline.backlog().bars)
         yield _EVENTS.scraped_by_label({(kind.name.lower(),): stats.published[kind] for kind in Kind})
         yield _CONFLATED.scraped(stats.conflated)
         yield _GAPS.scraped(stats.gaps)
@@ -162,8 +174,16 @@ class ServerCollector(Collector):
             {(ref.name, ref.version, ref.digest, str(ref == active).lower()): 1 for ref in refs}
         )
         live = {(ref.name, ref.version): self._components.live(ref.digest) for ref in refs}
-        known = {key: each for key, each in live.items() if each and each.state is not State.UNKNOWN}
-        yield _CALIBRATED.scraped_by_label({key: each.state is State.HOLDS for key, each in known.items()})
-        yield _CONFIDENCE_GAP.scraped_by_label({key: each.winner_gap.value for key, each in known.items()})
-        yield _NOVEL.scraped_by_label({key: each.novel_share.value for key, each in known.items()})
+        known = {key: each.calibration for key, each in live.items() if each is not None}
+        told = {key: each for key, each in known.items() if each.state in (State.HOLDS, State.BROKEN)}
+        yield _CALIBRATED.scraped_by_label({key: each.state is State.HOLDS for key, each in told.items()})
+        judged = {key: each for key, each in known.items() if each.state is not State.UNKNOWN}
+        yield _CONFIDENCE_GAP.scraped_by_label({key: each.winner_gap.value for key, each in judged.items()})
+        drift = {key: each.drift for key, each in live.items() if each is not None and each.drift is not None}
+        compared = {key: each for key, each in drift.items() if each.sessions >= MIN_SESSIONS}
+        yield _NOVEL.scraped_by_label({key: each.novel_share.value for key, each in compared.items()})
+        yield _DRIFTED.scraped_by_label({key: each.drifted for key, each in compared.items()})
+        yield _SHIFTED.scraped_by_label(
+            {key: sum(shift.significant for shift in each.shifts) for key, each in compared.items()}
+        )
         yield _REJECTED.scraped(len(repository.refusals()))

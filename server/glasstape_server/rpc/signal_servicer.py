@@ -9,6 +9,7 @@ from glasstape.v1 import signals_pb2 as pb
 from glasstape.v1 import signals_pb2_grpc as pb_grpc
 
 from glasstape_server.access.authorizer import check_may_explain
+from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.errors import GlasstapeError, InvalidArgument
 from glasstape_server.domain.limits import MAX_SEQUENCE
 from glasstape_server.explain.catalog import check_served
@@ -46,6 +47,7 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         inference: Inference,
         repository: Repository,
         ready: asyncio.Event,
+        backlog: Callable[[], Backlog],
     ) -> None:
         """Make a servicer.
 
@@ -55,7 +57,9 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
             inference: computes heat maps.
             repository: states what the models of past signals were trained on.
             ready: set once the active model is known. A stream waits for it, since it opens with that model.
+            backlog: bars and signals that a track record does not have yet.
         """
+        self._backlog = backlog
         self._repository = repository
         self._hub = hub
         self._ready = ready
@@ -127,9 +131,12 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         """See signals.proto."""
         question = question_from(request)
         selection = selection_from(request.symbols, [pb.EVENT_KIND_OUTCOME], 0.0)
-        return await self._hub.run_on_reader_thread(self._track_record, selection, question)
+        backlog = self._backlog()
+        return await self._hub.run_on_reader_thread(self._track_record, selection, question, backlog)
 
-    def _track_record(self, selection: Selection, question: TrackQuestion) -> pb.GetTrackRecordResponse:
+    def _track_record(
+        self, selection: Selection, question: TrackQuestion, backlog: Backlog
+    ) -> pb.GetTrackRecordResponse:
         """Compute on a journal reader thread."""
         bounds = self._hub.bounds
         records = self._hub.history.page(selection, 1, bounds.head, 1 << 62, False)
@@ -144,10 +151,12 @@ class SignalServicer(pb_grpc.SignalServiceServicer):
         unseen = [
             item
             for item in kept
-            if item.outcome.signal_close_time > self._repository.seen_until(item.model.digest)
+            if not self._repository.was_trained_on(
+                item.model.digest, item.symbol, item.outcome.signal_close_time
+            )
         ]
         track = track_record(unseen, question.group_by, question.cost, self._repository.training_shares)
-        return track_record_to(track, left_out=len(kept) - len(unseen))
+        return track_record_to(track, left_out=len(kept) - len(unseen), backlog=backlog)
 
 
 def _is_position(text: str) -> bool:

@@ -51,6 +51,10 @@ class OpenSignals:
         self._by_series: dict[SeriesKey, list[Event]] = {}
         self.add(events)
 
+    def __len__(self) -> int:
+        """Return the number of signals without an outcome."""
+        return sum(map(len, self._by_series.values()))
+
     def add(self, events: Iterable[Event]) -> None:
         """Add confidence events."""
         for event in events:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from glasstape_server.domain.arrays import Float32s
+from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
@@ -53,6 +54,8 @@ class ProcessedBurst:
     """None: no window was ready."""
     outcomes: Sequence[Resolved]
     """Signals that were resolved, with their outcomes."""
+    closes: Sequence[BarClose] = ()
+    """Series and close of each signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class Pipeline:
         self._pending: dict[SeriesKey, deque[int]] = {}
         self._open = OpenSignals()
         self._progress: dict[SeriesKey, int] = {}
+        self._burst_bars = 0
         self._head = 0
         """Newest event that open signals and progress know of: the fence of the next burst."""
         self._wake = asyncio.Event()
@@ -136,10 +140,9 @@ class Pipeline:
         self._task = asyncio.create_task(self._run())
         await self._idle.wait()
 
-    @property
-    def waiting(self) -> int:
-        """Bars that are stored and not yet signaled."""
-        return sum(map(len, self._pending.values()))
+    def backlog(self) -> Backlog:
+        """Return how many stored bars are not signaled, and how many signals have no outcome yet."""
+        return Backlog(sum(map(len, self._pending.values())) + self._burst_bars, len(self._open))
 
     def notify(self, closed: Sequence[BarClose]) -> None:
         """Take bars that are durable, to signal them."""
@@ -157,7 +160,7 @@ class Pipeline:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("%d bars are left to the next start", self.waiting)
+            log.warning("%d bars are left to the next start", self.backlog().bars)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -199,6 +202,7 @@ class Pipeline:
             (key, times.popleft()) for key, times in self._pending.items() if not ranked or times[0] == oldest
         ]
         self._pending = {key: times for key, times in self._pending.items() if times}
+        self._burst_bars = len(burst)
         self._gate.passed(oldest)
         return burst
 
@@ -247,7 +251,8 @@ class Pipeline:
         )
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
         batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
-        processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved)
+        closes = [((c.bar.symbol, c.bar.interval), c.bar.close_time) for c in gathered.closed]
+        processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved, closes)
         return _Prepared(batch, self._head, processed)
 
     def _decide(
@@ -275,7 +280,7 @@ class Pipeline:
     def _apply_commit(self, prepared: _Prepared, head: int) -> None:
         """Note what a burst that ends at `head` processed, resolved and opened."""
         batch = prepared.batch
-        self._head = head
+        self._head, self._burst_bars = head, 0
         self._progress.update(batch.progress)
         self._open.remove(event for event, _ in prepared.processed.outcomes)
         events = batch.numbered(head - len(batch))

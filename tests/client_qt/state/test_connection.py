@@ -118,6 +118,8 @@ def test_heartbeats_carry_the_calibration_of_the_active_model():
     apply(store, opened(), beat())
     assert store.connection.calibration is CalibrationState.UNKNOWN
     store.unknown_models.clear()
-    apply(store, replace(beat(), calibration=CalibrationState.BROKEN))
+    assert not store.connection.drifted
+    apply(store, replace(beat(), calibration=CalibrationState.BROKEN, drifted=True))
+    assert store.connection.drifted
     assert store.connection.calibration is CalibrationState.BROKEN
     assert MODEL.ref in store.unknown_models, "its live figures must be requested again"

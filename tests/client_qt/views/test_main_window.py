@@ -113,6 +113,14 @@ def test_a_model_out_of_calibration_has_a_badge(window, context):
     assert window.status.calibration.text() == "OUT OF CALIBRATION"
 
 
+def test_a_model_whose_inputs_have_drifted_has_a_badge(window, context):
+    assert not window.status.drift.isVisible()
+    context.store.connection.drifted = True
+    window.status.refresh()
+    assert window.status.drift.isVisible()
+    assert window.status.drift.text() == "INPUTS DRIFTED"
+
+
 def test_language_palette_theme_and_size_change_while_it_runs(window, context, qtbot):
     window.open_detail("IBM")
     english = {label.text() for label in window.findChildren(QLabel) if label.text()}

@@ -198,7 +198,20 @@ def test_the_end_of_the_training_data_is_known_while_a_model_serves_and_from_the
     put(root, bundled, "1")
     admit_all(repository)
     digest, last = repository.active.ref.digest, bundled.manifest.data.validation.last_close
-    assert repository.seen_until(digest) == last.timestamp() * SECOND
+    end, symbol = int(last.timestamp() * SECOND), bundled.manifest.data.symbols[0]
+    assert repository.was_trained_on(digest, symbol, end)
+    assert not repository.was_trained_on(digest, symbol, end + 1)
     shutil.rmtree(root / "m")
-    assert Repository(root, tmp_path / "archive", "1d").seen_until(digest) == last.timestamp() * SECOND
-    assert repository.seen_until("0" * 64) == 0
+    archived = Repository(root, tmp_path / "archive", "1d")
+    assert archived.was_trained_on(digest, symbol, end)
+    assert not archived.was_trained_on(digest, symbol, end + 1)
+    assert not repository.was_trained_on("0" * 64, symbol, end)
+
+
+def test_a_symbol_that_is_not_in_the_training_data_is_out_of_sample_on_every_date(repository, root, bundled):
+    put(root, bundled, "1")
+    admit_all(repository)
+    digest, data = repository.active.ref.digest, bundled.manifest.data
+    inside = int(data.training.last_close.timestamp() * SECOND)
+    assert all(repository.was_trained_on(digest, symbol, inside) for symbol in data.symbols)
+    assert not repository.was_trained_on(digest, "005930", inside)

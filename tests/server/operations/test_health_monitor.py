@@ -71,13 +71,14 @@ class Server:
             device_failed=lambda: self.device_failed,
             authorizer=Authorizer(),
             lease=SimpleNamespace(last_error=""),
+            live=lambda digest: None,
             certificates=SimpleNamespace(
                 warnings=lambda: iter(self.certificate_warnings),
                 connections=SimpleNamespace(check=lambda: None),
             ),
             hub=SimpleNamespace(degraded_reason="", journal=SimpleNamespace(degraded_reason="")),
             repository=SimpleNamespace(
-                models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net"))],
+                models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net", version="1", digest="d"))],
                 replaced=lambda: self.replaced,
             ),
         )
@@ -137,7 +138,13 @@ def _replaced(server, failing):
     server.replaced = [refusal] if failing else []
 
 
+def _drift(server, failing):
+    drift = SimpleNamespace(drifted=failing, text="too many windows are novel")
+    server.components.live = lambda digest: SimpleNamespace(drift=drift)
+
+
 FAILURES = [
+    (_drift, set(), "model net@1: too many windows are novel"),
     (_replaced, set(), "model net@1: the files of net@1 changed"),
     (_certificate, set(), "expires on 2030-01-01"),
     (_audit, set(), "the audit log cannot be written"),

@@ -24,6 +24,7 @@ def model_card_html(model: Model | None) -> str:
         ("card.temperature", f"{model.temperature:.3f}"),
         ("card.digest", model.ref.digest[:16]),
         ("card.live", _live(model.live)),
+        ("card.drift", _drift(model.live)),
         ("card.shadow", _shadow(model.shadow)),
     ]  # fmt: skip
     rows = "".join(
@@ -48,16 +49,36 @@ def _live(live: LiveCalibration | None) -> str:
     """Return confidences against outcomes since the model was activated."""
     if live is None:
         return ""
-    text = tr(
+    gaps = {
+        "winner": live.winner_gap,
+        "down": live.down_gap,
+        "flat": live.flat_gap,
+        "up": live.up_gap,
+        "up_call": live.up_call_gap,
+    }
+    return tr(
         "card.live_text",
-        state=tr(f"card.state.{live.state.value}"),
+        state=tr(f"card.state.{live.state.value}", band=f"{100 * live.band:g}"),
         sessions=live.sessions,
         outcomes=f"{live.outcomes:,}",
-        winner=_gap(live.winner_gap),
-        up=_gap(live.up_gap),
-        novel=f"{live.novel_share.value:.1%}",
+        gaps=", ".join(
+            f"{tr(f'card.gap_of.{name}')} {_gap(gap)}" for name, gap in gaps.items() if gap is not None
+        ),
     )
-    return f"{text} {tr('card.drifted')}" if live.drifted else text
+
+
+def _drift(live: LiveCalibration | None) -> str:
+    """Return inputs against the training data."""
+    if live is None:
+        return ""
+    shifts = live.drift.shifts if live.drift is not None else ()
+    novel = tr("card.novel", share=f"{live.novel_share.value:.1%}")
+    shifted = [
+        tr("card.shifted", feature=each.feature, value=f"{each.shift.value:+.2f}")
+        for each in shifts
+        if each.significant
+    ]
+    return " ".join([tr("card.drifted"), novel, *shifted] if live.drifted else [novel, *shifted])
 
 
 def _gap(gap: IntervalEstimate) -> str:

@@ -19,7 +19,8 @@ def track_record_html(track: TrackRecords | None) -> str:
     )
     both = next(record for record in track.records if record.predicted is None)
     text = tr("trust.no_calls") if not both.count else tr("trust.bases")
-    return f"<table cellspacing='4'><tr>{heads}</tr>{cells}</table><p>{text}</p>{skill_html(track.skill)}"
+    below = f"<p>{text}</p>{_mean_return(both)}{_carried_by(both)}{skill_html(track.skill)}"
+    return f"<table cellspacing='4'><tr>{heads}</tr>{cells}</table>{below}"
 
 
 def skill_html(skill: SkillSplit | None) -> str:
@@ -53,6 +54,27 @@ def _row(record: TrackRecord) -> str:
         for n, text in enumerate(texts)
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _mean_return(record: TrackRecord) -> str:
+    """Return the interval of the mean return in a sentence; "" without one."""
+    interval = record.mean_return_interval
+    if interval is None:
+        return ""
+    value, low, high = (f"{end:+.2%}" for end in (interval.value, interval.low, interval.high))
+    return f"<p>{tr('trust.mean_return', value=value, low=low, high=high)}</p>"
+
+
+def _carried_by(record: TrackRecord) -> str:
+    """Return the sessions that the mean return rests on, in a sentence; "" without any."""
+    if not record.carried_by:
+        return ""
+    text = tr(
+        "trust.carried_by",
+        days=", ".join(each.day for each in record.carried_by),
+        rest=f"{record.carried_by[-1].mean_without:+.2%}",
+    )
+    return f"<p>{text}</p>"
 
 
 def _title(column: str) -> str:

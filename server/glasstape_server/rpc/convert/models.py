@@ -12,12 +12,13 @@ from glasstape_server.models.manifest import TrainingData
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
+from glasstape_server.rpc.convert.live import live_to
 from glasstape_server.rpc.convert.market import timestamp
 from glasstape_server.rpc.convert.predictions import ref_to
 from glasstape_server.rpc.convert.reliability import reliability_point_to
 from glasstape_server.rpc.convert.signals import ENTRIES
 from glasstape_server.rpc.convert.skill import skill_split_to
-from glasstape_server.signals.performance.calibration import BAND, Estimate, Live
+from glasstape_server.signals.performance.live import Live
 from glasstape_server.signals.performance.shadow import Comparison
 
 
@@ -25,7 +26,7 @@ from glasstape_server.signals.performance.shadow import Comparison
 class LiveFigures:
     """Live figures of models, by digest; None: none yet."""
 
-    calibration: Callable[[str], Live | None]
+    live: Callable[[str], Live | None]
     shadow: Callable[[str], Comparison | None]
 
 
@@ -45,7 +46,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
     manifest, spec, rule = model.manifest, model.spec, model.label_rule
     mean, deviation = model.statistics.mean.tolist(), model.statistics.deviation.tolist()
     data = manifest.data
-    live = figures.calibration(model.ref.digest)
+    live = figures.live(model.ref.digest)
     compared = None if active else figures.shadow(model.ref.digest)
     full = pb.Model(
         time_steps=spec.window_bars,
@@ -66,7 +67,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
         training_data=_training_data(data),
         seen_until=timestamp(int(data.seen_until.timestamp()) * SECOND),
         checks=[check_to(check) for check in manifest.checks],
-        live=None if live is None else _live_to(live),
+        live=None if live is None else live_to(live),
         skill=skill_split_to(manifest.skill),
         shadow=None
         if compared is None
@@ -88,22 +89,6 @@ def _training_data(data: TrainingData) -> str:
         f"{', '.join(data.symbols[:20])}{' ...' if len(data.symbols) > 20 else ''}; "
         f"training {_day(training.first_close)} to {_day(training.last_close)}, "
         f"validation to {_day(validation.last_close)}{check}; seed {data.seed}; SHA-256 {data.sha256}"
-    )
-
-
-def _live_to(live: Live) -> pb.LiveCalibration:
-    def estimate(value: Estimate) -> pb.IntervalEstimate:
-        return pb.IntervalEstimate(value=value.value, low=value.low, high=value.high)
-
-    return pb.LiveCalibration(
-        state=pb.CalibrationState.ValueType(int(live.state)),
-        sessions=live.sessions,
-        outcomes=live.outcomes,
-        winner_gap=estimate(live.winner_gap),
-        up_gap=estimate(live.up_gap),
-        band=BAND,
-        novel_share=estimate(live.novel_share),
-        drifted=live.drifted,
     )
 
 

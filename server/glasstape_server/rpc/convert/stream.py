@@ -16,14 +16,15 @@ from glasstape_server.signals.delivery import messages as feed
 from glasstape_server.signals.delivery.record_batch import Page
 from glasstape_server.signals.journal.records import Record
 from glasstape_server.signals.performance.calibration import State as CalibrationState
+from glasstape_server.signals.performance.live import Live
 
 CONTRACT_VERSION = "1.0"
 RETRY_DELAY_SECONDS = 1
 """Retry delay that a draining server suggests."""
 
 
-Active = tuple[ModelRef, CalibrationState]
-"""The active model and the state of its calibration."""
+Active = tuple[ModelRef, Live | None]
+"""The active model and its live figures."""
 
 
 class StreamEncoder:
@@ -80,13 +81,15 @@ class StreamEncoder:
 
     def _heartbeat(self) -> pb.Heartbeat:
         last, active = self._clock.last_close, self._active()
-        state = CalibrationState.UNKNOWN if active is None else active[1]
+        live = None if active is None else active[1]
+        state = CalibrationState.UNKNOWN if live is None else live.state
         return pb.Heartbeat(
             server_time=timestamp(wall_time()),
             market_time=timestamp(self._clock.now()),
             data_state=mpb.DataState.ValueType(int(self._clock.state())),
             last_bar_close_time=None if last is None else timestamp(last),
             calibration=ipb.CalibrationState.ValueType(int(state)),
+            drifted=live is not None and live.drifted,
         )
 
 

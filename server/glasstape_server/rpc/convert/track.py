@@ -1,14 +1,18 @@
 """Track records for the wire."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from glasstape.v1 import inference_pb2 as ipb
 from glasstape.v1 import signals_pb2 as pb
 
+from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.errors import InvalidArgument
 from glasstape_server.domain.limits import MAX_COST
 from glasstape_server.rpc.convert.predictions import direction_to
 from glasstape_server.rpc.convert.reliability import reliability_point_to
 from glasstape_server.rpc.convert.skill import interval_estimate_to, skill_split_to
+from glasstape_server.signals.performance.returns import CarryingSession, Returns
 from glasstape_server.signals.performance.track_record import Group, TrackRecord, TrackRecordRow
 
 
@@ -39,7 +43,7 @@ def question_from(request: pb.GetTrackRecordRequest) -> TrackQuestion:
     return TrackQuestion(request.model, request.exclude_abstained, groups, request.cost)
 
 
-def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordResponse:
+def track_record_to(track: TrackRecord, left_out: int, backlog: Backlog) -> pb.GetTrackRecordResponse:
     """Return the response."""
     return pb.GetTrackRecordResponse(
         records=[_record_to(row) for row in track.records],
@@ -52,6 +56,8 @@ def track_record_to(track: TrackRecord, left_out: int) -> pb.GetTrackRecordRespo
         ],
         left_out=left_out,
         skill=skill_split_to(track.skill),
+        backlog_bars=backlog.bars,
+        open_signals=backlog.open_signals,
     )
 
 
@@ -66,8 +72,8 @@ def _record_to(row: TrackRecordRow) -> pb.TrackRecord:
         hit_rate_low=calls.hit_rate.low,
         hit_rate_high=calls.hit_rate.high,
         base_rate=calls.base_rate,
-        mean_return=row.mean_return,
-        net_return=row.net_return,
+        mean_return=row.returns.mean,
+        net_return=row.returns.mean + row.costs,
         sessions=row.sessions,
         model=row.model,
         symbol=row.symbol,
@@ -78,4 +84,21 @@ def _record_to(row: TrackRecordRow) -> pb.TrackRecord:
         moved_hit_rate=interval_estimate_to(moved) if calls.hits + calls.opposites else None,
         kept=row.kept,
         skill=skill_split_to(row.skill),
+        mean_return_interval=_interval_to(row.returns),
+        carried_by=[_carrying_to(each) for each in row.returns.carried_by],
+    )
+
+
+def _interval_to(returns: Returns) -> ipb.IntervalEstimate | None:
+    if returns.bounds is None:
+        return None
+    return ipb.IntervalEstimate(value=returns.mean, low=returns.bounds[0], high=returns.bounds[1])
+
+
+def _carrying_to(carrying: CarryingSession) -> pb.CarryingSession:
+    return pb.CarryingSession(
+        day=f"{datetime.fromtimestamp(carrying.session * 86_400, UTC):%Y-%m-%d}",
+        calls=carrying.calls,
+        total_return=carrying.total,
+        mean_without=carrying.mean_without,
     )

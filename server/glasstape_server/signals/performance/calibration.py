@@ -1,8 +1,9 @@
-"""Live calibration of a model's confidences, and drift of its inputs.
+"""Live calibration of a model's confidences.
 
-A model is out of calibration when on two consecutive sessions the 99 % interval of the last 60 sessions lies
-wholly outside the calibration band. Everything is counted from outcomes, by session, so that the verdict is a
-function of the journal and survives a restart.
+Five gaps are watched: of the winning class, of each class, and of UP calls. Their 99 % intervals hold together at 95 %
+(Bonferroni). Confidences *hold* when every interval lies within the calibration band, and are *broken* when on two
+consecutive sessions one lies wholly outside it; otherwise the outcomes cannot tell. Everything is counted from
+outcomes, by session, so that the verdict is a function of the journal and survives a restart.
 """
 
 from collections.abc import Iterable
@@ -13,22 +14,20 @@ from threading import Lock
 import numpy as np
 
 from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.session_means import session_mean
 from glasstape_server.domain.signals import Direction, Outcome
-from glasstape_server.domain.statistics import block_sums, interval
+from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.signals.performance.track_record import session
 
 SESSIONS = 60
-"""Sessions that a verdict covers."""
+"""Sessions that a verdict covers, at most."""
+MIN_SESSIONS = 20
+"""Sessions from which on there is a verdict."""
 BAND = 0.02
 """Calibration band: largest |realized share - mean confidence| of a calibrated model."""
 LEVEL = 0.99
-BLOCK = 5
-"""Sessions per block of the bootstrap."""
-DRAWS = 2000
-NOVEL = 0.95
-"""Novelty beyond which a window counts as novel: by definition so do 5 % of the validation windows."""
-DRIFTED = 0.10
-"""Inputs have drifted when the whole interval of the share of novel windows exceeds this."""
+GAPS = ("winner", "down", "flat", "up", "up_call")
+"""Gaps that are watched."""
 
 
 class State(IntEnum):
@@ -37,28 +36,26 @@ class State(IntEnum):
     UNKNOWN = 1
     HOLDS = 2
     BROKEN = 3
+    UNDECIDED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """An estimate with its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """Live calibration of one model."""
+class Calibration:
+    """Live calibration of one model: realized shares minus mean confidences, with 99 % intervals."""
 
     state: State
     sessions: int
     outcomes: int
-    winner_gap: Estimate
-    up_gap: Estimate
-    novel_share: Estimate
-    drifted: bool
+    winner_gap: IntervalEstimate
+    down_gap: IntervalEstimate
+    flat_gap: IntervalEstimate
+    up_gap: IntervalEstimate
+    up_call_gap: IntervalEstimate | None
+    """Of signals whose direction is UP; None: there was none."""
+
+
+NO_OUTCOMES = Calibration(State.UNKNOWN, 0, 0, *(IntervalEstimate(0.0, -1.0, 1.0),) * 4, None)
+"""Calibration of a model without outcomes."""
 
 
 class CalibrationWatch:
@@ -67,7 +64,7 @@ class CalibrationWatch:
     def __init__(self) -> None:
         self._lock = Lock()
         self._days: dict[str, dict[int, Floats]] = {}
-        self._judged: dict[str, Live] = {}
+        self._judged: dict[str, Calibration] = {}
         self._changed: set[str] = set()
 
     def add(self, outcomes: Iterable[tuple[str, Outcome]]) -> None:
@@ -78,16 +75,9 @@ class CalibrationWatch:
         """
         counted: dict[str, dict[int, Floats]] = {}
         for digest, outcome in outcomes:
-            confidence = outcome.confidence
-            sums = counted.setdefault(digest, {}).setdefault(session(outcome.signal_close_time), np.zeros(6))
-            sums += (
-                1,
-                outcome.hit,
-                confidence.winning,
-                outcome.realized is Direction.UP,
-                confidence.up,
-                confidence.novelty > NOVEL,
-            )
+            days = counted.setdefault(digest, {})
+            day = session(outcome.signal_close_time)
+            days[day] = days.get(day, 0.0) + _figures(outcome)
         with self._lock:
             for digest, days in counted.items():
                 known = self._days.setdefault(digest, {})
@@ -105,44 +95,75 @@ class CalibrationWatch:
     def judge(self) -> None:
         """Update the verdict on every model whose outcomes have changed."""
         with self._lock:
-            changed = {d: [sums for _, sums in sorted(self._days[d].items())] for d in self._changed}
+            changed = {
+                d: np.array([sums for _, sums in sorted(self._days[d].items())]) for d in self._changed
+            }
             self._changed.clear()
         for digest, days in changed.items():
             self._judged[digest] = _judge(days)
 
-    def of(self, digest: str) -> Live | None:
+    def of(self, digest: str) -> Calibration | None:
         """Return the newest verdict on a model with its figures; None without an outcome."""
         return self._judged.get(digest)
 
-    def state(self, digest: str) -> State:
-        """Return the verdict on a model."""
-        live = self.of(digest)
-        return State.UNKNOWN if live is None else live.state
+
+def _figures(outcome: Outcome) -> Floats:
+    """Return whether each of `GAPS` counts, what came, what was stated, and the variance of what came, (gap, 4)."""
+    confidence = outcome.confidence
+    called = confidence.direction is Direction.UP
+    rows = [
+        (1.0, float(outcome.hit), confidence.winning),
+        (1.0, float(outcome.realized is Direction.DOWN), confidence.down),
+        (1.0, float(outcome.realized is Direction.FLAT), confidence.flat),
+        (1.0, float(outcome.realized is Direction.UP), confidence.up),
+        (float(called), called * float(outcome.realized is Direction.UP), called * confidence.up),
+    ]
+    return np.array([(*row, row[2] * (1 - row[2])) for row in rows])
 
 
-def _judge(days: list[Floats]) -> Live:
-    now = np.array(days[-SESSIONS:])
-    winner, up, novel = _estimates(now)
+def _judge(days: Floats) -> Calibration:
+    """Return the verdict on sessions in order, (session, gap, figure)."""
+    now = days[-SESSIONS:]
+    gaps = _gaps(now)
     state = State.UNKNOWN
-    if len(days) > SESSIONS:
-        before = _estimates(np.array(days[-SESSIONS - 1 : -1]))
-        broken = any(_outside(a) and _outside(b) for a, b in zip((winner, up), before[:2], strict=True))
-        state = State.BROKEN if broken else State.HOLDS
-    drifted = len(days) > SESSIONS and novel.low > DRIFTED
-    return Live(state, len(now), int(now[:, 0].sum()), winner, up, novel, drifted)
+    if len(days) > MIN_SESSIONS:
+        before = _gaps(days[-SESSIONS - 1 : -1])
+        if any(_outside(gaps[name]) and _outside(before[name]) for name in gaps.keys() & before.keys()):
+            state = State.BROKEN
+        else:
+            state = State.HOLDS if all(map(_inside, gaps.values())) else State.UNDECIDED
+    return Calibration(
+        state,
+        len(now),
+        int(now[:, 0, 0].sum()),
+        gaps["winner"],
+        gaps["down"],
+        gaps["flat"],
+        gaps["up"],
+        gaps.get("up_call"),
+    )
 
 
-def _estimates(days: Floats) -> tuple[Estimate, Estimate, Estimate]:
-    """Return the gap of the winning class, the gap of UP, and the share of novel windows."""
-    drawn = block_sums(days, BLOCK, DRAWS, seed=0)
-    total = days.sum(axis=0)
-    weights = np.array([[0, 1, -1, 0, 0, 0], [0, 0, 0, 1, -1, 0], [0, 0, 0, 0, 0, 1]])
-    estimates = []
-    for row in weights:
-        low, high = interval(drawn @ row / drawn[:, 0], LEVEL)
-        estimates.append(Estimate(float(total @ row / total[0]), low, high))
-    return estimates[0], estimates[1], estimates[2]
+def _gaps(days: Floats) -> dict[str, IntervalEstimate]:
+    """Return each gap for which something counts."""
+    counted = {name: days[:, number] for number, name in enumerate(GAPS)}
+    return {name: _gap(figures) for name, figures in counted.items() if figures[:, 0].any()}
 
 
-def _outside(gap: Estimate) -> bool:
+def _gap(days: Floats) -> IntervalEstimate:
+    """Return a gap.
+
+    Args:
+        days: number, what came, what was stated and its variance, (session, 4).
+    """
+    counts, came, stated, variance = days[days[:, 0] > 0].T
+    least = float(variance.sum() / counts.sum() ** 2)
+    return session_mean(came - stated, counts, least).interval(LEVEL, (-1.0, 1.0))
+
+
+def _outside(gap: IntervalEstimate) -> bool:
     return gap.low > BAND or gap.high < -BAND
+
+
+def _inside(gap: IntervalEstimate) -> bool:
+    return -BAND <= gap.low <= gap.high <= BAND

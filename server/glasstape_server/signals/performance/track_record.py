@@ -23,6 +23,7 @@ from glasstape_server.domain.skill import (
 )
 from glasstape_server.domain.statistics import equal_mass_bins
 from glasstape_server.domain.times import DAY
+from glasstape_server.signals.performance.returns import Returns, returns_of
 
 BANDS = 20
 """Confidence bands, from 0 to 1."""
@@ -66,8 +67,10 @@ class TrackRecordRow:
     calls: CallRecord
     kept: int
     """Calls that were not abstained."""
-    mean_return: float
-    net_return: float
+    returns: Returns
+    """Log returns in the called direction, without costs."""
+    costs: float
+    """Log return that entry and exit cost, 0 or less."""
     sessions: int
     skill: SkillSplit | None = None
     """Of UP and DOWN together: all outcomes of the group, FLAT included. None: unknown prior, or too few sessions."""
@@ -213,14 +216,13 @@ def _records(
         )
         if not called.any() and key:
             continue
-        mean = _mean_return(outcomes, called)
         rows.append(
             TrackRecordRow(
                 predicted,
                 call_record(outcomes.predicted[called], outcomes.realized[called], outcomes.cluster[called]),
                 int(called.sum() - outcomes.abstained[called].sum()),
-                mean,
-                mean + 2 * math.log1p(-cost) * bool(called.any()),
+                _returns(outcomes, called),
+                2 * math.log1p(-cost) * bool(called.any()),
                 len(np.unique(outcomes.session[called])),
                 outcomes.skill() if predicted is None else None,
                 str(key.get(Group.MODEL, "")),
@@ -231,10 +233,9 @@ def _records(
     return rows
 
 
-def _mean_return(outcomes: _Outcomes, called: NDArray[np.bool_]) -> float:
-    """Return the mean log return in the called direction; 0 without a call."""
+def _returns(outcomes: _Outcomes, called: NDArray[np.bool_]) -> Returns:
     side = outcomes.predicted[called] - int(Direction.FLAT)
-    return float((side * outcomes.returns[called]).sum()) / max(int(called.sum()), 1)
+    return returns_of(side * outcomes.returns[called], outcomes.session[called], outcomes.cluster[called])
 
 
 def _reliability(stated: Floats, classes: np.ndarray) -> list[Point]:

@@ -3,7 +3,10 @@ from dataclasses import replace
 import pytest
 from glasstape import (
     CalibrationState,
+    CarryingSession,
+    FeatureShift,
     GlasstapeError,
+    InputDrift,
     IntervalEstimate,
     LiveCalibration,
     ShadowRecord,
@@ -116,6 +119,21 @@ def test_a_record_of_an_older_server_is_readable(context):
     assert track_record_html(track).count("–") == 4
 
 
+def test_the_sessions_that_carry_the_mean_return_are_named():
+    both = TrackRecord(
+        predicted=None, count=4, hits=2, hit_rate=0.5, hit_rate_low=0.2, hit_rate_high=0.8, base_rate=0.4,
+        mean_return=0.012, net_return=0.01, sessions=2, model="", symbol="", confidence=None, opposites=2,
+        mean_return_interval=IntervalEstimate(value=0.012, low=-0.01, high=0.03),
+        carried_by=(CarryingSession(day="2024-05-31", calls=2, total_return=0.06, mean_without=-0.004),),
+    )  # fmt: skip
+    track = TrackRecords(
+        records=(both,), outcomes=4, brier_score=0.6, log_loss=1.1, reliability=(), left_out=0
+    )
+    html = track_record_html(track)
+    assert "Mean return of UP and DOWN: +1.20% (-1.00% … +3.00%), by session." in html
+    assert "Mean return of UP and DOWN without 2024-05-31: -0.40%." in html
+
+
 def test_the_card_shows_abstention_as_kept_calls(context):
     metrics = context.store.model.metrics | {"validation/calls": 0.5, "validation/kept_calls": 0.04}
     assert "Abstention keeps 8% of the UP and DOWN calls." in model_card_html(
@@ -128,18 +146,35 @@ def test_the_card_shows_live_calibration_and_shadow(panel, context):
     gap = IntervalEstimate(value=-0.05, low=-0.08, high=-0.03)
     live = LiveCalibration(
         state=CalibrationState.BROKEN, sessions=60, outcomes=12_000, winner_gap=gap, up_gap=gap, band=0.02,
-        novel_share=IntervalEstimate(value=0.2, low=0.15, high=0.25), drifted=True,
+        novel_share=IntervalEstimate(value=0.2, low=0.15, high=0.25), drifted=True, flat_gap=gap,
+        drift=InputDrift(sessions=12, windows=900, shifts=(
+            FeatureShift(feature="rsi", shift=IntervalEstimate(value=0.8, low=0.5, high=1.1), significant=True),
+            FeatureShift(feature="atr", shift=IntervalEstimate(value=0.1, low=-0.2, high=0.4), significant=False),
+        )),
     )  # fmt: skip
     shadow = ShadowRecord(compared=200, disagreed=50, against=model.ref)
     context.store.describe([replace(model, live=live, shadow=shadow)], [])
     panel.refresh()
     card = text(panel, "modelCard")
     assert (
-        "OUT OF CALIBRATION: 60 sessions, 12,000 outcomes; gap of the winner -5.0 points (-8.0 … -3.0)"
-        in card
-    )
+        "OUT OF CALIBRATION: 60 sessions, 12,000 outcomes; gap of the winner -5.0 points (-8.0 … -3.0), "
+        "of FLAT -5.0 points (-8.0 … -3.0), of UP -5.0 points (-8.0 … -3.0)"
+    ) in card
     assert "Inputs have drifted" in card
+    assert "20.0% of the windows are novel (usual: 5%). The mean of rsi has shifted by +0.80" in card
+    assert "atr" not in card
     assert "disagreed with the active model in 25.0% of 200 windows" in card
+
+
+def test_the_card_says_when_outcomes_cannot_tell(context):
+    gap = IntervalEstimate(value=0.0, low=-0.06, high=0.06)
+    live = LiveCalibration(
+        state=CalibrationState.UNDECIDED, sessions=60, outcomes=500, winner_gap=gap, up_gap=gap, band=0.02,
+        novel_share=IntervalEstimate(value=0.05, low=0.02, high=0.08), drifted=False,
+    )  # fmt: skip
+    card = model_card_html(replace(context.store.model, live=live))
+    assert "cannot tell within ±2 points: 60 sessions" in card
+    assert "drifted" not in card
 
 
 def test_an_error_of_the_server_is_shown_as_text(context, qtbot):

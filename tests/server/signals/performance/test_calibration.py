@@ -2,22 +2,23 @@ import numpy as np
 import pytest
 from glasstape_server.domain.signals import Confidence, Direction, Outcome
 from glasstape_server.domain.times import DAY
-from glasstape_server.signals.performance.calibration import SESSIONS, CalibrationWatch, State
+from glasstape_server.signals.performance.calibration import (
+    MIN_SESSIONS,
+    NO_OUTCOMES,
+    SESSIONS,
+    CalibrationWatch,
+    State,
+)
 
 
-def outcomes(sessions, *, said=0.5, comes=0.5, novelty=0.5, symbols=40, seed=0, first=0):
-    """Calls of UP at one confidence, which come true with a probability of their own."""
+def outcomes(sessions, *, stated=(0.3, 0.4, 0.3), comes=None, symbols=40, seed=0, first=0):
+    """Outcomes of one stated prediction, whose classes come with probabilities of their own."""
     random = np.random.default_rng(seed)
-    rest = (1 - said) / 2
-    for day in range(first + 1, first + sessions + 1):
-        for _ in range(symbols):
-            realized = Direction.UP if random.random() < comes else Direction.DOWN
-            yield (
-                "d",
-                Outcome(
-                    1, day * DAY, Direction.UP, realized, 0.0, Confidence(rest, rest, said, False, novelty)
-                ),
-            )
+    confidence = Confidence(*stated, False, 0.5)
+    realized = random.choice(3, (sessions, symbols), p=stated if comes is None else comes)
+    for day, classes in enumerate(realized.tolist(), first + 1):
+        for value in classes:
+            yield "d", Outcome(1, day * DAY, confidence.direction, Direction(value), 0.0, confidence)
 
 
 def watched(*parts):
@@ -25,58 +26,87 @@ def watched(*parts):
     for part in parts:
         watch.add(part)
     watch.judge()
-    return watch
+    return watch.of("d")
 
 
-def test_confidences_that_come_true_hold():
-    live = watched(outcomes(70)).of("d")
+def test_confidences_hold_when_every_interval_lies_within_the_band():
+    live = watched(outcomes(70, symbols=1500))
     assert live.state is State.HOLDS
-    assert (live.sessions, live.outcomes) == (SESSIONS, SESSIONS * 40)
-    assert live.winner_gap.low < 0 < live.winner_gap.high
-    assert not live.drifted
+    assert (live.sessions, live.outcomes) == (SESSIONS, SESSIONS * 1500)
+    for gap in (live.winner_gap, live.down_gap, live.flat_gap, live.up_gap):
+        assert -0.02 <= gap.low < 0 < gap.high <= 0.02
+    assert live.up_call_gap is None, "nothing was predicted UP"
 
 
-@pytest.mark.parametrize("comes", [0.40, 0.60])
-def test_confidences_that_do_not_are_broken(comes):
-    live = watched(outcomes(70, comes=comes)).of("d")
+def test_few_outcomes_cannot_tell():
+    live = watched(outcomes(70, symbols=4))
+    assert live.state is State.UNDECIDED
+    assert live.winner_gap.high - live.winner_gap.low > 0.04
+
+
+@pytest.mark.parametrize(
+    ("comes", "gap"),
+    [((0.4, 0.4, 0.2), "down_gap"), ((0.25, 0.5, 0.25), "flat_gap"), ((0.2, 0.4, 0.4), "up_gap")],
+)
+def test_a_class_that_comes_more_often_than_stated_is_broken(comes, gap):
+    live = watched(outcomes(70, comes=comes, symbols=100))
     assert live.state is State.BROKEN
-    assert live.winner_gap.value == pytest.approx(comes - 0.5, abs=0.03)
-    assert live.winner_gap.low <= live.winner_gap.value <= live.winner_gap.high
+    estimate = getattr(live, gap)
+    assert estimate.low > 0.02
+    assert estimate.low <= estimate.value <= estimate.high
+    assert estimate.value == pytest.approx(0.1, abs=0.02)
 
 
-def test_nothing_is_said_of_too_few_sessions_or_of_nobody():
-    assert watched(outcomes(SESSIONS, comes=0.1)).state("d") is State.UNKNOWN
-    assert watched(outcomes(SESSIONS + 1, comes=0.1)).state("d") is State.BROKEN
-    assert watched().of("d") is None
-    assert watched().state("d") is State.UNKNOWN
+def test_up_calls_are_watched_apart_from_the_up_class():
+    """Predictions of UP come too seldom, and those of FLAT make up for it: only UP calls and the winner show that."""
+    up = outcomes(70, stated=(0.3, 0.3, 0.4), comes=(0.35, 0.35, 0.3), symbols=100)
+    flat = outcomes(70, stated=(0.3, 0.4, 0.3), comes=(0.25, 0.35, 0.4), symbols=100, seed=1)
+    live = watched(up, flat)
+    assert live.state is State.BROKEN
+    assert live.up_call_gap.high < -0.02
+    assert live.up_gap.low < 0 < live.up_gap.high
+
+
+def test_nothing_is_said_of_too_few_sessions_or_of_no_outcome():
+    wrong = (0.8, 0.1, 0.1)
+    assert watched(outcomes(MIN_SESSIONS, comes=wrong)).state is State.UNKNOWN
+    assert watched(outcomes(MIN_SESSIONS + 1, comes=wrong)).state is State.BROKEN
+    assert watched() is None
+    assert NO_OUTCOMES.state is State.UNKNOWN
+
+
+def test_outcomes_of_one_session_that_come_together_do_not_count_apart():
+    """Every session has one class: so many outcomes, but only 60 observations."""
+    random = np.random.default_rng(0)
+    together = [
+        outcome
+        for day, realized in enumerate(random.choice(3, 70, p=(0.3, 0.4, 0.3)))
+        for outcome in outcomes(1, comes=np.eye(3)[realized], symbols=500, first=day)
+    ]
+    live = watched(together)
+    assert live.state is State.UNDECIDED
+    assert live.flat_gap.high - live.flat_gap.low > 0.2
 
 
 def test_one_bad_session_breaks_nothing_but_two_in_a_row_do():
     """Sixty sessions that hold, then worse ones, until the interval of all sixty leaves the band."""
-    watch = watched(outcomes(61, symbols=100))
-    worse = list(outcomes(60, comes=0.4, symbols=100, first=61, seed=1))
+    watch = CalibrationWatch()
+    watch.add(outcomes(61, symbols=300))
+    worse = list(outcomes(60, comes=(0.35, 0.3, 0.35), symbols=300, first=61, seed=1))
     states = []
     for day in range(60):
-        watch.add(worse[100 * day : 100 * (day + 1)])
+        watch.add(worse[300 * day : 300 * (day + 1)])
         watch.judge()
-        states.append((watch.state("d"), watch.of("d").winner_gap.high < -0.02))
-    outside = [beyond for _, beyond in states]
-    first = next(day for day in range(60) if outside[day] and outside[day + 1])
-    assert states[first][0] is State.HOLDS, "one session outside is not enough"
-    assert states[first + 1][0] is State.BROKEN
-    assert all(state is State.HOLDS for state, _ in states[: first + 1])
+        live = watch.of("d")
+        gaps = (live.winner_gap, live.down_gap, live.flat_gap, live.up_gap)
+        states.append((live.state, {n for n, gap in enumerate(gaps) if gap.high < -0.02 or gap.low > 0.02}))
+    second = next(day for day in range(1, 60) if states[day][1] & states[day - 1][1])
+    assert states[second][0] is State.BROKEN
+    assert all(state is not State.BROKEN for state, _ in states[:second])
 
 
 def test_old_sessions_are_forgotten_and_order_does_not_matter():
-    bad, good = list(outcomes(80, comes=0.2)), list(outcomes(80, first=80))
+    bad, good = list(outcomes(80, comes=(0.8, 0.1, 0.1))), list(outcomes(80, first=80))
     forward, backward = watched(bad, good), watched(good, bad)
-    assert forward.state("d") is State.HOLDS
-    assert forward.of("d") == backward.of("d")
-
-
-def test_inputs_that_are_novel_too_often_have_drifted():
-    usual, strange = outcomes(70, novelty=0.5), outcomes(70, novelty=0.99)
-    assert not watched(usual).of("d").drifted
-    live = watched(strange).of("d")
-    assert live.drifted
-    assert live.novel_share.value == 1.0
+    assert forward.state is not State.BROKEN
+    assert forward == backward

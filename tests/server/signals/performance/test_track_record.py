@@ -34,7 +34,7 @@ def test_flat_calls_cannot_inflate_the_record():
     assert of[UP].calls.base_rate == pytest.approx(1 / 2)
     assert of[None].calls.edge.value == pytest.approx((1 - 2) / 3)
     assert of[None].calls.moved_hit_rate.value == pytest.approx(1 / 3)
-    assert of[None].mean_return == pytest.approx((0.02 - 0.01 - 0.01) / 3)
+    assert of[None].returns.mean == pytest.approx((0.02 - 0.01 - 0.01) / 3)
     assert record.outcomes == 53
 
 
@@ -47,7 +47,7 @@ def test_an_empty_record_is_no_error():
 
 def test_costs_are_paid_on_the_way_in_and_out():
     (up, *_) = track_record([scored(UP, UP, 0.02)], cost=0.001).records
-    assert up.net_return == pytest.approx(0.02 + 2 * math.log(0.999))
+    assert up.returns.mean + up.costs == pytest.approx(0.02 + 2 * math.log(0.999))
 
 
 def test_records_are_split_by_model_symbol_and_confidence_band():
