@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from glasstape_server.features.series import Series
 
 FIRST_CLOSE = datetime(2015, 1, 5, 21, tzinfo=UTC)
+OLDER = FIRST_CLOSE - timedelta(days=60)
+"""First close of a long series that ends before the bars of the shared market, whose age other tests look at."""
 LONG_AGO = datetime(1985, 1, 7, 21, tzinfo=UTC)
 """Where some 15,000 daily bars fit before today."""
 

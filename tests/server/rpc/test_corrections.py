@@ -10,7 +10,7 @@ from glasstape import Bar, ConflictError, CorrectionKind, Instrument, InvalidReq
 from glasstape.errors import from_rpc
 from glasstape.v1 import market_pb2 as pb
 from glasstape.v1 import market_pb2_grpc
-from made_up import FIRST_CLOSE, daily
+from made_up import OLDER, daily
 
 
 def divided(bars, by):
@@ -28,8 +28,7 @@ def client(market):
 
 
 def test_a_split_series_is_replaced_and_forecast_as_if_it_had_always_been_so(market, client):
-    # Older than the bars of the shared market, whose age other tests look at.
-    bars = daily("SPLIT", 120, seed=7, first=FIRST_CLOSE - timedelta(days=60))
+    bars = daily("SPLIT", 120, seed=7, first=OLDER)
     client.publish_bars(bars, mode="backfill")
     new = divided(bars, 5)
     conflicts = client.publish_bars(new).rejections

@@ -8,7 +8,7 @@ from asking import array, explain, maps, symbols, windows
 from glasstape import Instrument, InvalidRequestError
 from glasstape.v1 import inference_pb2 as pb
 from glasstape.v1 import inference_pb2_grpc, market_pb2
-from made_up import daily
+from made_up import OLDER, daily
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_counterfactual_that_is_to_reach_the_winner_is_a_bad_item_and_one_not_
 def test_an_items_bars_do_not_depend_on_its_neighbours(stub, market):
     """Carried bars follow the instrument's tick, as the server's own do."""
 
-    bars = daily("TICKED", 120, seed=5)
+    bars = daily("TICKED", 120, seed=5, first=OLDER)
     market.client.publish_bars(
         bars, mode="backfill", instruments=[Instrument(symbol="TICKED", price_decimals=1)]
     )
@@ -98,7 +98,7 @@ def test_an_items_bars_do_not_depend_on_its_neighbours(stub, market):
 
 
 def test_ticks_and_price_limits_bind_counterfactuals(stub, market):
-    bars = daily("LIMITED", 120, seed=8)
+    bars = daily("LIMITED", 120, seed=8, first=OLDER)
     previous, last = bars[-2].close, bars[-1]
     sizes = {}
     for limit in (0.02, 0.001):
