@@ -1,5 +1,7 @@
 """What a server refuses to start with, and that its folder is free again then."""
 
+import asyncio
+
 import pytest
 import trustme
 from glasstape_server.app import App
@@ -43,7 +45,11 @@ def test_a_server_that_would_stand_open_or_shut_does_not_start(authority, tmp_pa
     with pytest.raises(StartError, match=text):
         App(Settings(**given))
     if (tmp_path / "data").exists():
-        App(Settings(data_dir=tmp_path / "data", port=0)).engine.stop()  # the folder is free again
+        asyncio.run(_make_and_stop(Settings(data_dir=tmp_path / "data", port=0)))  # the folder is free again
+
+
+async def _make_and_stop(settings):
+    await App(settings).stop()
 
 
 def test_half_of_a_certificate_is_refused():

@@ -33,7 +33,7 @@ def started(tmp_path, redirection, **options):
 )
 def test_a_server_that_cannot_print_serves_and_drains(tmp_path, redirection, number):
     with (tmp_path / "log").open("wb") as log:
-        process, _ = started(tmp_path, redirection, stderr=log)
+        process, _ = started(tmp_path, redirection, stderr=log, preexec_fn=_take_hangups)
     process.send_signal(number)
     assert process.wait(30) == 0
     assert not (tmp_path / "data/lease").exists()
@@ -51,6 +51,10 @@ def test_a_server_whose_reader_has_ended_serves_on_and_ignores_a_hangup_as_nohup
     process.terminate()
     assert process.wait(30) == 0
     assert not (tmp_path / "data/lease").exists()
+
+
+def _take_hangups():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also if the tests themselves run under nohup
 
 
 def _ignore_hangups():
