@@ -135,7 +135,7 @@ def _deletions(evidence: MapEvidence) -> list[Check]:
     ):
         text = (
             f"removing the strongest cells in turn ({name} fill) changes the score by {change:.3g}, random cells by "
-            f"{random:.3g}: {ratio:.1f} times as much, at least {DELETION_RATIO:g}"
+            f"{random:.3g}: {ratio:.2f} times as much, at least {DELETION_RATIO:g}"
         )
         passed = bool(ratio >= DELETION_RATIO)
         checks.append(_check(f"deletion_{name}", float(ratio), DELETION_RATIO, passed, text))

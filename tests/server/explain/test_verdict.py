@@ -73,7 +73,7 @@ def test_a_ratio_of_two_is_reliable_and_said_with_both_changes():
     verdict = full(deletion=(0.201, 0.9))
     assert verdict.verdict is Verdict.RELIABLE
     text = next(check.text for check in verdict.checks if check.name == "deletion_mean")
-    assert "by 0.201, random cells by 0.1: 2.0 times as much, at least 2" in text
+    assert "by 0.201, random cells by 0.1: 2.01 times as much, at least 2" in text
 
 
 def test_a_map_of_a_prediction_that_is_hardly_likelier_than_chance_is_not_reliable():
