@@ -19,8 +19,8 @@ MIN_PEAK = 1e-8
 """A map whose largest |cell| is below this is degenerate."""
 SIGN_AGREEMENT = 0.8
 DELETION_RATIO = 2.0
-"""Least change of the score by the strongest cells, relative to random ones, under both fills. A limit of 3 leaves out
-more maps and as many of the good ones as of the poor ones (docs/methods.md)."""
+"""Least change of the score by the strongest cells, relative to random ones, under both fills. A stricter limit
+leaves out good maps as often as poor ones (docs/methods.md)."""
 TRUST = 0.85
 """Least trust of a reliable map: no map of a network that was trained on noise comes near it (docs/methods.md)."""
 
