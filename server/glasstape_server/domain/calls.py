@@ -21,7 +21,7 @@ ANONYMOUS = Principal("", "anonymous")
 """The caller where calls are not authenticated."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """Deadline, cancellation and caller of the work at hand."""
 
@@ -31,11 +31,15 @@ class Call:
     """Set when the caller cancels; work that has not begun is dropped."""
     principal: Principal = ANONYMOUS
 
+    def is_over(self, now: float) -> bool:
+        """Return whether the caller waits no longer; `now` by `time.monotonic`."""
+        return self.canceled or (self.deadline is not None and now >= self.deadline)
+
     def check_open(self) -> None:
         """Check that the caller still waits.
 
         Raises:
             DeadlineExceeded: the call was canceled or its deadline exceeded.
         """
-        if self.canceled or (self.deadline is not None and time.monotonic() >= self.deadline):
+        if self.is_over(time.monotonic()):
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "the call was canceled or its deadline exceeded")

@@ -1,15 +1,14 @@
 """Dynamic batching: rows that queue while the device is busy form its next batch.
 
-One thread owns torch; the event loop never computes. There is no batching delay: an idle device starts at once.
-Lanes have strict priority: an interactive job runs before all others. A job whose call was canceled or whose
-deadline was exceeded is dropped before it reaches the device.
+One thread at a time has the device: the device thread, or a thread that finds the device idle and computes a small
+batch itself (`run_if_idle`), so that no other is woken for it. The event loop never computes. There is no batching
+delay: an idle device starts at once.
 """
 
 import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ import torch
 
 from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.calls import Call
-from glasstape_server.domain.errors import DeadlineExceeded, GlasstapeError, ResourceExhausted, Unavailable
+from glasstape_server.domain.errors import GlasstapeError, Unavailable
 from glasstape_server.engine.job import (
     EngineObserver,
     Job,
@@ -29,6 +28,7 @@ from glasstape_server.engine.job import (
     Tag,
     concatenated,
 )
+from glasstape_server.engine.job_queue import JobQueue, Slice
 from glasstape_server.engine.work import Arrays, ExplainWork, ForecastWork, Work
 from glasstape_server.explain.defaults import default_method, resolved
 from glasstape_server.explain.method import PASSES_AT_ONCE, Request
@@ -36,9 +36,6 @@ from glasstape_server.explain.scores import ScoreSpec
 from glasstape_server.models.model import Model
 
 log = logging.getLogger(__name__)
-
-_Slice = tuple[Job[Any], int, int]
-"""Rows of a job that are in a batch: (job, first, end)."""
 
 
 class Engine:
@@ -62,17 +59,17 @@ class Engine:
             restart_device: called on the thread after the device failed; the failed batch is then retried once.
             observer: receives the metrics.
         """
-        self._capacity = queue_windows
-        self._max_batch_rows = max_batch_rows
+        self._queue = JobQueue(queue_windows, max_batch_rows, observer)
         self._restart_device = restart_device
         self._torch_threads = torch_threads
         self._observer = observer
-        self._lanes: list[dict[Work, deque[Job[Any]]]] = [{} for _ in Lane]
-        self._queued = [0] * len(Lane)
-        """Queued rows by lane, times the passes of each."""
         self._throughput = 100_000.0
         """Moving average, rows per second."""
+        self._busy = False
+        """Whether a thread has the device."""
         self._stopped = False
+        self._limited_threads: set[int] = set()
+        """Threads whose torch operations have `torch_threads` threads."""
         self._loops: dict[asyncio.AbstractEventLoop, LoopCallback] = {}
         self._ready = threading.Condition()
         self._thread = threading.Thread(target=self._serve, name="device", daemon=True)
@@ -81,7 +78,7 @@ class Engine:
     @property
     def queued_windows(self) -> dict[str, int]:
         """Queued windows by lane; an explanation counts once for each of its passes."""
-        return {lane.name.lower(): self._queued[lane] for lane in Lane}
+        return {lane.name.lower(): passes for lane, passes in self._queue.passes.items()}
 
     async def run(self, work: Work, inputs: Arrays | Float32s, lane: Lane, call: Call) -> Result:
         """Queue rows and wait for their result.
@@ -113,29 +110,42 @@ class Engine:
     def submit(self, jobs: Sequence[Job[Tag]]) -> list[tuple[Job[Tag], GlasstapeError]]:
         """Queue jobs; return the rejected ones with their errors (see `run`). Safe on any thread."""
         with self._ready:
-            rejected = [(job, error) for job in jobs if (error := self._queue(job)) is not None]
+            rejected = [(job, error) for job in jobs if (error := self._put(job)) is not None]
             if len(rejected) < len(jobs):
                 self._ready.notify()
         return rejected
 
-    def _queue(self, job: Job[Any]) -> GlasstapeError | None:
+    def _put(self, job: Job[Any]) -> GlasstapeError | None:
         if self._stopped:
-            return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-        cost = len(job) * job.work.passes
-        ahead = sum(self._queued[: job.lane + 1])
-        if ahead and ahead + cost > self._capacity * job.lane.share:
-            wait = max(0.05, ahead / self._throughput)
-            if self._observer:
-                self._observer.rejected(job.lane)
-            return ResourceExhausted(
-                "QUEUE_FULL",
-                f"the engine queue is full: {ahead} windows queued; retry after {wait:.2f} s",
-                metadata={"waiting": str(ahead)},
-                retry_after=wait,
-            )
-        self._queued[job.lane] += cost
-        self._lanes[job.lane].setdefault(job.work, deque()).append(job)
-        return None
+            return _draining()
+        return self._queue.put(job, self._throughput)
+
+    def run_if_idle(
+        self, work: Work, inputs: Arrays, lane: Lane, queue_seconds: float
+    ) -> tuple[Arrays, float] | None:
+        """Compute rows on the calling thread if no thread has the device and no job waits for it.
+
+        Args:
+            work: to do.
+            inputs: of the work, each (n, ...); few enough that others may wait for them.
+            lane: for the metrics.
+            queue_seconds: time that the oldest row has waited, for the metrics.
+
+        Returns:
+            The outputs and the seconds that they took; None if the device is not idle: `submit` the rows.
+
+        Raises:
+            Exception: the work failed.
+        """
+        with self._ready:
+            if self._busy or self._stopped or self._queue:
+                return None
+            self._busy = True
+            self._queue.note_batch(lane)
+        try:
+            return self._run(work, inputs, lane, queue_seconds)
+        finally:
+            self._release()
 
     async def warm(self, model: Model) -> None:
         """Run forward and backward passes of a model, so that its first request is not slower than others."""
@@ -155,89 +165,76 @@ class Engine:
         self._thread.join()
 
     def _serve(self) -> None:
-        torch.set_num_threads(self._torch_threads)
-        while True:
-            with self._ready:
-                while not self._stopped and not any(self._lanes):
-                    self._ready.wait()
-                if self._stopped:
-                    self._fail_queued()
-                    return
-                batch = self._next_batch()
-            if batch:
-                self._compute(batch)
+        while (batch := self._take_batch()) is not None:
+            try:
+                if batch:
+                    self._compute(batch)
+            finally:
+                self._release()
 
-    def _next_batch(self) -> list[_Slice]:
-        """Take rows of equal works from the most urgent lane."""
-        lane = next(lane for lane in Lane if self._lanes[lane])
-        works = self._lanes[lane]
-        work, jobs = next(iter(works.items()))
-        capacity = max(1, self._max_batch_rows // work.passes)
-        batch = []
-        while jobs and capacity:
-            job = jobs[0]
-            if self._is_dropped(job):
-                jobs.popleft()
-                if self._observer:
-                    self._observer.dropped(lane)
-                self._queued[lane] -= (len(job) - job.batched_rows) * work.passes
-                continue
-            end = min(len(job), job.batched_rows + capacity)
-            batch.append((job, job.batched_rows, end))
-            capacity -= end - job.batched_rows
-            self._queued[lane] -= (end - job.batched_rows) * work.passes
-            job.batched_rows = end
-            if end == len(job):
-                jobs.popleft()
-        # Round robin over the works of the lane, so that a long job does not starve other callers.
-        del works[work]
-        if jobs:
-            works[work] = jobs
-        return batch
+    def _take_batch(self) -> list[Slice] | None:
+        """Wait for the device and for jobs, and take both; None once the engine has stopped."""
+        with self._ready:
+            while self._busy or not (self._stopped or self._queue):
+                self._ready.wait()
+            if self._stopped:
+                for job in self._queue.clear():
+                    job.callback.failed([job], _draining())
+                return None
+            self._busy = True
+            return self._queue.next_batch()
 
-    def _is_dropped(self, job: Job[Any]) -> bool:
-        if job.call.canceled:
-            return True
-        if job.call.deadline is not None and time.monotonic() >= job.call.deadline:
-            error = DeadlineExceeded("DEADLINE_EXCEEDED", "the deadline passed before the device was free")
-            job.callback.failed([job], error)
-            return True
-        return False
+    def _release(self) -> None:
+        with self._ready:
+            self._busy = False
+            if self._stopped or self._queue:
+                self._ready.notify()
 
-    def _compute(self, batch: list[_Slice]) -> None:
+    def _compute(self, batch: list[Slice]) -> None:
         started = time.monotonic()
         work = batch[0][0].work
         inputs = concatenated([_slice(job.inputs, first, end) for job, first, end in batch])
         for job, _, _ in batch:
             job.started = job.started or started
+        queue_seconds = started - min(job.queued for job, _, _ in batch)
         try:
-            outputs = self._run(work, inputs)
+            outputs, seconds = self._run(work, inputs, batch[0][0].lane, queue_seconds)
         except Exception as error:
             log.exception("a batch of %d rows failed", len(inputs[0]))
             for job, _, _ in batch:
                 job.call.canceled = True  # drop its remaining rows
                 job.callback.failed([job], error)
             return
-        seconds = time.monotonic() - started
-        if self._observer:
-            queue_seconds = started - min(job.queued for job, _, _ in batch)
-            self._observer.computed(batch[0][0].lane, work.label, len(inputs[0]), queue_seconds, seconds)
-        self._throughput += 0.2 * (len(inputs[0]) * work.passes / max(seconds, 1e-6) - self._throughput)
         for job, _, _ in batch:
             job.compute_seconds += seconds
         self._deliver(batch, inputs, outputs)
 
-    def _run(self, work: Work, inputs: Arrays) -> Arrays:
+    def _run(self, work: Work, inputs: Arrays, lane: Lane, queue_seconds: float) -> tuple[Arrays, float]:
+        """Compute rows on a thread that has the device; return the outputs and the seconds that they took.
+
+        Raises:
+            AcceleratorError: the device failed, and cannot be restarted.
+        """
+        thread = threading.get_ident()
+        if thread not in self._limited_threads:
+            torch.set_num_threads(self._torch_threads)
+            self._limited_threads.add(thread)
+        started = time.monotonic()
         try:
-            return work.run(inputs)
+            outputs = work.run(inputs)
         except torch.AcceleratorError:
             if self._restart_device is None:
                 raise
             log.exception("the device failed")
             self._restart_device()
-            return work.run(inputs)
+            outputs = work.run(inputs)
+        seconds = time.monotonic() - started
+        if self._observer:
+            self._observer.computed(lane, work.label, len(inputs[0]), queue_seconds, seconds)
+        self._throughput += 0.2 * (len(inputs[0]) * work.passes / max(seconds, 1e-6) - self._throughput)
+        return outputs, seconds
 
-    def _deliver(self, batch: Sequence[_Slice], inputs: Arrays, outputs: Arrays) -> None:
+    def _deliver(self, batch: Sequence[Slice], inputs: Arrays, outputs: Arrays) -> None:
         """Call back for finished jobs, without copies if one callback owns the batch and all its jobs are whole."""
         callback = batch[0][0].callback
         if all(job.callback is callback and end - first == len(job) for job, first, end in batch):
@@ -254,13 +251,9 @@ class Engine:
             results = concatenated([part for job in jobs for part in job.parts])
             _call_back(callback, jobs, concatenated([job.inputs for job in jobs]), results)
 
-    def _fail_queued(self) -> None:
-        error = Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
-        for works in self._lanes:
-            for jobs in works.values():
-                for job in jobs:
-                    job.callback.failed([job], error)
-            works.clear()
+
+def _draining() -> Unavailable:
+    return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
 
 
 def _slice(arrays: Arrays, first: int, end: int) -> Arrays:

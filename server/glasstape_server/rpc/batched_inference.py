@@ -1,35 +1,45 @@
 """Predict and Explain of many calls at once: encoded requests in, encoded responses out, for any wire.
 
-Two paths. Calls of ready windows (`input.windows`) are run and encoded by the batch: Predict, and Explain with GRADIENT
-or GRADIENT_X_INPUT, without a baseline and without the checks of quality FULL. Every other call is one task of the
-event loop that runs `Inference`. Requests are parsed on the thread that passes them on: that of the native wire, or the
-event loop on grpcio.
+Two paths. Calls of ready windows (`input.windows`) are run and encoded by the batch: Predict, and Explain with a
+gradient map that needs no baseline of the caller and no checks of quality FULL. Every other call is one task of the
+event loop that runs `Inference`.
+
+Requests are parsed on the thread that passes them on: that of the native wire, or the event loop on grpcio. If that
+thread may compute and the device is idle, it also runs and encodes a small batch; larger ones, and what comes while the
+device is busy, are jobs of the engine.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 
+from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.calls import Call
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.engine.job import Job, Lane
 from glasstape_server.engine.work import ExplainWork, ForecastWork
 from glasstape_server.explain.method import MethodName
 from glasstape_server.models.model import Model
-from glasstape_server.rpc.calls import Answer, ExplainResponder, PendingCall, PredictResponder, Reply
+from glasstape_server.rpc.call_group import CallGroup
+from glasstape_server.rpc.calls import (
+    Answer,
+    ExplainResponder,
+    PendingCall,
+    PredictResponder,
+    Reply,
+)
 from glasstape_server.rpc.convert.encoder import Encoder
 from glasstape_server.rpc.convert.explanations import explain_response_to
 from glasstape_server.rpc.convert.packed import PackedEncoder
 from glasstape_server.rpc.convert.predictions import predict_response_to
 from glasstape_server.rpc.convert.requests import explain_request_from, predict_request_from, windows_from
 from glasstape_server.rpc.handlers import internal_error, parsed
-from glasstape_server.serving.inference import INLINE_ITEMS, Inference, predict_lane
+from glasstape_server.serving.inference import INLINE_ITEMS, Inference
 from glasstape_server.serving.requests import ExplainRequest, Include, PredictRequest, QualityLevel, Windows
-from glasstape_server.serving.windows import bad_cell, check_framing, valid_rows
+from glasstape_server.serving.windows import check_framing
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -43,24 +53,28 @@ class BatchMethod(Protocol):
         ...
 
 
-_Ready = tuple[PendingCall, Windows]
-"""A call whose request carries windows."""
+INLINE_PASSES = 1024
+"""Passes of a batch up to which the thread that brings calls computes it; new calls wait meanwhile."""
 
 
 class BatchedInference:
     """Predict and Explain for one wire."""
 
-    def __init__(self, inference: Inference, reply: Reply, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self, inference: Inference, reply: Reply, encoder: Encoder | None = None, *, computes: bool = False
+    ) -> None:
         """Make it on the event loop that runs the calls which are not batched.
 
         Args:
             inference: computes.
             reply: sends answers.
             encoder: encodes answers; default: `PackedEncoder`.
+            computes: whether the thread that passes calls on may compute small batches.
         """
         self._inference = inference
         self._engine = inference.engine
         self._reply = reply
+        self._inline_passes = INLINE_PASSES if computes else 0
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[PendingCall, asyncio.Task[None]] = {}
         self._encoder = encoder or PackedEncoder()
@@ -70,7 +84,7 @@ class BatchedInference:
     def predict(self, incoming: Sequence[PendingCall]) -> None:
         """Take Predict calls, on any thread."""
         answers: list[Answer] = []
-        ready: dict[Model, list[_Ready]] = {}
+        groups: dict[Model, CallGroup] = {}
         for pending in incoming:
             try:
                 message = parsed(pb.PredictRequest, pending.payload)
@@ -80,21 +94,19 @@ class BatchedInference:
                 model = self._inference.inputs.model(message.model)
                 windows = windows_from(message.input.windows)
                 check_framing(windows, model)
-                self._inference.quotas.charge_windows(pending.call.principal, windows.count)
-                ready.setdefault(model, []).append((pending, windows))
+                self._inference.quotas.charge_windows(pending.principal, windows.count)
+                group = groups.get(model)
+                if group is None:
+                    group = groups[model] = CallGroup(ForecastWork(model), self._predict_responder)
+                group.add(pending, windows)
             except GlasstapeError as error:
                 answers.append((pending, error))
-        jobs = [
-            job
-            for model, calls in ready.items()
-            for job in _jobs(ForecastWork(model), calls, self._predict_responder)
-        ]
-        self._queue(jobs, answers)
+        self._run(groups.values(), answers)
 
     def explain(self, incoming: Sequence[PendingCall]) -> None:
         """Take Explain calls, on any thread."""
         answers: list[Answer] = []
-        ready: dict[tuple[ExplainWork, ExplainResponder], list[_Ready]] = {}
+        groups: dict[tuple[ExplainWork, ExplainResponder], CallGroup] = {}
         for pending in incoming:
             try:
                 message = parsed(pb.ExplainRequest, pending.payload)
@@ -109,17 +121,19 @@ class BatchedInference:
                 assert isinstance(request.source, Windows)
                 windows = request.source
                 check_framing(windows, model)
-                work = ExplainWork(model, request.method_request)
-                self._inference.quotas.charge_passes(pending.call.principal, windows.count * work.passes)
-                ready.setdefault((work, self._explain_responder(request)), []).append((pending, windows))
+                work, responder = ExplainWork(model, request.method_request), self._explain_responder(request)
+                self._inference.quotas.charge_passes(pending.principal, windows.count * work.passes)
+                group = groups.get((work, responder))
+                if group is None:
+                    group = groups[work, responder] = CallGroup(work, responder)
+                group.add(pending, windows)
             except GlasstapeError as error:
                 answers.append((pending, error))
-        jobs = [job for (work, responder), calls in ready.items() for job in _jobs(work, calls, responder)]
-        self._queue(jobs, answers)
+        self._run(groups.values(), answers)
 
     def cancel(self, incoming: PendingCall) -> None:
         """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
-        incoming.call.canceled = True
+        incoming.canceled = True
         self._loop.call_soon_threadsafe(self._cancel_task, incoming)
 
     def _explain_responder(self, request: ExplainRequest) -> ExplainResponder:
@@ -128,10 +142,33 @@ class BatchedInference:
             self._explain_responders[key] = ExplainResponder(self._reply, self._encoder, *key)
         return self._explain_responders[key]
 
-    def _queue(self, jobs: Sequence[Job[PendingCall]], answers: list[Answer]) -> None:
-        answers += [(job.tag, error) for job, error in self._engine.submit(jobs)]
+    def _run(self, groups: Iterable[CallGroup], answers: list[Answer]) -> None:
+        """Compute groups here, or queue them; send answers of calls that failed."""
+        for group in groups:
+            windows = group.windows()
+            if not self._run_here(group, windows):
+                rejected = self._engine.submit(group.jobs(windows))
+                answers += [(job.tag, error) for job, error in rejected]
         if answers:
             self._reply(answers)
+
+    def _run_here(self, group: CallGroup, windows: Float32s) -> bool:
+        """Compute and answer a group on this thread; return whether it was done."""
+        now = time.monotonic()
+        if group.passes > self._inline_passes or any(pending.is_over(now) for pending in group.calls):
+            return False
+        queued = now - group.calls[0].received
+        try:
+            result = self._engine.run_if_idle(group.work, (windows,), group.lane, queued)
+            if result is None:
+                return False
+            outputs, seconds = result
+            group.responder.answer(
+                group.work, group.calls, (windows,), outputs, [(queued, seconds)] * len(group.calls)
+            )
+        except Exception as error:  # must not end the thread of the wire
+            group.responder.fail(group.calls, error)
+        return True
 
     async def _predict(self, message: pb.PredictRequest, call: Call) -> Message:
         request: PredictRequest = await _converted(predict_request_from, message)
@@ -154,7 +191,7 @@ class BatchedInference:
     def _start_task(
         self, pending: PendingCall, method: Callable[[Any, Call], Awaitable[Message]], request: object
     ) -> None:
-        if not pending.call.canceled:
+        if not pending.canceled:
             task = self._tasks[pending] = self._loop.create_task(self._answer(pending, method, request))
             task.add_done_callback(lambda _: self._tasks.pop(pending, None))
 
@@ -163,7 +200,7 @@ class BatchedInference:
     ) -> None:
         answer: bytes | GlasstapeError
         try:
-            answer = (await method(request, pending.call)).SerializeToString()
+            answer = (await method(request, pending)).SerializeToString()
         except GlasstapeError as error:
             answer = error
         except Exception as error:
@@ -206,24 +243,3 @@ def _is_batchable(request: ExplainRequest, model: Model) -> bool:
         and method_request.baseline is None
         and not method_request.checked
     )
-
-
-def _jobs(
-    work: ForecastWork | ExplainWork, calls: Sequence[_Ready], responder: PredictResponder | ExplainResponder
-) -> list[Job[PendingCall]]:
-    """Return one job for each call, all of them views of one array."""
-    # Of a bytearray, because torch requires writable memory.
-    values = np.frombuffer(bytearray().join([windows.data for _, windows in calls]), dtype="<f4")
-    values = values.reshape(-1, *work.model.window_shape)
-    valid = valid_rows(values)
-    clean = values if valid.all() else np.where(valid[:, None, None], values, np.float32(0))
-    jobs, first = [], 0
-    for incoming, windows in calls:
-        end = first + windows.count
-        if clean is not values and not valid[first:end].all():
-            rows = np.flatnonzero(~valid[first:end]).tolist()
-            incoming.invalid = {row: bad_cell(row, values[first + row], work.model) for row in rows}
-        lane = Lane.EXPLAIN if isinstance(work, ExplainWork) else predict_lane(windows.count)
-        jobs.append(Job(work, (clean[first:end],), lane, incoming.call, responder, incoming))
-        first = end
-    return jobs

@@ -5,6 +5,7 @@ a single call does not wait, or when several turns in a row brought no more, whi
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from glasstape_server.domain.calls import Call
@@ -38,7 +39,13 @@ class CallBatcher:
             CancelledError: the task was canceled; so is the call.
         """
         future: asyncio.Future[bytes] = self._loop.create_future()
-        pending = PendingCall(payload, call, future)
+        pending = PendingCall(
+            deadline=call.deadline,
+            principal=call.principal,
+            payload=payload,
+            received=time.monotonic(),
+            tag=future,
+        )
         if not self._waiting:
             self._loop.call_soon(self._turn, 1)
         self._waiting.append(pending)

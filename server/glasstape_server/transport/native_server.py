@@ -86,7 +86,7 @@ class NativeServer:
         self._front.set_fallback(self._folder.socket)
         self._tasks = NativeTasks(self._front, handlers, observer)
         self._loop = asyncio.get_running_loop()
-        self._batched = BatchedInference(servicers.application, self._reply)
+        self._batched = BatchedInference(servicers.application, self._reply, computes=True)
         self._open: dict[int, PendingCall] = {}
         """Unanswered batched calls, by their number on the wire."""
         self._stopping = False
@@ -150,11 +150,13 @@ class NativeServer:
                 if refused is not None:
                     self._fail(number, path, refused)
                     continue
-                call = Call(_deadline(details[2] if details else None))
+                deadline = None if details is None or details[2] is None else now + details[2]
                 if method >= len(_BATCHED):
-                    self._tasks.start(number, path, payload or b"", call, metadata)
+                    self._tasks.start(number, path, payload or b"", Call(deadline), metadata)
                     continue
-                incoming = self._open[number] = PendingCall(payload or b"", call, (number, path, now))
+                incoming = self._open[number] = PendingCall(
+                    deadline=deadline, payload=payload or b"", received=now, tag=(number, path)
+                )
                 calls[method].append(incoming)
             for path, count in zip(self._paths, counts, strict=True):
                 if count:
@@ -172,11 +174,11 @@ class NativeServer:
             self._tasks.cancel(number)
             return
         self._batched.cancel(pending)
-        _, path, came = pending.tag
+        _, path = pending.tag
         now = time.monotonic()
-        late = pending.call.deadline is not None and now >= pending.call.deadline
+        late = pending.deadline is not None and now >= pending.deadline
         self._observer.handled(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
-        self._observer.observe_latency(path, [now - came])
+        self._observer.observe_latency(path, [now - pending.received])
 
     def _refused(self, payload: bytes, metadata: Sequence[tuple[str, str | bytes]]) -> GlasstapeError | None:
         if self._stopping:
@@ -193,10 +195,10 @@ class NativeServer:
         took: dict[str, list[float]] = {path: [] for path in _BATCHED}
         succeeded = dict.fromkeys(_BATCHED, 0)
         for incoming, answer in answers:
-            number, path, came = incoming.tag
+            number, path = incoming.tag
             if self._open.pop(number, None) is None:
                 continue  # canceled
-            took[path].append(now - came)
+            took[path].append(now - incoming.received)
             if isinstance(answer, bytes):
                 too_large = _size_error(answer)
                 if too_large is None:
@@ -245,10 +247,6 @@ def _task_handlers(servicers: Servicers) -> "dict[str, Handler]":
         if path not in _BATCHED and inspect.iscoroutinefunction(handler.unary_unary)
     }
     return {**handlers, SIGNALS: encoded_handlers(servicers)[SIGNALS]}
-
-
-def _deadline(remaining: float | None) -> float | None:
-    return None if remaining is None else time.monotonic() + remaining
 
 
 def _size_error(message: bytes) -> GlasstapeError | None:

@@ -65,7 +65,7 @@ async def test_columns_of_a_call_stay_together():
 
 
 async def test_urgent_lanes_run_first(engine):
-    release, held = await hold_device(engine)
+    release, held = await hold_device(engine, Lane.FEED)
     order = []
     tasks = []
     for lane in reversed(Lane):

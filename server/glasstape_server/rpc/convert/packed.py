@@ -1,6 +1,7 @@
 """Encodes batches of predictions and gradient maps as arrays of bytes with a fixed layout (`layout`)."""
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -217,10 +218,21 @@ def _explanation_layout(
     return _ExplanationLayout(model, quantity, samples, quality, include)
 
 
-def timing(
-    response: type[pb.PredictResponse] | type[pb.ExplainResponse], queue: float, compute: float
-) -> bytes:
-    """Return the timing field of a response; seconds."""
+def timings(
+    response: type[pb.PredictResponse] | type[pb.ExplainResponse], seconds: Sequence[tuple[float, float]]
+) -> list[bytes]:
+    """Return the timing fields of responses.
+
+    Args:
+        response: kind of the responses.
+        seconds: of each, in the queue and on the device.
+    """
+    if all(each == seconds[0] for each in seconds):  # computed as one batch
+        return [_timing(response, *seconds[0])] * len(seconds)
+    return [_timing(response, *each) for each in seconds]
+
+
+def _timing(response: type[Message], queue: float, compute: float) -> bytes:
     return _TIMING[response] + _QUEUE + _duration(queue) + _COMPUTE + _duration(compute)
 
 
