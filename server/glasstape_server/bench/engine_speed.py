@@ -10,6 +10,7 @@ import torch
 
 from glasstape_server.bench.method_speed import model_of
 from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
+from glasstape_server.engine.process import tune_process
 from glasstape_server.engine.work import ExplainWork, ForecastWork
 from glasstape_server.explain.method import MethodName, Request, forward_and_gradient
 from glasstape_server.explain.scores import ScoreSpec
@@ -34,6 +35,7 @@ def run(networks: Sequence[str], rounds: int, largest: int = 4096) -> BenchmarkR
     if unknown:
         raise ValueError(f"networks: must be of {', '.join(ARCHITECTURES)}, is {', '.join(unknown)}")
     torch.set_num_threads(1)
+    tune_process(1)
     batches = [batch for batch in BATCHES if batch <= largest]
     measurements = [each for name in networks for batch in batches for each in _network(name, batch, rounds)]
     setup = f"One thread, {rounds} alternating rounds; eager is the same network uncompiled, with autograd for maps."

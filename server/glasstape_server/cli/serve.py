@@ -65,8 +65,10 @@ async def _serve(settings: "Settings") -> int:
     from glasstape.address import bracketed
 
     from glasstape_server.app import App
+    from glasstape_server.engine.process import tune_process
     from glasstape_server.startup import StartError
 
+    tune_process(settings.torch_threads)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _stop_signals():
