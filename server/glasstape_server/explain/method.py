@@ -226,9 +226,17 @@ def forward_and_gradient(
         logits, gradient, state = network.forward_and_gradient(windows, score_spec)
         frozen = score_spec.restore(*state)
         return logits, frozen, frozen.of(logits), gradient
-    logits, pullback = vjp(network, windows)
+    # Forward and backward of one block after the other: its residuals are still in the cache.
+    blocks = [_block(network, rows, score_spec) for rows in torch.split(windows, rows_at_once(network))]
+    logits, gradient = blocks[0] if len(blocks) == 1 else map(torch.cat, zip(*blocks, strict=True))
     frozen = score_spec.freeze(logits)
-    return logits, frozen, frozen.of(logits), pullback(frozen.slope(logits))
+    return logits, frozen, frozen.of(logits), gradient
+
+
+def _block(network: Network, windows: Tensor, score_spec: ScoreSpec) -> tuple[Tensor, Tensor]:
+    """Return logits and gradient of a block of windows."""
+    logits, pullback = vjp(network, windows)
+    return logits, pullback(score_spec.freeze(logits).slope(logits))
 
 
 def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: int) -> Tensor:
@@ -261,7 +269,12 @@ def upsampled(coarse: Tensor, shape: Shape) -> Tensor:
     return functional.interpolate(coarse[:, None], shape, mode="nearest")[:, 0]
 
 
-def chunks(rows: int, passes: int) -> list[slice]:
-    """Split rows into slices of about `PASSES_AT_ONCE` passes."""
-    size = max(1, PASSES_AT_ONCE // passes)
+def rows_at_once(network: Network) -> int:
+    """Return how many rows a network best computes at once, forward and backward."""
+    return network.block_rows if isinstance(network, CompiledScorer) else PASSES_AT_ONCE
+
+
+def chunks(rows: int, passes: int, at_once: int = PASSES_AT_ONCE) -> list[slice]:
+    """Split rows into slices of about `at_once` passes."""
+    size = max(1, at_once // passes)
     return [slice(first, min(first + size, rows)) for first in range(0, rows, size)]

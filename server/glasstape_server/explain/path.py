@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.explain.method import PASSES_AT_ONCE, Network, chunks, gradient_at, vjp
+from glasstape_server.explain.method import PASSES_AT_ONCE, Network, chunks, gradient_at, rows_at_once, vjp
 from glasstape_server.explain.scores import FrozenScore, ScoreSpec
 
 TOLERANCE = 0.01
@@ -46,7 +46,7 @@ def mean_gradient(
     nodes, weights = _nodes(steps, windows.dtype)
     difference = windows - starts
     result = torch.empty_like(windows)
-    for part in chunks(len(windows), steps):
+    for part in chunks(len(windows), steps, rows_at_once(network)):
         points = torch.addcmul(starts[part][:, None], nodes, difference[part][:, None])
         gradient = gradient_at(network, points.flatten(0, 1), frozen.rows(part), steps)
         result[part] = torch.einsum("nstf,s->ntf", gradient.view_as(points), weights)

@@ -17,6 +17,7 @@ from glasstape_server.explain.method import (
     Shape,
     chunks,
     gradient_at,
+    rows_at_once,
 )
 from glasstape_server.explain.scores import FrozenScore
 
@@ -64,7 +65,7 @@ def noisy_gradients(
     noise = torch.randn(draws, *rows.shape, generator=torch.Generator().manual_seed(seed))
     noise = noise.to(rows.windows.dtype) * (NOISE * rows.deviation)
     mean, stability = torch.empty_like(rows.windows), torch.empty_like(rows.windows)
-    for part in chunks(len(rows), draws):
+    for part in chunks(len(rows), draws, rows_at_once(network)):
         points = (rows.windows[part][:, None] + noise).flatten(0, 1)
         gradients = gradient_at(network, points, frozen.rows(part), draws).view(-1, draws, *rows.shape)
         mean[part] = gradients.mean(dim=1)

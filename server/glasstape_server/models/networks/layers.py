@@ -28,10 +28,10 @@ class TimeConvolution(nn.Module):
             side = self.kernel // 2
             padded = functional.pad(x, (0, 0, side, side))
             return self.weight(torch.cat([padded[:, k : k + steps] for k in range(self.kernel)], dim=2))  # type: ignore[no-any-return]
-        weight, bias = self._whole_window(steps)
+        weight, bias = self.whole_window(steps)
         return torch.addmm(bias, x.flatten(1), weight).view(len(x), steps, -1)
 
-    def _whole_window(self, steps: int) -> tuple[Tensor, Tensor]:
+    def whole_window(self, steps: int) -> tuple[Tensor, Tensor]:
         """Return the weight (time x inputs, time x outputs) and bias (time x outputs,) for a whole window."""
         taps = self.weight.weight
         key = (steps, taps.dtype, taps.data_ptr(), taps._version)

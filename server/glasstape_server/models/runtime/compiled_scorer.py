@@ -9,6 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from glasstape_server.models.networks.conv1d import Conv1d
+from glasstape_server.models.networks.layers import MAX_UNROLLED_KERNELS
+from glasstape_server.models.runtime.conv1d_program import Conv1dProgram
 from glasstape_server.models.runtime.recorder import record
 from glasstape_server.models.runtime.traceable import NotRecordable
 from glasstape_server.models.scorer import Scorer
@@ -20,6 +23,8 @@ BLOCK_ROWS = 512
 WARM_UP_SIZES = (1, 2, 3)
 """Batch sizes of the warm-up runs: TorchScript profiles its first runs and reaches full speed after them."""
 
+Program = Callable[..., tuple[Tensor, ...]]
+"""Function of tensors, compiled."""
 Pullback = Callable[[Tensor], Tensor]
 """d score / d logits (batch, 3) -> d score / d windows (batch, time, feature). To be called once."""
 
@@ -40,14 +45,11 @@ class CompiledScorer:
             NotRecordable: the network cannot be compiled.
         """
         self.scorer = scorer
-        self._block = max(1, BLOCK_ROWS * 48 // (time_steps * features))
+        self.block_rows = max(1, BLOCK_ROWS * 48 // (time_steps * features))
+        """Rows that are computed at once."""
         windows = torch.zeros(2, time_steps, features)
         scorer(windows)
-        recorded = record(scorer, time_steps, features)
-        _, *residuals = recorded.forward_with_residuals(windows)
-        self._forward = recorded.forward.compiled((windows,))
-        self._forward_with_residuals = recorded.forward_with_residuals.compiled((windows,))
-        self._pullback = recorded.pullback.compiled((torch.zeros(2, 3), *residuals))
+        self._forward, self._forward_with_residuals, self._pullback = _programs(scorer, windows)
         for size in WARM_UP_SIZES:
             logits, pullback = self.vjp(windows[:1].expand(size, -1, -1))
             pullback(torch.zeros_like(logits))
@@ -56,23 +58,43 @@ class CompiledScorer:
     @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of windows (batch, time, feature)."""
-        if len(windows) <= self._block:
+        if len(windows) <= self.block_rows:
             return self._forward(windows)[0]
-        return torch.cat([self._forward(block)[0] for block in torch.split(windows, self._block)])
+        return torch.cat([self._forward(block)[0] for block in torch.split(windows, self.block_rows)])
 
     @torch.no_grad()
     def vjp(self, windows: Tensor) -> tuple[Tensor, Pullback]:
         """Return the logits (batch, 3) of windows (batch, time, feature), and their pullback."""
         forward = [
-            self._forward_with_residuals(block) for block in torch.split(windows.detach(), self._block)
+            self._forward_with_residuals(block) for block in torch.split(windows.detach(), self.block_rows)
         ]
 
         @torch.no_grad()
         def pullback(slope: Tensor) -> Tensor:
-            blocks = zip(torch.split(slope, self._block), forward, strict=True)
+            blocks = zip(torch.split(slope, self.block_rows), forward, strict=True)
             return _concatenated([self._pullback(block, *residuals)[0] for block, (_, *residuals) in blocks])
 
         return _concatenated([logits for logits, *_ in forward]), pullback
+
+
+def _programs(scorer: Scorer, windows: Tensor) -> tuple[Program, Program, Program]:
+    """Return forward, forward with residuals, and pullback: in closed form if there is one, otherwise recorded.
+
+    Raises:
+        NotRecordable: the network has no closed form and cannot be recorded.
+    """
+    steps, features = windows.shape[1:]
+    network = scorer.network
+    if isinstance(network, Conv1d) and steps <= MAX_UNROLLED_KERNELS * network.first.kernel:
+        closed = Conv1dProgram(scorer, network, steps, features)
+        return closed.forward, closed.forward, closed.pullback
+    recorded = record(scorer, steps, features)
+    _, *residuals = recorded.forward_with_residuals(windows)
+    return (
+        recorded.forward.compiled((windows,)),
+        recorded.forward_with_residuals.compiled((windows,)),
+        recorded.pullback.compiled((torch.zeros(2, 3), *residuals)),
+    )
 
 
 def _concatenated(parts: list[Tensor]) -> Tensor:

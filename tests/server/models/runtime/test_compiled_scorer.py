@@ -22,7 +22,7 @@ def test_a_compiled_network_equals_the_original_at_any_batch_size(name):
     scorer = make_scorer(name)
     fast = compile_scorer(scorer, 6, 8)
     assert fast is not None
-    for rows in (1, 3, 64, 1100):
+    for rows in (1, 2, 3, 8, 16, 64, 65, 511, 1100):
         windows = _windows(rows)
         with torch.no_grad():
             torch.testing.assert_close(fast(windows), scorer(windows), atol=1e-5, rtol=0)
