@@ -97,9 +97,8 @@ def rows_of(model: Model, windows: Tensor, baseline: Tensor | None, request: Req
     """
     statistics = model.statistics
     if baseline is None:
-        row = torch.zeros(model.window_shape)
-        if baseline_of(request) is not BaselineKind.ZERO:
-            row = statistics.mean.expand(model.window_shape)
+        zero = baseline_of(request) is BaselineKind.ZERO
+        row = torch.zeros_like(statistics.mean) if zero else statistics.mean
         baseline = row.expand_as(windows)
     return Rows(windows, baseline, statistics.deviation, background_of(model, request))
 

@@ -226,17 +226,20 @@ def forward_and_gradient(
         logits, gradient, state = network.forward_and_gradient(windows, score_spec)
         frozen = score_spec.restore(*state)
         return logits, frozen, frozen.of(logits), gradient
-    # Forward and backward of one block after the other: its residuals are still in the cache.
-    blocks = [_block(network, rows, score_spec) for rows in torch.split(windows, rows_at_once(network))]
-    logits, gradient = blocks[0] if len(blocks) == 1 else map(torch.cat, zip(*blocks, strict=True))
+    if windows.shape[0] <= rows_at_once(network):
+        logits, pullback = vjp(network, windows)
+        frozen = score_spec.freeze(logits)
+        return logits, frozen, frozen.of(logits), pullback(frozen.slope(logits))
+    blocks = torch.split(windows, rows_at_once(network))
+    # Both passes of one block after the other: its residuals are still in the cache.
+    logits, gradient = (
+        torch.cat(parts)
+        for parts in zip(
+            *(forward_and_gradient(network, block, score_spec)[::3] for block in blocks), strict=True
+        )
+    )
     frozen = score_spec.freeze(logits)
     return logits, frozen, frozen.of(logits), gradient
-
-
-def _block(network: Network, windows: Tensor, score_spec: ScoreSpec) -> tuple[Tensor, Tensor]:
-    """Return logits and gradient of a block of windows."""
-    logits, pullback = vjp(network, windows)
-    return logits, pullback(score_spec.freeze(logits).slope(logits))
 
 
 def gradient_at(network: Network, points: Tensor, frozen: FrozenScore, repeat: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A tuned process multiplies on as many threads as it was told, and reuses the memory of its batches."""
+"""A tuned process multiplies on the number of threads that was set, and reuses the memory of its batches."""
 
 import subprocess
 import sys

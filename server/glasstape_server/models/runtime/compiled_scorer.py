@@ -30,7 +30,10 @@ Pullback = Callable[[Tensor], Tensor]
 
 
 class CompiledScorer:
-    """Windows (batch, time, feature) -> logits (batch, 3), float32: as the scorer itself, but faster."""
+    """Windows (batch, time, feature) -> logits (batch, 3), float32: as the scorer itself, but faster.
+
+    The weights are frozen, so that autograd records nothing.
+    """
 
     @torch.no_grad()
     def __init__(self, scorer: Scorer, time_steps: int, features: int) -> None:
@@ -44,7 +47,7 @@ class CompiledScorer:
         Raises:
             NotRecordable: the network cannot be compiled.
         """
-        self.scorer = scorer
+        self.scorer = scorer.requires_grad_(False)
         self.block_rows = max(1, BLOCK_ROWS * 48 // (time_steps * features))
         """Rows that are computed at once."""
         windows = torch.zeros(2, time_steps, features)
@@ -55,26 +58,26 @@ class CompiledScorer:
             pullback(torch.zeros_like(logits))
             self(windows)
 
-    @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of windows (batch, time, feature)."""
-        if len(windows) <= self.block_rows:
+        windows = windows.detach()
+        if windows.shape[0] <= self.block_rows:
             return self._forward(windows)[0]
         return torch.cat([self._forward(block)[0] for block in torch.split(windows, self.block_rows)])
 
-    @torch.no_grad()
     def vjp(self, windows: Tensor) -> tuple[Tensor, Pullback]:
         """Return the logits (batch, 3) of windows (batch, time, feature), and their pullback."""
-        forward = [
-            self._forward_with_residuals(block) for block in torch.split(windows.detach(), self.block_rows)
-        ]
+        windows = windows.detach()
+        if windows.shape[0] <= self.block_rows:
+            logits, *residuals = self._forward_with_residuals(windows)
+            return logits, lambda slope: self._pullback(slope, *residuals)[0]
+        forward = [self._forward_with_residuals(block) for block in torch.split(windows, self.block_rows)]
 
-        @torch.no_grad()
         def pullback(slope: Tensor) -> Tensor:
             blocks = zip(torch.split(slope, self.block_rows), forward, strict=True)
-            return _concatenated([self._pullback(block, *residuals)[0] for block, (_, *residuals) in blocks])
+            return torch.cat([self._pullback(block, *residuals)[0] for block, (_, *residuals) in blocks])
 
-        return _concatenated([logits for logits, *_ in forward]), pullback
+        return torch.cat([logits for logits, *_ in forward]), pullback
 
 
 def _programs(scorer: Scorer, windows: Tensor) -> tuple[Program, Program, Program]:
@@ -95,10 +98,6 @@ def _programs(scorer: Scorer, windows: Tensor) -> tuple[Program, Program, Progra
         recorded.forward_with_residuals.compiled((windows,)),
         recorded.pullback.compiled((torch.zeros(2, 3), *residuals)),
     )
-
-
-def _concatenated(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def compile_scorer(scorer: Scorer, time_steps: int, features: int) -> CompiledScorer | None:

@@ -49,13 +49,13 @@ class _Layer:
 
     def relu(self, x: Tensor) -> Tensor:
         """Return the activations (row, output) of x (row, input)."""
-        if len(x) < self.fused_rows:
+        if x.shape[0] < self.fused_rows:
             return torch.addmm(self.bias, x, self.weight).relu_()
         return _fused_linear(x, self.transposed, self.bias, "relu", [], "")
 
     def pull(self, slope: Tensor) -> Tensor:
         """Return d score / d input, (row, input), of a slope at the outputs, (row, slope)."""
-        if len(slope) < self.fused_rows:
+        if slope.shape[0] < self.fused_rows:
             return slope @ self.backward.T
         return _fused_linear(slope, self.backward, None, "none", [], "")
 
@@ -96,7 +96,7 @@ class Conv1dProgram:
 
     def pullback(self, slope: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor]:
         """Return d score / d windows (batch, time, feature) of d score / d logits (batch, 3) and the residuals."""
-        rows, steps = len(slope), self._steps
+        rows, steps = slope.shape[0], self._steps
         pooled = (slope @ self._head_backward)[:, None].expand(rows, steps, self._outputs)
         padded = slope.new_zeros(rows, steps + 2 * self._side, self._outputs)
         padded[:, self._side : self._side + steps] = _relu_backward(pooled, second, 0)

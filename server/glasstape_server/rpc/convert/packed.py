@@ -18,7 +18,7 @@ from glasstape_server.explain.verdict import MIN_PEAK, MapFacts, judge_fast
 from glasstape_server.models.model import Model
 from glasstape_server.rpc.convert.encoder import Encoded, PlainEncoder
 from glasstape_server.rpc.convert.explanations import heatmap_to, quality_to
-from glasstape_server.rpc.convert.layout import Bytes, Layout, key, prefixed, varint
+from glasstape_server.rpc.convert.layout import Bytes, Layout, key, prefixed, sized_number, varint
 from glasstape_server.serving.explanation import MapBatch
 from glasstape_server.serving.requests import Include, QualityLevel
 
@@ -26,6 +26,8 @@ DRIVERS = 5
 """Drivers of an explanation."""
 MAX_INDEX = 127
 """Largest index of a bar or feature that fits into one byte."""
+_LEAST_INDEX_BYTES = 2
+"""Of the index of a feature, with its tag."""
 
 
 class PackedEncoder:
@@ -36,18 +38,18 @@ class PackedEncoder:
 
     def predictions(self, model: Model, stated: Forecasts) -> Encoded:
         """See `Encoder.predictions`."""
-        rows = _predictions().rows(len(stated.logits), _confidences(stated, "predictions"))
-        return Encoded(rows.tobytes(), range(0, rows.size + 1, rows.shape[1]))
+        layout = _predictions()
+        rows = layout.rows(len(stated.logits))
+        _fill_confidences(rows, stated, "predictions.confidence.")
+        return _encoded(rows)
 
     def explanations(self, batch: MapBatch) -> Encoded:
         """See `Encoder.explanations`."""
         if not _is_packable(batch):
             return self._plain.explanations(batch)
-        deviation = batch.model.statistics.deviation.numpy()
-        packable = _packable_rows(comparable(batch.maps.values, batch.quantity, deviation))
         samples = int(batch.maps.samples[0]) if len(batch) else 0
         layout = _explanation_layout(batch.model, batch.quantity, samples, batch.quality, batch.include)
-        packed = layout.encode(batch.windows, batch.forecasts, batch.maps)
+        packed, packable = layout.encode(batch.windows, batch.forecasts, batch.maps)
         if packable.all():
             return packed
         rows = [
@@ -62,6 +64,7 @@ def _is_packable(batch: MapBatch) -> bool:
     maps, shape = batch.maps, batch.model.window_shape
     return (
         max(shape) <= MAX_INDEX
+        and shape[0] * shape[1] >= DRIVERS
         and batch.quantity is not Quantity.CONTRIBUTION
         and not batch.work.request.checked
         and maps.sign_stability is None
@@ -71,22 +74,12 @@ def _is_packable(batch: MapBatch) -> bool:
     )
 
 
-def _packable_rows(values: Float32s) -> NDArray[np.bool_]:
-    """Return which rows are not degenerate and have as many drivers as there may be, (n,).
-
-    Args:
-        values: maps in comparable units, (n, time, feature).
-    """
-    strength = np.abs(values.reshape(len(values), -1))
-    finite, peak = np.isfinite(strength).all(axis=1), strength.max(axis=1) >= MIN_PEAK
-    return np.asarray(finite & peak & ((strength > 0).sum(axis=1) >= DRIVERS))
-
-
 def _prediction() -> Layout:
     confidence = Layout(pb.Confidence)
-    for field, size in (("direction", 1), ("class_index", 1), ("down", 8), ("flat", 8), ("up", 8)):
-        confidence.varying_field(field, size)
-    confidence.varying_field("abstained", 1).varying_field("novelty", 8)
+    for field in ("direction", "class_index", "abstained"):
+        confidence.varying_field(field, "u1")
+    for field in ("down", "flat", "up", "novelty"):
+        confidence.varying_field(field, "<f8")
     return Layout(pb.Prediction).message("confidence", confidence)
 
 
@@ -95,18 +88,19 @@ def _predictions() -> Layout:
     return Layout(pb.PredictResponse).message("predictions", _prediction())
 
 
-def _confidences(stated: Forecasts, path: str) -> dict[str, NDArray[np.generic]]:
-    """Return the values of the varying fields of confidences."""
-    winner = stated.probabilities.argmax(axis=1).astype(np.uint8)
-    values: dict[str, NDArray[np.generic]] = {
-        "direction": winner + np.uint8(pb.DIRECTION_DOWN),
-        "class_index": winner,
-        "abstained": stated.abstained,
-        "novelty": stated.novelty.astype("<f8"),
-    }
+def _fill_confidences(rows: NDArray[np.void], stated: Forecasts, path: str) -> None:
+    """Fill the columns of confidences."""
+    winner = stated.probabilities.argmax(axis=1)
+    rows[path + "direction"] = winner + int(pb.DIRECTION_DOWN)
+    rows[path + "class_index"] = winner
+    rows[path + "abstained"] = stated.abstained
+    rows[path + "novelty"] = stated.novelty
     for index, name in enumerate(("down", "flat", "up")):
-        values[name] = stated.probabilities[:, index].astype("<f8")
-    return {f"{path}.confidence.{name}": value for name, value in values.items()}
+        rows[path + name] = stated.probabilities[:, index]
+
+
+def _encoded(rows: NDArray[np.void]) -> Encoded:
+    return Encoded(rows.tobytes(), range(0, rows.nbytes + 1, rows.itemsize))
 
 
 class _ExplanationLayout:
@@ -116,7 +110,6 @@ class _ExplanationLayout:
         self, model: Model, quantity: Quantity, samples: int, quality: QualityLevel, include: Include
     ) -> None:
         steps, features = model.window_shape
-        self._model = model
         self._quantity = quantity
         self._include = include
         self._mean = model.statistics.mean.numpy()
@@ -125,90 +118,88 @@ class _ExplanationLayout:
         heatmap_constants = heatmap_to(
             [], quantity, model.window_shape, model.window_shape, scale=scale
         ).SerializeToString()
-        heatmap = Layout(pb.Heatmap).data("values", 4 * steps * features).constant(heatmap_constants)
-        fixed_part = Layout(pb.Explanation).message("heatmap", heatmap)
-        fixed_part.varying_field("score", 8).varying_field("target", 1).varying_field("foil", 1)
+        heatmap = Layout(pb.Heatmap).floats("values", steps * features).constant(heatmap_constants)
+        explanation = Layout(pb.Explanation).message("heatmap", heatmap)
+        explanation.varying_field("score", "<f8").varying_field("target", "u1").varying_field("foil", "u1")
         if samples:
-            fixed_part.constant(pb.Explanation(samples=samples).SerializeToString())
+            explanation.constant(pb.Explanation(samples=samples).SerializeToString())
         if include.prediction:
-            fixed_part.message("prediction", _prediction())
+            explanation.message("prediction", _prediction())
         if quality is not QualityLevel.NONE:
             judged = judge_fast(MapFacts(np.ones(model.window_shape, np.float32), quantity))
             verdict = quality_to(judged, quality).SerializeToString()
-            fixed_part.constant(prefixed(pb.Explanation, "quality", verdict))
-        self._fixed_part = fixed_part
-        self._driver = Layout(pb.Driver).varying_field("feature_index", 1).varying_field("time_index", 1)
-        self._driver.varying_field("value", 8).varying_field("z_score", 8).varying_field("attribution", 8)
-        span = pb.Heatmap.Shape(time=1, features=1).SerializeToString()
-        self._driver.constant(prefixed(pb.Driver, "span", span))
-        self._field_prefixes, self._field_prefix_sizes = self._driver_field_prefixes()
+            explanation.constant(prefixed(pb.Explanation, "quality", verdict))
+        if include.drivers:
+            self._names = _driver_names(model.spec.names)
+            explanation.messages("drivers", _driver(self._names.shape[1]), DRIVERS)
+        result = Layout(pb.ExplanationResult).message("explanation", explanation)
+        self._layout = Layout(pb.ExplainResponse).message("results", result)
 
-    def encode(self, windows: Float32s, stated: Forecasts, maps: Maps) -> Encoded:
-        """Return `ExplainResponse.results`."""
-        count = len(windows)
-        values: dict[str, NDArray[np.generic]] = {
-            **_confidences(stated, "prediction"),
-            "heatmap.values": maps.values.astype("<f4"),
-            "score": maps.score.astype("<f8"),
-            "target": (maps.target + pb.DIRECTION_DOWN).astype(np.uint8),
-            "foil": (maps.foil + pb.DIRECTION_DOWN).astype(np.uint8),  # -1, none, becomes UNSPECIFIED
-        }
-        fixed_part = self._fixed_part.rows(count, values)
-        drivers, lengths = b"", np.zeros(count, np.int64)
+    def encode(self, windows: Float32s, stated: Forecasts, maps: Maps) -> tuple[Encoded, NDArray[np.bool_]]:
+        """Return `ExplainResponse.results`, and which of them are right, (n,).
+
+        The others are degenerate, or have fewer drivers than there may be.
+        """
+        count, path = len(windows), "results.explanation."
+        values = maps.values.reshape(count, -1)
+        strength = np.abs(comparable(maps.values, self._quantity, self._deviation)).reshape(count, -1)
+        cells = _strongest(strength)
+        flat = cells + np.arange(count)[:, None] * strength.shape[1]
+        strongest = strength.take(flat)
+        peak = strongest[:, 0]  # NaN if any cell is
+        packable = np.isfinite(peak) & (peak >= MIN_PEAK) & (strongest[:, -1] > 0)
+        rows = self._layout.rows(count)
+        rows[path + "heatmap.values"] = values
+        rows[path + "score"] = maps.score
+        rows[path + "target"] = maps.target + int(pb.DIRECTION_DOWN)
+        rows[path + "foil"] = maps.foil + int(pb.DIRECTION_DOWN)  # -1, none, becomes UNSPECIFIED
+        if self._include.prediction:
+            _fill_confidences(rows, stated, path + "prediction.confidence.")
         if self._include.drivers:
-            drivers, lengths = self._drivers(windows, maps.values)
-        before, width, first = fixed_part.tobytes(), fixed_part.shape[1], 0
-        field_prefixes = [_field_prefix(size) for size in (width + lengths).tolist()]
-        parts: list[bytes] = []
-        for row, length in enumerate(lengths.tolist()):
-            parts += (
-                field_prefixes[row],
-                before[row * width : (row + 1) * width],
-                drivers[first : first + length],
-            )
-            first += length
-        sizes = lengths + width + np.array([len(prefix) for prefix in field_prefixes], np.int64)
-        return Encoded(b"".join(parts), [0, *sizes.cumsum().tolist()])
+            drivers = rows[path + "drivers"]
+            self._fill_drivers(drivers, cells, windows.take(flat), values.take(flat))
+        return _encoded(rows), packable
 
-    def _drivers(self, windows: Float32s, values: Float32s) -> tuple[bytes, Ints]:
-        """Return the drivers of all maps in one piece, and the bytes of each map's."""
-        count, width = len(windows), values.shape[2]
-        cells = _strongest(comparable(values, self._quantity, self._deviation))
-        time, feature = np.divmod(cells, width)
-        row = np.arange(count)[:, None]
-        cell_values = windows[row, time, feature]
-        z = (cell_values - self._mean[feature]) / self._deviation[feature]
-        bodies = self._driver.rows(
-            cells.size,
-            {
-                "feature_index": feature.astype(np.uint8),
-                "time_index": time.astype(np.uint8),
-                "value": cell_values.astype("<f8"),
-                "z_score": z.astype("<f8"),
-                "attribution": values[row, time, feature].astype("<f8"),
-            },
-        )
-        field_prefixes = self._field_prefixes[feature]
-        encoded = np.concatenate([field_prefixes, bodies.reshape(count, cells.shape[1], -1)], axis=2)
-        used = np.ones(encoded.shape, bool)
-        prefix_sizes = self._field_prefix_sizes[feature]
-        longest = field_prefixes.shape[2]
-        used[:, :, :longest] = np.arange(longest) < prefix_sizes[:, :, None]
-        sizes = prefix_sizes.sum(axis=1) + cells.shape[1] * len(self._driver)
-        return encoded[used].tobytes(), np.asarray(sizes)
+    def _fill_drivers(
+        self, drivers: NDArray[np.void], cells: Ints, values: Float32s, attributions: Float32s
+    ) -> None:
+        """Fill the columns of drivers; all arguments are (n, `DRIVERS`).
 
-    def _driver_field_prefixes(self) -> tuple[Bytes, Ints]:
-        """Return what precedes a driver's numbers, by feature: its tag, its size and its feature's name."""
-        field_prefixes = []
-        for name in self._model.spec.names:
-            named = prefixed(pb.Driver, "feature", name.encode())
-            field_prefixes.append(
-                key(pb.Explanation, "drivers") + varint(len(named) + len(self._driver)) + named
-            )
-        table = np.zeros((len(field_prefixes), max(map(len, field_prefixes))), np.uint8)
-        for place, prefix in enumerate(field_prefixes):
-            table[place, : len(prefix)] = np.frombuffer(prefix, np.uint8)
-        return table, np.array([len(prefix) for prefix in field_prefixes])
+        Args:
+            drivers: to fill.
+            cells: their indices in a window.
+            values: of the window there.
+            attributions: of the map there.
+        """
+        time, feature = np.divmod(cells, len(self._mean))
+        drivers["name"] = self._names[feature]
+        drivers["time_index"] = time
+        drivers["value"] = values
+        drivers["z_score"] = (values - self._mean[feature]) / self._deviation[feature]
+        drivers["attribution"] = attributions
+
+
+def _driver(name_bytes: int) -> Layout:
+    """Return the layout of a driver whose feature takes so many bytes."""
+    driver = Layout(pb.Driver).varying_bytes("name", ("u1", (name_bytes,))).varying_field("time_index", "u1")
+    for field in ("value", "z_score", "attribution"):
+        driver.varying_field(field, "<f8")
+    span = pb.Heatmap.Shape(time=1, features=1).SerializeToString()
+    return driver.constant(prefixed(pb.Driver, "span", span))
+
+
+def _driver_names(features: Sequence[str]) -> Bytes:
+    """Return the encoded name and index of each feature, (feature, bytes): all of the length of the longest.
+
+    The index makes up for the length of the name, so that all drivers have one size.
+    """
+    names = [prefixed(pb.Driver, "feature", name.encode()) for name in features]
+    longest = max(map(len, names))
+    encoded = [
+        name + sized_number(pb.Driver, "feature_index", index, longest - len(name) + _LEAST_INDEX_BYTES)
+        for index, name in enumerate(names)
+    ]
+    return np.frombuffer(b"".join(encoded), np.uint8).reshape(len(features), -1)
 
 
 @lru_cache(maxsize=64)
@@ -254,18 +245,15 @@ _TIMING: dict[type[Message], bytes] = {
 }
 
 
-@lru_cache(maxsize=4096)
-def _field_prefix(size: int) -> bytes:
-    """Return what precedes an explanation of this many bytes: the tags and sizes of two messages."""
-    inner = key(pb.ExplanationResult, "explanation") + varint(size)
-    return key(pb.ExplainResponse, "results") + varint(len(inner) + size) + inner
+def _strongest(strength: Float32s) -> Ints:
+    """Return flat indices of the strongest cells of each map, (n, at most `DRIVERS`); of equal ones the first.
 
-
-def _strongest(values: Float32s) -> Ints:
-    """Return flat indices of the strongest cells of each map, (n, at most `DRIVERS`); of equal ones the first."""
-    strength = np.abs(values.reshape(len(values), -1))
-    indices = np.empty((len(values), min(DRIVERS, strength.shape[1])), np.int64)
-    row = np.arange(len(values))
+    Args:
+        strength: absolute values of maps, (n, cell).
+    """
+    strength = strength.copy()
+    indices = np.empty((len(strength), min(DRIVERS, strength.shape[1])), np.int64)
+    row = np.arange(len(strength))
     for place in range(indices.shape[1]):
         indices[:, place] = strength.argmax(axis=1)
         strength[row, indices[:, place]] = -1

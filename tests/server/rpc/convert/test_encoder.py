@@ -74,7 +74,15 @@ includes = st.builds(Include, *[st.booleans()] * 4)
     count=st.integers(1, 20),
     seed=st.integers(0, 1000),
     kind=st.sampled_from(["normal", "zero", "mean"]),
-    method=st.sampled_from([MethodName.GRADIENT, MethodName.GRADIENT_X_INPUT, MethodName.OCCLUSION]),
+    method=st.sampled_from(
+        [
+            MethodName.GRADIENT,
+            MethodName.GRADIENT_X_INPUT,
+            MethodName.OCCLUSION,
+            MethodName.SCALED_GRADIENT,
+            MethodName.SCALED_PATH_GRADIENT,
+        ]
+    ),
     score=st.sampled_from(list(Score)),
     quality=st.sampled_from([QualityLevel.NONE, QualityLevel.FAST]),
     include=includes,
@@ -84,6 +92,23 @@ def test_explanations_are_equal(bundled, count, seed, kind, method, score, quali
     batch = batch_of(bundled, windows, Request(method, ScoreSpec(score)), quality, include)
     plain, packed = (encoder().explanations(batch) for encoder in (PlainEncoder, PackedEncoder))
     assert rows(packed, pb.ExplainResponse, "results") == rows(plain, pb.ExplainResponse, "results")
+
+
+@pytest.mark.parametrize("kind", ["equal", "nan", "infinite", "few"])
+def test_maps_of_any_numbers_are_equal(bundled, kind):
+    """Drivers are the first of equal cells, and degenerate maps have none."""
+    windows, request = windows_of(bundled, 6, 3), Request(MethodName.SCALED_GRADIENT, ScoreSpec())
+    batch = batch_of(bundled, windows, request, QualityLevel.FAST, Include())
+    values = batch.maps.values
+    if kind == "equal":
+        values[1:, ::2], values[3:, 1::2] = 0.25, -0.25
+    values[::2, 2, 3] = {"nan": np.nan, "infinite": np.inf}.get(kind, 0.25)
+    if kind == "few":
+        values[::2, 1:], values[1, :] = 0, 0
+    plain, packed = (encoder().explanations(batch) for encoder in (PlainEncoder, PackedEncoder))
+    encoded = (rows(each, pb.ExplainResponse, "results") for each in (packed, plain))
+    for own, other in zip(*encoded, strict=True):
+        assert own.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize(
