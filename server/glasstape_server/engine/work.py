@@ -49,7 +49,6 @@ class ForecastWork:
         """One forward pass."""
         return 1
 
-    @torch.no_grad()
     def run(self, inputs: Arrays) -> Arrays:
         """Compute the logits; see `Work.run`."""
         return (self.model.network(torch.from_numpy(inputs[0])).numpy(),)

@@ -12,33 +12,36 @@ device is busy, are jobs of the engine.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 from glasstape.v1 import inference_pb2 as pb
 from google.protobuf.message import Message
 
 from glasstape_server.domain.arrays import Float32s
-from glasstape_server.domain.calls import Call
+from glasstape_server.domain.calls import Call, Principal
 from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.engine.work import ExplainWork, ForecastWork
 from glasstape_server.explain.method import MethodName
 from glasstape_server.models.model import Model
-from glasstape_server.rpc.call_group import CallGroup
+from glasstape_server.rpc.call_group import CallGroup, CallTarget
 from glasstape_server.rpc.calls import (
     Answer,
     ExplainResponder,
     PendingCall,
     PredictResponder,
     Reply,
+    Responder,
 )
 from glasstape_server.rpc.convert.encoder import Encoder
 from glasstape_server.rpc.convert.explanations import explain_response_to
 from glasstape_server.rpc.convert.packed import PackedEncoder
 from glasstape_server.rpc.convert.predictions import predict_response_to
-from glasstape_server.rpc.convert.requests import explain_request_from, predict_request_from, windows_from
+from glasstape_server.rpc.convert.requests import explain_request_from, predict_request_from
 from glasstape_server.rpc.handlers import internal_error, parsed
+from glasstape_server.rpc.ready_requests import R, ReadyRequest, RequestReader
 from glasstape_server.serving.inference import INLINE_ITEMS, Inference
-from glasstape_server.serving.requests import ExplainRequest, Include, PredictRequest, QualityLevel, Windows
+from glasstape_server.serving.requests import ExplainRequest, Include, PredictRequest, QualityLevel
 from glasstape_server.serving.windows import check_framing
 
 M = TypeVar("M", bound=Message)
@@ -55,6 +58,24 @@ class BatchMethod(Protocol):
 
 INLINE_PASSES = 1024
 """Passes of a batch up to which the thread that brings calls computes it; new calls wait meanwhile."""
+
+
+MAX_TARGETS = 64
+"""Targets that are kept, so that calls of later requests may share a batch with earlier ones."""
+Work = ForecastWork | ExplainWork
+
+
+@dataclass(frozen=True, slots=True)
+class _Method(Generic[R]):
+    """What differs between Predict and Explain."""
+
+    requests: RequestReader[R]
+    target: Callable[[R, Model], tuple[Work, Responder] | None]
+    """None: the call is a task."""
+    charge: Callable[[Principal, int], None]
+    """Charge a caller for passes."""
+    task: Callable[[Any, Call], Awaitable[Message]]
+    """Takes the message, or the request of a call that carries ready windows."""
 
 
 class BatchedInference:
@@ -78,69 +99,84 @@ class BatchedInference:
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[PendingCall, asyncio.Task[None]] = {}
         self._encoder = encoder or PackedEncoder()
+        quotas = inference.quotas
+        self._predict_method = _Method(
+            RequestReader(_read_predict), self._predict_target, quotas.charge_windows, self._predict
+        )
+        self._explain_method = _Method(
+            RequestReader(_read_explain), self._explain_target, quotas.charge_passes, self._explain
+        )
         self._predict_responder = PredictResponder(reply, self._encoder)
         self._explain_responders: dict[tuple[QualityLevel, Include], ExplainResponder] = {}
+        self._targets: dict[tuple[Work, Responder], CallTarget] = {}
 
     def predict(self, incoming: Sequence[PendingCall]) -> None:
-        """Take Predict calls, on any thread."""
+        """Take Predict calls, on one thread."""
+        self._take(incoming, self._predict_method)
+
+    def explain(self, incoming: Sequence[PendingCall]) -> None:
+        """Take Explain calls, on one thread."""
+        self._take(incoming, self._explain_method)
+
+    def _take(self, incoming: Sequence[PendingCall], method: "_Method[Any]") -> None:
         answers: list[Answer] = []
-        groups: dict[Model, CallGroup] = {}
+        groups: dict[CallTarget, CallGroup] = {}
         for pending in incoming:
             try:
-                message = parsed(pb.PredictRequest, pending.payload)
-                if message.input.WhichOneof("source") != "windows":
-                    self._start(pending, self._predict, message)
+                read = method.requests.read(pending.payload)
+                if isinstance(read, Message):
+                    self._start(pending, method.task, read)
                     continue
-                model = self._inference.inputs.model(message.model)
-                windows = windows_from(message.input.windows)
-                check_framing(windows, model)
-                self._inference.quotas.charge_windows(pending.principal, windows.count)
-                group = groups.get(model)
+                ready, data = read
+                target = self._target(method, ready, data)
+                if target is None:
+                    self._start(pending, method.task, ready.with_data(data))
+                    continue
+                count = ready.windows.count
+                method.charge(pending.principal, count * target.work.passes)
+                group = groups.get(target)
                 if group is None:
-                    group = groups[model] = CallGroup(ForecastWork(model), self._predict_responder)
-                group.add(pending, windows)
+                    group = groups[target] = CallGroup(target)
+                group.add(pending, count, data)
             except GlasstapeError as error:
                 answers.append((pending, error))
         self._run(groups.values(), answers)
 
-    def explain(self, incoming: Sequence[PendingCall]) -> None:
-        """Take Explain calls, on any thread."""
-        answers: list[Answer] = []
-        groups: dict[tuple[ExplainWork, ExplainResponder], CallGroup] = {}
-        for pending in incoming:
-            try:
-                message = parsed(pb.ExplainRequest, pending.payload)
-                if message.input.WhichOneof("source") != "windows":
-                    self._start(pending, self._explain, message)
-                    continue
-                request = explain_request_from(message)
-                model = self._inference.inputs.model(request.model)
-                if not _is_batchable(request, model):
-                    self._start(pending, self._explain, request)
-                    continue
-                assert isinstance(request.source, Windows)
-                windows = request.source
-                check_framing(windows, model)
-                work, responder = ExplainWork(model, request.method_request), self._explain_responder(request)
-                self._inference.quotas.charge_passes(pending.principal, windows.count * work.passes)
-                group = groups.get((work, responder))
-                if group is None:
-                    group = groups[work, responder] = CallGroup(work, responder)
-                group.add(pending, windows)
-            except GlasstapeError as error:
-                answers.append((pending, error))
-        self._run(groups.values(), answers)
+    def _target(self, method: "_Method[Any]", ready: ReadyRequest[Any], data: bytes) -> CallTarget | None:
+        """Return where a call goes, once its framing is checked; None: it is a task.
+
+        Raises:
+            NotFound: no such model.
+            InvalidArgument: the framing of the windows is wrong.
+        """
+        model = self._inference.inputs.model(ready.request.model)
+        target = ready.target
+        if target is None or target.work.model is not model:
+            found = method.target(ready.request, model)
+            if found is None:
+                return None
+            check_framing(replace(ready.windows, data=data), model)
+            if target is not None or len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()  # the model was replaced, or there are too many
+            target = ready.target = self._targets.setdefault(found, CallTarget(*found))
+        return target
 
     def cancel(self, incoming: PendingCall) -> None:
         """Cancel a call whose caller went away, or whose deadline passed; on any thread."""
         incoming.canceled = True
         self._loop.call_soon_threadsafe(self._cancel_task, incoming)
 
-    def _explain_responder(self, request: ExplainRequest) -> ExplainResponder:
+    def _predict_target(self, request: PredictRequest, model: Model) -> "tuple[Work, Responder]":
+        return ForecastWork(model), self._predict_responder
+
+    def _explain_target(self, request: ExplainRequest, model: Model) -> "tuple[Work, Responder] | None":
+        if not _is_batchable(request, model):
+            return None
         key = (request.quality, request.include)
-        if key not in self._explain_responders:
-            self._explain_responders[key] = ExplainResponder(self._reply, self._encoder, *key)
-        return self._explain_responders[key]
+        responder = self._explain_responders.get(key)
+        if responder is None:
+            responder = self._explain_responders[key] = ExplainResponder(self._reply, self._encoder, *key)
+        return ExplainWork(model, request.method_request), responder
 
     def _run(self, groups: Iterable[CallGroup], answers: list[Answer]) -> None:
         """Compute groups here, or queue them; send answers of calls that failed."""
@@ -163,24 +199,23 @@ class BatchedInference:
             if result is None:
                 return False
             outputs, seconds = result
-            group.responder.answer(
+            group.target.responder.answer(
                 group.work, group.calls, (windows,), outputs, [(queued, seconds)] * len(group.calls)
             )
         except Exception as error:  # must not end the thread of the wire
-            group.responder.fail(group.calls, error)
+            group.target.responder.fail(group.calls, error)
         return True
 
-    async def _predict(self, message: pb.PredictRequest, call: Call) -> Message:
-        request: PredictRequest = await _converted(predict_request_from, message)
-        predictions = await self._inference.predict(request, call)
+    async def _predict(self, message: pb.PredictRequest | PredictRequest, call: Call) -> Message:
+        if isinstance(message, Message):
+            message = await _converted(predict_request_from, message)
+        predictions = await self._inference.predict(message, call)
         return await _encoded(predict_response_to, predictions, len(predictions.items))
 
-    async def _explain(self, message: "pb.ExplainRequest | ExplainRequest", call: Call) -> Message:
-        if isinstance(message, ExplainRequest):
-            request = message
-        else:
-            request = await _converted(explain_request_from, message)
-        explained = await self._inference.explain(request, call)
+    async def _explain(self, message: pb.ExplainRequest | ExplainRequest, call: Call) -> Message:
+        if isinstance(message, Message):
+            message = await _converted(explain_request_from, message)
+        explained = await self._inference.explain(message, call)
         return await _encoded(explain_response_to, explained, len(explained.items))
 
     def _start(
@@ -210,6 +245,18 @@ class BatchedInference:
     def _cancel_task(self, incoming: PendingCall) -> None:
         if incoming in self._tasks:
             self._tasks[incoming].cancel()
+
+
+def _read_predict(payload: bytes) -> PredictRequest | Message:
+    message = parsed(pb.PredictRequest, payload)
+    has_windows = message.input.WhichOneof("source") == "windows"
+    return predict_request_from(message) if has_windows else message
+
+
+def _read_explain(payload: bytes) -> ExplainRequest | Message:
+    message = parsed(pb.ExplainRequest, payload)
+    has_windows = message.input.WhichOneof("source") == "windows"
+    return explain_request_from(message) if has_windows else message
 
 
 async def _converted(convert: Callable[[M], T], message: M) -> T:

@@ -9,26 +9,37 @@ from glasstape_server.engine.job import Job, Lane
 from glasstape_server.engine.work import ExplainWork, ForecastWork
 from glasstape_server.rpc.calls import PendingCall, Responder
 from glasstape_server.serving.inference import predict_lane
-from glasstape_server.serving.requests import Windows
 from glasstape_server.serving.windows import bad_cell, valid_rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallTarget:
+    """Where calls go: those with one target may share a batch."""
+
+    work: ForecastWork | ExplainWork
+    responder: Responder
 
 
 @dataclass(slots=True)
 class CallGroup:
-    """Calls of one work, whose rows may share a batch."""
+    """Calls of one target."""
 
-    work: ForecastWork | ExplainWork
-    responder: Responder
+    target: CallTarget
     calls: list[PendingCall] = field(default_factory=list)
     data: list[bytes] = field(default_factory=list)
     rows: int = 0
 
-    def add(self, pending: PendingCall, windows: Windows) -> None:
-        """Add a call whose windows have been checked."""
-        pending.count = windows.count
+    def add(self, pending: PendingCall, count: int, data: bytes) -> None:
+        """Add a call with the bytes of its windows, whose number has been checked."""
+        pending.count = count
         self.calls.append(pending)
-        self.data.append(windows.data)
-        self.rows += windows.count
+        self.data.append(data)
+        self.rows += count
+
+    @property
+    def work(self) -> ForecastWork | ExplainWork:
+        """Work of the target."""
+        return self.target.work
 
     @property
     def passes(self) -> int:
@@ -62,7 +73,7 @@ class CallGroup:
         for pending in self.calls:
             end = first + pending.count
             lane, rows = _lane(self.work, pending.count), (windows[first:end],)
-            jobs.append(Job(self.work, rows, lane, pending, self.responder, pending, pending.received))
+            jobs.append(Job(self.work, rows, lane, pending, self.target.responder, pending, pending.received))
             first = end
         return jobs
 
