@@ -18,12 +18,17 @@ import grpc
 from pygrpc_native import EVENT_CANCEL, NativeGrpcFront
 
 from glasstape_server.domain.calls import Call
-from glasstape_server.domain.errors import GlasstapeError, InvalidArgument, Unavailable
-from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_RECEIVED_BYTES, MAX_STREAMS
+from glasstape_server.domain.errors import GlasstapeError, Unavailable
+from glasstape_server.domain.limits import (
+    MAX_HEADER_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_RECEIVED_BYTES,
+    MAX_STREAMS,
+)
 from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.rpc.batched_inference import BatchedInference
 from glasstape_server.rpc.calls import Answer, PendingCall
-from glasstape_server.rpc.handlers import check_size
+from glasstape_server.rpc.handlers import check_size, message_too_large
 from glasstape_server.rpc.status import code_of, trailing_metadata
 from glasstape_server.transport.grpcio_server import (
     EXPLAIN,
@@ -37,7 +42,7 @@ from glasstape_server.transport.grpcio_server import (
     add_services,
     encoded_handlers,
 )
-from glasstape_server.transport.native_tasks import NativeTasks
+from glasstape_server.transport.native_tasks import Metadata, NativeTasks
 from glasstape_server.transport.request_rules import check_metadata, received_too_large
 from glasstape_server.transport.socket_folder import SocketFolder
 
@@ -135,30 +140,25 @@ class NativeServer:
         while (events := self._front.recv_batch_details(EVENTS_AT_ONCE)) is not None:
             now = time.monotonic()
             calls: tuple[list[PendingCall], list[PendingCall]] = ([], [])
-            counts = [0] * len(self._paths)
+            started = [0] * len(self._paths)
             for kind, number, method, payload, _, details in events:
                 if kind == EVENT_CANCEL:
                     self._cancel(number)
                     continue
-                counts[method] += 1
-                path = self._paths[method]
-                if len(payload or b"") > MAX_RECEIVED_BYTES:
-                    self._fail_oversized(number, path, len(payload or b""))
+                started[method] += 1
+                metadata, _, remaining = details or ((), "", None)
+                payload = payload or b""
+                if self._is_refused(number, method, payload, metadata):
                     continue
-                metadata = details[0] if details else ()
-                refused = self._refused(payload or b"", metadata)
-                if refused is not None:
-                    self._fail(number, path, refused)
-                    continue
-                deadline = None if details is None or details[2] is None else now + details[2]
+                deadline = None if remaining is None else now + remaining
                 if method >= len(_BATCHED):
-                    self._tasks.start(number, path, payload or b"", Call(deadline), metadata)
+                    self._tasks.start(number, self._paths[method], payload, Call(deadline), metadata)
                     continue
-                incoming = self._open[number] = PendingCall(
-                    deadline=deadline, payload=payload or b"", received=now, tag=(number, path)
+                pending = self._open[number] = PendingCall(
+                    deadline, payload=payload, received=now, tag=(number, method)
                 )
-                calls[method].append(incoming)
-            for path, count in zip(self._paths, counts, strict=True):
+                calls[method].append(pending)
+            for path, count in zip(self._paths, started, strict=True):
                 if count:
                     self._observer.started(path, count)
             predicts, explains = calls
@@ -174,54 +174,57 @@ class NativeServer:
             self._tasks.cancel(number)
             return
         self._batched.cancel(pending)
-        _, path = pending.tag
+        path = _BATCHED[pending.tag[1]]
         now = time.monotonic()
         late = pending.deadline is not None and now >= pending.deadline
         self._observer.handled(path, "DEADLINE_EXCEEDED" if late else "CANCELLED")
         self._observer.observe_latency(path, [now - pending.received])
 
-    def _refused(self, payload: bytes, metadata: Sequence[tuple[str, str | bytes]]) -> GlasstapeError | None:
+    def _is_refused(self, number: int, method: int, payload: bytes, metadata: Metadata) -> bool:
+        """Return whether a call breaks a rule of the wire, and was ended."""
+        path = self._paths[method]
+        if len(payload) > MAX_RECEIVED_BYTES:
+            # As grpcio does when a message is larger than its own limit.
+            refused = received_too_large(str(len(payload)))
+            self._observer.handled(path, refused.code.name)
+            self._front.fail(number, refused.code.value[0], refused.details)
+            return True
         if self._stopping:
-            return Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
+            draining = Unavailable("DRAINING", "the server is shutting down", retry_after=1.0)
+            self._fail(number, path, draining)
+            return True
         try:
             check_metadata(metadata)
             check_size(payload)
-        except InvalidArgument as error:
-            return error
-        return None
+        except GlasstapeError as error:
+            self._fail(number, path, error)
+            return True
+        return False
 
     def _reply(self, answers: Sequence[Answer]) -> None:
-        now = time.monotonic()
-        took: dict[str, list[float]] = {path: [] for path in _BATCHED}
-        succeeded = dict.fromkeys(_BATCHED, 0)
-        for incoming, answer in answers:
-            number, path = incoming.tag
+        now, respond = time.monotonic(), self._front.respond
+        took: tuple[list[float], list[float]] = ([], [])
+        succeeded = [0] * len(_BATCHED)
+        for pending, answer in answers:
+            number, method = pending.tag
             if self._open.pop(number, None) is None:
                 continue  # canceled
-            took[path].append(now - incoming.received)
-            if isinstance(answer, bytes):
-                too_large = _size_error(answer)
-                if too_large is None:
-                    self._front.respond(number, answer)
-                    succeeded[path] += 1
-                    continue
-                answer = too_large
-            self._fail(number, path, answer)
-        for path, seconds in took.items():
-            if succeeded[path]:
-                self._observer.handled(path, "OK", succeeded[path])
+            took[method].append(now - pending.received)
+            if isinstance(answer, bytes) and len(answer) <= MAX_MESSAGE_BYTES:
+                respond(number, answer)
+                succeeded[method] += 1
+                continue
+            error = message_too_large(str(len(answer))) if isinstance(answer, bytes) else answer
+            self._fail(number, _BATCHED[method], error)
+        for path, seconds, count in zip(_BATCHED, took, succeeded, strict=True):
+            if count:
+                self._observer.handled(path, "OK", count)
             if seconds:
                 self._observer.observe_latency(path, seconds)
 
     def _fail(self, number: int, path: str, error: GlasstapeError) -> None:
         self._observer.handled(path, code_of(error).name)
         self._front.fail(number, code_of(error).value[0], error.message, trailing_metadata(error))
-
-    def _fail_oversized(self, number: int, path: str, size: int) -> None:
-        """End a call as grpcio does when a message is larger than its own limit."""
-        error = received_too_large(str(size))
-        self._observer.handled(path, error.code.name)
-        self._front.fail(number, error.code.value[0], error.details)
 
 
 class _Handlers:
@@ -247,11 +250,3 @@ def _task_handlers(servicers: Servicers) -> "dict[str, Handler]":
         if path not in _BATCHED and inspect.iscoroutinefunction(handler.unary_unary)
     }
     return {**handlers, SIGNALS: encoded_handlers(servicers)[SIGNALS]}
-
-
-def _size_error(message: bytes) -> GlasstapeError | None:
-    try:
-        check_size(message)
-    except InvalidArgument as error:
-        return error
-    return None
