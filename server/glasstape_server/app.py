@@ -15,7 +15,6 @@ from glasstape_server.engine.device import Device
 from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.forecaster import PinnedForecaster
 from glasstape_server.engine.rollout import roll_out, watch
-from glasstape_server.market import replay
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
@@ -183,6 +182,8 @@ class App:
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
         if self._recording is not None:
+            from glasstape_server.market import replay  # with polars, which nothing else needs
+
             play = partial(replay.play, self._recording, self.ingest, self.pipeline.backlog)
             self._spawn(play(step=self.settings.replay_step, speed=self.settings.replay_speed))
         return self.settings.served_at(self.server.port)

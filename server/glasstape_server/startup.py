@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glasstape.address import is_loopback
 from prometheus_client import CollectorRegistry
@@ -14,7 +15,6 @@ from glasstape_server.access.audit import AuditLog
 from glasstape_server.access.authorizer import Authorizer
 from glasstape_server.access.tokens import TokenFile
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.market import replay
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.operations import metrics
@@ -25,6 +25,9 @@ from glasstape_server.storage.folder_lock import FolderInUseError, FolderLock
 from glasstape_server.transport.grpcio_server import Access
 from glasstape_server.transport.health import Health
 from glasstape_server.transport.tls import Certificates
+
+if TYPE_CHECKING:
+    from glasstape_server.market.replay import Recording
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +135,7 @@ def optional_features(settings: Settings, access: Access) -> list[str]:
     return [name for name, served in optional.items() if served]
 
 
-def load_recording(settings: Settings) -> replay.Recording | None:
+def load_recording(settings: Settings) -> "Recording | None":
     """Return the recording to replay; None if bars are live.
 
     Raises:
@@ -140,6 +143,8 @@ def load_recording(settings: Settings) -> replay.Recording | None:
     """
     if not settings.replay:
         return None
+    from glasstape_server.market import replay  # with polars, which nothing else needs
+
     try:
         return replay.load(
             settings.replay,

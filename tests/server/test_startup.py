@@ -1,6 +1,8 @@
 """What a server refuses to start with, and that its folder is free again then."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 import trustme
@@ -73,3 +75,10 @@ def test_a_data_folder_that_is_none_is_named_with_the_reason(tmp_path, target, r
     folder.symlink_to(target) if target else folder.write_text("")
     with pytest.raises(StartError, match=f"^data_dir: {folder}: {reason}$"):
         App(Settings(data_dir=folder, port=0))
+
+
+def test_a_live_server_does_not_load_the_readers_of_bar_files():
+    """They take a tenth of its idle memory."""
+    program = "import sys, glasstape_server.app; print('polars' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
