@@ -69,7 +69,8 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
                     raise Unauthenticated("TOKEN_MALFORMED", rule)
                 names = _names(context) if self._authorizer.requires_credentials else ()
                 await self._authorizer.refresh(path, authorization, names)
-                return self._authorizer.authorize(path, authorization, names, context.peer())
+                peer = context.peer() if self._authorizer.audited else ""
+                return self._authorizer.authorize(path, authorization, names, peer)
             except GlasstapeError as error:
                 await abort(context, error)
 
@@ -211,7 +212,8 @@ class _CallRecord:
             self._observer.handled(self.path, code.name)
             if timed:
                 self._observer.observe_latency(self.path, [seconds])
-            log.debug("%s from %s: %s after %.4f s", self.path, context.peer(), code.name, seconds)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("%s from %s: %s after %.4f s", self.path, context.peer(), code.name, seconds)
 
 
 def _code(context: Context) -> grpc.StatusCode:
