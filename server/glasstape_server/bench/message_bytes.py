@@ -1,6 +1,6 @@
 """`glasstape bench bytes`: bytes of an event, a prediction and an explanation on the wire."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import fmean
 
 import grpc
@@ -9,6 +9,7 @@ from glasstape.v1 import inference_pb2, inference_pb2_grpc, signals_pb2, signals
 
 from glasstape_server.bench.report import BenchmarkReport, Measurement
 from glasstape_server.bench.serving import server
+from glasstape_server.transport.grpcio_server import EXPLAIN, PREDICT
 
 OPTIONS = (("grpc.max_receive_message_length", 16 << 20), ("grpc.max_send_message_length", 16 << 20))
 WINDOWS = 4096
@@ -63,9 +64,15 @@ def _answers(channel: grpc.Channel) -> Iterator[Measurement]:
     shape = (WINDOWS, model.time_steps, len(model.features))
     data = np.random.default_rng(0).normal(size=shape).astype("<f4").tobytes()
     source = inference_pb2.PredictionInput(windows=inference_pb2.Windows(count=WINDOWS, data=data))
-    predicted = stub.Predict(inference_pb2.PredictRequest(input=source))
-    yield Measurement("prediction of a window", "bytes", [predicted.ByteSize() / WINDOWS])
+    predict: Callable[..., bytes] = channel.unary_unary(
+        PREDICT, inference_pb2.PredictRequest.SerializeToString
+    )
+    explain: Callable[..., bytes] = channel.unary_unary(
+        EXPLAIN, inference_pb2.ExplainRequest.SerializeToString
+    )
+    predicted = predict(inference_pb2.PredictRequest(input=source))
+    yield Measurement("prediction of a window", "bytes", [len(predicted) / WINDOWS])
     include = [inference_pb2.ExplainRequest.INCLUDE_NONE]
     for name, options in (("", {}), (", map and score alone", {"include": include, "quality": 1})):
-        explained = stub.Explain(inference_pb2.ExplainRequest(input=source, **options))  # type: ignore[arg-type]
-        yield Measurement(f"explanation of a window{name}", "bytes", [explained.ByteSize() / WINDOWS])
+        explained = explain(inference_pb2.ExplainRequest(input=source, **options))  # type: ignore[arg-type]
+        yield Measurement(f"explanation of a window{name}", "bytes", [len(explained) / WINDOWS])
