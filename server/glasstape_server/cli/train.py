@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.fit_options import add_fit_options, fit_options
 
 if TYPE_CHECKING:
     from glasstape_server.models.manifest import Manifest
@@ -60,16 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="first day after validation data (default: after 85 %% of the closes; sample: 2012-01-01)",
     )
-    parser.add_argument(
-        "--epochs", type=positive, default=40, help="largest number of epochs (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--rounds",
-        type=positive,
-        default=300,
-        help="largest number of boosting rounds (default: %(default)s)",
-    )
-    parser.add_argument("--batch", type=positive, default=256, help="windows per step (default: %(default)s)")
+    add_fit_options(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
     parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
 
@@ -112,20 +104,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
-    from glasstape_server.training.boosting import BoostingOptions
-    from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.training_run import TrainingRun
 
     models = architectures(options.arch)
     check_shape(models, feature_spec(options).window_shape)
+    fit, boosting = fit_options(options, models)
     several = len(models) > 1
     return TrainingRun(
         name=options.name or (source if several else f"{source}-{models[0]}"),
         version=options.version,
         architectures=tuple(models),
         seeds=options.seeds,
-        fit=FitOptions(seed=options.seed, epochs=options.epochs, batch=options.batch),
-        boosting=BoostingOptions(rounds=options.rounds),
+        fit=fit,
+        boosting=boosting,
         ensemble=options.ensemble,
     )
 
