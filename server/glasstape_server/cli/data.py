@@ -10,6 +10,7 @@ from glasstape.barfile.arguments import add_bar_file_arguments, options_from
 from glasstape.barfile.errors import KINDS as ROW_KINDS
 from glasstape.barfile.options import check_accepted
 
+from glasstape_server.cli.arguments import duration
 from glasstape_server.training.data_report import KINDS
 
 if TYPE_CHECKING:
@@ -60,6 +61,17 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="bars in a window, 6-64 (default: 6, or as the file of --features states)",
+    )
+
+
+def add_rolling(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that limits training windows to the latest ones."""
+    parser.add_argument(
+        "--rolling",
+        type=duration,
+        default=0,
+        metavar="TIME",
+        help="train on the windows of this last time, such as 104w (default: all earlier windows, expanding)",
     )
 
 

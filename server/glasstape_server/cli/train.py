@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, nonempty_path, positive
-from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
 from glasstape_server.cli.fit_options import add_fit_options, fit_options
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="first day after validation data (default: after 85 %% of the closes; sample: 2012-01-01)",
     )
+    add_rolling(parser)
     add_fit_options(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
     parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
@@ -148,6 +149,7 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
         spec=feature_spec(options),
         rule=label_rule(options),
         time_zone=source.time_zone,
+        rolling=options.rolling,
     )
 
 

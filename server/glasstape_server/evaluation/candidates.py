@@ -1,7 +1,7 @@
 """Training and calibration of every candidate on every fold, and its predictions for the test windows."""
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -45,12 +45,22 @@ class EvaluationPlan:
     windows: int = 200_000
     """Largest number of training windows per fit, drawn at random from the fold's; likewise of validation windows."""
     rule: LabelRule = field(default_factory=LabelRule)
+    rolling: int = 0
+    """Time from which each fold takes training windows, microseconds; 0: all earlier windows (expanding)."""
 
     def __post_init__(self) -> None:
         known = {*BUILDABLE, *RULES, *CLASSIFIERS}
         unknown = [name for name in self.candidates if name.removeprefix(SHUFFLED) not in known]
         if unknown:
             raise ValueError(f"candidates: must be of {', '.join(sorted(known))}, has {', '.join(unknown)}")
+
+    def split(self, data: Dataset) -> Iterator[Fold]:
+        """Split labeled windows into the folds.
+
+        Raises:
+            ValueError: too few closes, or every symbol is held out.
+        """
+        return folds(data, self.folds, self.rule.bars_ahead, rolling=self.rolling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ def run(
     Raises:
         ValueError: too little data.
     """
-    for number, fold in enumerate(folds(data, plan.folds, plan.rule.bars_ahead)):
+    for number, fold in enumerate(plan.split(data)):
         fitted_rule(fold, plan.rule, number)  # raises before anything is fitted
     data.save(folder)
     tasks = [
@@ -145,7 +155,8 @@ def fitted_rule(fold: Fold, rule: LabelRule, number: int) -> tuple[LabelRule, Fl
     for name, part in (("training", fold.training), ("validation", fold.validation)):
         if not len(part):
             raise ValueError(
-                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data or fewer folds"
+                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data, fewer folds, or "
+                "a longer --rolling if it is set"
             )
     fitted = fold.training.fitted(rule)
     shares = np.bincount(fold.training.labels(fitted), minlength=3) / len(fold.training)
@@ -178,7 +189,7 @@ def run_task(task: FoldTask) -> FoldResult:
     """
     plan = task.plan
     data = Dataset.open(task.folder)
-    fold = list(folds(data, plan.folds, plan.rule.bars_ahead))[task.fold]
+    fold = list(plan.split(data))[task.fold]
     training = fold.training.sampled(plan.windows, task.seed)
     rule, shares = fitted_rule(fold, plan.rule, task.fold)
     labels, (test_labels, returns) = training.labels(rule), fold.test.outcomes(rule)

@@ -183,6 +183,7 @@ def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, obje
     parts = [
         data.sha256, settings.interval, settings.train_until, settings.validate_until, settings.time_zone,
         settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options, len(data.validation),
+        *([settings.rolling] if settings.rolling else []),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

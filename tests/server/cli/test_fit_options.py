@@ -18,7 +18,10 @@ def fitted(folder, *options):
     [
         (("--learning-rate", "0"), "--learning-rate: must be above 0, at most 1, is 0.0"),
         (("--learning-rate", "nan"), "--learning-rate: must be above 0, at most 1, is nan"),
-        (("--learning-rate", "1.5", "--arch", "trees"), "--learning-rate: must be above 0, at most 1, is 1.5"),
+        (
+            ("--learning-rate", "1.5", "--arch", "trees"),
+            "--learning-rate: must be above 0, at most 1, is 1.5",
+        ),
         (("--weight-decay", "-0.1"), "--weight-decay: must be 0-1, is -0.1"),
         (("--rounds", "513", "--arch", "trees"), "--rounds: must be 1-512, is 513"),
         (("--seed", "-1"), "--seed: must be 0-2,147,483,647, is -1"),
