@@ -10,6 +10,7 @@ from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
 from glasstape_server.cli.fit_options import add_fit_options, fit_options
+from glasstape_server.cli.search import add_search, check_search, searched
 
 if TYPE_CHECKING:
     from glasstape_server.models.manifest import Manifest
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_rolling(parser)
     add_fit_options(parser)
+    add_search(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
     parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
 
@@ -80,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
     from glasstape_server.training.training_split import TrainingSplit
 
     try:
+        check_search(options)
         source = DataSource(options)
         training_run = _training_run(options, source.name)
         if not source.inspect():
@@ -89,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
             return 0
         data = TrainingSplit(source.chunks(), _settings(options, source))
         print(data.window_count.to_text(), file=sys.stderr)
+        if options.search:
+            training_run = searched(options, data, training_run)
         with _ProgressBars() as bars:
             folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
     except BrokenPipeError:
@@ -97,7 +102,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("glasstape train: interrupted; --resume continues after the last epoch", file=sys.stderr)
+        print(
+            "glasstape train: interrupted; --resume continues after the last epoch or trial", file=sys.stderr
+        )
         return 130
     _print_summary([load(folder).manifest for folder in folders], options.out)
     print("\n".join(map(str, folders)))

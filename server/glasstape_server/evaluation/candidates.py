@@ -137,7 +137,7 @@ def run(
     ]
     if processes == 1:
         return _collect(map(run_task, tasks), len(tasks), on_progress)
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_initialize_process) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=initialize_process) as pool:
         return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
 
 
@@ -174,7 +174,7 @@ def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCal
     return collected
 
 
-def _initialize_process() -> None:
+def initialize_process() -> None:
     """Restrict a worker to one core, and leave SIGINT to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -46,6 +46,8 @@ class TrainingPlan:
     fit: FitOptions = field(default_factory=FitOptions)
     boosting: BoostingOptions = field(default_factory=BoostingOptions)
     """Options of trees, except the seed."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifest."""
 
     @property
     def options(self) -> FitOptions | BoostingOptions:
@@ -84,9 +86,8 @@ def train(
         CheckpointError: the checkpoint belongs to another training.
         ValueError: trees, and a class has no training window or LightGBM is not installed.
     """
-    for field_name in ("name", "version"):
-        if not re.fullmatch(NAME_PATTERN, getattr(plan, field_name)):
-            raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {getattr(plan, field_name)!r}")
+    check_label("name", plan.name)
+    check_label("version", plan.version)
     if plan.architecture in BOOSTED:
         return _train_trees(data, plan, on_epoch)
     spec = data.settings.spec
@@ -98,6 +99,16 @@ def train(
     make = partial(build, plan.architecture, config)
     network = fit(make, *data.examples, plan.fit, on_epoch, checkpoint)
     return TrainedNetwork(plan, Architecture(name=plan.architecture, config=config), network)
+
+
+def check_label(field_name: str, value: str) -> None:
+    """Check a name or version.
+
+    Raises:
+        TrainingError: it is invalid as a folder's name.
+    """
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {value!r}")
 
 
 def _train_trees(data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback) -> TrainedNetwork:
@@ -155,7 +166,8 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         thresholds=thresholds,
         metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
         | _check_metrics(data, checked, thresholds.abstain, shares)
-        | _skill_metrics(data, probabilities if checked is None else checked, shares),
+        | _skill_metrics(data, probabilities if checked is None else checked, shares)
+        | dict(trained.plan.selection),
         checks=check_model(
             scorer,
             trained.architecture,

@@ -33,6 +33,8 @@ class TrainingRun:
     """Options of trees."""
     ensemble: bool = False
     """Whether to add a model that averages the logits of all others."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifests."""
 
     def __post_init__(self) -> None:
         count = len(self.architectures) * self.seeds
@@ -56,6 +58,7 @@ class TrainingRun:
                 architecture=architecture,
                 fit=replace(self.fit, seed=self.fit.seed + number),
                 boosting=self.boosting,
+                selection=self.selection,
             )
             for architecture in self.architectures
             for number in range(self.seeds)

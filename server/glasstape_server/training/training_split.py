@@ -99,6 +99,8 @@ class TrainingSplit:
         self.window_count = windows.window_count
         """Bars of the data, and why some of them end no window."""
         self.training, self.validation, check = _split(windows, settings)
+        self.history = windows.known_between(0, settings.train_until)
+        """Windows whose outcome is known before training ends, also those before a rolling window."""
         self.rule = self.training.fitted(settings.rule)
         self.normalization = Normalization.of(self.training)
         self.labels = (self.training.labels(self.rule), self.validation.labels(self.rule))
