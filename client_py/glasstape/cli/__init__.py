@@ -37,6 +37,7 @@ EXTRA_OF_COMMAND = {
     "desk": "desktop",
     "evaluate": "server",
     "restore": "server",
+    "retrain": "server",
     "serve": "server",
     "tokens": "server",
     "train": "server",

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +45,15 @@ def duration(text: str) -> int:
             f"must be a number 1-99999 with the unit m, h, d or w (minutes, hours, days, weeks), is {text!r}"
         )
     return int(match[1]) * UNITS[match[2]]
+
+
+def lifetime(text: str) -> timedelta | None:
+    """Parse a duration; None for "never".
+
+    Raises:
+        argparse.ArgumentTypeError: the text is anything else.
+    """
+    return None if text == "never" else timedelta(microseconds=duration(text))
 
 
 def names(text: str) -> list[str]:

@@ -23,8 +23,8 @@ CHUNK = 2_000_000
 """Bars in memory at once."""
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that select and describe the bars."""
+def add_data(parser: argparse.ArgumentParser, *, interval: bool = True) -> None:
+    """Add the arguments that select and describe the bars; the interval may be known otherwise."""
     parser.add_argument(
         "--data",
         nargs="+",
@@ -32,7 +32,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="CSV or Parquet files, or 'sample' (default: sample)",
     )
-    parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
+    if interval:
+        parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
     add_bar_file_arguments(parser, kinds=(*ROW_KINDS, *KINDS))
 
 
@@ -102,8 +103,12 @@ def feature_spec(options: argparse.Namespace) -> "FeatureSpec":
 class DataSource:
     """Bars of the options, read in chunks of whole symbols."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, min_bars: int | None = None) -> None:
         """Open the files and print how their columns were interpreted.
+
+        Args:
+            options: of the command.
+            min_bars: bars that a labeled window requires; None: as the options of features and labels say.
 
         Raises:
             ValueError: an argument or a file is invalid.
@@ -112,7 +117,8 @@ class DataSource:
         from glasstape_server.market.files import BarFiles
         from glasstape_server.training.data_inspection import DataInspection
 
-        min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
+        if min_bars is None:
+            min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
         self.is_sample = options.data == [SAMPLE]
         if self.is_sample and options.interval != sample.INTERVAL:
             raise ValueError(f"--interval: must be 1d for the sample, is {options.interval!r}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape_server.cli.architectures import architectures, check_shape
-from glasstape_server.cli.arguments import names, nonempty_path, positive
+from glasstape_server.cli.arguments import lifetime, names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
 from glasstape_server.cli.fit_options import add_fit_options, fit_options
 from glasstape_server.cli.search import add_search, check_search, searched
@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="first day after validation data (default: after 85 %% of the closes; sample: 2012-01-01)",
     )
     add_rolling(parser)
+    parser.add_argument(
+        "--expire",
+        type=lifetime,
+        default=None,
+        metavar="TIME",
+        help="time from the last close of the data to the expiry of the model, such as 4w (default: never)",
+    )
     add_fit_options(parser)
     add_search(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
@@ -126,6 +133,7 @@ def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
         fit=fit,
         boosting=boosting,
         ensemble=options.ensemble,
+        lifetime=options.expire,
     )
 
 

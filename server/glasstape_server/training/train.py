@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +48,8 @@ class TrainingPlan:
     """Options of trees, except the seed."""
     selection: Mapping[str, float] = field(default_factory=dict)
     """Metrics of how the options were chosen, for the manifest."""
+    lifetime: timedelta | None = None
+    """Time from the last close of the data to the expiry of the model; None: it does not expire."""
 
     @property
     def options(self) -> FitOptions | BoostingOptions:
@@ -155,6 +157,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
     correct = probabilities.argmax(axis=1) == labels[1]
+    lifetime, seen = trained.plan.lifetime, validation if check is None else check.data
     manifest = Manifest(
         name=trained.plan.name,
         version=trained.plan.version,
@@ -185,6 +188,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             fit={name: value for name, value in asdict(trained.plan.options).items() if name != "seed"},
             members=trained.members,
         ),
+        expires=None if lifetime is None else _period(seen).last_close + lifetime,
         weights_sha256="0" * 64,
     )
     return artifact.save(folder, manifest, trained.network, statistics)

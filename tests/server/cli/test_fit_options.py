@@ -1,5 +1,7 @@
 """Options of the fit: `glasstape train --patience --learning-rate --weight-decay --batch`."""
 
+from datetime import timedelta
+
 import pytest
 from glasstape.cli import main
 from glasstape_server.models.artifact import load
@@ -55,3 +57,15 @@ def test_the_options_reach_the_fit_and_the_manifest(tmp_path):
 def test_trees_have_their_own_defaults(tmp_path):
     fit = fitted(tmp_path, "--arch", "trees", "--rounds", "3", "--patience", "2")
     assert (fit["learning_rate"], fit["patience"], fit["rounds"]) == (0.05, 2, 3)
+
+
+def test_a_model_expires_after_the_last_close_of_its_data(tmp_path):
+    fitted(tmp_path / "a", "--expire", "4w")
+    manifest = load(tmp_path / "a" / "m" / "1").manifest
+    assert manifest.expires == manifest.data.seen_until + timedelta(weeks=4)
+    assert manifest.expired(int(manifest.expires.timestamp() * 1e6))
+    assert not manifest.expired(int(manifest.expires.timestamp() * 1e6) - 1)
+    fitted(tmp_path / "b", "--expire", "never")
+    manifest = load(tmp_path / "b" / "m" / "1").manifest
+    assert manifest.expires is None
+    assert b"expires" not in manifest.to_bytes()
