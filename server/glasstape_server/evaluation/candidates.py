@@ -1,6 +1,5 @@
 """Training and calibration of every candidate on every fold, and its predictions for the test windows."""
 
-import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -9,8 +8,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
@@ -19,6 +16,7 @@ from glasstape_server.domain.statistics import softmax
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
 from glasstape_server.evaluation.network_importance import TestedMaps, measure
 from glasstape_server.evaluation.walk_forward import Fold, folds
+from glasstape_server.evaluation.worker import initialize_process
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import BOOSTED, BUILDABLE, build, default_config
 from glasstape_server.models.scorer import Scorer
@@ -172,13 +170,6 @@ def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCal
         collected.append(result)
         on_progress(len(collected), count)
     return collected
-
-
-def initialize_process() -> None:
-    """Restrict a worker to one core, and leave SIGINT to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
-    torch.set_num_threads(1)
 
 
 def run_task(task: FoldTask) -> FoldResult:

@@ -13,12 +13,12 @@ import numpy as np
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.evaluation import selected_best, study
-from glasstape_server.evaluation.candidates import initialize_process
 from glasstape_server.evaluation.metrics import block_days
 from glasstape_server.evaluation.search_space import SearchSpace
 from glasstape_server.evaluation.search_trial import COLUMNS, FitTask, WalkForward, run_fit, tested_days
 from glasstape_server.evaluation.selected_best import SelectedEstimate
 from glasstape_server.evaluation.study import OpenTrial, SearchError, Trial
+from glasstape_server.evaluation.worker import initialize_process
 from glasstape_server.storage import temporary
 from glasstape_server.training.training_split import TrainingSplit
 
