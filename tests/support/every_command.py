@@ -35,6 +35,7 @@ def offline(folder: Path) -> Iterator[list[str]]:
     yield ["train", *bars_of(folder), "--report"]
     yield ["train", *bars_of(folder), *SMALL, "--out", str(folder / "models")]
     yield ["evaluate", *bars_of(folder), "--arch", NAME]
+    yield ["retrain", NAME, *bars_of(folder), "--once", "--models", str(folder / "models")]
     yield ["doctor", "--offline", "--check-bars", str(folder / f"{FILE}.csv")]
     yield ["tokens", "create", "--name", NAME, "--scopes", "signals", "--tokens", str(folder / "tokens.json")]
     yield ["tokens", "list", "--tokens", str(folder / "tokens.json")]

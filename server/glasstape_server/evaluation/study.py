@@ -6,8 +6,10 @@ hyper-parameter optimization". Optuna is imported when a search starts, because 
 """
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,11 +162,12 @@ def _load(folder: Path, space: SearchSpace, seed: int, settings: Mapping[str, An
         SearchError: it is of another search.
     """
     import optuna
-    from sqlalchemy.engine import URL
+    from sqlalchemy.pool import NullPool
 
     optuna.logging.disable_default_handler()  # the command reports each trial itself
-    address = URL.create("sqlite", database=str(folder / FILE)).render_as_string()
-    storage = optuna.storages.RDBStorage(address)
+    # A URL cannot name a file whose name is not Unicode.
+    connect = partial(sqlite3.connect, folder / FILE, check_same_thread=False)
+    storage = optuna.storages.RDBStorage("sqlite://", {"creator": connect, "poolclass": NullPool})
     loaded = optuna.create_study(storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True)
     before = loaded.user_attrs.get(_SETTINGS, settings)
     if different := [name for name, value in settings.items() if before.get(name) != value]:
