@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fit_options(parser)
     add_search(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
-    parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted training or search")
 
 
 def run(options: argparse.Namespace) -> int:

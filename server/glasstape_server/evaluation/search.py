@@ -20,6 +20,7 @@ from glasstape_server.evaluation.selected_best import SelectedEstimate
 from glasstape_server.evaluation.study import OpenTrial, SearchError, Trial
 from glasstape_server.evaluation.worker import initialize_process
 from glasstape_server.storage import temporary
+from glasstape_server.training.ranges import MAX_SEED
 from glasstape_server.training.training_split import TrainingSplit
 
 MAX_TRIALS = 10_000
@@ -41,6 +42,10 @@ class SearchPlan:
     def __post_init__(self) -> None:
         if not 1 <= self.trials <= MAX_TRIALS:
             raise ValueError(f"search: must be 1-{MAX_TRIALS:,} trials, is {self.trials}")
+        if not 0 <= self.seed <= MAX_SEED - self.seeds + 1:
+            raise ValueError(
+                f"seed: must be 0-{MAX_SEED - self.seeds + 1:,} with {self.seeds} seeds, is {self.seed}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,22 @@ def test_no_window_of_validation_or_check_is_used(split):
     assert tested.held_out_mask().any() == split.history.held_out_mask().any()
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"trials": 0}, "search: must be 1-10,000 trials, is 0"),
+        ({"trials": 10_001}, "search: must be 1-10,000 trials, is 10001"),
+        (
+            {"trials": 1, "seed": 2**31 - 1, "seeds": 2},
+            "seed: must be 0-2,147,483,646 with 2 seeds, is 2147483647",
+        ),
+    ],
+)
+def test_a_plan_out_of_range_is_refused(changes, text):
+    with pytest.raises(ValueError, match=text):
+        plan_of(**changes)
+
+
 def test_a_fixed_option_stays(split, tmp_path):
     space = SearchSpace(("linear",), FitOptions(epochs=1, batch=77), BoostingOptions(), frozenset({"batch"}))
     result = search(split, plan_of(3, space=space), tmp_path)
