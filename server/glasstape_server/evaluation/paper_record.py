@@ -8,13 +8,10 @@ import polars as pl
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.book_figures import BookCurve
 from glasstape_server.domain.book_rule import BookRule
-from glasstape_server.domain.paper_book import CostRates, Fills, MarketClose, Mask, PaperBook
-from glasstape_server.domain.times import DAY, INTERVALS
-from glasstape_server.market.clock import inactive_after
+from glasstape_server.domain.paper_book import CostRates, Fills, MarketClose, PaperBook
+from glasstape_server.evaluation.book_tape import Tape
 from glasstape_server.market.trading_costs import MarketCosts
 
-LIMIT_TOLERANCE = 0.005
-"""How far from its price limit, as a share of the base price, a close counts as at it: limits are rounded to ticks."""
 _BENCHMARK = BookRule(threshold=float("-inf"), max_weight=1.0)
 _FREE = CostRates()
 
@@ -58,7 +55,7 @@ def paper_record(
     Raises:
         ValueError: no score has a bar, or there are fewer than two closes from the first score to the last one.
     """
-    tape = _Tape.of(bars, scores, costs, interval)
+    tape = Tape.of(bars, scores, costs, interval)
     book, universe = (_Run(len(tape.symbols)) for _ in range(2))
     ended: set[int] = set()
     at_limit = 0
@@ -134,104 +131,3 @@ class _Run:
             gained=sums["gained"],
             positions=positions.astype(np.int64),
         )
-
-
-@dataclass(slots=True)
-class _Tape:
-    """Bars and scores of all symbols, by close."""
-
-    symbols: list[str]
-    times: Ints
-    """Distinct closes, (close,)."""
-    first: int
-    """Number of the first close with a score."""
-    end: int
-    """Number after that of the last close with a score."""
-    scored: int
-    scored_symbols: int
-    _starts: Ints
-    """First row of each close, (close + 1,)."""
-    _symbol: Ints
-    _price: Floats
-    _score: Floats
-    _limit: Ints
-    """1 at the upper price limit, -1 at the lower one, (row,)."""
-    _last: Ints
-    """Number of the first close after the last bar of each symbol that ended, (symbol,); -1: it did not end."""
-    _prices: Floats
-    """Last known prices before the next close, (symbol,)."""
-
-    @classmethod
-    def of(cls, bars: pl.DataFrame, scores: pl.DataFrame, costs: MarketCosts, interval: str) -> "_Tape":
-        """Join bars with scores and order them by close.
-
-        Raises:
-            ValueError: see `paper_record`.
-        """
-        columns = bars.select("symbol", "close_time", "close")
-        columns = _with_limits(columns, costs, interval)
-        known = scores.filter(pl.col("score").is_finite()).select("symbol", "close_time", "score")
-        joined = columns.join(known, on=["symbol", "close_time"], how="left").sort("close_time", "symbol")
-        names = joined["symbol"].unique().sort()
-        times, number = np.unique(joined["close_time"].to_numpy(), return_inverse=True)
-        score = joined["score"].fill_null(float("nan")).to_numpy()
-        scored = np.flatnonzero(np.isfinite(score))
-        if not len(scored):
-            raise ValueError("scores: none has a bar with trades of its symbol and close time")
-        first, end = int(number[scored[0]]), int(number[scored[-1]]) + 1
-        if end - first < 2:
-            raise ValueError("scores: all are of one close; a book needs a later one")
-        places = dict(zip(names, range(len(names)), strict=True))
-        symbol = joined["symbol"].replace_strict(places, return_dtype=pl.Int64).to_numpy()
-        last = np.zeros(len(names), dtype=np.int64)
-        last[symbol] = number  # ascending, so that the last one stays
-        ended = times[last] < times[-1] - inactive_after(INTERVALS[interval])
-        starts = np.searchsorted(number, np.arange(len(times) + 1))
-        price = joined["close"].to_numpy()
-        prices = np.full(len(names), np.nan)
-        before = slice(0, starts[first])
-        prices[symbol[before]] = price[before]
-        return cls(
-            names.to_list(), times, first, end, len(scored), len(np.unique(symbol[scored])), starts, symbol,
-            price, score, joined["limit"].to_numpy(), np.where(ended, last + 1, -1), prices,
-        )  # fmt: skip
-
-    def close(self, number: int) -> tuple[MarketClose, Floats, Mask]:
-        """Return a close, the scores of its symbols (NaN: none), and whether each is at a price limit, (symbol,).
-
-        Closes are taken in order.
-        """
-        rows = slice(self._starts[number], self._starts[number + 1])
-        symbol, limit = self._symbol[rows], self._limit[rows]
-        size = len(self.symbols)
-        self._prices = self._prices.copy()
-        self._prices[symbol] = self._price[rows]
-        scores, limited = np.full(size, np.nan), np.zeros(size, dtype=bool)
-        buyable, sellable = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
-        scores[symbol] = self._score[rows]
-        buyable[symbol], sellable[symbol], limited[symbol] = limit < 1, limit > -1, limit != 0
-        close = MarketClose(int(self.times[number]), self._prices, buyable, sellable, self._last == number)
-        return close, scores, limited
-
-
-def _with_limits(bars: pl.DataFrame, costs: MarketCosts, interval: str) -> pl.DataFrame:
-    """Add the column limit: 1 for a close at the upper price limit of its day, -1 at the lower one, else 0.
-
-    The base price is the close of the symbol's trading day before. Bars longer than a day have no limit.
-    """
-    if not any(costs.price_limit.values) or INTERVALS[interval] > DAY:
-        return bars.with_columns(pl.lit(0, pl.Int64).alias("limit"))
-    ends = pl.from_epoch(pl.col("close_time") - 1, "us").dt.replace_time_zone("UTC")
-    bars = bars.with_columns(ends.dt.convert_time_zone(costs.time_zone).dt.date().alias("day")).sort(
-        "symbol", "close_time"
-    )
-    days = bars.group_by("symbol", "day", maintain_order=True).agg(pl.col("close").last().alias("base"))
-    days = days.with_columns(pl.col("base").shift(1).over("symbol"))
-    allowed = {day: costs.price_limit.on(day) for day in bars["day"].unique()}
-    bars = bars.join(days, on=["symbol", "day"], how="left").with_columns(
-        pl.col("day").replace_strict(allowed, return_dtype=pl.Float64).alias("allowed")
-    )
-    change = pl.col("close") / pl.col("base") - 1
-    reached = (pl.col("allowed") > 0) & (change.abs() >= pl.col("allowed") - LIMIT_TOLERANCE)
-    limit = pl.when(reached.fill_null(False)).then(change.sign()).otherwise(0.0).cast(pl.Int64)
-    return bars.select("symbol", "close_time", "close", limit.alias("limit"))

@@ -103,7 +103,8 @@ def test_symbols_that_end_do_so_at_their_last_price_and_are_counted():
     prices = np.full((60, 3), 100.0)
     scores = np.tile([3.0, 2.0, 1.0], (60, 1))
     prices[9, 0] = 80.0
-    prices[10:, 0] = scores[10:, 0] = np.nan
+    prices[10:, 0] = np.nan
+    scores[8:, 0] = np.nan  # predictions without an outcome are not saved
     found = record(prices, scores, BookRule(top=1), FREE.with_rates({"sell_tax": 0.01}))
     assert found.ended == ("S00",)
     np.testing.assert_allclose(found.curve.equity[9:12], [0.8, 0.792, 0.792])
