@@ -43,13 +43,12 @@ def journal_scores(
     path = journal_of(folder)
     if not path.is_file():
         raise ValueError(f"--journal: {folder} has no live journal")
-    events = [event for event in _signals(path) if event.interval == interval]
-    names = sorted({f"{event.model.name}@{event.model.version}" for event in events})
-    if model:
-        events = [e for e in events if model in (e.model.name, f"{e.model.name}@{e.model.version}")]
+    journaled = _signals(path)
+    events = [e for e in journaled if e.interval == interval and model in ("", e.model.name, _name(e))]
     if not events:
-        found = f"; it has signals of {', '.join(names)}" if names else ""
-        raise ValueError(f"--journal: {folder} has no {interval} signal of {model or 'any model'}{found}")
+        kinds = ", ".join(sorted({f"{event.interval} of {_name(event)}" for event in journaled}))
+        wanted = f"{interval} signals of {model or 'any model'}"
+        raise ValueError(f"--journal: {folder} has no {wanted}; it has {kinds or 'no signals'}")
     known = {digest: _seen_until(folder, digest) for digest in {event.model.digest for event in events}}
     unseen = [event for event in events if event.bar_close_time > known[event.model.digest]]
     if not unseen:
@@ -75,7 +74,7 @@ def journal_scores(
             f"{late:,} of {frame.height:,} signals were published after the next close of their symbol: live, they "
             "could not have been traded there"
         )
-    used = sorted({f"{event.model.name}@{event.model.version}" for event in unseen})
+    used = sorted({_name(event) for event in unseen})
     return BookScores(frame, f"journal of {folder.name}: {', '.join(used)}", tuple(notes)), closes
 
 
@@ -95,6 +94,10 @@ def _signals(path: Path) -> "list[Event]":
     finally:
         history.close()
     return events
+
+
+def _name(event: "Event") -> str:
+    return f"{event.model.name}@{event.model.version}"
 
 
 def _seen_until(folder: Path, digest: str) -> float:

@@ -72,6 +72,27 @@ def test_a_book_of_saved_predictions_agrees_with_a_recomputation(folder, capsys)
     assert found["verdict"] in ("none", "loss"), "the predictions are random"
 
 
+def test_bars_without_trades_are_not_traded_however_a_file_states_them(folder, capsys):
+    path, _ = predictions(folder)
+    bars = pl.read_parquet(folder / "bars.parquet")
+    quiet = (pl.int_range(pl.len()).over("symbol") % 7 == 0) & (pl.col("symbol") < "S4")
+    zero, price = pl.lit(0.0), pl.col("close")
+    halted = [
+        pl.when(quiet).then(zero).otherwise(pl.col(n)).alias(n) for n in ("open", "high", "low", "volume")
+    ]
+    filled = [pl.when(quiet).then(price).otherwise(pl.col(n)).alias(n) for n in ("open", "high", "low")]
+    volume = pl.when(quiet).then(zero).otherwise(pl.col("volume")).alias("volume")
+    stated = {"missing": bars.filter(~quiet), "halted": bars.with_columns(halted),
+              "filled": bars.with_columns(*filled, volume)}  # fmt: skip
+    curves = []
+    for name, frame in stated.items():
+        frame.write_parquet(folder / f"{name}.parquet")
+        found = run(capsys, "--predictions", path, folder / f"{name}.parquet", *CLOSE, *BOOK)
+        assert found["unfilled"] > 0
+        curves.append(found["curve"])
+    assert curves[0] == curves[1] == curves[2]
+
+
 def test_seeds_are_averaged_and_a_candidate_is_chosen(folder, capsys):
     path, frame = predictions(folder, "one.parquet", candidate=pl.lit("linear"))
     other = frame.with_columns(
@@ -163,7 +184,7 @@ def test_a_journal_is_a_book_of_what_was_published(tmp_path, capsys):
     np.testing.assert_allclose(found["curve"]["equity"], equity, rtol=1e-9)
     assert any("75 of" not in fact and "published after the next close" in fact for fact in found["facts"])
     assert main(["portfolio", "--journal", str(tmp_path / "data"), *BOOK, "--candidate", "other"]) == 1
-    assert "has no 1d signal of other; it has signals of sample-conv1d@1" in capsys.readouterr().err
+    assert "has no 1d signals of other; it has 1d of sample-conv1d@1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
