@@ -12,7 +12,7 @@ from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
-    from glasstape_server.evaluation.candidates import EvaluationPlan
+    from glasstape_server.evaluation.candidates import EvaluationPlan, FoldResult
     from glasstape_server.evaluation.leak_checks import LeakCheck
 
 HELP = "Evaluate networks and baselines by walk-forward, with confidence intervals, costs and leak checks"
@@ -65,9 +65,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from concurrent.futures.process import BrokenProcessPool
 
-    from glasstape.cli.output import make_console
-    from rich.progress import Progress
-
+    from glasstape_server.cli.progress import Progress
     from glasstape_server.storage import temporary
 
     try:
@@ -89,11 +87,11 @@ def run(options: argparse.Namespace) -> int:
         spec = feature_spec(options)
         data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
         print(data.window_count.to_text(), file=sys.stderr)
-        with Progress(console=make_console(stderr=True)) as bar:
-            task = bar.add_task("fits", total=None)
+        with Progress() as progress:
+            task = progress.task("evaluate", "fit")
 
-            def on_progress(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total)
+            def on_progress(done: int, total: int, result: "FoldResult") -> None:
+                task.update(done, result.to_text(), total)
 
             evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
         checks = (_future_perturbation(source, options), *evaluation.leak_checks)

@@ -11,6 +11,7 @@ from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
 if TYPE_CHECKING:
+    from glasstape_server.cli.progress import Progress, Task
     from glasstape_server.models.manifest import Manifest
     from glasstape_server.training.fit import EpochCallback
     from glasstape_server.training.train import TrainingPlan
@@ -82,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from safetensors import SafetensorError
 
+    from glasstape_server.cli.progress import Progress
     from glasstape_server.models.artifact import ArtifactError, load
     from glasstape_server.training.training_run import train_all
     from glasstape_server.training.training_split import TrainingSplit
@@ -96,8 +98,10 @@ def run(options: argparse.Namespace) -> int:
             return 0
         data = TrainingSplit(source.chunks(), _settings(options, source))
         print(data.window_count.to_text(), file=sys.stderr)
-        with _ProgressBars() as bars:
-            folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
+        with Progress() as progress:
+            shown = _TrainingProgress(progress)
+            folders = train_all(data, training_run, options.out, shown.callback, resume=options.resume)
+            shown.finish()
     except BrokenPipeError:
         raise
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
@@ -160,32 +164,27 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
     )
 
 
-class _ProgressBars:
-    """Progress bar of each training."""
+class _TrainingProgress:
+    """Progress of each training of a run."""
 
-    def __init__(self) -> None:
-        from glasstape.cli.output import make_console
-        from rich.progress import Progress
-
-        self._progress = Progress(console=make_console(stderr=True))
-
-    def __enter__(self) -> "_ProgressBars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+    def __init__(self, progress: "Progress") -> None:
+        self._progress = progress
+        self._task: Task | None = None
 
     def callback(self, plan: "TrainingPlan") -> "EpochCallback":
-        """Return the callback that updates the bar of one training."""
-        name = f"{plan.name}@{plan.version}"
-        task = self._progress.add_task(name, total=plan.options.limit)
+        """Return the callback that shows the progress of one training; the one before has ended."""
+        self.finish()
+        unit = "round" if plan.options is not plan.fit else "epoch"
+        task = self._progress.task(f"{plan.name}@{plan.version}", unit, plan.options.limit, early=True)
+        self._task = task
+        return lambda epoch, training, validation: task.update(
+            epoch, f"loss {training:.4f}, validation {validation:.4f}"
+        )
 
-        def on_epoch(epoch: int, training: float, validation: float) -> None:
-            text = f"{name} loss {training:.4f}, validation {validation:.4f}"
-            self._progress.update(task, completed=epoch, description=text)
-
-        return on_epoch
+    def finish(self) -> None:
+        """Show that the last training has ended."""
+        if self._task is not None:
+            self._task.finish()
 
 
 def _windows_used(manifest: "Manifest") -> str:
