@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from glasstape.barfile.arguments import add_bar_file_arguments, options_from
 from glasstape.barfile.errors import KINDS as ROW_KINDS
 from glasstape.barfile.options import check_accepted
+from glasstape.barfile.paths import bar_file_paths
 
+from glasstape_server.cli.progress import read_files
 from glasstape_server.training.data_report import KINDS
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[SAMPLE],
         metavar="PATH",
-        help="CSV or Parquet files, or 'sample' (default: sample)",
+        help="CSV or Parquet files, folders or patterns of them, or 'sample' (default: sample)",
     )
     parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
     add_bar_file_arguments(parser, kinds=(*ROW_KINDS, *KINDS))
@@ -97,7 +99,6 @@ class DataSource:
             ValueError: an argument or a file is invalid.
         """
         from glasstape_server.market import sample
-        from glasstape_server.market.files import BarFiles
         from glasstape_server.training.data_inspection import DataInspection
 
         min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
@@ -107,18 +108,22 @@ class DataSource:
         accepted = frozenset(name for name in options.accept.split(",") if name)
         self.accepted = check_accepted(accepted, (*ROW_KINDS, *KINDS))
         bar_file_options = sample.OPTIONS if self.is_sample else options_from(options)
-        paths = [sample.PATH] if self.is_sample else [Path(path) for path in options.data]
-        self.files = BarFiles(paths, options.interval, bar_file_options)
+        paths = [sample.PATH] if self.is_sample else bar_file_paths(options.data)
+        self.files = read_files(paths, options.interval, bar_file_options)
         self.time_zone = self.files.time_zone
         """IANA zone of trading days."""
         if not self.is_sample:
-            print("\n".join(self.files.notes), file=sys.stderr)
+            print("\n".join(self.files.shown_notes(verbose=options.verbose)), file=sys.stderr)
+        self._names = options.data
         self._inspection = DataInspection(options.interval, min_bars)
 
     @property
     def name(self) -> str:
-        """Name of the first file, without suffix."""
-        return SAMPLE if self.is_sample else self.files.paths[0].name.split(".")[0]
+        """Name of the folder that was given, or of the first file, without suffix."""
+        if self.is_sample:
+            return SAMPLE
+        given = Path(self._names[0])
+        return given.resolve().name if given.is_dir() else self.files.paths[0].name.split(".")[0]
 
     def inspect(self) -> bool:
         """Read all bars once and print the data report; return whether the data is acceptable.

@@ -2,13 +2,17 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
+    from glasstape.barfile.options import BarFileOptions
     from rich.progress import Progress as ProgressBars
     from rich.progress import TaskID
+
+    from glasstape_server.market.files import BarFiles
 
 LINE_SECONDS = 10.0
 """Shortest time between two plain lines of a task, but for its first and its last."""
@@ -43,7 +47,9 @@ class Progress:
         if self._bars is not None:
             self._bars.stop()
 
-    def task(self, name: str, unit: str, total: int | None = None, *, early: bool = False) -> "Task":
+    def task(
+        self, name: str, unit: str, total: int | None = None, *, early: bool = False, delayed: bool = False
+    ) -> "Task":
         """Begin a task.
 
         Args:
@@ -51,8 +57,26 @@ class Progress:
             unit: of its steps, in the singular.
             total: number of steps; None if it is not known yet.
             early: whether the task may end before its last step.
+            delayed: whether a short task prints no line.
         """
-        return Task(self._stream, self._clock, self._bars, name, unit, total, early)
+        return Task(self._stream, self._clock, self._bars, name, unit, total, early, delayed)
+
+
+def read_files(paths: Sequence[Path], interval: str, options: "BarFileOptions") -> "BarFiles":
+    """Return the bars of files; show how far reading has come if it takes long.
+
+    Raises:
+        BarFileError: see `BarFiles`.
+    """
+    from glasstape_server.market.files import BarFiles
+
+    if len(paths) == 1:
+        return BarFiles(paths, interval, options)
+    with Progress() as progress:
+        task = progress.task("reading", "file", len(paths), delayed=True)
+        files = BarFiles(paths, interval, options, on_file=lambda done: task.update(done, ""))
+        task.finish()
+    return files
 
 
 class Task:
@@ -67,6 +91,7 @@ class Task:
         unit: str,
         total: int | None,
         early: bool,
+        delayed: bool,
     ) -> None:
         self._stream, self._clock, self._bars = stream, clock, bars
         self._name, self._unit, self._total, self._early = name, unit, total, early
@@ -74,7 +99,8 @@ class Task:
         self._skipped: int | None = None
         self._done, self._text = 0, ""
         self._printed = -1
-        self._next_line = self._started
+        self._next_line = self._started + (LINE_SECONDS if delayed else 0.0)
+        self._quiet = delayed
         self._row: TaskID | None = None
         if bars is not None:
             self._row = bars.add_task(name, total=total)
@@ -88,20 +114,20 @@ class Task:
         if self._bars is not None and self._row is not None:
             shown = f"{self._name}: {text}" if text else self._name
             self._bars.update(self._row, completed=done, total=self._total, description=shown)
-        elif self._clock() >= self._next_line or done == self._total:
+        elif self._clock() >= self._next_line or (done == self._total and not self._quiet):
             self._print()
 
     def finish(self) -> None:
         """Show that the task has ended, before its last step, too."""
         if self._bars is not None and self._row is not None:
             self._bars.update(self._row, completed=self._done, total=max(1, self._done))
-        elif self._printed != self._done:
+        elif self._printed != self._done and not self._quiet:
             self._total = self._done
             self._print()
 
     def _print(self) -> None:
         now = self._clock()
-        self._next_line, self._printed = now + LINE_SECONDS, self._done
+        self._next_line, self._printed, self._quiet = now + LINE_SECONDS, self._done, False
         at_most = "at most " if self._early and self._done != self._total else ""
         steps = f"{self._unit} {self._done}" + (f" of {at_most}{self._total}" if self._total else "")
         parts = [steps, self._text, f"{duration(now - self._started)} elapsed"]

@@ -72,6 +72,20 @@ def test_a_resumed_training_estimates_from_its_own_epochs(clock):
     assert stream.getvalue() == "mine@1: epoch 31 of 40, 2 s elapsed, 18 s left\n"
 
 
+def test_a_short_task_may_print_nothing(clock):
+    stream = io.StringIO()
+    with Progress(stream, clock) as progress:
+        for seconds in (0.01, 4.0):
+            task = progress.task("reading", "file", 4, delayed=True)
+            for done in range(1, 5):
+                clock.now += seconds
+                task.update(done, "")
+            task.finish()
+    assert stream.getvalue().splitlines() == [
+        "reading: file 3 of 4, 12 s elapsed, 4 s left", "reading: file 4 of 4, 16 s elapsed",
+    ]  # fmt: skip
+
+
 def test_on_a_terminal_a_bar_ends_full_though_the_training_stopped_early(clock):
     stream = Terminal()
     with Progress(stream, clock) as progress:
