@@ -1,6 +1,7 @@
 """Arguments for data and labels, shared by training and evaluation."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ from glasstape.barfile.options import check_accepted
 from glasstape.barfile.paths import bar_file_paths
 
 from glasstape_server.cli.progress import read_files
+from glasstape_server.domain.times import SECOND
 from glasstape_server.training.data_report import KINDS
 
 if TYPE_CHECKING:
     from glasstape_server.features.labels import LabelRule
     from glasstape_server.features.spec import FeatureSpec
+    from glasstape_server.training.run_record import RunData
     from glasstape_server.training.usable_bars import UsableBars
 
 SAMPLE = "sample"
@@ -115,6 +118,8 @@ class DataSource:
         if not self.is_sample:
             print("\n".join(self.files.shown_notes(verbose=options.verbose)), file=sys.stderr)
         self._names = options.data
+        self._interval = options.interval
+        self._sha256 = ""
         self._inspection = DataInspection(options.interval, min_bars)
 
     @property
@@ -149,8 +154,36 @@ class DataSource:
         """Yield the bars to train on, in whole symbols: without those that a server leaves out or that are accepted."""
         from glasstape_server.market.clock import wall_time
         from glasstape_server.market.rules import CLOCK_TOLERANCE
+        from glasstape_server.training.dataset import combined
         from glasstape_server.training.usable_bars import UsableBars
 
         latest = wall_time() + CLOCK_TOLERANCE
+        digests: dict[str, str] = {}
         for frame in self.files.chunks(CHUNK):
-            yield UsableBars.of(frame, self.accepted, latest)
+            bars = UsableBars.of(frame, self.accepted, latest)
+            if not self._sha256:
+                digests |= bars.digests()
+            yield bars
+        self._sha256 = self._sha256 or combined(digests)
+
+    def described(self) -> "RunData":
+        """Return what the record of a run states about its bars; requires that they were read once."""
+        from datetime import UTC, datetime
+
+        from glasstape_server.training.run_record import RunData
+
+        summary = self.files.summary
+        first, last = (
+            datetime.fromtimestamp(close // SECOND, UTC) for close in (summary.first, summary.last)
+        )
+        return RunData(
+            sha256=self._sha256,
+            names=tuple(os.fsencode(name).decode("utf-8", "replace") for name in self._names),
+            files=summary.files,
+            symbols=summary.symbols,
+            bars=summary.bars,
+            first_close=first,
+            last_close=last,
+            interval=self._interval,
+            time_zone=self.time_zone,
+        )

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.recording import add_runs, add_save_predictions
 
 if TYPE_CHECKING:
     from glasstape_server.cli.progress import Progress, Task
+    from glasstape_server.cli.recording import Recording
     from glasstape_server.models.manifest import Manifest
     from glasstape_server.training.fit import EpochCallback
     from glasstape_server.training.train import TrainingPlan
@@ -71,6 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="largest number of boosting rounds (default: %(default)s)",
     )
     parser.add_argument("--batch", type=positive, default=256, help="windows per step (default: %(default)s)")
+    add_runs(parser)
+    add_save_predictions(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
     parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
 
@@ -84,7 +88,10 @@ def run(options: argparse.Namespace) -> int:
     from safetensors import SafetensorError
 
     from glasstape_server.cli.progress import Progress
+    from glasstape_server.cli.recording import Recording, output_of
     from glasstape_server.models.artifact import ArtifactError, load
+    from glasstape_server.training import prediction_file
+    from glasstape_server.training.run_record import RunModel
     from glasstape_server.training.training_run import train_all
     from glasstape_server.training.training_split import TrainingSplit
 
@@ -96,12 +103,20 @@ def run(options: argparse.Namespace) -> int:
             return 1
         if options.report:
             return 0
-        data = TrainingSplit(source.chunks(), _settings(options, source))
-        print(data.window_count.to_text(), file=sys.stderr)
-        with Progress() as progress:
-            shown = _TrainingProgress(progress)
-            folders = train_all(data, training_run, options.out, shown.callback, resume=options.resume)
-            shown.finish()
+        if options.save_predictions:
+            prediction_file.check_path(options.save_predictions)
+        with Recording("train", options, source) as recording:
+            data = TrainingSplit(source.chunks(), _settings(options, source))
+            print(data.window_count.to_text(), file=sys.stderr)
+            with Progress() as progress:
+                shown = _TrainingProgress(progress, recording)
+                folders = train_all(data, training_run, options.out, shown.callback, resume=options.resume)
+                shown.finish()
+            manifests = [load(folder).manifest for folder in folders]
+            recording.models += [RunModel.of_manifest(manifest) for manifest in manifests]
+            if options.save_predictions:
+                prediction_file.write_trained(options.save_predictions, data, folders)
+                recording.outputs.append(output_of(options.save_predictions))
     except BrokenPipeError:
         raise
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
@@ -110,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("glasstape train: interrupted; --resume continues after the last epoch", file=sys.stderr)
         return 130
-    _print_summary([load(folder).manifest for folder in folders], options.out)
+    _print_summary(manifests, options.out)
     print("\n".join(map(str, folders)))
     return 0
 
@@ -167,13 +182,14 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
 class _TrainingProgress:
     """Progress of each training of a run."""
 
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
+    def __init__(self, progress: "Progress", recording: "Recording") -> None:
+        self._progress, self._recording = progress, recording
         self._task: Task | None = None
 
     def callback(self, plan: "TrainingPlan") -> "EpochCallback":
         """Return the callback that shows the progress of one training; the one before has ended."""
         self.finish()
+        self._recording.began = True
         unit = "round" if plan.options is not plan.fit else "epoch"
         task = self._progress.task(f"{plan.name}@{plan.version}", unit, plan.options.limit, early=True)
         self._task = task
