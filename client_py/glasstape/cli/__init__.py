@@ -37,6 +37,7 @@ EXTRA_OF_COMMAND = {
     "desk": "desktop",
     "evaluate": "server",
     "restore": "server",
+    "runs": "server",
     "serve": "server",
     "tokens": "server",
     "train": "server",
