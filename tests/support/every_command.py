@@ -41,6 +41,7 @@ def offline(folder: Path) -> Iterator[list[str]]:
     yield ["tokens", "create", "--name", NAME, "--scopes", "signals", "--tokens", str(folder / "tokens.json")]
     yield ["tokens", "list", "--tokens", str(folder / "tokens.json")]
     yield ["bench", "page", str(folder / "missing.md")]
+    yield ["runs", "--runs", str(folder)]
     yield ["fetch", NAME]
     yield ["follow", NAME]
     yield ["demo", "--view", NAME]
