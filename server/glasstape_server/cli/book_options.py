@@ -139,10 +139,19 @@ def paper_book(
 
     rule, costs = book_rule(options), market_costs(options)
     record = paper_record(closes, scores.frame, rule, costs, interval)
-    if rule.top is not None and rule.top >= record.symbols:
-        raise ValueError(f"--top: must be less than the {record.symbols} symbols with a score, is {rule.top}")
+    check_top(options, record.symbols)
     figures = book_figures(record.curve, hedged=rule.short, trials=options.trials)
     return PaperBookResult(scores.source, score, rule, costs, interval, record, figures, scores.notes)
+
+
+def check_top(options: argparse.Namespace, symbols: int) -> None:
+    """Check that a book of the best symbols is not one of all of them.
+
+    Raises:
+        ValueError: it is.
+    """
+    if options.top is not None and options.top >= symbols:
+        raise ValueError(f"--top: must be less than the {symbols} symbols with a score, is {options.top}")
 
 
 def _as_option(text: str) -> str:
