@@ -140,7 +140,7 @@ def paper_book(
     rule, costs = book_rule(options), market_costs(options)
     record = paper_record(closes, scores.frame, rule, costs, interval)
     check_top(options, record.symbols)
-    figures = book_figures(record.curve, hedged=rule.short, trials=options.trials)
+    figures = book_figures(record.curve, trials=options.trials)
     return PaperBookResult(scores.source, score, rule, costs, interval, record, figures, scores.notes)
 
 

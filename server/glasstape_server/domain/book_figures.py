@@ -126,12 +126,11 @@ class BookFigures:
         return self.commission + self.spread + self.tax + self.borrow
 
 
-def book_figures(curve: BookCurve, *, hedged: bool = False, trials: int = 1, seed: int = 0) -> BookFigures:
+def book_figures(curve: BookCurve, *, trials: int = 1, seed: int = 0) -> BookFigures:
     """Return the figures of a paper book.
 
     Args:
         curve: two closes or more.
-        hedged: whether short positions hedge the market, so that `alpha` and not `excess` decides on an edge.
         trials: books or models that were tried on this period; the intervals hold for all of them together
             (Bonferroni).
         seed: of the bootstrap.
@@ -151,7 +150,6 @@ def book_figures(curve: BookCurve, *, hedged: bool = False, trials: int = 1, see
         name: float((getattr(curve, name) / curve.equity).sum() / days * per_year)
         for name in ("traded", "commission", "spread", "tax", "borrow")
     }
-    decisive = alpha if hedged else excess
     return BookFigures(
         days=days,
         days_per_year=per_year,
@@ -179,8 +177,8 @@ def book_figures(curve: BookCurve, *, hedged: bool = False, trials: int = 1, see
         closed=int(curve.closed.sum()),
         hit_rate=_hit_rate(curve, points),
         verdict=EdgeVerdict.UNSPECIFIED
-        if mean is None or decisive is None or alpha is None
-        else edge_verdict(mean.low, alpha.low, decisive.low, decisive.high),
+        if mean is None or excess is None or alpha is None
+        else edge_verdict(mean.low, alpha.low, excess.low, excess.high),
     )
 
 
