@@ -89,7 +89,8 @@ EDGE_SENTENCES = {
 KOREAN_EDGE_SENTENCES = {
     EdgeVerdict.UNSPECIFIED: "모의 투자가 버는지 판단하기에는 날이 너무 적습니다",
     EdgeVerdict.EDGE: "비용을 빼고도 동일 비중 시장보다 더 벌었고, 우연이나 시장 움직임으로는 설명되지 않습니다",
-    EdgeVerdict.ALPHA: "비용을 빼고도 시장으로 설명되지 않는 수익을 냈지만, 동일 비중 시장보다 나았다고는 볼 수 없습니다",
+    EdgeVerdict.ALPHA: "비용을 빼고도 시장으로 설명되지 않는 수익을 냈지만, "
+    "동일 비중 시장보다 나았다고는 볼 수 없습니다",
     EdgeVerdict.MARKET: "동일 비중 시장보다 나았지만, 스스로 번 수익은 보이지 않습니다",
     EdgeVerdict.NONE: "우위가 보이지 않습니다. 비용을 빼면 동일 비중 시장과의 차이는 우연으로 설명됩니다",
     EdgeVerdict.LOSS: "비용을 빼면 동일 비중 시장보다 덜 벌었고, 우연으로는 설명되지 않습니다",

@@ -85,6 +85,9 @@ def saved_scores(path: Path, score: str = DIRECTION, candidate: str = "") -> Boo
     needed = ("down", "up") if score == DIRECTION else (score,)
     if missing := [name for name in ("symbol", "close_time", *needed) if name not in rows.columns]:
         raise ValueError(f"{path}: has no column {', '.join(missing)}; it has {', '.join(rows.columns)}")
+    kind = rows.schema["close_time"]
+    if not (kind.is_integer() or isinstance(kind, pl.Datetime)):
+        raise ValueError(f"{path}: close_time: must be times, or microseconds since 1970, UTC, is {kind}")
     notes = []
     if rows.schema.get("fold") == pl.String and (
         selected := rows.filter(pl.col("fold") == "validation").height
@@ -98,7 +101,7 @@ def saved_scores(path: Path, score: str = DIRECTION, candidate: str = "") -> Boo
     try:
         scores = rows.select(
             pl.col("symbol").cast(pl.String),
-            _microseconds(rows.schema["close_time"]).alias("close_time"),
+            _microseconds(kind).alias("close_time"),
             value.cast(pl.Float64).alias("score"),
         )
     except pl.exceptions.PolarsError as error:

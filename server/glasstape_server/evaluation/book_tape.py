@@ -1,13 +1,14 @@
 """Bars and scores of a market, close by close, as a paper book trades them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 
 from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.paper_book import MarketClose, Mask
-from glasstape_server.domain.times import DAY, INTERVALS
+from glasstape_server.domain.times import DAY, INTERVALS, SECOND
 from glasstape_server.market.clock import inactive_after
 from glasstape_server.market.trading_costs import MarketCosts
 
@@ -50,14 +51,15 @@ class Tape:
             ValueError: see `paper_record`.
         """
         columns = _with_limits(bars.select("symbol", "close_time", "close"), costs, interval)
-        known = scores.filter(pl.col("score").is_finite()).select("symbol", "close_time", "score")
+        scores = scores.select("symbol", "close_time", "score")
+        known = scores.filter(pl.col("score").is_finite())
         joined = columns.join(known, on=["symbol", "close_time"], how="left")
         joined = _with_ends(joined, inactive_after(INTERVALS[interval])).sort("close_time", "symbol")
         names = joined["symbol"].unique().sort()
         times, number = np.unique(joined["close_time"].to_numpy(), return_inverse=True)
         scored = np.flatnonzero(joined["score"].is_not_null().to_numpy())
         if not len(scored):
-            raise ValueError("scores: none has a bar with trades of its symbol and close time")
+            raise ValueError(f"scores: {_unmatched(scores)}")
         first, end = int(number[scored[0]]), int(number[scored[-1]]) + 1
         if end - first < 2:
             raise ValueError("scores: all are of one close; a book needs a later one")
@@ -94,6 +96,16 @@ class Tape:
         buyable[symbol], sellable[symbol], limited[symbol] = limit < 1, limit > -1, limit != 0
         close = MarketClose(int(self.times[number]), self._prices, buyable, sellable, self._last == number)
         return close, scores, limited
+
+
+def _unmatched(scores: pl.DataFrame) -> str:
+    if scores.is_empty():
+        return "there are none"
+    symbol, time = scores.sort("close_time", "symbol").row(0)[:2]
+    first = (
+        f"the first is of {symbol} at {datetime.fromtimestamp(time / SECOND, UTC).isoformat(' ', 'minutes')}"
+    )
+    return f"none of {scores.height:,} has a bar with trades of its symbol and close time; {first}"
 
 
 def _with_ends(rows: pl.DataFrame, inactive: int) -> pl.DataFrame:

@@ -228,9 +228,18 @@ def test_files_that_are_no_predictions_are_refused(folder, capsys):
     text.write_text("no parquet")
     path, frame = predictions(folder, "short.parquet")
     frame.drop("up").write_parquet(path)
+    dated, _ = predictions(folder, "dated.parquet")
+    frame.with_columns(pl.col("close_time").dt.date()).write_parquet(dated)
+    late, _ = predictions(folder, "late.parquet")
+    frame.with_columns(pl.col("close_time").dt.offset_by("1h")).write_parquet(late)
     for file, error in (
         (text, "--predictions: must be a Parquet file"),
         (path, "has no column up; it has symbol"),
+        (dated, "close_time: must be times, or microseconds since 1970, UTC, is Date"),
+        (
+            late,
+            "scores: none of 960 has a bar with trades of its symbol and close time; the first is of S0 at",
+        ),
     ):
         assert (
             main(["portfolio", "--predictions", str(file), str(folder / "bars.parquet"), *CLOSE, *BOOK]) == 1

@@ -144,8 +144,10 @@ def test_scores_without_a_bar_are_counted_and_none_with_one_is_an_error():
     found = paper_record(bars, pl.concat([stated, extra]), BookRule(top=2), FREE, "1d")
     assert found.unpriced == 1
     assert found.scored == stated.height
-    with pytest.raises(ValueError, match="scores: none has a bar"):
+    with pytest.raises(ValueError, match=r"scores: none of 1 has a bar.* the first is of S00 at 1970-01-01"):
         paper_record(bars, extra, BookRule(top=2), FREE, "1d")
+    with pytest.raises(ValueError, match="scores: there are none"):
+        paper_record(bars, extra.clear(), BookRule(top=2), FREE, "1d")
     with pytest.raises(ValueError, match="scores: all are of one close"):
         paper_record(
             bars, stated.filter(pl.col("close_time") == stated["close_time"][0]), BookRule(top=2), FREE, "1d"
