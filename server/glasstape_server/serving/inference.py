@@ -27,7 +27,7 @@ from glasstape_server.serving.counterfactuals import flip_explanations
 from glasstape_server.serving.explanation import Explanation, MapBatch
 from glasstape_server.serving.importance import ImportanceService
 from glasstape_server.serving.inputs import Inputs
-from glasstape_server.serving.items import Item, group_by_model
+from glasstape_server.serving.items import Item, group_by_model, item_count
 from glasstape_server.serving.plan import EngineStep, plan
 from glasstape_server.serving.requests import (
     MAP_ONLY,
@@ -35,7 +35,6 @@ from glasstape_server.serving.requests import (
     PredictRequest,
     QualityLevel,
     SignalRefs,
-    item_count,
 )
 
 BULK_ITEMS = 1024

@@ -8,6 +8,20 @@ from glasstape_server.domain.errors import FailedPrecondition, GlasstapeError, I
 from glasstape_server.domain.limits import MAX_ITEMS
 from glasstape_server.domain.signals import Confidence
 from glasstape_server.models.model import Model
+from glasstape_server.serving.requests import BarSeries, SignalRefs, Source, Symbols, Windows
+
+
+def item_count(source: Source) -> int:
+    """Return how many items a source asks for, before any of them is resolved."""
+    match source:
+        case Windows():
+            return source.count
+        case BarSeries():
+            return len(source.series)
+        case Symbols():
+            return len(source.symbols)
+        case SignalRefs():
+            return len(source.sequences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,19 +53,6 @@ class SignalRefs:
 Source = Windows | BarSeries | Symbols | SignalRefs
 
 
-def item_count(source: Source) -> int:
-    """Return how many items a source asks for, before any of them is resolved."""
-    match source:
-        case Windows():
-            return source.count
-        case BarSeries():
-            return len(source.series)
-        case Symbols():
-            return len(source.symbols)
-        case SignalRefs():
-            return len(source.sequences)
-
-
 @dataclass(frozen=True, slots=True)
 class Include:
     """What beside the map and its score an explanation carries."""
