@@ -1,5 +1,6 @@
 """Progress of long commands on standard error: a bar per task on a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._bars: ProgressBars | None = None
-        if self._stream.isatty():
+        if self._stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
             from glasstape.cli.output import make_console
             from rich import progress
 
@@ -120,8 +121,9 @@ class Task:
     def finish(self) -> None:
         """Show that the task has ended, before its last step, too."""
         if self._bars is not None and self._row is not None:
-            self._bars.update(self._row, completed=self._done, total=max(1, self._done))
-        elif self._printed != self._done and not self._quiet:
+            steps = max(1, self._done)
+            self._bars.update(self._row, completed=steps, total=steps)
+        elif self._printed != self._done and self._done and not self._quiet:
             self._total = self._done
             self._print()
 
