@@ -121,7 +121,7 @@ def _evaluated(
     print(data.window_count.to_text(), file=sys.stderr)
     results: list[FoldResult] = []
     with Progress() as progress:
-        task = progress.task("evaluate", "fit")
+        task = progress.task("evaluate", "fit", plan.fits)
 
         def on_progress(done: int, total: int, result: "FoldResult") -> None:
             recording.began = True
@@ -129,7 +129,15 @@ def _evaluated(
             if options.save_predictions:
                 results.append(result)
 
-        evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
+        evaluation = evaluate(
+            data,
+            plan,
+            options.cost,
+            options.processes,
+            options.interval,
+            on_progress,
+            lambda report: task.note(report.to_text()),
+        )
     checks = (_future_perturbation(source, options), *evaluation.leak_checks)
     evaluation = replace(evaluation, leak_checks=checks)
     path = report.write(evaluation, _about(options, source, plan), options.out)

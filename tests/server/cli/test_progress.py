@@ -79,6 +79,25 @@ def test_a_training_that_was_complete_prints_nothing(clock):
     assert not stream.getvalue()
 
 
+def test_a_long_step_is_noted_between_its_begin_and_its_end(clock):
+    stream = io.StringIO()
+    with Progress(stream, clock) as progress:
+        task = progress.task("evaluate", "fit", 4)
+        for epoch in range(1, 5):
+            clock.now += 6
+            task.note(f"fold 1 of 2, conv1d, epoch {epoch}")
+        task.update(1, "fold 1 of 2, conv1d")
+        clock.now += 6
+        task.note("fold 1 of 2, linear, epoch 1")
+        clock.now += 6
+        task.note("fold 1 of 2, linear, epoch 2")
+    assert stream.getvalue().splitlines() == [
+        "evaluate: 0 of 4 fits done, fold 1 of 2, conv1d, epoch 1, 6 s elapsed",
+        "evaluate: 0 of 4 fits done, fold 1 of 2, conv1d, epoch 3, 18 s elapsed",
+        "evaluate: 1 of 4 fits done, fold 1 of 2, linear, epoch 1, 30 s elapsed, 2 min left",
+    ]
+
+
 def test_a_short_task_may_print_nothing(clock):
     stream = io.StringIO()
     with Progress(stream, clock) as progress:
