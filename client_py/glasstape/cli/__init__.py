@@ -36,6 +36,7 @@ EXTRA_OF_COMMAND = {
     "bench": "server",
     "desk": "desktop",
     "evaluate": "server",
+    "portfolio": "server",
     "restore": "server",
     "runs": "server",
     "serve": "server",

@@ -36,6 +36,18 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="CSV or Parquet files, folders or patterns of them, or 'sample' (default: sample)",
     )
+    _add_description(parser)
+
+
+def add_bars(parser: argparse.ArgumentParser) -> None:
+    """Add the bars as positional arguments, and those that describe them."""
+    parser.add_argument(
+        "data", nargs="*", metavar="BARS", help="CSV or Parquet files, or 'sample'; with --journal none"
+    )
+    _add_description(parser)
+
+
+def _add_description(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
     add_bar_file_arguments(parser, kinds=(*ROW_KINDS, *KINDS))
 
@@ -95,8 +107,12 @@ def feature_spec(options: argparse.Namespace) -> "FeatureSpec":
 class DataSource:
     """Bars of the options, read in chunks of whole symbols."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, min_bars: int | None = None) -> None:
         """Open the files and print how their columns were interpreted.
+
+        Args:
+            options: of the command.
+            min_bars: bars that a symbol needs; None: those of one labeled window of the options.
 
         Raises:
             ValueError: an argument or a file is invalid.
@@ -104,7 +120,8 @@ class DataSource:
         from glasstape_server.market import sample
         from glasstape_server.training.data_inspection import DataInspection
 
-        min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
+        if min_bars is None:
+            min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
         self.is_sample = options.data == [SAMPLE]
         if self.is_sample and options.interval != sample.INTERVAL:
             raise ValueError(f"--interval: must be 1d for the sample, is {options.interval!r}")

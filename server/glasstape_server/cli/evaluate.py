@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, nonempty_path, positive
+from glasstape_server.cli.book_options import add_book, check_top
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.evaluated_books import evaluated_books, wants_books
 from glasstape_server.cli.recording import add_runs, add_save_predictions
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("evaluation"),
         help="output folder of report.html and metrics.json (default: evaluation)",
     )
+    add_book(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -84,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         plan = _plan(options)
         _check_cost(options.cost)
+        wants_books(options)
         source = DataSource(options)
         if not source.inspect():
             print("glasstape evaluate: nothing was evaluated", file=sys.stderr)
@@ -120,13 +124,15 @@ def _evaluated(
     data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
     print(data.window_count.to_text(), file=sys.stderr)
     results: list[FoldResult] = []
+    with_books = wants_books(options)
+    check_top(options, len(data.symbols))
     with Progress() as progress:
         task = progress.task("evaluate", "fit", plan.fits)
 
         def on_progress(done: int, total: int, result: "FoldResult") -> None:
             recording.began = True
             task.update(done, result.to_text(), total)
-            if options.save_predictions:
+            if options.save_predictions or with_books:
                 results.append(result)
 
         evaluation = evaluate(
@@ -140,7 +146,8 @@ def _evaluated(
         )
     checks = (_future_perturbation(source, options), *evaluation.leak_checks)
     evaluation = replace(evaluation, leak_checks=checks)
-    path = report.write(evaluation, _about(options, source, plan), options.out)
+    books = evaluated_books(options, source, data, plan, results) if with_books else []
+    path = report.write(evaluation, _about(options, source, plan), options.out, books)
     recording.models += [RunModel.of_candidate(each.name, each.metrics) for each in evaluation.candidates]
     recording.outputs.append(output_of(options.out / report.METRICS))
     if options.save_predictions:
