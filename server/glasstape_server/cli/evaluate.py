@@ -129,7 +129,7 @@ def _evaluated(
     with_books = wants_books(options)
     check_top(options, len(data.symbols))
     with Progress() as progress:
-        task = progress.task("evaluate", "fit")
+        task = progress.task("evaluate", "fit", plan.fits)
 
         def on_progress(done: int, total: int, result: "FoldResult") -> None:
             recording.began = True
@@ -137,7 +137,15 @@ def _evaluated(
             if options.save_predictions or with_books:
                 results.append(result)
 
-        evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
+        evaluation = evaluate(
+            data,
+            plan,
+            options.cost,
+            options.processes,
+            options.interval,
+            on_progress,
+            lambda report: task.note(report.to_text()),
+        )
     checks = (_future_perturbation(source, options), *evaluation.leak_checks)
     evaluation = replace(evaluation, leak_checks=checks)
     books = evaluated_books(options, source, data, plan, results) if with_books else []

@@ -16,6 +16,7 @@ from glasstape_server.evaluation.averaging import logits_of
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan, FoldResult
 from glasstape_server.evaluation.conformal import coverages
+from glasstape_server.evaluation.epoch_reports import EpochReporter
 from glasstape_server.evaluation.evaluation_result import CandidateResult, Evaluation, SelectivePoint
 from glasstape_server.evaluation.metrics import (
     LabeledPredictions,
@@ -46,6 +47,7 @@ def evaluate(
     processes: int = 1,
     interval: str = "1d",
     on_progress: candidates.ProgressCallback = lambda done, total, result: None,
+    on_epoch: EpochReporter = lambda report: None,
 ) -> Evaluation:
     """Evaluate candidates by walk-forward.
 
@@ -56,6 +58,7 @@ def evaluate(
         processes: fits at once.
         interval: of the bars.
         on_progress: called after each fit.
+        on_epoch: called after each epoch of a fit.
 
     Raises:
         TooFewDaysError: too few test days for intervals; nothing was fitted.
@@ -64,7 +67,7 @@ def evaluate(
     evaluator = Evaluator(data, plan, cost, interval)
     folder = temporary.create_folder("evaluation")
     try:
-        results = candidates.run(data, plan, folder, processes, on_progress)
+        results = candidates.run(data, plan, folder, processes, on_progress, on_epoch)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     by_name = {name: [r for r in results if r.task.candidate == name] for name in plan.candidates}
