@@ -160,11 +160,6 @@ def run(
         for seed in range(1 if candidate in RULES else plan.seeds)
     ]
     if processes == 1:
-<<<<<<< HEAD
-        return _collect(map(run_task, tasks), len(tasks), on_progress)
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=initialize_process) as pool:
-        return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
-=======
         return _collect((run_task(task, on_epoch) for task in tasks), len(tasks), on_progress)
     context = get_context("spawn")
     with (
@@ -172,7 +167,6 @@ def run(
         ProcessPoolExecutor(processes, context, _initialize_process, (queue,)) as pool,
     ):
         return _collect(pool.map(_run_in_worker, tasks), len(tasks), on_progress)
->>>>>>> runs
 
 
 def fitted_rule(fold: Fold, rule: LabelRule, number: int) -> tuple[LabelRule, Floats]:
@@ -208,15 +202,10 @@ def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCal
     return collected
 
 
-<<<<<<< HEAD
-def run_task(task: FoldTask) -> FoldResult:
-=======
 def _initialize_process(queue: Any) -> None:
-    """Restrict a worker to one core, leave SIGINT to the parent, and report epochs to a queue."""
+    """Initialize a worker that reports epochs to a queue."""
     epoch_reports.connect(queue)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
-    torch.set_num_threads(1)
+    initialize_process()
 
 
 def _run_in_worker(task: FoldTask) -> FoldResult:
@@ -224,7 +213,6 @@ def _run_in_worker(task: FoldTask) -> FoldResult:
 
 
 def run_task(task: FoldTask, on_epoch: EpochReporter = lambda report: None) -> FoldResult:
->>>>>>> runs
     """Fit one candidate on one fold, calibrate it, and predict the test windows.
 
     Raises:
