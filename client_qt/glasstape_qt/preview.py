@@ -23,7 +23,8 @@ from glasstape import (
 from glasstape.session import Session, read_session
 from PyQt6.QtWidgets import QApplication, QWidget
 
-from glasstape_qt.link import DEMO_SESSION, EXPECTED_ERRORS, Link, T
+from glasstape_qt.link import EXPECTED_ERRORS, Link, T
+from glasstape_qt.session_files import DEMO_SESSION
 from glasstape_qt.state.inbox import Inbox
 from glasstape_qt.state.preferences import Preferences, Profile
 from glasstape_qt.state.signal_store import SignalStore, StoreChanges

@@ -53,13 +53,28 @@ def run(options: argparse.Namespace) -> int:
         if address is None:
             return 1
         try:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: end what was started
             if view == "desk":
-                return subprocess.call(_command("desk", "--server", address, *_duration(options)))
+                return _run_desktop(_command("desk", "--once", "--server", address, *_duration(options)))
             with Client(address) as client:
                 show(client, view, options.duration)
             return 0
         except KeyboardInterrupt:
             return 0
+
+
+def _run_desktop(command: list[str]) -> int:
+    """Run the desktop until its window is closed; return its exit status.
+
+    Raises:
+        KeyboardInterrupt: this process was interrupted; the desktop has been asked to end.
+    """
+    with subprocess.Popen(command) as desktop:
+        try:
+            return desktop.wait()
+        except KeyboardInterrupt:
+            desktop.terminate()
+            raise
 
 
 def _check_temporary_files() -> None:

@@ -29,7 +29,7 @@ from glasstape_qt.views.window_dialogs import WindowDialogs
 
 CLOCK_INTERVAL_MS = 500
 ZOOM_STEP = 0.1
-MIN_ZOOM, MAX_ZOOM = 0.6, 2.5
+MIN_ZOOM, MAX_ZOOM = 0.6, 3.0
 
 
 class MainWindow(QMainWindow):
@@ -139,7 +139,7 @@ class MainWindow(QMainWindow):
 
     def connect_to(self, name: str) -> None:
         """Connect to another profile, by name."""
-        self.preferences.profile = name
+        self.preferences.profile, self.preferences.last_connection = name, None
         self.details.close_all()
         self.show_notice("")
         self.alerts.clear_alerts()

@@ -82,7 +82,7 @@ class SettingsDialog(QDialog):
             name: self._choice(values, getattr(preferences, name), self._setter(preferences, name))
             for name, values in _CHOICES.items()
         }
-        controls["zoom"] = self._number(0.6, 2.5, 0.1, preferences.zoom, self._setter(preferences, "zoom"))
+        controls["zoom"] = self._number(0.6, 3.0, 0.1, preferences.zoom, self._setter(preferences, "zoom"))
         for name in ("motion", "shared_scale"):
             controls[name] = self._check(getattr(preferences, name), self._setter(preferences, name))
         for name in ("muted", "sound", "notify", "replays"):

@@ -14,7 +14,7 @@ def settings(qtbot, preferences, appearance):
 
 def test_every_change_applies_at_once(settings, preferences, qtbot):
     with qtbot.waitSignal(settings.applied):
-        settings.controls["palette"].setCurrentIndex(3)
+        settings.controls["palette"].setCurrentIndex(4)
     assert preferences.palette == "okabe-ito"
     settings.controls["zoom"].setValue(1.5)
     assert preferences.zoom == 1.5
