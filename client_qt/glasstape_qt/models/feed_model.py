@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from glasstape.prices import close_text
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from glasstape_qt.i18n import language, tr
@@ -11,7 +12,7 @@ from glasstape_qt.state import exchange
 from glasstape_qt.state.buy_list import BuyEntry
 from glasstape_qt.state.row_filter import searched_texts
 from glasstape_qt.state.signal_store import SignalStore
-from glasstape_qt.state.watch_row import instrument_name, price_decimals
+from glasstape_qt.state.watch_row import instrument_name
 
 COLUMNS = ("time", "code", "name", "up", "price", "outcome", "state")
 
@@ -143,8 +144,7 @@ class FeedModel(QAbstractTableModel):
             case "up":
                 return f"{event.signal.probabilities.up:.1%}"
             case "price":
-                close = event.signal.bar.close
-                return f"{close:,.{price_decimals(instrument, close)}f}"
+                return close_text(event.signal.bar, instrument)
             case "outcome":
                 if buy.realized is None or buy.realized_return is None:
                     return tr("outcome.pending")

@@ -7,7 +7,7 @@ from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentM
 
 from glasstape_qt.i18n import language, tr
 from glasstape_qt.models.cell_texts import CellTexts, as_tooltip, row_description
-from glasstape_qt.state.row_filter import RowPredicate, parse_filter
+from glasstape_qt.state.row_filter import FilterPredicate, parse_filter
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.watch_row import WatchRow
 
@@ -46,7 +46,7 @@ class WatchModel(QAbstractTableModel):
         """Keep the order: the mouse is over the table."""
         self._row_numbers: dict[str, int] = {}
         self._column, self._order = 0, Qt.SortOrder.AscendingOrder
-        self._passes: RowPredicate = lambda row: True
+        self._passes: FilterPredicate = lambda row: True
         self._group: frozenset[str] | None = None
 
     def update_rows(self, symbols: Iterable[str], *, reset: bool = False) -> None:
