@@ -20,7 +20,8 @@ from glasstape_qt.session_files import session_path
 from glasstape_qt.state.connection import DisconnectReason, LinkState
 from glasstape_qt.state.inbox import Inbox, InboxBatch
 from glasstape_qt.state.preferences import Profile
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.token_store import TokenStoreError, session_token
 from glasstape_qt.worker_pool import WorkerPool
 

@@ -27,7 +27,8 @@ from glasstape_qt.link import EXPECTED_ERRORS, Link, T
 from glasstape_qt.session_files import DEMO_SESSION
 from glasstape_qt.state.inbox import Inbox
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 
 ONE_DAY_S = 86_400.0

@@ -5,12 +5,14 @@ from functools import lru_cache
 from html import escape
 
 from glasstape import Confidence, DataState, Direction
+from glasstape.prices import bar_decimals, close_text
 
 from glasstape_qt.i18n import language, tr
 from glasstape_qt.state import exchange
 from glasstape_qt.state.connection import LinkState
+from glasstape_qt.state.quotes import Quote, change_of
 from glasstape_qt.state.signal_store import SignalStore
-from glasstape_qt.state.watch_row import WatchRow
+from glasstape_qt.state.watch_row import WatchRow, instrument_name
 
 ARROWS = {Direction.DOWN: "▼", Direction.FLAT: "■", Direction.UP: "▲"}
 """Shown beside every direction: color alone is not accessible."""
@@ -21,7 +23,7 @@ class CellTexts:
 
     def __init__(self, store: SignalStore) -> None:
         self._store = store
-        self._cache: dict[str, tuple[WatchRow, dict[str, str]]] = {}
+        self._cache: dict[str, tuple[WatchRow, Quote | None, dict[str, str]]] = {}
         self.market_now = store.connection.market_now()
         """Time on the market's clock at the last `update_clock`."""
         self.fresh = True
@@ -37,14 +39,30 @@ class CellTexts:
         self.market_now = connection.market_now()
         self.fresh = connection.fresh or connection.state is LinkState.CONNECTING
 
-    def text(self, row: WatchRow, column: str) -> str:
+    def text(self, symbol: str, column: str) -> str:
         """Return the text of one cell."""
+        row, quote = self._store.rows.get(symbol), self._store.quotes.get(symbol)
+        if row is None:
+            return self._text_without_signal(symbol, column, quote)
         if column in ("age", "expiry", "market"):
             return self._clock_text(row, column)
-        cached = self._cache.get(row.symbol)
-        if cached is None or cached[0] is not row:
-            cached = self._cache[row.symbol] = (row, _row_texts(row))
-        return cached[1][column]
+        cached = self._cache.get(symbol)
+        if cached is None or cached[0] is not row or cached[1] is not quote:
+            cached = self._cache[symbol] = (row, quote, _row_texts(row, quote))
+        return cached[2][column]
+
+    def _text_without_signal(self, symbol: str, column: str, quote: Quote | None) -> str:
+        instrument = self._store.instrument(symbol)
+        match column:
+            case "code":
+                return symbol
+            case "name":
+                return instrument_name(instrument, language())
+            case "price":
+                return close_text(quote.bar, instrument) if quote is not None else ""
+            case "direction":
+                return tr("cell.no_signal")
+        return ""
 
     def _clock_text(self, row: WatchRow, column: str) -> str:
         now = self.market_now
@@ -63,24 +81,34 @@ class CellTexts:
         return tr(f"phase.{hours.phase.value}") if hours else ""
 
 
-def _row_texts(row: WatchRow) -> dict[str, str]:
-    signal, confidence = row.event.signal, row.event.signal.probabilities
-    change = signal.change
-    limit = exchange.price_limit(row)
-    arrow = "" if not change else "▲" if change > 0 else "▼"
-    mark = {1: tr("cell.limit_up"), -1: tr("cell.limit_down"), 0: ""}[limit]
+def _row_texts(row: WatchRow, quote: Quote | None) -> dict[str, str]:
+    confidence, bars = row.confidence, [row.event.signal.bar]
+    if quote is not None:
+        bars.append(quote.bar)
+    decimals = bar_decimals(bars, row.instrument)
     direction = tr(f"direction.{confidence.direction.name.lower()}")
     return {
         "code": row.symbol,
         "name": row.name(language()),
-        "price": f"{signal.bar.close:,.{row.decimals()}f}",
-        "change": "" if change is None else f"{mark}{' ' if mark else ''}{arrow} {abs(change):.2%}".strip(),
+        "price": f"{bars[-1].close:,.{decimals}f}",
+        "change": _change_text(row, bars[-1].close, change_of(row, quote)),
         "confidence": f"{confidence.down:.0%} · {confidence.flat:.0%} · {confidence.up:.0%}",
         "direction": f"{ARROWS[confidence.direction]} {direction}"
         + (f" ({tr('cell.abstained')})" if confidence.abstained else ""),
         "model": f"{row.event.model.name}@{row.event.model.version}",
         "novelty": f"{confidence.novelty:.0%}",
     }
+
+
+def _change_text(row: WatchRow, price: float, change: float | None) -> str:
+    """Return the change with its arrow; a price limit is named after the number, which it must not displace."""
+    if change is None:
+        return ""
+    arrow = "" if not change else "▲" if change > 0 else "▼"
+    limit = {1: tr("cell.limit_up"), -1: tr("cell.limit_down"), 0: ""}[
+        exchange.price_limit(row, price, change)
+    ]
+    return " ".join(part for part in (arrow, f"{abs(change):.2%}", limit) if part)
 
 
 def row_description(row: WatchRow) -> str:

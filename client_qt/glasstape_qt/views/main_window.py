@@ -12,7 +12,8 @@ from glasstape_qt.link import Link
 from glasstape_qt.state import exchange
 from glasstape_qt.state.alerts import AlertRules
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views import window_layout
 from glasstape_qt.views.detail.detail_docks import DetailDocks

@@ -63,6 +63,8 @@ def test_the_palette_follows_language_and_locale():
 
 
 def test_the_default_palette_follows_the_language_while_it_runs(qapp, appearance, preferences):
+    preferences.palette = "system"
+    appearance.apply(preferences)
     assert appearance.colors.of(Direction.UP).name() == PALETTES["west"].up[0]
     preferences.language = "ko"
     appearance.apply(preferences)

@@ -10,7 +10,7 @@ from glasstape_qt import i18n
 from glasstape_qt.preview import load_preview
 from glasstape_qt.state.alerts import AlertGroup, AlertNotification
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.state.signal_store import StoreChanges
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.state.watch_row import WatchRow
 from glasstape_qt.views import window_layout
 from glasstape_qt.views.main_window import MainWindow

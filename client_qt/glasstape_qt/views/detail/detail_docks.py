@@ -6,7 +6,8 @@ from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow
 from glasstape_qt.i18n import tr
 from glasstape_qt.link import Link
 from glasstape_qt.state.preferences import Preferences
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.detail.detail_view import DetailView
 from glasstape_qt.views.mnemonics import without_mnemonic

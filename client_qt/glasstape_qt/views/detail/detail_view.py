@@ -8,7 +8,8 @@ from glasstape_qt.i18n import language, tr
 from glasstape_qt.link import Link
 from glasstape_qt.state import exchange
 from glasstape_qt.state.preferences import Preferences
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.state.symbol_detail import SymbolDetail
 from glasstape_qt.state.watch_row import WatchRow
 from glasstape_qt.theme.appearance import Appearance

@@ -17,7 +17,8 @@ from PyQt6.QtWidgets import (
 
 from glasstape_qt.i18n import tr
 from glasstape_qt.models.feed_model import COLUMNS, FeedModel
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.mnemonics import without_mnemonic
 

@@ -7,7 +7,8 @@ from PyQt6.QtCore import QModelIndex, QRect, Qt
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPen
 from PyQt6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from glasstape_qt.models.watch_model import COLUMNS, RIGHT_ALIGNED, WatchModel
+from glasstape_qt.models.watch_columns import COLUMNS, RIGHT_ALIGNED
+from glasstape_qt.models.watch_model import WatchModel
 from glasstape_qt.state.watch_row import WatchRow
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.theme.colors import mix, readable
@@ -51,34 +52,56 @@ class WatchDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         """Paint one cell."""
         number = index.row()
-        row = self._model.row(number)
-        if painter is None or row is None:
+        if painter is None or number >= len(self._model.symbols):
             return
-        column, rect = COLUMNS[index.column()], option.rect
+        symbol, column, rect = self._model.symbols[number], COLUMNS[index.column()], option.rect
+        row = self._model.row(number)
         background, text_color, faded = self._colors(row, number)
         painter.fillRect(rect, background)
-        expired = row.event.signal.expire_time <= self._model.cells.market_now
-        if row.old or expired or not self._model.cells.fresh:
+        if row is None or self._is_faded(row):
             text_color = faded
-        if column == "confidence":
+        if column == "price":
+            self._paint_price_flash(painter, rect, symbol, text_color)
+        if column == "confidence" and row is not None:
             self._paint_bar(painter, rect, row)
         else:
-            painter.setPen(text_color)
-            inner = rect.adjusted(MARGIN, 0, -MARGIN, 0)
-            text = self._model.cells.text(row, column)
-            if self._width(text) > inner.width():
-                text = self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width())
-            painter.drawText(inner, _RIGHT if column in RIGHT_ALIGNED else _LEFT, text)
+            self._paint_text(painter, rect, self._model.cells.text(symbol, column), column, text_color)
         if option.state & QStyle.StateFlag.State_Selected:
             _paint_selection(painter, rect, text_color, index.column())
+
+    def _is_faded(self, row: WatchRow) -> bool:
+        expired = row.event.signal.expire_time <= self._model.cells.market_now
+        return row.old or expired or not self._model.cells.fresh
+
+    def _paint_text(self, painter: QPainter, rect: QRect, text: str, column: str, color: QColor) -> None:
+        painter.setPen(color)
+        inner = rect.adjusted(MARGIN, 0, -MARGIN, 0)
+        if self._width(text) > inner.width():
+            text = self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width())
+        painter.drawText(inner, _RIGHT if column in RIGHT_ALIGNED else _LEFT, text)
+
+    def _paint_price_flash(self, painter: QPainter, rect: QRect, symbol: str, color: QColor) -> None:
+        """Underline a price that has just moved: thick at its right half for up, at its left half for down."""
+        quote = self._model.store.quotes.get(symbol)
+        if quote is None or not quote.moved or not self._appearance.motion:
+            return
+        left = 1 - (self._model.store.now() - quote.moved_at) / FLASH_S
+        if left > 0:
+            line = QColor(color)
+            line.setAlphaF(min(1.0, left))
+            half = rect.width() // 2
+            start = rect.left() + (half if quote.moved > 0 else 0)
+            painter.fillRect(QRect(start, rect.bottom() - 2, half, 2), line)
 
     def background(self, row: WatchRow, number: int) -> QColor:
         """Return a row's background: the ramp of the buy confidence, mixed with the flash while it lasts."""
         return self._colors(row, number)[0]
 
-    def _colors(self, row: WatchRow, number: int) -> tuple[QColor, QColor, QColor]:
+    def _colors(self, row: WatchRow | None, number: int) -> tuple[QColor, QColor, QColor]:
         """Return background, text and faded text color."""
-        strength = 0.0 if row.old else row.strength() * (1.0 if self._model.cells.fresh else STALE_STRENGTH)
+        strength = 0.0
+        if row is not None and not row.old:
+            strength = row.strength() * (1.0 if self._model.cells.fresh else STALE_STRENGTH)
         key = (round(strength * SHADES), number % 2)
         colors = self._row_colors.get(key)
         if colors is None:
@@ -86,7 +109,7 @@ class WatchDelegate(QStyledItemDelegate):
             base = theme.alternate if number % 2 else theme.base
             ramp = self._appearance.colors.ramp(key[0] / SHADES, base)
             colors = self._row_colors[key] = _with_text_colors(ramp)
-        if row.flashed and self._appearance.motion:
+        if row is not None and row.flashed and self._appearance.motion:
             left = 1 - (self._model.store.now() - row.flashed) / FLASH_S
             if left > 0:
                 return _with_text_colors(mix(colors[0], QColor(self._appearance.theme.flash), 0.6 * left))

@@ -1,0 +1,50 @@
+"""The columns of the watch table: the one place that names them, with title key, width, side and order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from glasstape_qt.i18n import language
+from glasstape_qt.state.quotes import change_of, price_of
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.watch_row import WatchRow
+
+SortKey = Callable[[WatchRow, SignalStore], Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. Its texts are `column.<name>` and `column_help.<name>`; its cells are in `cell_texts`."""
+
+    name: str
+    width: int
+    """Default width in pixels, at zoom 1."""
+    key: SortKey
+    """Value that rows are sorted by."""
+    right: bool = False
+    """Whether title and cells are aligned to the right."""
+    descending: bool = False
+    """Whether the first click on its title sorts from the largest value."""
+    hidden: bool = False
+    """Whether it is hidden until the user shows it."""
+
+
+def _change(row: WatchRow, store: SignalStore) -> float:
+    return change_of(row, store.quotes.get(row.symbol)) or 0.0
+
+
+WATCH_COLUMNS = (
+    Column("code", 78, lambda row, _: row.symbol),
+    Column("name", 104, lambda row, _: row.name(language())),
+    Column("price", 92, lambda row, store: price_of(row, store.quotes.get(row.symbol)), right=True, descending=True),
+    Column("change", 104, _change, right=True, descending=True),
+    Column("confidence", 168, lambda row, _: row.confidence.up, descending=True),
+    Column("direction", 150, lambda row, _: (int(row.direction), row.confidence.winning), descending=True),
+    Column("age", 74, lambda row, _: -row.event.bar_close_time.timestamp(), right=True),
+    Column("expiry", 84, lambda row, _: row.event.signal.expire_time.timestamp(), right=True),
+    Column("model", 128, lambda row, _: (row.event.model.name, row.event.model.version)),
+    Column("novelty", 72, lambda row, _: row.confidence.novelty, right=True, descending=True),
+    Column("market", 96, lambda row, _: row.instrument.exchange),
+)  # fmt: skip
+COLUMNS = tuple(column.name for column in WATCH_COLUMNS)
+RIGHT_ALIGNED = frozenset(column.name for column in WATCH_COLUMNS if column.right)
