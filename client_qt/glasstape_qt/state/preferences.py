@@ -13,6 +13,8 @@ from glasstape.replacing import replacing
 from glasstape.textfile import read_text
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from glasstape_qt.state.chart_preferences import ChartPreferences
+
 SCHEMA = 1
 """Version of the file; raised only when older files cannot be read as they are."""
 DEMO = "demo"
@@ -93,6 +95,7 @@ class Preferences(_ValidatedModel):
     last_connection: Profile | None = None
     """Server or session of the command line that was used last; None: it was `profile`."""
     alerts: AlertPreferences = Field(default_factory=AlertPreferences)
+    chart: ChartPreferences = Field(default_factory=ChartPreferences)
     hidden_columns: list[str] = Field(default_factory=list)
     groups: dict[str, list[str]] = Field(default_factory=dict)
     open_details: list[str] = Field(default_factory=list)

@@ -141,7 +141,7 @@ def test_language_palette_theme_and_size_change_while_it_runs(window, context, q
 def test_the_zoom_actions_stay_within_limits(window, context):
     for _ in range(30):
         trigger(window, "bigger")
-    assert context.preferences.zoom == 2.5
+    assert context.preferences.zoom == 3.0
     trigger(window, "smaller")
     assert context.preferences.zoom == 2.4
     trigger(window, "usual")

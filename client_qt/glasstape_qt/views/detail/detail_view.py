@@ -1,6 +1,6 @@
 """One symbol: price chart, live heat map and explanation text; or a past signal, reopened as it was."""
 
-from glasstape import Bar, ConfidenceEvent, Event
+from glasstape import Bar, ConfidenceEvent, Event, Model
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QGuiApplication
 
@@ -13,6 +13,7 @@ from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.state.symbol_detail import SymbolDetail
 from glasstape_qt.state.watch_row import WatchRow
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.detail.detail_chart import DetailChart
 from glasstape_qt.views.detail.detail_maps import DetailMaps
 from glasstape_qt.views.detail.detail_requests import DetailRequests
 from glasstape_qt.views.detail.detail_widgets import DetailWidgets
@@ -24,6 +25,8 @@ class DetailView(DetailWidgets):
     """Follows one symbol of the store. The maps are the server's Explain of the shown signal's sequence."""
 
     title_changed = pyqtSignal(str)
+    preferences_changed = pyqtSignal()
+    """The user changed the chart's studies, scale, lines or notes."""
 
     def __init__(
         self,
@@ -33,12 +36,13 @@ class DetailView(DetailWidgets):
         appearance: Appearance,
         preferences: Preferences,
     ) -> None:
-        super().__init__(appearance, preferences.score)
+        super().__init__(appearance, preferences)
         self._store, self._link = store, link
         self._preferences = preferences
         self._requests = DetailRequests(link, self)
         self.destroyed.connect(self._requests.close)
         self.detail = SymbolDetail(symbol, store.rows[symbol].event.interval)
+        self.charted = DetailChart(self, self.detail, self._requests, store)
         self.explained = DetailMaps(self, self.detail, self._requests, store, preferences)
         self._connect_signals()
         appearance.changed.connect(self.restyle)
@@ -52,6 +56,15 @@ class DetailView(DetailWidgets):
     def symbol(self) -> str:
         """The symbol it shows."""
         return self.detail.symbol
+
+    @property
+    def model(self) -> Model | None:
+        """The model of the signal to explain."""
+        return self.explained.model
+
+    def update_clock(self) -> None:
+        """Update what depends on the clock."""
+        self.charted.update_countdown()
 
     def restyle(self) -> None:
         """Apply theme, language and preferences."""
@@ -76,6 +89,8 @@ class DetailView(DetailWidgets):
                 self.explained.request()
         elif outcomes:
             self.refresh()
+        elif self.symbol in changes.quotes:
+            self.charted.show_quote(self.model)
 
     def reopen(self, sequence: int | None) -> None:
         """Show a past signal as it was; None follows the newest again."""
@@ -105,6 +120,7 @@ class DetailView(DetailWidgets):
         self.chart.moved.connect(lambda: self.newest_button.setVisible(not self.chart.following))
         self.chart.signal_clicked.connect(self.reopen)
         self.chart.hovered.connect(self._chart_hovered)
+        self.chart.preferences_changed.connect(self.preferences_changed)
         self.maps.hovered.connect(self._map_hovered)
 
     def _row(self) -> WatchRow | None:
@@ -125,6 +141,7 @@ class DetailView(DetailWidgets):
     def _history_received(self, result: tuple[list[Bar], list[Event]]) -> None:
         self.detail.add_history(*result)
         self.refresh()
+        self.charted.request_features()
         if not self.detail.maps:
             self.explained.request()
 
@@ -165,7 +182,7 @@ class DetailView(DetailWidgets):
         if row is None:
             return
         zone = exchange.zone(row.instrument)
-        self.chart.show_detail(self.detail, zone, self._time_steps(), row.decimals())
+        self.charted.refresh(model)
         self.confidence_plot.show_detail(self.detail, model.buy_ramp_low if model is not None else None, zone)
         pinned = self.detail.pinned is not None
         self.live_button.setVisible(pinned)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from glasstape import Score
+from glasstape import Model, Score
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QComboBox,
@@ -17,18 +17,21 @@ from PyQt6.QtWidgets import (
 )
 
 from glasstape_qt.i18n import tr
+from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.chart.candle_chart import CandleChart
+from glasstape_qt.views.chart.chart_toolbar import ChartToolbar
 from glasstape_qt.views.chart.confidence_history import ConfidenceHistory
 from glasstape_qt.views.detail.compare_view import CompareView
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
 from glasstape_qt.views.detail.map_pair import MapPair
+from glasstape_qt.views.focused_wheel import FocusedWheel
 
 
 class DetailWidgets(QWidget):
     """Headline, selection of method and score, chart, maps and text."""
 
-    def __init__(self, appearance: Appearance, score: str) -> None:
+    def __init__(self, appearance: Appearance, preferences: Preferences) -> None:
         super().__init__()
         self.setObjectName("detail")
         self.headline = QLabel()
@@ -41,7 +44,8 @@ class DetailWidgets(QWidget):
         self.notice.setWordWrap(True)
         self.notice.setTextFormat(Qt.TextFormat.PlainText)
         self.notice.hide()
-        self.chart = CandleChart(appearance)
+        self.chart = CandleChart(appearance, preferences.chart)
+        self.chart_toolbar = ChartToolbar(self.chart, appearance)
         self.bar_label = QLabel()
         self.bar_label.setObjectName("barReadout")
         self.bar_label.setWordWrap(True)
@@ -74,7 +78,8 @@ class DetailWidgets(QWidget):
         for choice in (self.method, self.score):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             choice.setMinimumContentsLength(12)
-        self.score.setCurrentIndex(max(0, self.score.findData(score)))
+            choice.installEventFilter(FocusedWheel(choice))
+        self.score.setCurrentIndex(max(0, self.score.findData(preferences.score)))
         self.tabs = QTabWidget()
         for view in (self.maps, self.comparison, self.confidence_plot):
             self.tabs.addTab(view, "")
@@ -89,18 +94,32 @@ class DetailWidgets(QWidget):
             choices.addWidget(button)
         split = QSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
-        parts: list[tuple[QWidget, int]] = [(self.chart, 4), (self.tabs, 8), (self.text_view, 3)]
+        parts: list[tuple[QWidget, int]] = [(self._chart_part(), 9), (self.tabs, 7), (self.text_view, 2)]
         for part, stretch in parts:
             split.addWidget(part)
             split.setStretchFactor(split.count() - 1, stretch)
-        split.setSizes([150, 430, 130])
+        split.setSizes([440, 300, 60])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.headline)
         layout.addWidget(self.notice)
         layout.addLayout(choices)
-        layout.addWidget(self.bar_label)
         layout.addWidget(split, 1)
+
+    def _chart_part(self) -> QWidget:
+        part = QWidget()
+        layout = QVBoxLayout(part)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.chart_toolbar)
+        layout.addWidget(self.bar_label)
+        layout.addWidget(self.chart, 1)
+        return part
+
+    @property
+    def model(self) -> Model | None:
+        """The model of the signal to explain."""
+        raise NotImplementedError
 
     @property
     def heatmap_view(self) -> HeatmapView:

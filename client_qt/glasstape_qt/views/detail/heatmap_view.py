@@ -18,8 +18,10 @@ FRAME_SIZE, COMPACT_FRAME_SIZE = QSize(160, 168), QSize(14, 10)
 """Preferred size of what surrounds the cells: names, labels, candles and legend."""
 NAMES_SHARE = 0.34
 """Share of the width that the names of features take at most."""
-STRIP_FROM = 230
-"""Height in pixels, at the default text size, from which candles are painted above the cells."""
+ROW_LINES = 0.92
+"""Height of a row of cells at least, in lines of text."""
+STRIP_ROOM = 60
+"""Pixels beyond the least height, at the default text size, from which candles are painted above the cells."""
 NO_NAMES = 6
 """Pixels left of the cells without names."""
 MAX_SIZE = QSize(900, 700)
@@ -134,10 +136,14 @@ class HeatmapView(QWidget):
         return size.boundedTo(MAX_SIZE).expandedTo(self.minimumSizeHint())
 
     def minimumSizeHint(self) -> QSize:
-        """Return a size at which names and colors are visible."""
+        """Return a size at which every name and number is readable at the size of the text."""
         if self._compact:
             return QSize(120, 90)
-        return QSize(150 if self._names_width == 0 else 300, 150)
+        line = self.fontMetrics().height()
+        height = round((ROW_LINES * self._shape[1] + 2) * line) + 30
+        return QSize(
+            round((150 if self._names_width == 0 else 300) * self._appearance.zoom), max(150, height)
+        )
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint candles, labels, cells and legend, or the message."""
@@ -207,7 +213,8 @@ class HeatmapView(QWidget):
 
     def _strip_height(self) -> float:
         zoom = self._appearance.zoom
-        return 0.0 if self.height() < STRIP_FROM * zoom else min(0.24 * self.height(), 90.0 * zoom)
+        room = self.height() - self.minimumSizeHint().height()
+        return 0.0 if room < STRIP_ROOM * zoom else min(float(room), 90.0 * zoom)
 
     def _cell_at(self, point: QPointF) -> tuple[int, int] | None:
         """Return the cell at a point; a candle above the cells counts as its column's first cell."""

@@ -23,7 +23,7 @@ from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.mnemonics import without_mnemonic
 
 SNOOZE_MINUTES = 30
-ROW_HEIGHT = 24
+ROW_HEIGHT = 21
 """Pixels, at zoom 1."""
 WIDTHS = {"time": 142, "code": 62, "name": 82, "up": 54, "price": 70, "outcome": 132, "state": 110}
 """Pixels, at zoom 1."""

@@ -15,7 +15,7 @@ from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.watch.table_clipboard import copy_table
 from glasstape_qt.views.watch.watch_delegate import FLASH_S, WatchDelegate
 
-ROW_HEIGHT = 26
+ROW_HEIGHT = 22
 """Pixels, at zoom 1."""
 FLASH_INTERVAL_MS = 60
 HOLD_MS = 4000

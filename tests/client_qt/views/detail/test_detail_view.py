@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from glasstape import GlasstapeError, Method
 from glasstape_qt.state.preferences import BOTH_MAPS
-from glasstape_qt.views.chart.candle_chart import VISIBLE_BARS
 from glasstape_qt.views.detail.detail_view import DetailView
 from glasstape_qt.views.detail.explanation_text import headline
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
@@ -170,7 +169,7 @@ def test_bars_with_nan_prices_are_left_out_of_the_scale_of_the_chart(view):
         replace(bar, low=float("nan")) if n == middle else bar for n, bar in enumerate(bars)
     ]
     view.restyle()
-    visible = bars[-VISIBLE_BARS:]
+    visible = bars[-view.chart.preferences.bars :]
     low, high = view.chart.price_range
     assert low < min(bar.low for bar in visible) <= max(bar.high for bar in visible) < high
     before = view.chart.price_range
