@@ -96,10 +96,14 @@ class Preferences(_ValidatedModel):
     """Server or session of the command line that was used last; None: it was `profile`."""
     alerts: AlertPreferences = Field(default_factory=AlertPreferences)
     chart: ChartPreferences = Field(default_factory=ChartPreferences)
+    abstained_buys: bool = False
+    """Whether the list of buys has abstained ones too."""
     hidden_columns: list[str] = Field(default_factory=list)
     groups: dict[str, list[str]] = Field(default_factory=dict)
     open_details: list[str] = Field(default_factory=list)
     """Details that were open: "symbol place"."""
+    detail_windows: dict[str, tuple[int, int, int, int]] = Field(default_factory=dict)
+    """Left, top, width and height of each detail that was in a window of its own, by symbol."""
     layouts: dict[str, str] = Field(default_factory=dict)
     """Base64 of Qt's saved state of windows and headers, by name and schema number."""
 

@@ -143,7 +143,7 @@ def test_the_zoom_actions_stay_within_limits(window, context):
         trigger(window, "bigger")
     assert context.preferences.zoom == 3.0
     trigger(window, "smaller")
-    assert context.preferences.zoom == 2.4
+    assert context.preferences.zoom == 2.9
     trigger(window, "usual")
     assert context.preferences.zoom == 1.0
 

@@ -25,8 +25,8 @@ from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.search_field import SearchField
 from glasstape_qt.views.watch.ramp_legend import RampLegend
-from glasstape_qt.views.watch.search_field import SearchField
 from glasstape_qt.views.watch.table_clipboard import escape_formula
 from glasstape_qt.views.watch.watch_table import WatchTable
 
@@ -227,6 +227,13 @@ class WatchPanel(QWidget):
                 header.moveSection(header.visualIndex(number), number)
         self._preferences.hidden_columns = []
         self.table.reset_widths()
+
+    def layout_restored(self) -> None:
+        """Take over widths and order of a header that was restored: Qt shows the order, but does not sort."""
+        self.table.remember_widths()
+        header = self.table.horizontalHeader()
+        if header is not None:
+            self.model.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
 
     def _arrange(self) -> None:
         self.model.arrange()
