@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from glasstape import CalibrationState, DataState
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QColor
+from PyQt6.QtGui import QColor, QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from glasstape_qt.i18n import language, tr
@@ -20,6 +20,9 @@ STATE_SYMBOLS = {
     LinkState.CONNECTED: "●", LinkState.CONNECTING: "◌", LinkState.SILENT: "▲", LinkState.WAITING: "▲",
     LinkState.ENDED: "■",
 }  # fmt: skip
+
+SPACING = 12
+"""Pixels between two labels."""
 
 
 class StatusStrip(QWidget):
@@ -56,13 +59,13 @@ class StatusStrip(QWidget):
         self.connection.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 2, 6, 2)
-        layout.setSpacing(12)
+        layout.setSpacing(SPACING)
         layout.addWidget(self.connection, 1)
-        badges: tuple[QWidget, ...] = (
+        self._badges: tuple[QWidget, ...] = (
             self.calibration, self.drift, self.stale, self.replay, self.recording, self.muted, self.snoozed,
             self.clock, self.latency, self.model,
         )  # fmt: skip
-        for shown in badges:
+        for shown in self._badges:
             layout.addWidget(shown)
         appearance.changed.connect(self.restyle)
         self.restyle()
@@ -116,6 +119,22 @@ class StatusStrip(QWidget):
         model = self._store.active_model
         self.model.setText(f"{model.name}@{model.version}" if model is not None else "")
         self.model.setToolTip(model.digest if model is not None else "")
+        self._fit(self.width())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Show what fits the new width."""
+        super().resizeEvent(event)
+        self.refresh()
+
+    def _fit(self, width: int) -> None:
+        """Hide model, latency and clock, in this order, while the line is wider than the window."""
+        shown = [label for label in self._badges if not label.isHidden()]
+        connection = min(self.connection.sizeHint().width(), width // 2)
+        needed = connection + sum(label.sizeHint().width() + SPACING for label in shown)
+        for label in (self.model, self.latency, self.clock):
+            if needed > width and not label.isHidden():
+                needed -= label.sizeHint().width() + SPACING
+                label.hide()
 
     def _refresh_silenced(self) -> None:
         """Show that alerts are muted or snoozed; a click undoes it."""

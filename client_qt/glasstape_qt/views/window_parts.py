@@ -1,7 +1,7 @@
 """The parts of the main window and their places: table in the middle, docks around it, status line below."""
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtGui import QGuiApplication, QShowEvent
 from PyQt6.QtWidgets import QDockWidget, QHeaderView, QMainWindow, QVBoxLayout, QWidget
 
 from glasstape_qt.link import Link
@@ -81,9 +81,19 @@ class WindowParts(QMainWindow):
         for first, second in ((self.importance_dock, self.trust_dock), (self.trust_dock, self.details.dock)):
             first.hide()
             self.tabifyDockWidget(first, second)
+        self.share_space()
+
+    def share_space(self) -> None:
+        """Give the docks their default share of the window."""
         width, height = self.width(), self.height()
         self.resizeDocks([self.details.dock], [width * DETAIL_SHARE // 100], Qt.Orientation.Horizontal)
         self.resizeDocks([self.feed_dock], [height * FEED_SHARE // 100], Qt.Orientation.Vertical)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Share the space of the first window, whose size is known by now."""
+        super().showEvent(event)
+        if not self.preferences.layouts:
+            self.share_space()
 
     def _add_dock(self, name: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(self)

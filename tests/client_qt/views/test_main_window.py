@@ -151,7 +151,7 @@ def test_the_zoom_actions_stay_within_limits(window, context):
 def test_every_control_has_an_accessible_name(window, context):
     window.open_detail("IBM")
     dialogs = [
-        window.dialogs.settings(window.apply_preferences),
+        window.dialogs.settings(window.apply_preferences, window.store.model),
         window.dialogs.profiles(window.connect_to),
         window.dialogs.shortcuts(),
     ]

@@ -11,6 +11,7 @@ from glasstape.words import feature_name
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor
+from PyQt6.QtWidgets import QApplication
 
 from glasstape_qt.i18n import language, tr
 from glasstape_qt.state import indicators
@@ -22,6 +23,8 @@ from glasstape_qt.views.chart.price_scale import PriceScale
 Lines = dict[str, indicators.Values]
 AVERAGES = {"ma5": 5, "ma20": 20, "ma60": 60, "ma120": 120}
 EMA_LENGTH, VOLUME_LENGTH = 20, 20
+TITLE_SHARE = 0.85
+"""Size of the titles of panes, as a share of the text's."""
 # Okabe & Ito (2008): distinct for every kind of color vision, and none is a direction's of the default palettes.
 HUES = {
     "ma5": "#e69f00", "ma20": "#009e73", "ma60": "#cc79a7", "ma120": "#56b4e9", "ema20": "#d55e00",
@@ -77,7 +80,10 @@ class StudyLayer:
             if pane is not None:
                 titles[pane.name].append(f'<span style="color: {color}">{escape(texts[-1])}</span>')
         for pane in self._panes:
-            pane.title.setText("&nbsp; ".join(titles[pane.name]), size=f"{_POINTS}pt")
+            pane.title.setText(
+                "&nbsp; ".join(titles[pane.name]),
+                size=f"{TITLE_SHARE * QApplication.font().pointSizeF():.1f}pt",
+            )
         return "   ".join(texts)
 
     def range(self, name: str, first: int, last: int) -> tuple[float, float] | None:
@@ -167,6 +173,3 @@ def _color(name: str, line: str, colors: Colors) -> QColor:
     if line == "histogram":
         return colors.of(Direction.FLAT)
     return QColor(colors.theme.muted if line == "signal" else colors.theme.accent)
-
-
-_POINTS = 8

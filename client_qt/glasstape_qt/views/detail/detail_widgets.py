@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from glasstape import Model, Score
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
+    QFrame,
     QLabel,
     QPushButton,
+    QScrollArea,
+    QSizePolicy,
     QSplitter,
     QTabWidget,
     QTextBrowser,
@@ -25,7 +27,19 @@ from glasstape_qt.views.chart.confidence_history import ConfidenceHistory
 from glasstape_qt.views.detail.compare_view import CompareView
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
 from glasstape_qt.views.detail.map_pair import MapPair
+from glasstape_qt.views.flow_layout import FlowLayout
 from glasstape_qt.views.focused_wheel import FocusedWheel
+
+READOUT_LINES = 2
+"""Lines of text for the read-out of a bar."""
+
+
+class _CompactSplitter(QSplitter):
+    """A splitter that prefers its least height, so that a detail scrolls only where even that is too much."""
+
+    def sizeHint(self) -> QSize:
+        """Return the least size."""
+        return self.minimumSizeHint()
 
 
 class DetailWidgets(QWidget):
@@ -49,6 +63,7 @@ class DetailWidgets(QWidget):
         self.bar_label = QLabel()
         self.bar_label.setObjectName("barReadout")
         self.bar_label.setWordWrap(True)
+        self.bar_label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.chart.bar_described.connect(self.bar_label.setText)
         self.maps = MapPair(appearance)
         self.comparison = CompareView(appearance)
@@ -77,7 +92,8 @@ class DetailWidgets(QWidget):
             self.score.addItem(value.value, value.value)
         for choice in (self.method, self.score):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            choice.setMinimumContentsLength(12)
+            choice.setMinimumContentsLength(8)
+            choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             choice.installEventFilter(FocusedWheel(choice))
         self.score.setCurrentIndex(max(0, self.score.findData(preferences.score)))
         self.tabs = QTabWidget()
@@ -86,20 +102,27 @@ class DetailWidgets(QWidget):
         self._build_layout()
 
     def _build_layout(self) -> None:
-        choices = QHBoxLayout()
+        choices = FlowLayout()
         selectors: list[QWidget] = [self.method_label, self.method, self.score_label, self.score]
-        for widget in selectors:
-            choices.addWidget(widget, int(isinstance(widget, QComboBox)))
-        for button in (self.live_button, self.newest_button, self.copy_button):
-            choices.addWidget(button)
-        split = QSplitter(Qt.Orientation.Vertical)
+        for widget in (*selectors, self.live_button, self.newest_button, self.copy_button):
+            choices.addWidget(widget)
+        split = _CompactSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
         parts: list[tuple[QWidget, int]] = [(self._chart_part(), 9), (self.tabs, 7), (self.text_view, 2)]
         for part, stretch in parts:
             split.addWidget(part)
             split.setStretchFactor(split.count() - 1, stretch)
         split.setSizes([440, 300, 60])
-        layout = QVBoxLayout(self)
+        body = QWidget()
+        scrolled = QScrollArea()  # large text needs more height than a small window has
+        scrolled.setFrameShape(QFrame.Shape.NoFrame)
+        scrolled.setWidgetResizable(True)
+        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scrolled.setWidget(body)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled)
+        layout = QVBoxLayout(body)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.headline)
         layout.addWidget(self.notice)
@@ -148,7 +171,9 @@ class DetailWidgets(QWidget):
         self.notice.setVisible(bool(text))
 
     def restyle(self) -> None:
-        """Apply the language."""
+        """Apply size and language."""
+        lines = READOUT_LINES * self.fontMetrics().lineSpacing()
+        self.bar_label.setFixedHeight(lines)  # so that the chart does not move when the text grows
         self.method_label.setText(tr("detail.method"))
         self.score_label.setText(tr("detail.score"))
         self.copy_button.setText(tr("detail.copy"))

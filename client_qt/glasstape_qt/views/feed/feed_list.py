@@ -5,7 +5,6 @@ from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QMenu,
@@ -21,6 +20,7 @@ from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.flow_layout import FlowLayout
 from glasstape_qt.views.mnemonics import without_mnemonic
 from glasstape_qt.views.search_field import SearchField
 
@@ -58,6 +58,7 @@ class FeedList(QWidget):
         self.model.show_abstained = self._preferences.abstained_buys
         self.search = SearchField()
         self.search.setObjectName("feedFilter")
+        self.search.setMinimumWidth(90)
         self.search.typed.connect(self._apply_filter)
         self.abstained = QCheckBox()
         self.abstained.setObjectName("feedAbstained")
@@ -74,7 +75,7 @@ class FeedList(QWidget):
         self._placeholder.setObjectName("feedPlaceholder")
         self._placeholder.setWordWrap(True)
         self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        top = QHBoxLayout()
+        top = FlowLayout()
         for widget in (self.search, self.abstained, self.pause, self.seen):
             top.addWidget(widget)
         layout = QVBoxLayout(self)

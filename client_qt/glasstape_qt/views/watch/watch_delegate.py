@@ -126,7 +126,8 @@ class WatchDelegate(QStyledItemDelegate):
     def _paint_bar(self, painter: QPainter, rect: QRect, row: WatchRow) -> None:
         confidence = row.event.signal.probabilities
         winner, colors = confidence.direction, self._segment_colors
-        area = rect.adjusted(MARGIN, 4, -MARGIN, -4)
+        edge = max(1, rect.height() // 8)
+        area = rect.adjusted(MARGIN, edge, -MARGIN, -edge)
         # On the theme's own background, so that the bar's colors are the same in every row.
         painter.fillRect(area.adjusted(-1, -1, 1, 1), self._base)
         segment = partial(self._paint_segment, painter, area.top(), area.height())

@@ -25,6 +25,7 @@ from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.flow_layout import FlowLayout
 from glasstape_qt.views.search_field import SearchField
 from glasstape_qt.views.watch.ramp_legend import RampLegend
 from glasstape_qt.views.watch.table_clipboard import escape_formula
@@ -53,7 +54,7 @@ class WatchPanel(QWidget):
         self.table = WatchTable(self.model, appearance)
         self.search = SearchField()
         self.search.setObjectName("watchFilter")
-        self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(120)
         self.groups = QComboBox()
         self.groups.setObjectName("groupChoice")
         self.legend = RampLegend(appearance)
@@ -63,11 +64,11 @@ class WatchPanel(QWidget):
         self._placeholder.setObjectName("watchPlaceholder")
         self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._placeholder.setWordWrap(True)
-        top = QHBoxLayout()
-        for widget, stretch in ((self.search, 1), (self.groups, 0)):
-            top.addWidget(widget, stretch)
+        top = FlowLayout()
+        for widget in (self.search, self.groups):
+            top.addWidget(widget)
         bottom = QHBoxLayout()
-        bottom.addWidget(self.legend)
+        bottom.addWidget(self.legend, 100)
         bottom.addStretch(1)
         bottom.addWidget(self._count)
         layout = QVBoxLayout(self)
