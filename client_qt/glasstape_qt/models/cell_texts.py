@@ -8,6 +8,7 @@ from glasstape import Confidence, DataState, Direction
 from glasstape.prices import bar_decimals, close_text
 
 from glasstape_qt.i18n import language, tr
+from glasstape_qt.models.watch_columns import day_of
 from glasstape_qt.state import exchange
 from glasstape_qt.state.connection import LinkState
 from glasstape_qt.state.quotes import Quote, change_of
@@ -16,6 +17,9 @@ from glasstape_qt.state.watch_row import WatchRow, instrument_name
 
 ARROWS = {Direction.DOWN: "▼", Direction.FLAT: "■", Direction.UP: "▲"}
 """Shown beside every direction: color alone is not accessible."""
+
+ENGLISH_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+KOREAN_UNITS = ((1e12, "조"), (1e8, "억"), (1e4, "만"))
 
 
 class CellTexts:
@@ -46,10 +50,32 @@ class CellTexts:
             return self._text_without_signal(symbol, column, quote)
         if column in ("age", "expiry", "market"):
             return self._clock_text(row, column)
+        if column in ("trend", "range", "turnover", "outcome", "hit"):
+            return self._figure(row, column)
         cached = self._cache.get(symbol)
         if cached is None or cached[0] is not row or cached[1] is not quote:
             cached = self._cache[symbol] = (row, quote, _row_texts(row, quote))
         return cached[2][column]
+
+    def _figure(self, row: WatchRow, column: str) -> str:
+        """Return the text of a cell that depends on bars or outcomes; "" while they are not known."""
+        record, day = self._store.figures.records.get(row.symbol), None
+        if column in ("range", "turnover"):
+            day = day_of(row, self._store)
+        decimals = row.decimals()
+        match column:
+            case "trend":
+                closes = self._store.figures.recent_bars(row.symbol).closes(None)
+                return f"{closes[-1] / closes[0] - 1:+.1%}" if len(closes) > 1 and closes[0] else ""
+            case "range":
+                return f"{day.low:,.{decimals}f} – {day.high:,.{decimals}f}" if day is not None else ""
+            case "turnover":
+                return amount(day.turnover) if day is not None else ""
+            case "outcome":
+                last = record.last if record is not None else None
+                return "" if last is None else f"{'✓' if last.hit else '✗'} {last.realized_return:+.2%}"
+        hits, moved = record.hit_when_moved if record is not None else (0, 0)
+        return f"{hits / moved:.0%} ({moved})" if moved else ""
 
     def _text_without_signal(self, symbol: str, column: str, quote: Quote | None) -> str:
         instrument = self._store.instrument(symbol)
@@ -95,9 +121,22 @@ def _row_texts(row: WatchRow, quote: Quote | None) -> dict[str, str]:
         "confidence": f"{confidence.down:.0%} · {confidence.flat:.0%} · {confidence.up:.0%}",
         "direction": f"{ARROWS[confidence.direction]} {direction}"
         + (f" ({tr('cell.abstained')})" if confidence.abstained else ""),
+        "up_change": _points(row.up_change()),
         "model": f"{row.event.model.name}@{row.event.model.version}",
         "novelty": f"{confidence.novelty:.0%}",
     }
+
+
+def _points(change: float | None) -> str:
+    return "" if change is None else f"{100 * change:+.1f}"
+
+
+def amount(value: float) -> str:
+    """Return an amount with three digits: in Korean in 만, 억 and 조, else in k, M, B and T."""
+    units = KOREAN_UNITS if language() == "ko" else ENGLISH_UNITS
+    size, unit = next(((size, unit) for size, unit in units if abs(value) >= size), (1.0, ""))
+    digits = max(0, 2 - len(f"{abs(value) / size:.0f}") + 1)
+    return f"{value / size:,.{digits}f}{unit}"
 
 
 def _change_text(row: WatchRow, price: float, change: float | None) -> str:

@@ -29,7 +29,7 @@ class FeedModel(QAbstractTableModel):
         self._filter = ""
         self._passes: FilterPredicate = lambda item: True
         self.show_abstained = False
-        """Whether abstained buys are listed, which alert nobody."""
+        """Whether abstained buys are listed, which never alert."""
         self.paused = False
         self._paused_sequences: set[int] = set()
         """Buys that were in the list when it was paused."""

@@ -77,6 +77,8 @@ class Preferences(_ValidatedModel):
     zoom: Annotated[float, Field(ge=0.6, le=3.0)] = 1.0
     motion: bool = True
     """Whether rows flash when their class changes."""
+    row_color: Literal["row", "strip", "bar"] = "row"
+    """What of a row has the color of the confidence of UP."""
     detail_place: Literal["dock", "tab", "window"] = "dock"
     clock: Literal["exchange", "local", "utc"] = "exchange"
     shared_scale: bool = True

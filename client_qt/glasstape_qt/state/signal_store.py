@@ -31,6 +31,7 @@ from glasstape_qt.state.exchange import Hours
 from glasstape_qt.state.inbox import InboxBatch
 from glasstape_qt.state.quotes import QuoteBook
 from glasstape_qt.state.store_changes import StoreChanges
+from glasstape_qt.state.symbol_figures import InstrumentBook, SymbolFigures
 from glasstape_qt.state.watch_row import WatchRow
 
 BACKLOG_S = 5.0
@@ -66,10 +67,11 @@ class SignalStore:
         self.connection = Connection(self._now, self._wall)
         self.rows: dict[str, WatchRow] = {}
         self.quotes = QuoteBook()
+        self.figures = SymbolFigures()
         self.buys = BuyList()
         self.alerts = AlertTracker(rules=self.alerts.rules, now=self._now)
         self.color_scale = ColorScale()
-        self.instruments: dict[str, Instrument] = {}
+        self.instruments = InstrumentBook()
         self.models: dict[str, Model] = {}
         """By digest."""
         self.active_model: ModelRef | None = None
@@ -82,7 +84,6 @@ class SignalStore:
         """Symbols of visible rows: these are applied first."""
         self.event_count = 0
         """Events that arrived, conflated ones included."""
-        self._placeholder_instruments: dict[str, Instrument] = {}
         self._pending: dict[tuple[str, str], ConfidenceEvent] = {}
         self._unevaluated: dict[str, WatchRow] = {}
         """Previous rows of symbols whose model is not described: whether they entered UP is open."""
@@ -118,10 +119,7 @@ class SignalStore:
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the instrument of a symbol; without a description, one with its code only."""
-        known = self.instruments.get(symbol) or self._placeholder_instruments.get(symbol)
-        if known is None:
-            known = self._placeholder_instruments[symbol] = Instrument(symbol=symbol)
-        return known
+        return self.instruments.of(symbol)
 
     def describe(self, models: Iterable[Model], instruments: Iterable[Instrument]) -> StoreChanges:
         """Add descriptions of models and instruments; return what changed."""
@@ -157,6 +155,8 @@ class SignalStore:
                 changes.buys |= self.buys.add(event, historical=True)
             elif isinstance(event, OutcomeEvent):
                 changes.buys |= self.buys.set_outcome(event)
+                self.figures.add_outcome(event)
+                changes.rows.add(event.symbol)
         return changes
 
     def fail(self, error: GlasstapeError) -> StoreChanges:
@@ -171,6 +171,7 @@ class SignalStore:
             changes.rows |= set(self.rows)
             self.rows.clear()
             self.quotes.clear()
+            self.figures.records.clear()
             self._pending.clear()
             self._unevaluated.clear()
             self.buys.clear()
@@ -233,20 +234,20 @@ class SignalStore:
         elif isinstance(event, OutcomeEvent):
             changes.buys |= self.buys.set_outcome(event)
             changes.outcomes.append(event)
+            self.figures.add_outcome(event)
+            changes.rows.add(event.symbol)
 
     def _apply_confidence(self, event: ConfidenceEvent, market_now: datetime, changes: StoreChanges) -> None:
         symbol = event.symbol
         before = self.rows.get(symbol)
-        if (
-            before is not None
-            and event.interval != before.event.interval
-            and self._has_foreign_interval(event)
-        ):
+        other = before is not None and event.interval != before.event.interval
+        if other and self._has_foreign_interval(event):
             return  # one row per symbol: that of the interval which the model is made for
         if before is not None and not before.old and event.sequence <= before.event.sequence:
             return
         self.connection.signal(event)
-        row = self._row(event)
+        row = replace(self._row(event), previous_up=before.current_up if before is not None else None)
+        self.figures.recent_bars(symbol).add(event.signal.bar)
         if row.model is None:
             self._unevaluated.setdefault(symbol, before or replace(row, old=True))
         entered = self.alerts.is_above(row) and self._has_entered(before, row, market_now)

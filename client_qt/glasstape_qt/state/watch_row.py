@@ -20,6 +20,8 @@ class WatchRow:
     """Description of the signal's model; None until the server has returned it."""
     old: bool = False
     """From the snapshot of an earlier run; nothing newer has arrived."""
+    previous_up: float | None = None
+    """Confidence of UP of the signal before; None: it is not known."""
     flashed: float = 0.0
     """Monotonic second at which its class changed; 0: never."""
 
@@ -51,6 +53,15 @@ class WatchRow:
         share = min(1.0, max(0.0, share))
         called = self.direction is Direction.UP and not self.confidence.abstained
         return share if called else min(share, FAINT)
+
+    @property
+    def current_up(self) -> float | None:
+        """The confidence of UP; None: the row is of an earlier run."""
+        return None if self.old else self.confidence.up
+
+    def up_change(self) -> float | None:
+        """Return the change of the confidence of UP since the signal before; None: it is not known."""
+        return None if self.previous_up is None else self.confidence.up - self.previous_up
 
     def age(self, market_now: datetime) -> timedelta:
         """Return the market time since the bar closed."""

@@ -66,6 +66,11 @@ class Appearance(QObject):
         """Whether rows may flash."""
         return self._preferences.motion
 
+    @property
+    def row_color(self) -> str:
+        """What of a row has the color of its confidence: "row", "strip" or "bar" (the bar of confidences alone)."""
+        return self._preferences.row_color
+
     def _translate_qt(self) -> None:
         """Translate Qt's own texts (buttons of dialogs, menus of fields)."""
         self._application.removeTranslator(self._translator)

@@ -18,6 +18,7 @@ from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views import window_layout
 from glasstape_qt.views.detail.detail_view import DetailView
 from glasstape_qt.views.feed.alert_notifier import AlertNotifier
+from glasstape_qt.views.watch.bars_loader import BarsLoader
 from glasstape_qt.views.window_actions import WindowActions
 from glasstape_qt.views.window_dialogs import WindowDialogs
 from glasstape_qt.views.window_parts import WindowParts
@@ -55,6 +56,7 @@ class MainWindow(WindowParts):
         self._save = save
         self._connect = connect or self._clear_and_open
         self._details_to_reopen = list(preferences.open_details)
+        self._bars_loader = BarsLoader(link, store)
         self.notifier = AlertNotifier(self)
         self.dialogs = WindowDialogs(self, preferences, appearance, save)
         self._actions = WindowActions(self, self._action_handlers())
@@ -117,6 +119,7 @@ class MainWindow(WindowParts):
         self.details.close_all()
         self.show_notice("")
         self.alerts.clear_alerts()
+        self._bars_loader.clear()
         self._connect(self.preferences.current())
         self.status.refresh()
         self._save()
@@ -129,6 +132,7 @@ class MainWindow(WindowParts):
             hours[name] = exchange.hours(name, market_now)
         self.status.refresh()
         self.watch.update_freshness()
+        self._bars_loader.load_in_view()
         for view in self.details.views():
             view.update_clock()
 

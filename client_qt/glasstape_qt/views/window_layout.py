@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QHeaderView, QMainWindow, QWidget
 
 from glasstape_qt.state.preferences import Preferences
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the layout; raised when docks or columns are renamed."""
 
 

@@ -65,9 +65,9 @@ class WindowParts(QMainWindow):
     def _resize_to_screen(self) -> None:
         """Take the default size, or what of it fits the screen with the window's frame."""
         screen = QGuiApplication.primaryScreen()
-        room = screen.availableGeometry().size() if screen is not None else None
-        width = WIDTH if room is None else min(WIDTH, room.width())
-        height = HEIGHT if room is None else min(HEIGHT, room.height() - FRAME)
+        free = screen.availableGeometry().size() if screen is not None else None
+        width = WIDTH if free is None else min(WIDTH, free.width())
+        height = HEIGHT if free is None else min(HEIGHT, free.height() - FRAME)
         self.resize(width, height)
 
     def _build_docks(self) -> None:

@@ -2,12 +2,14 @@ from dataclasses import replace
 
 import pytest
 from glasstape import DataState, Instrument, QuoteBatch
+from glasstape.testing import make_confidence
 from glasstape_qt import i18n
+from glasstape_qt.models import cell_texts
 from glasstape_qt.models.watch_columns import COLUMNS
 from glasstape_qt.models.watch_model import WatchModel
 from PyQt6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PyQt6.QtTest import QAbstractItemModelTester
-from stores import DOWN, FLAT, UP, apply, batch, confidence, make_store
+from stores import DOWN, FLAT, UP, apply, batch, confidence, make_store, outcome
 
 DISPLAY, ACCESSIBLE = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole
 
@@ -169,3 +171,26 @@ def test_copied_cells_are_numbers_with_a_sign(model):
     cells = {name: model.copied("A", name) for name in ("price", "change", "confidence", "code")}
     assert cells == {"price": [80.0], "change": [-20.0], "confidence": [20.0, 25.0, 55.0], "code": ["A"]}
     assert model.copied_titles("confidence") == ["DOWN (%)", "FLAT (%)", "UP (%)"]
+
+
+def test_columns_of_bars_and_outcomes_are_filled_as_they_are_known(model):
+    add(model, confidence("A", UP, 1, close=100.0))
+    names = ("trend", "range", "turnover", "outcome", "hit", "up_change")
+    assert [text(model, "A", name) for name in names] == ["", "", "", "", "", ""]
+    add(model, confidence("A", make_confidence(0.3, 0.2, 0.5), 2, close=110.0, days=1))
+    model.store.figures.recent_bars("A").load([])
+    model.store.add_history([outcome("A", of=1, hit=True, moved=0.0123)])
+    shown = {name: text(model, "A", name) for name in names}
+    assert shown["trend"] == "+10.0%"
+    assert (shown["outcome"], shown["hit"], shown["up_change"]) == ("✓ +1.23%", "100% (1)", "-5.0")
+    bar = model.store.rows["A"].event.signal.bar
+    assert shown["range"] == f"{bar.low:,.2f} – {bar.high:,.2f}"
+    assert shown["turnover"] == cell_texts.amount(bar.volume * (bar.high + bar.low + bar.close) / 3)
+
+
+def test_amounts_have_three_digits_in_the_units_of_the_language(appearance, preferences):
+    values = (3, 1234, 56_789_000, 9.87e11, 3.4e12)
+    assert [cell_texts.amount(value) for value in values] == ["3.00", "1.23k", "56.8M", "987B", "3.40T"]
+    preferences.language = "ko"
+    appearance.apply(preferences)
+    assert [cell_texts.amount(value) for value in values] == ["3.00", "1,234", "5,679만", "9,870억", "3.40조"]

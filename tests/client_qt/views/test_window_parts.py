@@ -80,12 +80,12 @@ def restarted(context, qtbot):
 
 def test_the_first_window_fits_the_screen(restarted, qapp):
     window = restarted()
-    room = qapp.primaryScreen().availableGeometry()
-    assert window.width() <= room.width()
-    assert window.height() < room.height()
-    window.resize(room.width() + 300, room.height() + 300)
+    free = qapp.primaryScreen().availableGeometry()
+    assert window.width() <= free.width()
+    assert window.height() < free.height()
+    window.resize(free.width() + 300, free.height() + 300)
     window_layout.move_to_screen(window)
-    assert window.size() == room.size()
+    assert window.size() == free.size()
     window.close()
 
 

@@ -89,7 +89,7 @@ class ChartCanvas(pg.GraphicsLayoutWidget):
         self.markers.restyle(theme.text)
 
     def draw(self, decimals: int | None) -> None:
-        """Draw the detail anew: its bars, studies, signals and marks."""
+        """Draw the detail again: its bars, studies, signals and marks."""
         detail = self.detail
         if detail is None:
             return
@@ -150,7 +150,7 @@ class ChartCanvas(pg.GraphicsLayoutWidget):
         )
 
     def update_forming(self, bar: Bar) -> bool:
-        """Show new values of the forming bar; return False if the whole chart has to be drawn anew for it."""
+        """Show new values of the forming bar; return False if the whole chart has to be drawn again for it."""
         known = self.framed.bars[-1] if self.count else None
         if (
             known is None

@@ -209,16 +209,16 @@ class HeatmapView(QWidget):
         limit = self._names_width
         names = self.names_width(self.width()) if limit is None else max(NO_NAMES, limit)
         if self._compact:
-            left, top = names if limit != 0 else COMPACT_MARGIN, metrics.height() + 2
-            return HeatmapGrid(QRectF(self.rect()).adjusted(left, top, -2, -2), *shape)
+            left = names if limit != 0 else COMPACT_MARGIN
+            return HeatmapGrid(QRectF(self.rect()).adjusted(left, metrics.height() + 2, -2, -2), *shape)
         top = (self._strip_height() if content.bars else 0) + metrics.height() + 6
         height = self.height() - top - metrics.height() - 24
         return HeatmapGrid(QRectF(names, top, self.width() - names - 6, height), *shape)
 
     def _strip_height(self) -> float:
         zoom = self._appearance.zoom
-        room = self.height() - self.minimumSizeHint().height()
-        return 0.0 if room < STRIP_ROOM * zoom else min(float(room), 90.0 * zoom)
+        spare = self.height() - self.minimumSizeHint().height()
+        return 0.0 if spare < STRIP_ROOM * zoom else min(float(spare), 90.0 * zoom)
 
     def _cell_at(self, point: QPointF) -> tuple[int, int] | None:
         """Return the cell at a point; a candle above the cells counts as its column's first cell."""

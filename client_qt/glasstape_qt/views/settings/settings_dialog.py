@@ -26,7 +26,7 @@ from glasstape_qt.views.close_button import close_button
 from glasstape_qt.views.focused_wheel import FocusedWheel
 
 PAGES = {
-    "appearance": ("language", "theme", "palette", "zoom", "motion"),
+    "appearance": ("language", "theme", "palette", "row_color", "zoom", "motion"),
     "detail": ("detail_place", "shared_scale", "clock"),
     "alerts": (
         "muted", "own_threshold", "threshold", "sound", "notify", "replays", "every", "quiet", "quiet_from",
@@ -190,6 +190,6 @@ class SettingsDialog(QDialog):
 
 
 _CHOICES = {
-    "language": LANGUAGES, "theme": THEMES, "palette": PALETTES, "detail_place": PLACES,
-    "clock": ("exchange", "local", "utc"),
+    "language": LANGUAGES, "theme": THEMES, "palette": PALETTES, "row_color": ("row", "strip", "bar"),
+    "detail_place": PLACES, "clock": ("exchange", "local", "utc"),
 }  # fmt: skip

@@ -45,7 +45,7 @@ class RampLegend(QWidget):
         return QSize(texts + round(110 * self._appearance.zoom) + 24, metrics.height() + 8)
 
     def minimumSizeHint(self) -> QSize:
-        """Return the size of the ramp alone: without room, its texts are in the tooltip only."""
+        """Return the size of the ramp alone: where it is narrow, its texts are in the tooltip only."""
         return QSize(round(MIN_RAMP * self._appearance.zoom), self.fontMetrics().height() + 8)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
@@ -80,7 +80,7 @@ class RampLegend(QWidget):
             )
 
     def _fitting_texts(self) -> tuple[str, str, str]:
-        """Return the texts that leave room for the ramp: without the title, or none."""
+        """Return the texts that leave space for the ramp: without the title, or none."""
         title, low, high = self._texts()
         for texts in ((title, low, high), ("", low, high)):
             needed = sum(self.fontMetrics().horizontalAdvance(text) + 8 for text in texts)

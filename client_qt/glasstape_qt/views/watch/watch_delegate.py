@@ -3,7 +3,7 @@
 from functools import partial
 
 from glasstape import Direction
-from PyQt6.QtCore import QModelIndex, QRect, Qt
+from PyQt6.QtCore import QModelIndex, QPointF, QRect, QRectF, Qt
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter, QPen
 from PyQt6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
@@ -16,6 +16,8 @@ from glasstape_qt.theme.colors import mix, readable
 FLASH_S = 0.9
 """Seconds that a row flashes after its class changed."""
 MARGIN = 6
+STRIP_WIDTH = 5
+"""Pixels at the left of a row that have its color, if not the whole row has."""
 STALE_STRENGTH = 0.4
 """Share of the color strength that remains while rows may be stale."""
 SHADES = 200
@@ -57,17 +59,36 @@ class WatchDelegate(QStyledItemDelegate):
         symbol, column, rect = self._model.symbols[number], COLUMNS[index.column()], option.rect
         row = self._model.row(number)
         background, text_color, faded = self._colors(row, number)
-        painter.fillRect(rect, background)
+        if self._appearance.row_color != "row":
+            plain = QColor(self._plain(number))
+            text_color, faded = _with_text_colors(plain)[1:]
+        self._paint_background(painter, rect, background, number, index.column())
         if row is None or self._is_faded(row):
             text_color = faded
         if column == "price":
             self._paint_price_flash(painter, rect, symbol, text_color)
         if column == "confidence" and row is not None:
             self._paint_bar(painter, rect, row)
+        elif column == "trend":
+            self._paint_trend(painter, rect, symbol, text_color)
         else:
             self._paint_text(painter, rect, self._model.cells.text(symbol, column), column, text_color)
         if option.state & QStyle.StateFlag.State_Selected:
             _paint_selection(painter, rect, text_color, index.column())
+
+    def _paint_background(
+        self, painter: QPainter, rect: QRect, color: QColor, number: int, column: int
+    ) -> None:
+        """Fill a cell with the row's color, or its edge alone; with neither, only the bar shows the confidences."""
+        if self._appearance.row_color == "row":
+            painter.fillRect(rect, color)
+            return
+        painter.fillRect(rect, QColor(self._plain(number)))
+        if self._appearance.row_color == "strip" and column == 0:
+            painter.fillRect(QRect(rect.left(), rect.top(), STRIP_WIDTH, rect.height()), color)
+
+    def _plain(self, number: int) -> str:
+        return self._appearance.theme.alternate if number % 2 else self._appearance.theme.base
 
     def _is_faded(self, row: WatchRow) -> bool:
         expired = row.event.signal.expire_time <= self._model.cells.market_now
@@ -79,6 +100,24 @@ class WatchDelegate(QStyledItemDelegate):
         if self._width(text) > inner.width():
             text = self._metrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width())
         painter.drawText(inner, _RIGHT if column in RIGHT_ALIGNED else _LEFT, text)
+
+    def _paint_trend(self, painter: QPainter, rect: QRect, symbol: str, color: QColor) -> None:
+        """Paint the newest closes as a line."""
+        quote = self._model.store.quotes.get(symbol)
+        closes = self._model.store.figures.recent_bars(symbol).closes(
+            quote.bar if quote is not None else None
+        )
+        if len(closes) < 2:
+            return
+        area = QRectF(rect.adjusted(MARGIN, 3, -MARGIN, -4))
+        low, span = min(closes), (max(closes) - min(closes)) or 1.0
+        step = area.width() / (len(closes) - 1)
+        points = [
+            QPointF(area.left() + number * step, area.bottom() - (close - low) / span * area.height())
+            for number, close in enumerate(closes)
+        ]
+        painter.setPen(QPen(color, 1.2))
+        painter.drawPolyline(*points)
 
     def _paint_price_flash(self, painter: QPainter, rect: QRect, symbol: str, color: QColor) -> None:
         """Underline a price that has just moved: thick at its right half for up, at its left half for down."""
