@@ -6,6 +6,7 @@ from pathlib import Path
 
 from glasstape import Bar, Explanation, Method, Model, __version__
 from glasstape.calendars import interval_length
+from glasstape.prices import price_decimals
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
 from glasstape_qt.i18n import language, tr
@@ -13,6 +14,7 @@ from glasstape_qt.state import exchange
 from glasstape_qt.state.chart_preferences import FEATURE_PREFIX
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.symbol_detail import MAX_SIGNALS, SymbolDetail
+from glasstape_qt.state.watch_row import instrument_name
 from glasstape_qt.views.detail.detail_requests import DetailRequests
 from glasstape_qt.views.detail.detail_widgets import DetailWidgets
 from glasstape_qt.views.detail.explanation_text import error_text
@@ -40,9 +42,7 @@ class DetailChart:
 
     def refresh(self, model: Model | None) -> None:
         """Show bars, signals and the forming bar again."""
-        row = self._store.rows.get(self._detail.symbol)
-        if row is None:
-            return
+        instrument = self._store.instrument(self._detail.symbol)
         self._drawn_at = self._store.now()
         self.take_quote()
         self._take_windows(self._detail.explanations)
@@ -51,9 +51,10 @@ class DetailChart:
                 self._detail.features.setdefault(feature.name, {})
         names = [feature.name for feature in model.features] if model is not None else []
         self._widgets.chart_toolbar.set_source(self._detail.interval, names)
-        zone, steps = exchange.zone(row.instrument), model.time_steps if model is not None else 0
-        known = row.instrument.price_decimals is not None or row.instrument.tick_size is not None
-        self._widgets.chart.show_detail(self._detail, zone, steps, row.decimals() if known else None)
+        zone, steps = exchange.zone(instrument), model.time_steps if model is not None else 0
+        known = instrument.price_decimals is not None or instrument.tick_size is not None
+        decimals = price_decimals((), instrument) if known else None
+        self._widgets.chart.show_detail(self._detail, zone, steps, decimals)
         self.update_countdown()
 
     def show_quote(self, model: Model | None) -> None:
@@ -96,8 +97,9 @@ class DetailChart:
 
     def caption(self) -> str:
         """Return the line below a picture: what is shown, its signal and its model."""
-        row, shown, chart = self._store.rows[self._detail.symbol], self._detail.shown, self._widgets.chart
-        zone = exchange.zone(row.instrument)
+        shown, chart = self._detail.shown, self._widgets.chart
+        instrument = self._store.instrument(self._detail.symbol)
+        zone = exchange.zone(instrument)
         signal = model = digest = "-"
         if shown is not None:
             confidence = shown.signal.probabilities
@@ -110,7 +112,7 @@ class DetailChart:
             )
             model, digest = f"{shown.model.name}@{shown.model.version}", shown.model.digest[:12]
         interval = chart.frame or self._detail.interval
-        name = row.name(language())
+        name = instrument_name(instrument, language())
         return tr(
             "chart.picture_caption", symbol=self._detail.symbol, name=name, interval=interval, signal=signal,
             model=model, digest=digest, version=__version__,

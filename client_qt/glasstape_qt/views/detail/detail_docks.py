@@ -55,11 +55,12 @@ class DetailDocks(QObject):
         """Show a symbol, or a past signal of it; return None if the symbol is unknown.
 
         Args:
-            symbol: a symbol with a row.
+            symbol: a symbol with a signal, or an instrument of the server.
             place: "dock", "tab" or "window"; "" is that of the preferences.
             sequence: sequence of a past signal; None: the newest.
         """
-        if symbol not in self._store.rows:
+        known = symbol in self._store.rows or (symbol in self._store.instruments and self._store.interval)
+        if not known:
             return None
         place = place or self._preferences.detail_place
         dock = self.dock if place == "dock" else self._extra_dock(symbol, place)

@@ -11,7 +11,7 @@ from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.state.symbol_detail import SymbolDetail
-from glasstape_qt.state.watch_row import WatchRow
+from glasstape_qt.state.watch_row import WatchRow, instrument_name
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.detail.detail_chart import DetailChart
 from glasstape_qt.views.detail.detail_maps import DetailMaps
@@ -41,12 +41,14 @@ class DetailView(DetailWidgets):
         self._preferences = preferences
         self._requests = DetailRequests(link, self)
         self.destroyed.connect(self._requests.close)
-        self.detail = SymbolDetail(symbol, store.rows[symbol].event.interval)
+        row = store.rows.get(symbol)
+        self.detail = SymbolDetail(symbol, row.event.interval if row is not None else store.interval)
         self.charted = DetailChart(self, self.detail, self._requests, store)
         self.explained = DetailMaps(self, self.detail, self._requests, store, preferences)
         self._connect_signals()
         appearance.changed.connect(self.restyle)
-        self.detail.add_signal(store.rows[symbol].event)
+        if row is not None:
+            self.detail.add_signal(row.event)
         self.explained.fill_methods()
         self.restyle()
         self._request_history()
@@ -108,7 +110,8 @@ class DetailView(DetailWidgets):
         """Copy a program that computes the shown explanation."""
         key, clipboard = self.explained.key(), QGuiApplication.clipboard()
         if key is not None and clipboard is not None:
-            clipboard.setText(python_snippet(self._link.address, key))
+            zone = str(exchange.zone(self._store.instrument(self.symbol)))
+            clipboard.setText(python_snippet(self._link.address, key, zone, language()))
 
     def _connect_signals(self) -> None:
         self.method.currentIndexChanged.connect(self.explained.select)
@@ -132,11 +135,10 @@ class DetailView(DetailWidgets):
 
     def _request_history(self) -> None:
         row = self._row()
-        if row is not None:
-            now = row.event.bar_close_time
-            self._requests.history(
-                self.symbol, self.detail.interval, now, self._history_received, self._history_failed
-            )
+        now = row.event.bar_close_time if row is not None else self._store.connection.market_now()
+        self._requests.history(
+            self.symbol, self.detail.interval, now, self._history_received, self._history_failed
+        )
 
     def _history_received(self, result: tuple[list[Bar], list[Event]]) -> None:
         self.detail.add_history(*result)
@@ -179,17 +181,18 @@ class DetailView(DetailWidgets):
     def refresh(self) -> None:
         """Show headline, chart and maps again."""
         row, shown, model = self._row(), self.detail.shown, self.explained.model
-        if row is None:
-            return
-        zone = exchange.zone(row.instrument)
+        instrument = self._store.instrument(self.symbol)
+        zone = exchange.zone(instrument)
         self.charted.refresh(model)
         self.confidence_plot.show_detail(self.detail, model.buy_ramp_low if model is not None else None, zone)
         pinned = self.detail.pinned is not None
         self.live_button.setVisible(pinned)
         self.newest_button.setVisible(not self.chart.following)
-        if shown is not None:
+        if shown is not None and row is not None:
             self.headline.setText(headline(shown, row, pinned=pinned))
-        name = row.name(language())
+        else:
+            self.headline.setText(tr("detail.unknown", symbol=self.symbol))
+        name = instrument_name(instrument, language())
         self.title_changed.emit(self.symbol if name == self.symbol else f"{self.symbol} {name}".strip())
         self.explained.refresh()
 
