@@ -16,6 +16,8 @@ from glasstape.cli.watch import add_duration, show
 
 HELP = "start a server on the bundled sample market and show its signals"
 
+STOP_TIMEOUT_S = 15.0
+"""Seconds within which desktop and server end in order."""
 INTRODUCTION = """\
 The bundled market: AAPL, GOOG, IBM, MSFT and later FB, daily bars, replayed on a simulated clock. The bundled
 model was trained on 2000-2010 and validated on 2011; the replay shows 2012-13, which it has never seen. Do not act
@@ -74,6 +76,7 @@ def _run_desktop(command: list[str]) -> int:
             return desktop.wait()
         except KeyboardInterrupt:
             desktop.terminate()
+            desktop.wait(timeout=STOP_TIMEOUT_S)
             raise
 
 
@@ -122,6 +125,6 @@ def _server(folder: Path, step: float) -> Iterator[str | None]:
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(timeout=15)
+                process.wait(timeout=STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
