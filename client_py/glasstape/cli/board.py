@@ -21,6 +21,7 @@ from glasstape import (
     StreamMessage,
 )
 from glasstape.cli.render import HeatmapTable, caption, confidence_bar, direction_text, missing_text
+from glasstape.prices import close_text
 
 
 class Board:
@@ -89,7 +90,7 @@ class Board:
             change = "" if signal.change is None else f"{signal.change:+.2%}"
             table.add_row(
                 Text(symbol),
-                f"{signal.bar.close:,.2f}",
+                close_text(signal.bar),
                 change,
                 f"{confidence.down:.1%}",
                 f"{confidence.flat:.1%}",

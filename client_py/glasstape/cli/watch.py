@@ -207,9 +207,10 @@ def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
     from rich.text import Text
 
     from glasstape.cli.render import confidence_bar, direction_text, missing_text
+    from glasstape.prices import close_text
 
     confidence = event.signal.probabilities
-    head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {event.signal.bar.close:>10,.2f} "
+    head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {close_text(event.signal.bar):>10} "
     bar = confidence_bar(confidence.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
     missing = (missing_text(event.signal.missing_bars, event.signal.missing_symbols), "yellow")
     state = f"  [{event.signal.data_state.value}]"

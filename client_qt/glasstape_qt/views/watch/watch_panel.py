@@ -12,7 +12,6 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QLabel,
-    QLineEdit,
     QMenu,
     QMessageBox,
     QVBoxLayout,
@@ -20,11 +19,16 @@ from PyQt6.QtWidgets import (
 )
 
 from glasstape_qt.i18n import tr
-from glasstape_qt.models.watch_model import COLUMNS, WatchModel
+from glasstape_qt.models.watch_columns import COLUMNS
+from glasstape_qt.models.watch_model import WatchModel
 from glasstape_qt.state.preferences import Preferences
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.flow_layout import FlowLayout
+from glasstape_qt.views.search_field import SearchField
 from glasstape_qt.views.watch.ramp_legend import RampLegend
+from glasstape_qt.views.watch.table_clipboard import escape_formula
 from glasstape_qt.views.watch.watch_table import WatchTable
 
 ARRANGE_INTERVAL_MS = 1000
@@ -48,9 +52,9 @@ class WatchPanel(QWidget):
         self._store, self._preferences = store, preferences
         self.model = WatchModel(store, self)
         self.table = WatchTable(self.model, appearance)
-        self.search = QLineEdit()
+        self.search = SearchField()
         self.search.setObjectName("watchFilter")
-        self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(120)
         self.groups = QComboBox()
         self.groups.setObjectName("groupChoice")
         self.legend = RampLegend(appearance)
@@ -60,11 +64,11 @@ class WatchPanel(QWidget):
         self._placeholder.setObjectName("watchPlaceholder")
         self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._placeholder.setWordWrap(True)
-        top = QHBoxLayout()
-        for widget, stretch in ((self.search, 1), (self.groups, 0)):
-            top.addWidget(widget, stretch)
+        top = FlowLayout()
+        for widget in (self.search, self.groups):
+            top.addWidget(widget)
         bottom = QHBoxLayout()
-        bottom.addWidget(self.legend)
+        bottom.addWidget(self.legend, 100)
         bottom.addStretch(1)
         bottom.addWidget(self._count)
         layout = QVBoxLayout(self)
@@ -74,7 +78,7 @@ class WatchPanel(QWidget):
         layout.addWidget(self._placeholder, 1)
         layout.addLayout(bottom)
         self.table.detail_requested.connect(self.detail_requested)
-        self.search.textChanged.connect(self._apply_filter)
+        self.search.typed.connect(self._apply_filter)
         self.groups.currentIndexChanged.connect(self._apply_filter)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(self._show_row_menu)
@@ -115,8 +119,10 @@ class WatchPanel(QWidget):
     def apply_changes(self, changes: StoreChanges) -> None:
         """Show what changed in the store."""
         self.model.in_view = self._store.in_view = self.table.symbols_in_view()
-        self.model.update_rows(changes.rows, reset=changes.reset)
-        if changes.flashed:
+        self.model.update_rows(changes.rows | changes.quotes, reset=changes.reset)
+        if changes.described:
+            self.model.arrange()
+        if changes.flashed or changes.quotes:
             self.table.flash()
         model = self._store.model
         own = self._store.alerts.rules.threshold
@@ -142,11 +148,13 @@ class WatchPanel(QWidget):
             writer = csv.writer(file)
             writer.writerow(CSV_COLUMNS)
             for symbol in self.model.symbols:
-                row = self._store.rows[symbol]
+                row = self._store.rows.get(symbol)
+                if row is None:
+                    continue
                 event, signal, confidence = row.event, row.event.signal, row.event.signal.probabilities
                 name = row.instrument.local_name or row.instrument.name
                 writer.writerow(
-                    [event.sequence, _escape_formula(symbol), _escape_formula(name),
+                    [event.sequence, escape_formula(symbol), escape_formula(name),
                      event.bar_close_time.isoformat(), signal.bar.close, signal.change, confidence.down,
                      confidence.flat, confidence.up, confidence.direction.name, confidence.abstained,
                      confidence.novelty, signal.expire_time.isoformat(),
@@ -221,19 +229,29 @@ class WatchPanel(QWidget):
         self._preferences.hidden_columns = []
         self.table.reset_widths()
 
+    def layout_restored(self) -> None:
+        """Take over widths and order of a header that was restored: Qt shows the order, but does not sort."""
+        self.table.remember_widths()
+        header = self.table.horizontalHeader()
+        if header is not None:
+            self.model.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
+
     def _arrange(self) -> None:
         self.model.arrange()
         self.model.refresh_clock()
+        self._update_labels()
 
     def _apply_filter(self) -> None:
         name = self.groups.currentData()
         group = self._preferences.groups.get(name) if name else None
-        self.model.set_filter(self.search.text(), group)
+        self.model.set_filter(self.search.typed_text, group)
         self._update_labels()
 
     def _update_labels(self) -> None:
-        shown, known = len(self.model.symbols), len(self._store.rows)
-        self._count.setText(tr("watch.count", shown=shown, known=known))
+        shown, known = len(self.model.symbols), self.model.known
+        held = f"{tr('watch.held')} · " if self.model.frozen else ""
+        self._count.setText(held + tr("watch.count", shown=shown, known=known))
+        self._count.setToolTip(tr("watch.held_help") if held else "")
         self._placeholder.setText(tr("watch.no_match") if known else tr("watch.empty"))
         self._placeholder.setVisible(shown == 0)
         self.table.setVisible(shown > 0)
@@ -272,11 +290,6 @@ class WatchPanel(QWidget):
             name for place, name in enumerate(COLUMNS) if self.table.isColumnHidden(place)
         ]
         self.preferences_changed.emit()
-
-
-def _escape_formula(text: str) -> str:
-    """Escape what spreadsheets would execute as a formula: symbols and names come from the server."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
 if __name__ == "__main__":
