@@ -51,10 +51,10 @@ class Camera:
         """Double-click the row with the strongest buy confidence."""
         table, model = self._parts.window.watch.table, self._parts.window.watch.model
         viewport = table.viewport()
-        rows = [row for number in range(model.rowCount()) if (row := model.row(number)) is not None]
+        rows = {number: row for number in range(model.rowCount()) if (row := model.row(number)) is not None}
         if not rows or viewport is None:
             return
-        best = model.number(max(rows, key=lambda row: row.confidence.up).symbol)
+        best = max(rows, key=lambda number: rows[number].confidence.up)
         point = table.visualRect(model.index(best, 1)).center()
         mouse: Any = QTest
         mouse.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point)
