@@ -115,6 +115,8 @@ class Manifest(_Part):
     """After calibration, lowest confidence first."""
     data: TrainingData
     weights_sha256: Digest
+    rank_head: Architecture | None = None
+    """Network that ranks the symbols of a close. Not written for a model without one."""
 
     def to_bytes(self) -> bytes:
         """Return the file's content; equal manifests have equal bytes."""
@@ -123,6 +125,8 @@ class Manifest(_Part):
             del values["data"]["members"]
         if self.data.check is None:
             del values["data"]["check"]
+        if self.rank_head is None:
+            del values["rank_head"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
     @property

@@ -20,15 +20,22 @@ from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Check, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
-from glasstape_server.models.networks.architectures import BOOSTED, ENSEMBLE, build, default_config
+from glasstape_server.models.networks.architectures import (
+    BOOSTED,
+    ENSEMBLE,
+    build,
+    config_values,
+    default_config,
+)
 from glasstape_server.models.networks.ensemble import Ensemble
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.boosting import BoostingOptions, boost
-from glasstape_server.training.checkpoint import Checkpoint
+from glasstape_server.training.checkpoint import Checkpoint, checkpoint_files
 from glasstape_server.training.checks import check_model, no_skill, skill
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.fit import EpochCallback, FitOptions, fit, logits_of
+from glasstape_server.training.rank_head import RankHead, fit_rank_head, rank_metrics, split_examples
 from glasstape_server.training.training_split import CHECK_RULE, TrainingError, TrainingSplit
 
 GOLDEN_WINDOWS = 8
@@ -46,6 +53,8 @@ class TrainingPlan:
     fit: FitOptions = field(default_factory=FitOptions)
     boosting: BoostingOptions = field(default_factory=BoostingOptions)
     """Options of trees, except the seed."""
+    rank_head: bool = False
+    """Whether it also ranks the symbols of a close."""
 
     @property
     def options(self) -> FitOptions | BoostingOptions:
@@ -63,6 +72,7 @@ class TrainedNetwork:
     network: nn.Module
     members: tuple[dict[str, object], ...] = ()
     """Name, version, network and seed of each member of an ensemble."""
+    rank_head: RankHead | None = None
 
 
 def train(
@@ -80,30 +90,54 @@ def train(
         checkpoints: folder of checkpoints, to resume an interrupted training of this plan.
 
     Raises:
-        TrainingError: the name or version is invalid as a folder's name.
+        TrainingError: the name or version is invalid as a folder's name, or too few windows can be ranked.
         CheckpointError: the checkpoint belongs to another training.
         ValueError: trees, and a class has no training window or LightGBM is not installed.
     """
     for field_name in ("name", "version"):
         if not re.fullmatch(NAME_PATTERN, getattr(plan, field_name)):
             raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {getattr(plan, field_name)!r}")
-    if plan.architecture in BOOSTED:
-        return _train_trees(data, plan, on_epoch)
-    spec = data.settings.spec
-    config = default_config(plan.architecture, *spec.window_shape)
-    checkpoint = None
-    if checkpoints is not None:
-        fingerprint = _fingerprint(data, plan, config)
-        checkpoint = Checkpoint(checkpoints / f"{plan.name}-{plan.version}.safetensors", fingerprint)
+    ranked = split_examples(data) if plan.rank_head else None  # raises before anything is fitted
+    trained = (_train_trees if plan.architecture in BOOSTED else _train_network)(
+        data, plan, on_epoch, checkpoints
+    )
+    if ranked is None:
+        return trained
+    checkpoint = _checkpoint(data, plan, {"head": "rank"}, checkpoints, 1)
+    shape = data.settings.spec.window_shape
+    head = fit_rank_head(plan.architecture, ranked, shape, plan.options, on_epoch, checkpoint)
+    return replace(trained, rank_head=head)
+
+
+def _train_network(
+    data: TrainingSplit, plan: TrainingPlan, on_epoch: EpochCallback, checkpoints: Path | None
+) -> TrainedNetwork:
+    config = default_config(plan.architecture, *data.settings.spec.window_shape)
+    checkpoint = _checkpoint(data, plan, config, checkpoints)
     make = partial(build, plan.architecture, config)
     network = fit(make, *data.examples, plan.fit, on_epoch, checkpoint)
     return TrainedNetwork(plan, Architecture(name=plan.architecture, config=config), network)
 
 
-def _train_trees(data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback) -> TrainedNetwork:
+def _train_trees(
+    data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback, checkpoints: Path | None
+) -> TrainedNetwork:
+    del checkpoints  # trees are fitted in one piece
     options = replace(plan.boosting, seed=plan.fit.seed)
     trees = boost(plan.architecture, *data.examples, options, on_round)
-    return TrainedNetwork(plan, Architecture(name=plan.architecture, config=asdict(trees.config)), trees)
+    return TrainedNetwork(
+        plan, Architecture(name=plan.architecture, config=config_values(trees.config)), trees
+    )
+
+
+def _checkpoint(
+    data: TrainingSplit, plan: TrainingPlan, config: dict[str, object], folder: Path | None, part: int = 0
+) -> Checkpoint | None:
+    """Return the checkpoint of a plan's network (part 0) or rank head (part 1); None without a folder."""
+    if folder is None:
+        return None
+    file = checkpoint_files(folder, plan.name, plan.version)[part]
+    return Checkpoint(file, _fingerprint(data, plan, config))
 
 
 def make_ensemble(members: Sequence[TrainedNetwork], plan: TrainingPlan) -> TrainedNetwork:
@@ -120,7 +154,13 @@ def make_ensemble(members: Sequence[TrainedNetwork], plan: TrainingPlan) -> Trai
         for member in members
     )
     architecture = Architecture(name=ENSEMBLE, config={"members": configs})
-    return TrainedNetwork(plan, architecture, network.eval(), names)
+    heads = [member.rank_head for member in members if member.rank_head is not None]
+    head = None
+    if len(heads) == len(members):
+        described = {"members": [each.architecture.model_dump() for each in heads]}
+        averaged = Ensemble([each.network for each in heads]).eval()
+        head = RankHead(Architecture(name=ENSEMBLE, config=described), averaged)
+    return TrainedNetwork(plan, architecture, network.eval(), names, head)
 
 
 def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
@@ -137,9 +177,13 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
     mean, deviation = data.normalization.mean, data.normalization.deviation
     scorer = Scorer(trained.network, mean, deviation).eval().requires_grad_(False)
     golden = torch.from_numpy(_evenly_spaced(validation, GOLDEN_WINDOWS))
+    head, rank_scores = trained.rank_head, None
+    if head is not None:
+        rank_scorer = Scorer(head.network, mean, deviation).eval().requires_grad_(False)
+        rank_scores = rank_scorer(golden)
     statistics = Statistics(
         mean, deviation, *calibrate.novelty_statistics(*data.examples), golden, scorer(golden),
-        torch.from_numpy(_evenly_spaced(training, BACKGROUND_WINDOWS)),
+        torch.from_numpy(_evenly_spaced(training, BACKGROUND_WINDOWS)), rank_scores,
     )  # fmt: skip
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
@@ -155,7 +199,8 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         thresholds=thresholds,
         metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
         | _check_metrics(data, checked, thresholds.abstain, shares)
-        | _skill_metrics(data, probabilities if checked is None else checked, shares),
+        | _skill_metrics(data, probabilities if checked is None else checked, shares)
+        | ({} if head is None else rank_metrics(data, head, probabilities if checked is None else checked)),
         checks=check_model(
             scorer,
             trained.architecture,
@@ -174,8 +219,11 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             members=trained.members,
         ),
         weights_sha256="0" * 64,
+        rank_head=None if head is None else head.architecture,
     )
-    return artifact.save(folder, manifest, trained.network, statistics)
+    return artifact.save(
+        folder, manifest, trained.network, statistics, None if head is None else head.network
+    )
 
 
 def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, object]) -> str:
