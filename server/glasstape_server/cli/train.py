@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.architectures import architectures, check_shape
+from glasstape_server.cli.architectures import add_head, architectures, check_shape, has_rank_head
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="networks, trees, lightgbm, or 'all' (default: conv1d)",
     )
+    add_head(parser)
     parser.add_argument(
         "--seed",
         type=int,
@@ -126,6 +127,7 @@ def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
         seeds=options.seeds,
         fit=FitOptions(seed=options.seed, epochs=options.epochs, batch=options.batch),
         boosting=BoostingOptions(rounds=options.rounds),
+        rank_head=has_rank_head(options),
         ensemble=options.ensemble,
     )
 
