@@ -64,6 +64,8 @@ class Prediction:
     """As in `Signal`; 0 for windows and bars that the request carries."""
     missing_symbols: int = 0
     """As in `Signal`; 0 for windows that the request carries."""
+    rank_score: float | None = None
+    """As in `Signal`; None in explanations, except of past signals."""
 
     def unwrap(self) -> Confidence:
         """Return the confidence.

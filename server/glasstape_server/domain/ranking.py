@@ -82,7 +82,7 @@ class RankingEstimates:
                 f" there are {len(days)}"
             )
         rows = np.concatenate([figures for _, figures in measured])
-        sums = np.stack([np.bincount(day, column, len(days)) for column in rows.T], axis=1)
+        sums: Floats = np.stack([np.bincount(day, column, len(days)) for column in rows.T], axis=1)
         self._blocks, self._cost = len(days) // block, cost
         self._total = sums.sum(axis=0, keepdims=True)
         self._drawn = block_sums(sums, block, DRAWS, seed=0)
