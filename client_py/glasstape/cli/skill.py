@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from glasstape.skill import SENTENCES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from glasstape import IntervalEstimate, SkillSplit
 
 
@@ -17,6 +19,17 @@ def skill_text(skill: "SkillSplit") -> str:
     return (
         f"log loss saved against the prior: {saved} nats = FLAT {flat} + direction {direction}; "
         f"right when it moved: {interval_text(skill.moved_hit_rate)}; {SENTENCES[skill.verdict]}"
+    )
+
+
+def ranking_text(rank_ic: "Mapping[str, IntervalEstimate]") -> str:
+    """Return the Rank IC of a rank head beside that of its classes and of low volatility."""
+    texts = {
+        name: f"{each.value:+.3f} ({each.low:+.3f} … {each.high:+.3f})" for name, each in rank_ic.items()
+    }
+    return (
+        f"Rank IC {texts['rank_head']}; without the rank head: classes {texts['classes']}, "
+        f"low volatility {texts['low_volatility']}"
     )
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import lru_cache
 from html import escape
 
-from glasstape import Confidence, DataState, Direction
+from glasstape import Confidence, DataState, Direction, Signal
 
 from glasstape_qt.i18n import language, tr
 from glasstape_qt.state import exchange
@@ -78,9 +78,17 @@ def _row_texts(row: WatchRow) -> dict[str, str]:
         "confidence": f"{confidence.down:.0%} · {confidence.flat:.0%} · {confidence.up:.0%}",
         "direction": f"{ARROWS[confidence.direction]} {direction}"
         + (f" ({tr('cell.abstained')})" if confidence.abstained else ""),
+        "rank": _rank_text(signal),
         "model": f"{row.event.model.name}@{row.event.model.version}",
         "novelty": f"{confidence.novelty:.0%}",
     }
+
+
+def _rank_text(signal: Signal) -> str:
+    """Return the place within the close, or else the rank score; "" without a rank head."""
+    if signal.close_rank is not None:
+        return f"{signal.close_rank:,} / {signal.close_size:,}"
+    return "" if signal.rank_score is None else f"{signal.rank_score:+.3f}"
 
 
 def row_description(row: WatchRow) -> str:
@@ -88,6 +96,7 @@ def row_description(row: WatchRow) -> str:
     event, signal = row.event, row.event.signal
     confidence = signal.probabilities
     zone = exchange.zone(row.instrument)
+    rank = _rank_text(signal)
     return tr(
         "row.description",
         name=row.name(language()) or row.symbol,
@@ -99,7 +108,7 @@ def row_description(row: WatchRow) -> str:
         novelty=f"{confidence.novelty:.0%}",
         abstained=tr("row.abstained") if confidence.abstained else "",
         state=tr(f"data.{signal.data_state.value}"),
-    ).strip()
+    ).strip() + (f"\n{tr('row.rank', rank=rank)}" if rank else "")
 
 
 def confidence_values(confidence: Confidence) -> dict[str, str]:

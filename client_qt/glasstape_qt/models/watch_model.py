@@ -12,9 +12,12 @@ from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.watch_row import WatchRow
 
 COLUMNS = (
-    "code", "name", "price", "change", "confidence", "direction", "age", "expiry", "model", "novelty", "market",
+    "code", "name", "price", "change", "confidence", "direction", "rank", "age", "expiry", "model", "novelty",
+    "market",
 )  # fmt: skip
-RIGHT_ALIGNED = {"price", "change", "age", "expiry", "novelty"}
+RANK = COLUMNS.index("rank")
+"""Column of the rank within the close."""
+RIGHT_ALIGNED = {"rank", "price", "change", "age", "expiry", "novelty"}
 ModelIndex = QModelIndex | QPersistentModelIndex
 _SORT_KEYS: dict[str, Callable[[WatchRow], Any]] = {
     "code": lambda row: row.symbol,
@@ -23,6 +26,7 @@ _SORT_KEYS: dict[str, Callable[[WatchRow], Any]] = {
     "change": lambda row: row.event.signal.change or 0.0,
     "confidence": lambda row: row.event.signal.probabilities.up,
     "direction": lambda row: (int(row.direction), row.event.signal.probabilities.winning),
+    "rank": lambda row: row.rank_key(),
     "age": lambda row: -row.event.bar_close_time.timestamp(),
     "expiry": lambda row: row.event.signal.expire_time.timestamp(),
     "model": lambda row: (row.event.model.name, row.event.model.version),

@@ -90,3 +90,21 @@ def test_explanations_have_no_score(server):
         (prediction,) = client.predict(symbols=["AAA"])
     assert explanation.prediction.rank_score is None
     assert prediction.rank_score == 0.02
+
+
+RANK_METRICS = {
+    f"check/rank_ic{suffix}{end}": value
+    for suffix, value in (("", 0.068), ("_classes", 0.015), ("_low_volatility", 0.047))
+    for end in ("", "_low", "_high")
+}
+
+
+def test_a_model_states_its_rank_ic_beside_that_of_its_classes(monkeypatch, capsys):
+    with FakeServer(model=replace(MODEL, metrics=RANK_METRICS)) as fake:
+        monkeypatch.setenv("GLASSTAPE_SERVER", fake.address)
+        assert main(["models", "fake"]) == 0
+        with Client(fake.address) as client:
+            assert client.model().rank_ic["classes"].value == 0.015
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Rank IC +0.068 (+0.068 … +0.068); without the rank head: classes +0.015" in text
+    assert MODEL.rank_ic == {}

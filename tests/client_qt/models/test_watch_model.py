@@ -126,3 +126,21 @@ def test_texts_change_with_the_language(model):
     model.retranslate()
     assert text(model, "A", "direction") == "▲ 상승"
     assert model.headerData(0, Qt.Orientation.Horizontal, DISPLAY) == "코드"
+
+
+def test_ranks_sort_by_place_and_late_symbols_follow_by_score(model):
+    ranks = {
+        "FIRST": (0.3, 1, 12),
+        "TENTH": (-0.1, 10, 12),
+        "LATE": (0.9, None, None),
+        "NONE": (None, None, None),
+    }
+    for number, (symbol, values) in enumerate(ranks.items()):
+        event = confidence(symbol, UP, number + 1)
+        named = dict(zip(("rank_score", "close_rank", "close_size"), values, strict=True))
+        add(model, replace(event, signal=replace(event.signal, **named)))
+    model.sort(COLUMNS.index("rank"), Qt.SortOrder.AscendingOrder)
+    assert model.symbols == ["FIRST", "TENTH", "LATE", "NONE"]
+    assert [text(model, symbol, "rank") for symbol in model.symbols] == ["1 / 12", "10 / 12", "+0.900", ""]
+    tooltip = model.data(model.index(0, 0), Qt.ItemDataRole.ToolTipRole)
+    assert "Rank within the close: 1 / 12" in tooltip

@@ -14,7 +14,7 @@ from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.watch.watch_delegate import FLASH_S, WatchDelegate
 
 WIDTHS = {
-    "code": 78, "name": 104, "price": 84, "change": 92, "confidence": 168, "direction": 156, "age": 74,
+    "code": 78, "name": 104, "price": 84, "change": 92, "confidence": 168, "direction": 156, "rank": 84, "age": 74,
     "expiry": 74, "model": 128, "novelty": 66, "market": 96,
 }  # fmt: skip
 """Default widths in pixels, at zoom 1."""
