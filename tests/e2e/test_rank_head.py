@@ -128,6 +128,17 @@ def test_a_late_symbol_changes_no_rank_of_the_others(server):
         assert (own.close_rank, own.close_size, own.missing_symbols) == (None, None, 1)
 
 
+def test_symbols_that_are_not_ranked_with_the_others_count_as_missing(server):
+    with Client(server.address) as client:
+        for symbol in SYMBOLS[1:]:
+            client.publish_bars(BARS[symbol][: HISTORY + 1], mode="backfill")
+        client.publish_bars(BARS["S0"][:HISTORY], mode="backfill")
+        client.publish_bars([BARS["S0"][HISTORY]])
+        (event,) = signals(client, 1).values()
+        assert (event.signal.close_rank, event.signal.close_size) == (1, 1)
+        assert event.signal.missing_symbols == 7
+
+
 def test_ranks_are_journaled(server):
     with Client(server.address) as client:
         backfill(client)

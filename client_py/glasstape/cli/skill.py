@@ -1,6 +1,6 @@
 """Text of the skill of models, for several commands."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from glasstape.skill import SENTENCES
 
@@ -22,7 +22,18 @@ def skill_text(skill: "SkillSplit") -> str:
     )
 
 
-def ranking_text(rank_ic: "Mapping[str, IntervalEstimate]") -> str:
+class _Interval(Protocol):
+    """A value with its interval."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+def ranking_text(rank_ic: "Mapping[str, _Interval]") -> str:
     """Return the Rank IC of a rank head beside that of its classes and of low volatility."""
     texts = {
         name: f"{each.value:+.3f} ({each.low:+.3f} … {each.high:+.3f})" for name, each in rank_ic.items()

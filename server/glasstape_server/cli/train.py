@@ -200,6 +200,7 @@ def _windows_used(manifest: "Manifest") -> str:
 
 
 def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
+    from glasstape.cli.skill import ranking_text
     from glasstape.skill import SENTENCES
 
     from glasstape_server.training.training_run import comparison_table
@@ -210,6 +211,8 @@ def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
         name = f"{manifest.name}@{manifest.version}"
         if manifest.skill is not None:
             print(f"{name} {SENTENCES[manifest.skill.verdict]}", file=sys.stderr)
+        if manifest.rank_ic:
+            print(f"{name} ranks symbols: {ranking_text(manifest.rank_ic)}", file=sys.stderr)
         if not manifest.beats_base_rate:
             print(f"{name} is not more accurate than the most frequent class", file=sys.stderr)
         for check in manifest.checks:

@@ -150,6 +150,16 @@ class Manifest(_Part):
         except KeyError:
             return None
 
+    @property
+    def rank_ic(self) -> dict[str, IntervalEstimate]:
+        """Rank IC of "rank_head", "classes" and "low_volatility" on the windows of `skill`; empty if none is stated."""
+        part = "check" if "check/rank_ic" in self.metrics else "validation"
+        named = {"rank_head": "", "classes": "_classes", "low_volatility": "_low_volatility"}
+        try:
+            return {name: self._estimate(f"{part}/rank_ic{suffix}") for name, suffix in named.items()}
+        except KeyError:
+            return {}
+
     def _estimate(self, name: str) -> IntervalEstimate:
         """Return a metric with its interval.
 
