@@ -4,8 +4,10 @@ import json
 from functools import cache
 
 import numpy as np
+import polars as pl
 import pytest
-from evaluated import known_data
+from evaluated import known_data, known_market
+from glasstape.cli import main
 from glasstape_server.domain.ranking import RankingEstimates, ScoredReturns
 from glasstape_server.evaluation import report
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan
@@ -103,3 +105,16 @@ def test_reports_show_the_ranking_tests():
             assert f"{head['metrics'][name]['value']:.4f}" in shown
     assert f"{1e4 * head['metrics']['quantile_3']['value']:.2f}" in page
     assert "long-short spread" in text
+
+
+def test_the_command_fits_rank_heads_and_takes_the_k_of_top_k(tmp_path, capsys):
+    some = known_market().filter(pl.col("symbol") < "S00010")
+    date = pl.from_epoch("close_time", time_unit="us").dt.replace_time_zone("UTC")
+    some.with_columns(date=date).drop("close_time").write_parquet(tmp_path / "bars.parquet")
+    data = ["--data", str(tmp_path / "bars.parquet"), "--close", "24:00", "--out", str(tmp_path / "out")]
+    options = "--arch linear --folds 1 --epochs 1 --windows 500 --processes 1 --head classes+rank --top 2"
+    assert main(["evaluate", *data, *options.split()]) == 0
+    assert "top-k: 2 of its symbols" in capsys.readouterr().out
+    ranking = json.loads((tmp_path / "out" / report.METRICS).read_text())["ranking"]
+    assert ranking["top"] == 2
+    assert HEAD in [score["name"] for score in ranking["scores"]]
