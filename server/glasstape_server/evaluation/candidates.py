@@ -50,6 +50,8 @@ class EvaluationPlan:
     """Whether networks and trees also fit a rank head."""
     top: int | None = None
     """Symbols of the top-k test; None: a tenth of those of the close."""
+    maps: bool = True
+    """Whether to measure what the networks look at."""
 
     def __post_init__(self) -> None:
         known = {*BUILDABLE, *RULES, *CLASSIFIERS}
@@ -99,9 +101,18 @@ class FoldResult:
     rank_scores: Float32s | None = None
     """Scores of the test windows by the rank head, (n,); None: it has none."""
 
+    def to_text(self) -> str:
+        """Return fold, candidate and validation loss, for a line of progress."""
+        seed = f" seed {self.task.seed}" if self.task.plan.seeds > 1 else ""
+        text = f"fold {self.task.fold + 1} of {self.task.plan.folds}, {self.task.candidate}{seed}"
+        if not self.probabilistic:
+            return text
+        stated = self.validation_probabilities.astype(np.float64)
+        return f"{text}, validation loss {calibrate.log_loss(stated, self.validation_labels):.4f}"
 
-ProgressCallback = Callable[[int, int], None]
-"""Called with the number of finished fits and of all fits."""
+
+ProgressCallback = Callable[[int, int, FoldResult], None]
+"""Called with the number of finished fits, that of all fits, and the last result."""
 
 
 def run(
@@ -109,7 +120,7 @@ def run(
     plan: EvaluationPlan,
     folder: Path,
     processes: int,
-    on_progress: ProgressCallback = lambda done, total: None,
+    on_progress: ProgressCallback = lambda done, total, result: None,
 ) -> list[FoldResult]:
     """Fit and test every candidate on every fold.
 
@@ -166,7 +177,7 @@ def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCal
     collected = []
     for result in results:
         collected.append(result)
-        on_progress(len(collected), count)
+        on_progress(len(collected), count, result)
     return collected
 
 
@@ -204,7 +215,7 @@ def run_task(task: FoldTask) -> FoldResult:
         tested = softmax(test_logits, temperature)
     threshold = calibrate.thresholds(validated, validation_labels).abstain
     maps = None
-    if scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
+    if plan.maps and scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
         maps = measure(scorer, fold.test, test_labels, temperature, task.seed)
     rank_scores = None
     if plan.rank_head and task.candidate in BUILDABLE:
