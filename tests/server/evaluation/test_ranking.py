@@ -112,7 +112,9 @@ def test_the_command_fits_rank_heads_and_takes_the_k_of_top_k(tmp_path, capsys):
     date = pl.from_epoch("close_time", time_unit="us").dt.replace_time_zone("UTC")
     some.with_columns(date=date).drop("close_time").write_parquet(tmp_path / "bars.parquet")
     data = ["--data", str(tmp_path / "bars.parquet"), "--close", "24:00", "--out", str(tmp_path / "out")]
-    options = "--arch linear --folds 1 --epochs 1 --windows 500 --processes 1 --head classes+rank --rank-top 2"
+    options = (
+        "--arch linear --folds 1 --epochs 1 --windows 500 --processes 1 --head classes+rank --rank-top 2"
+    )
     assert main(["evaluate", *data, *options.split()]) == 0
     assert "top-k: 2 of its symbols" in capsys.readouterr().out
     ranking = json.loads((tmp_path / "out" / report.METRICS).read_text())["ranking"]
