@@ -1,7 +1,6 @@
 """Training and calibration of every candidate on every fold, and its predictions for the test windows."""
 
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,8 +8,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
@@ -20,6 +17,7 @@ from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, Classifier
 from glasstape_server.evaluation.network_importance import TestedMaps, measure
 from glasstape_server.evaluation.rank_scores import fit_scores
 from glasstape_server.evaluation.walk_forward import Fold, folds
+from glasstape_server.evaluation.worker import initialize_process
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import BOOSTED, BUILDABLE, build, default_config
 from glasstape_server.models.scorer import Scorer
@@ -50,6 +48,8 @@ class EvaluationPlan:
     """Whether networks and trees also fit a rank head."""
     top: int | None = None
     """Symbols of the top-k test; None: a tenth of those of the close."""
+    rolling: int = 0
+    """Time from which each fold takes training windows, microseconds; 0: all earlier windows (expanding)."""
     maps: bool = True
     """Whether to measure what the networks look at."""
 
@@ -58,6 +58,14 @@ class EvaluationPlan:
         unknown = [name for name in self.candidates if name.removeprefix(SHUFFLED) not in known]
         if unknown:
             raise ValueError(f"candidates: must be of {', '.join(sorted(known))}, has {', '.join(unknown)}")
+
+    def split(self, data: Dataset) -> Iterator[Fold]:
+        """Split labeled windows into the folds.
+
+        Raises:
+            ValueError: too few closes, or every symbol is held out.
+        """
+        return folds(data, self.folds, self.rule.bars_ahead, rolling=self.rolling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ def run(
     Raises:
         ValueError: too little data.
     """
-    for number, fold in enumerate(folds(data, plan.folds, plan.rule.bars_ahead)):
+    for number, fold in enumerate(plan.split(data)):
         fitted_rule(fold, plan.rule, number)  # raises before anything is fitted
     data.save(folder)
     tasks = [
@@ -145,7 +153,7 @@ def run(
     ]
     if processes == 1:
         return _collect(map(run_task, tasks), len(tasks), on_progress)
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_initialize_process) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=initialize_process) as pool:
         return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
 
 
@@ -163,7 +171,8 @@ def fitted_rule(fold: Fold, rule: LabelRule, number: int) -> tuple[LabelRule, Fl
     for name, part in (("training", fold.training), ("validation", fold.validation)):
         if not len(part):
             raise ValueError(
-                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data or fewer folds"
+                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data, fewer folds, or "
+                "a longer --rolling if it is set"
             )
     fitted = fold.training.fitted(rule)
     shares = np.bincount(fold.training.labels(fitted), minlength=3) / len(fold.training)
@@ -181,13 +190,6 @@ def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCal
     return collected
 
 
-def _initialize_process() -> None:
-    """Restrict a worker to one core, and leave SIGINT to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
-    torch.set_num_threads(1)
-
-
 def run_task(task: FoldTask) -> FoldResult:
     """Fit one candidate on one fold, calibrate it, and predict the test windows.
 
@@ -196,7 +198,7 @@ def run_task(task: FoldTask) -> FoldResult:
     """
     plan = task.plan
     data = Dataset.open(task.folder)
-    fold = list(folds(data, plan.folds, plan.rule.bars_ahead))[task.fold]
+    fold = list(plan.split(data))[task.fold]
     training = fold.training.sampled(plan.windows, task.seed)
     rule, shares = fitted_rule(fold, plan.rule, task.fold)
     labels, (test_labels, returns) = training.labels(rule), fold.test.outcomes(rule)

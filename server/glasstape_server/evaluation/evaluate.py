@@ -27,7 +27,6 @@ from glasstape_server.evaluation.network_importance import PartResult, pooled
 from glasstape_server.evaluation.ranking import evaluate_ranking
 from glasstape_server.evaluation.simulated import ece_if_calibrated
 from glasstape_server.evaluation.strategy_returns import positions, strategy_returns
-from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.storage import temporary
 from glasstape_server.training.calibrate import (
     classwise_calibration_error,
@@ -107,7 +106,7 @@ class Evaluator:
         """
         self._plan, self._cost = plan, cost
         self._names = data.feature_names
-        self.tests = tests = [fold.test for fold in folds(data, plan.folds, plan.rule.bars_ahead)]
+        self.tests = tests = [fold.test for fold in plan.split(data)]
         """Test windows of each fold."""
         self._held_out = [test.held_out_mask() for test in tests]
         self._close_time = [test.close_time for test in tests]

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +22,10 @@ from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Check, 
 from glasstape_server.models.model import Statistics
 from glasstape_server.models.networks.architectures import (
     BOOSTED,
-    ENSEMBLE,
     build,
     config_values,
     default_config,
 )
-from glasstape_server.models.networks.ensemble import Ensemble
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.boosting import BoostingOptions, boost
@@ -55,6 +53,10 @@ class TrainingPlan:
     """Options of trees, except the seed."""
     rank_head: bool = False
     """Whether it also ranks the symbols of a close."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifest."""
+    lifetime: timedelta | None = None
+    """Time from the last close of the data to the expiry of the model; None: it does not expire."""
 
     @property
     def options(self) -> FitOptions | BoostingOptions:
@@ -94,9 +96,8 @@ def train(
         CheckpointError: the checkpoint belongs to another training.
         ValueError: trees, and a class has no training window or LightGBM is not installed.
     """
-    for field_name in ("name", "version"):
-        if not re.fullmatch(NAME_PATTERN, getattr(plan, field_name)):
-            raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {getattr(plan, field_name)!r}")
+    check_label("name", plan.name)
+    check_label("version", plan.version)
     ranked = split_examples(data) if plan.rank_head else None  # raises before anything is fitted
     trained = (_train_trees if plan.architecture in BOOSTED else _train_network)(
         data, plan, on_epoch, checkpoints
@@ -119,6 +120,16 @@ def _train_network(
     return TrainedNetwork(plan, Architecture(name=plan.architecture, config=config), network)
 
 
+def check_label(field_name: str, value: str) -> None:
+    """Check a name or version.
+
+    Raises:
+        TrainingError: it is invalid as a folder's name.
+    """
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {value!r}")
+
+
 def _train_trees(
     data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback, checkpoints: Path | None
 ) -> TrainedNetwork:
@@ -138,29 +149,6 @@ def _checkpoint(
         return None
     file = checkpoint_files(folder, plan.name, plan.version)[part]
     return Checkpoint(file, _fingerprint(data, plan, config))
-
-
-def make_ensemble(members: Sequence[TrainedNetwork], plan: TrainingPlan) -> TrainedNetwork:
-    """Return the ensemble of networks that were trained on the same data."""
-    network = Ensemble([member.network for member in members])
-    configs = [member.architecture.model_dump() for member in members]
-    names = tuple(
-        {
-            "name": member.plan.name,
-            "version": member.plan.version,
-            "network": member.architecture.name,
-            "seed": member.plan.fit.seed,
-        }
-        for member in members
-    )
-    architecture = Architecture(name=ENSEMBLE, config={"members": configs})
-    heads = [member.rank_head for member in members if member.rank_head is not None]
-    head = None
-    if len(heads) == len(members):
-        described = {"members": [each.architecture.model_dump() for each in heads]}
-        averaged = Ensemble([each.network for each in heads]).eval()
-        head = RankHead(Architecture(name=ENSEMBLE, config=described), averaged)
-    return TrainedNetwork(plan, architecture, network.eval(), names, head)
 
 
 def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
@@ -188,6 +176,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
     correct = probabilities.argmax(axis=1) == labels[1]
+    lifetime, seen = trained.plan.lifetime, validation if check is None else check.data
     manifest = Manifest(
         name=trained.plan.name,
         version=trained.plan.version,
@@ -200,7 +189,8 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
         | _check_metrics(data, checked, thresholds.abstain, shares)
         | _skill_metrics(data, probabilities if checked is None else checked, shares)
-        | ({} if head is None else rank_metrics(data, head, probabilities if checked is None else checked)),
+        | ({} if head is None else rank_metrics(data, head, probabilities if checked is None else checked))
+        | dict(trained.plan.selection),
         checks=check_model(
             scorer,
             trained.architecture,
@@ -218,6 +208,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             fit={name: value for name, value in asdict(trained.plan.options).items() if name != "seed"},
             members=trained.members,
         ),
+        expires=None if lifetime is None else _period(seen).last_close + lifetime,
         weights_sha256="0" * 64,
         rank_head=None if head is None else head.architecture,
     )
@@ -231,6 +222,7 @@ def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, obje
     parts = [
         data.sha256, settings.interval, settings.train_until, settings.validate_until, settings.time_zone,
         settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options, len(data.validation),
+        *([settings.rolling] if settings.rolling else []),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

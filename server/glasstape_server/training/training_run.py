@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from glasstape_server.models.artifact import load, read_manifest
@@ -10,12 +11,12 @@ from glasstape_server.models.model import Model
 from glasstape_server.models.networks.architectures import BOOSTED, ENSEMBLE, MAX_ENSEMBLE_ROUNDS, MAX_MEMBERS
 from glasstape_server.training.boosting import BoostingOptions
 from glasstape_server.training.checkpoint import CheckpointError, checkpoint_files
+from glasstape_server.training.ensembles import make_ensemble
 from glasstape_server.training.fit import EpochCallback, FitOptions
 from glasstape_server.training.rank_head import RankHead
 from glasstape_server.training.train import (
     TrainedNetwork,
     TrainingPlan,
-    make_ensemble,
     save,
     train,
 )
@@ -43,6 +44,10 @@ class TrainingRun:
     """Whether the models also rank the symbols of a close."""
     ensemble: bool = False
     """Whether to add a model that averages the logits of all others."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifests."""
+    lifetime: timedelta | None = None
+    """See `TrainingPlan`."""
 
     def __post_init__(self) -> None:
         count = len(self.architectures) * self.seeds
@@ -67,6 +72,8 @@ class TrainingRun:
                 fit=replace(self.fit, seed=self.fit.seed + number),
                 boosting=self.boosting,
                 rank_head=self.rank_head,
+                selection=self.selection,
+                lifetime=self.lifetime,
             )
             for architecture in self.architectures
             for number in range(self.seeds)
@@ -81,6 +88,7 @@ class TrainingRun:
             architecture=ENSEMBLE,
             fit=self.fit,
             rank_head=self.rank_head,
+            lifetime=self.lifetime,
         )
 
 
