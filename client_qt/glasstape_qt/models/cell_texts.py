@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import lru_cache
 from html import escape
 
-from glasstape import Confidence, DataState, Direction
+from glasstape import Confidence, DataState, Direction, Signal
 from glasstape.prices import bar_decimals, close_text
 
 from glasstape_qt.i18n import language, tr
@@ -121,6 +121,7 @@ def _row_texts(row: WatchRow, quote: Quote | None) -> dict[str, str]:
         "confidence": f"{confidence.down:.0%} · {confidence.flat:.0%} · {confidence.up:.0%}",
         "direction": f"{ARROWS[confidence.direction]} {direction}"
         + (f" ({tr('cell.abstained')})" if confidence.abstained else ""),
+        "rank": _rank_text(row.event.signal),
         "up_change": _points(row.up_change()),
         "model": f"{row.event.model.name}@{row.event.model.version}",
         "novelty": f"{confidence.novelty:.0%}",
@@ -150,11 +151,19 @@ def _change_text(row: WatchRow, price: float, change: float | None) -> str:
     return " ".join(part for part in (arrow, f"{abs(change):.2%}", limit) if part)
 
 
+def _rank_text(signal: Signal) -> str:
+    """Return the place within the close, or else the rank score; "" without a rank head."""
+    if signal.close_rank is not None:
+        return f"{signal.close_rank:,} / {signal.close_size:,}"
+    return "" if signal.rank_score is None else f"{signal.rank_score:+.3f}"
+
+
 def row_description(row: WatchRow) -> str:
     """Return everything about a row in sentences: its tooltip and accessible description."""
     event, signal = row.event, row.event.signal
     confidence = signal.probabilities
     zone = exchange.zone(row.instrument)
+    rank = _rank_text(signal)
     return tr(
         "row.description",
         name=row.name(language()) or row.symbol,
@@ -166,7 +175,7 @@ def row_description(row: WatchRow) -> str:
         novelty=f"{confidence.novelty:.0%}",
         abstained=tr("row.abstained") if confidence.abstained else "",
         state=tr(f"data.{signal.data_state.value}"),
-    ).strip()
+    ).strip() + (f"\n{tr('row.rank', rank=rank)}" if rank else "")
 
 
 def confidence_values(confidence: Confidence) -> dict[str, str]:

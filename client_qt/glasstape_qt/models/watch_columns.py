@@ -77,6 +77,7 @@ WATCH_COLUMNS = (
     Column("change", 100, _change, right=True, descending=True),
     Column("confidence", 150, lambda row, _: row.confidence.up, descending=True),
     Column("direction", 130, lambda row, _: (int(row.direction), row.confidence.winning), descending=True),
+    Column("rank", 84, lambda row, _: row.rank_key(), right=True),
     Column("up_change", 62, lambda row, _: row.up_change() or 0.0, right=True, descending=True),
     Column("trend", 84, _trend, descending=True),
     Column("outcome", 76, _last_return, right=True, descending=True),
@@ -91,3 +92,5 @@ WATCH_COLUMNS = (
 )  # fmt: skip
 COLUMNS = tuple(column.name for column in WATCH_COLUMNS)
 RIGHT_ALIGNED = frozenset(column.name for column in WATCH_COLUMNS if column.right)
+RANK = COLUMNS.index("rank")
+"""Column of the rank within the close."""

@@ -44,6 +44,13 @@ class WatchRow:
         """Return the instrument's name in a language."""
         return instrument_name(self.instrument, language)
 
+    def rank_key(self) -> tuple[int, float]:
+        """Return the key that sorts the first of a close before the last, then rows with a score alone, then others."""
+        signal = self.event.signal
+        if signal.close_rank is not None:
+            return 0, signal.close_rank
+        return (2, 0.0) if signal.rank_score is None else (1, -signal.rank_score)
+
     def strength(self) -> float:
         """Return the color strength: 0 at the model's base rate, 1 at the top of its ramp."""
         if self.model is None:

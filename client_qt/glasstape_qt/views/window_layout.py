@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QHeaderView, QMainWindow, QWidget
 from glasstape_qt.state.preferences import Preferences
 
 SCHEMA = 2
-"""Version of the layout; raised when docks or columns are renamed."""
+"""Version of the layout; raised when docks or columns are renamed or added."""
 
 
 def save(preferences: Preferences, window: QMainWindow, headers: dict[str, QHeaderView]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.architectures import architectures, check_shape
+from glasstape_server.cli.architectures import add_head, architectures, check_shape, has_rank_head
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.book_options import add_book, check_top
 from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
@@ -34,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["conv1d"],
         metavar="A,B",
         help="networks, trees, lightgbm, or 'all' (default: conv1d)",
+    )
+    add_head(parser)
+    parser.add_argument(
+        "--rank-top",
+        type=positive,
+        metavar="K",
+        help="symbols of the top-k test of each close (default: a tenth of them)",
     )
     parser.add_argument("--folds", type=positive, default=5, help="number of folds (default: %(default)s)")
     add_rolling(parser)
@@ -182,6 +189,8 @@ def _plan(options: argparse.Namespace) -> "EvaluationPlan":
         epochs=options.epochs,
         windows=options.windows,
         rule=label_rule(options),
+        rank_head=has_rank_head(options),
+        top=options.rank_top,
         rolling=options.rolling,
     )
 

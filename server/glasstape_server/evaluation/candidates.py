@@ -18,6 +18,7 @@ from glasstape_server.evaluation import epoch_reports
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
 from glasstape_server.evaluation.epoch_reports import EpochReport, EpochReporter
 from glasstape_server.evaluation.network_importance import TestedMaps, measure
+from glasstape_server.evaluation.rank_scores import fit_scores
 from glasstape_server.evaluation.walk_forward import Fold, folds
 from glasstape_server.evaluation.worker import initialize_process
 from glasstape_server.features.labels import LabelRule
@@ -46,6 +47,10 @@ class EvaluationPlan:
     windows: int = 200_000
     """Largest number of training windows per fit, drawn at random from the fold's; likewise of validation windows."""
     rule: LabelRule = field(default_factory=LabelRule)
+    rank_head: bool = False
+    """Whether networks and trees also fit a rank head."""
+    top: int | None = None
+    """Symbols of the top-k test; None: a tenth of those of the close."""
     rolling: int = 0
     """Time from which each fold takes training windows, microseconds; 0: all earlier windows (expanding)."""
     maps: bool = True
@@ -114,6 +119,8 @@ class FoldResult:
     """Confidence below which the candidate abstains, fitted on validation windows."""
     maps: TestedMaps | None
     """Of the first seed of a network; None: another candidate."""
+    rank_scores: Float32s | None = None
+    """Scores of the test windows by the rank head, (n,); None: it has none."""
 
     def to_text(self) -> str:
         """Return fold, candidate and validation loss, for a line of progress."""
@@ -241,10 +248,22 @@ def run_task(task: FoldTask, on_epoch: EpochReporter = lambda report: None) -> F
     maps = None
     if plan.maps and scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
         maps = measure(scorer, fold.test, test_labels, temperature, task.seed)
+    rank_scores = None
+    if plan.rank_head and task.candidate in BUILDABLE:
+        options = _boosting_options(task) if task.candidate in BOOSTED else _fit_options(task)
+        rank_scores = fit_scores(task.candidate, fold, rule, options, plan.windows)
     return FoldResult(
         task, tested.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,
-        test_labels, returns, shares, rule.k, temperature, threshold, maps,
+        test_labels, returns, shares, rule.k, temperature, threshold, maps, rank_scores,
     )  # fmt: skip
+
+
+def _fit_options(task: FoldTask) -> FitOptions:
+    return FitOptions(seed=task.seed, epochs=task.plan.epochs, patience=PATIENCE)
+
+
+def _boosting_options(task: FoldTask) -> BoostingOptions:
+    return BoostingOptions(seed=task.seed)
 
 
 def _fit_logits(
@@ -272,11 +291,10 @@ def _fit_logits(
         on_epoch(EpochReport(task.to_text(), epoch, training_loss, validation_loss))
 
     if name in BOOSTED:
-        network = boost(name, *examples, BoostingOptions(seed=task.seed), report)
+        network = boost(name, *examples, _boosting_options(task), report)
     else:
         make = partial(build, name, default_config(name, *test.window_shape))
-        options = FitOptions(seed=task.seed, epochs=task.plan.epochs, patience=PATIENCE)
-        network = fit(make, *examples, options, report)
+        network = fit(make, *examples, _fit_options(task), report)
     unlabeled = DatasetExamples(test, np.zeros(len(test), dtype=np.int64), normalization)
     scorer = Scorer(network, normalization.mean, normalization.deviation).eval().requires_grad_(False)
     return logits_of(network, examples[1]), logits_of(network, unlabeled), scorer

@@ -25,6 +25,7 @@ from glasstape_server.evaluation.metrics import (
     block_days,
 )
 from glasstape_server.evaluation.network_importance import PartResult, pooled
+from glasstape_server.evaluation.ranking import evaluate_ranking
 from glasstape_server.evaluation.simulated import ece_if_calibrated
 from glasstape_server.evaluation.strategy_returns import positions, strategy_returns
 from glasstape_server.storage import temporary
@@ -92,6 +93,7 @@ def evaluate(
         tuple(round(next(r.k for r in results if r.task.fold == n), 6) for n in range(plan.folds)),
         tuple(judged),
         tuple(checks),
+        evaluate_ranking(evaluator.tests, results, plan, cost, evaluator.block),
     )
 
 
@@ -107,7 +109,8 @@ class Evaluator:
         """
         self._plan, self._cost = plan, cost
         self._names = data.feature_names
-        tests = [fold.test for fold in plan.split(data)]
+        self.tests = tests = [fold.test for fold in plan.split(data)]
+        """Test windows of each fold."""
         self._held_out = [test.held_out_mask() for test in tests]
         self._close_time = [test.close_time for test in tests]
         self._symbol = [test.symbol for test in tests]

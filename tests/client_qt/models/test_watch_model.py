@@ -194,3 +194,21 @@ def test_amounts_have_three_digits_in_the_units_of_the_language(appearance, pref
     preferences.language = "ko"
     appearance.apply(preferences)
     assert [cell_texts.amount(value) for value in values] == ["3.00", "1,234", "5,679만", "9,870억", "3.40조"]
+
+
+def test_ranks_sort_by_place_and_late_symbols_follow_by_score(model):
+    ranks = {
+        "FIRST": (0.3, 1, 12),
+        "TENTH": (-0.1, 10, 12),
+        "LATE": (0.9, None, None),
+        "NONE": (None, None, None),
+    }
+    for number, (symbol, values) in enumerate(ranks.items()):
+        event = confidence(symbol, UP, number + 1)
+        named = dict(zip(("rank_score", "close_rank", "close_size"), values, strict=True))
+        add(model, replace(event, signal=replace(event.signal, **named)))
+    model.sort(COLUMNS.index("rank"), Qt.SortOrder.AscendingOrder)
+    assert model.symbols == ["FIRST", "TENTH", "LATE", "NONE"]
+    assert [text(model, symbol, "rank") for symbol in model.symbols] == ["1 / 12", "10 / 12", "+0.900", ""]
+    tooltip = model.data(model.index(0, 0), Qt.ItemDataRole.ToolTipRole)
+    assert "Rank within the close: 1 / 12" in tooltip

@@ -220,7 +220,7 @@ def test_a_window_outside_every_screen_is_moved_back(window):
 
 
 def test_a_layout_that_cannot_be_read_keeps_the_default(context, qtbot):
-    context.preferences.layouts = {"window:1": "%%%", "docks:1": "AAAA", "watch:1": "", "feed:99": "AAAA"}
+    context.preferences.layouts = {"window:2": "%%%", "docks:2": "AAAA", "watch:2": "", "feed:99": "AAAA"}
     window = MainWindow(context.store, context.link, context.appearance, context.preferences)
     qtbot.addWidget(window)
     window.show()

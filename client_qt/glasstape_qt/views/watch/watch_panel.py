@@ -1,6 +1,5 @@
 """The watch table with its filter, its groups and its legend."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from PyQt6.QtWidgets import (
 )
 
 from glasstape_qt.i18n import tr
-from glasstape_qt.models.watch_columns import COLUMNS
+from glasstape_qt.models.watch_columns import COLUMNS, RANK
 from glasstape_qt.models.watch_model import WatchModel
 from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.state.signal_store import SignalStore
@@ -28,15 +27,11 @@ from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.flow_layout import FlowLayout
 from glasstape_qt.views.search_field import SearchField
 from glasstape_qt.views.watch.ramp_legend import RampLegend
-from glasstape_qt.views.watch.table_clipboard import escape_formula
+from glasstape_qt.views.watch.watch_csv import write_csv
 from glasstape_qt.views.watch.watch_table import WatchTable
 
 ARRANGE_INTERVAL_MS = 1000
 """Rows are sorted again this often, not on every event."""
-CSV_COLUMNS = (
-    "sequence", "symbol", "name", "bar_close_time", "close", "change", "down", "flat", "up", "direction",
-    "abstained", "novelty", "expire_time", "model", "model_digest", "data_state",
-)  # fmt: skip
 
 
 class WatchPanel(QWidget):
@@ -87,11 +82,14 @@ class WatchPanel(QWidget):
             header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
             header.customContextMenuRequested.connect(self._show_column_menu)
         self._fresh = store.connection.fresh
+        self._ranked = False
+        """Whether a visible row had a rank since the store was reset."""
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._arrange)
         for name in preferences.hidden_columns:
             if name in COLUMNS[1:]:
                 self.table.setColumnHidden(COLUMNS.index(name), True)
+        self._show_rank_column()
         appearance.changed.connect(self.restyle)
         self.restyle()
 
@@ -122,6 +120,8 @@ class WatchPanel(QWidget):
         self.model.update_rows(changes.rows | changes.quotes, reset=changes.reset)
         if changes.described:
             self.model.arrange()
+        self._ranked = self._ranked and not changes.reset
+        self._show_rank_column()
         if changes.flashed or changes.quotes:
             self.table.flash()
         model = self._store.model
@@ -144,22 +144,8 @@ class WatchPanel(QWidget):
         Raises:
             OSError: the file cannot be written.
         """
-        with path.open("w", newline="", encoding="utf-8-sig") as file:
-            writer = csv.writer(file)
-            writer.writerow(CSV_COLUMNS)
-            for symbol in self.model.symbols:
-                row = self._store.rows.get(symbol)
-                if row is None:
-                    continue
-                event, signal, confidence = row.event, row.event.signal, row.event.signal.probabilities
-                name = row.instrument.local_name or row.instrument.name
-                writer.writerow(
-                    [event.sequence, escape_formula(symbol), escape_formula(name),
-                     event.bar_close_time.isoformat(), signal.bar.close, signal.change, confidence.down,
-                     confidence.flat, confidence.up, confidence.direction.name, confidence.abstained,
-                     confidence.novelty, signal.expire_time.isoformat(),
-                     f"{event.model.name}@{event.model.version}", event.model.digest, signal.data_state.value]
-                )  # fmt: skip
+        rows = self._store.rows
+        write_csv(path, [rows[symbol] for symbol in self.model.symbols if symbol in rows])
 
     def export_dialog(self) -> None:
         """Let the user select a file, then export to it."""
@@ -214,6 +200,7 @@ class WatchPanel(QWidget):
             action = menu.addAction(tr(f"column.{name}"), lambda number=number: self._toggle_column(number))
             if action is not None:
                 action.setCheckable(True)
+                action.setEnabled(number != RANK or self._ranked)
                 action.setChecked(not self.table.isColumnHidden(number))
         menu.addSeparator()
         menu.addAction(tr("watch.reset_columns"), self.reset_columns)
@@ -228,6 +215,16 @@ class WatchPanel(QWidget):
                 header.moveSection(header.visualIndex(number), number)
         self._preferences.hidden_columns = []
         self.table.reset_widths()
+        self._show_rank_column()
+
+    def _show_rank_column(self) -> None:
+        """Show the column of ranks if a visible row has one, unless the user has hidden it."""
+        if not self._ranked:  # only visible rows: the signals of others are not decoded yet
+            rows = (self._store.rows.get(symbol) for symbol in self.table.symbols_in_view())
+            self._ranked = any(row is not None and row.event.signal.rank_score is not None for row in rows)
+        hidden = not self._ranked or COLUMNS[RANK] in self._preferences.hidden_columns
+        if self.table.isColumnHidden(RANK) is not hidden:
+            self.table.setColumnHidden(RANK, hidden)
 
     def layout_restored(self) -> None:
         """Take over widths and order of a header that was restored: Qt shows the order, but does not sort."""
@@ -237,6 +234,7 @@ class WatchPanel(QWidget):
             self.model.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
 
     def _arrange(self) -> None:
+        self._show_rank_column()
         self.model.arrange()
         self.model.refresh_clock()
         self._update_labels()
@@ -286,8 +284,11 @@ class WatchPanel(QWidget):
 
     def _toggle_column(self, number: int) -> None:
         self.table.setColumnHidden(number, not self.table.isColumnHidden(number))
+        before = self._preferences.hidden_columns
         self._preferences.hidden_columns = [
-            name for place, name in enumerate(COLUMNS) if self.table.isColumnHidden(place)
+            name
+            for place, name in enumerate(COLUMNS)
+            if self.table.isColumnHidden(place) and (place != RANK or self._ranked or name in before)
         ]
         self.preferences_changed.emit()
 
