@@ -96,7 +96,7 @@ class PredictResponder(Responder):
         seconds: Sequence[tuple[float, float]],
     ) -> None:
         """See `Responder.answer`."""
-        encoded = self._encoder.predictions(work.model, forecasts(work.model, inputs[0], outputs[0]))
+        encoded = self._encoder.predictions(work.model, forecasts(work.model, inputs[0], *outputs))
         common = _common_prediction_fields(work.model.ref)
         timings = packed.timings(pb.PredictResponse, seconds)
         self._reply(_answers(encoded, calls, common, timings, _prediction_problem))

@@ -38,9 +38,11 @@ class PackedEncoder:
 
     def predictions(self, model: Model, stated: Forecasts) -> Encoded:
         """See `Encoder.predictions`."""
-        layout = _predictions()
+        layout = _predictions(stated.rank_scores is not None)
         rows = layout.rows(len(stated.logits))
         _fill_confidences(rows, stated, "predictions.confidence.")
+        if stated.rank_scores is not None:
+            rows["predictions.rank_score"] = stated.rank_scores
         return _encoded(rows)
 
     def explanations(self, batch: MapBatch) -> Encoded:
@@ -83,9 +85,12 @@ def _prediction() -> Layout:
     return Layout(pb.Prediction).message("confidence", confidence)
 
 
-@lru_cache(maxsize=1)
-def _predictions() -> Layout:
-    return Layout(pb.PredictResponse).message("predictions", _prediction())
+@lru_cache(maxsize=2)
+def _predictions(ranked: bool) -> Layout:
+    prediction = _prediction()
+    if ranked:
+        prediction.varying_field("rank_score", "<f8")
+    return Layout(pb.PredictResponse).message("predictions", prediction)
 
 
 def _fill_confidences(rows: NDArray[np.void], stated: Forecasts, path: str) -> None:
