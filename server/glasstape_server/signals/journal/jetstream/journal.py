@@ -1,0 +1,348 @@
+"""The journal of a cluster: committed by the brokers, read from this server's projection."""
+
+import asyncio
+import logging
+import secrets
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from glasstape_server.broker.append import AlreadyAppended, StaleFence, StreamFull, append_entry
+from glasstape_server.broker.connection import Broker, BrokerRefused, BrokerUnavailable
+from glasstape_server.broker.reader import Entry, MalformedEntry, StreamGap, StreamReader
+from glasstape_server.broker.streams import Stream, stream_state
+from glasstape_server.domain.errors import GlasstapeError, ResourceExhausted
+from glasstape_server.signals.journal.batch import EventBatch
+from glasstape_server.signals.journal.jetstream.entries import (
+    Applicable,
+    Burst,
+    InvalidEntry,
+    burst_id,
+    decode,
+    encode_burst,
+    encode_epoch,
+    encode_prune,
+    entry_id,
+)
+from glasstape_server.signals.journal.jetstream.projection import Applied, Identity, Projection
+from glasstape_server.signals.journal.journal import AppendUnknown, Commit, Fenced
+from glasstape_server.signals.journal.records import Bounds, Position, Record
+from glasstape_server.signals.journal.tail import CommitTail
+from glasstape_server.storage.fence import Holder
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+APPLY_TIMEOUT_S = 10.0
+"""Longest wait until what the brokers have committed is in the projection."""
+RETRY_S = 1.0
+QUEUED_ENTRIES = 64
+"""Entries that are read ahead of the projection."""
+
+
+class JetStreamJournal:
+    """See `Journal`. What `append` commits becomes visible here as on every other server: by reading the stream."""
+
+    def __init__(
+        self,
+        path: Path,
+        broker: Broker,
+        stream: Stream,
+        identity: Identity,
+        *,
+        is_owner: Callable[[], bool] = lambda: False,
+        lease: Holder | None = None,
+    ) -> None:
+        """Open the projection; `start` begins to read the stream.
+
+        Args:
+            path: of the projection.
+            broker: connection to the brokers.
+            stream: of events.
+            identity: of the cluster.
+            is_owner: whether this server leads: only the leader may begin an epoch.
+            lease: of the data folder.
+
+        Raises:
+            DataLoss: a newer version wrote the projection.
+            FailedPrecondition: the projection is another cluster's.
+            sqlite3.OperationalError, OSError: it cannot be opened now.
+        """
+        self.degraded_reason = ""
+        self.alarm = ""
+        """Why the stream cannot be followed without a gap: an operator must look; empty: it can."""
+        self._projection = Projection(path, identity, lease)
+        self._broker, self._stream = broker, stream
+        self._reader = StreamReader(broker, stream)
+        self._is_owner = is_owner
+        self._executor = ThreadPoolExecutor(1, "journal")
+        self._tail = CommitTail(lambda: self.bounds, self._read)
+        self._appending = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._sent: tuple[bytes, Burst] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def history(self) -> Any:
+        """See `History`: the projection."""
+        return self._projection.history
+
+    @property
+    def secret(self) -> bytes:
+        """See `Journal.secret`."""
+        return self._projection.identity.secret
+
+    @property
+    def bounds(self) -> Bounds:
+        """See `Journal.bounds`: of what this server has applied."""
+        return self._projection.state.bounds
+
+    @property
+    def applied(self) -> int:
+        """Sequence of the newest message of the stream that this server has applied."""
+        return self._projection.state.through
+
+    @property
+    def stream(self) -> Stream:
+        """The stream of events."""
+        return self._stream
+
+    @property
+    def last_error(self) -> str:
+        """Why the stream cannot be read now; empty: it can."""
+        return self._reader.last_error
+
+    def start(self) -> None:
+        """Begin to read the stream."""
+        queue: asyncio.Queue[Entry] = asyncio.Queue(QUEUED_ENTRIES)
+        self._tasks = [asyncio.create_task(self._follow(queue))]
+
+    async def catch_up(self) -> None:
+        """Apply everything that the brokers have committed by now.
+
+        Raises:
+            BrokerUnavailable: they cannot be asked.
+            BrokerRefused: the stream is gone, or another cluster's.
+            AppendUnknown: it takes longer than `APPLY_TIMEOUT_S`.
+        """
+        state = await stream_state(self._broker, self._stream)
+        await self._applied_through(state.last)
+
+    async def append(self, batch: EventBatch, expected: int) -> Position:
+        """See `Journal.append`."""
+        return await self._finish(self._append(batch, expected))
+
+    def tail(self, after: int) -> AsyncGenerator[Commit, None]:
+        """See `Journal.tail`."""
+        return self._tail.follow(after)
+
+    async def confirm_loss(self, epoch: bytes, position: Position) -> bool:
+        """See `Journal.confirm_loss`. Without the brokers nothing is confirmed."""
+        if await self._run(self._projection.is_over, epoch):
+            return True
+        if not self._is_owner():
+            return False
+        try:
+            return await self._finish(self._confirm_loss(epoch, position))
+        except (BrokerUnavailable, BrokerRefused, AppendUnknown) as error:
+            log.warning("journal: the loss of event %d cannot be confirmed now: %s", position.sequence, error)
+            return False
+
+    async def prune_before(self, earliest: int) -> None:
+        """See `Journal.prune_before`: every server removes them at the same place of the stream.
+
+        Raises:
+            AppendUnknown: no acknowledgment came; the next call tries again.
+            ResourceExhausted: the brokers have no space left.
+        """
+        if min(earliest, self.bounds.head) > self.bounds.earliest:
+            payload = encode_prune(earliest)
+            await self._finish(self._append_entry(payload, entry_id(b"prune", payload), fence=None))
+
+    def close(self) -> None:
+        """Stop to read the stream, and close the projection."""
+        for task in self._tasks:
+            task.cancel()
+        self._executor.shutdown()
+        self._projection.close()
+
+    async def _append(self, batch: EventBatch, expected: int) -> Position:
+        state = self._projection.state
+        if expected == state.bounds.head:
+            payload, records = await self._run(self._encode, batch, state)
+            try:
+                await self._append_entry(payload, burst_id(batch, state.bounds.end), state.through)
+            except (StaleFence, AlreadyAppended) as error:
+                await self._catch_up_or_unknown()
+                if isinstance(error, AlreadyAppended) and not records:
+                    return self.bounds.end
+            else:
+                return records[-1].position if records else self.bounds.end
+        return await self._run(self._find_duplicate_append, batch, expected)
+
+    async def _append_entry(self, payload: bytes, identity: str, fence: int | None) -> None:
+        """Append an entry, and wait until this server has applied it.
+
+        Raises:
+            ResourceExhausted: the brokers have no space left.
+            AppendUnknown: no acknowledgment came.
+        """
+        try:
+            sequence = await append_entry(self._broker, self._stream, payload, identity, fence)
+        except StreamFull as error:
+            text = f"the brokers cannot store events: {error}"
+            raise ResourceExhausted("STORAGE_FULL", text, retry_after=5.0) from None
+        except BrokerUnavailable as error:
+            raise AppendUnknown(str(error)) from None
+        await self._applied_through(sequence)
+
+    async def _catch_up_or_unknown(self) -> None:
+        try:
+            await self.catch_up()
+        except (BrokerUnavailable, BrokerRefused) as error:
+            raise AppendUnknown(str(error)) from None
+
+    def _encode(self, batch: EventBatch, state: Applied) -> tuple[bytes, Sequence[Record]]:
+        records = batch.records(state.bounds.end)
+        payload = encode_burst(batch, records, state.bounds.end)
+        self._sent = payload, Burst(records, batch.windows, dict(batch.progress), batch.resolved)
+        return payload, records
+
+    def _find_duplicate_append(self, batch: EventBatch, expected: int) -> Position:
+        """Return the end of a batch that was appended before, by any server.
+
+        Raises:
+            Fenced: it was not.
+        """
+        records = self.history.read(expected, len(batch)) if batch.events else []
+        if not records or [record.event_id for record in records] != batch.event_ids:
+            raise Fenced(f"the journal ends at {self.bounds.head}, expected {expected}")
+        end: Position = records[-1].position
+        return end
+
+    async def _confirm_loss(self, epoch: bytes, position: Position) -> bool:
+        while True:
+            await self.catch_up()
+            state = self._projection.state
+            if epoch != state.bounds.epoch:
+                return True
+            if not await self._run(self._is_lost, position):
+                return False
+            log.error(
+                "journal: a resume token names event %d, which the journal (head %d) does not hold: "
+                "history was lost, a new epoch begins",
+                position.sequence,
+                state.bounds.head,
+            )
+            payload = encode_epoch(secrets.token_bytes(8), epoch)
+            try:
+                await self._append_entry(payload, entry_id(b"epoch", epoch), state.through)
+            except (StaleFence, AlreadyAppended):
+                continue
+            return True
+
+    def _is_lost(self, position: Position) -> bool:
+        bounds = self.bounds
+        if position.sequence > bounds.head:
+            return True
+        if position.sequence < bounds.earliest - 1:
+            return False
+        return bool(self.history.chain_at(position.sequence) != position.chain)
+
+    async def _applied_through(self, sequence: int) -> None:
+        """Wait until the projection holds a message of the stream.
+
+        Raises:
+            AppendUnknown: it takes too long; the text says why.
+        """
+        try:
+            async with asyncio.timeout(APPLY_TIMEOUT_S):
+                while self.applied < sequence:
+                    await self._changed.wait()
+        except TimeoutError:
+            reason = self.alarm or self.degraded_reason or self.last_error or "it lags"
+            text = f"this server has applied message {self.applied} of {sequence}: {reason}"
+            raise AppendUnknown(text) from None
+
+    async def _follow(self, queue: asyncio.Queue[Entry]) -> None:
+        """Read the stream and apply it, again and again."""
+        while True:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._fetch(queue))
+                    group.create_task(self._apply_queued(queue))
+            except ExceptionGroup as failed:
+                self._report(failed.exceptions[0])
+            while not queue.empty():
+                queue.get_nowait()
+            await asyncio.sleep(RETRY_S)
+
+    async def _fetch(self, queue: asyncio.Queue[Entry]) -> None:
+        async for entry in self._reader.entries(self.applied):
+            await queue.put(entry)
+
+    async def _apply_queued(self, queue: asyncio.Queue[Entry]) -> None:
+        while True:
+            entries = [await queue.get()]
+            while not queue.empty():
+                entries.append(queue.get_nowait())
+            await self._run(self._apply, entries)
+            self.alarm = self.degraded_reason = ""
+            self._tail.wake()
+            changed, self._changed = self._changed, asyncio.Event()
+            changed.set()
+
+    def _apply(self, entries: Sequence[Entry]) -> None:
+        """Check and apply entries, on the journal's thread."""
+        end = self.bounds.end
+        applicable: list[Applicable] = []
+        for entry in entries:
+            item = self._decoded(entry, end)
+            applicable.append(item)
+            if isinstance(item, Burst) and item.records:
+                end = item.records[-1].position
+        self._projection.apply(applicable, entries[-1].last, before_visible=self._tail.add)
+
+    def _decoded(self, entry: Entry, end: Position) -> Applicable:
+        sent = self._sent
+        if sent is not None and sent[0] == entry.payload:
+            self._sent = None
+            return sent[1]  # as this server encoded it: it follows, or the brokers would have refused it
+        try:
+            return decode(entry.payload, end)
+        except InvalidEntry as error:
+            raise InvalidEntry(f"stream {self._stream.name}, message {entry.last}: {error}") from None
+
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, StreamGap | MalformedEntry | InvalidEntry):
+            if self.alarm != str(error):
+                log.error("journal: %s; this server applies nothing more", error)
+            self.alarm = str(error)
+            return
+        text = error.message if isinstance(error, GlasstapeError) else str(error)
+        if isinstance(error, sqlite3.DatabaseError | GlasstapeError | OSError):
+            if not self.degraded_reason:
+                log.error("journal: the projection cannot be written: %s", text)
+        else:
+            log.error("journal: the stream cannot be followed", exc_info=error)
+        self.degraded_reason = f"committed events cannot be applied: {text}"
+
+    async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run one change of the stream at a time, to its end even if the caller is gone."""
+
+        async def alone() -> T:
+            async with self._appending:
+                return await work
+
+        running = asyncio.ensure_future(alone())
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # the caller may be gone
+        return await asyncio.shield(running)
+
+    async def _read(self, after: int, limit: int) -> Sequence[Record]:
+        records: Sequence[Record] = await self._run(self.history.read, after, limit)
+        return records
+
+    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
