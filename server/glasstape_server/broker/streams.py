@@ -14,6 +14,13 @@ _UNLIMITED = ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size", "
 _ABSENT = ("mirror", "sources", "subject_transform", "republish", "template_owner")
 
 
+class AnotherCluster(ValueError):
+    """Files of this server belong to another cluster than the brokers hold."""
+
+    def __init__(self, owner: str, expected: str) -> None:
+        super().__init__(f"belongs to cluster {owner}, the brokers hold cluster {expected}")
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A stream of entries that are never changed and never expire."""

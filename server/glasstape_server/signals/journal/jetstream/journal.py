@@ -67,7 +67,7 @@ class JetStreamJournal:
 
         Raises:
             DataLoss: a newer version wrote the projection.
-            FailedPrecondition: the projection is another cluster's.
+            AnotherCluster: the projection is another cluster's.
             sqlite3.OperationalError, OSError: it cannot be opened now.
         """
         self.degraded_reason = ""

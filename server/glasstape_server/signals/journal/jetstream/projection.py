@@ -7,7 +7,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from glasstape_server.domain.errors import DataLoss, FailedPrecondition
+from glasstape_server.broker.streams import AnotherCluster
+from glasstape_server.domain.errors import DataLoss
 from glasstape_server.signals.journal.chain import NO_CHAIN
 from glasstape_server.signals.journal.jetstream.entries import Applicable, Burst, EpochBegun, Pruned
 from glasstape_server.signals.journal.records import Bounds, Record
@@ -70,7 +71,7 @@ class Projection:
 
         Raises:
             DataLoss: a newer version wrote it.
-            FailedPrecondition: it is another cluster's.
+            AnotherCluster: it is another cluster's.
             sqlite3.OperationalError, OSError: it cannot be opened now.
         """
         self.identity = identity
@@ -100,7 +101,7 @@ class Projection:
             if is_transient(error):
                 raise
             raise damaged(str(error)) from None
-        except (DataLoss, FailedPrecondition, OSError):
+        except (DataLoss, AnotherCluster, OSError):
             self._files.close()
             raise
 
@@ -108,16 +109,13 @@ class Projection:
         """Write the cluster's identity into a new file.
 
         Raises:
-            FailedPrecondition: it is another cluster's.
+            AnotherCluster: it is another cluster's.
         """
         owner = meta(self._db, "cluster").decode()
         if owner == self.identity.cluster_id:
             return
         if owner:
-            raise FailedPrecondition(
-                "INVALID_STATE",
-                f"belongs to cluster {owner}, the brokers hold cluster {self.identity.cluster_id}",
-            )
+            raise AnotherCluster(owner, self.identity.cluster_id)
         with transaction(self._db) as db:
             set_meta(db, "cluster", self.identity.cluster_id.encode())
             set_meta(db, "secret", self.identity.secret)

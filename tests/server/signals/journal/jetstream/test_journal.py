@@ -6,7 +6,7 @@ import pytest
 from glasstape_server.broker import append as appends
 from glasstape_server.broker.append import append_entry
 from glasstape_server.broker.connection import BrokerUnavailable
-from glasstape_server.domain.errors import FailedPrecondition
+from glasstape_server.broker.streams import AnotherCluster
 from glasstape_server.signals.journal.jetstream import journal as journals
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced
 from glasstape_server.signals.journal.records import Position
@@ -144,7 +144,7 @@ async def test_a_damaged_projection_is_made_anew(members):
 async def test_a_projection_of_another_cluster_is_left_alone(members):
     members.stop(await members.start("a"))
     before = members.path("a").read_bytes()
-    with pytest.raises(FailedPrecondition, match="belongs to cluster c, the brokers hold cluster other"):
+    with pytest.raises(AnotherCluster, match="belongs to cluster c, the brokers hold cluster other"):
         await members.start("a", cluster_id="other")
     assert members.path("a").read_bytes() == before
 
