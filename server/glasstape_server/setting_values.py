@@ -1,13 +1,15 @@
 """Values of settings that pydantic would accept or turn into others: what a source may give for each type of field."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from glasstape.textfile import read_text
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 from glasstape_server import environment
 
@@ -24,6 +26,13 @@ class PlainValues(BaseSettings):
         annotation = cls.model_fields[info.field_name or ""].annotation
         check_value(value, annotation)
         return value
+
+
+class ConfigFile(TomlConfigSettingsSource):
+    """A TOML file in any Unicode encoding."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return tomllib.loads(read_text(file_path))
 
 
 def check_value(value: Any, annotation: Any) -> None:

@@ -12,20 +12,19 @@ from glasstape.address import Address, bracketed, parse_host
 from glasstape.barfile.arguments import FIELDS, make_options
 from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions
-from glasstape.textfile import read_text
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from glasstape_server import environment
 from glasstape_server.domain.times import INTERVALS
-from glasstape_server.setting_values import PlainValues, described
+from glasstape_server.setting_values import ConfigFile, PlainValues, described
 from glasstape_server.storage import files
 
+_BROKER = r"(nats|tls)://[^\s,/@]+:\d{1,5}"
 _SOCKETS = ("unix:", "unix-abstract:")
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 
@@ -150,6 +149,17 @@ class Settings(PlainValues):
     """Host of /metrics, which does not authenticate callers and names no symbol and no signal"""
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """OTLP collector of traces over gRPC, http://HOST:PORT (extra `tracing`; default: no traces)"""
+    cluster: str = Field(default="", pattern=rf"^({_BROKER}(,{_BROKER})*)?$")
+    """Brokers of the cluster to join, nats://HOST:PORT or tls://HOST:PORT, separated by commas (extra `cluster`;
+    default: none, the server keeps its own bars and journal)"""
+    cluster_name: str = Field(default="glasstape", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    """Name of the cluster, with which its streams on the brokers begin"""
+    cluster_replicas: Literal[1, 3, 5] = 3
+    """Brokers that keep each stream of the cluster; 1 survives the loss of no broker"""
+    cluster_credentials: Path | None = None
+    """Credentials file (JWT and nkey) of the brokers' user"""
+    cluster_authorities: Path | None = None
+    """PEM file of the authorities that sign the brokers' certificates (default: those of the system)"""
     log_format: Literal["text", "json"] = "text"
     """Format of log lines"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -195,6 +205,13 @@ class Settings(PlainValues):
     def _authorities_with_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("tls_certificate") is None:
             raise ValueError("requires tls_certificate and tls_key")
+        return value
+
+    @field_validator("cluster")
+    @classmethod
+    def _live_cluster(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("replay"):
+            raise ValueError("cannot be set with replay: the servers of a cluster share live bars")
         return value
 
     @field_validator("interval")
@@ -243,15 +260,8 @@ class Settings(PlainValues):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by precedence: flags (keywords), environment, the file of `load`."""
-        toml = _ConfigFile(settings_cls, toml_file=cls.model_config.get("toml_file"))
+        toml = ConfigFile(settings_cls, toml_file=cls.model_config.get("toml_file"))
         return (init_settings, environment.Variables(settings_cls), toml)
-
-
-class _ConfigFile(TomlConfigSettingsSource):
-    """A TOML file in any Unicode encoding."""
-
-    def _read_file(self, file_path: Any) -> dict[str, Any]:
-        return tomllib.loads(read_text(file_path))
 
 
 def load(flags: dict[str, object], config: Path | None = None) -> Settings:

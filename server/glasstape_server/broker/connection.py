@@ -88,6 +88,7 @@ class Broker:
             BrokerRefused: they are too old, lack JetStream, or limit messages too much.
             OSError: a file of the access cannot be read.
         """
+        self._closing = False
         try:
             await self._open(timeout_s)
             self._check_server()
@@ -171,6 +172,18 @@ class Broker:
         if error := answer.get("error"):
             raise BrokerRefused(int(error.get("err_code", 0)), str(error.get("description", error)))
         return answer
+
+    async def store(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
+        """Store one message in the stream of a subject; return its sequence.
+
+        Raises:
+            BrokerUnavailable: no answer came: it is stored or it is not.
+            BrokerRefused: it is not stored.
+        """
+        answer = json.loads((await self.request(subject, payload, headers)).data)
+        if error := answer.get("error"):
+            raise BrokerRefused(int(error.get("err_code", 0)), str(error.get("description", error)))
+        return int(answer["seq"])
 
     async def close(self) -> None:
         """Close the connection."""

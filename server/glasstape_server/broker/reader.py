@@ -34,7 +34,7 @@ class MalformedEntry(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StreamEntry:
     """One entry of a stream."""
 
     last: int
@@ -51,7 +51,7 @@ class StreamReader:
         self.last_error = ""
         """Why the stream cannot be read now; empty: it can."""
 
-    async def entries(self, after: int) -> AsyncGenerator[Entry, None]:
+    async def entries(self, after: int) -> AsyncGenerator[StreamEntry, None]:
         """Yield the entries after a message, then each new one, without end; go on by itself after an outage.
 
         Raises:
@@ -66,7 +66,7 @@ class StreamReader:
                     parts.append(message.data)
                     if _is_last(message, len(parts)):
                         after = message.sequence
-                        yield Entry(after, b"".join(parts) if len(parts) > 1 else parts[0])
+                        yield StreamEntry(after, b"".join(parts) if len(parts) > 1 else parts[0])
                         parts = []
             except (BrokerUnavailable, BrokerRefused, NatsError) as error:
                 self.last_error = str(error)

@@ -11,6 +11,8 @@ NOT_FOUND = 10059
 DUPLICATE_WINDOW_S = 120
 """Time for which the brokers recognize a message that is sent again."""
 _UNLIMITED = ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size", "max_consumers")
+_FREE = ("metadata", "duplicate_window")
+"""Settings that may differ."""
 _ABSENT = ("mirror", "sources", "subject_transform", "republish", "template_owner")
 
 
@@ -78,40 +80,68 @@ async def ensure_stream(broker: Broker, stream: Stream) -> None:
         BrokerUnavailable: no answer came; a permission may be missing.
         BrokerRefused: it cannot be created, has other settings, or belongs to another cluster.
     """
-    try:
-        found = (await broker.api(f"STREAM.INFO.{stream.name}"))["config"]
-    except BrokerRefused as error:
-        if error.code != NOT_FOUND:
-            raise
-        try:
-            found = (await broker.api(f"STREAM.CREATE.{stream.name}", stream.settings()))["config"]
-        except BrokerRefused as refused:
-            raise BrokerRefused(refused.code, f"stream {stream.name} cannot be created: {refused}") from None
-    check_settings(stream, found)
-
-
-def check_settings(stream: Stream, found: dict[str, Any]) -> None:
-    """Check the settings of a stream against those that it must have.
-
-    Raises:
-        BrokerRefused: a setting differs; the text names it, its value and the expected one.
-    """
+    found = await find_or_create(broker, stream.settings())
     owner = (found.get("metadata") or {}).get(CLUSTER_ID)
     if owner != stream.cluster_id:
         other = f"another cluster ({owner})" if owner else "something else"
         raise BrokerRefused(
             0, f"stream {stream.name} belongs to {other}, expected cluster {stream.cluster_id}"
         )
-    for name, expected in stream.settings().items():
-        if name not in ("metadata", "duplicate_window") and found.get(name, _default(name)) != expected:
+    check_settings(stream.settings(), found)
+
+
+async def find_or_create(broker: Broker, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of the stream of a name, which is created with `settings` if there is none.
+
+    Raises:
+        BrokerUnavailable: no answer came; a permission may be missing.
+        BrokerRefused: it cannot be created.
+    """
+    name = settings["name"]
+    found: dict[str, Any]
+    try:
+        found = (await broker.api(f"STREAM.INFO.{name}"))["config"]
+    except BrokerRefused as error:
+        if error.code != NOT_FOUND:
+            raise
+        try:
+            found = (await broker.api(f"STREAM.CREATE.{name}", settings))["config"]
+        except BrokerRefused as refused:
+            raise BrokerRefused(refused.code, f"stream {name} cannot be created: {refused}") from None
+    return found
+
+
+async def exists(broker: Broker, name: str) -> bool:
+    """Return whether there is a stream of a name.
+
+    Raises:
+        BrokerUnavailable: no answer came.
+        BrokerRefused: the brokers do not say.
+    """
+    try:
+        await broker.api(f"STREAM.INFO.{name}")
+    except BrokerRefused as error:
+        if error.code == NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+def check_settings(expected: dict[str, Any], found: dict[str, Any]) -> None:
+    """Check the settings of a stream against those that it must have.
+
+    Raises:
+        BrokerRefused: a setting differs; the text names it, its value and the expected one.
+    """
+    name = expected["name"]
+    for setting, value in expected.items():
+        if setting not in _FREE and found.get(setting, _default(setting)) != value:
+            rule = f"{setting} is {found.get(setting)!r}, expected {value!r}"
+            raise BrokerRefused(0, f"stream {name}: {rule}; correct it with `nats stream edit`")
+    for setting in _ABSENT:
+        if found.get(setting):
             raise BrokerRefused(
-                0,
-                f"stream {stream.name}: {name} is {found.get(name)!r}, expected {expected!r}; correct it with `nats`",
-            )
-    for name in _ABSENT:
-        if found.get(name):
-            raise BrokerRefused(
-                0, f"stream {stream.name}: {name} is set, expected none; correct it with `nats`"
+                0, f"stream {name}: {setting} is set, expected none; correct it with `nats stream edit`"
             )
 
 

@@ -1,17 +1,18 @@
 """Components of a server that the metrics and the health monitor read."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from glasstape_server.access.authorizer import Authorizer
+from glasstape_server.domain.backlog import Backlog
 from glasstape_server.engine.engine import Engine
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.models.repository import Repository
 from glasstape_server.signals.delivery.hub import Hub
+from glasstape_server.signals.gather import BarClose
 from glasstape_server.signals.performance.live import Live
-from glasstape_server.signals.pipeline import Pipeline
 
 
 class Connections(Protocol):
@@ -43,6 +44,31 @@ class CertificateFiles(Protocol):
         ...
 
 
+class BurstPipeline(Protocol):
+    """The pipeline of this server, or its part in that of a cluster."""
+
+    @property
+    def degraded_reason(self) -> str:
+        """Why bursts cannot be signaled; empty: they can."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return how many stored bars are not signaled, and how many signals have no outcome yet."""
+        ...
+
+    def notify(self, closed: Sequence[BarClose]) -> None:
+        """Take bars that are durable."""
+        ...
+
+    async def start(self) -> None:
+        """Signal what was acknowledged before, then follow the market."""
+        ...
+
+    async def stop(self, timeout_s: float) -> None:
+        """Finish what is pending, at most for so many seconds."""
+        ...
+
+
 class FolderLease(Protocol):
     """The lease of a data folder."""
 
@@ -58,7 +84,7 @@ class Components:
     ingest: Ingest
     engine: Engine
     hub: Hub
-    pipeline: Pipeline
+    pipeline: BurstPipeline
     repository: Repository
     live: Callable[[str], Live | None]
     """Return the live calibration of a model, by its digest."""

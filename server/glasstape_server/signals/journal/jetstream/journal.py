@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from glasstape_server.broker.append import AlreadyAppended, StaleFence, StreamFull, append_entry
 from glasstape_server.broker.connection import Broker, BrokerRefused, BrokerUnavailable
-from glasstape_server.broker.reader import Entry, MalformedEntry, StreamGap, StreamReader
+from glasstape_server.broker.reader import MalformedEntry, StreamEntry, StreamGap, StreamReader
 from glasstape_server.broker.streams import Stream, stream_state
 from glasstape_server.domain.errors import GlasstapeError, ResourceExhausted
 from glasstape_server.signals.journal.batch import EventBatch
@@ -116,7 +116,7 @@ class JetStreamJournal:
 
     def start(self) -> None:
         """Begin to read the stream."""
-        queue: asyncio.Queue[Entry] = asyncio.Queue(QUEUED_ENTRIES)
+        queue: asyncio.Queue[StreamEntry] = asyncio.Queue(QUEUED_ENTRIES)
         self._tasks = [asyncio.create_task(self._follow(queue))]
 
     async def catch_up(self) -> None:
@@ -266,7 +266,7 @@ class JetStreamJournal:
             text = f"this server has applied message {self.applied} of {sequence}: {reason}"
             raise AppendUnknown(text) from None
 
-    async def _follow(self, queue: asyncio.Queue[Entry]) -> None:
+    async def _follow(self, queue: asyncio.Queue[StreamEntry]) -> None:
         """Read the stream and apply it, again and again."""
         while True:
             try:
@@ -279,11 +279,11 @@ class JetStreamJournal:
                 queue.get_nowait()
             await asyncio.sleep(RETRY_S)
 
-    async def _fetch(self, queue: asyncio.Queue[Entry]) -> None:
+    async def _fetch(self, queue: asyncio.Queue[StreamEntry]) -> None:
         async for entry in self._reader.entries(self.applied):
             await queue.put(entry)
 
-    async def _apply_queued(self, queue: asyncio.Queue[Entry]) -> None:
+    async def _apply_queued(self, queue: asyncio.Queue[StreamEntry]) -> None:
         while True:
             entries = [await queue.get()]
             while not queue.empty():
@@ -294,7 +294,7 @@ class JetStreamJournal:
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
 
-    def _apply(self, entries: Sequence[Entry]) -> None:
+    def _apply(self, entries: Sequence[StreamEntry]) -> None:
         """Check and apply entries, on the journal's thread."""
         end = self.bounds.end
         applicable: list[Applicable] = []
@@ -305,7 +305,7 @@ class JetStreamJournal:
                 end = item.records[-1].position
         self._projection.apply(applicable, entries[-1].last, before_visible=self._tail.add)
 
-    def _decoded(self, entry: Entry, end: Position) -> Applicable:
+    def _decoded(self, entry: StreamEntry, end: Position) -> Applicable:
         sent = self._sent
         if sent is not None and sent[0] == entry.payload:
             self._sent = None
