@@ -97,8 +97,7 @@ class App:
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
         with release_on_failure(self._lock, f"data_dir: {folder}: "):
-            lease = self._lock.lease
-            self.stores = open_stores(settings, folder, self.clock, lease)
+            self.stores = open_stores(settings, folder, self.clock, self._lock.lease)
         self.ingest, self.journal = self.stores.ingest, self.stores.journal
         readers = HistoryReaders(self.journal.history)
         limits = FeedLimits(queue=settings.subscriber_queue, patience=settings.subscriber_patience)
@@ -144,7 +143,8 @@ class App:
             lambda: self._device_failed,
             self.access.authorizer,
             self.access.tls,
-            lease,
+            self._lock.lease,
+            self.stores.member,
         )
         self._ready = asyncio.Event()
         self.lost = asyncio.Event()

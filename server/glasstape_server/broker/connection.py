@@ -77,11 +77,8 @@ class Broker:
         self._closing = False
         self._reopening: asyncio.Task[None] | None = None
 
-    async def connect(self, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-        """Connect to one of the brokers, and check what it can do.
-
-        Args:
-            timeout_s: longest time that it takes.
+    async def connect(self) -> None:
+        """Connect to one of the brokers, within `CONNECT_TIMEOUT_S`, and check what it can do.
 
         Raises:
             BrokerUnavailable: none accepts the connection; the text says why.
@@ -90,16 +87,16 @@ class Broker:
         """
         self._closing = False
         try:
-            await self._open(timeout_s)
+            await self._open()
             self._check_server()
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self, timeout_s: float) -> None:
+    async def _open(self) -> None:
         self.client, self._last_error = Client(), ""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self.client.connect(
                     servers=list(self._access.servers),
                     name=self._name,
@@ -114,7 +111,7 @@ class Broker:
                     tls=self._tls(),
                 )
         except (NatsError, TimeoutError) as error:
-            reason = self._last_error or str(error) or f"no answer within {timeout_s:g} s"
+            reason = self._last_error or str(error) or f"no answer within {CONNECT_TIMEOUT_S:g} s"
             raise BrokerUnavailable(f"no broker at {', '.join(self._access.servers)}: {reason}") from None
 
     @property
@@ -142,7 +139,9 @@ class Broker:
         """
         self._check_connected()
         try:
-            return await self.client.request(subject, payload, timeout_s, headers=headers)
+            message = await self.client.request(subject, payload, timeout_s, headers=headers)
+            _raise_if_canceled()
+            return message
         except NoRespondersError:
             raise BrokerUnavailable(f"no broker serves {subject}: no majority, or no permission") from None
         except (NatsError, TimeoutError) as error:
@@ -157,6 +156,7 @@ class Broker:
         self._check_connected()
         try:
             await self.client.publish(subject, payload, headers=headers)
+            _raise_if_canceled()
         except NatsError as error:
             raise BrokerUnavailable(self._described(error, subject)) from None
 
@@ -223,7 +223,7 @@ class Broker:
         while True:
             await asyncio.sleep(REOPEN_WAIT_S)
             try:
-                await self._open(CONNECT_TIMEOUT_S)
+                await self._open()
             except (BrokerUnavailable, OSError) as error:
                 log.warning("cluster: %s", error)
                 await self.client.close()
@@ -244,3 +244,10 @@ class Broker:
         if any(server.startswith("tls://") for server in self._access.servers):
             return ssl.create_default_context()
         return None
+
+
+def _raise_if_canceled() -> None:
+    """Raise CancelledError if this task was canceled: the client discards a cancellation while it flushes."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

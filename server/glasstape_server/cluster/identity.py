@@ -51,7 +51,16 @@ class ClusterNames:
         return Bucket(broker, f"{self.cluster}-cluster", self.replicas)
 
 
-async def join(access: BrokerAccess, names: ClusterNames, interval: str, folder: Path) -> Identity:
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a server knows of its cluster when it starts."""
+
+    identity: Identity
+    reached: bool
+    """Whether the brokers answered; otherwise this is as noted before."""
+
+
+async def join(access: BrokerAccess, names: ClusterNames, interval: str, folder: Path) -> Joined:
     """Return the identity of a cluster, which begins with its first server.
 
     A server that was a member before starts without the brokers, too.
@@ -83,13 +92,13 @@ async def join(access: BrokerAccess, names: ClusterNames, interval: str, folder:
             raise JoinError(str(error)) from None
         log.warning("cluster: %s; starting with what this server has applied", error)
         _check(noted, interval)
-        return _identity(noted)
+        return Joined(_identity(noted), reached=False)
     except BrokerRefused as error:
         raise JoinError(str(error)) from None
     finally:
         await broker.close()
     write(folder / _NOTE, json.dumps(shared), mode=PRIVATE)
-    return identity
+    return Joined(identity, reached=True)
 
 
 async def _shared(

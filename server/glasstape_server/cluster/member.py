@@ -13,16 +13,18 @@ from pathlib import Path
 
 import glasstape_server
 from glasstape_server.broker.connection import Broker, BrokerAccess, BrokerRefused, BrokerUnavailable
+from glasstape_server.broker.streams import StreamState, stream_state
 from glasstape_server.cluster.bars import ReplicatedIngest
-from glasstape_server.cluster.identity import ClusterNames, join
+from glasstape_server.cluster.identity import ClusterNames, Joined, join
 from glasstape_server.cluster.leader_pipeline import LeaderPipeline
 from glasstape_server.cluster.leadership import Leadership
 from glasstape_server.domain.errors import DataLoss
 from glasstape_server.market.clock import Clock, wall_time
 from glasstape_server.market.store import BarStore
+from glasstape_server.operations.components import StreamProgress
 from glasstape_server.settings import Settings
 from glasstape_server.signals.journal.jetstream.journal import JetStreamJournal
-from glasstape_server.signals.journal.jetstream.projection import Identity, set_aside
+from glasstape_server.signals.journal.jetstream.projection import set_aside
 from glasstape_server.signals.journal.journal import AppendUnknown
 from glasstape_server.signals.pipeline import Pipeline
 from glasstape_server.storage.fence import Holder
@@ -77,8 +79,9 @@ class Member:
             DataLoss, sqlite3.DatabaseError, OSError: the projections cannot be opened.
         """
         names = settings.names
-        identity = _run_apart(settings, folder)
-        self.identity = identity
+        joined = _run_apart(settings, folder)
+        self.identity = identity = joined.identity
+        self._reached = joined.reached
         self.member_id = _member_id(folder)
         self.address = ""
         self._names = names
@@ -98,6 +101,8 @@ class Member:
         self._address: Callable[[], str] = lambda: ""
         self.pipeline: LeaderPipeline
         self._leadership: Leadership | None = None
+        self._reported: dict[str, StreamState] = {}
+        """State of each stream."""
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -128,6 +133,17 @@ class Member:
         """Why a stream cannot be followed without a gap, for each that cannot."""
         return filter(None, (self.ingest.alarm, self.journal.alarm))
 
+    @property
+    def progress(self) -> list[StreamProgress]:
+        """The streams, as the brokers last reported them, and how far this server has applied them."""
+        applied = {"bars": self.ingest.applied, "events": self.journal.applied}
+        return [
+            StreamProgress(
+                name, max(state.last, applied[name]), applied[name], state.size, len(state.lagging)
+            )
+            for name, state in self._reported.items()
+        ]
+
     def make_pipeline(self, make: Callable[[], Pipeline], address: Callable[[], str]) -> LeaderPipeline:
         """Return the pipeline that runs while this server leads.
 
@@ -145,6 +161,8 @@ class Member:
         self._tasks.append(connecting)
         self.ingest.start()
         self.journal.start()
+        if not self._reached:
+            return
         try:
             async with asyncio.timeout(CATCH_UP_S):
                 await asyncio.shield(connecting)
@@ -207,27 +225,32 @@ class Member:
             await asyncio.sleep(RECONNECT_S)
 
     async def _announce(self) -> None:
+        """Note what this server is, and read what the brokers report of the streams, again and again."""
         while True:
-            note = {
-                "address": self.address,
-                "host": socket.gethostname(),
-                "version": glasstape_server.__version__,
-                "leads": self.leads,
-                "broker": self._broker.url,
-                "head": self.journal.bounds.head,
-                "bars": self.ingest.applied,
-                "events": self.journal.applied,
-                "time": wall_time(),
-                "alarm": next(self.alarms, ""),
-            }
             try:
-                await self._bucket.put(MEMBERS + self.member_id, json.dumps(note).encode())
-            except BrokerUnavailable as error:
+                await self._bucket.put(MEMBERS + self.member_id, json.dumps(self._note()).encode())
+                for name, stream in (("bars", self.ingest.stream), ("events", self.journal.stream)):
+                    self._reported[name] = await stream_state(self._broker, stream)
+            except (BrokerUnavailable, BrokerRefused) as error:
                 log.debug("cluster: %s", error)
             await asyncio.sleep(ANNOUNCE_S)
 
+    def _note(self) -> dict[str, object]:
+        return {
+            "address": self.address,
+            "host": socket.gethostname(),
+            "version": glasstape_server.__version__,
+            "leads": self.leads,
+            "broker": self._broker.url,
+            "head": self.journal.bounds.head,
+            "bars": self.ingest.applied,
+            "events": self.journal.applied,
+            "time": wall_time(),
+            "alarm": next(self.alarms, ""),
+        }
 
-def _run_apart(settings: ClusterSettings, folder: Path) -> Identity:
+
+def _run_apart(settings: ClusterSettings, folder: Path) -> Joined:
     """Join on a thread of its own: the caller's event loop may be running."""
     with ThreadPoolExecutor(1) as apart:
         joining = apart.submit(

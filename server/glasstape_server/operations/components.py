@@ -69,6 +69,46 @@ class BurstPipeline(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StreamProgress:
+    """A stream of a cluster, and how far this server has applied it."""
+
+    name: str
+    """bars or events."""
+    last: int
+    """Sequence of its newest message, as last reported by the brokers."""
+    applied: int
+    """Sequence of the newest message that this server has applied."""
+    size: int
+    """Bytes that it holds on each of its brokers."""
+    lagging: int
+    """Brokers whose copy is offline or behind."""
+
+
+class ClusterMember(Protocol):
+    """This server as a member of a cluster."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this server signals."""
+        ...
+
+    @property
+    def broker_error(self) -> str:
+        """Why bars are refused now; empty: they are taken."""
+        ...
+
+    @property
+    def alarms(self) -> Iterable[str]:
+        """Why a stream cannot be followed without a gap, for each that cannot."""
+        ...
+
+    @property
+    def progress(self) -> Sequence[StreamProgress]:
+        """The streams."""
+        ...
+
+
 class FolderLease(Protocol):
     """The lease of a data folder."""
 
@@ -95,3 +135,5 @@ class Components:
     """None without TLS."""
     lease: FolderLease
     """The lease of the data folder."""
+    cluster: ClusterMember | None = None
+    """None: this server is none."""

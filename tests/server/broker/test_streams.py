@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from brokers import broker_of
+from glasstape_server.broker import connection
 from glasstape_server.broker.connection import Broker, BrokerAccess, BrokerRefused, BrokerUnavailable
 from glasstape_server.broker.streams import Stream, ensure_stream, stream_state
 
@@ -59,6 +60,7 @@ async def test_too_few_brokers_are_named(broker):
         await ensure_stream(broker, Stream("replicated", "c1", replicas=3))
 
 
-async def test_no_broker():
+async def test_no_broker(monkeypatch):
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_S", 0.5)
     with pytest.raises(BrokerUnavailable, match=r"no broker at nats://127\.0\.0\.1:1"):
-        await Broker(BrokerAccess(("nats://127.0.0.1:1",)), "test").connect(0.5)
+        await Broker(BrokerAccess(("nats://127.0.0.1:1",)), "test").connect()
