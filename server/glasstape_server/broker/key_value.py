@@ -25,7 +25,7 @@ class Bucket:
     """Values by key. Reads are answered by the leader of the bucket's stream, so they are never stale."""
 
     def __init__(self, broker: Broker, name: str, replicas: int) -> None:
-        self._broker = broker
+        self.broker = broker
         self.name = name
         self._replicas = replicas
 
@@ -51,7 +51,7 @@ class Bucket:
             "allow_direct": True,
             "deny_delete": True,
         }
-        check_settings(settings, await find_or_create(self._broker, settings))
+        check_settings(settings, await find_or_create(self.broker, settings))
 
     async def get(self, key: str) -> Value | None:
         """Return the value of a key; None: it was never set.
@@ -61,7 +61,7 @@ class Bucket:
             BrokerRefused: the bucket is gone.
         """
         try:
-            answer = await self._broker.api(
+            answer = await self.broker.api(
                 f"STREAM.MSG.GET.KV_{self.name}", {"last_by_subj": self._subject(key)}
             )
         except BrokerRefused as error:
@@ -85,7 +85,7 @@ class Bucket:
         """
         headers = {} if revision is None else {"Nats-Expected-Last-Subject-Sequence": str(revision)}
         try:
-            return await self._broker.store(self._subject(key), data, headers)
+            return await self.broker.store(self._subject(key), data, headers)
         except BrokerRefused as error:
             if error.code in _WRONG_LAST_SEQUENCE:
                 raise StaleFence(str(error)) from None
@@ -99,7 +99,7 @@ class Bucket:
             BrokerRefused: the bucket is gone.
         """
         start = self._subject(prefix)
-        info = await self._broker.api(f"STREAM.INFO.KV_{self.name}", {"subjects_filter": f"{start}>"})
+        info = await self.broker.api(f"STREAM.INFO.KV_{self.name}", {"subjects_filter": f"{start}>"})
         return sorted(
             subject.removeprefix(self._subject("")) for subject in info["state"].get("subjects") or {}
         )

@@ -101,6 +101,22 @@ async def join(access: BrokerAccess, names: ClusterNames, interval: str, folder:
     return Joined(identity, reached=True)
 
 
+async def read_identity(bucket: Bucket) -> tuple[Identity, str] | None:
+    """Return the identity of a cluster and the interval of its signals; None: there is no cluster.
+
+    Raises:
+        BrokerUnavailable: no answer came.
+        BrokerRefused: what the brokers keep is no identity.
+    """
+    if not await exists(bucket.broker, f"KV_{bucket.name}"):
+        return None
+    value = await bucket.get(_KEY)
+    if value is None:
+        return None
+    shared = _parsed(value.data, f"bucket {bucket.name}")
+    return _identity(shared), str(shared["interval"])
+
+
 async def _shared(
     broker: Broker, names: ClusterNames, interval: str, noted: Mapping[str, object] | None
 ) -> Mapping[str, object]:

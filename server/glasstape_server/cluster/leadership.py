@@ -162,6 +162,16 @@ class Leadership:
         await self._on_lost()
 
 
+async def read_leader(bucket: Bucket) -> LeaderLease:
+    """Return the lease as the brokers keep it.
+
+    Raises:
+        BrokerUnavailable: no answer came.
+        BrokerRefused: the bucket is gone.
+    """
+    return _parsed(await bucket.get(_KEY))
+
+
 def _parsed(value: Value | None) -> LeaderLease:
     if value is None or not value.data:
         return LeaderLease("", "")

@@ -1,11 +1,13 @@
 """A server that joins a cluster: what it refuses at start, and what it reports while the brokers are away."""
 
+import asyncio
 import itertools
 import json
 from base64 import b64decode
 
 import pytest
 from brokers import NatsServer, broker_of
+from glasstape.cli import main
 from glasstape_server.app import App
 from glasstape_server.settings import Settings
 from glasstape_server.startup import StartError
@@ -130,3 +132,58 @@ async def test_without_brokers_a_member_serves_and_says_that_it_takes_no_bars(se
         assert "the cluster takes no bars: no broker is connected" in reasons
     finally:
         await app.stop()
+
+
+async def test_the_state_of_a_cluster(settings, capsys, nats_server):
+    first, second = await started(settings("a")), await started(settings("b"))
+    try:
+        await until(lambda: first.stores.member.leads)
+        members = [app.stores.member for app in (first, second)]
+        name = settings().cluster_name
+
+        def status():
+            return main(["cluster", "status", "--cluster", nats_server.url, "--cluster-name", name, "--json"])
+
+        for _ in range(100):
+            assert await asyncio.to_thread(status) == 0
+            printed = json.loads(capsys.readouterr().out)
+            if len(printed["members"]) == 2:
+                break
+        assert printed["cluster_id"] == members[0].identity.cluster_id
+        assert printed["leader"] == members[0].member_id
+        assert sorted(each["member_id"] for each in printed["members"]) == sorted(
+            m.member_id for m in members
+        )
+        assert {each["address"] for each in printed["members"]} == {m.address for m in members}
+        assert printed["findings"] == [
+            {"finding": "ok", "text": f"cluster {printed['cluster_id']}: 2 members online"}
+        ]
+    finally:
+        await second.stop()
+        await first.stop()
+    assert await asyncio.to_thread(status) == 1
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["members"] == [], "both have left"
+    assert "nothing is signaled" in printed["findings"][1]["text"]
+
+
+async def test_leadership_is_handed_over(settings):
+    first, second = await started(settings("a")), await started(settings("b"))
+    try:
+        await until(lambda: first.stores.member.leads)
+        assert not second.stores.member.leads
+        await first.pipeline.stop(1.0)
+        await until(lambda: second.stores.member.leads)
+        assert not first.stores.member.leads
+    finally:
+        await first.stop()
+        await second.stop()
+
+
+async def until(condition):
+    """Wait for a condition."""
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come true")
