@@ -157,7 +157,7 @@ class Settings(PlainValues):
     cluster_replicas: Literal[1, 3, 5] = 3
     """Brokers that keep each stream of the cluster; 1 survives the loss of no broker"""
     cluster_credentials: Path | None = None
-    """Credentials file (JWT and nkey) of the brokers' user"""
+    """Credentials file (JWT and nkey), or file of an nkey's seed, of the brokers' user; readable by its owner only"""
     cluster_authorities: Path | None = None
     """PEM file of the authorities that sign the brokers' certificates (default: those of the system)"""
     log_format: Literal["text", "json"] = "text"

@@ -105,7 +105,11 @@ def open_stores(settings: Settings, folder: Path, clock: Clock, lease: Holder) -
     except ImportError:
         raise StartError("cluster: needs the extra cluster: pip install 'glasstape[cluster]'") from None
     try:
-        member = Member(cluster_settings(settings), folder, clock, lease)
+        joining = cluster_settings(settings)
+    except (ValueError, OSError) as error:
+        raise StartError(str(error)) from None
+    try:
+        member = Member(joining, folder, clock, lease)
     except JoinError as error:
         raise StartError(f"cluster: {error}") from None
     return Stores(member.ingest, member.journal, member)

@@ -54,6 +54,9 @@ class JetStream:
         self._broker = broker
         self._identity = Identity("c", secrets.token_bytes(32), secrets.token_bytes(8))
         self.stream = Stream(f"contract-{next(self._numbers)}", "c", replicas=1)
+
+    async def begin(self):
+        await ensure_stream(self._broker, self.stream)
         self._begin()
 
     def _begin(self):
@@ -76,7 +79,7 @@ async def member(request, tmp_path):
     if request.param is JetStream:
         broker = await broker_of(request.getfixturevalue("nats_server"))
         opened = JetStream(tmp_path, broker)
-        await ensure_stream(broker, opened.stream)
+        await opened.begin()
         yield opened
         opened.close()
         await broker.close()

@@ -16,7 +16,7 @@ from made_up import LONG_AGO, daily
 ROUNDS = effort(3, 200)
 SYMBOLS = ("AAA", "BBB", "CCC")
 HISTORY = 80
-FROZEN_S = 4.5
+FROZEN_S = 4.0
 """Longer than the lease of leadership."""
 
 pytestmark = requires_broker
@@ -25,13 +25,13 @@ pytestmark = requires_broker
 def kill_leader(cluster, chance):
     server = cluster.leader()
     server.kill()
-    return server.start
+    return lambda: cluster.restart(server)
 
 
 def stop_leader(cluster, chance):
     server = cluster.leader()
     server.stop()
-    return server.start
+    return lambda: cluster.restart(server)
 
 
 def freeze_leader(cluster, chance):
@@ -46,7 +46,7 @@ def freeze_leader(cluster, chance):
 def kill_server(cluster, chance):
     server = chance.choice(cluster.servers)
     server.kill()
-    return server.start
+    return lambda: cluster.restart(server)
 
 
 def kill_broker(cluster, chance):

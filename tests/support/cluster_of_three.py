@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 from brokers import BrokerCluster
@@ -29,8 +30,8 @@ class ClusterOfThree:
             self.brokers.start()
             flags = ("--cluster", self.brokers.url, "--wire", "grpcio", *self._options)
             self.servers = [ServerProcess(self.folder(number), *flags) for number in range(3)]
-            for server in self.servers:
-                server.start()
+            with ThreadPoolExecutor(3) as starting:
+                list(starting.map(ServerProcess.start, self.servers))
         except BaseException:
             self.__exit__()
             raise
@@ -42,6 +43,10 @@ class ClusterOfThree:
                 server.process.send_signal(signal.SIGCONT)
                 server.kill()
         self.brokers.stop()
+
+    def restart(self, server):
+        server.log.clear()  # what it said before is no longer true
+        server.start()
 
     def folder(self, number):
         return self._folder / f"server-{number}"

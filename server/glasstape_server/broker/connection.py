@@ -54,7 +54,7 @@ class BrokerAccess:
     servers: tuple[str, ...]
     """Addresses, nats://HOST:PORT or tls://HOST:PORT."""
     credentials: Path | None = None
-    """Credentials file of a user (JWT and nkey)."""
+    """Credentials file of a user (JWT and nkey), or file of an nkey's seed."""
     authorities: Path | None = None
     """PEM file of the authorities that sign the brokers' certificates; None: those of the system."""
 
@@ -107,8 +107,8 @@ class Broker:
                     max_reconnect_attempts=-1,
                     ping_interval=PING_INTERVAL_S,
                     max_outstanding_pings=MAX_OUTSTANDING_PINGS,
-                    user_credentials=self._access.credentials and str(self._access.credentials),
                     tls=self._tls(),
+                    **self._credentials(),
                 )
         except (NatsError, TimeoutError) as error:
             reason = self._last_error or str(error) or f"no answer within {CONNECT_TIMEOUT_S:g} s"
@@ -238,6 +238,12 @@ class Broker:
             return f"no answer to {subject} within {REQUEST_TIMEOUT_S:g} s"
         return f"{subject}: {error}"
 
+    def _credentials(self) -> dict[str, Any]:
+        path = self._access.credentials
+        if path is None:
+            return {}
+        return {"user_credentials" if "BEGIN NATS USER JWT" in path.read_text() else "nkeys_seed": str(path)}
+
     def _tls(self) -> ssl.SSLContext | None:
         if self._access.authorities is not None:
             return ssl.create_default_context(cafile=str(self._access.authorities))
@@ -247,7 +253,11 @@ class Broker:
 
 
 def _raise_if_canceled() -> None:
-    """Raise CancelledError if this task was canceled: the client discards a cancellation while it flushes."""
+    """Raise CancelledError if this task was canceled: the client discards a cancellation while it flushes.
+
+    Raises:
+        CancelledError: it was.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -62,7 +62,6 @@ class StreamReader:
         while True:
             try:
                 async for message in self._messages(after + len(parts)):
-                    self.last_error = ""
                     parts.append(message.data)
                     if _is_last(message, len(parts)):
                         after = message.sequence
@@ -94,6 +93,7 @@ class StreamReader:
         consumer = ""
         try:
             consumer = await self._create_consumer(inbox, after + 1)
+            self.last_error = ""
             while True:
                 message = await _next(delivered)
                 if message is None:

@@ -120,7 +120,11 @@ async def read_identity(bucket: Bucket) -> tuple[Identity, str] | None:
 async def _shared(
     broker: Broker, names: ClusterNames, interval: str, noted: Mapping[str, object] | None
 ) -> Mapping[str, object]:
-    """Return the identity that the brokers keep; the first server of a cluster creates it."""
+    """Return the identity that the brokers keep; the first server of a cluster creates it.
+
+    Raises:
+        BrokerRefused: they keep none, and it may not be created.
+    """
     bucket = names.bucket(broker)
     await bucket.ensure()
     if await bucket.get(_KEY) is None:
@@ -135,7 +139,11 @@ async def _shared(
 
 
 async def _begin(broker: Broker, bucket: Bucket, names: ClusterNames, interval: str) -> None:
-    """Create the identity of a new cluster, unless another server does so at the same time."""
+    """Create the identity of a new cluster, unless another server does so at the same time.
+
+    Raises:
+        BrokerRefused: there are streams of another one.
+    """
     for name in names.streams:
         if await exists(broker, name) and await bucket.get(_KEY) is None:
             text = f"stream {name} exists, but bucket {bucket.name} has no {_KEY} of its cluster"

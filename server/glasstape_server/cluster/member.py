@@ -28,7 +28,7 @@ from glasstape_server.signals.journal.jetstream.projection import set_aside
 from glasstape_server.signals.journal.journal import AppendUnknown
 from glasstape_server.signals.pipeline import Pipeline
 from glasstape_server.storage.fence import Holder
-from glasstape_server.storage.files import PRIVATE, write
+from glasstape_server.storage.files import PRIVATE, check_secret, write
 from glasstape_server.storage.sqlite import is_transient
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,14 @@ class ClusterSettings:
 
 
 def cluster_settings(settings: Settings) -> ClusterSettings:
-    """Return how a server with these settings joins its cluster."""
+    """Return how a server with these settings joins its cluster.
+
+    Raises:
+        ValueError: others may read the credentials.
+        OSError: they cannot be read.
+    """
+    if settings.cluster_credentials is not None:
+        check_secret(settings.cluster_credentials, "cluster_credentials: ")
     servers = tuple(settings.cluster.split(","))
     access = BrokerAccess(servers, settings.cluster_credentials, settings.cluster_authorities)
     return ClusterSettings(
@@ -271,7 +278,9 @@ def _open_bars(path: Path, interval: str, lease: Holder | None) -> BarStore:
     """Open the store of bars; one that is damaged is set aside and rebuilt from the stream.
 
     Raises:
-        sqlite3.DatabaseError, OSError: it cannot be opened now.
+        DataLoss: it is damaged, and so is the new one.
+        DatabaseError: it cannot be opened now.
+        OSError: it cannot be renamed.
     """
     try:
         return BarStore(path, interval, lease=lease)
