@@ -4,16 +4,21 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
 
 from glasstape.textfile import read_text
-from pydantic import ValidationInfo, field_validator
+from pydantic import AfterValidator, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 from glasstape_server import environment
+from glasstape_server.domain.times import INTERVALS
 
 LIST_FORM = 'must be a list of texts, such as ["close=Last"]; a variable holds it as JSON'
+_BROKER = r"(nats|tls)://[^\s,/@]+:\d{1,5}"
+BROKERS = rf"^({_BROKER}(,{_BROKER})*)?$"
+"""Pattern of the addresses of brokers, separated by commas; empty: none."""
 _NUMBERS = {int, float}
 
 
@@ -33,6 +38,21 @@ class ConfigFile(TomlConfigSettingsSource):
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         return tomllib.loads(read_text(file_path))
+
+
+def known_interval(text: str) -> str:
+    """Return a bar interval.
+
+    Raises:
+        ValueError: there is no such interval.
+    """
+    if text not in INTERVALS:
+        raise ValueError(f"must be one of {' '.join(INTERVALS)}, is {text!r}")
+    return text
+
+
+Interval = Annotated[str, AfterValidator(known_interval)]
+"""A bar interval."""
 
 
 def check_value(value: Any, annotation: Any) -> None:
@@ -70,3 +90,22 @@ def described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
     variable = environment.PREFIX + name.upper()
     source = f", from {variable}" if name not in flags and variable in os.environ else ""
     return f"{field}: {rule} (value: {item['input']!r}{source})"
+
+
+def parse_origin(text: str) -> str:
+    """Return an origin, SCHEME://HOST[:PORT], in the form in which browsers send it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(text)
+    try:
+        bare = parts._replace(path="", query="", fragment="").geturl() == text and parts.hostname
+        port = parts.port
+    except ValueError:
+        bare, port = False, None
+    if parts.scheme not in ("http", "https") or not bare or "@" in text or "*" in text:
+        raise ValueError(f"must be http(s)://HOST[:PORT], without a path, is {text!r}")
+    default = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")

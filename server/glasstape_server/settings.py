@@ -19,12 +19,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from glasstape_server import environment
-from glasstape_server.domain.times import INTERVALS
-from glasstape_server.setting_values import ConfigFile, PlainValues, described
+from glasstape_server import environment, setting_values
+from glasstape_server.setting_values import BROKERS, ConfigFile, Interval, PlainValues, described
 from glasstape_server.storage import files
 
-_BROKER = r"(nats|tls)://[^\s,/@]+:\d{1,5}"
 _SOCKETS = ("unix:", "unix-abstract:")
 BUNDLED_MODELS = Path(__file__).parent / "models" / "bundled"
 
@@ -69,6 +67,11 @@ class Settings(PlainValues):
     wire: Literal["auto", "grpcio", "native"] = "auto"
     """gRPC implementation: `grpcio`, or `native` (extra `fast`, plaintext only, several times faster); `auto` selects
     native if it is installed and supports the other settings"""
+    web_port: int | None = Field(default=None, ge=0, le=65535)
+    """TCP port of the web wire, for browsers and `curl`: Connect, gRPC-Web and JSON (extra `web`); 0 selects a free
+    one, which is printed (default: none)"""
+    web_origins: tuple[str, ...] = ()
+    """Origins whose pages may call the web wire, such as https://desk.example.com (default: pages of this server)"""
     production: bool = False
     """Disable server reflection"""
     data_dir: Path = Path("glasstape-data")
@@ -85,7 +88,7 @@ class Settings(PlainValues):
     feature spec"""
     models_poll_interval: float = Field(default=1.0, gt=0, le=3600)
     """Seconds between two polls of the model folder"""
-    interval: str = "1d"
+    interval: Interval = "1d"
     """Bar interval to publish signals for; bars of other intervals are stored only"""
     close_grace: float = Field(default=5.0, ge=0, le=3600)
     """Longest wait for the other symbols of a close, in seconds, if the model ranks them; none in a replay"""
@@ -149,7 +152,7 @@ class Settings(PlainValues):
     """Host of /metrics, which does not authenticate callers and names no symbol and no signal"""
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """OTLP collector of traces over gRPC, http://HOST:PORT (extra `tracing`; default: no traces)"""
-    cluster: str = Field(default="", pattern=rf"^({_BROKER}(,{_BROKER})*)?$")
+    cluster: str = Field(default="", pattern=BROKERS)
     """Brokers of the cluster to join, nats://HOST:PORT or tls://HOST:PORT, separated by commas (extra `cluster`;
     default: none, the server keeps its own bars and journal)"""
     cluster_name: str = Field(default="glasstape", pattern=r"^[A-Za-z0-9_-]{1,32}$")
@@ -207,19 +210,17 @@ class Settings(PlainValues):
             raise ValueError("requires tls_certificate and tls_key")
         return value
 
-    @field_validator("cluster")
+    @field_validator("web_port")
     @classmethod
-    def _live_cluster(cls, value: str, info: ValidationInfo) -> str:
-        if value and info.data.get("replay"):
-            raise ValueError("cannot be set with replay: the servers of a cluster share live bars")
+    def _host_with_web_port(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and str(info.data.get("host", "")).startswith(_SOCKETS):
+            raise ValueError(f"requires a host with ports, host is {info.data['host']}")
         return value
 
-    @field_validator("interval")
+    @field_validator("web_origins")
     @classmethod
-    def _known_interval(cls, value: str) -> str:
-        if value not in INTERVALS:
-            raise ValueError(f"must be one of {' '.join(INTERVALS)}, is {value!r}")
-        return value
+    def _known_origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(setting_values.parse_origin(value) for value in values)
 
     @field_validator(*(f"replay_{name}" for name in FIELDS))
     @classmethod

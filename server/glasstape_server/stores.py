@@ -76,8 +76,14 @@ class Stores:
 
 
 def history_folder(settings: Settings) -> Path:
-    """Return the folder of bars and journal: of a replay, a cluster, or this server alone."""
+    """Return the folder of bars and journal: of a replay, a cluster, or this server alone.
+
+    Raises:
+        StartError: a replay cannot be part of a cluster.
+    """
     live, cluster = settings.data_dir / "live", settings.data_dir / "cluster"
+    if settings.replay and settings.cluster:
+        raise StartError("cluster: cannot be set with replay: the servers of a cluster share live bars")
     if settings.replay:
         return settings.data_dir / "replay"
     if not settings.cluster:

@@ -10,6 +10,7 @@ from brokers import requires_broker
 from cluster_of_three import ClusterOfThree
 from effort import LONG, effort
 from glasstape import BuyEvent, Client
+from glasstape.cli import main
 from history import Follower, Publisher, check, check_journal, settled
 from made_up import LONG_AGO, daily
 
@@ -124,3 +125,11 @@ def test_clients_that_hop_lose_nothing_and_all_servers_end_equal(tmp_path):
     print(
         f"{ROUNDS} rounds, {len(journal)} events, signals again after p50 {half:.2f} s, p99 {most:.2f} s: {stalls}"
     )
+
+
+@pytest.mark.skipif(not LONG, reason="starts four servers; part of `make faults`")
+def test_the_benchmark_of_a_cluster_measures_every_stage(capsys):
+    assert main(["bench", "cluster", "--quick"]) == 0
+    printed = capsys.readouterr().out
+    for label in ("sent to acknowledged", "sent to last subscriber", "first server to last server"):
+        assert f"| {label} |" in printed

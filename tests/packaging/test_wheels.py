@@ -113,6 +113,7 @@ def test_every_extra_resolves_to_our_wheels_and_to_what_is_tested(wheels, extra)
         "fast": 2,
         "lightgbm": 2,
         "tracing": 2,
+        "web": 2,
         "all": 3,
         "dev": 3,
     }
