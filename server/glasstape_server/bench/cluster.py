@@ -17,7 +17,7 @@ from glasstape.v1 import market_pb2, market_pb2_grpc
 
 from glasstape_server.bench.brokers import brokers
 from glasstape_server.bench.market_load import OPTIONS, CountingSubscriber, SyntheticBars, settled
-from glasstape_server.bench.report import BenchmarkReport, Measurement
+from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 from glasstape_server.bench.serving import server
 
 SERVERS = 3
@@ -49,11 +49,15 @@ def run(symbols: int, subscribers: int, closes: int) -> BenchmarkReport:
         members = [running.enter_context(server("--cluster", urls)).address for _ in range(SERVERS)]
         single, cluster = asyncio.run(_measure([[alone], members], symbols, subscribers, closes))
     acknowledged, last, lag = ([getattr(t, name) for t in cluster] for name in _CloseTimes.__slots__)
+    acknowledged_alone = [t.acknowledged for t in single]
+    last_alone = [t.last_subscriber for t in single]
     measurements = [
         Measurement(
-            "sent to acknowledged", "ms", acknowledged, {REFERENCE: [t.acknowledged for t in single]}
+            "sent to acknowledged", "ms", acknowledged, {REFERENCE: ratios(acknowledged, acknowledged_alone)}
         ),
-        Measurement("sent to last subscriber", "ms", last, {REFERENCE: [t.last_subscriber for t in single]}),
+        Measurement("sent to last subscriber", "ms", last, {REFERENCE: ratios(last, last_alone)}),
+        Measurement(f"{REFERENCE}: sent to acknowledged", "ms", acknowledged_alone),
+        Measurement(f"{REFERENCE}: sent to last subscriber", "ms", last_alone),
         Measurement("first server to last server", "ms", lag),
     ]
     setup = f"{symbols} symbols, {SERVERS} servers with {subscribers} subscribers each, 3 brokers, {closes} closes."

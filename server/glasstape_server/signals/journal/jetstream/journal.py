@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import secrets
-import sqlite3
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,22 +10,19 @@ from typing import Any, TypeVar
 
 from glasstape_server.broker.append import AlreadyAppended, StaleFence, StreamFull, append_entry
 from glasstape_server.broker.connection import Broker, BrokerRefused, BrokerUnavailable
-from glasstape_server.broker.reader import MalformedEntry, StreamEntry, StreamGap, StreamReader
 from glasstape_server.broker.streams import Stream, stream_state
-from glasstape_server.domain.errors import GlasstapeError, ResourceExhausted
+from glasstape_server.domain.errors import ResourceExhausted
 from glasstape_server.signals.journal.batch import EventBatch
 from glasstape_server.signals.journal.jetstream.entries import (
-    Applicable,
     Burst,
-    InvalidEntry,
     burst_id,
-    decode,
     encode_burst,
     encode_epoch,
     encode_prune,
     entry_id,
 )
 from glasstape_server.signals.journal.jetstream.projection import Applied, Identity, Projection
+from glasstape_server.signals.journal.jetstream.projection_writer import ProjectionWriter
 from glasstape_server.signals.journal.journal import AppendUnknown, Commit, Fenced
 from glasstape_server.signals.journal.records import Bounds, Position, Record
 from glasstape_server.signals.journal.tail import CommitTail
@@ -34,12 +30,6 @@ from glasstape_server.storage.fence import Holder
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-APPLY_TIMEOUT_S = 10.0
-"""Longest wait until what the brokers have committed is in the projection."""
-RETRY_S = 1.0
-QUEUED_ENTRIES = 64
-"""Entries that are read ahead of the projection."""
 
 
 class JetStreamJournal:
@@ -70,19 +60,13 @@ class JetStreamJournal:
             AnotherCluster: the projection is another cluster's.
             sqlite3.OperationalError, OSError: it cannot be opened now.
         """
-        self.degraded_reason = ""
-        self.alarm = ""
-        """Why the stream cannot be followed without a gap: an operator must look; empty: it can."""
         self._projection = Projection(path, identity, lease)
         self._broker, self._stream = broker, stream
-        self._reader = StreamReader(broker, stream)
         self._is_owner = is_owner
         self._executor = ThreadPoolExecutor(1, "journal")
         self._tail = CommitTail(lambda: self.bounds, self._read)
+        self._writer = ProjectionWriter(self._projection, broker, stream, self._tail, self._executor)
         self._appending = asyncio.Lock()
-        self._changed = asyncio.Event()
-        self._sent: tuple[bytes, Burst] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def history(self) -> Any:
@@ -112,12 +96,21 @@ class JetStreamJournal:
     @property
     def last_error(self) -> str:
         """Why the stream cannot be read now; empty: it can."""
-        return self._reader.last_error
+        return self._writer.last_error
+
+    @property
+    def degraded_reason(self) -> str:
+        """See `Journal.degraded_reason`: why committed events cannot be applied now."""
+        return self._writer.degraded_reason
+
+    @property
+    def alarm(self) -> str:
+        """Why the stream cannot be followed without a gap: an operator must look; empty: it can."""
+        return self._writer.alarm
 
     def start(self) -> None:
         """Begin to read the stream."""
-        queue: asyncio.Queue[StreamEntry] = asyncio.Queue(QUEUED_ENTRIES)
-        self._tasks = [asyncio.create_task(self._follow(queue))]
+        self._writer.start()
 
     async def catch_up(self) -> None:
         """Apply everything that the brokers have committed by now.
@@ -128,7 +121,7 @@ class JetStreamJournal:
             AppendUnknown: it takes longer than `APPLY_TIMEOUT_S`.
         """
         state = await stream_state(self._broker, self._stream)
-        await self._applied_through(state.last)
+        await self._writer.applied_through(state.last)
 
     async def append(self, batch: EventBatch, expected: int) -> Position:
         """See `Journal.append`."""
@@ -163,8 +156,7 @@ class JetStreamJournal:
 
     def close(self) -> None:
         """Stop to read the stream, and close the projection."""
-        for task in self._tasks:
-            task.cancel()
+        self._writer.stop()
         self._executor.shutdown()
         self._projection.close()
 
@@ -196,7 +188,7 @@ class JetStreamJournal:
             raise ResourceExhausted("STORAGE_FULL", text, retry_after=5.0) from None
         except BrokerUnavailable as error:
             raise AppendUnknown(str(error)) from None
-        await self._applied_through(sequence)
+        await self._writer.applied_through(sequence)
 
     async def _catch_up_or_unknown(self) -> None:
         try:
@@ -207,7 +199,7 @@ class JetStreamJournal:
     def _encode(self, batch: EventBatch, state: Applied) -> tuple[bytes, Sequence[Record]]:
         records = batch.records(state.bounds.end)
         payload = encode_burst(batch, records, state.bounds.end)
-        self._sent = payload, Burst(records, batch.windows, dict(batch.progress), batch.resolved)
+        self._writer.expect(payload, Burst(records, batch.windows, dict(batch.progress), batch.resolved))
         return payload, records
 
     def _find_duplicate_append(self, batch: EventBatch, expected: int) -> Position:
@@ -250,84 +242,6 @@ class JetStreamJournal:
         if position.sequence < bounds.earliest - 1:
             return False
         return bool(self.history.chain_at(position.sequence) != position.chain)
-
-    async def _applied_through(self, sequence: int) -> None:
-        """Wait until the projection holds a message of the stream.
-
-        Raises:
-            AppendUnknown: it takes too long; the text says why.
-        """
-        try:
-            async with asyncio.timeout(APPLY_TIMEOUT_S):
-                while self.applied < sequence:
-                    await self._changed.wait()
-        except TimeoutError:
-            reason = self.alarm or self.degraded_reason or self.last_error or "it lags"
-            text = f"this server has applied message {self.applied} of {sequence}: {reason}"
-            raise AppendUnknown(text) from None
-
-    async def _follow(self, queue: asyncio.Queue[StreamEntry]) -> None:
-        """Read the stream and apply it, again and again."""
-        while True:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._fetch(queue))
-                    group.create_task(self._apply_queued(queue))
-            except ExceptionGroup as failed:
-                self._report(failed.exceptions[0])
-            while not queue.empty():
-                queue.get_nowait()
-            await asyncio.sleep(RETRY_S)
-
-    async def _fetch(self, queue: asyncio.Queue[StreamEntry]) -> None:
-        async for entry in self._reader.entries(self.applied):
-            await queue.put(entry)
-
-    async def _apply_queued(self, queue: asyncio.Queue[StreamEntry]) -> None:
-        while True:
-            entries = [await queue.get()]
-            while not queue.empty():
-                entries.append(queue.get_nowait())
-            await self._run(self._apply, entries)
-            self.alarm = self.degraded_reason = ""
-            self._tail.wake()
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
-
-    def _apply(self, entries: Sequence[StreamEntry]) -> None:
-        """Check and apply entries, on the journal's thread."""
-        end = self.bounds.end
-        applicable: list[Applicable] = []
-        for entry in entries:
-            item = self._decoded(entry, end)
-            applicable.append(item)
-            if isinstance(item, Burst) and item.records:
-                end = item.records[-1].position
-        self._projection.apply(applicable, entries[-1].last, before_visible=self._tail.add)
-
-    def _decoded(self, entry: StreamEntry, end: Position) -> Applicable:
-        sent = self._sent
-        if sent is not None and sent[0] == entry.payload:
-            self._sent = None
-            return sent[1]  # as this server encoded it: it follows, or the brokers would have refused it
-        try:
-            return decode(entry.payload, end)
-        except InvalidEntry as error:
-            raise InvalidEntry(f"stream {self._stream.name}, message {entry.last}: {error}") from None
-
-    def _report(self, error: Exception) -> None:
-        if isinstance(error, StreamGap | MalformedEntry | InvalidEntry):
-            if self.alarm != str(error):
-                log.error("journal: %s; this server applies nothing more", error)
-            self.alarm = str(error)
-            return
-        text = error.message if isinstance(error, GlasstapeError) else str(error)
-        if isinstance(error, sqlite3.DatabaseError | GlasstapeError | OSError):
-            if not self.degraded_reason:
-                log.error("journal: the projection cannot be written: %s", text)
-        else:
-            log.error("journal: the stream cannot be followed", exc_info=error)
-        self.degraded_reason = f"committed events cannot be applied: {text}"
 
     async def _finish(self, work: Coroutine[Any, Any, T]) -> T:
         """Run one change of the stream at a time, to its end even if the caller is gone."""

@@ -8,6 +8,7 @@ from glasstape_server.broker.append import append_entry
 from glasstape_server.broker.connection import BrokerUnavailable
 from glasstape_server.broker.streams import AnotherCluster
 from glasstape_server.signals.journal.jetstream import journal as journals
+from glasstape_server.signals.journal.jetstream import projection_writer
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced
 from glasstape_server.signals.journal.records import Position
 from journals import BUY, A, B, append, change, make_batch
@@ -46,7 +47,7 @@ async def test_every_member_applies_the_same(members):
 async def test_of_two_that_both_believe_to_lead_one_is_fenced(members, monkeypatch):
     first, second = await members.start("a"), await members.start("b", reads=False)
     await append(first, A, BUY)
-    monkeypatch.setattr(journals, "APPLY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(projection_writer, "APPLY_TIMEOUT_S", 0.2)
     with pytest.raises(AppendUnknown, match="has applied message 0 of 1"):
         await append(second, B)  # it reads nothing, as one that was frozen
     second.start()
@@ -103,7 +104,7 @@ async def test_what_is_not_of_the_chain_is_not_applied_and_raises_an_alarm(membe
     for each in (journal, other):
         assert "event 2 does not follow the chain" in await alarm_of(each)
         assert each.bounds.head == 1
-    monkeypatch.setattr(journals, "APPLY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(projection_writer, "APPLY_TIMEOUT_S", 0.2)
     with pytest.raises(AppendUnknown):
         await append(journal, A)
 
