@@ -1,6 +1,7 @@
 """Servers and brokers of a cluster are killed and frozen while bars are published and clients hop between servers."""
 
 import random
+import shutil
 import signal
 import time
 
@@ -50,6 +51,13 @@ def kill_server(cluster, chance):
     return lambda: cluster.restart(server)
 
 
+def wipe_server(cluster, chance):
+    server = chance.choice(cluster.servers)
+    server.kill()
+    shutil.rmtree(cluster.folder(cluster.servers.index(server)) / "cluster")
+    return lambda: cluster.restart(server)
+
+
 def kill_broker(cluster, chance):
     broker = chance.choice(cluster.brokers.brokers)
     broker.kill()
@@ -65,7 +73,7 @@ def freeze_broker(cluster, chance):
 
 
 SHORT = [kill_leader, kill_broker, freeze_leader]
-FAULTS = [*SHORT, stop_leader, kill_server, freeze_broker]
+FAULTS = [*SHORT, stop_leader, kill_server, wipe_server, freeze_broker]
 
 
 @pytest.mark.timeout(180 + 40 * ROUNDS)

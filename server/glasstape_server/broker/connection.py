@@ -30,12 +30,19 @@ MIN_PAYLOAD = 512 << 10
 """Bytes that the brokers must allow in one message."""
 MIN_VERSION = (2, 12)
 """First version of nats-server with atomic batches."""
+_FORMING = (10005, 10008)
+"""No suitable peers for placement, JetStream temporarily unavailable: answers of brokers that start or elect."""
 _PERMISSION_S = 5.0
 """Time for which a permission error explains a request without an answer."""
 
 
 class BrokerUnavailable(Exception):
     """No broker answered, or no majority of them: whether the request had an effect is unknown."""
+
+    def __init__(self, text: str, *, denied: bool = False) -> None:
+        super().__init__(text)
+        self.denied = denied
+        """Whether that is for lack of a permission: a retry does not help."""
 
 
 class BrokerRefused(Exception):
@@ -73,6 +80,7 @@ class Broker:
         self._name = name
         self.client = Client()
         self._last_error = ""
+        self._rejected = asyncio.Event()
         self._permission: tuple[float, str] = (float("-inf"), "")
         self._closing = False
         self._reopening: asyncio.Task[None] | None = None
@@ -94,25 +102,34 @@ class Broker:
             raise
 
     async def _open(self) -> None:
-        self.client, self._last_error = Client(), ""
+        self.client, self._last_error, self._rejected = Client(), "", asyncio.Event()
+        connecting = asyncio.ensure_future(
+            self.client.connect(
+                servers=list(self._access.servers),
+                name=self._name,
+                error_cb=self._on_error,
+                closed_cb=self._on_closed,
+                connect_timeout=DIAL_TIMEOUT_S,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # any number will do
+                max_reconnect_attempts=-1,
+                ping_interval=PING_INTERVAL_S,
+                max_outstanding_pings=MAX_OUTSTANDING_PINGS,
+                tls=self._tls(),
+                **self._credentials(),
+            )
+        )
+        rejected = asyncio.ensure_future(self._rejected.wait())
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self.client.connect(
-                    servers=list(self._access.servers),
-                    name=self._name,
-                    error_cb=self._on_error,
-                    closed_cb=self._on_closed,
-                    connect_timeout=DIAL_TIMEOUT_S,
-                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # any number will do
-                    max_reconnect_attempts=-1,
-                    ping_interval=PING_INTERVAL_S,
-                    max_outstanding_pings=MAX_OUTSTANDING_PINGS,
-                    tls=self._tls(),
-                    **self._credentials(),
-                )
-        except (NatsError, TimeoutError) as error:
-            reason = self._last_error or str(error) or f"no answer within {CONNECT_TIMEOUT_S:g} s"
-            raise BrokerUnavailable(f"no broker at {', '.join(self._access.servers)}: {reason}") from None
+            await asyncio.wait(
+                (connecting, rejected), timeout=CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            failure = connecting.exception() if connecting.done() else None
+            if failure is not None or not connecting.done():
+                reason = self._last_error or str(failure or "") or f"no answer within {CONNECT_TIMEOUT_S:g} s"
+                raise BrokerUnavailable(f"no broker at {', '.join(self._access.servers)}: {reason}")
+        finally:
+            connecting.cancel()
+            rejected.cancel()
 
     @property
     def connected(self) -> bool:
@@ -145,7 +162,7 @@ class Broker:
         except NoRespondersError:
             raise BrokerUnavailable(f"no broker serves {subject}: no majority, or no permission") from None
         except (NatsError, TimeoutError) as error:
-            raise BrokerUnavailable(self._described(error, subject)) from None
+            raise self._failure(error, subject) from None
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> None:
         """Send a message without waiting for an answer.
@@ -158,19 +175,22 @@ class Broker:
             await self.client.publish(subject, payload, headers=headers)
             _raise_if_canceled()
         except NatsError as error:
-            raise BrokerUnavailable(self._described(error, subject)) from None
+            raise self._failure(error, subject) from None
 
     async def api(self, method: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call JetStream's API, such as STREAM.INFO.NAME, and return the answer.
 
         Raises:
-            BrokerUnavailable: no answer came.
+            BrokerUnavailable: no answer came, or the brokers are starting.
             BrokerRefused: the answer is an error.
         """
         message = await self.request(f"$JS.API.{method}", json.dumps(body or {}).encode())
         answer: dict[str, Any] = json.loads(message.data)
         if error := answer.get("error"):
-            raise BrokerRefused(int(error.get("err_code", 0)), str(error.get("description", error)))
+            code, text = int(error.get("err_code", 0)), str(error.get("description", error))
+            if code in _FORMING:
+                raise BrokerUnavailable(text)
+            raise BrokerRefused(code, text)
         return answer
 
     async def store(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
@@ -210,6 +230,9 @@ class Broker:
     async def _on_error(self, error: Exception) -> None:
         text = str(error).removeprefix("nats: ")
         self._last_error = text or type(error).__name__
+        denied = isinstance(error, ssl.SSLCertVerificationError) or "authorization violation" in text.lower()
+        if denied:
+            self._rejected.set()  # the next broker would reject it, too
         if "permissions violation" in text.lower():
             self._permission = (time.monotonic(), text)
         log.debug("broker: %r", error)
@@ -230,13 +253,13 @@ class Broker:
             else:
                 return
 
-    def _described(self, error: Exception, subject: str) -> str:
+    def _failure(self, error: Exception, subject: str) -> BrokerUnavailable:
         since, permission = self._permission
         if time.monotonic() - since < _PERMISSION_S:
-            return permission
+            return BrokerUnavailable(permission, denied=True)
         if isinstance(error, TimeoutError):
-            return f"no answer to {subject} within {REQUEST_TIMEOUT_S:g} s"
-        return f"{subject}: {error}"
+            return BrokerUnavailable(f"no answer to {subject} within {REQUEST_TIMEOUT_S:g} s")
+        return BrokerUnavailable(f"{subject}: {error}")
 
     def _credentials(self) -> dict[str, Any]:
         path = self._access.credentials

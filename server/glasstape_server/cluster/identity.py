@@ -1,8 +1,10 @@
 """What all servers of a cluster share: kept by the brokers, and noted by each server for starts without them."""
 
+import asyncio
 import json
 import logging
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,9 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Of identity and entries. A server of an older version does not join a cluster of a newer format."""
+ELECTION_S = 15.0
+"""Time that a new member grants the brokers to elect leaders of their streams; it takes them up to 9 s."""
+RETRY_S = 0.5
 _KEY = "identity"
 _NOTE = "identity.json"
 
@@ -80,13 +85,7 @@ async def join(access: BrokerAccess, names: ClusterNames, interval: str, folder:
     broker = Broker(access, "glasstape start")
     try:
         await broker.connect()
-        shared = await _shared(broker, names, interval, noted)
-        _check(shared, interval)
-        identity = _identity(shared)
-        if noted is not None and noted["cluster_id"] != identity.cluster_id:
-            raise AnotherCluster(str(noted["cluster_id"]), identity.cluster_id)
-        for stream in (names.bars(identity), names.events(identity)):
-            await ensure_stream(broker, stream)
+        shared, identity = await _meet_patiently(broker, names, interval, noted)
     except BrokerUnavailable as error:
         if noted is None:
             raise JoinError(str(error)) from None
@@ -99,6 +98,43 @@ async def join(access: BrokerAccess, names: ClusterNames, interval: str, folder:
         await broker.close()
     write(folder / _NOTE, json.dumps(shared), mode=PRIVATE)
     return Joined(identity, reached=True)
+
+
+async def _meet_patiently(
+    broker: Broker, names: ClusterNames, interval: str, noted: Mapping[str, object] | None
+) -> tuple[Mapping[str, object], Identity]:
+    """Return the identity of a cluster whose brokers may be electing a leader.
+
+    Raises:
+        BrokerUnavailable: they do not answer within `ELECTION_S`, or a permission is missing.
+    """
+    deadline = time.monotonic() + (ELECTION_S if noted is None else 0.0)
+    while True:
+        try:
+            return await _meet(broker, names, interval, noted)
+        except BrokerUnavailable as error:
+            if error.denied or time.monotonic() >= deadline:
+                raise
+            log.info("cluster: %s; waiting for the brokers", error)
+        await asyncio.sleep(RETRY_S)
+
+
+async def _meet(
+    broker: Broker, names: ClusterNames, interval: str, noted: Mapping[str, object] | None
+) -> tuple[Mapping[str, object], Identity]:
+    """Return the identity of a cluster whose streams are as they must be.
+
+    Raises:
+        AnotherCluster: `noted` is another cluster's.
+    """
+    shared = await _shared(broker, names, interval, noted)
+    _check(shared, interval)
+    identity = _identity(shared)
+    if noted is not None and noted["cluster_id"] != identity.cluster_id:
+        raise AnotherCluster(str(noted["cluster_id"]), identity.cluster_id)
+    for stream in (names.bars(identity), names.events(identity)):
+        await ensure_stream(broker, stream)
+    return shared, identity
 
 
 async def read_identity(bucket: Bucket) -> tuple[Identity, str] | None:
@@ -162,6 +198,11 @@ async def _begin(broker: Broker, bucket: Bucket, names: ClusterNames, interval: 
 
 
 def _parsed(data: bytes, where: str) -> Mapping[str, object]:
+    """Return an identity as it is kept.
+
+    Raises:
+        BrokerRefused: it is none.
+    """
     try:
         fields = json.loads(data)
         bytes.fromhex(fields["secret"]), bytes.fromhex(fields["epoch"]), int(fields["format"])
@@ -176,15 +217,13 @@ def _check(shared: Mapping[str, object], interval: str) -> None:
     """Check that this version and these settings fit the cluster.
 
     Raises:
-        BrokerRefused: they do not.
+        JoinError: they do not.
     """
     if int(str(shared["format"])) > FORMAT:
         text = f"the cluster has format {shared['format']}, this version supports up to {FORMAT}; update this server"
-        raise BrokerRefused(0, text)
+        raise JoinError(text)
     if shared["interval"] != interval:
-        raise BrokerRefused(
-            0, f"interval is {interval}, the cluster publishes signals for {shared['interval']}"
-        )
+        raise JoinError(f"interval is {interval}, the cluster publishes signals for {shared['interval']}")
 
 
 def _identity(shared: Mapping[str, object]) -> Identity:

@@ -19,9 +19,8 @@ pytestmark = requires_broker
 
 
 @pytest.fixture
-def secure(tmp_path, monkeypatch):
+def secure(tmp_path):
     """A broker with TLS and the account of the servers; settings of one of them."""
-    monkeypatch.setattr("glasstape_server.broker.connection.CONNECT_TIMEOUT_S", 1.0)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     key, chain = certificate(authority, tmp_path)

@@ -59,6 +59,10 @@ async def test_no_broker_answers(settings):
     assert text.startswith("cluster: no broker at nats://127.0.0.1:1: ")
 
 
+async def test_a_replay(settings):
+    assert "cluster: cannot be set with replay" in await refusal(settings(replay="sample"))
+
+
 async def test_a_stream_with_other_settings(settings, nats_server):
     name = settings().cluster_name
     await (await started(settings("a"))).stop()
