@@ -109,9 +109,11 @@ def test_every_extra_resolves_to_our_wheels_and_to_what_is_tested(wheels, extra)
     expected = {
         "server": 2,
         "desktop": 2,
-        "cluster": 2,
         "fast": 2,
         "lightgbm": 2,
+        "search": 2,
+        "mlflow": 2,
+        "cluster": 2,
         "tracing": 2,
         "web": 2,
         "all": 3,

@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glasstape_server.cli.architectures import architectures, check_shape
-from glasstape_server.cli.arguments import names, nonempty_path, positive
-from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.arguments import lifetime, names, nonempty_path, positive
+from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
+from glasstape_server.cli.fit_options import add_fit_options, fit_options
+from glasstape_server.cli.recording import add_runs, add_save_predictions
+from glasstape_server.cli.search import add_search, check_search, searched
 
 if TYPE_CHECKING:
+    from glasstape_server.cli.progress import Progress, Task
+    from glasstape_server.cli.recording import Recording
     from glasstape_server.models.manifest import Manifest
     from glasstape_server.training.fit import EpochCallback
     from glasstape_server.training.train import TrainingPlan
@@ -60,18 +65,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="first day after validation data (default: after 85 %% of the closes; sample: 2012-01-01)",
     )
+    add_rolling(parser)
     parser.add_argument(
-        "--epochs", type=positive, default=40, help="largest number of epochs (default: %(default)s)"
+        "--expire",
+        type=lifetime,
+        default=None,
+        metavar="TIME",
+        help="time from the last close of the data to the expiry of the model, such as 4w (default: never)",
     )
-    parser.add_argument(
-        "--rounds",
-        type=positive,
-        default=300,
-        help="largest number of boosting rounds (default: %(default)s)",
-    )
-    parser.add_argument("--batch", type=positive, default=256, help="windows per step (default: %(default)s)")
+    add_fit_options(parser)
+    add_search(parser)
+    add_runs(parser)
+    add_save_predictions(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
-    parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted training or search")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,11 +89,16 @@ def run(options: argparse.Namespace) -> int:
     """
     from safetensors import SafetensorError
 
+    from glasstape_server.cli.progress import Progress
+    from glasstape_server.cli.recording import Recording, output_of
     from glasstape_server.models.artifact import ArtifactError, load
+    from glasstape_server.training import prediction_file
+    from glasstape_server.training.run_record import RunModel
     from glasstape_server.training.training_run import train_all
     from glasstape_server.training.training_split import TrainingSplit
 
     try:
+        check_search(options)
         source = DataSource(options)
         training_run = _training_run(options, source.name)
         if not source.inspect():
@@ -94,39 +106,53 @@ def run(options: argparse.Namespace) -> int:
             return 1
         if options.report:
             return 0
-        data = TrainingSplit(source.chunks(), _settings(options, source))
-        print(data.window_count.to_text(), file=sys.stderr)
-        with _ProgressBars() as bars:
-            folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
+        if options.save_predictions:
+            prediction_file.check_path(options.save_predictions)
+        with Recording("train", options, source) as recording:
+            data = TrainingSplit(source.chunks(), _settings(options, source))
+            print(data.window_count.to_text(), file=sys.stderr)
+            if options.search:
+                training_run = searched(options, data, training_run)
+            with Progress() as progress:
+                shown = _TrainingProgress(progress, recording)
+                folders = train_all(data, training_run, options.out, shown.callback, resume=options.resume)
+                shown.finish()
+            manifests = [load(folder).manifest for folder in folders]
+            recording.models += [RunModel.of_manifest(manifest) for manifest in manifests]
+            if options.save_predictions:
+                prediction_file.write_trained(options.save_predictions, data, folders)
+                recording.outputs.append(output_of(options.save_predictions))
     except BrokenPipeError:
         raise
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("glasstape train: interrupted; --resume continues after the last epoch", file=sys.stderr)
+        print(
+            "glasstape train: interrupted; --resume continues after the last epoch or trial", file=sys.stderr
+        )
         return 130
-    _print_summary([load(folder).manifest for folder in folders], options.out)
+    _print_summary(manifests, options.out)
     print("\n".join(map(str, folders)))
     return 0
 
 
 def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
-    from glasstape_server.training.boosting import BoostingOptions
-    from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.training_run import TrainingRun
 
     models = architectures(options.arch)
     check_shape(models, feature_spec(options).window_shape)
+    fit, boosting = fit_options(options, models)
     several = len(models) > 1
     return TrainingRun(
         name=options.name or (source if several else f"{source}-{models[0]}"),
         version=options.version,
         architectures=tuple(models),
         seeds=options.seeds,
-        fit=FitOptions(seed=options.seed, epochs=options.epochs, batch=options.batch),
-        boosting=BoostingOptions(rounds=options.rounds),
+        fit=fit,
+        boosting=boosting,
         ensemble=options.ensemble,
+        lifetime=options.expire,
     )
 
 
@@ -157,35 +183,32 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
         spec=feature_spec(options),
         rule=label_rule(options),
         time_zone=source.time_zone,
+        rolling=options.rolling,
     )
 
 
-class _ProgressBars:
-    """Progress bar of each training."""
+class _TrainingProgress:
+    """Progress of each training of a run."""
 
-    def __init__(self) -> None:
-        from glasstape.cli.output import make_console
-        from rich.progress import Progress
-
-        self._progress = Progress(console=make_console(stderr=True))
-
-    def __enter__(self) -> "_ProgressBars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+    def __init__(self, progress: "Progress", recording: "Recording") -> None:
+        self._progress, self._recording = progress, recording
+        self._task: Task | None = None
 
     def callback(self, plan: "TrainingPlan") -> "EpochCallback":
-        """Return the callback that updates the bar of one training."""
-        name = f"{plan.name}@{plan.version}"
-        task = self._progress.add_task(name, total=plan.options.limit)
+        """Return the callback that shows the progress of one training; the one before has ended."""
+        self.finish()
+        self._recording.began = True
+        unit = "round" if plan.options is not plan.fit else "epoch"
+        task = self._progress.task(f"{plan.name}@{plan.version}", unit, plan.options.limit, early=True)
+        self._task = task
+        return lambda epoch, training, validation: task.update(
+            epoch, f"loss {training:.4f}, validation {validation:.4f}"
+        )
 
-        def on_epoch(epoch: int, training: float, validation: float) -> None:
-            text = f"{name} loss {training:.4f}, validation {validation:.4f}"
-            self._progress.update(task, completed=epoch, description=text)
-
-        return on_epoch
+    def finish(self) -> None:
+        """Show that the last training has ended."""
+        if self._task is not None:
+            self._task.finish()
 
 
 def _windows_used(manifest: "Manifest") -> str:

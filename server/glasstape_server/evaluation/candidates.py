@@ -1,7 +1,6 @@
 """Training and calibration of every candidate on every fold, and its predictions for the test windows."""
 
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,8 +8,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from glasstape_server.domain.arrays import Float32s, Floats, Ints
@@ -19,6 +16,7 @@ from glasstape_server.domain.statistics import softmax
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES, ClassifierBaseline, rule_probabilities
 from glasstape_server.evaluation.network_importance import TestedMaps, measure
 from glasstape_server.evaluation.walk_forward import Fold, folds
+from glasstape_server.evaluation.worker import initialize_process
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.networks.architectures import BOOSTED, BUILDABLE, build, default_config
 from glasstape_server.models.scorer import Scorer
@@ -45,12 +43,24 @@ class EvaluationPlan:
     windows: int = 200_000
     """Largest number of training windows per fit, drawn at random from the fold's; likewise of validation windows."""
     rule: LabelRule = field(default_factory=LabelRule)
+    rolling: int = 0
+    """Time from which each fold takes training windows, microseconds; 0: all earlier windows (expanding)."""
+    maps: bool = True
+    """Whether to measure what the networks look at."""
 
     def __post_init__(self) -> None:
         known = {*BUILDABLE, *RULES, *CLASSIFIERS}
         unknown = [name for name in self.candidates if name.removeprefix(SHUFFLED) not in known]
         if unknown:
             raise ValueError(f"candidates: must be of {', '.join(sorted(known))}, has {', '.join(unknown)}")
+
+    def split(self, data: Dataset) -> Iterator[Fold]:
+        """Split labeled windows into the folds.
+
+        Raises:
+            ValueError: too few closes, or every symbol is held out.
+        """
+        return folds(data, self.folds, self.rule.bars_ahead, rolling=self.rolling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +102,18 @@ class FoldResult:
     maps: TestedMaps | None
     """Of the first seed of a network; None: another candidate."""
 
+    def to_text(self) -> str:
+        """Return fold, candidate and validation loss, for a line of progress."""
+        seed = f" seed {self.task.seed}" if self.task.plan.seeds > 1 else ""
+        text = f"fold {self.task.fold + 1} of {self.task.plan.folds}, {self.task.candidate}{seed}"
+        if not self.probabilistic:
+            return text
+        stated = self.validation_probabilities.astype(np.float64)
+        return f"{text}, validation loss {calibrate.log_loss(stated, self.validation_labels):.4f}"
 
-ProgressCallback = Callable[[int, int], None]
-"""Called with the number of finished fits and of all fits."""
+
+ProgressCallback = Callable[[int, int, FoldResult], None]
+"""Called with the number of finished fits, that of all fits, and the last result."""
 
 
 def run(
@@ -102,7 +121,7 @@ def run(
     plan: EvaluationPlan,
     folder: Path,
     processes: int,
-    on_progress: ProgressCallback = lambda done, total: None,
+    on_progress: ProgressCallback = lambda done, total, result: None,
 ) -> list[FoldResult]:
     """Fit and test every candidate on every fold.
 
@@ -116,7 +135,7 @@ def run(
     Raises:
         ValueError: too little data.
     """
-    for number, fold in enumerate(folds(data, plan.folds, plan.rule.bars_ahead)):
+    for number, fold in enumerate(plan.split(data)):
         fitted_rule(fold, plan.rule, number)  # raises before anything is fitted
     data.save(folder)
     tasks = [
@@ -127,7 +146,7 @@ def run(
     ]
     if processes == 1:
         return _collect(map(run_task, tasks), len(tasks), on_progress)
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_initialize_process) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=initialize_process) as pool:
         return _collect(pool.map(run_task, tasks), len(tasks), on_progress)
 
 
@@ -145,7 +164,8 @@ def fitted_rule(fold: Fold, rule: LabelRule, number: int) -> tuple[LabelRule, Fl
     for name, part in (("training", fold.training), ("validation", fold.validation)):
         if not len(part):
             raise ValueError(
-                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data or fewer folds"
+                f"fold {number + 1}: no {name} window of a symbol that is not held out; use more data, fewer folds, or "
+                "a longer --rolling if it is set"
             )
     fitted = fold.training.fitted(rule)
     shares = np.bincount(fold.training.labels(fitted), minlength=3) / len(fold.training)
@@ -159,15 +179,8 @@ def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCal
     collected = []
     for result in results:
         collected.append(result)
-        on_progress(len(collected), count)
+        on_progress(len(collected), count, result)
     return collected
-
-
-def _initialize_process() -> None:
-    """Restrict a worker to one core, and leave SIGINT to the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
-    torch.set_num_threads(1)
 
 
 def run_task(task: FoldTask) -> FoldResult:
@@ -178,7 +191,7 @@ def run_task(task: FoldTask) -> FoldResult:
     """
     plan = task.plan
     data = Dataset.open(task.folder)
-    fold = list(folds(data, plan.folds, plan.rule.bars_ahead))[task.fold]
+    fold = list(plan.split(data))[task.fold]
     training = fold.training.sampled(plan.windows, task.seed)
     rule, shares = fitted_rule(fold, plan.rule, task.fold)
     labels, (test_labels, returns) = training.labels(rule), fold.test.outcomes(rule)
@@ -197,7 +210,7 @@ def run_task(task: FoldTask) -> FoldResult:
         tested = softmax(test_logits, temperature)
     threshold = calibrate.thresholds(validated, validation_labels).abstain
     maps = None
-    if scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
+    if plan.maps and scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
         maps = measure(scorer, fold.test, test_labels, temperature, task.seed)
     return FoldResult(
         task, tested.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from glasstape_server.domain.skill import SkillSplit
 from glasstape_server.domain.statistics import IntervalEstimate
+from glasstape_server.domain.times import SECOND
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -114,6 +115,8 @@ class Manifest(_Part):
     reliability: tuple[Reliability, ...] = Field(min_length=1)
     """After calibration, lowest confidence first."""
     data: TrainingData
+    expires: datetime | None = None
+    """After it, the model should be replaced. None, and not written: never."""
     weights_sha256: Digest
 
     def to_bytes(self) -> bytes:
@@ -123,7 +126,13 @@ class Manifest(_Part):
             del values["data"]["members"]
         if self.data.check is None:
             del values["data"]["check"]
+        if self.expires is None:
+            del values["expires"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
+
+    def expired(self, now: int) -> bool:
+        """Return whether the model has expired at a time, microseconds since 1970."""
+        return self.expires is not None and self.expires.timestamp() * SECOND <= now
 
     @property
     def beats_base_rate(self) -> bool:

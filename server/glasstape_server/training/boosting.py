@@ -18,8 +18,10 @@ from glasstape_server.models.networks.tree_import import Node, import_trees
 from glasstape_server.models.networks.trees import CLASSES, MAX_DEPTH, MAX_ROUNDS, Trees
 from glasstape_server.training.examples import Examples, batches_of
 from glasstape_server.training.fit import EpochCallback
+from glasstape_server.training.ranges import MAX_COUNT, MAX_SEED, check_range
 
 _BATCH = 1 << 16
+MAX_LEAVES = 1 << MAX_DEPTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,15 @@ class BoostingOptions:
     """L2 penalty of leaf values."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.rounds <= MAX_ROUNDS:
-            raise ValueError(f"rounds: must be 1-{MAX_ROUNDS}, is {self.rounds}")
+        check_range(self, "seed", 0, MAX_SEED)
+        check_range(self, "rounds", 1, MAX_ROUNDS)
+        for name in ("patience", "leaf_windows"):
+            check_range(self, name, 1, MAX_COUNT)
+        check_range(self, "leaves", 2, MAX_LEAVES)
+        check_range(self, "depth", 1, MAX_DEPTH)
+        for name in ("learning_rate", "features"):
+            check_range(self, name, 0, 1, above=True)
+        check_range(self, "l2", 0, MAX_COUNT)
 
     @property
     def limit(self) -> int:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from glasstape_server.domain.arrays import Floats
 from glasstape_server.training.checkpoint import Checkpoint, CheckpointError, Progress
 from glasstape_server.training.examples import Examples, batches_of
+from glasstape_server.training.ranges import MAX_COUNT, MAX_SEED, check_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,13 @@ class FitOptions:
     """Learning rate of AdamW."""
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
+
+    def __post_init__(self) -> None:
+        check_range(self, "seed", 0, MAX_SEED)
+        for name in ("epochs", "patience", "batch"):
+            check_range(self, name, 1, MAX_COUNT)
+        check_range(self, "learning_rate", 0, 1, above=True)
+        check_range(self, "weight_decay", 0, 1)
 
     @property
     def limit(self) -> int:

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +46,10 @@ class TrainingPlan:
     fit: FitOptions = field(default_factory=FitOptions)
     boosting: BoostingOptions = field(default_factory=BoostingOptions)
     """Options of trees, except the seed."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifest."""
+    lifetime: timedelta | None = None
+    """Time from the last close of the data to the expiry of the model; None: it does not expire."""
 
     @property
     def options(self) -> FitOptions | BoostingOptions:
@@ -84,9 +88,8 @@ def train(
         CheckpointError: the checkpoint belongs to another training.
         ValueError: trees, and a class has no training window or LightGBM is not installed.
     """
-    for field_name in ("name", "version"):
-        if not re.fullmatch(NAME_PATTERN, getattr(plan, field_name)):
-            raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {getattr(plan, field_name)!r}")
+    check_label("name", plan.name)
+    check_label("version", plan.version)
     if plan.architecture in BOOSTED:
         return _train_trees(data, plan, on_epoch)
     spec = data.settings.spec
@@ -98,6 +101,16 @@ def train(
     make = partial(build, plan.architecture, config)
     network = fit(make, *data.examples, plan.fit, on_epoch, checkpoint)
     return TrainedNetwork(plan, Architecture(name=plan.architecture, config=config), network)
+
+
+def check_label(field_name: str, value: str) -> None:
+    """Check a name or version.
+
+    Raises:
+        TrainingError: it is invalid as a folder's name.
+    """
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {value!r}")
 
 
 def _train_trees(data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback) -> TrainedNetwork:
@@ -144,6 +157,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
     correct = probabilities.argmax(axis=1) == labels[1]
+    lifetime, seen = trained.plan.lifetime, validation if check is None else check.data
     manifest = Manifest(
         name=trained.plan.name,
         version=trained.plan.version,
@@ -155,7 +169,8 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         thresholds=thresholds,
         metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
         | _check_metrics(data, checked, thresholds.abstain, shares)
-        | _skill_metrics(data, probabilities if checked is None else checked, shares),
+        | _skill_metrics(data, probabilities if checked is None else checked, shares)
+        | dict(trained.plan.selection),
         checks=check_model(
             scorer,
             trained.architecture,
@@ -173,6 +188,7 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             fit={name: value for name, value in asdict(trained.plan.options).items() if name != "seed"},
             members=trained.members,
         ),
+        expires=None if lifetime is None else _period(seen).last_close + lifetime,
         weights_sha256="0" * 64,
     )
     return artifact.save(folder, manifest, trained.network, statistics)
@@ -183,6 +199,7 @@ def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, obje
     parts = [
         data.sha256, settings.interval, settings.train_until, settings.validate_until, settings.time_zone,
         settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options, len(data.validation),
+        *([settings.rolling] if settings.rolling else []),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

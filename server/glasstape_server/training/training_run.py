@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from glasstape_server.models.artifact import load, read_manifest
@@ -33,6 +34,10 @@ class TrainingRun:
     """Options of trees."""
     ensemble: bool = False
     """Whether to add a model that averages the logits of all others."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifests."""
+    lifetime: timedelta | None = None
+    """See `TrainingPlan`."""
 
     def __post_init__(self) -> None:
         count = len(self.architectures) * self.seeds
@@ -56,6 +61,8 @@ class TrainingRun:
                 architecture=architecture,
                 fit=replace(self.fit, seed=self.fit.seed + number),
                 boosting=self.boosting,
+                selection=self.selection,
+                lifetime=self.lifetime,
             )
             for architecture in self.architectures
             for number in range(self.seeds)
@@ -64,7 +71,9 @@ class TrainingRun:
     def ensemble_plan(self) -> TrainingPlan:
         """Return the plan of the ensemble."""
         name = f"{self.name}-{ENSEMBLE}"
-        return TrainingPlan(name=name, version=self.version, architecture=ENSEMBLE, fit=self.fit)
+        return TrainingPlan(
+            name=name, version=self.version, architecture=ENSEMBLE, fit=self.fit, lifetime=self.lifetime
+        )
 
 
 EpochCallbackFactory = Callable[[TrainingPlan], EpochCallback]
