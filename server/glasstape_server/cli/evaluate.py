@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.architectures import architectures, check_shape
+from glasstape_server.cli.architectures import add_head, architectures, check_shape, has_rank_head
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.book_options import add_book, check_top
 from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
@@ -34,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["conv1d"],
         metavar="A,B",
         help="networks, trees, lightgbm, or 'all' (default: conv1d)",
+    )
+    add_head(parser)
+    parser.add_argument(
+        "--rank-top",
+        type=positive,
+        metavar="K",
+        help="symbols of the top-k test of each close (default: a tenth of them)",
     )
     parser.add_argument("--folds", type=positive, default=5, help="number of folds (default: %(default)s)")
     add_rolling(parser)
@@ -129,7 +136,7 @@ def _evaluated(
     with_books = wants_books(options)
     check_top(options, len(data.symbols))
     with Progress() as progress:
-        task = progress.task("evaluate", "fit")
+        task = progress.task("evaluate", "fit", plan.fits)
 
         def on_progress(done: int, total: int, result: "FoldResult") -> None:
             recording.began = True
@@ -137,7 +144,15 @@ def _evaluated(
             if options.save_predictions or with_books:
                 results.append(result)
 
-        evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
+        evaluation = evaluate(
+            data,
+            plan,
+            options.cost,
+            options.processes,
+            options.interval,
+            on_progress,
+            lambda report: task.note(report.to_text()),
+        )
     checks = (_future_perturbation(source, options), *evaluation.leak_checks)
     evaluation = replace(evaluation, leak_checks=checks)
     books = evaluated_books(options, source, data, plan, results) if with_books else []
@@ -174,6 +189,8 @@ def _plan(options: argparse.Namespace) -> "EvaluationPlan":
         epochs=options.epochs,
         windows=options.windows,
         rule=label_rule(options),
+        rank_head=has_rank_head(options),
+        top=options.rank_top,
         rolling=options.rolling,
     )
 

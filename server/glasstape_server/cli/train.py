@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.architectures import architectures, check_shape
+from glasstape_server.cli.architectures import add_head, architectures, check_shape, has_rank_head
 from glasstape_server.cli.arguments import lifetime, names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
 from glasstape_server.cli.fit_options import add_fit_options, fit_options
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="networks, trees, lightgbm, or 'all' (default: conv1d)",
     )
+    add_head(parser)
     parser.add_argument(
         "--seed",
         type=int,
@@ -151,6 +152,7 @@ def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
         seeds=options.seeds,
         fit=fit,
         boosting=boosting,
+        rank_head=has_rank_head(options),
         ensemble=options.ensemble,
         lifetime=options.expire,
     )
@@ -221,6 +223,7 @@ def _windows_used(manifest: "Manifest") -> str:
 
 
 def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
+    from glasstape.cli.skill import ranking_text
     from glasstape.skill import SENTENCES
 
     from glasstape_server.training.training_run import comparison_table
@@ -231,6 +234,8 @@ def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
         name = f"{manifest.name}@{manifest.version}"
         if manifest.skill is not None:
             print(f"{name} {SENTENCES[manifest.skill.verdict]}", file=sys.stderr)
+        if manifest.rank_ic:
+            print(f"{name} ranks symbols: {ranking_text(manifest.rank_ic)}", file=sys.stderr)
         if not manifest.beats_base_rate:
             print(f"{name} is not more accurate than the most frequent class", file=sys.stderr)
         for check in manifest.checks:

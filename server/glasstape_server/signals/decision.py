@@ -37,6 +37,11 @@ class Forecaster(Protocol):
         """What its classes mean."""
         ...
 
+    @property
+    def has_rank_head(self) -> bool:
+        """Whether it scores symbols to rank them within their close."""
+        ...
+
     async def forecast(self, windows: Float32s) -> Forecasts:
         """Predict a batch of windows."""
         ...
@@ -55,7 +60,9 @@ class Closed:
     missing_bars: int = 0
     """Bars missing between those of the window; see `market.missing_bars`."""
     missing_symbols: int = 0
-    """Most symbols that were awaited and missing at one of the window's closes; 0 without ranked features."""
+    """Most symbols that were awaited and missing at one of the window's closes; 0 without ranks."""
+    ranked: bool = False
+    """Whether its rank score, if it has one, is ranked among those of the burst, all of one close."""
 
 
 def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:

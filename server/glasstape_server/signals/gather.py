@@ -35,10 +35,21 @@ def gather(
     forecaster: Forecaster,
     burst: Sequence[BarClose],
     open_signals: OpenSignals,
+    *,
+    whole_close: bool = False,
 ) -> Gathered:
     """Gather one bar of each of some series.
 
-    The closes of windows with ranked features are sealed first, so that no later bar changes their ranks.
+    The closes of windows with ranked features, and those that a rank head ranks, are sealed first, so that no later bar
+    changes their ranks.
+
+    Args:
+        ingest: the market.
+        interval: of the bars.
+        forecaster: whose windows to make.
+        burst: bars that closed.
+        open_signals: signals that some of the bars may resolve.
+        whole_close: whether the bars are all of one close, and none of that close was signaled before.
     """
     store, spec = ingest.store, forecaster.spec
     ready: list[BarClose] = []
@@ -55,8 +66,20 @@ def gather(
         return Gathered([], np.empty((0, *spec.window_shape), np.float32), resolved)
     keys = [key for key, _ in ready]
     series = store.stack(keys, bars)
-    ingest.cross_sections.seal(spec, interval, series)
-    windows, usable, missing_symbols = ingest.cross_sections.windows(spec, keys, series)
+    sections = ingest.cross_sections
+    sections.seal(spec, interval, series, rank_head=forecaster.has_rank_head)
+    windows, usable, missing_symbols = sections.windows(spec, keys, series)
+    ranked = np.zeros(len(ready), dtype=np.bool_)
+    if forecaster.has_rank_head:
+        if not spec.ranked_names:
+            missing_symbols = sections.missing_symbols(keys, series.close_time[:, -1:])
+        if whole_close:
+            at = int(series.close_time[0, -1])
+            late = sections.late_symbols(interval, at)
+            ranked = np.array([symbol not in late for symbol, _ in keys], dtype=np.bool_)
+            # Stored since the burst was taken, or without a signal of their own.
+            others = sections.closed_symbols(interval, at) - late - {symbol for (symbol, _), _ in burst}
+            missing_symbols = missing_symbols + len(others) * ranked
     thresholds = forecaster.label_rule.threshold(volatility(spec, series)[:, -1])
     daily = INTERVALS[interval] >= INTERVALS["1d"]
     missing = MissingBars(store, ingest.calendars)
@@ -74,5 +97,9 @@ def gather(
         state = ingest.clock.state_until(next_close)
         count = missing.count(key, spanned[row])
         absent = int(missing_symbols[row])
-        closed.append(Closed(bar, previous, float(thresholds[row]), state, expire_time, count, absent))
+        closed.append(
+            Closed(
+                bar, previous, float(thresholds[row]), state, expire_time, count, absent, bool(ranked[row])
+            )
+        )
     return Gathered(closed, windows[usable], resolved)

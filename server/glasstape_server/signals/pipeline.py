@@ -9,9 +9,10 @@ when a process died are signaled first when the next one starts.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.backlog import Backlog
@@ -20,9 +21,10 @@ from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.signals.burst_events import burst_events
 from glasstape_server.signals.close_gate import GRACE_SECONDS, CloseGate
-from glasstape_server.signals.decision import Forecaster, announce, make_signal
-from glasstape_server.signals.gather import BarClose, Gathered, gather
+from glasstape_server.signals.decision import Forecaster
+from glasstape_server.signals.gather import BarClose, gather
 from glasstape_server.signals.journal.batch import EventBatch
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
@@ -178,9 +180,10 @@ class Pipeline:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                if self._active().spec.ranked_names:
+                ranked = _ranks_closes(self._active())
+                if ranked:
                     await self._wait_for_close()
-                prepared = await self._append(self._next_burst())
+                prepared = await self._append(self._next_burst(ranked), ranked)
                 await self._finish(prepared.processed)
             self._idle.set()
 
@@ -194,10 +197,9 @@ class Pipeline:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
 
-    def _next_burst(self) -> list[BarClose]:
+    def _next_burst(self, ranked: bool) -> list[BarClose]:
         """The oldest pending bar of every series; of the oldest close alone if its symbols are ranked."""
         oldest = min(times[0] for times in self._pending.values())
-        ranked = bool(self._active().spec.ranked_names)
         burst = [
             (key, times.popleft()) for key, times in self._pending.items() if not ranked or times[0] == oldest
         ]
@@ -206,7 +208,7 @@ class Pipeline:
         self._gate.passed(oldest)
         return burst
 
-    async def _append(self, burst: Sequence[BarClose]) -> _Prepared:
+    async def _append(self, burst: Sequence[BarClose], ranked: bool) -> _Prepared:
         """Decide a burst and journal it, again and again if need be: acknowledged bars are never skipped.
 
         Once it is decided it keeps its forecast, its model and its ids: a journal may hold it already.
@@ -219,7 +221,7 @@ class Pipeline:
                     await self._load()
                     fenced = False
                 if prepared is None:
-                    prepared = await self._prepare(burst)
+                    prepared = await self._prepare(burst, ranked)
                 end = await self._journal.append(prepared.batch, prepared.expected)
             except Fenced as error:
                 # Another writer appended: what it signaled is done, the rest is decided again.
@@ -242,40 +244,29 @@ class Pipeline:
         self.degraded_reason = reason
         log.error("a burst of %d bars waits: %s", bars, reason)
 
-    async def _prepare(self, burst: Sequence[BarClose]) -> _Prepared:
+    async def _prepare(self, burst: Sequence[BarClose], ranked: bool) -> _Prepared:
         ingest, forecaster = self._ingest, self._active()
         left = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
         await ingest.calendars_loaded()
+        progress = dict(left)
         gathered = await ingest.run_on_market_thread(
-            gather, ingest, self._interval, forecaster, left, self._open
-        )
+            partial(gather, whole_close=ranked and self._begins_close(progress)),
+            ingest, self._interval, forecaster, left, self._open,
+        )  # fmt: skip
         forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
-        batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
+        events = await asyncio.to_thread(
+            burst_events, gathered, forecasts, forecaster.label_rule, progress, wall_time()
+        )
+        batch = EventBatch(events, gathered.windows, progress, self._codec.encode)
         closes = [((c.bar.symbol, c.bar.interval), c.bar.close_time) for c in gathered.closed]
         processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved, closes)
         return _Prepared(batch, self._head, processed)
 
-    def _decide(
-        self,
-        forecaster: Forecaster,
-        gathered: Gathered,
-        forecasts: Forecasts | None,
-        progress: dict[SeriesKey, int],
-    ) -> EventBatch:
-        """Make the events of a burst: outcomes first, then signals."""
-        now = wall_time()
-        events = [
-            Event(
-                batch_index, resolved.symbol, resolved.interval, progress[resolved.symbol, resolved.interval],
-                now, resolved.model, outcome,
-            )
-            for batch_index, (resolved, outcome) in enumerate(gathered.resolved, 1)
-        ]  # fmt: skip
-        for row, closed in enumerate(gathered.closed):
-            assert forecasts is not None
-            signal = make_signal(closed, forecasts.confidence(row), forecaster.label_rule)
-            events += announce(signal, len(events) + 1, now, forecasts.model)
-        return EventBatch(events, gathered.windows, progress, self._codec.encode)
+    def _begins_close(self, burst: Mapping[SeriesKey, int]) -> bool:
+        """Whether no bar of the closes of a burst was signaled before, as by a model that ranks nothing."""
+        closes = set(burst.values())
+        others = (item for item in self._progress.items() if item[0] not in burst)
+        return not any(time in closes and key[1] == self._interval for key, time in others)
 
     def _apply_commit(self, prepared: _Prepared, head: int) -> None:
         """Note what a burst that ends at `head` processed, resolved and opened."""
@@ -296,3 +287,8 @@ class Pipeline:
             log.error("old events could not be removed: %s", error)
         except Exception:
             log.exception("a burst was journaled; what follows it failed")
+
+
+def _ranks_closes(forecaster: Forecaster) -> bool:
+    """Whether a model ranks the symbols of a close, by its features or its rank head."""
+    return bool(forecaster.spec.ranked_names) or forecaster.has_rank_head

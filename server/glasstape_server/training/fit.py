@@ -51,7 +51,7 @@ class FitOptions:
 
 
 EpochCallback = Callable[[int, float, float], None]
-"""Called after each epoch with its number from 1, training loss and validation loss, nats."""
+"""Called after each epoch with its number from 1, training loss and validation loss; see `loss_of`."""
 
 
 def fit(
@@ -114,7 +114,7 @@ def fit(
 def train_epoch(
     network: nn.Module, training: Examples, optimizer: torch.optim.Optimizer, order: Tensor, batch: int
 ) -> float:
-    """Train for one epoch; return the mean loss, nats.
+    """Train for one epoch; return the mean loss.
 
     Args:
         network: to train.
@@ -128,27 +128,39 @@ def train_epoch(
     for numbers in torch.split(order, batch):
         windows, labels = training.take(numbers)
         optimizer.zero_grad()
-        loss = functional.cross_entropy(network(windows), labels)
+        loss = loss_of(network(windows), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += loss.detach() * len(numbers)
     return float(total) / len(order)
 
 
+def loss_of(outputs: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the loss of outputs: cross-entropy, nats, of class indices; squared error of fractional labels.
+
+    Args:
+        outputs: (n, 3), or (n, 1) for fractional labels.
+        labels: (n,).
+        reduction: "mean" or "sum".
+    """
+    if labels.is_floating_point():
+        return functional.mse_loss(outputs[:, 0], labels, reduction=reduction)
+    return functional.cross_entropy(outputs, labels, reduction=reduction)
+
+
 @torch.no_grad()
 def mean_loss(network: nn.Module, data: Examples) -> float:
-    """Return the mean cross-entropy, nats. Leaves the network in evaluation mode."""
+    """Return the mean loss. Leaves the network in evaluation mode."""
     network.eval()
     total = sum(
-        float(functional.cross_entropy(network(windows), labels, reduction="sum"))
-        for windows, labels in batches_of(data)
+        float(loss_of(network(windows), labels, reduction="sum")) for windows, labels in batches_of(data)
     )
     return total / len(data)
 
 
 @torch.no_grad()
 def logits_of(network: nn.Module, data: Examples) -> Floats:
-    """Return the logits of all examples, (n, 3), float64."""
+    """Return the outputs of all examples, (n, output), float64: logits of the classes, or the score of a rank head."""
     return np.concatenate([network(windows).double().numpy() for windows, _ in batches_of(data)])
 
 
