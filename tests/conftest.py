@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from brokers import NatsServer, single_broker
 from glasstape_server.models import artifact
 from glasstape_server.models.model import Model
 from glasstape_server.settings import BUNDLED_MODELS
@@ -37,6 +38,12 @@ def _root_logging() -> Iterator[None]:
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """One live server for every test that does not break it."""
     yield from market_on("auto", tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One broker for every test that does not break it."""
+    yield from single_broker(tmp_path_factory.mktemp("broker"))
 
 
 @pytest.fixture(scope="session")

@@ -93,3 +93,6 @@ class ErrorReason(StrEnum):
     """The close of a final bar is ahead of market time; send it as provisional until then."""
     METADATA_TOO_LARGE = auto()
     """The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
+    BROKER_UNAVAILABLE = auto()
+    """A cluster's server takes no bars: no majority of the brokers answers it. What the call sent may be stored; to
+    send it again is safe."""

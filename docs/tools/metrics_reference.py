@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from glasstape.sources.follow_metrics import FollowCollector
 from glasstape.sources.follow_stats import FollowStats
-from glasstape_server.operations import call_metrics, engine_metrics, server_collector
+from glasstape_server.operations import call_metrics, cluster_metrics, engine_metrics, server_collector
 from glasstape_server.operations.metric_family import MetricFamily
 from reference_page import publish, table
 
@@ -26,7 +26,8 @@ FOLLOW = """
 
 def main() -> int:
     """Write or check the page; return the exit status."""
-    families = (*call_metrics.FAMILIES, *engine_metrics.FAMILIES, *server_collector.FAMILIES)
+    modules = (call_metrics, cluster_metrics, engine_metrics, server_collector)
+    families = [each for module in modules for each in module.FAMILIES]
     rows = [
         (f"`{_name(each)}`", each.type, ", ".join(each.labels), each.text)
         for each in sorted(families, key=lambda each: each.name)

@@ -16,8 +16,6 @@ from glasstape_server.engine.engine import Engine
 from glasstape_server.engine.forecaster import PinnedForecaster
 from glasstape_server.engine.rollout import roll_out, watch
 from glasstape_server.market.clock import Clock
-from glasstape_server.market.ingest import Ingest
-from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.operations import metrics
@@ -41,7 +39,6 @@ from glasstape_server.signals.delivery.feed import FeedLimits
 from glasstape_server.signals.delivery.hub import Hub
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.retention import Retention
-from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
 from glasstape_server.signals.performance.live import Live
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
@@ -58,6 +55,7 @@ from glasstape_server.startup import (
     release_on_failure,
     serve_metrics,
 )
+from glasstape_server.stores import history_folder, open_stores
 from glasstape_server.transport.call_batcher import CallBatcher, replies_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
 from glasstape_server.transport.health import Health
@@ -75,7 +73,7 @@ class App:
         self._end = contextlib.ExitStack()
         """Closed last, in reverse order."""
         self._recording = load_recording(settings)
-        folder = settings.data_dir / ("replay" if self._recording else "live")
+        folder = history_folder(settings)
         self._lock = lock_data_folder(settings.data_dir, folder, allow_shared=settings.allow_shared_storage)
         if self._recording is not None:
             shutil.rmtree(folder, ignore_errors=True)  # a replay always starts with an empty history
@@ -97,9 +95,8 @@ class App:
         if self._recording is not None:
             self.clock.advance(self._recording.first_close)
         with release_on_failure(self._lock, f"data_dir: {folder}: "):
-            lease = self._lock.lease
-            self.ingest = Ingest(BarStore(folder / "bars.sqlite", settings.interval, lease=lease), self.clock)
-            self.journal = SqliteJournal(folder / "journal.sqlite", lease=lease)
+            self.stores = open_stores(settings, folder, self.clock, self._lock.lease)
+        self.ingest, self.journal = self.stores.ingest, self.stores.journal
         readers = HistoryReaders(self.journal.history)
         limits = FeedLimits(queue=settings.subscriber_queue, patience=settings.subscriber_patience)
         self.hub = Hub(self.journal, readers, self.clock.now, limits)
@@ -117,7 +114,8 @@ class App:
         quotas = Limits(settings.quota_streams, settings.quota_windows, settings.quota_explain)
         self.inference = Inference(inputs, self.engine, Quotas(quotas))
         keep, days = settings.journal_keep, settings.journal_max_age
-        self.pipeline = Pipeline(
+        make_pipeline = partial(
+            Pipeline,
             ingest=self.ingest,
             journal=self.journal,
             readers=readers,
@@ -128,6 +126,7 @@ class App:
             on_signaled=self._count,
             close_grace_s=0.0 if self._recording else settings.close_grace,
         )
+        self.pipeline = self.stores.pipeline(make_pipeline, lambda: settings.served_at(self.server.port))
         self.record = LiveRecord(readers, self.repository, decode_event)
         self.shadow = Shadow(self._shadow)
         self.ingest.on_closed, self.ingest.on_quotes = self.pipeline.notify, self.hub.quote
@@ -142,7 +141,8 @@ class App:
             lambda: self._device_failed,
             self.access.authorizer,
             self.access.tls,
-            lease,
+            self._lock.lease,
+            self.stores.member,
         )
         self._ready = asyncio.Event()
         self.lost = asyncio.Event()
@@ -165,6 +165,7 @@ class App:
         self._serve_metrics()
         self.server = self._server()
         self.health_monitor = HealthMonitor(self._components, self.engine_metrics, self.server, SERVICES)
+        await self.stores.start()
         await self.hub.start()
         await self.server.start()
         self.ingest.load_calendars()
@@ -177,7 +178,7 @@ class App:
         await self.server.set_ready(True)
         log.info("ready: model %s@%s, journal at %d", ref.name, ref.version, self.hub.bounds.head)
         self._spawn(self.health_monitor.run())
-        self._spawn(self.record.read_journal(head))
+        self._spawn(self.stores.count_events(self.record, head))
         poll = self.settings.models_poll_interval
         self._spawn(watch(self.repository, self.engine, self.device, poll, self._announce))
         if self._recording is not None:
@@ -207,7 +208,7 @@ class App:
         await self.ingest.close()
         self.engine.stop()
         await self.hub.close()
-        self.journal.close()
+        await self.stores.close()
         if self.audit is not None:
             self.audit.close()
         self._end.close()
@@ -246,7 +247,7 @@ class App:
 
     def _count(self, burst: ProcessedBurst) -> None:
         """Add a published burst to the live record and the shadow's queue."""
-        self.record.add(burst)
+        self.stores.count_burst(self.record, burst)
         if burst.forecasts is not None and self.settings.shadow:
             self.shadow.offer(burst.forecaster, burst.forecasts, burst.windows)
 

@@ -4,17 +4,21 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
 from glasstape.textfile import read_text
-from pydantic import ValidationInfo, field_validator
+from pydantic import AfterValidator, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 from glasstape_server import environment
+from glasstape_server.domain.times import INTERVALS
 
 LIST_FORM = 'must be a list of texts, such as ["close=Last"]; a variable holds it as JSON'
+_BROKER = r"(nats|tls)://[^\s,/@]+:\d{1,5}"
+BROKERS = rf"^({_BROKER}(,{_BROKER})*)?$"
+"""Pattern of the addresses of brokers, separated by commas; empty: none."""
 _NUMBERS = {int, float}
 
 
@@ -34,6 +38,21 @@ class ConfigFile(TomlConfigSettingsSource):
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         return tomllib.loads(read_text(file_path))
+
+
+def known_interval(text: str) -> str:
+    """Return a bar interval.
+
+    Raises:
+        ValueError: there is no such interval.
+    """
+    if text not in INTERVALS:
+        raise ValueError(f"must be one of {' '.join(INTERVALS)}, is {text!r}")
+    return text
+
+
+Interval = Annotated[str, AfterValidator(known_interval)]
+"""A bar interval."""
 
 
 def check_value(value: Any, annotation: Any) -> None:

@@ -19,9 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from glasstape_server import environment
-from glasstape_server.domain.times import INTERVALS
-from glasstape_server.setting_values import ConfigFile, PlainValues, described, parse_origin
+from glasstape_server import environment, setting_values
+from glasstape_server.setting_values import BROKERS, ConfigFile, Interval, PlainValues, described
 from glasstape_server.storage import files
 
 _SOCKETS = ("unix:", "unix-abstract:")
@@ -89,7 +88,7 @@ class Settings(PlainValues):
     feature spec"""
     models_poll_interval: float = Field(default=1.0, gt=0, le=3600)
     """Seconds between two polls of the model folder"""
-    interval: str = "1d"
+    interval: Interval = "1d"
     """Bar interval to publish signals for; bars of other intervals are stored only"""
     close_grace: float = Field(default=5.0, ge=0, le=3600)
     """Longest wait for the other symbols of a close, in seconds, if the model ranks them; none in a replay"""
@@ -153,6 +152,17 @@ class Settings(PlainValues):
     """Host of /metrics, which does not authenticate callers and names no symbol and no signal"""
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
     """OTLP collector of traces over gRPC, http://HOST:PORT (extra `tracing`; default: no traces)"""
+    cluster: str = Field(default="", pattern=BROKERS)
+    """Brokers of the cluster to join, nats://HOST:PORT or tls://HOST:PORT, separated by commas (extra `cluster`;
+    default: none, the server keeps its own bars and journal)"""
+    cluster_name: str = Field(default="glasstape", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    """Name of the cluster, with which its streams on the brokers begin"""
+    cluster_replicas: Literal[1, 3, 5] = 3
+    """Brokers that keep each stream of the cluster; 1 survives the loss of no broker"""
+    cluster_credentials: Path | None = None
+    """Credentials file (JWT and nkey), or file of an nkey's seed, of the brokers' user; readable by its owner only"""
+    cluster_authorities: Path | None = None
+    """PEM file of the authorities that sign the brokers' certificates (default: those of the system)"""
     log_format: Literal["text", "json"] = "text"
     """Format of log lines"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -210,14 +220,7 @@ class Settings(PlainValues):
     @field_validator("web_origins")
     @classmethod
     def _known_origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(parse_origin(value) for value in values)
-
-    @field_validator("interval")
-    @classmethod
-    def _known_interval(cls, value: str) -> str:
-        if value not in INTERVALS:
-            raise ValueError(f"must be one of {' '.join(INTERVALS)}, is {value!r}")
-        return value
+        return tuple(setting_values.parse_origin(value) for value in values)
 
     @field_validator(*(f"replay_{name}" for name in FIELDS))
     @classmethod

@@ -83,7 +83,12 @@ def active_model(settings: Settings, repository: Repository) -> Model:
         StartError: no model may serve; the text gives the reason of each.
     """
     try:
-        return repository.active
+        model = repository.active
+        if settings.cluster and model.spec.ranked_names:
+            raise StartError(
+                f"model: {model.ref.name} ranks the symbols of a close, which a cluster does not support"
+            )
+        return model
     except GlasstapeError as error:
         wanted = f", none named {settings.model!r}" if settings.model else ""
         reasons = "; ".join(f"{r.name}@{r.version}: {r.reason}" for r in repository.refusals())
@@ -193,6 +198,9 @@ def release_on_failure(lock: FolderLock, prefix: str = "") -> Iterator[None]:
     """
     try:
         yield
+    except StartError:
+        lock.release()
+        raise
     except (GlasstapeError, ValueError, OSError, sqlite3.DatabaseError) as error:
         lock.release()
         text = _described(error) if isinstance(error, OSError) else str(error)

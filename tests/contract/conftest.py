@@ -1,8 +1,14 @@
 """Implementations of the journal and its history that one suite runs on."""
 
+import itertools
+import secrets
 from contextlib import ExitStack, closing
 
 import pytest
+from brokers import broker_of
+from glasstape_server.broker.streams import Stream, ensure_stream
+from glasstape_server.signals.journal.jetstream.journal import JetStreamJournal
+from glasstape_server.signals.journal.jetstream.projection import Identity
 from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
 from replicas import Replica, SharedLog
 
@@ -38,8 +44,46 @@ class Replicated:
         pass
 
 
-@pytest.fixture(params=[Sqlite, Replicated])
+class JetStream:
+    """The leader of a cluster, over a real broker."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, folder, broker):
+        self._path = folder / "journal.sqlite"
+        self._broker = broker
+        self._identity = Identity("c", secrets.token_bytes(32), secrets.token_bytes(8))
+        self.stream = Stream(f"contract-{next(self._numbers)}", "c", replicas=1)
+
+    async def begin(self):
+        await ensure_stream(self._broker, self.stream)
+        self._begin()
+
+    def _begin(self):
+        self.journal = JetStreamJournal(
+            self._path, self._broker, self.stream, self._identity, is_owner=lambda: True
+        )
+        self.journal.start()
+
+    def reopen(self):
+        """End the process that holds it, and begin another."""
+        self.close()
+        self._begin()
+
+    def close(self):
+        self.journal.close()
+
+
+@pytest.fixture(params=[Sqlite, Replicated, JetStream])
 async def member(request, tmp_path):
+    if request.param is JetStream:
+        broker = await broker_of(request.getfixturevalue("nats_server"))
+        opened = JetStream(tmp_path, broker)
+        await opened.begin()
+        yield opened
+        opened.close()
+        await broker.close()
+        return
     opened = request.param(tmp_path)
     yield opened
     opened.close()

@@ -113,6 +113,7 @@ def test_every_extra_resolves_to_our_wheels_and_to_what_is_tested(wheels, extra)
         "lightgbm": 2,
         "search": 2,
         "mlflow": 2,
+        "cluster": 2,
         "tracing": 2,
         "web": 2,
         "all": 3,

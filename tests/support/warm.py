@@ -14,7 +14,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 _LOADED = multiprocessing.get_context("forkserver")
-_LOADED.set_forkserver_preload(["pytest", "glasstape_server.app", "glasstape_server.cli.serve"])
+_LOADED.set_forkserver_preload(
+    ["pytest", "glasstape_server.app", "glasstape_server.cli.serve", "glasstape_server.cluster.member"]
+)
 
 
 def _nothing() -> None:

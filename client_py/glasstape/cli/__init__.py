@@ -34,6 +34,7 @@ _EXTRAS = {
 EXTRA_OF_COMMAND = {
     "backup": "server",
     "bench": "server",
+    "cluster": "server",
     "desk": "desktop",
     "evaluate": "server",
     "portfolio": "server",

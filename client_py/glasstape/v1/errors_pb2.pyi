@@ -133,6 +133,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 41
     """INVALID_ARGUMENT; do not retry. The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
+    ERROR_REASON_BROKER_UNAVAILABLE: _ErrorReason.ValueType  # 42
+    """UNAVAILABLE; retry after RetryInfo, here or on another server. A cluster's server takes no bars: no majority
+    of the brokers answers it. What the call sent may be stored; to send it again is safe.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or an item failed. The text of `google.rpc.ErrorInfo.reason` (domain "glasstape") is the
@@ -248,6 +252,10 @@ time; send it as provisional until then.
 """
 ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 41
 """INVALID_ARGUMENT; do not retry. The metadata of a call exceeds 8 KiB: keys, values and 32 bytes an entry."""
+ERROR_REASON_BROKER_UNAVAILABLE: ErrorReason.ValueType  # 42
+"""UNAVAILABLE; retry after RetryInfo, here or on another server. A cluster's server takes no bars: no majority
+of the brokers answers it. What the call sent may be stored; to send it again is safe.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

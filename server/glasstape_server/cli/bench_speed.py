@@ -33,6 +33,13 @@ def add_benchmarks(benchmarks: Subparsers) -> None:
     gpu.add_argument("--device", default="cuda", help="cpu, cuda or cuda:N (default: %(default)s)")
     burst = _add(benchmarks, "burst", "measure the time from a bar's close to every subscriber", _burst)
     _add_market(burst, symbols=2000, subscribers=20)
+    cluster = _add(
+        benchmarks,
+        "cluster",
+        "measure a market's close on three servers and three brokers of this machine",
+        _cluster,
+    )
+    _add_market(cluster, symbols=3000, subscribers=3)
     feed = _add(
         benchmarks, "feed", "measure events per second to many subscribers, and their CPU time", _feed
     )
@@ -144,6 +151,14 @@ def _gpu(options: argparse.Namespace) -> "BenchmarkReport":
     from glasstape_server.bench import gpu
 
     return gpu.run(options.device, _rounds(options), quick=options.quick)
+
+
+def _cluster(options: argparse.Namespace) -> "BenchmarkReport":
+    from glasstape_server.bench import cluster
+
+    if options.quick:
+        return cluster.run(symbols=20, subscribers=1, closes=1)
+    return cluster.run(options.symbols, options.subscribers, options.rounds)
 
 
 def _burst(options: argparse.Namespace) -> "BenchmarkReport":

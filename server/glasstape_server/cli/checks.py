@@ -1,4 +1,4 @@
-"""Checks of `glasstape doctor` for models, bar files, journals and audit logs."""
+"""Checks of `glasstape doctor` for models, bar files, journals, audit logs and clusters."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,9 @@ from pathlib import Path
 from glasstape.barfile.arguments import add_bar_file_arguments, options_from
 from glasstape.barfile.paths import bar_file_paths
 
+from glasstape_server.cli import cluster
 from glasstape_server.cli.arguments import nonempty_path
+from glasstape_server.cli.cluster import add_cluster_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--interval", default="1d", help="interval of the bars of --check-bars (default: %(default)s)"
     )
     add_bar_file_arguments(parser)
+    add_cluster_options(parser)
 
 
 def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
@@ -51,6 +54,19 @@ def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield from _journal(options.journal, repair=options.repair)
     elif options.repair:
         yield "problem", "--repair: requires --journal FOLDER"
+    if options.cluster is not None:
+        yield from _cluster(options)
+
+
+def _cluster(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    try:
+        status = cluster.read(options)
+    except cluster.ClusterError as error:
+        yield "problem", f"cluster: {error}"
+        return
+    from glasstape_server.cluster.status import findings
+
+    yield from findings(status)
 
 
 def _model(folder: Path) -> Iterator[tuple[str, str]]:

@@ -40,6 +40,8 @@ class Batch:
     mode: BatchMode = BatchMode.FINAL
     principal: str = ""
     """Name of the caller, for the journal of corrections."""
+    received: int = 0
+    """Market time at which it was received, microseconds; 0: that of the draft."""
 
 
 @dataclass(slots=True)
@@ -112,7 +114,7 @@ class Draft:
         for index, bar in enumerate(batch.bars):
             try:
                 check_bar(bar)
-                check_closed(bar, self._now)
+                check_closed(bar, batch.received or self._now)
                 if batch.mode is BatchMode.REPLACE:
                     self._replace(bar, batch.principal, report)
                 else:

@@ -80,20 +80,12 @@ class Ingest:
             ResourceExhausted: too many bars wait, or the disk is full; nothing was stored.
             Unavailable: the server is draining.
         """
-        if len(batch.bars) > MAX_BATCH_BARS:
-            raise InvalidArgument.field("bars", f"at most {MAX_BATCH_BARS} in a batch, has {len(batch.bars)}")
-        for instrument in batch.instruments:
-            check_instrument(instrument)
+        self._check_batch(batch)
         self._check_not_draining()
-        self._note_exchanges(batch.instruments)
-        self.load_calendars()
-        if self._unread_exchanges and any(bar.interval in SHORTENED for bar in batch.bars):
-            await self.calendars_loaded()  # whether a bar may be short is decided by the sessions
-            self._check_not_draining()
-        if self._waiting and self._waiting_bars + len(batch.bars) > MAX_WAITING_BARS:
-            raise ResourceExhausted(
-                "QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5
-            )
+        await self._load_calendars_of(batch)
+        self._check_not_draining()
+        if self._waiting:
+            self._check_queue(batch)
         future: asyncio.Future[Report] = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, future))
         self._waiting_bars += len(batch.bars)
@@ -192,12 +184,45 @@ class Ingest:
             for (_, future), report in zip(taken, reports, strict=True):
                 if not future.done():
                     future.set_result(report)
-            quotes = [bar for report in reports for bar in report.quotes]
-            if quotes:
-                self.on_quotes(quotes)
-            closed_bars = [item for report in reports for item in report.closed]
-            if closed_bars:
-                self.on_closed(closed_bars)
+            self._notify(reports)
+
+    def _notify(self, reports: Sequence[Report]) -> None:
+        """Pass on what batches that are stored brought."""
+        quotes = [bar for report in reports for bar in report.quotes]
+        if quotes:
+            self.on_quotes(quotes)
+        closed_bars = [item for report in reports for item in report.closed]
+        if closed_bars:
+            self.on_closed(closed_bars)
+
+    def _check_batch(self, batch: Batch) -> None:
+        """Check the size of a batch, and its instruments.
+
+        Raises:
+            InvalidArgument: too many bars, or an instrument that breaks a rule.
+        """
+        if len(batch.bars) > MAX_BATCH_BARS:
+            raise InvalidArgument.field("bars", f"at most {MAX_BATCH_BARS} in a batch, has {len(batch.bars)}")
+        for instrument in batch.instruments:
+            check_instrument(instrument)
+
+    def _check_queue(self, batch: Batch) -> None:
+        """Check that a batch may wait, too.
+
+        Raises:
+            ResourceExhausted: too many bars wait.
+        """
+        if self._waiting_bars + len(batch.bars) > MAX_WAITING_BARS:
+            raise ResourceExhausted(
+                "QUEUE_FULL", f"{self._waiting_bars} bars wait to be stored", retry_after=0.5
+            )
+
+    async def _load_calendars_of(self, batch: Batch) -> None:
+        """Load the calendars of a batch's exchanges, and wait for them where they decide about its bars."""
+        self._note_exchanges(batch.instruments)
+        self.load_calendars()
+        if self._unread_exchanges and any(bar.interval in SHORTENED for bar in batch.bars):
+            await self.calendars_loaded()  # whether a bar may be short is decided by the sessions
 
     def _publish_batches(
         self, batches: Sequence[Batch], now: int
@@ -218,7 +243,11 @@ class Ingest:
     async def _correct(self, symbols: Sequence[str], change: Callable[..., int], *arguments: object) -> int:
         """Change stored bars of symbols, on the market thread; return how many."""
         self._check_not_draining()
+        return await self._apply_correction(symbols, change, *arguments)
 
+    async def _apply_correction(
+        self, symbols: Sequence[str], change: Callable[..., int], *arguments: object
+    ) -> int:
         def run() -> tuple[int, Mapping[str, Due]]:
             count = change(*arguments)
             self.calendars.forget_symbols(*symbols)

@@ -5,7 +5,7 @@ memory only after its transaction is on disk.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,10 +48,12 @@ class BarStore(BarQueries):
         super().__init__(open_bars(path))
         self._fence = Fence(self._db, lease)
         self.path = path
+        self.before_commit: Callable[[sqlite3.Connection], None] = lambda db: None
+        """Called within every transaction, with what else it has to write."""
         self._tails: dict[SeriesKey, SeriesTail] = {}
         self._forming: dict[SeriesKey, Bar] = {}
         self._book = InstrumentBook(self._db)
-        self.closes = SealedCloses(self._db, self._writing)
+        self.closes = SealedCloses(self._db, self.writing)
         self.instruments = self._book.known
         for key in self._db.execute("SELECT DISTINCT symbol, interval FROM bars").fetchall():
             self._tails[key] = self.load_tail(key)
@@ -75,7 +77,7 @@ class BarStore(BarQueries):
         """
         draft = Draft(self, now)
         reports = [draft.take(batch) for batch in batches]
-        with self._writing():
+        with self.writing():
             self._book.write(draft.instruments.values())
             self._db.executemany(
                 f"INSERT INTO bars ({COLUMNS}, signaled) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608
@@ -226,7 +228,7 @@ class BarStore(BarQueries):
         Raises:
             ResourceExhausted: the disk rejected the write; nothing was removed.
         """
-        with self._writing():
+        with self.writing():
             removed = corrections.remove(self._db, key, first, last, now, principal)
             learned = self._book.learn({}, {}, [key])
         forming = self._forming.get(key)
@@ -250,7 +252,7 @@ class BarStore(BarQueries):
             raise NotFound("SYMBOL_NOT_FOUND", text, metadata={"symbol": symbol})
         described = self.instruments.get(new_symbol, self.instruments[symbol])
         self.check_disjoint(symbol, new_symbol, described.time_zone)
-        with self._writing():
+        with self.writing():
             moved = corrections.rename(self._db, symbol, new_symbol, now, principal)
             backfill_times.rename(self._db, symbol, new_symbol)
             self._book.write_rename(symbol, new_symbol)
@@ -263,12 +265,13 @@ class BarStore(BarQueries):
         return moved
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Run the block in a transaction, with the publisher's errors for those of SQLite."""
         try:
             with transaction(self._db):
                 self._fence.check_transaction()
                 yield
+                self.before_commit(self._db)
         except sqlite3.DatabaseError as error:
             raise storage_error(error) from None
 

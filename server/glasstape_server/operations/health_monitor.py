@@ -1,7 +1,7 @@
 """Health of the server and its services: why each is NOT_SERVING.
 
 A failed device, a lost lease, a full queue, a full disk and a failing journal affect the whole server and some of its
-services; stale bars affect SignalService only.
+services; stale bars affect SignalService only, brokers that do not answer MarketService only.
 """
 
 import asyncio
@@ -113,6 +113,7 @@ class HealthMonitor:
             yield Reason(components.lease.last_error, (SERVER, *self._services))
         if components.ingest.last_error:
             yield Reason(components.ingest.last_error, (SERVER, _MARKET))
+        yield from self._cluster()
         for reason in (components.pipeline.degraded_reason, components.hub.degraded_reason):
             if reason:
                 yield Reason(f"signals are delayed: {reason}", (SERVER, _FEED))
@@ -127,6 +128,16 @@ class HealthMonitor:
         yield from self._drift()
         if components.clock.state() is DataState.STALE:
             yield Reason("market data is stale: the last two due bars did not arrive", (_FEED,))
+
+    def _cluster(self) -> Iterator[Reason]:
+        """Yield why this server lags behind its cluster for good, or the cluster takes no bars."""
+        cluster = self._components.cluster
+        if cluster is None:
+            return
+        for alarm in cluster.alarms:
+            yield Reason(alarm, (SERVER, _FEED, _MARKET))
+        if cluster.broker_error:
+            yield Reason(f"the cluster takes no bars: {cluster.broker_error}", (_MARKET,))
 
     def _expired(self) -> Iterator[Reason]:
         """Yield a warning if the active model has expired; it goes on publishing."""

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from glasstape_server.domain.errors import Unavailable
 from glasstape_server.domain.signals import Kind
 from glasstape_server.domain.times import SECOND
+from glasstape_server.operations.cluster_metrics import cluster_metrics
 from glasstape_server.operations.components import Components
 from glasstape_server.operations.metric_family import MetricFamily
 from glasstape_server.signals.performance.calibration import State
@@ -123,7 +124,8 @@ class ServerCollector(Collector):
         yield from gathered
 
     async def _gather(self) -> list[Metric]:
-        return [*self._process(), *self._engine(), *self._feed(), *self._market(), *self._models()]
+        own = [*self._process(), *self._engine(), *self._feed(), *self._market(), *self._models()]
+        return [*own, *cluster_metrics(self._components.cluster)]
 
     def _process(self) -> Iterator[Metric]:
         yield _LOOP_TASKS.scraped(len(asyncio.all_tasks()))

@@ -77,6 +77,7 @@ class Server:
             device_failed=lambda: self.device_failed,
             authorizer=Authorizer(),
             lease=SimpleNamespace(last_error=""),
+            cluster=SimpleNamespace(alarms=[], broker_error=""),
             live=lambda digest: None,
             certificates=SimpleNamespace(
                 warnings=lambda: iter(self.certificate_warnings),
@@ -160,7 +161,17 @@ def _drift(server, failing):
     server.components.live = lambda digest: SimpleNamespace(drift=drift)
 
 
+def _brokers(server, failing):
+    server.components.cluster.broker_error = "no broker is connected" if failing else ""
+
+
+def _gap(server, failing):
+    server.components.cluster.alarms = ["message 7 is gone"] if failing else []
+
+
 FAILURES = [
+    (_brokers, {MARKET}, "the cluster takes no bars: no broker is connected"),
+    (_gap, {SERVER, SIGNALS, MARKET}, "message 7 is gone"),
     (_drift, set(), "model net@1: too many windows are novel"),
     (_expired, set(), "model net@1 expired on 2026-11-30 21:00 UTC"),
     (_replaced, set(), "model net@1: the files of net@1 changed"),

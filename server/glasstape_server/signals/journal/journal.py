@@ -33,8 +33,10 @@ class Journal(Protocol):
     before `tail` yields them.
     """
 
-    degraded_reason: str
-    """Why a loss of the newest events would go undetected now; empty: it would be detected."""
+    @property
+    def degraded_reason(self) -> str:
+        """Why a loss of the newest events would go undetected, or new ones are not seen; empty: all is well."""
+        ...
 
     @property
     def secret(self) -> bytes:

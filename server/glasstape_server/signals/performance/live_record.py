@@ -1,7 +1,7 @@
 """Signals and outcomes of the models, counted as they are journaled; earlier ones are read from the history."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +10,8 @@ from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.signals import Event, Kind, ModelRef, Outcome, Signal
 from glasstape_server.domain.training_reference import TrainingReference
 from glasstape_server.signals.journal.history import HistoryReaders
-from glasstape_server.signals.journal.records import Selection
+from glasstape_server.signals.journal.journal import Journal
+from glasstape_server.signals.journal.records import Record, Selection
 from glasstape_server.signals.performance.calibration import NO_OUTCOMES, CalibrationWatch
 from glasstape_server.signals.performance.drift import DriftWatch
 from glasstape_server.signals.performance.live import Live
@@ -77,6 +78,16 @@ class LiveRecord:
                 for row, ((symbol, _), close_time) in enumerate(burst.closes)
             ]
             self._count_signals(burst.forecasts.model.digest, signals)
+        self._judge_soon()
+
+    async def follow(self, journal: Journal, after: int) -> None:
+        """Count signals and outcomes after an event as they are committed, by whichever server."""
+        async for commit in journal.tail(after):
+            if commit.records:
+                await self._readers.run_on_reader_thread(self._count_records, commit.records)
+                self._judge_soon()
+
+    def _judge_soon(self) -> None:
         self._stale = True
         if self._judging is None or self._judging.done():
             self._judging = asyncio.create_task(self._judge())
@@ -105,6 +116,12 @@ class LiveRecord:
         history = self._readers.history
         selection = Selection(kinds=frozenset({Kind.CONFIDENCE, Kind.OUTCOME}))
         records = history.page(selection, 1, head, PAGE, True)
+        models, oldest = self._count_records(records)
+        return (records[-1].sequence - 1 if records else 0), models, oldest
+
+    def _count_records(self, records: Sequence[Record]) -> tuple[set[str], int]:
+        """Count events, on a reader thread; return their models and their oldest close."""
+        history = self._readers.history
         events = [self._decode(record.payload, record.model) for record in records]
         self._count_outcomes(
             (e.model.digest, e.symbol, e.body) for e in events if isinstance(e.body, Outcome)
@@ -127,7 +144,7 @@ class LiveRecord:
         for digest, signals in by_digest.items():
             self._count_signals(digest, signals)
         oldest = min((event.bar_close_time for event in events), default=0)
-        return (records[-1].sequence - 1 if records else 0), {e.model.digest for e in events}, oldest
+        return {e.model.digest for e in events}, oldest
 
     def _count_outcomes(self, outcomes: Iterable[tuple[str, str, Outcome]]) -> None:
         self.calibration.add(

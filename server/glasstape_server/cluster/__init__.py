@@ -1,0 +1,1 @@
+"""Servers that share one feed over NATS JetStream: bars, leadership, membership."""
