@@ -7,7 +7,7 @@ from functools import cached_property
 from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.signals import Buy, Event, Outcome, Signal
-from glasstape_server.signals.journal.chain import EVENT_ID_BYTES, link
+from glasstape_server.signals.journal.chain import EVENT_ID_BYTES, Columns, links
 from glasstape_server.signals.journal.records import Position, Record
 
 
@@ -74,16 +74,18 @@ class EventBatch:
         return self._records[1]
 
     def _linked(self, after: Position) -> list[Record]:
-        chain = after.chain
-        records = []
-        for event, identity in zip(self.numbered(after.sequence), self.event_ids, strict=True):
-            columns = (
+        rows = self._rows(after.sequence)
+        return [Record(*row, chain) for row, chain in zip(rows, links(after.chain, rows), strict=True)]
+
+    def _rows(self, head: int) -> Sequence[Columns]:
+        """Return the columns of the records after `head`, without their chain hashes."""
+        return [
+            (
                 event.sequence, identity, event.kind, event.symbol, event.interval, event.model, event.winning,
                 _expire_time(event), self._encode(event),
-            )  # fmt: skip
-            chain = link(chain, *columns)
-            records.append(Record(*columns, chain))
-        return records
+            )
+            for event, identity in zip(self.numbered(head), self.event_ids, strict=True)
+        ]  # fmt: skip
 
 
 def event_id(event: Event) -> bytes:
