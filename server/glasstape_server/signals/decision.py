@@ -1,22 +1,14 @@
-"""The decision rule: what is published for one symbol at one bar close."""
+"""The decision rule: what is published of bars that closed."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from glasstape_server.domain.arrays import Float32s
-from glasstape_server.domain.bars import Bar, DataState
-from glasstape_server.domain.signals import (
-    Buy,
-    Confidence,
-    Direction,
-    Event,
-    Forecasts,
-    ModelRef,
-    Outcome,
-    Signal,
-)
+from glasstape_server.domain.signals import Direction, Forecasts, ModelRef
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
+from glasstape_server.signals.columns import ClosedBars, Confidences, Signals
 
 
 class Forecaster(Protocol):
@@ -42,54 +34,18 @@ class Forecaster(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A bar that closed, with what its signal holds beside the confidences."""
-
-    bar: Bar
-    previous_session_close: float | None
-    flat_threshold: float
-    data_state: DataState
-    expire_time: int
-    """Close of the bar at which the outcome is known, microseconds since 1970, UTC."""
-    missing_bars: int = 0
-    """Bars missing between those of the window; see `market.missing_bars`."""
-    missing_symbols: int = 0
-    """Most symbols that were awaited and missing at one of the window's closes; 0 without ranked features."""
-
-
-def make_signal(closed: Closed, confidence: Confidence, rule: LabelRule) -> Signal:
-    """Return the signal of one closed bar."""
-    bar = closed.bar
-    return Signal(
-        confidence=confidence,
-        bar=bar,
-        previous_session_close=closed.previous_session_close,
-        horizon_bars=rule.horizon_bars,
-        entry=rule.entry,
-        expire_time=closed.expire_time,
-        data_state=closed.data_state,
-        flat_threshold=closed.flat_threshold,
-        label_kind=rule.kind,
-        missing_bars=closed.missing_bars,
-        missing_symbols=closed.missing_symbols,
-    )
-
-
-def announce(signal: Signal, batch_index: int, publish_time: int, model: ModelRef) -> list[Event]:
-    """Return the events of one signal: its confidence, and directly after it the buy of an UP.
+def announce(
+    closed: ClosedBars, confidences: Confidences, model: ModelRef, rule: LabelRule, first: int
+) -> Signals:
+    """Return the signals of closed bars: a confidence each, and directly after it the buy of an UP.
 
     Args:
-        signal: what is announced.
-        batch_index: of the confidence within its batch, from 1; the journal numbers the batch.
-        publish_time: wall time, microseconds.
-        model: which made the signal.
+        closed: what is announced.
+        confidences: of its windows.
+        model: which made them.
+        rule: what their classes mean.
+        first: position of the first confidence within its batch, from 1; the journal numbers the batch.
     """
-    bar = signal.bar
-    bodies: list[Signal | Buy | Outcome] = [signal]
-    if signal.confidence.direction is Direction.UP:
-        bodies.append(Buy(batch_index, signal))
-    return [
-        Event(batch_index + offset, bar.symbol, bar.interval, bar.close_time, publish_time, model, body)
-        for offset, body in enumerate(bodies)
-    ]
+    is_buy = confidences.class_index == Direction.UP
+    position = first + np.arange(len(closed)) + is_buy.cumsum() - is_buy
+    return Signals(closed, confidences, model, rule, position)

@@ -13,21 +13,21 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
+from glasstape_server.domain.signals import Event, Forecasts, ModelRef
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.signals.close_batch import CloseBatch
 from glasstape_server.signals.close_gate import GRACE_SECONDS, CloseGate
-from glasstape_server.signals.decision import Forecaster, announce, make_signal
-from glasstape_server.signals.gather import BarClose, Gathered, gather
-from glasstape_server.signals.journal.batch import EventBatch
+from glasstape_server.signals.columns import ClosedBars, Confidences, Outcomes
+from glasstape_server.signals.decision import Forecaster, announce
+from glasstape_server.signals.gather import BarClose, gather
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
 from glasstape_server.signals.journal.retention import Retention
-from glasstape_server.signals.outcomes import OpenSignals, Resolved
+from glasstape_server.signals.outcomes import OpenSignals
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ RETRY_SECONDS = 1.0
 class Codec:
     """How events become bytes, and back; handed in by the layer that knows the messages."""
 
-    encode: Callable[[Event], bytes]
+    encode_close: Callable[[CloseBatch, int], list[bytes]]
+    """The bytes of a close's events, which follow a sequence."""
     decode: Callable[[bytes, ModelRef], Event]
 
 
@@ -48,21 +49,18 @@ class ProcessedBurst:
     """A burst that is journaled."""
 
     forecaster: Forecaster
-    windows: Float32s
-    """(signal, time, feature)"""
     forecasts: Forecasts | None
     """None: no window was ready."""
-    outcomes: Sequence[Resolved]
-    """Signals that were resolved, with their outcomes."""
-    closes: Sequence[BarClose] = ()
-    """Series and close of each signal."""
+    closed: ClosedBars
+    """What was signaled."""
+    outcomes: Outcomes
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A burst that is decided. Appending it again is idempotent."""
 
-    batch: EventBatch
+    batch: CloseBatch
     expected: int
     """Head of the journal when it was decided; its events follow it."""
     processed: ProcessedBurst
@@ -249,42 +247,23 @@ class Pipeline:
         gathered = await ingest.run_on_market_thread(
             gather, ingest, self._interval, forecaster, left, self._open
         )
-        forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
-        batch = await asyncio.to_thread(self._decide, forecaster, gathered, forecasts, dict(left))
-        closes = [((c.bar.symbol, c.bar.interval), c.bar.close_time) for c in gathered.closed]
-        processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved, closes)
-        return _Prepared(batch, self._head, processed)
-
-    def _decide(
-        self,
-        forecaster: Forecaster,
-        gathered: Gathered,
-        forecasts: Forecasts | None,
-        progress: dict[SeriesKey, int],
-    ) -> EventBatch:
-        """Make the events of a burst: outcomes first, then signals."""
-        now = wall_time()
-        events = [
-            Event(
-                batch_index, resolved.symbol, resolved.interval, progress[resolved.symbol, resolved.interval],
-                now, resolved.model, outcome,
-            )
-            for batch_index, (resolved, outcome) in enumerate(gathered.resolved, 1)
-        ]  # fmt: skip
-        for row, closed in enumerate(gathered.closed):
-            assert forecasts is not None
-            signal = make_signal(closed, forecasts.confidence(row), forecaster.label_rule)
-            events += announce(signal, len(events) + 1, now, forecasts.model)
-        return EventBatch(events, gathered.windows, progress, self._codec.encode)
+        closed, outcomes = gathered.closed, gathered.outcomes
+        forecasts = await forecaster.forecast(closed.windows) if len(closed) else None
+        confidences, model = (
+            Confidences.of(forecasts),
+            forecaster.ref if forecasts is None else forecasts.model,
+        )
+        signals = announce(closed, confidences, model, forecaster.label_rule, len(outcomes) + 1)
+        batch = CloseBatch(signals, outcomes, dict(left), wall_time(), self._codec.encode_close)
+        return _Prepared(batch, self._head, ProcessedBurst(forecaster, forecasts, closed, outcomes))
 
     def _apply_commit(self, prepared: _Prepared, head: int) -> None:
         """Note what a burst that ends at `head` processed, resolved and opened."""
         batch = prepared.batch
         self._head, self._burst_bars = head, 0
         self._progress.update(batch.progress)
-        self._open.remove(event for event, _ in prepared.processed.outcomes)
-        events = batch.numbered(head - len(batch))
-        self._open.add(event for event in events if isinstance(event.body, Signal))
+        self._open.remove(batch.outcomes.confidence_sequence)
+        self._open.add(batch.signals, head - len(batch) + batch.signals.position)
 
     async def _finish(self, processed: ProcessedBurst) -> None:
         """Report a burst that is journaled, and remove old events: neither holds up the next burst."""
