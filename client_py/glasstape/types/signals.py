@@ -1,9 +1,8 @@
 """Events of the feed and the other messages of a stream."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from glasstape.errors import GlasstapeError
 from glasstape.types.enums import CalibrationState, DataState, Direction, EntryPrice, EventKind, LabelKind
@@ -12,8 +11,6 @@ from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Confidence, ModelRef
 from glasstape.types.market import Bar
 from glasstape.types.stream_enums import GapReason, GoodbyeReason, OpenResult, ResetReason
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,33 +90,6 @@ class BuyEvent(EventBase):
         columns = _signal_columns(self.signal)
         columns["confidence_sequence"] = self.confidence_sequence
         return self._row(self.kind, self.signal.probabilities, **columns)
-
-
-class Undecoded(Generic[T]):
-    """Placeholder of a field until its first read: most signals of a busy feed are replaced unread."""
-
-    __slots__ = ("decode",)
-
-    def __init__(self, decode: Callable[[], T]) -> None:
-        self.decode = decode
-
-
-def _decode_when_read(kind: type[EventBase], name: str) -> None:
-    """Let a field of a dataclass hold an `Undecoded`, which is decoded at the first read."""
-    slot = kind.__dict__[name]
-
-    def read(event: EventBase) -> object:
-        value = slot.__get__(event)
-        if type(value) is Undecoded:
-            value = value.decode()
-            slot.__set__(event, value)
-        return value
-
-    setattr(kind, name, property(read, slot.__set__, doc=slot.__doc__))
-
-
-_decode_when_read(ConfidenceEvent, "signal")
-_decode_when_read(BuyEvent, "signal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
