@@ -9,6 +9,7 @@ from typing import Any, Self
 import grpc
 
 from glasstape import _fork
+from glasstape._convert.batches import BatchResponse
 from glasstape._outage import OutageLog
 from glasstape._resume import FOLLOW, StreamState, ended, inherited, read_twice, silent
 from glasstape._transport import Transport
@@ -174,7 +175,7 @@ class SignalStream:
         finally:
             self._cancel()
 
-    def _next(self) -> spb.SignalsResponse | None:
+    def _next(self) -> spb.SignalsResponse | BatchResponse | None:
         if self._inherited:
             raise inherited()
         self._waiting_since = time.monotonic()

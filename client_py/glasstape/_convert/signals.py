@@ -1,5 +1,6 @@
 """Events and the messages of a stream."""
 
+from glasstape._convert.batches import BatchResponse, batch_from
 from glasstape._convert.common import delta_from, enum_from, time_from
 from glasstape._convert.events import events_from
 from glasstape._convert.explanation import explanation_from
@@ -26,8 +27,12 @@ from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
 
 
-def message_from(response: pb.SignalsResponse, heatmap_method: Method) -> StreamMessage | None:
-    """Return the body of a response; None for a body of a newer contract."""
+def message_from(
+    response: pb.SignalsResponse | BatchResponse, heatmap_method: Method
+) -> StreamMessage | None:
+    """Return the body of a response; None for a body of a newer contract. An encoded batch stays encoded."""
+    if isinstance(response, BatchResponse):
+        return batch_from(response.batch)
     match response.WhichOneof("body"):
         case "batch":
             return _batch_from(response.batch)
