@@ -13,7 +13,7 @@ demo: .stamp-install ## run the bundled market live: make demo ARGS="--for 20s -
 	$(BIN)/glasstape demo $(ARGS)
 
 test: .stamp-install check ## run everything that CI runs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 faults: .stamp-install ## run the long fault, crash and fuzz tests (30 minutes and more): make faults ARGS="-k kill"
 	GLASSTAPE_FAULTS=long $(BIN)/python -m pytest --timeout 7200 tests/faults tests/fuzz tests/server/signals/journal/sqlite/test_journal.py $(ARGS)

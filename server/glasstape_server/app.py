@@ -49,13 +49,13 @@ from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.performance.shadow import Shadow
 from glasstape_server.signals.pipeline import Codec, Pipeline, ProcessedBurst
 from glasstape_server.startup import (
-    StartError,
     active_model,
     build_access,
     check_address,
     check_shadow,
     load_recording,
     lock_data_folder,
+    open_wires,
     optional_features,
     release_on_failure,
     serve_metrics,
@@ -63,7 +63,6 @@ from glasstape_server.startup import (
 from glasstape_server.transport.call_batcher import CallBatcher, replies_on
 from glasstape_server.transport.grpcio_server import SERVICES, Servicers, WireServer
 from glasstape_server.transport.health import Health
-from glasstape_server.transport.listener import open_server
 from glasstape_server.transport.tracing import tracer
 
 log = logging.getLogger(__name__)
@@ -243,20 +242,7 @@ class App:
             open_inference=OpenInferenceServicer(self.inference, repository, self._health.serves),
             health=self._health,
         )
-        try:
-            return open_server(
-                servicers,
-                settings.address,
-                self.access,
-                wire=settings.wire,
-                observer=self.call_metrics,
-                end=self._end,
-            )
-        except RuntimeError as error:
-            name = "host" if settings.has_socket else "port"
-            raise StartError(f"{name}: cannot listen on {settings.address}: {error}") from None
-        except ValueError as error:
-            raise StartError(f"wire: {error}") from None
+        return open_wires(settings, servicers, self.access, self.call_metrics, self._end)
 
     def _count(self, burst: ProcessedBurst) -> None:
         """Add a published burst to the live record and the shadow's queue."""

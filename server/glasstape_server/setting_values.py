@@ -1,13 +1,16 @@
 """Values of settings that pydantic would accept or turn into others: what a source may give for each type of field."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
+from glasstape.textfile import read_text
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
 from glasstape_server import environment
 
@@ -24,6 +27,13 @@ class PlainValues(BaseSettings):
         annotation = cls.model_fields[info.field_name or ""].annotation
         check_value(value, annotation)
         return value
+
+
+class ConfigFile(TomlConfigSettingsSource):
+    """A TOML file in any Unicode encoding."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        return tomllib.loads(read_text(file_path))
 
 
 def check_value(value: Any, annotation: Any) -> None:
@@ -61,3 +71,22 @@ def described(item: ErrorDetails, flags: Mapping[str, object]) -> str:
     variable = environment.PREFIX + name.upper()
     source = f", from {variable}" if name not in flags and variable in os.environ else ""
     return f"{field}: {rule} (value: {item['input']!r}{source})"
+
+
+def parse_origin(text: str) -> str:
+    """Return an origin, SCHEME://HOST[:PORT], in the form in which browsers send it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(text)
+    try:
+        bare = parts._replace(path="", query="", fragment="").geturl() == text and parts.hostname
+        port = parts.port
+    except ValueError:
+        bare, port = False, None
+    if parts.scheme not in ("http", "https") or not bare or "@" in text or "*" in text:
+        raise ValueError(f"must be http(s)://HOST[:PORT], without a path, is {text!r}")
+    default = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, default) else "")

@@ -12,18 +12,16 @@ from glasstape.address import Address, bracketed, parse_host
 from glasstape.barfile.arguments import FIELDS, make_options
 from glasstape.barfile.errors import BarFileError
 from glasstape.barfile.options import BarFileOptions
-from glasstape.textfile import read_text
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from glasstape_server import environment
 from glasstape_server.domain.times import INTERVALS
-from glasstape_server.setting_values import PlainValues, described
+from glasstape_server.setting_values import ConfigFile, PlainValues, described, parse_origin
 from glasstape_server.storage import files
 
 _SOCKETS = ("unix:", "unix-abstract:")
@@ -70,6 +68,11 @@ class Settings(PlainValues):
     wire: Literal["auto", "grpcio", "native"] = "auto"
     """gRPC implementation: `grpcio`, or `native` (extra `fast`, plaintext only, several times faster); `auto` selects
     native if it is installed and supports the other settings"""
+    web_port: int | None = Field(default=None, ge=0, le=65535)
+    """TCP port of the web wire, for browsers and `curl`: Connect, gRPC-Web and JSON (extra `web`); 0 selects a free
+    one, which is printed (default: none)"""
+    web_origins: tuple[str, ...] = ()
+    """Origins whose pages may call the web wire, such as https://desk.example.com (default: pages of this server)"""
     production: bool = False
     """Disable server reflection"""
     data_dir: Path = Path("glasstape-data")
@@ -197,6 +200,18 @@ class Settings(PlainValues):
             raise ValueError("requires tls_certificate and tls_key")
         return value
 
+    @field_validator("web_port")
+    @classmethod
+    def _host_with_web_port(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and str(info.data.get("host", "")).startswith(_SOCKETS):
+            raise ValueError(f"requires a host with ports, host is {info.data['host']}")
+        return value
+
+    @field_validator("web_origins")
+    @classmethod
+    def _known_origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(parse_origin(value) for value in values)
+
     @field_validator("interval")
     @classmethod
     def _known_interval(cls, value: str) -> str:
@@ -243,15 +258,8 @@ class Settings(PlainValues):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the sources by precedence: flags (keywords), environment, the file of `load`."""
-        toml = _ConfigFile(settings_cls, toml_file=cls.model_config.get("toml_file"))
+        toml = ConfigFile(settings_cls, toml_file=cls.model_config.get("toml_file"))
         return (init_settings, environment.Variables(settings_cls), toml)
-
-
-class _ConfigFile(TomlConfigSettingsSource):
-    """A TOML file in any Unicode encoding."""
-
-    def _read_file(self, file_path: Any) -> dict[str, Any]:
-        return tomllib.loads(read_text(file_path))
 
 
 def load(flags: dict[str, object], config: Path | None = None) -> Settings:

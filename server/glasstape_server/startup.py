@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from glasstape.address import is_loopback
@@ -18,12 +18,15 @@ from glasstape_server.market import replay
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Repository
 from glasstape_server.operations import metrics
+from glasstape_server.operations.call_observer import CallObserver
 from glasstape_server.settings import Settings
 from glasstape_server.storage.file_system import file_system_of
 from glasstape_server.storage.files import make_folder, restore_draft
 from glasstape_server.storage.folder_lock import FolderInUseError, FolderLock
-from glasstape_server.transport.grpcio_server import Access
+from glasstape_server.transport.grpcio_server import Access, Servicers, WireServer
 from glasstape_server.transport.health import Health
+from glasstape_server.transport.listener import open_server
+from glasstape_server.transport.server_with_web import WebError, WebOptions
 from glasstape_server.transport.tls import Certificates
 
 log = logging.getLogger(__name__)
@@ -98,6 +101,30 @@ def check_shadow(settings: Settings, repository: Repository) -> None:
     except GlasstapeError as error:
         raise StartError(f"shadow: {error}") from None
     log.info("shadow: model %s@%s", shadow.ref.name, shadow.ref.version)
+
+
+def open_wires(
+    settings: Settings, servicers: Servicers, access: Access, observer: CallObserver, end: ExitStack
+) -> WireServer:
+    """Bind the server on its wires.
+
+    Raises:
+        StartError: an address is in use, or a wire cannot serve.
+    """
+    web = None
+    if settings.web_port is not None:
+        web = WebOptions(settings.host, settings.web_port, settings.web_origins)
+    try:
+        return open_server(
+            servicers, settings.address, access, wire=settings.wire, observer=observer, end=end, web=web
+        )
+    except RuntimeError as error:
+        name = "host" if settings.has_socket else "port"
+        raise StartError(f"{name}: cannot listen on {settings.address}: {error}") from None
+    except WebError as error:
+        raise StartError(f"web_port: {error}") from None
+    except ValueError as error:
+        raise StartError(f"wire: {error}") from None
 
 
 def serve_metrics(

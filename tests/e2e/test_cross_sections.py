@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from glasstape import Client, InvalidRequestError
+from glasstape import Client, InvalidRequestError, WindowFilter
 from glasstape.cli import main
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.models.artifact import load
@@ -114,10 +114,12 @@ def test_windows_are_the_same_bits_in_training_feed_predict_and_explain(server, 
             InvalidRequestError, match=r"input\.bars: must be symbols, signals or windows .* return_rank"
         ):
             client.predict(bars=[BARS["S0"]])
-        with pytest.raises(
-            InvalidRequestError, match=r"model: must have features of single symbols: .*_rank"
-        ):
-            client.importance()
+        importance = client.importance(WindowFilter(start=BARS["S0"][-CLOSES].close_time), method="occlusion")
+        assert importance.windows.windows == len(SYMBOLS) * CLOSES
+        signals = [event.sequence for event in events.values()]
+        maps = [each.heatmap.values for each in client.explain(signals=signals, method="occlusion")]
+        cells = [part.importance.value for part in importance.cells]
+        np.testing.assert_allclose(cells, np.abs(maps).mean(0).ravel(), rtol=1e-4, atol=1e-6)
         (flip,) = client.explain(signals=[last["S0"].sequence], method="counterfactual")
         assert flip.counterfactual.hypothetical
 

@@ -100,6 +100,14 @@ def test_a_frozen_server_is_noticed(traffic):
     print(f"noticed after {noticed:.1f} s")
 
 
+def _reset(proxy, follower):
+    """Reset the connection of a follower once it has heard something since its last loss."""
+    heard, lost = len(follower.heard), len(follower.lost)
+    _wait(lambda: len(follower.heard) > heard, 10)
+    proxy.reset()
+    _wait(lambda: len(follower.lost) > lost, 10)
+
+
 def test_resets_slices_delays_and_narrow_links_lose_nothing(traffic):
     server, publisher, proxy = traffic
     every = _following(proxy.address, delivery="every_event", conflation_interval=0)
@@ -113,7 +121,7 @@ def test_resets_slices_delays_and_narrow_links_lose_nothing(traffic):
     ):
         for name, value in change.items():
             setattr(toxics, name, value)
-        proxy.reset()
+        _reset(proxy, every)
         publisher.reach(publisher.acknowledged + 15)
     toxics.limit_data = 0
     proxy.reset()

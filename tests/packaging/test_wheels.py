@@ -106,7 +106,16 @@ def test_the_command_knows_which_extra_brings_the_commands_of_others(wheels):
 @pytest.mark.parametrize("extra", sorted(PROJECT["optional-dependencies"]))
 def test_every_extra_resolves_to_our_wheels_and_to_what_is_tested(wheels, extra):
     ours, others = closure(wheels, f"glasstape[{extra}]")
-    expected = {"server": 2, "desktop": 2, "fast": 2, "lightgbm": 2, "tracing": 2, "all": 3, "dev": 3}
+    expected = {
+        "server": 2,
+        "desktop": 2,
+        "fast": 2,
+        "lightgbm": 2,
+        "tracing": 2,
+        "web": 2,
+        "all": 3,
+        "dev": 3,
+    }
     assert len(ours) == expected.get(extra, 1)
     assert ("torch" in others) == ("glasstape-server" in ours)
     assert ("pyqt6" in others) == ("glasstape-desktop" in ours)

@@ -67,8 +67,8 @@ class _QualityLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QualityL
     """Checks that need no extra forward pass. The verdict is never RELIABLE."""
     QUALITY_LEVEL_FULL: _QualityLevel.ValueType  # 3
     """FAST, and: removing the strongest cells changes the score at least twice as much as removing
-    random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
-    the trust is at least 0.85. A map that is coarser than the window is at most CAUTION, with its
+    random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.7); and
+    the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
     resolution as the reason. Checks of the model are reported with the model (Model.checks).
     """
 
@@ -83,8 +83,8 @@ QUALITY_LEVEL_FAST: QualityLevel.ValueType  # 2
 """Checks that need no extra forward pass. The verdict is never RELIABLE."""
 QUALITY_LEVEL_FULL: QualityLevel.ValueType  # 3
 """FAST, and: removing the strongest cells changes the score at least twice as much as removing
-random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.8); and
-the trust is at least 0.85. A map that is coarser than the window is at most CAUTION, with its
+random ones, under two fills; signs of noisy gradients agree on the strongest cells (>= 0.7); and
+the trust is at least 0.8. A map that is coarser than the window is at most CAUTION, with its
 resolution as the reason. Checks of the model are reported with the model (Model.checks).
 """
 Global___QualityLevel: _TypeAlias = QualityLevel  # noqa: Y015

@@ -116,8 +116,9 @@ def _shuffled(results: list[TruthResult]) -> str:
     scores = [s for o in results for s in o.scores]
     pure = [s.precision for s in scores if s.method in ("GRADIENT", "SMOOTHGRAD")]
     times_input = [s.precision for s in scores if s.method in ("OCCLUSION", "INTEGRATED_GRADIENTS")]
+    gradients = f"gradients {_number(float(np.mean(pure)))}, " if pure else ""
     return (
-        f"With shuffled labels: gradients {_number(float(np.mean(pure)))}, methods that depend on the input's size "
+        f"With shuffled labels: {gradients}methods that depend on the input's size "
         f"{_number(float(np.mean(times_input)))}, random maps {_number(level)}."
     )
 

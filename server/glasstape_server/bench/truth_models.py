@@ -1,10 +1,11 @@
 """Models of the known-truth benchmark: trained networks, and the Bayes-optimal classifier."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
 import torch
+from torch import nn
 
 from glasstape_server.bench.known_truth.sets import truth_set
 from glasstape_server.bench.known_truth.truth_set import KnownTruth, Random
@@ -13,9 +14,10 @@ from glasstape_server.bench.truth_task import BAYES, TruthTask
 from glasstape_server.domain.arrays import Ints
 from glasstape_server.domain.statistics import softmax
 from glasstape_server.models.manifest import Architecture, Check
-from glasstape_server.models.networks.architectures import build, default_config
+from glasstape_server.models.networks.architectures import BOOSTED, build, default_config
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
+from glasstape_server.training.boosting import BoostingOptions, boost
 from glasstape_server.training.checks import parameter_randomization, skill
 from glasstape_server.training.examples import Normalization, TensorExamples
 from glasstape_server.training.fit import FitOptions, fit, logits_of
@@ -73,15 +75,7 @@ def _trained(task: TruthTask, random: Random) -> TruthModel:
     labels = [random.permutation(t.labels) if task.permuted else t.labels for t in (training, validation)]
     statistics = training.normalization()
     examples = [_examples(*part, statistics) for part in zip((training, validation), labels, strict=True)]
-    architecture = Architecture(
-        name=task.architecture, config=default_config(task.architecture, task.steps, task.features)
-    )
-    network = fit(
-        partial(build, architecture.name, architecture.config),
-        examples[0],
-        examples[1],
-        FitOptions(seed=task.seed, epochs=task.epochs, patience=task.epochs),
-    ).requires_grad_(False)
+    architecture, network = _fitted(task, *examples)
     scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
     logits = logits_of(network, examples[1])
     temperature = calibrate.fit_temperature(logits, labels[1])
@@ -96,6 +90,21 @@ def _trained(task: TruthTask, random: Random) -> TruthModel:
         parameter_randomization(scorer, architecture, torch.from_numpy(validation.windows[:128])),
     )
     return TruthModel(scorer, validation, checks, temperature)
+
+
+def _fitted(
+    task: TruthTask, training: TensorExamples, validation: TensorExamples
+) -> tuple[Architecture, nn.Module]:
+    """Return the network of a task, or its trees, fitted on examples of training and validation."""
+    if task.architecture in BOOSTED:
+        trees = boost(task.architecture, training, validation, BoostingOptions(seed=task.seed))
+        return Architecture(name=task.architecture, config=asdict(trees.config)), trees
+    architecture = Architecture(
+        name=task.architecture, config=default_config(task.architecture, task.steps, task.features)
+    )
+    options = FitOptions(seed=task.seed, epochs=task.epochs, patience=task.epochs)
+    network = fit(partial(build, architecture.name, architecture.config), training, validation, options)
+    return architecture, network.requires_grad_(False)
 
 
 def _examples(truth: KnownTruth, labels: Ints, statistics: Normalization) -> TensorExamples:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from glasstape_server.bench.known_truth.sets import KINDS, WITHOUT_CELLS
-from glasstape_server.models.networks.architectures import ARCHITECTURES
+from glasstape_server.models.networks.architectures import ARCHITECTURES, BOOSTED
 
 BAYES = "bayes"
 """Name of the Bayes-optimal classifier among the networks."""
@@ -20,7 +20,7 @@ class TruthTask:
     """One network, trained once on one set."""
 
     architecture: str
-    """Name of an architecture, or `BAYES`."""
+    """Name of an architecture or of a kind of trees, or `BAYES`."""
     kind: str
     steps: int = 6
     features: int = 8
@@ -52,7 +52,7 @@ def plan(
     """Return the tasks of every combination, and of each network once with shuffled labels.
 
     Args:
-        networks: names of architectures, or `BAYES`; empty for all.
+        networks: names of architectures and of kinds of trees, or `BAYES`; empty for all but trees.
         kinds: names of known-truth sets; empty for all.
         shapes: of the windows, such as "6x8".
         seeds: per network and set.
@@ -63,7 +63,8 @@ def plan(
     Raises:
         ValueError: a name is unknown, a shape is invalid, or no combination can be run.
     """
-    known_networks = [BAYES, *ARCHITECTURES]
+    differentiable = [BAYES, *ARCHITECTURES]
+    known_networks = [*differentiable, *BOOSTED]
     for field_name, names, known in (("networks", networks, known_networks), ("kinds", kinds, list(KINDS))):
         unknown = sorted(set(names) - set(known))
         if unknown:
@@ -71,7 +72,7 @@ def plan(
     tasks = []
     sides = [_sides(shape) for shape in shapes]
     for (steps, features), seed, kind, network in product(
-        sides, range(seeds), kinds or KINDS, networks or known_networks
+        sides, range(seeds), kinds or KINDS, networks or differentiable
     ):
         if network == BAYES and kind in WITHOUT_CELLS:
             continue

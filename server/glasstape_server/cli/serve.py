@@ -66,6 +66,7 @@ async def _serve(settings: "Settings") -> int:
 
     from glasstape_server.app import App
     from glasstape_server.startup import StartError
+    from glasstape_server.transport.server_with_web import ServerWithWeb
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -81,6 +82,9 @@ async def _serve(settings: "Settings") -> int:
         return 1
     try:
         _announce(f"serving on {await app.start()}")
+        if isinstance(app.server, ServerWithWeb):
+            scheme = "http" if settings.tls_certificate is None else "https"
+            _announce(f"web on {scheme}://{bracketed(settings.host)}:{app.server.web_port}")
         if app.metrics_port is not None:
             _announce(f"metrics on {bracketed(settings.metrics_host)}:{app.metrics_port}")
         events = [asyncio.ensure_future(event.wait()) for event in (stopping, app.lost)]

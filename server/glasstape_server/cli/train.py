@@ -212,8 +212,7 @@ def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
             print(f"{name} is not more accurate than the most frequent class", file=sys.stderr)
         for check in manifest.checks:
             if not check.passed:
-                text = f"{name} failed {check.name}: {check.text}; its maps cannot be RELIABLE"
-                print(text, file=sys.stderr)
+                print(f"{name} failed {check.name}: {check.text}", file=sys.stderr)
     if len(manifests) > 1:
         hint = f"glasstape models promote NAME@VERSION --models {folder}"
         print(f"to publish with one of them: {hint}", file=sys.stderr)

@@ -17,11 +17,12 @@ from glasstape_server.models.manifest import Check
 
 MIN_PEAK = 1e-8
 """A map whose largest |cell| is below this is degenerate."""
-SIGN_AGREEMENT = 0.8
+SIGN_AGREEMENT = 0.7
+"""Trust weighs sign agreement already; a stricter limit leaves out good maps as often as poor ones."""
 DELETION_RATIO = 2.0
 """Least change of the score by the strongest cells, relative to random ones, under both fills. A stricter limit
 leaves out good maps as often as poor ones (docs/methods.md)."""
-TRUST = 0.85
+TRUST = 0.8
 """Least trust of a reliable map: no map of a network that was trained on noise comes near it (docs/methods.md)."""
 
 

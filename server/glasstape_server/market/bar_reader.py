@@ -11,6 +11,7 @@ from glasstape_server.domain.arrays import Floats
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.features.series import Series, from_columns, sessions
 from glasstape_server.market.database import read_error
+from glasstape_server.market.sealed_closes import late_bars
 
 _TRADED = "FROM bars WHERE symbol = ? AND interval = ? AND open > 0"
 _COLUMNS = "close_time, open, high, low, close, volume"
@@ -97,6 +98,26 @@ class BarReader:
             (*key, close_time, after),
         ).fetchall()
         return _columns(before[::-1]), _columns(later)
+
+    def span(self, key: SeriesKey, first: int, last: int, before: int) -> Floats:
+        """Return the bars of a series that close in a range, both ends included, and up to `before` bars before it.
+
+        Returns:
+            float64 (6, bar), oldest first: close time, open, high, low, close, volume.
+        """
+        inside = self._db.execute(
+            f"SELECT {_COLUMNS} {_TRADED} AND close_time BETWEEN ? AND ? ORDER BY close_time",
+            (*key, first, last),
+        ).fetchall()
+        earlier = self._db.execute(
+            f"SELECT {_COLUMNS} {_TRADED} AND close_time < ? ORDER BY close_time DESC LIMIT ?",
+            (*key, first, before),
+        ).fetchall()
+        return _columns(earlier[::-1] + inside)
+
+    def late_bars(self, interval: str, close_time: int) -> dict[str, set[int]]:
+        """Return the bars that are late for a sealed close; see `SealedCloses.late_bars`."""
+        return late_bars(self._db, interval, close_time)
 
 
 def stacked(keys: Sequence[SeriesKey], bars: Sequence[Floats] | Floats, zones: Mapping[str, str]) -> Series:

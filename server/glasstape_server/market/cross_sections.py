@@ -15,11 +15,12 @@ from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.times import INTERVALS
 from glasstape_server.features.compute import values_to_rank
-from glasstape_server.features.cross_section import CloseRanks, rank_within
+from glasstape_server.features.cross_section import CloseRanks
 from glasstape_server.features.series import Series
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.calendars import MarketCalendars
+from glasstape_server.market.close_section import CloseSection
 from glasstape_server.market.store import BarStore
 
 _KEPT = 256
@@ -27,34 +28,12 @@ _KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
-    """The symbols of one close."""
+class _Known:
+    """Ranks of a close that were computed."""
 
-    numbers: Ints
-    """Of the symbols, ascending, (symbol,)."""
-    values: Float32s
-    """What is ranked, (symbol, ranked feature)."""
-    ranks: Float32s
-    """(symbol, ranked feature)."""
+    section: CloseSection
     sealed: bool
     """Whether the close was sealed when it was read."""
-
-    def ranks_of(self, numbers: Ints, values: Float32s) -> Float32s:
-        """Return the ranks of bars, (n, ranked feature): of a symbol of the close its own, else among it and itself.
-
-        Args:
-            numbers: of the bars' symbols, (n,).
-            values: of the bars, (n, ranked feature).
-        """
-        place = np.searchsorted(self.numbers, numbers)
-        inside = place < len(self.numbers)
-        inside[inside] = self.numbers[place[inside]] == numbers[inside]
-        ranks = np.empty_like(values)
-        ranks[inside] = self.ranks[place[inside]]
-        for row in np.flatnonzero(~inside):
-            together = np.concatenate([self.values, values[row : row + 1]])
-            ranks[row] = rank_within(np.zeros(len(together), dtype=np.int64), together)[-1]
-        return ranks
 
 
 class CrossSections:
@@ -64,7 +43,7 @@ class CrossSections:
         self._store = store
         self._calendars = calendars
         self._numbers: dict[str, int] = {}
-        self._sections: OrderedDict[tuple[str, str, int], _Section] = OrderedDict()
+        self._sections: OrderedDict[tuple[str, str, int], _Known] = OrderedDict()
         self._waiting: tuple[str, int, SeriesKey] | None = None
         """Interval, close, and the series that was awaited last."""
 
@@ -130,8 +109,8 @@ class CrossSections:
         Args:
             corrected: whether bars before the newest were added, replaced, removed or renamed: forget all ranks.
         """
-        for key, section in list(self._sections.items()):
-            if corrected or not section.sealed:
+        for key, known in list(self._sections.items()):
+            if corrected or not known.sealed:
                 del self._sections[key]
 
     def _missing_symbols(self, interval: str, closes: Collection[int]) -> dict[int, int]:
@@ -180,17 +159,18 @@ class CrossSections:
     def _number(self, symbol: str) -> int:
         return self._numbers.setdefault(symbol, len(self._numbers))
 
-    def _section(self, spec: FeatureSpec, interval: str, close: int) -> _Section:
+    def _section(self, spec: FeatureSpec, interval: str, close: int) -> CloseSection:
         key = (spec.hash, interval, close)
-        section = self._sections.get(key)
-        if section is None:
-            section = self._sections[key] = self._read(spec, interval, close)
+        known = self._sections.get(key)
+        if known is None:
+            sealed = self._store.closes.missing_symbols(interval, close) is not None
+            known = self._sections[key] = _Known(self._read(spec, interval, close), sealed)
             if len(self._sections) > _KEPT:
                 self._sections.popitem(last=False)
         self._sections.move_to_end(key)
-        return section
+        return known.section
 
-    def _read(self, spec: FeatureSpec, interval: str, close: int) -> _Section:
+    def _read(self, spec: FeatureSpec, interval: str, close: int) -> CloseSection:
         """Return the section of a close from the stored bars."""
         late = self._store.closes.late_bars(interval, close)
         by_length: dict[int, tuple[list[SeriesKey], list[Floats]]] = {}
@@ -209,11 +189,7 @@ class CrossSections:
             ]
         )
         numbers = np.array([self._number(key[0]) for key in members], dtype=np.int64)
-        order = np.argsort(numbers)
-        values = values[order]
-        ranks = rank_within(np.zeros(len(values), dtype=np.int64), values)
-        sealed = self._store.closes.missing_symbols(interval, close) is not None
-        return _Section(numbers[order], values, ranks, sealed)
+        return CloseSection.of(numbers, values)
 
     def _bars(self, key: SeriesKey, close: int, count: int, late: Collection[int]) -> Floats:
         """Return the last bars up to a close, (6, <= count), without late ones."""

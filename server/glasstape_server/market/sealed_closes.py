@@ -24,6 +24,20 @@ CREATE INDEX IF NOT EXISTS late_bars_by_number ON late_bars (interval, number);
 _LATE = "INTO late_bars (interval, close_time, symbol, number) VALUES (?,?,?,?)"
 
 
+def late_bars(db: sqlite3.Connection, interval: str, close_time: int) -> dict[str, set[int]]:
+    """Return the close times of bars that are late for a close, by symbol: of its own bars and of earlier ones."""
+    rows = db.execute(
+        "SELECT late_bars.symbol, late_bars.close_time FROM late_bars JOIN sealed_closes AS sealed USING (interval)"
+        " WHERE sealed.interval = ? AND sealed.close_time = ?"
+        " AND late_bars.number >= sealed.number AND late_bars.close_time <= sealed.close_time",
+        (interval, close_time),
+    )
+    late: dict[str, set[int]] = {}
+    for symbol, close in rows:
+        late.setdefault(symbol, set()).add(close)
+    return late
+
+
 class SealedCloses:
     """Sealed closes of a bar store, numbered in the order of sealing, and bars that came after some of them.
 
@@ -67,16 +81,7 @@ class SealedCloses:
 
     def late_bars(self, interval: str, close_time: int) -> dict[str, set[int]]:
         """Return the close times of bars that are late for a close, by symbol: of its own bars and of earlier ones."""
-        sealed = self._sealed(interval, close_time)
-        late: dict[str, set[int]] = {}
-        if sealed is not None:
-            rows = self._db.execute(
-                "SELECT symbol, close_time FROM late_bars WHERE interval = ? AND number >= ? AND close_time <= ?",
-                (interval, sealed[1], close_time),
-            )
-            for symbol, close in rows:
-                late.setdefault(symbol, set()).add(close)
-        return late
+        return late_bars(self._db, interval, close_time)
 
     def note_stored(self, rows: Iterable[Sequence[object]], replacements: Iterable[Replacement]) -> None:
         """Note which new bars are late, within the transaction that stores them.

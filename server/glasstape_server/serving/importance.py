@@ -110,8 +110,7 @@ class ImportanceService:
         Raises:
             NotFound: no such model, or no bars of a symbol.
             FailedPrecondition: the model cannot serve the method.
-            InvalidArgument: a period ends before it begins, or overlaps the one that it is compared with; or the
-                model ranks the symbols of each close.
+            InvalidArgument: a period ends before it begins, or overlaps the one that it is compared with.
             ResourceExhausted: the queue is full, or the caller's quota is used up.
             DeadlineExceeded: the call was canceled, or its deadline passed.
             CancelledError: the task was canceled; what runs for it ends.
@@ -126,7 +125,6 @@ class ImportanceService:
         model = self._model(request.model)
         request = replace(request, method_request=resolved(request.method_request, [model]))
         check_served(model, request.method_request.method)
-        _check_own_features(model)
         self._quotas.charge_passes(call.principal, 0)  # before anything is read
         period = await self._period(model, request.wanted, "filter")
         draws = [await self._draw(request, request.wanted, period, call)]
@@ -187,7 +185,7 @@ class ImportanceService:
 
     async def _windows(self, model: Model, most: int, drawn: _Draw, call: Call) -> WindowSet:
         """Predict the drawn windows until there are enough whose prediction is wanted."""
-        read = batches(self._ingest.store.path, model, drawn.candidates, drawn.period.zones, call)
+        read = batches(self._ingest.store.path, model, drawn.candidates, drawn.period, call)
         collector = Collector(most, drawn.wanted)
         try:
             while not collector.full and (batch := await self._on_thread(call, next, read, None)) is not None:
@@ -242,17 +240,3 @@ def _check_apart(current: Period, reference: Period) -> None:
     if current.first <= reference.last and reference.first <= current.last:
         rule = f"must not overlap the period of filter ({current}), is {reference}"
         raise InvalidArgument.field("reference", rule)
-
-
-def _check_own_features(model: Model) -> None:
-    """Check that windows depend on the bars of their own symbol alone: past closes are not ranked again.
-
-    Raises:
-        InvalidArgument: they do not.
-    """
-    if ranked := model.spec.ranked_names:
-        rule = (
-            f"must have features of single symbols: {', '.join(ranked)} of {model.ref.name}@{model.ref.version} rank "
-            "all symbols of each close"
-        )
-        raise InvalidArgument.field("model", rule)

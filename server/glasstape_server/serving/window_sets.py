@@ -18,6 +18,7 @@ from glasstape_server.features.labels import future_paths, realized
 from glasstape_server.features.series import Series
 from glasstape_server.features.windows import latest_windows
 from glasstape_server.market.bar_reader import BarReader, reading_bars, stacked
+from glasstape_server.market.past_closes import PastCloses
 from glasstape_server.market.store import BarStore
 from glasstape_server.models.model import Model
 
@@ -64,6 +65,8 @@ class Period:
     """Last close."""
     zones: Mapping[str, str]
     """IANA zone of each symbol."""
+    ranked: tuple[SeriesKey, ...] = ()
+    """Series that are ranked in each close: all of the interval; none for a model without ranked features."""
 
     def __str__(self) -> str:
         return f"{_text(self.first)} to {_text(self.last)}"
@@ -142,7 +145,8 @@ def resolve_period(
     if first > last:
         rule = f"must not be after the end of the period ({_text(last)}), is {_text(first)}"
         raise InvalidArgument.field(f"{path}.start_time", rule)
-    return Period(keys, first, last, {key[0]: store.time_zone(key[0]) for key in keys})
+    ranked = tuple(sorted((symbol, interval) for symbol in known)) if model.spec.ranked_names else ()
+    return Period(keys, first, last, {key[0]: store.time_zone(key[0]) for key in {*keys, *ranked}}, ranked)
 
 
 def draw(path: Path, period: Period, count: int, seed: int, call: Call) -> Candidates:
@@ -179,7 +183,7 @@ def draw(path: Path, period: Period, count: int, seed: int, call: Call) -> Candi
 
 
 def batches(
-    path: Path, model: Model, candidates: Candidates, zones: Mapping[str, str], call: Call
+    path: Path, model: Model, candidates: Candidates, period: Period, call: Call
 ) -> Generator[WindowBatch]:
     """Yield the windows of the candidates. Each step runs on the same worker thread.
 
@@ -187,7 +191,7 @@ def batches(
         path: database of the store.
         model: gives features and labels.
         candidates: bars at which windows may end.
-        zones: IANA zone of each symbol.
+        period: that they were drawn from.
         call: ends the iteration once it is canceled or past its deadline.
 
     Raises:
@@ -196,13 +200,20 @@ def batches(
         DataLoss: it is damaged.
     """
     with reading_bars(path) as reader:
+        closes = PastCloses(reader, model.spec, period.ranked, period.zones, call) if period.ranked else None
         for first in range(0, len(candidates.ends), WINDOWS_AT_ONCE):
             call.check_open()
-            yield _batch(reader, model, candidates.ends[first : first + WINDOWS_AT_ONCE], zones)
+            yield _batch(
+                reader, model, candidates.ends[first : first + WINDOWS_AT_ONCE], period.zones, closes
+            )
 
 
 def _batch(
-    reader: BarReader, model: Model, ends: Sequence[tuple[SeriesKey, int]], zones: Mapping[str, str]
+    reader: BarReader,
+    model: Model,
+    ends: Sequence[tuple[SeriesKey, int]],
+    zones: Mapping[str, str],
+    closes: PastCloses | None,
 ) -> WindowBatch:
     spec, ahead = model.spec, model.label_rule.bars_ahead
     places: list[int] = []
@@ -219,7 +230,7 @@ def _batch(
         return WindowBatch(np.empty((0, *spec.window_shape), np.float32), empty, empty, empty, (), len(ends))
     keys = [ends[place][0] for place in places]
     series = stacked(keys, bars, zones)
-    windows, usable = latest_windows(spec, series)
+    windows, usable = latest_windows(spec, series, None if closes is None else closes.ranks(keys))
     labels = _labels(model, series, keys, bars, later, zones)
     kept = np.array(places)[usable]
     symbols = [ends[each][0][0] for each in kept]

@@ -1,5 +1,6 @@
 """The grpcio server: every service on one port of one event loop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +13,8 @@ from glasstape.v1 import (
     signals_pb2,
     signals_pb2_grpc,
 )
-from grpc_health.v1 import health, health_pb2_grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from glasstape_server.access.authorizer import CHECK_SECONDS, Authorizer
 from glasstape_server.domain.limits import MAX_HEADER_BYTES, MAX_RECEIVED_BYTES, MAX_STREAMS
@@ -57,13 +59,19 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.absolute_max_metadata_size", MAX_HEADER_BYTES),
 )
 
-SERVICES: tuple[str, ...] = tuple(
-    service.full_name
+_SERVICES: tuple[ServiceDescriptor, ...] = tuple(
+    service
     for file in (inference_pb2, market_pb2, signals_pb2, open_inference_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 )
+SERVICES: tuple[str, ...] = tuple(service.full_name for service in _SERVICES)
 """Full names of every service of this project."""
-
+METHODS: dict[str, MethodDescriptor] = {
+    f"/{service.full_name}/{method.name}": method
+    for service in (*_SERVICES, *health_pb2.DESCRIPTOR.services_by_name.values())
+    for method in service.methods
+}
+"""Every method by path, those of the health service included."""
 
 PREDICT = "/glasstape.v1.InferenceService/Predict"
 EXPLAIN = "/glasstape.v1.InferenceService/Explain"
@@ -208,6 +216,26 @@ def add_services(servicers: Servicers, server: Any) -> None:
     signals_pb2_grpc.add_SignalServiceServicer_to_server(servicers.signals, server)
     open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicers.open_inference, server)
     health_pb2_grpc.add_HealthServicer_to_server(servicers.health, server)
+
+
+class _Handlers:
+    """Collects the handlers of services, as a server does."""
+
+    def __init__(self) -> None:
+        self.by_path: dict[str, Handler] = {}
+
+    def add_registered_method_handlers(self, service: str, handlers: "Mapping[str, Handler]") -> None:
+        self.by_path.update({f"/{service}/{method}": handler for method, handler in handlers.items()})
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """See grpc.aio.Server; they are the same ones."""
+
+
+def handlers_of(servicers: Servicers) -> "dict[str, Handler]":
+    """Return the handler of every method, by path."""
+    collected = _Handlers()
+    add_services(servicers, collected)
+    return collected.by_path
 
 
 def encoded_handlers(servicers: Servicers) -> "dict[str, Handler]":

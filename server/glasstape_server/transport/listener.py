@@ -1,16 +1,21 @@
-"""Choice of the wire: grpcio, which serves everything, or native, which is faster and plaintext only."""
+"""Choice of the wire: grpcio, which serves everything, or native, which is faster and plaintext only; web beside it."""
 
 import contextlib
 import importlib.util
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from glasstape.address import Address
+from glasstape.address import Address, bracketed
 
 from glasstape_server.operations.call_observer import CallObserver, NullCallObserver
 from glasstape_server.storage import files
 from glasstape_server.transport.grpcio_server import Access, GrpcioServer, Servicers, WireServer
+from glasstape_server.transport.server_with_web import ServerWithWeb, WebError, WebOptions
 from glasstape_server.transport.socket_file import SocketFile
+
+if TYPE_CHECKING:
+    from glasstape_server.transport.web_server import WebServer
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +28,7 @@ def open_server(
     wire: str,
     end: contextlib.ExitStack,
     observer: CallObserver | None = None,
+    web: WebOptions | None = None,
 ) -> WireServer:
     """Bind a server.
 
@@ -35,12 +41,17 @@ def open_server(
         wire: "grpcio", "native", or "auto": native where it is installed and supports what `access` requires.
         end: closed when the server has stopped.
         observer: counts calls.
+        web: where to serve browsers, too.
 
     Raises:
         RuntimeError: the address is in use, or a socket cannot be made there.
         ValueError: the requested wire cannot serve.
+        WebError: browsers cannot be served.
     """
     observer = observer or NullCallObserver()
+    if web is not None:
+        server = open_server(servicers, address, access, wire=wire, end=end, observer=observer)
+        return ServerWithWeb(server, _open_web(servicers, access, observer, web))
     if not address.startswith("unix:"):
         return _open(servicers, address, access, wire, observer)
     file = SocketFile(Path(Address.parse(address).socket_path))
@@ -70,6 +81,28 @@ def _open(
             return server
     log.info("wire: grpcio%s", f" (native: {obstacle})" if wire == "auto" else "")
     return GrpcioServer(servicers, _target(address), access, observer)
+
+
+def _open_web(servicers: Servicers, access: Access, observer: CallObserver, web: WebOptions) -> "WebServer":
+    """Bind the web wire.
+
+    Raises:
+        WebError: it cannot serve.
+    """
+    if access.tls is not None and access.tls.requires_client:
+        raise WebError(
+            "cannot check certificates of clients: unset tls_client_authorities, or use a proxy that does"
+        )
+    if missing := [
+        name for name in ("connectrpc", "starlette", "uvicorn") if importlib.util.find_spec(name) is None
+    ]:
+        raise WebError(f"{' and '.join(missing)} must be installed: pip install 'glasstape[web]'")
+    from glasstape_server.transport.web_server import WebServer
+
+    try:
+        return WebServer(servicers, web.host, web.port, access, web.origins, observer)
+    except RuntimeError as error:
+        raise WebError(f"cannot listen on {bracketed(web.host)}:{web.port}: {error}") from None
 
 
 def _target(address: str) -> str:

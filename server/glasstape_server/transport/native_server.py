@@ -10,7 +10,7 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -34,8 +34,8 @@ from glasstape_server.transport.grpcio_server import (
     Access,
     GrpcioServer,
     Servicers,
-    add_services,
     encoded_handlers,
+    handlers_of,
 )
 from glasstape_server.transport.native_tasks import NativeTasks
 from glasstape_server.transport.request_rules import check_metadata, received_too_large
@@ -222,26 +222,11 @@ class NativeServer:
         self._front.fail(number, error.code.value[0], error.details)
 
 
-class _Handlers:
-    """Collects the handlers of services."""
-
-    def __init__(self) -> None:
-        self.by_path: dict[str, Handler] = {}
-
-    def add_registered_method_handlers(self, service: str, handlers: "Mapping[str, Handler]") -> None:
-        self.by_path.update({f"/{service}/{method}": handler for method, handler in handlers.items()})
-
-    def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """See grpc.aio.Server; they are the same ones."""
-
-
 def _task_handlers(servicers: Servicers) -> "dict[str, Handler]":
     """Return the handlers that run as tasks, by path: Signals, and the coroutines of unary methods."""
-    collected = _Handlers()
-    add_services(servicers, collected)
     handlers = {
         path: handler
-        for path, handler in collected.by_path.items()
+        for path, handler in handlers_of(servicers).items()
         if path not in _BATCHED and inspect.iscoroutinefunction(handler.unary_unary)
     }
     return {**handlers, SIGNALS: encoded_handlers(servicers)[SIGNALS]}

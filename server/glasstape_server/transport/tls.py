@@ -42,8 +42,34 @@ class Certificates:
     def credentials(self) -> grpc.ServerCredentials:
         """Return the credentials of a secure port. Every handshake uses the newest certificates."""
         return grpc.dynamic_ssl_server_credentials(
-            self._current, self._fetch_for_handshake, require_client_authentication=len(self._files) > 2
+            self._current, self._fetch_for_handshake, require_client_authentication=self.requires_client
         )
+
+    @property
+    def requires_client(self) -> bool:
+        """Whether clients must present a certificate."""
+        return len(self._files) > 2
+
+    def context(self) -> ssl.SSLContext:
+        """Return the certificates for a server other than gRPC's. Every handshake uses the newest ones."""
+        self._context, outer = self._new_context(), self._new_context()
+        stamp = self._stamp
+
+        def select(handshake: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+            nonlocal stamp
+            self._reload()
+            if stamp != self._stamp:
+                self._context, stamp = self._new_context(), self._stamp
+            handshake.context = self._context
+
+        outer.sni_callback = select
+        return outer
+
+    def _new_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate, key, *_ = self._files
+        context.load_cert_chain(certificate, key)
+        return context
 
     def warnings(self) -> Iterator[str]:
         """Reload files that have changed, and return warnings for the operator."""

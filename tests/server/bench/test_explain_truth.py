@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -49,6 +50,17 @@ def test_the_bayes_optimal_classifier_is_an_upper_bound(results):
     assert results[4].accuracy >= results[0].accuracy
     assert score_of(results[4], ("INTEGRATED_GRADIENTS", "MARGIN")).precision > 0.99
     assert set(results[4].checks) == {"skill"}
+
+
+def test_trees_are_judged_by_the_maps_that_they_serve():
+    task = TruthTask(architecture="trees", kind="moving", windows=2000, test=10)
+    result = explain_truth.run_task(task)
+    assert {score.method for score in result.scores} >= {"TREE_SHAP", "OCCLUSION"}
+    assert "GRADIENT" not in {score.method for score in result.scores}
+    assert score_of(result, ("TREE_SHAP", "MARGIN")).precision > result.random
+    shuffled = replace(result, task=replace(task, permuted=True))
+    text = explain_report.to_markdown([result, shuffled])
+    assert "With shuffled labels: methods that depend on the input's size" in text
 
 
 def test_deletion_curves_decrease(results):

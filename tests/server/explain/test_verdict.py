@@ -56,7 +56,7 @@ def test_full_judgment_is_reliable_if_every_check_passes():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"sign_agreement": 0.79}, "sign"),
+        ({"sign_agreement": 0.69}, "sign"),
         ({"sign_agreement": float("nan")}, "sign"),
         ({"deletion": (0.19, 1.0)}, "mean fill"),
         ({"deletion": (1.0, 0.19)}, "resampled fill"),

@@ -63,7 +63,7 @@ def test_windows_and_labels_stay_within_a_session(store, model):
     period = resolve_period(store, model, WindowFilter(start=0), "filter")
     candidates = draw(store.path, period, 10_000, 0, Call())
     assert candidates.bars == BARS_A_DAY * DAYS
-    (batch,) = batches(store.path, model, candidates, period.zones, Call())
+    (batch,) = batches(store.path, model, candidates, period, Call())
     look_back = sorted(close for _, close in candidates.ends)[model.spec.min_bars - 1]
     expected = {close: pair for close, pair in wanted(store, model).items() if close >= look_back}
     assert sorted(batch.close_time.tolist()) == sorted(expected)
@@ -79,6 +79,6 @@ def test_the_places_are_those_of_the_candidates(store, model):
     candidates = draw(store.path, period, 50, 3, Call())
     assert len(candidates.ends) == 50
     assert len(set(candidates.ends)) == 50
-    (batch,) = batches(store.path, model, candidates, period.zones, Call())
+    (batch,) = batches(store.path, model, candidates, period, Call())
     assert [candidates.ends[place][1] for place in batch.place] == batch.close_time.tolist()
     assert batch.candidates == 50
