@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import grpc
 
-from glasstape._convert.batches import BatchResponse, StreamResponse
+from glasstape._convert.batches import BatchResponse
 from glasstape._convert.common import checking
 from glasstape._convert.signals import message_from
 from glasstape._diagnosis import LASTING
@@ -26,8 +26,8 @@ from glasstape.types.signals import Disconnected, Goodbye, Opened, SequenceGap, 
 from glasstape.types.stream_enums import GapReason, OpenResult
 from glasstape.v1 import signals_pb2 as pb
 
-FOLLOW = ("/glasstape.v1.SignalService/Signals", StreamResponse)
-"""The stream's path, and the class of its messages."""
+FOLLOW = ("/glasstape.v1.SignalService/Signals", pb.SignalsResponse)
+"""The stream's path, and the class of its messages, which `StreamResponse` reads."""
 CONTRACT = "1"
 """Major version of the contract that this package implements."""
 FIRST_DELAY = 0.2
