@@ -94,7 +94,7 @@ class Settings(PlainValues):
     close_grace: float = Field(default=5.0, ge=0, le=3600)
     """Longest wait for the other symbols of a close, in seconds, if the model ranks them; none in a replay"""
     replay: str = ""
-    """Replay history instead of live bars: `sample`, or a CSV or Parquet file"""
+    """Replay history instead of live bars: `sample`, or a CSV or Parquet file, a folder or a pattern of them"""
     replay_from: str = ""
     """First day of a replay with signals, YYYY-MM-DD; earlier bars are history (default: the first day)"""
     replay_to: str = ""

@@ -18,6 +18,7 @@ from pathlib import Path
 from glasstape import Client
 from glasstape.cli import main
 from glasstape.testing import FakeServer
+from glasstape_server.settings import BUNDLED_MODELS
 
 NAME = "하락 — ×"
 """Characters that no legacy encoding has all of."""
@@ -35,10 +36,12 @@ def offline(folder: Path) -> Iterator[list[str]]:
     yield ["train", *bars_of(folder), "--report"]
     yield ["train", *bars_of(folder), *SMALL, "--out", str(folder / "models")]
     yield ["evaluate", *bars_of(folder), "--arch", NAME]
+    yield ["portfolio", "--model", NAME, "sample", "--market", "us", "--top", "1"]
     yield ["doctor", "--offline", "--check-bars", str(folder / f"{FILE}.csv")]
     yield ["tokens", "create", "--name", NAME, "--scopes", "signals", "--tokens", str(folder / "tokens.json")]
     yield ["tokens", "list", "--tokens", str(folder / "tokens.json")]
     yield ["bench", "page", str(folder / "missing.md")]
+    yield ["runs", "--runs", str(folder)]
     yield ["fetch", NAME]
     yield ["follow", NAME]
     yield ["demo", "--view", NAME]
@@ -50,6 +53,8 @@ def heavy(folder: Path) -> Iterator[list[str]]:
     yield ["train", *bars_of(folder), *SMALL, "--out", str(folder / "models"), "--name", "small"]
     yield ["evaluate", *bars_of(folder), *SMALL, "--folds", "1", "--windows", "200", "--processes", "1",
            "--out", str(folder / "report")]  # fmt: skip
+    yield ["portfolio", "--model", str(BUNDLED_MODELS / "sample-conv1d" / "1"), *bars_of(folder)[1:], "--market", "us",
+           "--threshold", "0", "--out", str(folder / FILE)]  # fmt: skip
     yield ["demo", "--for", "0.1s", "--view", "text"]
 
 

@@ -89,6 +89,9 @@ def add_bar_file_arguments(parser: argparse.ArgumentParser, *, kinds: Iterable[s
         help="local time from which on rows belong to the evening before their date",
     )
     group.add_argument(
+        "--verbose", action="store_true", help="print how each of several files was read (default: one line)"
+    )
+    group.add_argument(
         "--accept",
         default="",
         metavar="KIND,…",

@@ -1,5 +1,6 @@
 """Errors of bar files: of a whole file, and of single rows grouped by their rule."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -73,6 +74,14 @@ class Problems:
         """Return the groups, of some kinds or of all, most severe first, then by first line."""
         chosen = [group for group in self.groups.values() if kinds is None or group.kind in kinds]
         return sorted(chosen, key=lambda group: (KINDS.index(group.kind), group.first[0]))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Rows by kind."""
+        counts: Counter[str] = Counter()
+        for group in self.groups.values():
+            counts[group.kind] += group.count
+        return counts
 
     def check(self, path: Path, accepted: frozenset[str]) -> list[str]:
         """Return a note for each group of an accepted kind, whose rows are left out.

@@ -10,6 +10,7 @@ print(*file.notes, sep="\\n")
 client.publish_bars(file.bars)
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,8 @@ class BarFile:
     """What a user should know, one sentence each."""
     instruments: list[Instrument] = field(default_factory=list)
     """What the file's columns state about instruments."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Rows that hold no bar and are left out, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,8 @@ def read_bar_file(path: Path, interval: str, options: BarFileOptions | None = No
         raise BarFileError(f"{path}: there are no bars")
     closes = [bar.close_time for bar in bars]
     notes += decisions.finish(_micros(min(closes)), _micros(max(closes)))
-    return BarFile(bars, lines, notes, _instruments(path, layout, rows, dict(zip(lines, bars, strict=True))))
+    instruments = _instruments(path, layout, rows, dict(zip(lines, bars, strict=True)))
+    return BarFile(bars, lines, notes, instruments, problems.counts)
 
 
 def _instruments(path: Path, layout: Layout, rows: list[_Row], bars: dict[int, Bar]) -> list[Instrument]:

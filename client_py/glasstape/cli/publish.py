@@ -1,7 +1,9 @@
-"""`glasstape publish`: publish bars of a CSV file."""
+"""`glasstape publish`: publish bars of files."""
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from itertools import groupby
 from operator import attrgetter
@@ -10,9 +12,11 @@ from pathlib import Path
 from glasstape.barfile import BarFile, BarFileError, BarFileOptions, read_bar_file
 from glasstape.barfile.arguments import add_bar_file_arguments, options_from
 from glasstape.barfile.content import is_parquet
+from glasstape.barfile.paths import bar_file_paths
+from glasstape.barfile.summary import FileSummary, shown_notes
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported
 
-HELP = "publish bars of a file"
+HELP = "publish bars of files"
 READERS = "glasstape.readers"
 """Entry points that read files other than text: functions like `read_bar_file`, by format."""
 BATCH = 16_384
@@ -39,7 +43,9 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of a server and of a bar file."""
     add_server(parser)
     add_json(parser)
-    parser.add_argument("file", type=Path, help="CSV file, or Parquet with the extra `server`")
+    parser.add_argument(
+        "file", nargs="+", help="CSV files, or Parquet with the extra `server`; folders or patterns of them"
+    )
     parser.add_argument("--interval", default="1d", help="bar interval (default: %(default)s)")
     add_bar_file_arguments(parser)
     parser.add_argument(
@@ -58,18 +64,23 @@ def run(options: argparse.Namespace) -> int:
     from glasstape.cli.rejections import grouped
 
     try:
-        file = _read(options.file, options.interval, options_from(options))
-        instruments = [*file.instruments, *instruments_beside(options.file, options.instruments)]
+        paths = bar_file_paths(options.file)
+        files = [_read(path, options.interval, options_from(options)) for path in paths]
+        instruments = [item for file in files for item in file.instruments]
+        for path in paths[:1] if options.instruments else paths:
+            instruments += instruments_beside(path, options.instruments)
     except BarFileError as error:
         print(f"glasstape publish: {error}", file=sys.stderr)
         return 2
-    print(*file.notes, sep="\n", file=sys.stderr)
+    every = [bar for file in files for bar in file.bars]
+    notes = [note for file in files for note in file.notes]
+    print(*shown_notes(notes, _summary(files), verbose=options.verbose), sep="\n", file=sys.stderr)
     batches: list[list[Bar]]
     if options.mode == "final":  # the bars of a close are signaled in one transaction
-        bars = sorted(file.bars, key=attrgetter("close_time"))
+        bars = sorted(every, key=attrgetter("close_time"))
         batches = [list(group) for _, group in groupby(bars, key=attrgetter("close_time"))]
     else:  # whole series, so that the server sees their pauses in trading
-        bars = sorted(file.bars, key=attrgetter("symbol", "close_time"))
+        bars = sorted(every, key=attrgetter("symbol", "close_time"))
         batches = [bars[first : first + BATCH] for first in range(0, len(bars), BATCH)]
     reports: list[PublishReport] = []
     rejected: list[tuple[Bar, Rejection]] = []
@@ -93,6 +104,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(", ".join(f"{value} {name}" for name, value in total.items()))
     return int(total["rejected"] > 0)
+
+
+def _summary(files: Sequence[BarFile]) -> FileSummary:
+    bars = [bar for file in files for bar in file.bars]
+    first, last = (
+        round(bound(bar.close_time for bar in bars).timestamp() * 1_000_000) for bound in (min, max)
+    )
+    left_out = sum((file.left_out for file in files), Counter[str]())
+    return FileSummary(len(files), len({bar.symbol for bar in bars}), len(bars), first, last, left_out)
 
 
 def _read(path: Path, interval: str, options: BarFileOptions) -> BarFile:

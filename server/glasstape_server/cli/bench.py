@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 
-from glasstape_server.cli import bench_quality, bench_speed
+from glasstape_server.cli import bench_learning, bench_quality, bench_speed
 from glasstape_server.cli.arguments import names, nonempty_path
 
 HELP = "Run benchmarks: speed of server, engine and SDK; quality of explanations and training"
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     bench_speed.add_benchmarks(benchmarks)
     bench_quality.add_benchmarks(benchmarks)
+    bench_learning.add_benchmark(benchmarks)
 
     page = benchmarks.add_parser("page", help="update the tables of a document, such as docs/performance.md")
     page.add_argument("page", type=nonempty_path, metavar="FILE", help="Markdown file")

@@ -1,15 +1,11 @@
 """Checks of `glasstape doctor` for models, bar files, journals and audit logs."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import polars as pl
 
 from glasstape.barfile.arguments import add_bar_file_arguments, options_from
-from glasstape.barfile.errors import BarFileError
+from glasstape.barfile.paths import bar_file_paths
 
 from glasstape_server.cli.arguments import nonempty_path
 
@@ -20,7 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--check-model", type=nonempty_path, metavar="FOLDER", help="check an artifact, NAME/VERSION"
     )
     parser.add_argument(
-        "--check-bars", type=nonempty_path, metavar="FILE", help="check a CSV or Parquet file of bars"
+        "--check-bars",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="check CSV or Parquet files of bars, folders or patterns of them",
     )
     parser.add_argument(
         "--journal", type=nonempty_path, metavar="FOLDER", help="check the journal of a data folder"
@@ -43,7 +43,7 @@ def check(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Yield (ok, warning or problem, text) for each requested check."""
     if options.check_model is not None:
         yield from _model(options.check_model)
-    if options.check_bars is not None:
+    if options.check_bars:
         yield from _bars(options.check_bars, options)
     if options.audit is not None:
         yield from _audit(options.audit)
@@ -109,35 +109,25 @@ def _journal(folder: Path, *, repair: bool) -> Iterator[tuple[str, str]]:
     yield from examine(path)
 
 
-def _bars(path: Path, options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    from glasstape_server.market.files import BarFiles
+def _bars(names: Sequence[str], options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    from glasstape_server.cli.data import CHUNK
+    from glasstape_server.cli.progress import read_files
+    from glasstape_server.market.verdict_kinds import KINDS
+    from glasstape_server.training.data_inspection import DataInspection
 
+    inspection = DataInspection(options.interval)
     try:
-        files = BarFiles([path], options.interval, options_from(options))
-        frame = files.read()
-    except BarFileError as error:
+        files = read_files(bar_file_paths(names), options.interval, options_from(options))
+        for frame in files.chunks(CHUNK):
+            inspection.add(frame)
+        report = inspection.report()
+    except ValueError as error:
         yield "problem", str(error)
         return
-    yield from (("ok", note) for note in files.notes)
-    yield from check_rows(frame, options.interval, path)
-
-
-def check_rows(frame: "pl.DataFrame", interval: str, path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the findings of the data report on bars.
-
-    Args:
-        frame: bars as read by `market.files`.
-        interval: of the bars.
-        path: file that they were read from.
-    """
-    from glasstape_server.market.verdict_kinds import KINDS
-    from glasstape_server.training.data_inspection import inspect
-
-    if frame.is_empty():
-        yield "problem", f"{path}: there are no bars"
-        return
-    yield "ok", f"{path}: {len(frame)} bars of {frame['symbol'].n_unique()} symbols"
+    yield from (("ok", note) for note in files.shown_notes(verbose=options.verbose))
+    path = files.paths[0] if len(files.paths) == 1 else f"{len(files.paths):,} files"
+    yield "ok", f"{path}: {report.bars} bars of {report.symbols} symbols"
     expected = {kind.name for kind in KINDS if not kind.rejected}
-    for finding in inspect(frame, interval).findings:
+    for finding in report.findings:
         level = "problem" if finding.rejects else "ok" if finding.kind in expected else "warning"
         yield level, f"{path}: {finding.count:,} {finding.text} (first: {'; '.join(finding.examples)})"

@@ -1,6 +1,7 @@
 """Arguments for data and labels, shared by training and evaluation."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING
 from glasstape.barfile.arguments import add_bar_file_arguments, options_from
 from glasstape.barfile.errors import KINDS as ROW_KINDS
 from glasstape.barfile.options import check_accepted
+from glasstape.barfile.paths import bar_file_paths
 
+from glasstape_server.cli.progress import read_files
+from glasstape_server.domain.times import SECOND
 from glasstape_server.training.data_report import KINDS
 
 if TYPE_CHECKING:
     from glasstape_server.features.labels import LabelRule
     from glasstape_server.features.spec import FeatureSpec
+    from glasstape_server.training.run_record import RunData
     from glasstape_server.training.usable_bars import UsableBars
 
 SAMPLE = "sample"
@@ -29,8 +34,20 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[SAMPLE],
         metavar="PATH",
-        help="CSV or Parquet files, or 'sample' (default: sample)",
+        help="CSV or Parquet files, folders or patterns of them, or 'sample' (default: sample)",
     )
+    _add_description(parser)
+
+
+def add_bars(parser: argparse.ArgumentParser) -> None:
+    """Add the bars as positional arguments, and those that describe them."""
+    parser.add_argument(
+        "data", nargs="*", metavar="BARS", help="CSV or Parquet files, or 'sample'; with --journal none"
+    )
+    _add_description(parser)
+
+
+def _add_description(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
     add_bar_file_arguments(parser, kinds=(*ROW_KINDS, *KINDS))
 
@@ -90,35 +107,45 @@ def feature_spec(options: argparse.Namespace) -> "FeatureSpec":
 class DataSource:
     """Bars of the options, read in chunks of whole symbols."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, min_bars: int | None = None) -> None:
         """Open the files and print how their columns were interpreted.
+
+        Args:
+            options: of the command.
+            min_bars: bars that a symbol needs; None: those of one labeled window of the options.
 
         Raises:
             ValueError: an argument or a file is invalid.
         """
         from glasstape_server.market import sample
-        from glasstape_server.market.files import BarFiles
         from glasstape_server.training.data_inspection import DataInspection
 
-        min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
+        if min_bars is None:
+            min_bars = feature_spec(options).min_bars + label_rule(options).bars_ahead
         self.is_sample = options.data == [SAMPLE]
         if self.is_sample and options.interval != sample.INTERVAL:
             raise ValueError(f"--interval: must be 1d for the sample, is {options.interval!r}")
         accepted = frozenset(name for name in options.accept.split(",") if name)
         self.accepted = check_accepted(accepted, (*ROW_KINDS, *KINDS))
         bar_file_options = sample.OPTIONS if self.is_sample else options_from(options)
-        paths = [sample.PATH] if self.is_sample else [Path(path) for path in options.data]
-        self.files = BarFiles(paths, options.interval, bar_file_options)
+        paths = [sample.PATH] if self.is_sample else bar_file_paths(options.data)
+        self.files = read_files(paths, options.interval, bar_file_options)
         self.time_zone = self.files.time_zone
         """IANA zone of trading days."""
         if not self.is_sample:
-            print("\n".join(self.files.notes), file=sys.stderr)
+            print("\n".join(self.files.shown_notes(verbose=options.verbose)), file=sys.stderr)
+        self._names = options.data
+        self._interval = options.interval
+        self._sha256 = ""
         self._inspection = DataInspection(options.interval, min_bars)
 
     @property
     def name(self) -> str:
-        """Name of the first file, without suffix."""
-        return SAMPLE if self.is_sample else self.files.paths[0].name.split(".")[0]
+        """Name of the folder that was given, or of the first file, without suffix."""
+        if self.is_sample:
+            return SAMPLE
+        given = Path(self._names[0])
+        return given.resolve().name if given.is_dir() else self.files.paths[0].name.split(".")[0]
 
     def inspect(self) -> bool:
         """Read all bars once and print the data report; return whether the data is acceptable.
@@ -144,8 +171,36 @@ class DataSource:
         """Yield the bars to train on, in whole symbols: without those that a server leaves out or that are accepted."""
         from glasstape_server.market.clock import wall_time
         from glasstape_server.market.rules import CLOCK_TOLERANCE
+        from glasstape_server.training.dataset import combined
         from glasstape_server.training.usable_bars import UsableBars
 
         latest = wall_time() + CLOCK_TOLERANCE
+        digests: dict[str, str] = {}
         for frame in self.files.chunks(CHUNK):
-            yield UsableBars.of(frame, self.accepted, latest)
+            bars = UsableBars.of(frame, self.accepted, latest)
+            if not self._sha256:
+                digests |= bars.digests()
+            yield bars
+        self._sha256 = self._sha256 or combined(digests)
+
+    def described(self) -> "RunData":
+        """Return what the record of a run states about its bars; requires that they were read once."""
+        from datetime import UTC, datetime
+
+        from glasstape_server.training.run_record import RunData
+
+        summary = self.files.summary
+        first, last = (
+            datetime.fromtimestamp(close // SECOND, UTC) for close in (summary.first, summary.last)
+        )
+        return RunData(
+            sha256=self._sha256,
+            names=tuple(os.fsencode(name).decode("utf-8", "replace") for name in self._names),
+            files=summary.files,
+            symbols=summary.symbols,
+            bars=summary.bars,
+            first_close=first,
+            last_close=last,
+            interval=self._interval,
+            time_zone=self.time_zone,
+        )

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 
 from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, nonempty_path, positive
+from glasstape_server.cli.book_options import add_book, check_top
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.evaluated_books import evaluated_books, wants_books
+from glasstape_server.cli.recording import add_runs, add_save_predictions
 
 if TYPE_CHECKING:
-    from glasstape_server.evaluation.candidates import EvaluationPlan
+    from glasstape_server.cli.recording import Recording
+    from glasstape_server.evaluation.candidates import EvaluationPlan, FoldResult
+    from glasstape_server.evaluation.evaluation_result import Evaluation
     from glasstape_server.evaluation.leak_checks import LeakCheck
 
 HELP = "Evaluate networks and baselines by walk-forward, with confidence intervals, costs and leak checks"
@@ -49,12 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes", type=positive, default=2, help="number of fits at once (default: %(default)s)"
     )
+    add_runs(parser)
+    add_save_predictions(parser)
     parser.add_argument(
         "--out",
         type=nonempty_path,
         default=Path("evaluation"),
         help="output folder of report.html and metrics.json (default: evaluation)",
     )
+    add_book(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,9 +73,7 @@ def run(options: argparse.Namespace) -> int:
     """
     from concurrent.futures.process import BrokenProcessPool
 
-    from glasstape.cli.output import make_console
-    from rich.progress import Progress
-
+    from glasstape_server.cli.recording import Recording
     from glasstape_server.storage import temporary
 
     try:
@@ -76,29 +82,20 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape evaluate: {error}", file=sys.stderr)
         return 1
     from glasstape_server.evaluation import report
-    from glasstape_server.evaluation.evaluate import evaluate
-    from glasstape_server.training import dataset
+    from glasstape_server.training import prediction_file
 
     try:
         plan = _plan(options)
         _check_cost(options.cost)
+        wants_books(options)
         source = DataSource(options)
         if not source.inspect():
             print("glasstape evaluate: nothing was evaluated", file=sys.stderr)
             return 1
-        spec = feature_spec(options)
-        data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
-        print(data.window_count.to_text(), file=sys.stderr)
-        with Progress(console=make_console(stderr=True)) as bar:
-            task = bar.add_task("fits", total=None)
-
-            def on_progress(done: int, total: int) -> None:
-                bar.update(task, completed=done, total=total)
-
-            evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
-        checks = (_future_perturbation(source, options), *evaluation.leak_checks)
-        evaluation = replace(evaluation, leak_checks=checks)
-        path = report.write(evaluation, _about(options, source, plan), options.out)
+        if options.save_predictions:
+            prediction_file.check_path(options.save_predictions)
+        with Recording("evaluate", options, source) as recording:
+            evaluation, path = _evaluated(options, source, plan, recording)
     except KeyboardInterrupt:
         print("glasstape evaluate: interrupted; nothing was written", file=sys.stderr)
         return 130
@@ -110,6 +107,45 @@ def run(options: argparse.Namespace) -> int:
     print(report.to_text(evaluation))
     print(path, file=sys.stderr)
     return 1 if any(check.failed for check in evaluation.leak_checks) else 0
+
+
+def _evaluated(
+    options: argparse.Namespace, source: DataSource, plan: "EvaluationPlan", recording: "Recording"
+) -> "tuple[Evaluation, Path]":
+    """Evaluate, and write the report, the predictions and the record; return the result and the report's path."""
+    from glasstape_server.cli.progress import Progress
+    from glasstape_server.cli.recording import output_of
+    from glasstape_server.evaluation import fold_predictions, report
+    from glasstape_server.evaluation.evaluate import evaluate
+    from glasstape_server.training import dataset
+    from glasstape_server.training.run_record import RunModel
+
+    spec = feature_spec(options)
+    data = dataset.build(source.chunks(), options.interval, spec, plan.rule, source.time_zone)
+    print(data.window_count.to_text(), file=sys.stderr)
+    results: list[FoldResult] = []
+    with_books = wants_books(options)
+    check_top(options, len(data.symbols))
+    with Progress() as progress:
+        task = progress.task("evaluate", "fit")
+
+        def on_progress(done: int, total: int, result: "FoldResult") -> None:
+            recording.began = True
+            task.update(done, result.to_text(), total)
+            if options.save_predictions or with_books:
+                results.append(result)
+
+        evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
+    checks = (_future_perturbation(source, options), *evaluation.leak_checks)
+    evaluation = replace(evaluation, leak_checks=checks)
+    books = evaluated_books(options, source, data, plan, results) if with_books else []
+    path = report.write(evaluation, _about(options, source, plan), options.out, books)
+    recording.models += [RunModel.of_candidate(each.name, each.metrics) for each in evaluation.candidates]
+    recording.outputs.append(output_of(options.out / report.METRICS))
+    if options.save_predictions:
+        fold_predictions.write(options.save_predictions, data, plan, results)
+        recording.outputs.append(output_of(options.save_predictions))
+    return evaluation, path
 
 
 def _check_cost(cost: float) -> None:

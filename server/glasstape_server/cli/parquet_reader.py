@@ -24,7 +24,8 @@ def read_parquet(path: Path, interval: str, options: BarFileOptions) -> BarFile:
         close_time = _EPOCH + timedelta(microseconds=close)
         bars.append(Bar(symbol=symbol, interval=interval, close_time=close_time, **values))
         rows.append(row)
-    return BarFile(bars, rows, files.notes, _instruments(path, options, bars, rows))
+    instruments = _instruments(path, options, bars, rows)
+    return BarFile(bars, rows, files.notes, instruments, files.summary.left_out)
 
 
 def _instruments(path: Path, options: BarFileOptions, bars: list[Bar], rows: list[int]) -> list[Instrument]:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from glasstape_server.cli.architectures import architectures, check_shape
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.recording import add_runs, add_save_predictions
 
 if TYPE_CHECKING:
+    from glasstape_server.cli.progress import Progress, Task
+    from glasstape_server.cli.recording import Recording
     from glasstape_server.models.manifest import Manifest
     from glasstape_server.training.fit import EpochCallback
     from glasstape_server.training.train import TrainingPlan
@@ -70,6 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="largest number of boosting rounds (default: %(default)s)",
     )
     parser.add_argument("--batch", type=positive, default=256, help="windows per step (default: %(default)s)")
+    add_runs(parser)
+    add_save_predictions(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
     parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
 
@@ -82,7 +87,11 @@ def run(options: argparse.Namespace) -> int:
     """
     from safetensors import SafetensorError
 
+    from glasstape_server.cli.progress import Progress
+    from glasstape_server.cli.recording import Recording, output_of
     from glasstape_server.models.artifact import ArtifactError, load
+    from glasstape_server.training import prediction_file
+    from glasstape_server.training.run_record import RunModel
     from glasstape_server.training.training_run import train_all
     from glasstape_server.training.training_split import TrainingSplit
 
@@ -94,10 +103,20 @@ def run(options: argparse.Namespace) -> int:
             return 1
         if options.report:
             return 0
-        data = TrainingSplit(source.chunks(), _settings(options, source))
-        print(data.window_count.to_text(), file=sys.stderr)
-        with _ProgressBars() as bars:
-            folders = train_all(data, training_run, options.out, bars.callback, resume=options.resume)
+        if options.save_predictions:
+            prediction_file.check_path(options.save_predictions)
+        with Recording("train", options, source) as recording:
+            data = TrainingSplit(source.chunks(), _settings(options, source))
+            print(data.window_count.to_text(), file=sys.stderr)
+            with Progress() as progress:
+                shown = _TrainingProgress(progress, recording)
+                folders = train_all(data, training_run, options.out, shown.callback, resume=options.resume)
+                shown.finish()
+            manifests = [load(folder).manifest for folder in folders]
+            recording.models += [RunModel.of_manifest(manifest) for manifest in manifests]
+            if options.save_predictions:
+                prediction_file.write_trained(options.save_predictions, data, folders)
+                recording.outputs.append(output_of(options.save_predictions))
     except BrokenPipeError:
         raise
     except (ValueError, OSError, ArithmeticError, ArtifactError, SafetensorError) as error:
@@ -106,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("glasstape train: interrupted; --resume continues after the last epoch", file=sys.stderr)
         return 130
-    _print_summary([load(folder).manifest for folder in folders], options.out)
+    _print_summary(manifests, options.out)
     print("\n".join(map(str, folders)))
     return 0
 
@@ -160,32 +179,28 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
     )
 
 
-class _ProgressBars:
-    """Progress bar of each training."""
+class _TrainingProgress:
+    """Progress of each training of a run."""
 
-    def __init__(self) -> None:
-        from glasstape.cli.output import make_console
-        from rich.progress import Progress
-
-        self._progress = Progress(console=make_console(stderr=True))
-
-    def __enter__(self) -> "_ProgressBars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+    def __init__(self, progress: "Progress", recording: "Recording") -> None:
+        self._progress, self._recording = progress, recording
+        self._task: Task | None = None
 
     def callback(self, plan: "TrainingPlan") -> "EpochCallback":
-        """Return the callback that updates the bar of one training."""
-        name = f"{plan.name}@{plan.version}"
-        task = self._progress.add_task(name, total=plan.options.limit)
+        """Return the callback that shows the progress of one training; the one before has ended."""
+        self.finish()
+        self._recording.began = True
+        unit = "round" if plan.options is not plan.fit else "epoch"
+        task = self._progress.task(f"{plan.name}@{plan.version}", unit, plan.options.limit, early=True)
+        self._task = task
+        return lambda epoch, training, validation: task.update(
+            epoch, f"loss {training:.4f}, validation {validation:.4f}"
+        )
 
-        def on_epoch(epoch: int, training: float, validation: float) -> None:
-            text = f"{name} loss {training:.4f}, validation {validation:.4f}"
-            self._progress.update(task, completed=epoch, description=text)
-
-        return on_epoch
+    def finish(self) -> None:
+        """Show that the last training has ended."""
+        if self._task is not None:
+            self._task.finish()
 
 
 def _windows_used(manifest: "Manifest") -> str:

@@ -45,6 +45,8 @@ class EvaluationPlan:
     windows: int = 200_000
     """Largest number of training windows per fit, drawn at random from the fold's; likewise of validation windows."""
     rule: LabelRule = field(default_factory=LabelRule)
+    maps: bool = True
+    """Whether to measure what the networks look at."""
 
     def __post_init__(self) -> None:
         known = {*BUILDABLE, *RULES, *CLASSIFIERS}
@@ -92,9 +94,18 @@ class FoldResult:
     maps: TestedMaps | None
     """Of the first seed of a network; None: another candidate."""
 
+    def to_text(self) -> str:
+        """Return fold, candidate and validation loss, for a line of progress."""
+        seed = f" seed {self.task.seed}" if self.task.plan.seeds > 1 else ""
+        text = f"fold {self.task.fold + 1} of {self.task.plan.folds}, {self.task.candidate}{seed}"
+        if not self.probabilistic:
+            return text
+        stated = self.validation_probabilities.astype(np.float64)
+        return f"{text}, validation loss {calibrate.log_loss(stated, self.validation_labels):.4f}"
 
-ProgressCallback = Callable[[int, int], None]
-"""Called with the number of finished fits and of all fits."""
+
+ProgressCallback = Callable[[int, int, FoldResult], None]
+"""Called with the number of finished fits, that of all fits, and the last result."""
 
 
 def run(
@@ -102,7 +113,7 @@ def run(
     plan: EvaluationPlan,
     folder: Path,
     processes: int,
-    on_progress: ProgressCallback = lambda done, total: None,
+    on_progress: ProgressCallback = lambda done, total, result: None,
 ) -> list[FoldResult]:
     """Fit and test every candidate on every fold.
 
@@ -159,7 +170,7 @@ def _collect(results: Iterable[FoldResult], count: int, on_progress: ProgressCal
     collected = []
     for result in results:
         collected.append(result)
-        on_progress(len(collected), count)
+        on_progress(len(collected), count, result)
     return collected
 
 
@@ -197,7 +208,7 @@ def run_task(task: FoldTask) -> FoldResult:
         tested = softmax(test_logits, temperature)
     threshold = calibrate.thresholds(validated, validation_labels).abstain
     maps = None
-    if scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
+    if plan.maps and scorer is not None and task.seed == 0 and not task.candidate.startswith(SHUFFLED):
         maps = measure(scorer, fold.test, test_labels, temperature, task.seed)
     return FoldResult(
         task, tested.astype(np.float32), probabilistic, validated.astype(np.float32), validation_labels,

@@ -12,6 +12,7 @@ from glasstape_server.domain.signals import Direction
 from glasstape_server.domain.statistics import IntervalEstimate, softmax
 from glasstape_server.domain.times import DAY
 from glasstape_server.evaluation import candidates, leak_checks
+from glasstape_server.evaluation.averaging import logits_of
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan, FoldResult
 from glasstape_server.evaluation.conformal import coverages
@@ -45,7 +46,7 @@ def evaluate(
     cost: float,
     processes: int = 1,
     interval: str = "1d",
-    on_progress: candidates.ProgressCallback = lambda done, total: None,
+    on_progress: candidates.ProgressCallback = lambda done, total, result: None,
 ) -> Evaluation:
     """Evaluate candidates by walk-forward.
 
@@ -61,7 +62,7 @@ def evaluate(
         TooFewDaysError: too few test days for intervals; nothing was fitted.
         ValueError: too little data.
     """
-    evaluator = _Evaluator(data, plan, cost, interval)
+    evaluator = Evaluator(data, plan, cost, interval)
     folder = temporary.create_folder("evaluation")
     try:
         results = candidates.run(data, plan, folder, processes, on_progress)
@@ -92,7 +93,7 @@ def evaluate(
     )
 
 
-class _Evaluator:
+class Evaluator:
     """Test windows of all folds, and the metrics of candidates on them."""
 
     def __init__(self, data: Dataset, plan: EvaluationPlan, cost: float, interval: str) -> None:
@@ -183,10 +184,7 @@ class _Evaluator:
         """Return top-label and classwise ECE at temperature 1."""
         if not predicted.probabilistic:
             return 0.0, 0.0
-        # T log(softmax(logits / T)) equals the logits up to a constant.
-        logits = [
-            np.log(np.maximum(r.probabilities.astype(np.float64), 1e-12)) * r.temperature for r in results
-        ]
+        logits = [logits_of(r.probabilities, r.temperature) for r in results]
         uncalibrated = self._concatenated(results, [softmax(part, 1.0) for part in logits])
         return (
             expected_calibration_error(uncalibrated, predicted.labels),

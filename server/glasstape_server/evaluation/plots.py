@@ -88,6 +88,16 @@ def _svg(name: str, draw: Callable[[Axes], None]) -> str:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=7)
     axes.grid(alpha=0.3)
+    return to_svg(name, figure)
+
+
+def to_svg(name: str, figure: Figure) -> str:
+    """Return a figure as inline SVG.
+
+    Args:
+        name: of the figure, unique on its page.
+        figure: to draw.
+    """
     out = StringIO()
     # Text stays text, and the salt makes ids unique on the page.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):

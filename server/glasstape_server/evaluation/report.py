@@ -1,7 +1,7 @@
 """Reports of an evaluation: metrics.json, report.html, and a table in Markdown."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from glasstape.skill import KOREAN_SENTENCES, SENTENCES, SkillVerdict
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from glasstape_server.domain.statistics import IntervalEstimate
-from glasstape_server.evaluation import plots
+from glasstape_server.evaluation import book_report, plots
+from glasstape_server.evaluation.book_result import PaperBookResult
 from glasstape_server.evaluation.evaluation_result import Evaluation
 from glasstape_server.evaluation.importance_grid import ImportanceGrid
 from glasstape_server.models.manifest import Reliability
@@ -28,31 +29,36 @@ SELECTION = (
 """Paragraph on what the data itself may hide."""
 
 
-def write(evaluation: Evaluation, about: Mapping[str, str], folder: Path) -> Path:
+def write(
+    evaluation: Evaluation, about: Mapping[str, str], folder: Path, books: Sequence[PaperBookResult] = ()
+) -> Path:
     """Write metrics.json and report.html, each whole or not at all; return the path of the report.
 
     Args:
         evaluation: to report.
         about: description of data and plan, by title.
         folder: created if missing; an earlier report in it is replaced.
+        books: paper books of its predictions.
 
     Raises:
         OSError: the files cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    contents = {METRICS: to_json(evaluation, about), REPORT: to_html(evaluation, about)}
+    contents = {METRICS: to_json(evaluation, about, books), REPORT: to_html(evaluation, about, books)}
     for name, content in contents.items():
         files.write(folder / name, content)
     return folder / REPORT
 
 
-def to_json(evaluation: Evaluation, about: Mapping[str, str]) -> str:
-    """Return the evaluation as JSON."""
+def to_json(evaluation: Evaluation, about: Mapping[str, str], books: Sequence[PaperBookResult] = ()) -> str:
+    """Return the evaluation, and its paper books if there are any, as JSON."""
     everything = {"about": dict(about), "selection": SELECTION, **asdict(evaluation)}
+    if books:
+        everything["paper_books"] = [book_report.to_json(book) for book in books]
     return json.dumps(everything, indent=1, ensure_ascii=False, default=_json_value) + "\n"
 
 
-def to_html(evaluation: Evaluation, about: Mapping[str, str]) -> str:
+def to_html(evaluation: Evaluation, about: Mapping[str, str], books: Sequence[PaperBookResult] = ()) -> str:
     """Return a self-contained HTML page with tables and plots, without scripts."""
     environment = Environment(
         loader=PackageLoader("glasstape_server.evaluation", ""), autoescape=True, undefined=StrictUndefined
@@ -75,6 +81,7 @@ def to_html(evaluation: Evaluation, about: Mapping[str, str]) -> str:
         selection=SELECTION,
         sentences=SENTENCES,
         korean=KOREAN_SENTENCES,
+        books=book_report.to_section(books) if books else "",
     )
 
 

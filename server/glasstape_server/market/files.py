@@ -19,6 +19,7 @@ from glasstape.barfile.errors import BarFileError, Problems
 from glasstape.barfile.interval_check import MAX_BARS, MAX_SYMBOLS, Distances
 from glasstape.barfile.options import BarFileOptions
 from glasstape.barfile.reading import Decisions, check_interval, describe
+from glasstape.barfile.summary import FileSummary, shown_notes
 
 from glasstape_server.domain.bars import Bar
 from glasstape_server.market.file_rows import KEPT_ROWS, Rows, bars_of, first_pass
@@ -40,6 +41,10 @@ class _Source:
     """Bars of each symbol."""
     notes: list[str]
     time_zone: str
+    span: tuple[int, int]
+    """Earliest and latest close."""
+    left_out: Counter[str]
+    """Rows that hold no bar and are left out, by kind."""
 
 
 class BarFiles:
@@ -53,6 +58,7 @@ class BarFiles:
         *,
         spill_from: int = SPILL_FROM,
         kept_rows: int = KEPT_ROWS,
+        on_file: Callable[[int], None] = lambda done: None,
     ) -> None:
         """Read the files.
 
@@ -62,6 +68,7 @@ class BarFiles:
             options: what the files do not state themselves.
             spill_from: number of bars from which on they are kept in a temporary folder.
             kept_rows: rows of a file that are taken apart once; further ones are read twice.
+            on_file: called after each file with the number of those that were read.
 
         Raises:
             BarFileError: not a file of bars, something is neither proved nor stated, or rows cannot be read.
@@ -70,7 +77,10 @@ class BarFiles:
         self._folder: Path | None = None
         self._spill_from, self._kept_rows = spill_from, kept_rows
         options = options or BarFileOptions()
-        self._sources = [self._read_file(path, interval, options) for path in paths]
+        self._sources: list[_Source] = []
+        for path in paths:
+            self._sources.append(self._read_file(path, interval, options))
+            on_file(len(self._sources))
 
     def _read_file(self, path: Path, interval: str, options: BarFileOptions) -> _Source:
         problems = Problems()
@@ -94,6 +104,8 @@ class BarFiles:
             counts,
             notes + decisions.finish(parts.first, parts.last),
             decisions.closes.rule.zone,
+            (parts.first, parts.last),
+            problems.counts,
         )
 
     def _new_folder(self) -> Path:
@@ -124,6 +136,21 @@ class BarFiles:
     def notes(self) -> list[str]:
         """How each file was understood, one sentence each; the first of a file names it."""
         return [note for source in self._sources for note in source.notes]
+
+    @property
+    def summary(self) -> FileSummary:
+        """What the files hold."""
+        counts, left_out = Counter[str](), Counter[str]()
+        for source in self._sources:
+            counts.update(source.counts)
+            left_out.update(source.left_out)
+        spans = [source.span for source in self._sources]
+        first, last = min(span[0] for span in spans), max(span[1] for span in spans)
+        return FileSummary(len(spans), len(counts), counts.total(), first, last, left_out)
+
+    def shown_notes(self, *, verbose: bool) -> Sequence[str]:
+        """Return what a command prints about the files; see `barfile.summary.shown_notes`."""
+        return shown_notes(self.notes, self.summary, verbose=verbose)
 
     def read(self, symbols: Collection[str] | None = None) -> pl.DataFrame:
         """Return the bars of some symbols, or of all.

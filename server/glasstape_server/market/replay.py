@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 from glasstape.barfile.options import BarFileOptions
+from glasstape.barfile.paths import bar_file_paths
 
 from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.bars import Instrument
@@ -61,7 +61,7 @@ def load(
     """Read a recording.
 
     Args:
-        source: "sample", or a CSV or Parquet file.
+        source: "sample", or a CSV or Parquet file, a folder or a pattern of them.
         interval: length of the bars.
         first: first day with signals, YYYY-MM-DD; "" for the first.
         last: last day, YYYY-MM-DD; "" for the last.
@@ -78,8 +78,8 @@ def load(
         if interval != sample.INTERVAL:
             raise ValueError(f"replay: the sample has {sample.INTERVAL} bars, interval is {interval}")
     else:
-        files = BarFiles([Path(source)], interval, options)
-        log.info("replay: %s", "; ".join(files.notes))
+        files = BarFiles(bar_file_paths([source]), interval, options)
+        log.info("replay: %s", "; ".join(files.shown_notes(verbose=False)))
         frame, time_zone = _storable(files.read(), interval, source), files.time_zone
     begin = day_start(first, time_zone, "replay_from") if first else 0
     end = day_start(last, time_zone, "replay_to") + 86_400 * SECOND if last else 1 << 62

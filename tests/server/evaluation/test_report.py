@@ -60,15 +60,22 @@ def test_the_command_evaluates_a_file_and_rejects_invalid_options(frame, tmp_pat
     some.drop("close_time").write_parquet(path)
     common = ["evaluate", "--data", str(path), "--close", "24:00", "--out", str(tmp_path / "out")]
     options = ["--arch", "linear", "--folds", "1", "--epochs", "1", "--windows", "500", "--processes", "1"]
-    assert main([*common, *options]) == 0
+    assert main([*common, *options, "--market", "us", "--top", "2", "--trials", "5"]) == 0
     assert "passed future_perturbation" in capsys.readouterr().out
-    assert (tmp_path / "out" / report.REPORT).is_file()
+    assert "<h2>Paper portfolio</h2>" in (tmp_path / "out" / report.REPORT).read_text()
+    books = json.loads((tmp_path / "out" / report.METRICS).read_text())["paper_books"]
+    assert [book["source"] for book in books] == ["logistic_regression", "gradient_boosting", "linear"]
+    assert books[0]["curve"]["benchmark"] == books[2]["curve"]["benchmark"]
+    assert books[0]["figures"]["level"] == 0.99
     for options, text in (
         (["--arch", "best"], "--arch: must be of"),
         (["--cost", "2"], "--cost: must be 0-0.1"),
         (["--horizon", "0"], "--horizon: must be 1 or more"),
         (["--folds", "300"], "too few for 300 folds"),
         (["--close", "noon"], "--close: must be HH:MM"),
+        (["--top", "2"], "--market: required"),
+        (["--top", "6", "--market", "us"], "--top: must be less than the 6 symbols with a score, is 6"),
+        (["--market", "us"], "--top: a book needs --top K, --threshold X, or both"),
     ):
         assert main([*common, *options]) == 1
         assert text in capsys.readouterr().err
