@@ -109,11 +109,13 @@ class _BatchView(
     __slots__ = ()
 
     def columns(self) -> EventColumns:
-        frame = self._message.frame
-        try:
-            return _columns(list(frame.events), len(frame.models))
-        except OddMessage:
-            return columns_of(self.events)
+        encoded = self._message
+        if encoded is not None:
+            try:
+                return _columns(list(encoded.frame.events), len(encoded.frame.models))
+            except OddMessage:
+                pass  # read event by event, with the errors of that
+        return columns_of(self.events)
 
 
 _new, (_set_message,) = object.__new__, setters(_BatchView)

@@ -14,15 +14,19 @@ Read = Callable[[Any], Any]
 def view_of(kind: type[T], reads: Mapping[str, Read], decoded: Mapping[str, Read]) -> type[T]:
     """Return a class of values that equal those of a frozen dataclass with slots.
 
-    Its instances hold their message in `_message`. Fields that are named nowhere are set in their slots.
+    Its instances hold their message in `_message` until a field of `decoded` is read: then they take all fields and
+    let go of the message, which would keep its whole batch in memory. Fields that are named nowhere are set in their
+    slots.
 
     Args:
         kind: the dataclass.
-        reads: how fields are read from the message, each time.
-        decoded: how fields are decoded when they are first read, and then kept.
+        reads: how fields are read from the message.
+        decoded: how fields are decoded that are large.
     """
     fields = dataclasses.fields(cast(Any, kind))
     names = [field.name for field in fields if field.init]
+    slots = {name: getattr(kind, name) for name in (*reads, *decoded)}
+    checked = {name: _checked(name, read) for name, read in {**reads, **decoded}.items()}
 
     def new(cls: type, **values: Any) -> Any:  # `replace` and `copy` make plain values
         return kind(**values)
@@ -32,6 +36,27 @@ def view_of(kind: type[T], reads: Mapping[str, Read], decoded: Mapping[str, Read
 
     def equal(self: Any, other: object) -> bool:
         return isinstance(other, kind) and all(getattr(self, name) == getattr(other, name) for name in names)
+
+    def take(self: Any, message: Any) -> None:
+        for name, slot in slots.items():
+            slot.__set__(self, checked[name](message))
+        set_message(self, None)
+
+    def reading(name: str) -> property:
+        def read(self: Any) -> Any:
+            message = self._message
+            return slots[name].__get__(self) if message is None else checked[name](message)
+
+        return property(read)
+
+    def decoding(name: str) -> property:
+        def read(self: Any) -> Any:
+            message = self._message
+            if message is not None:
+                take(self, message)
+            return slots[name].__get__(self)
+
+        return property(read)
 
     space: dict[str, Any] = {
         "__slots__": ("_message",),
@@ -43,13 +68,13 @@ def view_of(kind: type[T], reads: Mapping[str, Read], decoded: Mapping[str, Read
         "__hash__": lambda self: hash(kind(**plain(self))),
         "__reduce__": lambda self: (_made, (kind, plain(self))),
         **{field.name: field.default for field in fields if not field.init},
-        **{name: property(_checked(name, read)) for name, read in reads.items()},
-        **{
-            name: property(_kept(getattr(kind, name), _checked(name, read))) for name, read in decoded.items()
-        },
+        **{name: reading(name) for name in reads},
+        **{name: decoding(name) for name in decoded},
     }
     metaclass: Any = type(kind)
-    return cast(type[T], metaclass(kind.__name__, (kind,), space))
+    view = metaclass(kind.__name__, (kind,), space)
+    (set_message,) = setters(view)
+    return cast(type[T], view)
 
 
 def setters(view: type, *names: str) -> tuple[Callable[[Any, Any], None], ...]:
@@ -58,27 +83,13 @@ def setters(view: type, *names: str) -> tuple[Callable[[Any, Any], None], ...]:
 
 
 def _checked(name: str, read: Read) -> Read:
-    def checked(self: Any) -> Any:
+    def checked(message: Any) -> Any:
         try:
-            return read(self._message)
+            return read(message)
         except NOT_ALLOWED as error:
             raise not_allowed(f"{name} of an event", error) from None
 
     return checked
-
-
-def _kept(slot: Any, read: Read) -> Read:
-    """Return what reads a field from its slot, where the first read puts it."""
-
-    def kept(self: Any) -> Any:
-        try:
-            return slot.__get__(self)
-        except AttributeError:
-            value = read(self)
-            slot.__set__(self, value)
-            return value
-
-    return kept
 
 
 def _made(kind: type[T], values: dict[str, Any]) -> T:

@@ -161,6 +161,17 @@ def test_an_event_is_a_value_like_any_other():
             event.symbol = "B"
 
 
+def test_an_event_that_was_decoded_lets_go_of_its_batch():
+    random = np.random.default_rng(7)
+    for message in (_event(random) for _ in range(12)):
+        event = event_from(message, refs_from(MODELS))
+        before = [getattr(event, name) for name in ("sequence", "symbol", "bar_close_time")]
+        large = event.probabilities if event.kind is EventKind.OUTCOME else event.signal
+        message.Clear()
+        assert [getattr(event, name) for name in ("sequence", "symbol", "bar_close_time")] == before
+        assert (event.probabilities if event.kind is EventKind.OUTCOME else event.signal) is large
+
+
 def test_a_batch_stays_encoded_until_it_is_read():
     event = _event(np.random.default_rng(6))
     batch = pb.EventBatch(events=[event], models=MODELS, conflated_count=3, snapshot=True)
