@@ -13,6 +13,7 @@ import pytest
 import yaml
 from glasstape import Client
 from glasstape.cli import follow
+from glasstape_server.cli import retrain
 from glasstape_server.operations.probes import LIVE_TIMEOUT_S
 from glasstape_server.settings import Settings, load
 from made_up import daily
@@ -21,14 +22,23 @@ from prometheus_client.parser import text_string_to_metric_families
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
 
-UNITS = ("glasstape.service", "glasstape-follow.service")
+UNITS = (
+    "glasstape.service",
+    "glasstape-follow.service",
+    "glasstape-retrain.service",
+    "glasstape-retrain.timer",
+)
 
 
-def _service(name="glasstape.service"):
+def _unit(name):
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str
     unit.read(DEPLOY / name)
-    return unit["Service"]
+    return unit
+
+
+def _service(name="glasstape.service"):
+    return _unit(name)["Service"]
 
 
 def _flags(words):
@@ -139,12 +149,33 @@ def test_the_follow_unit_starts_a_follower_with_existing_options():
     assert service["RestartPreventExitStatus"] == str(follow.REFUSED)
 
 
+def test_the_retrain_unit_runs_once_with_existing_options_and_its_timer_starts_it():
+    text = (DEPLOY / "glasstape-retrain.service").read_text()
+    example = re.search(r'#   RETRAIN="(.*)"', text)[1]
+    service = _service("glasstape-retrain.service")
+    words = service["ExecStart"].replace("$RETRAIN", example).split()
+    assert words[1] == "retrain"
+    parser = argparse.ArgumentParser()
+    retrain.add_arguments(parser)
+    options = parser.parse_args(words[2:])
+    assert (options.once, options.model, options.close) == (True, "mine", "16:00")
+    named = re.search(r'models_dir = "(.*)" and (shadow) = "mine"', text)
+    assert str(options.models) == named[1]
+    assert {"models_dir", named[2]} <= set(Settings.model_fields)
+    assert named[1].startswith(f"/var/lib/{service['StateDirectory']}/")
+    assert service["User"] == _service()["User"]
+    assert _unit("glasstape-retrain.timer")["Timer"]["Persistent"] == "true"
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_verifies_the_unit(tmp_path, name):
-    text = (DEPLOY / name).read_text()
+    for other in UNITS:  # a timer refers to its service
+        text = (DEPLOY / other).read_text()
+        (tmp_path / other).write_text(
+            text.replace("/opt/glasstape/bin/glasstape", "/bin/true")
+        )  # which exists
     unit = tmp_path / name
-    unit.write_text(text.replace("/opt/glasstape/bin/glasstape", "/bin/true"))  # which exists
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

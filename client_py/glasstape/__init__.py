@@ -7,8 +7,8 @@
             if event.kind is EventKind.BUY:
                 print(event.symbol, event.signal.probabilities.up)
 
-Every public name is here, except those of `glasstape.session`, `glasstape.testing` and `glasstape.words`. Values are
-frozen dataclasses and numpy arrays.
+Every public name is here, except those of `glasstape.prices`, `glasstape.session`, `glasstape.testing` and
+`glasstape.words`. Values are frozen dataclasses and numpy arrays.
 """
 
 # Names are imported when they are first used: the command line and the generated stubs are in this package too, and

@@ -135,8 +135,8 @@ def make_confidence_event(symbol: str, confidence: Confidence | None = None) -> 
 class FakeServer:
     """A scripted server. Use it in a `with` block.
 
-    Set `predict`, `explain`, `judge`, `importance` and `track_record` to answer calls, `emit` events for the feed, read
-    `published`.
+    Set `predict`, `rank`, `explain`, `judge`, `importance` and `track_record` to answer calls, `emit` events for the
+    feed, read `published`.
 
     Args:
         token: reject calls without this bearer token.
@@ -153,6 +153,8 @@ class FakeServer:
     ) -> None:
         self.predict: Callable[[str, NDArray[np.float32] | None], Confidence] = lambda s, w: make_confidence()
         """Called with the symbol (or "") and the window (or None) of each item; may raise a GlasstapeError."""
+        self.rank: Callable[[str, NDArray[np.float32] | None], float | None] = lambda s, w: None
+        """Called like `predict`; returns the rank score of the prediction, or None for a model without a rank head."""
         self.explain: Callable[[str, NDArray[np.float32] | None], NDArray[np.float32]] = lambda s, w: np.ones(
             (model.time_steps, len(model.features)), dtype=np.float32
         )
@@ -180,6 +182,7 @@ class FakeServer:
             self._feed,
             self._market,
             predict=lambda symbol, window: self.predict(symbol, window),
+            rank=lambda symbol, window: self.rank(symbol, window),
             explain=lambda symbol, window: self.explain(symbol, window),
             importance=lambda wanted, reference: self.importance(wanted, reference),
             track=lambda: self.track_record,

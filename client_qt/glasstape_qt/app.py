@@ -74,25 +74,52 @@ def assemble(
     return DesktopComponents(application, preferences, store, link, window)
 
 
-def run(profile: Profile | str | None, duration: float | None) -> int:
+def run(
+    connection: Profile | str | None, duration: float | None, *, token_file: str = "", once: bool = False
+) -> int:
     """Open the desktop until its window is closed; return the exit status.
 
     Args:
-        profile: profile to connect to, not stored; or the name of a stored one; None: the one used last.
+        connection: server or session to connect to; or the name of a stored profile; None: the one used last.
         duration: seconds after which the window is closed; None: no limit.
+        token_file: file of the token to use for it; "": that of the profile.
+        once: do not use the same connection at the next start.
     """
     desktop = DesktopApplication()
-    preferences = desktop.components.preferences
-    if isinstance(profile, str):
-        names = [stored.name for stored in preferences.profiles]
-        if profile not in names:
-            print(
-                f"glasstape desk: --profile: must be one of {', '.join(names)}, is {profile!r}",
-                file=sys.stderr,
-            )
-            return 1
-        preferences.profile = profile
-    return desktop.run(profile if isinstance(profile, Profile) else preferences.current(), duration)
+    try:
+        profile = select_connection(desktop.components.preferences, connection, token_file, once=once)
+    except ValueError as error:
+        print(f"glasstape desk: {error}", file=sys.stderr)
+        return 1
+    return desktop.run(profile, duration)
+
+
+def select_connection(
+    preferences: Preferences, connection: Profile | str | None, token_file: str, *, once: bool
+) -> Profile:
+    """Return what to connect to, and remember it for the next start unless `once`.
+
+    Raises:
+        ValueError: no profile has that name.
+    """
+    stored = {profile.name: profile for profile in preferences.profiles}
+    if connection is None:
+        profile = preferences.current()
+    elif isinstance(connection, Profile):
+        profile = connection
+    elif connection in stored:
+        profile = stored[connection]
+    else:
+        raise ValueError(f"--profile: must be one of {', '.join(stored)}, is {connection!r}")
+    if token_file:
+        profile = profile.model_copy(update={"token_file": token_file})
+    if once:
+        return profile
+    if profile.name in stored and profile == stored[profile.name]:
+        preferences.profile, preferences.last_connection = profile.name, None
+    else:
+        preferences.last_connection = profile
+    return profile
 
 
 class DesktopApplication:

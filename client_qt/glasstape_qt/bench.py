@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from glasstape import ConfidenceEvent
 
     from glasstape_qt.app import DesktopComponents
-    from glasstape_qt.state.signal_store import StoreChanges
+    from glasstape_qt.state.store_changes import StoreChanges
 
 HELP = "responsiveness of the desktop's GUI thread under load (offscreen)"
 WATCHDOG_INTERVAL_MS = 5

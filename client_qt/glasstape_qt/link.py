@@ -7,21 +7,22 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glasstape import Client, GlasstapeError, SignalStream, Tls
+from glasstape import Client, GlasstapeError, SignalStream
 from glasstape.session import Recorder, SessionServer
-from glasstape.textfile import read_pem
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 
-from glasstape_qt import token_store
+from glasstape_qt.credentials import has_stored_token, read_token_in_background, tls_of
+from glasstape_qt.session_files import session_path
 from glasstape_qt.state.connection import DisconnectReason, LinkState
 from glasstape_qt.state.inbox import Inbox, InboxBatch
-from glasstape_qt.state.preferences import DEMO, Profile
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.preferences import Profile
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
+from glasstape_qt.token_store import TokenStoreError, session_token
 from glasstape_qt.worker_pool import WorkerPool
 
 T = TypeVar("T")
@@ -30,7 +31,6 @@ HISTORY_EVENTS = 600
 """Newest buys and outcomes of the journal that the list of buys starts with."""
 DESCRIBE_RETRY_S = 5.0
 """Seconds between two requests for the server's models and instruments."""
-DEMO_SESSION = Path(str(files("glasstape_qt") / "resources/demo.session.gz"))
 EXPECTED_ERRORS = (GlasstapeError, OSError, ValueError)
 
 
@@ -67,6 +67,7 @@ class Link(QObject):
         """To run on the GUI thread at the next drain."""
         self._history_version = 0
         self._described_at: float | None = None
+        self._token: str | None = None
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.drain)
@@ -75,11 +76,10 @@ class Link(QObject):
         """Connect to a profile; errors are reported by the store's connection."""
         self.close()
         self.profile, self._described_at = profile, None
-        try:
-            self._connect(profile)
-        except EXPECTED_ERRORS as error:
-            key = "link.session" if profile.session else "link.settings"
-            self.store.connection.end(DisconnectReason(key, {"error": str(error)}))
+        if has_stored_token(profile):
+            self._wait_for_keyring(profile)
+        else:
+            self._connect(profile, session_token(profile.name))
         self._timer.start(DRAIN_INTERVAL_MS)
         self.changed.emit(StoreChanges(rows=set(self.store.rows), reset=True, buys=True))
 
@@ -102,7 +102,7 @@ class Link(QObject):
             self._started_recorders.popleft().close()
         self._stream = self._client = self._reader = self.session = None
         self._workers, self._inbox = WorkerPool(), Inbox()
-        self._callbacks.clear()
+        self._callbacks = deque()  # a thread of the keyring may still hold the previous one
 
     def request(
         self,
@@ -166,11 +166,11 @@ class Link(QObject):
     def start_recording(self, path: Path) -> None:
         """Record the stream to a session file, over a connection of its own; errors are emitted by `failed`."""
         self.stop_recording()
-        profile, address, callbacks = self.profile, self.address, self._callbacks
+        profile, address, callbacks, token = self.profile, self.address, self._callbacks, self._token
 
         def start() -> None:
             try:
-                recorder = Recorder(address, path, tls=_tls(profile), token=_token(profile))
+                recorder = Recorder(address, path, tls=tls_of(profile), token=token)
             except EXPECTED_ERRORS as error:
                 callbacks.append(lambda error=error: self.failed.emit("record.failed", error))  # type: ignore[misc]
                 return
@@ -208,16 +208,41 @@ class Link(QObject):
         self._recorder = self._started_recorders.popleft()
         self.recording_changed.emit()
 
-    def _connect(self, profile: Profile) -> None:
-        self.address = profile.address
-        tls, token = None, None
+    def _wait_for_keyring(self, profile: Profile) -> None:
+        """Connect when the keyring has returned the token; it may ask its user to unlock it."""
+        callbacks = self._callbacks
+        self.store.connection.disconnect_reason = DisconnectReason("link.keyring_waiting", {})
+
+        def on_result(result: str | OSError) -> None:
+            callbacks.append(lambda: self._token_arrived(profile, result))
+
+        read_token_in_background(profile, on_result)
+
+    def _token_arrived(self, profile: Profile, result: str | OSError) -> None:
+        self.store.connection.disconnect_reason = None
+        if isinstance(result, OSError):
+            key = "link.keyring" if isinstance(result, TokenStoreError) else "link.token_file"
+            self.store.connection.end(DisconnectReason(key, {"error": str(result)}))
+        else:
+            self._connect(profile, result)
+        self.changed.emit(StoreChanges())
+
+    def _connect(self, profile: Profile, token: str | None) -> None:
+        """Open the stream; errors of the settings are reported by the store's connection."""
+        try:
+            self._open_stream(profile, token)
+        except EXPECTED_ERRORS as error:
+            key = "link.session" if profile.session else "link.settings"
+            self.store.connection.end(DisconnectReason(key, {"error": str(error)}))
+
+    def _open_stream(self, profile: Profile, token: str | None) -> None:
+        self.address, self._token = profile.address, token
+        tls = None if profile.session else tls_of(profile)
         if profile.session:
             self.session = SessionServer(session_path(profile), speed=profile.speed).start()
             self.address = self.session.address
-        else:
-            tls, token = _tls(profile), _token(profile)
         self._client = Client(self.address, tls=tls, token=token)
-        self._stream = self._client.signals()
+        self._stream = self._client.signals(quotes=True)
         self._reader = threading.Thread(target=self._read, name="glasstape-reader", args=(self._stream,))
         self._reader.start()
 
@@ -270,24 +295,3 @@ def _report(error: Exception) -> None:
 def _past_buys(client: Client) -> list[Any]:
     events = client.history(kinds=["buy", "outcome"], descending=True)
     return list(islice(events, HISTORY_EVENTS))[::-1]
-
-
-def session_path(profile: Profile) -> Path:
-    """Return the session file of a profile; `demo` is the bundled one."""
-    return DEMO_SESSION if profile.session == DEMO else Path(profile.session).expanduser()
-
-
-def _tls(profile: Profile) -> Tls | None:
-    if not profile.tls:
-        return None
-    authorities = profile.root_certificates
-    return Tls(root_certificates=read_pem(Path(authorities).expanduser()) if authorities else None)
-
-
-def _token(profile: Profile) -> str | None:
-    if not profile.token:
-        return None
-    token = token_store.read_token(profile.name)
-    if token is None:
-        raise ValueError(f"the keyring has no token of {profile.name!r}")
-    return token

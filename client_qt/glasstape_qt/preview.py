@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
 from glasstape import (
@@ -23,10 +24,12 @@ from glasstape import (
 from glasstape.session import Session, read_session
 from PyQt6.QtWidgets import QApplication, QWidget
 
-from glasstape_qt.link import DEMO_SESSION, EXPECTED_ERRORS, Link, T
+from glasstape_qt.link import EXPECTED_ERRORS, Link, T
+from glasstape_qt.session_files import DEMO_SESSION
 from glasstape_qt.state.inbox import Inbox
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 
 ONE_DAY_S = 86_400.0
@@ -59,6 +62,12 @@ class PreviewContext:
         return self.store.models[self.newest().model.digest]
 
 
+@cache
+def _demo_session() -> Session:
+    """Return the bundled session, read once; nothing changes it."""
+    return read_session(DEMO_SESSION)
+
+
 def load_preview(preferences: Preferences | None = None, *, until: float = float("inf")) -> PreviewContext:
     """Load the bundled session with all clocks stopped, so that every call gives the same picture.
 
@@ -69,7 +78,7 @@ def load_preview(preferences: Preferences | None = None, *, until: float = float
     existing = QApplication.instance()
     application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
     preferences = preferences or Preferences(profiles=[Profile(name="demo", session="demo")], profile="demo")
-    session = read_session(DEMO_SESSION)
+    session = _demo_session()
     messages = [message for seconds, message in session.messages if seconds <= until]
     wall = [0.0]
     store = SignalStore(now=lambda: 100.0, wall=lambda: wall[0])

@@ -51,10 +51,10 @@ class Camera:
         """Double-click the row with the strongest buy confidence."""
         table, model = self._parts.window.watch.table, self._parts.window.watch.model
         viewport = table.viewport()
-        if not model.symbols or viewport is None:
+        rows = {number: row for number in range(model.rowCount()) if (row := model.row(number)) is not None}
+        if not rows or viewport is None:
             return
-        rows = [self._parts.store.rows[symbol] for symbol in model.symbols]
-        best = max(range(len(rows)), key=lambda number: rows[number].event.signal.probabilities.up)
+        best = max(rows, key=lambda number: rows[number].confidence.up)
         point = table.visualRect(model.index(best, 1)).center()
         mouse: Any = QTest
         mouse.mouseClick(viewport, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point)

@@ -67,7 +67,7 @@ def test_every_kind_has_the_same_columns_and_the_values_of_its_signal(kind):
 
 
 def test_the_row_of_an_outcome():
-    lacking = {"close", "expire_time", "data_state", "missing_bars"}
+    lacking = {"close", "expire_time", "data_state", "missing_bars", "rank_score", "close_rank", "close_size"}
     row = OUTCOME.row()
     assert {name for name, value in row.items() if value is None} == lacking
     assert (row["sequence"], row["confidence_sequence"]) == (7, 5)
@@ -90,6 +90,18 @@ def test_an_event_that_was_received_has_a_row():
         server.emit(make_buy("AAA", UP))
         (event,) = client.history()
         assert event.row() == {**make_buy("AAA", UP).row(), "sequence": event.sequence}
+
+
+def test_a_ranked_signal_arrives_with_its_rank():
+    event = make_confidence_event("AAA", UP)
+    signal = dataclasses.replace(event.signal, rank_score=0.0, close_rank=2, close_size=3)
+    with FakeServer() as server, Client(server.address) as client:
+        server.emit(event)
+        server.emit(dataclasses.replace(event, signal=signal))
+        plain, ranked = client.history()
+    assert (plain.signal.rank_score, plain.signal.close_rank, plain.signal.close_size) == (None, None, None)
+    assert ranked.signal == signal
+    assert [ranked.row()[name] for name in ("rank_score", "close_rank", "close_size")] == [0.0, 2, 3]
 
 
 def test_events_of_a_newer_contract_are_left_out():

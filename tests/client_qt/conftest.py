@@ -57,7 +57,7 @@ def desktop_threads():
 
 @pytest.fixture
 def preferences():
-    return Preferences(language="en", theme="light")
+    return Preferences(language="en", theme="light", palette="korea")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Rows of each profile are saved and restored."""
 
 import pytest
-from glasstape_qt.app import DesktopApplication
+from glasstape_qt.app import DesktopApplication, select_connection
 from glasstape_qt.state import snapshot
 from glasstape_qt.state.preferences import Preferences, Profile, save
 from glasstape_qt.state.signal_store import SignalStore
@@ -56,3 +56,34 @@ def test_a_damaged_snapshot_is_reported(desktop, tmp_path):
     snapshot.path_of(tmp_path, A).write_bytes(b"\x1f\x8bnonsense")
     desktop.connect(A)
     assert "could not be read" in desktop.components.window.notice.text()
+
+
+def select(preferences, connection, token_file="", once=False):
+    return select_connection(preferences, connection, token_file, once=once)
+
+
+def test_a_plain_start_uses_what_was_used_last(tmp_path):
+    preferences, given = (
+        Preferences(profiles=[A, B], profile="a"),
+        Profile(name="h:1", address="h:1", tls=True),
+    )
+    assert select(preferences, given) == given
+    assert select(preferences, None) == given
+    assert select(preferences, "b") == B
+    assert select(preferences, None) == B
+    session = Profile(name="s", session="/s.session.gz")
+    assert select(preferences, session, once=True) == session
+    assert select(preferences, None) == B
+    assert preferences.profiles == [A, B]
+    with_token = select(preferences, "a", "/token")
+    assert (with_token.address, with_token.token_file) == (A.address, "/token")
+    assert select(preferences, None) == with_token
+    with pytest.raises(ValueError, match="--profile: must be one of a, b, is 'c'"):
+        select(preferences, "c")
+
+
+def test_connecting_in_the_window_replaces_the_connection_of_the_command_line(desktop):
+    preferences = desktop.components.preferences
+    select(preferences, Profile(name="h:1", address="h:1"))
+    desktop.components.window.connect_to("b")
+    assert preferences.current() == B

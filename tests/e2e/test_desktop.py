@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 from glasstape import Client
 from glasstape_qt.app import assemble
+from glasstape_qt.models.watch_columns import COLUMNS
 from glasstape_qt.state.preferences import Preferences, Profile
 from markets import HISTORY, SYMBOLS, open_market
 from PyQt6.QtCore import Qt
@@ -56,12 +58,29 @@ def market_start(bars):
     return datetime.now(UTC).replace(microsecond=0) - timedelta(days=bars - 1, hours=1)
 
 
+def watch_a_bar_form(window, view, market, client, qtbot):
+    """A forming bar of 005930 changes table and chart at once, and is gone when its final bar arrives."""
+    table, last = window.watch.model, view.detail.recent_bars[-1]
+    final = market.bars["005930"][market.published]
+    close = 1.2 * last.close
+    forming = replace(final, open=last.close, high=close, low=last.close, close=close, provisional=True)
+    assert client.publish_bars([forming], mode="provisional").provisional == 1
+    qtbot.waitUntil(lambda: view.detail.forming == forming, timeout=PATIENCE)
+    assert view.chart.count == len(view.detail.bars) + 1
+    assert view.chart.last_price.label.text.startswith(f"{close:,.2f}"[:4])
+    change = table.data(table.index(table.number("005930"), COLUMNS.index("change")))
+    assert change.startswith("▲ 20.00%")
+    market.close_bar()
+    qtbot.waitUntil(lambda: view.detail.recent_bars[-1] == final, timeout=PATIENCE)
+    assert view.detail.forming is None
+
+
 def test_the_desktop_shows_signals_and_resumes_after_the_server_was_killed(
     open_desktop, spawn, qtbot, tmp_path
 ):
     server = spawn(tmp_path / "data")
     with Client(server.address) as client:
-        market = open_market(server, client, first=market_start(HISTORY + 14))
+        market = open_market(server, client, first=market_start(HISTORY + 15))
         desktop = open_desktop(server.address)
         window = desktop.window
         market.close_bar()
@@ -96,6 +115,7 @@ def test_the_desktop_shows_signals_and_resumes_after_the_server_was_killed(
         assert view.detail.bars == client.bars("005930", "1d")[-len(view.detail.bars) :]
         assert [bar.close_time for bar in view.heatmap_view.content.bars] == list(truth.bar_close_times)
         qtbot.waitUntil(lambda: "Reliability of this map" in view.text_view.toPlainText(), timeout=PATIENCE)
+        watch_a_bar_form(window, view, market, client, qtbot)
         buys = [event.sequence for event in client.history(kinds=["buy"])]
         assert buys
         qtbot.waitUntil(lambda: [buy.event.sequence for buy in desktop.store.buys] == buys, timeout=PATIENCE)

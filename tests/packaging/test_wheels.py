@@ -111,6 +111,7 @@ def test_every_extra_resolves_to_our_wheels_and_to_what_is_tested(wheels, extra)
         "desktop": 2,
         "fast": 2,
         "lightgbm": 2,
+        "search": 2,
         "mlflow": 2,
         "tracing": 2,
         "web": 2,

@@ -36,6 +36,7 @@ def offline(folder: Path) -> Iterator[list[str]]:
     yield ["train", *bars_of(folder), "--report"]
     yield ["train", *bars_of(folder), *SMALL, "--out", str(folder / "models")]
     yield ["evaluate", *bars_of(folder), "--arch", NAME]
+    yield ["retrain", NAME, *bars_of(folder), "--once", "--models", str(folder / "models")]
     yield ["portfolio", "--model", NAME, "sample", "--market", "us", "--top", "1"]
     yield ["doctor", "--offline", "--check-bars", str(folder / f"{FILE}.csv")]
     yield ["tokens", "create", "--name", NAME, "--scopes", "signals", "--tokens", str(folder / "tokens.json")]

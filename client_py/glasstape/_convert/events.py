@@ -58,6 +58,9 @@ def signal_from(message: pb.Signal) -> Signal:
         label_kind=enum_from(pb.LabelKind, LabelKind, message.label_kind or pb.LABEL_KIND_HORIZON),
         missing_bars=message.missing_bars,
         missing_symbols=message.missing_symbols,
+        rank_score=message.rank_score if message.HasField("rank_score") else None,
+        close_rank=message.close_rank or None,
+        close_size=message.close_size or None,
     )
 
 

@@ -117,4 +117,5 @@ def prediction_from(message: pb.Prediction, models: Sequence[ModelRef]) -> Predi
         bar_close_time=time_from(message.bar_close_time) if message.HasField("bar_close_time") else None,
         missing_bars=message.missing_bars,
         missing_symbols=message.missing_symbols,
+        rank_score=message.rank_score if message.HasField("rank_score") else None,
     )

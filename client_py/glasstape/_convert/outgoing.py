@@ -191,6 +191,9 @@ def _signal_to(signal: Signal) -> pb.Signal:
         label_kind=enum_to(pb.LabelKind, signal.label_kind),
         missing_bars=signal.missing_bars,
         missing_symbols=signal.missing_symbols,
+        rank_score=signal.rank_score,
+        close_rank=signal.close_rank or 0,
+        close_size=signal.close_size or 0,
     )
 
 

@@ -40,6 +40,7 @@ class Servicer(FakeMarketServicer):
         feed: the journal.
         market: what was published.
         predict: called with the symbol (or "") and the window (or None) of each item.
+        rank: called like `predict`; returns the rank score, or None.
         explain: called like `predict`; returns a map (time, feature).
         importance: called with the filter and the reference (or None).
         track: returns the track record.
@@ -52,17 +53,18 @@ class Servicer(FakeMarketServicer):
         feed: FakeFeed,
         market: FakeMarket,
         predict: Callable[[str, Window | None], Confidence],
+        rank: Callable[[str, Window | None], float | None],
         explain: Callable[[str, Window | None], Window],
         importance: Callable[[WindowFilter, WindowFilter | None], Importance],
         track: Callable[[], TrackRecords],
         judge: Callable[[str, Window | None], Quality | None],
     ) -> None:
         self._model, self._feed, self._market = model, feed, market
-        self._predict, self._explain, self._importance = predict, explain, importance
+        self._predict, self._rank, self._explain, self._importance = predict, rank, explain, importance
         self._track, self._judge = track, judge
 
     def Predict(self, request: ipb.PredictRequest, context: Any) -> ipb.PredictResponse:
-        predictions = [self._prediction(*item) for item in self._items(request.input, context)]
+        predictions = [self._ranked(*item) for item in self._items(request.input, context)]
         return ipb.PredictResponse(predictions=predictions, models=[ref_to(self._model.ref)])
 
     def Explain(self, request: ipb.ExplainRequest, context: Any) -> ipb.ExplainResponse:
@@ -119,6 +121,15 @@ class Servicer(FakeMarketServicer):
         except GlasstapeError as error:
             return ipb.Prediction(problem=problem_to(error), symbol=symbol)
         return ipb.Prediction(confidence=confidence, symbol=symbol)
+
+    def _ranked(self, symbol: str, window: Window | None) -> ipb.Prediction:
+        """Return the prediction of an item with its rank score, which explanations lack."""
+        prediction = self._prediction(symbol, window)
+        if prediction.HasField("confidence"):
+            score = self._rank(symbol, window)
+            if score is not None:
+                prediction.rank_score = score
+        return prediction
 
     def _explanation(
         self, request: ipb.ExplainRequest, symbol: str, window: Window | None

@@ -38,6 +38,7 @@ EXTRA_OF_COMMAND = {
     "evaluate": "server",
     "portfolio": "server",
     "restore": "server",
+    "retrain": "server",
     "runs": "server",
     "serve": "server",
     "tokens": "server",

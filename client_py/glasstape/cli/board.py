@@ -1,5 +1,8 @@
 """State and rendering of `glasstape watch`."""
 
+from collections.abc import Callable
+from typing import Any
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -20,15 +23,45 @@ from glasstape import (
     SequenceGap,
     StreamMessage,
 )
-from glasstape.cli.render import HeatmapTable, caption, confidence_bar, direction_text, missing_text
+from glasstape.cli.render import (
+    HeatmapTable,
+    caption,
+    confidence_bar,
+    direction_text,
+    missing_text,
+    rank_text,
+)
+from glasstape.prices import close_text
+
+_SORT_KEYS: dict[str, Callable[[ConfidenceEvent], Any]] = {
+    "symbol": lambda event: event.symbol,
+    "rank": lambda event: _rank_key(event),
+    "up": lambda event: (-event.signal.probabilities.up, event.symbol),
+}
+"""Sort keys of the rows, by order."""
+
+
+def _rank_key(event: ConfidenceEvent) -> tuple[bool, float, float, str]:
+    """Return the key by which the newest close comes first, its highest score at the top, symbols without one last."""
+    score = event.signal.rank_score
+    if score is None:
+        return True, 0.0, 0.0, event.symbol
+    return False, -event.bar_close_time.timestamp(), -score, event.symbol
 
 
 class Board:
-    """The newest confidence of each symbol, the newest explained buy, and the status of the feed."""
+    """The newest confidence of each symbol, the newest explained buy, and the status of the feed.
 
-    def __init__(self, client: Client, model: Model) -> None:
+    Args:
+        client: of the server.
+        model: the active one.
+        sort: order of the symbols, "symbol", "rank" (within the newest close first) or "up".
+    """
+
+    def __init__(self, client: Client, model: Model, sort: str = "symbol") -> None:
         self._client = client
         self.model = model
+        self._sort = sort
         self.status = "connecting"
         self.confidences: dict[str, ConfidenceEvent] = {}
         self.buys = 0
@@ -72,8 +105,10 @@ class Board:
         table = Table(
             title=f"Glasstape: {self.model.ref.name}@{self.model.ref.version}", title_justify="left"
         )
+        ranked = any(event.signal.rank_score is not None for event in self.confidences.values())
         for name in (
             "symbol",
+            *(["rank"] if ranked else []),
             "close",
             "change",
             "down",
@@ -82,14 +117,17 @@ class Board:
             "direction",
             "bar close",
         ):
-            table.add_column(name, justify="right" if name in ("close", "change", "down", "flat") else "left")
-        for symbol, event in sorted(self.confidences.items()):
-            signal = event.signal
+            right = name in ("rank", "close", "change", "down", "flat")
+            table.add_column(name, justify="right" if right else "left")
+        for event in sorted(self.confidences.values(), key=_SORT_KEYS[self._sort]):
+            symbol, signal = event.symbol, event.signal
             confidence = signal.probabilities
             change = "" if signal.change is None else f"{signal.change:+.2%}"
+            rank = rank_text(signal.rank_score, signal.close_rank, signal.close_size)
             table.add_row(
                 Text(symbol),
-                f"{signal.bar.close:,.2f}",
+                *([rank] if ranked else []),
+                close_text(signal.bar),
                 change,
                 f"{confidence.down:.1%}",
                 f"{confidence.flat:.1%}",
@@ -105,6 +143,8 @@ class Board:
             table,
             Text(f"{self.status} · since connecting: {self.buys} buys, {hits}", "dim"),
         ]
+        if self._sort == "rank" and self.confidences and not ranked:
+            parts.append(Text("sorted by symbol: no signal has a rank, its model has no rank head", "dim"))
         heatmap = self.heatmap()
         if heatmap is not None:
             parts += [Text(), heatmap]

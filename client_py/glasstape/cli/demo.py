@@ -16,6 +16,8 @@ from glasstape.cli.watch import add_duration, show
 
 HELP = "start a server on the bundled sample market and show its signals"
 
+STOP_TIMEOUT_S = 15.0
+"""Seconds within which desktop and server end in order."""
 INTRODUCTION = """\
 The bundled market: AAPL, GOOG, IBM, MSFT and later FB, daily bars, replayed on a simulated clock. The bundled
 model was trained on 2000-2010 and validated on 2011; the replay shows 2012-13, which it has never seen. Do not act
@@ -53,13 +55,29 @@ def run(options: argparse.Namespace) -> int:
         if address is None:
             return 1
         try:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: end what was started
             if view == "desk":
-                return subprocess.call(_command("desk", "--server", address, *_duration(options)))
+                return _run_desktop(_command("desk", "--once", "--server", address, *_duration(options)))
             with Client(address) as client:
                 show(client, view, options.duration)
             return 0
         except KeyboardInterrupt:
             return 0
+
+
+def _run_desktop(command: list[str]) -> int:
+    """Run the desktop until its window is closed; return its exit status.
+
+    Raises:
+        KeyboardInterrupt: this process was interrupted; the desktop has been asked to end.
+    """
+    with subprocess.Popen(command) as desktop:
+        try:
+            return desktop.wait()
+        except KeyboardInterrupt:
+            desktop.terminate()
+            desktop.wait(timeout=STOP_TIMEOUT_S)
+            raise
 
 
 def _check_temporary_files() -> None:
@@ -107,6 +125,6 @@ def _server(folder: Path, step: float) -> Iterator[str | None]:
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(timeout=15)
+                process.wait(timeout=STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()

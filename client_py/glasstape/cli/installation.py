@@ -1,9 +1,12 @@
 """Versions of the packages that Glasstape needs, checked without importing them."""
 
+import importlib.util
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
+DISPLAY_TIMEOUT_S = 20.0
 Finding = tuple[str, str]
 """("ok" | "warning" | "problem", sentence)."""
 _EXTRAS = (("cli", "rich"), ("server", "torch"), ("desktop", "PyQt6"))
@@ -18,6 +21,24 @@ def check_installation() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield "ok", f"extra [{extra}] is not installed (pip install 'glasstape[{extra}]')"
     yield from check_packages()
+    yield from check_desktop()
+
+
+def check_desktop() -> Iterator[Finding]:
+    """Yield whether the desktop can open a window, if it is installed; Qt would end this process if it cannot."""
+    if not all(importlib.util.find_spec(name) for name in ("PyQt6", "glasstape_qt")):
+        return
+    command = [sys.executable, "-m", "glasstape_qt.display"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DISPLAY_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        yield "warning", f"desktop: Qt did not start within {DISPLAY_TIMEOUT_S:g} s"
+        return
+    if done.returncode == 0:
+        yield "ok", "desktop: a window can be opened"
+    else:
+        lines = done.stderr.strip().splitlines() or [f"Qt exits with status {done.returncode}"]
+        yield "warning", f"desktop: {lines[-1].removeprefix('glasstape desk: ')}"
 
 
 def check_packages() -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from glasstape.cli.connect import add_json, add_server, connected, print_json, reported, wide_console
 from glasstape.cli.live import live_lines
-from glasstape.cli.skill import skill_text
+from glasstape.cli.skill import ranking_text, skill_text
 from glasstape.types.enums import ModelState, ModelView
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def _describe(model: "Model", active: "ModelRef | None") -> None:
         console.print(f"  {feature.name:<{widest}} {feature.description}", highlight=False)
     if model.skill is not None:
         console.print(f"skill     {skill_text(model.skill)}", highlight=False, soft_wrap=True)
+    if model.rank_ic:
+        console.print(f"ranking   {ranking_text(model.rank_ic)}", highlight=False, soft_wrap=True)
     for number, line in enumerate(live_lines(model.live) if model.live is not None else ()):
         console.print(f"{'drift ' if number else 'live  '}    {line}", highlight=False, soft_wrap=True)
     if model.shadow is not None:

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
             from rich.text import Text
 
             from glasstape.cli.output import make_console
-            from glasstape.cli.render import confidence_bar, direction_text, missing_text
+            from glasstape.cli.render import confidence_bar, direction_text, missing_text, rank_text
 
             model = client.model(options.model)
             console = make_console()
@@ -75,6 +75,10 @@ def run(options: argparse.Namespace) -> int:
                 )
                 bar = confidence_bar(confidence.up, model.buy_ramp_low, model.buy_ramp_high)
                 missing = (missing_text(prediction.missing_bars, prediction.missing_symbols), "yellow")
-                line = Text.assemble(f"{name:<10} ", bar, numbers, direction_text(confidence), missing)
+                score = rank_text(prediction.rank_score)
+                ranked = f"  rank score {score}" if score else ""
+                line = Text.assemble(
+                    f"{name:<10} ", bar, numbers, direction_text(confidence), ranked, missing
+                )
                 console.print(line, soft_wrap=True)
     return int(any(prediction.error is not None for prediction in predictions))

@@ -36,6 +36,13 @@ def missing_text(missing_bars: int, missing_symbols: int = 0) -> str:
     return f"  {' and '.join(parts)} missing" if parts else ""
 
 
+def rank_text(rank_score: float | None, close_rank: int | None = None, close_size: int | None = None) -> str:
+    """Return the place within the close, or else the rank score; "" without a rank head."""
+    if close_rank is not None:
+        return f"{close_rank} / {close_size}"
+    return "" if rank_score is None else f"{rank_score:+.3f}"
+
+
 def direction_text(confidence: Confidence) -> Text:
     """Return arrow and name of the winning class; dim if abstained."""
     direction = confidence.direction

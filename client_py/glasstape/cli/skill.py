@@ -1,10 +1,12 @@
 """Text of the skill of models, for several commands."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from glasstape.skill import SENTENCES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from glasstape import IntervalEstimate, SkillSplit
 
 
@@ -17,6 +19,28 @@ def skill_text(skill: "SkillSplit") -> str:
     return (
         f"log loss saved against the prior: {saved} nats = FLAT {flat} + direction {direction}; "
         f"right when it moved: {interval_text(skill.moved_hit_rate)}; {SENTENCES[skill.verdict]}"
+    )
+
+
+class _Interval(Protocol):
+    """A value with its interval."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+def ranking_text(rank_ic: "Mapping[str, _Interval]") -> str:
+    """Return the Rank IC of a rank head beside that of its classes and of low volatility."""
+    texts = {
+        name: f"{each.value:+.3f} ({each.low:+.3f} … {each.high:+.3f})" for name, each in rank_ic.items()
+    }
+    return (
+        f"Rank IC {texts['rank_head']}; without the rank head: classes {texts['classes']}, "
+        f"low volatility {texts['low_volatility']}"
     )
 
 

@@ -20,6 +20,8 @@ HELP = "follow the signals in the terminal"
 FIRST_ANSWER_S = 5.0
 """Seconds within which a server answers, also if less was to be shown."""
 VIEWS = ("auto", "table", "text")
+SORTS = ("symbol", "rank", "up")
+"""Orders of the table's rows."""
 WITHOUT_GRADIENTS = ("tree_shap", "occlusion")
 """Methods of the heat maps of a model without gradients, such as trees; the first that it serves."""
 
@@ -44,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=VIEWS,
         default="auto",
         help="output: table, text, or auto: a table on a terminal, else text (default: auto)",
+    )
+    parser.add_argument(
+        "--sort",
+        choices=SORTS,
+        default=SORTS[0],
+        help="order of the table: symbol, rank within the close, or confidence of UP, highest first (default: symbol)",
     )
 
 
@@ -84,17 +92,25 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             _print_json(client, filters, options.duration)
         else:
-            show(client, options.view, options.duration, **filters)
+            show(client, options.view, options.duration, options.sort, **filters)
     return 0
 
 
-def show(client: "Client", view: str, duration: float | None, **filters: Any) -> None:
-    """Show the feed in a view of `VIEWS`, for some seconds or without end; filters as in `Client.signals`."""
+def show(client: "Client", view: str, duration: float | None, sort: str = SORTS[0], **filters: Any) -> None:
+    """Show the feed, for some seconds or without end.
+
+    Args:
+        client: of the server.
+        view: one of `VIEWS`.
+        duration: in seconds; None: without end.
+        sort: one of `SORTS`.
+        filters: as in `Client.signals`.
+    """
     from rich.live import Live
 
     from glasstape.cli.board import Board
 
-    board = Board(client, client.model())
+    board = Board(client, client.model(), sort)
     with closing(_messages(client, filters, duration, heatmaps=True)) as messages:
         if view == "text" or (view == "auto" and not sys.stdout.isatty()):
             _print_text(messages, board)
@@ -206,14 +222,18 @@ def _print_text(messages: "Iterable[StreamMessage]", board: "Board") -> None:
 def _line(event: "ConfidenceEvent", board: "Board") -> "Text":
     from rich.text import Text
 
-    from glasstape.cli.render import confidence_bar, direction_text, missing_text
+    from glasstape.cli.render import confidence_bar, direction_text, missing_text, rank_text
+    from glasstape.prices import close_text
 
     confidence = event.signal.probabilities
-    head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {event.signal.bar.close:>10,.2f} "
+    head = f"{event.sequence:>7} {event.bar_close_time:%Y-%m-%d} {event.symbol:<8} {close_text(event.signal.bar):>10} "
     bar = confidence_bar(confidence.up, board.model.buy_ramp_low, board.model.buy_ramp_high)
     missing = (missing_text(event.signal.missing_bars, event.signal.missing_symbols), "yellow")
     state = f"  [{event.signal.data_state.value}]"
-    return Text.assemble(head, bar, "  ", direction_text(confidence), state, missing)
+    signal = event.signal
+    place = rank_text(signal.rank_score, signal.close_rank, signal.close_size)
+    ranked = f"  rank {place}" if place else ""
+    return Text.assemble(head, bar, "  ", direction_text(confidence), ranked, state, missing)
 
 
 def _buy(event: "BuyEvent") -> "Text":

@@ -13,7 +13,7 @@ ROW_COLUMNS = (
     "sequence", "kind", "symbol", "interval", "bar_close_time", "publish_time", "model", "version", "digest",
     "direction", "down", "flat", "up", "abstained", "novelty", "close", "expire_time", "data_state",
     "confidence_sequence", "realized", "realized_return", "hit",
-    "missing_bars",
+    "missing_bars", "rank_score", "close_rank", "close_size",
 )  # fmt: skip
 """Columns of `event.row()`, the same for every kind, as `glasstape export` writes them.
 

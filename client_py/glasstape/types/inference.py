@@ -64,6 +64,8 @@ class Prediction:
     """As in `Signal`; 0 for windows and bars that the request carries."""
     missing_symbols: int = 0
     """As in `Signal`; 0 for windows that the request carries."""
+    rank_score: float | None = None
+    """As in `Signal`; None in explanations, except of past signals."""
 
     def unwrap(self) -> Confidence:
         """Return the confidence.
@@ -224,6 +226,23 @@ class Model:
     skill: SkillSplit | None = None
     """On windows that selected nothing, or else on those of validation. None: trained before it was measured, or too
     few sessions."""
+
+    @property
+    def rank_ic(self) -> dict[str, IntervalEstimate]:
+        """Return the Rank IC of "rank_head", and of "classes" and "low_volatility" on the same windows.
+
+        They selected nothing, or else are those of validation. Empty: no rank head, or too few sessions.
+        """
+        part = "check" if "check/rank_ic" in self.metrics else "validation"
+        if f"{part}/rank_ic" not in self.metrics:
+            return {}
+
+        def estimate(suffix: str) -> IntervalEstimate:
+            value, low, high = (self.metrics[f"{part}/rank_ic{suffix}{end}"] for end in ("", "_low", "_high"))
+            return IntervalEstimate(value=value, low=low, high=high)
+
+        named = {"rank_head": "", "classes": "_classes", "low_volatility": "_low_volatility"}
+        return {name: estimate(suffix) for name, suffix in named.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

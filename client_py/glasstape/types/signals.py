@@ -47,6 +47,14 @@ class Signal:
     missing_symbols: int = 0
     """Of a model that ranks the symbols of a close: most symbols that were awaited at one of the window's closes and
     had not closed when it was ranked. 0: every close was complete."""
+    rank_score: float | None = None
+    """Of a model with a rank head: expected rank of the forward return within the close, about -1 (lowest) to 1
+    (highest); comparable among the signals of one model and one close. None: no rank head."""
+    close_rank: int | None = None
+    """Place of `rank_score` within the close, 1: highest; equal scores share a place. None: no rank head, or the bar
+    came after the close was ranked."""
+    close_size: int | None = None
+    """Symbols of the close that were ranked; None where `close_rank` is."""
 
     @property
     def change(self) -> float | None:
@@ -62,6 +70,9 @@ def _signal_columns(signal: Signal) -> dict[str, RowValue]:
         "expire_time": signal.expire_time,
         "data_state": signal.data_state.value,
         "missing_bars": signal.missing_bars,
+        "rank_score": signal.rank_score,
+        "close_rank": signal.close_rank,
+        "close_size": signal.close_size,
     }
 
 

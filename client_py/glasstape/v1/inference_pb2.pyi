@@ -552,6 +552,7 @@ class Prediction(_message.Message):
     BAR_CLOSE_TIME_FIELD_NUMBER: _builtins.int
     MISSING_BARS_FIELD_NUMBER: _builtins.int
     MISSING_SYMBOLS_FIELD_NUMBER: _builtins.int
+    RANK_SCORE_FIELD_NUMBER: _builtins.int
     model_index: _builtins.int
     """Position in `models` of the message that holds this prediction. 0, the usual case, is not
     encoded.
@@ -562,6 +563,8 @@ class Prediction(_message.Message):
     """As in Signal. 0 for windows and bars that the request carries."""
     missing_symbols: _builtins.int
     """As in Signal. 0 for windows that the request carries."""
+    rank_score: _builtins.float
+    """As in Signal. Unset in explanations, except of past signals."""
     @_builtins.property
     def confidence(self) -> Global___Confidence:
         """The calibrated probabilities."""
@@ -584,13 +587,19 @@ class Prediction(_message.Message):
         bar_close_time: _timestamp_pb2.Timestamp | None = ...,
         missing_bars: _builtins.int = ...,
         missing_symbols: _builtins.int = ...,
+        rank_score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "problem", b"problem", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rank_score", b"_rank_score", "bar_close_time", b"bar_close_time", "confidence", b"confidence", "problem", b"problem", "rank_score", b"rank_score", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar_close_time", b"bar_close_time", "confidence", b"confidence", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "model_index", b"model_index", "problem", b"problem", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank_score", b"_rank_score", "bar_close_time", b"bar_close_time", "confidence", b"confidence", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "model_index", b"model_index", "problem", b"problem", "rank_score", b"rank_score", "result", b"result", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rank_score: _TypeAlias = _typing.Literal["rank_score"]  # noqa: Y015
+    _WhichOneofArgType__rank_score: _TypeAlias = _typing.Literal["_rank_score", b"_rank_score"]  # noqa: Y015
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["confidence", "problem"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank_score) -> _WhichOneofReturnType__rank_score | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___Prediction: _TypeAlias = Prediction  # noqa: Y015

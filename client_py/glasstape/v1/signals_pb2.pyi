@@ -217,6 +217,9 @@ class Signal(_message.Message):
     LABEL_KIND_FIELD_NUMBER: _builtins.int
     MISSING_BARS_FIELD_NUMBER: _builtins.int
     MISSING_SYMBOLS_FIELD_NUMBER: _builtins.int
+    RANK_SCORE_FIELD_NUMBER: _builtins.int
+    CLOSE_RANK_FIELD_NUMBER: _builtins.int
+    CLOSE_SIZE_FIELD_NUMBER: _builtins.int
     reference_close: _builtins.float
     """Price that the horizon's return is measured against, if `entry` is the current close; else
     the close of this bar for orientation. In the instrument's currency.
@@ -241,6 +244,16 @@ class Signal(_message.Message):
     """Of a model that ranks the symbols of a close: most symbols that were awaited at one of the window's
     closes and had not closed when it was ranked. 0: every close was complete.
     """
+    rank_score: _builtins.float
+    """Of a model with a rank head: expected rank of the forward return within the close, about -1 (lowest)
+    to 1 (highest). Comparable among the signals of one model and one close. Unset: no rank head.
+    """
+    close_rank: _builtins.int
+    """Place of `rank_score` within the close, 1: highest; equal scores share a place. 0: no rank head, or
+    the bar came after the close was ranked. `missing_symbols` says whether the close was complete.
+    """
+    close_size: _builtins.int
+    """Symbols of the close that were ranked. 0 where `close_rank` is."""
     @_builtins.property
     def probabilities(self) -> _inference_pb2.Confidence:
         """The calibrated probabilities."""
@@ -268,14 +281,22 @@ class Signal(_message.Message):
         label_kind: Global___LabelKind.ValueType = ...,
         missing_bars: _builtins.int = ...,
         missing_symbols: _builtins.int = ...,
+        rank_score: _builtins.float | None = ...,
+        close_rank: _builtins.int = ...,
+        close_size: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "_rank_score", b"_rank_score", "bar", b"bar", "expire_time", b"expire_time", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "rank_score", b"rank_score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "bar", b"bar", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "reference_close", b"reference_close"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close", "_rank_score", b"_rank_score", "bar", b"bar", "close_rank", b"close_rank", "close_size", b"close_size", "data_state", b"data_state", "entry", b"entry", "expire_time", b"expire_time", "flat_threshold", b"flat_threshold", "horizon_bars", b"horizon_bars", "label_kind", b"label_kind", "missing_bars", b"missing_bars", "missing_symbols", b"missing_symbols", "previous_session_close", b"previous_session_close", "probabilities", b"probabilities", "rank_score", b"rank_score", "reference_close", b"reference_close"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_session_close: _TypeAlias = _typing.Literal["previous_session_close"]  # noqa: Y015
     _WhichOneofArgType__previous_session_close: _TypeAlias = _typing.Literal["_previous_session_close", b"_previous_session_close"]  # noqa: Y015
+    _WhichOneofReturnType__rank_score: _TypeAlias = _typing.Literal["rank_score"]  # noqa: Y015
+    _WhichOneofArgType__rank_score: _TypeAlias = _typing.Literal["_rank_score", b"_rank_score"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_session_close) -> _WhichOneofReturnType__previous_session_close | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank_score) -> _WhichOneofReturnType__rank_score | None: ...
 
 Global___Signal: _TypeAlias = Signal  # noqa: Y015
 

@@ -46,8 +46,12 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _system_language() -> str:
+def system_locale() -> str:
+    """Return the name of the system's locale, for example "ko_KR.UTF-8"; "" if it is not set."""
     names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
     names.append(locale.getlocale()[0] or "")
-    selected = next((name for name in names if name), "")
-    return "ko" if selected.lower().startswith(("ko", "korean")) else "en"
+    return next((name for name in names if name), "")
+
+
+def _system_language() -> str:
+    return "ko" if system_locale().lower().startswith(("ko", "korean")) else "en"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from glasstape.prices import close_text
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from glasstape_qt.i18n import language, tr
@@ -9,10 +10,12 @@ from glasstape_qt.models.cell_texts import as_tooltip
 from glasstape_qt.models.watch_model import ModelIndex
 from glasstape_qt.state import exchange
 from glasstape_qt.state.buy_list import BuyEntry
-from glasstape_qt.state.row_filter import searched_texts
+from glasstape_qt.state.row_filter import FilterItem, FilterPredicate, normalized, parse_filter
 from glasstape_qt.state.signal_store import SignalStore
-from glasstape_qt.state.watch_row import instrument_name, price_decimals
+from glasstape_qt.state.watch_row import instrument_name
 
+RIGHT_ALIGNED = ("up", "price")
+RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 COLUMNS = ("time", "code", "name", "up", "price", "outcome", "state")
 
 
@@ -24,6 +27,9 @@ class FeedModel(QAbstractTableModel):
         self._store = store
         self._sequences: list[int] = []
         self._filter = ""
+        self._passes: FilterPredicate = lambda item: True
+        self.show_abstained = False
+        """Whether abstained buys are listed, which never alert."""
         self.paused = False
         self._paused_sequences: set[int] = set()
         """Buys that were in the list when it was paused."""
@@ -33,7 +39,8 @@ class FeedModel(QAbstractTableModel):
         """Number of buys that arrived since the list was paused."""
         if not self.paused:
             return 0
-        return sum(buy.event.sequence not in self._paused_sequences for buy in self._store.buys)
+        new = (buy for buy in self._store.buys if buy.event.sequence not in self._paused_sequences)
+        return sum(self._is_listed(buy) for buy in new)
 
     def update_rows(self, *, reset: bool = False) -> None:
         """Show what changed in the store."""
@@ -54,9 +61,21 @@ class FeedModel(QAbstractTableModel):
             self.endResetModel()
 
     def set_filter(self, text: str) -> None:
-        """Show only buys whose code, name or model contains the text."""
-        self._filter = text.casefold().strip()
+        """Show only buys that match (see `row_filter`), or whose model contains the text."""
+        self._filter, self._passes = normalized(text).strip(), parse_filter(text)
         self._rebuild()
+
+    def set_show_abstained(self, shown: bool) -> None:
+        """List abstained buys too, or not."""
+        self.show_abstained = shown
+        self._rebuild()
+
+    @property
+    def unseen(self) -> int:
+        """Number of buys that arrived live, could be listed, and are not marked as seen."""
+        return sum(
+            not (buy.acknowledged or buy.historical) and self._is_listed(buy) for buy in self._store.buys
+        )
 
     def set_paused(self, paused: bool) -> None:
         """Stop adding buys, or resume."""
@@ -86,6 +105,8 @@ class FeedModel(QAbstractTableModel):
         title_roles = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole)
         if orientation is Qt.Orientation.Horizontal and role in title_roles:
             return tr(f"feed.column.{COLUMNS[section]}")
+        if role == Qt.ItemDataRole.TextAlignmentRole and COLUMNS[section] in RIGHT_ALIGNED:
+            return RIGHT
         return None
 
     def data(self, index: ModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -102,8 +123,8 @@ class FeedModel(QAbstractTableModel):
             return as_tooltip(str(self.data(index, Qt.ItemDataRole.AccessibleDescriptionRole)))
         if role == Qt.ItemDataRole.AccessibleDescriptionRole:
             return ", ".join(f"{tr(f'feed.column.{name}')}: {self._cell(buy, name)}" for name in COLUMNS)
-        if role == Qt.ItemDataRole.TextAlignmentRole and column in ("up", "price"):
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in RIGHT_ALIGNED:
+            return RIGHT
         return None
 
     def _rebuild(self) -> None:
@@ -123,12 +144,15 @@ class FeedModel(QAbstractTableModel):
         pinned = [buy.event.sequence for buy in reversed(buys) if buy.pinned]
         return pinned + [buy.event.sequence for buy in reversed(buys) if not buy.pinned]
 
+    def _is_listed(self, buy: BuyEntry) -> bool:
+        return self.show_abstained or buy.pinned or not buy.event.signal.probabilities.abstained
+
     def _matches(self, buy: BuyEntry) -> bool:
-        if not self._filter:
-            return True
-        instrument = self._store.instrument(buy.event.symbol)
-        texts = (buy.event.model.name, *searched_texts(instrument))
-        return any(self._filter in text.casefold() for text in texts)
+        if not self._is_listed(buy):
+            return False
+        event = buy.event
+        item = FilterItem(self._store.instrument(event.symbol), event.signal.probabilities)
+        return self._passes(item) or (bool(self._filter) and self._filter in normalized(event.model.name))
 
     def _cell(self, buy: BuyEntry, column: str) -> str:
         event = buy.event
@@ -143,8 +167,7 @@ class FeedModel(QAbstractTableModel):
             case "up":
                 return f"{event.signal.probabilities.up:.1%}"
             case "price":
-                close = event.signal.bar.close
-                return f"{close:,.{price_decimals(instrument, close)}f}"
+                return close_text(event.signal.bar, instrument)
             case "outcome":
                 if buy.realized is None or buy.realized_return is None:
                     return tr("outcome.pending")

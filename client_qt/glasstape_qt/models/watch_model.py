@@ -1,38 +1,26 @@
 """The watch table: one row per symbol. Sorts and filters itself: a proxy model would sort on every event."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from glasstape_qt.i18n import language, tr
+from glasstape_qt.i18n import tr
 from glasstape_qt.models.cell_texts import CellTexts, as_tooltip, row_description
-from glasstape_qt.state.row_filter import RowPredicate, parse_filter
+from glasstape_qt.models.watch_columns import COLUMNS, RIGHT_ALIGNED, WATCH_COLUMNS
+from glasstape_qt.state.quotes import change_of, price_of
+from glasstape_qt.state.row_filter import Filterable, FilterItem, FilterPredicate, parse_filter
 from glasstape_qt.state.signal_store import SignalStore
 from glasstape_qt.state.watch_row import WatchRow
 
-COLUMNS = (
-    "code", "name", "price", "change", "confidence", "direction", "age", "expiry", "model", "novelty", "market",
-)  # fmt: skip
-RIGHT_ALIGNED = {"price", "change", "age", "expiry", "novelty"}
 ModelIndex = QModelIndex | QPersistentModelIndex
-_SORT_KEYS: dict[str, Callable[[WatchRow], Any]] = {
-    "code": lambda row: row.symbol,
-    "name": lambda row: row.name(language()),
-    "price": lambda row: row.event.signal.bar.close,
-    "change": lambda row: row.event.signal.change or 0.0,
-    "confidence": lambda row: row.event.signal.probabilities.up,
-    "direction": lambda row: (int(row.direction), row.event.signal.probabilities.winning),
-    "age": lambda row: -row.event.bar_close_time.timestamp(),
-    "expiry": lambda row: row.event.signal.expire_time.timestamp(),
-    "model": lambda row: (row.event.model.name, row.event.model.version),
-    "novelty": lambda row: row.event.signal.probabilities.novelty,
-    "market": lambda row: row.instrument.exchange,
-}
 
 
 class WatchModel(QAbstractTableModel):
-    """The store's rows that pass the filter, in the selected order."""
+    """The store's rows and other instruments that pass the filter, in the selected order.
+
+    Instruments without a signal come last, by their code.
+    """
 
     def __init__(self, store: SignalStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -46,7 +34,7 @@ class WatchModel(QAbstractTableModel):
         """Keep the order: the mouse is over the table."""
         self._row_numbers: dict[str, int] = {}
         self._column, self._order = 0, Qt.SortOrder.AscendingOrder
-        self._passes: RowPredicate = lambda row: True
+        self._passes: FilterPredicate = lambda item: True
         self._group: frozenset[str] | None = None
 
     def update_rows(self, symbols: Iterable[str], *, reset: bool = False) -> None:
@@ -95,8 +83,13 @@ class WatchModel(QAbstractTableModel):
         self._rebuild()
         self._repaint_all()
 
+    @property
+    def known(self) -> int:
+        """Number of symbols that can be shown."""
+        return len(self.store.rows.keys() | self.store.instruments.keys())
+
     def row(self, number: int) -> WatchRow | None:
-        """Return a row by its number; None if the store dropped it meanwhile."""
+        """Return a row by its number; None if its symbol has no signal."""
         return self.store.rows.get(self.symbols[number])
 
     def number(self, symbol: str) -> int | None:
@@ -125,20 +118,20 @@ class WatchModel(QAbstractTableModel):
 
     def data(self, index: ModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return a cell's text, tooltip, accessible text or alignment."""
-        row = self.row(index.row()) if index.isValid() else None
-        if row is None:
+        if not index.isValid():
             return None
-        column = COLUMNS[index.column()]
+        symbol, column = self.symbols[index.row()], COLUMNS[index.column()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return self.cells.text(row, column)
+            return self.cells.text(symbol, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{tr(f'column.{column}')}: {self.cells.text(row, column)}"
-        if role == Qt.ItemDataRole.AccessibleDescriptionRole:
-            return row_description(row)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return as_tooltip(row_description(row))
+            return f"{tr(f'column.{column}')}: {self.cells.text(symbol, column)}"
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
+        row = self.row(index.row())
+        if role == Qt.ItemDataRole.AccessibleDescriptionRole:
+            return row_description(row) if row is not None else tr("row.no_signal", symbol=symbol)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return as_tooltip(self.data(index, Qt.ItemDataRole.AccessibleDescriptionRole))
         return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
@@ -146,19 +139,46 @@ class WatchModel(QAbstractTableModel):
         self._column, self._order = max(0, column), order
         self._rebuild()
 
+    def copied_titles(self, column: str) -> list[str]:
+        """Return the titles of a column on the clipboard: one for each value."""
+        title = tr(f"column.{column}")
+        if column == "confidence":
+            return [f"{tr(f'direction.{name}')} (%)" for name in ("down", "flat", "up")]
+        return [f"{title} (%)" if column in ("change", "novelty") else title]
+
+    def copied(self, symbol: str, column: str) -> list[str | float | None]:
+        """Return the values of a cell on the clipboard: numbers with their sign, in percent where titled so."""
+        row, quote = self.store.rows.get(symbol), self.store.quotes.get(symbol)
+        if row is None:
+            return [self.cells.text(symbol, column)] if column != "confidence" else [None] * 3
+        match column:
+            case "price":
+                return [price_of(row, quote)]
+            case "change":
+                change = change_of(row, quote)
+                return [None if change is None else round(100 * change, 4)]
+            case "confidence":
+                return [round(100 * getattr(row.confidence, name), 2) for name in ("down", "flat", "up")]
+            case "novelty":
+                return [round(100 * row.confidence.novelty, 2)]
+        return [self.cells.text(symbol, column)]
+
     def _matches(self, symbol: str) -> bool:
         if self._group is not None and symbol not in self._group:
             return False
-        return self._passes(self.store.rows[symbol])
+        item: Filterable | None = self.store.rows.get(symbol)
+        return self._passes(item or FilterItem(self.store.instrument(symbol), None))
 
     def _matching_symbols(self) -> list[str]:
-        key = _SORT_KEYS[COLUMNS[self._column]]
         rows = sorted(
             (row for symbol, row in self.store.rows.items() if self._matches(symbol)),
             key=lambda row: row.symbol,
         )
+        key, store = WATCH_COLUMNS[self._column].key, self.store
         descending = self._order is Qt.SortOrder.DescendingOrder
-        return [row.symbol for row in sorted(rows, key=key, reverse=descending)]
+        rows.sort(key=lambda row: key(row, store), reverse=descending)
+        quiet = sorted(store.instruments.keys() - store.rows.keys())
+        return [row.symbol for row in rows] + [symbol for symbol in quiet if self._matches(symbol)]
 
     def _append(self, symbols: list[str]) -> None:
         first = len(self.symbols)

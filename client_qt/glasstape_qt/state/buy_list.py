@@ -106,6 +106,14 @@ class BuyList:
         """Suppress alerts of a symbol until a monotonic second."""
         self.snoozed[symbol] = until
 
+    def unsnooze(self, symbol: str) -> None:
+        """Alert for a symbol again."""
+        self.snoozed.pop(symbol, None)
+
+    def snoozed_at(self, now: float) -> list[str]:
+        """Return the symbols whose alerts are snoozed at a monotonic second."""
+        return sorted(symbol for symbol, until in self.snoozed.items() if until > now)
+
     def clear(self) -> None:
         """Remove every buy: after a reset, sequences belong to another history."""
         self._buys.clear()
@@ -113,9 +121,9 @@ class BuyList:
         self._early.clear()
 
     @property
-    def unacknowledged(self) -> int:
-        """Number of buys that arrived live and are not acknowledged."""
-        return sum(not (buy.acknowledged or buy.historical) for buy in self._buys.values())
+    def abstained(self) -> int:
+        """Number of abstained buys."""
+        return sum(buy.event.signal.probabilities.abstained for buy in self._buys.values())
 
     def _evict(self) -> None:
         if len(self._buys) <= self._limit:

@@ -66,12 +66,19 @@ def zone(instrument: Instrument) -> ZoneInfo:
     return zone_named(instrument.time_zone)
 
 
-def price_limit(row: WatchRow) -> int:
-    """+1 at the upper price limit (상한가), -1 at the lower (하한가), 0 between them or without a limit."""
-    limit, previous = _limit(row), row.event.signal.previous_session_close
+def price_limit(row: WatchRow, price: float | None = None, change: float | None = None) -> int:
+    """+1 at the upper price limit (상한가), -1 at the lower (하한가), 0 between them or without a limit.
+
+    Args:
+        row: the symbol's row.
+        price: its newest price; None: the close of the row.
+        change: change of that price since the previous session's close.
+    """
+    signal = row.event.signal
+    limit, close = _limit(row), signal.bar.close if price is None else price
+    previous = signal.previous_session_close if change is None else close / (1 + change)
     if limit is None or previous is None:
         return 0
-    close = row.event.signal.bar.close
     tick = row.instrument.tick_size or _tick(row.instrument, close)
     # The limit is cut to whole ticks, so the last price inside it can be a tick away.
     if close > previous * (1 + limit) - tick:

@@ -5,7 +5,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from glasstape import ConfidenceEvent, Event, EventBatch, Opened, OpenResult, StreamMessage
+from glasstape import (
+    Bar,
+    ConfidenceEvent,
+    Event,
+    EventBatch,
+    Opened,
+    OpenResult,
+    QuoteBatch,
+    StreamMessage,
+)
 
 
 @dataclass
@@ -18,6 +27,8 @@ class InboxBatch:
     """Buys and outcomes, oldest first: none is ever dropped."""
     confidences: dict[tuple[str, str], ConfidenceEvent] = field(default_factory=dict)
     """The newest by symbol and interval."""
+    quotes: dict[tuple[str, str], Bar] = field(default_factory=dict)
+    """The newest bar that is still forming, by symbol and interval."""
     reset: bool = False
     """The server started a new history: earlier events are void."""
     received: float = 0.0
@@ -41,6 +52,10 @@ class Inbox:
         if isinstance(message, EventBatch):
             self._put_events(message)
             return
+        if isinstance(message, QuoteBatch):
+            with self._lock:
+                self._pending.quotes.update({(bar.symbol, bar.interval): bar for bar in message.bars})
+            return
         with self._lock:
             if isinstance(message, Opened) and message.result is OpenResult.RESET:
                 self._pending = InboxBatch(notices=self._pending.notices, reset=True)
@@ -50,7 +65,7 @@ class Inbox:
         """Remove and return everything since the last call (GUI thread); None if nothing arrived."""
         with self._lock:
             batch = self._pending
-            if not (batch.notices or batch.count or batch.reset):
+            if not (batch.notices or batch.count or batch.quotes or batch.reset):
                 return None
             self._pending = InboxBatch()
         return batch

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
 from glasstape import (
     BuyEvent,
     ConfidenceEvent,
+    DataState,
     Disconnected,
     Event,
     GlasstapeError,
@@ -22,12 +23,15 @@ from glasstape import (
     SequenceGap,
 )
 
-from glasstape_qt.state.alerts import AlertGroup, AlertNotification, AlertTracker
+from glasstape_qt.state.alerts import AlertTracker
 from glasstape_qt.state.buy_list import BuyList
 from glasstape_qt.state.color_scale import ColorScale
 from glasstape_qt.state.connection import Connection, reason_of
 from glasstape_qt.state.exchange import Hours
 from glasstape_qt.state.inbox import InboxBatch
+from glasstape_qt.state.quotes import QuoteBook
+from glasstape_qt.state.store_changes import StoreChanges
+from glasstape_qt.state.symbol_figures import InstrumentBook, SymbolFigures
 from glasstape_qt.state.watch_row import WatchRow
 
 BACKLOG_S = 5.0
@@ -37,23 +41,6 @@ APPLY_BUDGET_S = 0.004
 """Seconds that one `apply` may spend on confidences, so that the GUI thread stays responsive."""
 BATCH_SIZE = 64
 """Confidences applied between two checks of the budget."""
-
-
-@dataclass
-class StoreChanges:
-    """What an update changed: views repaint that and nothing else."""
-
-    rows: set[str] = field(default_factory=set)
-    """Symbols whose row changed."""
-    flashed: bool = False
-    """A class changed, or a symbol entered UP."""
-    buys: bool = False
-    """The list of buys changed."""
-    outcomes: list[OutcomeEvent] = field(default_factory=list)
-    alerts: list[AlertGroup] = field(default_factory=list)
-    notification: AlertNotification | None = None
-    reset: bool = False
-    """The server started a new history; earlier events are void."""
 
 
 class SignalStore:
@@ -79,10 +66,12 @@ class SignalStore:
         """Drop everything, for another server; the alert rules stay."""
         self.connection = Connection(self._now, self._wall)
         self.rows: dict[str, WatchRow] = {}
+        self.quotes = QuoteBook()
+        self.figures = SymbolFigures()
         self.buys = BuyList()
         self.alerts = AlertTracker(rules=self.alerts.rules, now=self._now)
         self.color_scale = ColorScale()
-        self.instruments: dict[str, Instrument] = {}
+        self.instruments = InstrumentBook()
         self.models: dict[str, Model] = {}
         """By digest."""
         self.active_model: ModelRef | None = None
@@ -95,7 +84,6 @@ class SignalStore:
         """Symbols of visible rows: these are applied first."""
         self.event_count = 0
         """Events that arrived, conflated ones included."""
-        self._placeholder_instruments: dict[str, Instrument] = {}
         self._pending: dict[tuple[str, str], ConfidenceEvent] = {}
         self._unevaluated: dict[str, WatchRow] = {}
         """Previous rows of symbols whose model is not described: whether they entered UP is open."""
@@ -105,6 +93,11 @@ class SignalStore:
     def model(self) -> Model | None:
         """Description of the active model; None until the server has returned it."""
         return self.models.get(self.active_model.digest) if self.active_model is not None else None
+
+    @property
+    def interval(self) -> str:
+        """Bar interval of the active model; "" until it is known."""
+        return self.model.interval if self.model is not None else ""
 
     @property
     def has_backlog(self) -> bool:
@@ -126,10 +119,7 @@ class SignalStore:
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the instrument of a symbol; without a description, one with its code only."""
-        known = self.instruments.get(symbol) or self._placeholder_instruments.get(symbol)
-        if known is None:
-            known = self._placeholder_instruments[symbol] = Instrument(symbol=symbol)
-        return known
+        return self.instruments.of(symbol)
 
     def describe(self, models: Iterable[Model], instruments: Iterable[Instrument]) -> StoreChanges:
         """Add descriptions of models and instruments; return what changed."""
@@ -144,7 +134,7 @@ class SignalStore:
             )
             for symbol, row in self.rows.items()
         }
-        changes = StoreChanges(rows=set(self.rows))
+        changes = StoreChanges(rows=set(self.rows), buys=True, described=True)
         self._evaluate_deferred(changes)
         return changes
 
@@ -165,6 +155,8 @@ class SignalStore:
                 changes.buys |= self.buys.add(event, historical=True)
             elif isinstance(event, OutcomeEvent):
                 changes.buys |= self.buys.set_outcome(event)
+                self.figures.add_outcome(event)
+                changes.rows.add(event.symbol)
         return changes
 
     def fail(self, error: GlasstapeError) -> StoreChanges:
@@ -178,6 +170,8 @@ class SignalStore:
         if batch.reset:
             changes.rows |= set(self.rows)
             self.rows.clear()
+            self.quotes.clear()
+            self.figures.records.clear()
             self._pending.clear()
             self._unevaluated.clear()
             self.buys.clear()
@@ -191,6 +185,11 @@ class SignalStore:
         self._pending.update(batch.confidences)
         self._received = max(self._received, batch.received)
         self._apply_pending(changes)
+        if batch.quotes:
+            self.connection.mark_alive()
+            changes.quotes = self.quotes.update_from(
+                batch.quotes.values(), self.rows, self.interval, self._now()
+            )
         self._collect_alerts(changes)
         return changes
 
@@ -235,20 +234,20 @@ class SignalStore:
         elif isinstance(event, OutcomeEvent):
             changes.buys |= self.buys.set_outcome(event)
             changes.outcomes.append(event)
+            self.figures.add_outcome(event)
+            changes.rows.add(event.symbol)
 
     def _apply_confidence(self, event: ConfidenceEvent, market_now: datetime, changes: StoreChanges) -> None:
         symbol = event.symbol
         before = self.rows.get(symbol)
-        if (
-            before is not None
-            and event.interval != before.event.interval
-            and self._has_foreign_interval(event)
-        ):
+        other = before is not None and event.interval != before.event.interval
+        if other and self._has_foreign_interval(event):
             return  # one row per symbol: that of the interval which the model is made for
         if before is not None and not before.old and event.sequence <= before.event.sequence:
             return
         self.connection.signal(event)
-        row = self._row(event)
+        row = replace(self._row(event), previous_up=before.current_up if before is not None else None)
+        self.figures.recent_bars(symbol).add(event.signal.bar)
         if row.model is None:
             self._unevaluated.setdefault(symbol, before or replace(row, old=True))
         entered = self.alerts.is_above(row) and self._has_entered(before, row, market_now)
@@ -257,6 +256,7 @@ class SignalStore:
             row = replace(row, flashed=self._now())
             changes.flashed = True
         self.rows[symbol] = row
+        self.quotes.close(symbol, event.bar_close_time)
         if not event.snapshot:
             self.active_model = event.model
         changes.rows.add(symbol)
@@ -267,9 +267,10 @@ class SignalStore:
 
     def _has_entered(self, before: WatchRow | None, row: WatchRow, market_now: datetime) -> bool:
         delay = self.connection.delay(self._received, row.event.publish_time.timestamp())
+        live = row.event.signal.data_state is not DataState.REPLAY  # a replay is of another time
         snoozed = self.buys.snoozed.get(row.symbol, 0.0) > self._now()
         return self.alerts.consider(
-            before, row, market_now=market_now, snoozed=snoozed, backlog=delay > BACKLOG_S
+            before, row, market_now=market_now, snoozed=snoozed, backlog=live and delay > BACKLOG_S
         )
 
     def _evaluate_deferred(self, changes: StoreChanges) -> None:

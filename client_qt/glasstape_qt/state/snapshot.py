@@ -7,7 +7,8 @@ from glasstape import GlasstapeError
 from glasstape.session import read_session, write_session
 
 from glasstape_qt.state.preferences import Profile
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 
 
 def path_of(folder: Path, profile: Profile) -> Path:

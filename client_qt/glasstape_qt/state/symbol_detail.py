@@ -8,7 +8,7 @@ from datetime import datetime
 from glasstape import Bar, ConfidenceEvent, Event, Explanation, Method, OutcomeEvent, Quantity
 
 MAX_BARS = 400
-"""Bars of the chart."""
+"""Bars of the chart, until older ones are loaded."""
 MAX_SIGNALS = 400
 """Past signals of the chart."""
 
@@ -32,8 +32,14 @@ class SymbolDetail:
     """The newest bars, oldest first."""
     past_bars: list[Bar] = field(default_factory=list)
     """Bars up to a pinned signal that is older than all of `recent_bars`."""
+    forming: Bar | None = None
+    """The bar that follows the newest and is still forming."""
+    features: dict[str, dict[datetime, float]] = field(default_factory=dict)
+    """Values of the model's features by name and close time, as far as they were requested."""
     signals: list[ConfidenceEvent] = field(default_factory=list)
     """Oldest first."""
+    max_bars: int = MAX_BARS
+    """Newest bars that are kept; grows as older ones are loaded."""
     outcomes: dict[int, OutcomeEvent] = field(default_factory=dict)
     """By the sequence of their signal."""
     pinned: ConfidenceEvent | None = None
@@ -78,6 +84,23 @@ class SymbolDetail:
             return self.past_bars
         return self.recent_bars
 
+    @property
+    def shown_bars(self) -> list[Bar]:
+        """`bars`, followed by the one that is still forming."""
+        bars, forming = self.bars, self.forming
+        if forming is None or bars is not self.recent_bars:
+            return bars
+        follows = not bars or forming.close_time > bars[-1].close_time
+        return [*bars, forming] if follows else bars
+
+    def add_older(self, bars: Iterable[Bar]) -> int:
+        """Add bars before the oldest one; return how many were added."""
+        first = self.recent_bars[0].close_time if self.recent_bars else None
+        older = [bar for bar in bars if first is None or bar.close_time < first]
+        self.recent_bars = [*older, *self.recent_bars]
+        self.max_bars = max(self.max_bars, len(self.recent_bars))
+        return len(older)
+
     def signal(self, sequence: int) -> ConfidenceEvent | None:
         """Return a known signal by its sequence."""
         return next((event for event in self.signals if event.sequence == sequence), None)
@@ -103,7 +126,7 @@ class SymbolDetail:
     def add_history(self, bars: Iterable[Bar], events: Iterable[Event]) -> None:
         """Add history from the server; what arrived live meanwhile stays."""
         known = {bar.close_time: bar for bar in [*bars, *self.recent_bars]}
-        self.recent_bars = [known[moment] for moment in sorted(known)][-MAX_BARS:]
+        self.recent_bars = [known[moment] for moment in sorted(known)][-self.max_bars :]
         for event in events:
             if isinstance(event, OutcomeEvent):
                 self.outcomes[event.confidence_sequence] = event
@@ -117,7 +140,7 @@ class SymbolDetail:
         self._add_signal(event)
         bar = event.signal.bar
         if not self.recent_bars or bar.close_time > self.recent_bars[-1].close_time:
-            self.recent_bars = [*self.recent_bars, bar][-MAX_BARS:]
+            self.recent_bars = [*self.recent_bars, bar][-self.max_bars :]
 
     def add_outcome(self, event: OutcomeEvent) -> None:
         """Add an outcome of this symbol."""

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from glasstape import ConfidenceEvent, Direction, Instrument, Model
+from glasstape import Confidence, ConfidenceEvent, Direction, Instrument, Model
+from glasstape.prices import bar_decimals
 
 FAINT = 0.25
-"""Maximum color strength of a row whose winning class is not UP."""
-
-MAX_DECIMALS = 10
+"""Maximum color strength of a row whose winning class is not UP, or that is abstained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,8 @@ class WatchRow:
     """Description of the signal's model; None until the server has returned it."""
     old: bool = False
     """From the snapshot of an earlier run; nothing newer has arrived."""
+    previous_up: float | None = None
+    """Confidence of UP of the signal before; None: it is not known."""
     flashed: float = 0.0
     """Monotonic second at which its class changed; 0: never."""
 
@@ -30,22 +31,44 @@ class WatchRow:
         return self.event.symbol
 
     @property
+    def confidence(self) -> Confidence:
+        """The three confidences."""
+        return self.event.signal.probabilities
+
+    @property
     def direction(self) -> Direction:
         """The winning class."""
-        return self.event.signal.probabilities.direction
+        return self.confidence.direction
 
     def name(self, language: str) -> str:
         """Return the instrument's name in a language."""
         return instrument_name(self.instrument, language)
+
+    def rank_key(self) -> tuple[int, float]:
+        """Return the key that sorts the first of a close before the last, then rows with a score alone, then others."""
+        signal = self.event.signal
+        if signal.close_rank is not None:
+            return 0, signal.close_rank
+        return (2, 0.0) if signal.rank_score is None else (1, -signal.rank_score)
 
     def strength(self) -> float:
         """Return the color strength: 0 at the model's base rate, 1 at the top of its ramp."""
         if self.model is None:
             return 0.0
         low, high = self.model.buy_ramp_low, self.model.buy_ramp_high
-        share = (self.event.signal.probabilities.up - low) / max(high - low, 1e-9)
+        share = (self.confidence.up - low) / max(high - low, 1e-9)
         share = min(1.0, max(0.0, share))
-        return share if self.direction is Direction.UP else min(share, FAINT)
+        called = self.direction is Direction.UP and not self.confidence.abstained
+        return share if called else min(share, FAINT)
+
+    @property
+    def current_up(self) -> float | None:
+        """The confidence of UP; None: the row is of an earlier run."""
+        return None if self.old else self.confidence.up
+
+    def up_change(self) -> float | None:
+        """Return the change of the confidence of UP since the signal before; None: it is not known."""
+        return None if self.previous_up is None else self.confidence.up - self.previous_up
 
     def age(self, market_now: datetime) -> timedelta:
         """Return the market time since the bar closed."""
@@ -57,7 +80,7 @@ class WatchRow:
 
     def decimals(self) -> int:
         """Return the number of decimals of its prices."""
-        return price_decimals(self.instrument, self.event.signal.bar.close)
+        return bar_decimals((self.event.signal.bar,), self.instrument)
 
 
 def instrument_name(instrument: Instrument, language: str) -> str:
@@ -65,10 +88,3 @@ def instrument_name(instrument: Instrument, language: str) -> str:
     if language == "ko":
         return instrument.local_name or instrument.name
     return instrument.name or instrument.local_name
-
-
-def price_decimals(instrument: Instrument, price: float) -> int:
-    """Return the number of decimals of a price: the instrument's own, else by the size of the price."""
-    if instrument.price_decimals is not None:
-        return min(max(instrument.price_decimals, 0), MAX_DECIMALS)
-    return 0 if price >= 1000 and price % 1 == 0 else 2 if price >= 1 else 6

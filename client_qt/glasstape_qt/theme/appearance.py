@@ -8,10 +8,12 @@ from PyQt6.QtWidgets import QApplication, QStyleFactory
 
 from glasstape_qt import i18n
 from glasstape_qt.state.preferences import Preferences
-from glasstape_qt.theme.colors import DARK, LIGHT, THEMES, Colors, Theme
+from glasstape_qt.theme.colors import DARK, LIGHT, THEMES, Colors, Theme, conventional_palette
 
 FAMILY = "Glasstape Sans"
 POINT_SIZE = 10.0
+PALETTE_AT_START = "west"
+"""Until the preferences are applied."""
 
 
 class Appearance(QObject):
@@ -23,7 +25,7 @@ class Appearance(QObject):
         super().__init__(application)
         self._application = application
         self._preferences = preferences
-        self.colors = Colors(LIGHT, preferences.palette)
+        self.colors = Colors(LIGHT, PALETTE_AT_START)
         self._translator = QTranslator(self)
         _install_font()
         style = QStyleFactory.create("Fusion")
@@ -40,7 +42,7 @@ class Appearance(QObject):
         i18n.set_language(preferences.language)
         self._translate_qt()
         theme = self._selected_theme()
-        self.colors = Colors(theme, preferences.palette)
+        self.colors = Colors(theme, self._palette())
         font = QFont(FAMILY)
         font.setPointSizeF(POINT_SIZE * preferences.zoom)
         # Subpixel rendering adds color fringes, and colors carry meaning here.
@@ -64,12 +66,22 @@ class Appearance(QObject):
         """Whether rows may flash."""
         return self._preferences.motion
 
+    @property
+    def row_color(self) -> str:
+        """What of a row has the color of its confidence: "row", "strip" or "bar" (the bar of confidences alone)."""
+        return self._preferences.row_color
+
     def _translate_qt(self) -> None:
         """Translate Qt's own texts (buttons of dialogs, menus of fields)."""
         self._application.removeTranslator(self._translator)
         folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
         if i18n.language() != "en" and self._translator.load(f"qtbase_{i18n.language()}", folder):
             self._application.installTranslator(self._translator)
+
+    def _palette(self) -> str:
+        if self._preferences.palette != "system":
+            return self._preferences.palette
+        return conventional_palette(i18n.language(), i18n.system_locale())
 
     def _selected_theme(self) -> Theme:
         if self._preferences.theme != "system":

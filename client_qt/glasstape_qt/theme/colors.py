@@ -24,6 +24,13 @@ PALETTES = {
 }
 
 
+def conventional_palette(language: str, locale: str) -> str:
+    """Return the palette that traders of a language, or else of a locale ("zh_CN"), are used to."""
+    if "ko" in (language, locale[:2].lower()):
+        return "korea"
+    return "east-asia" if locale[:2].lower() in ("ja", "zh") else "west"
+
+
 @dataclass(frozen=True)
 class Theme:
     """Colors of surfaces and text."""

@@ -3,36 +3,32 @@
 from collections.abc import Callable
 
 from glasstape import calendars
-from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QTimer, pyqtSignal
 from PyQt6.QtGui import QCloseEvent
-from PyQt6.QtWidgets import QDockWidget, QHeaderView, QLabel, QMainWindow, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDockWidget, QWidget
 
 from glasstape_qt.i18n import tr
 from glasstape_qt.link import Link
 from glasstape_qt.state import exchange
 from glasstape_qt.state.alerts import AlertRules
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views import window_layout
-from glasstape_qt.views.detail.detail_docks import DetailDocks
 from glasstape_qt.views.detail.detail_view import DetailView
-from glasstape_qt.views.feed.alert_line import AlertLine
 from glasstape_qt.views.feed.alert_notifier import AlertNotifier
-from glasstape_qt.views.feed.feed_list import FeedList
-from glasstape_qt.views.importance.importance_panel import ImportancePanel
-from glasstape_qt.views.status_strip import StatusStrip
-from glasstape_qt.views.trust.trust_panel import TrustPanel
-from glasstape_qt.views.watch.watch_panel import WatchPanel
+from glasstape_qt.views.watch.bars_loader import BarsLoader
 from glasstape_qt.views.window_actions import WindowActions
 from glasstape_qt.views.window_dialogs import WindowDialogs
+from glasstape_qt.views.window_parts import WindowParts
 
 CLOCK_INTERVAL_MS = 500
 ZOOM_STEP = 0.1
-MIN_ZOOM, MAX_ZOOM = 0.6, 2.5
+MIN_ZOOM, MAX_ZOOM = 0.6, 3.0
 
 
-class MainWindow(QMainWindow):
+class MainWindow(WindowParts):
     """Views of one store.
 
     Args:
@@ -56,35 +52,20 @@ class MainWindow(QMainWindow):
         save: Callable[[], None] = lambda: None,
         connect: Callable[[Profile], None] | None = None,
     ) -> None:
-        super().__init__()
-        self.setObjectName("mainWindow")
-        self.store, self.link, self.appearance, self.preferences = store, link, appearance, preferences
+        super().__init__(store, link, appearance, preferences)
         self._save = save
         self._connect = connect or self._clear_and_open
         self._details_to_reopen = list(preferences.open_details)
-        self.resize(1280, 800)
-        self.setMinimumSize(640, 420)
-        self.watch = WatchPanel(store, appearance, preferences)
-        self.notice, self.alerts = QLabel(), AlertLine(appearance)
-        self.notice.setObjectName("notice")
-        self.notice.setWordWrap(True)
-        self.notice.setTextFormat(Qt.TextFormat.PlainText)  # errors come from the server
-        self.notice.hide()
-        self._build_center()
-        self.feed = FeedList(store, appearance)
-        self.trust = TrustPanel(store, link, appearance)
-        self.importance = ImportancePanel(store, link, appearance)
-        self._build_docks()
-        self.status = StatusStrip(store, link, appearance, preferences)
-        bar = self.statusBar()
-        if bar is not None:
-            bar.setSizeGripEnabled(False)
-            bar.addWidget(self.status, 1)
+        self._bars_loader = BarsLoader(link, store)
         self.notifier = AlertNotifier(self)
         self.dialogs = WindowDialogs(self, preferences, appearance, save)
         self._actions = WindowActions(self, self._action_handlers())
         self._default_layout = self.saveState(window_layout.SCHEMA)
-        window_layout.restore(preferences, self, self._headers())
+        self._default_feed_header = self.headers()["feed"].saveState()
+        window_layout.restore(preferences, self, self.headers())
+        self.watch.layout_restored()
+        if self.details.dock.widget() is None:
+            self.details.dock.hide()  # an empty pane would take half of the window
         self._connect_signals()
         self._clock = QTimer(self)
         self._clock.timeout.connect(self.tick)
@@ -99,10 +80,6 @@ class MainWindow(QMainWindow):
         self.feed_dock.setWindowTitle(tr("feed.title"))
         self.trust_dock.setWindowTitle(tr("trust.title"))
         self.importance_dock.setWindowTitle(tr("importance.title"))
-        theme = self.appearance.theme
-        self.notice.setStyleSheet(
-            f"background: {theme.warning}; color: {theme.warning_text}; padding: 4px 8px;"
-        )
         self._actions.restyle()
         self._actions.set_checked("mute", self.preferences.alerts.muted)
 
@@ -128,8 +105,7 @@ class MainWindow(QMainWindow):
 
     def show_notice(self, text: str) -> None:
         """Show a notice above the watch table; an empty text hides it."""
-        self.notice.setText(text)
-        self.notice.setVisible(bool(text))
+        self.notice.show_text(text)
 
     def apply_preferences(self) -> None:
         """Apply and save the preferences."""
@@ -139,10 +115,11 @@ class MainWindow(QMainWindow):
 
     def connect_to(self, name: str) -> None:
         """Connect to another profile, by name."""
-        self.preferences.profile = name
+        self.preferences.profile, self.preferences.last_connection = name, None
         self.details.close_all()
         self.show_notice("")
         self.alerts.clear_alerts()
+        self._bars_loader.clear()
         self._connect(self.preferences.current())
         self.status.refresh()
         self._save()
@@ -155,60 +132,33 @@ class MainWindow(QMainWindow):
             hours[name] = exchange.hours(name, market_now)
         self.status.refresh()
         self.watch.update_freshness()
+        self._bars_loader.load_in_view()
+        for view in self.details.views():
+            view.update_clock()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Save the layout, end the stream, and save the preferences."""
         self._clock.stop()
-        self.preferences.open_details = self.details.open_details()
-        window_layout.save(self.preferences, self, self._headers())
+        self.preferences.open_details = [*self.details.open_details(), *self._details_to_reopen]
+        window_layout.save(self.preferences, self, self.headers())
         self.link.close()
         self._save()
         super().closeEvent(event)
         self.closed.emit()
 
-    def _build_center(self) -> None:
-        center = QWidget()
-        layout = QVBoxLayout(center)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.notice, self.alerts):
-            layout.addWidget(widget)
-        layout.addWidget(self.watch, 1)
-        self.setCentralWidget(center)
-
-    def _build_docks(self) -> None:
-        self.setDockNestingEnabled(True)
-        right = Qt.DockWidgetArea.RightDockWidgetArea
-        self.setCorner(Qt.Corner.BottomRightCorner, right)
-        self.feed_dock = self._add_dock("feedDock", self.feed, Qt.DockWidgetArea.BottomDockWidgetArea)
-        self.details = DetailDocks(self, self.store, self.link, self.appearance, self.preferences)
-        self.trust_dock = self._add_dock("trustDock", self.trust, right)
-        self.importance_dock = self._add_dock("importanceDock", self.importance, right)
-        for first, second in ((self.importance_dock, self.trust_dock), (self.trust_dock, self.details.dock)):
-            first.hide()
-            self.tabifyDockWidget(first, second)
-        width, height = self.width(), self.height()
-        self.resizeDocks([self.details.dock], [width * 46 // 100], Qt.Orientation.Horizontal)
-        self.resizeDocks([self.feed_dock], [height * 28 // 100], Qt.Orientation.Vertical)
-
-    def _add_dock(self, name: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(self)
-        dock.setObjectName(name)
-        dock.setWidget(widget)
-        self.addDockWidget(area, dock)
-        return dock
-
     def _connect_signals(self) -> None:
         self.watch.detail_requested.connect(self.open_detail)
         self.feed.signal_requested.connect(lambda symbol, sequence: self.open_detail(symbol, "", sequence))
+        self.alerts.signal_requested.connect(lambda symbol, sequence: self.open_detail(symbol, "", sequence))
+        self.notifier.clicked.connect(self._notification_clicked)
         self.watch.preferences_changed.connect(self._save)
+        self.feed.preferences_changed.connect(self._save)
+        self.details.preferences_changed.connect(self._save)
+        self.status.unmute_requested.connect(self._toggle_mute)
         self.link.changed.connect(self.apply_changes)
         self.link.failed.connect(lambda key, error: self.show_notice(tr(key, error=error)))
         self.link.recording_changed.connect(self._recording_changed)
         self.appearance.changed.connect(self.restyle)
-
-    def _headers(self) -> dict[str, QHeaderView]:
-        headers = {"watch": self.watch.table.horizontalHeader(), "feed": self.feed.list.horizontalHeader()}
-        return {name: header for name, header in headers.items() if header is not None}
 
     def _action_handlers(self) -> dict[str, Callable[[], object]]:
         return {
@@ -227,7 +177,7 @@ class MainWindow(QMainWindow):
             "pause": self.feed.pause.toggle, "seen": self.feed.seen.click, "mute": self._toggle_mute,
             "faster": lambda: self.link.change_speed(2.0),
             "slower": lambda: self.link.change_speed(0.5),
-            "settings": lambda: self.dialogs.settings(self.apply_preferences),
+            "settings": lambda: self.dialogs.settings(self.apply_preferences, self.store.model),
             "help": self.dialogs.shortcuts, "about": self.dialogs.about,
         }  # fmt: skip
 
@@ -277,6 +227,12 @@ class MainWindow(QMainWindow):
     def _reset_layout(self) -> None:
         self.restoreState(self._default_layout, window_layout.SCHEMA)
         self.watch.reset_columns()
+        self.headers()["feed"].restoreState(self._default_feed_header)
+
+    def _notification_clicked(self, symbol: str) -> None:
+        self.activateWindow()
+        self.raise_()
+        self.open_detail(symbol)
 
     def _toggle_recording(self) -> None:
         if self.link.recording:

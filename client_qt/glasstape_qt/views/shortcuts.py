@@ -28,7 +28,9 @@ class ShortcutsDialog(QDialog):
             f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{tr(f'action.{name}')}</td></tr>"
             for name, key in SHORTCUTS.items()
         )
-        text.setHtml(f"<table cellspacing='4'>{rows}</table><p>{tr('shortcuts.cells')}</p>")
+        text.setHtml(
+            f"<table cellspacing='4'>{rows}</table><p>{tr('shortcuts.cells')}</p><p>{tr('shortcuts.chart')}</p>"
+        )
         text.setAccessibleName(tr("shortcuts.title"))
         buttons = close_button()
         buttons.rejected.connect(self.close)

@@ -3,12 +3,13 @@
 from zoneinfo import ZoneInfo
 
 from glasstape import CalibrationState, DataState
-from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QColor
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QResizeEvent
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from glasstape_qt.i18n import language, tr
 from glasstape_qt.link import Link
+from glasstape_qt.models.cell_texts import as_tooltip
 from glasstape_qt.state.connection import LinkState
 from glasstape_qt.state.exchange import zone_named
 from glasstape_qt.state.preferences import Preferences
@@ -20,9 +21,15 @@ STATE_SYMBOLS = {
     LinkState.ENDED: "■",
 }  # fmt: skip
 
+SPACING = 12
+"""Pixels between two labels."""
+
 
 class StatusStrip(QWidget):
     """Labels below the tables."""
+
+    unmute_requested = pyqtSignal()
+    """The badge of muted alerts was clicked."""
 
     def __init__(
         self, store: SignalStore, link: Link, appearance: Appearance, preferences: Preferences
@@ -34,6 +41,13 @@ class StatusStrip(QWidget):
         self.clock, self.latency, self.recording, self.model = QLabel(), QLabel(), QLabel(), QLabel()
         self.calibration = QLabel()
         self.drift = QLabel()
+        self.muted, self.snoozed = QPushButton(), QPushButton()
+        for button, name, run in (
+            (self.muted, "mutedBadge", self.unmute_requested.emit),
+            (self.snoozed, "snoozedBadge", self._unsnooze),
+        ):
+            button.setObjectName(name)
+            button.clicked.connect(run)
         for label, name in (
             (self.connection, "connectionState"), (self.replay, "replayBadge"), (self.stale, "staleBadge"),
             (self.clock, "marketClock"), (self.latency, "latency"), (self.recording, "recordingBadge"),
@@ -45,12 +59,14 @@ class StatusStrip(QWidget):
         self.connection.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 2, 6, 2)
-        layout.setSpacing(12)
+        layout.setSpacing(SPACING)
         layout.addWidget(self.connection, 1)
-        for label in (
-            self.calibration, self.drift, self.stale, self.replay, self.recording, self.clock, self.latency, self.model
-        ):  # fmt: skip
-            layout.addWidget(label)
+        self._badges: tuple[QWidget, ...] = (
+            self.calibration, self.drift, self.stale, self.replay, self.recording, self.muted, self.snoozed,
+            self.clock, self.latency, self.model,
+        )  # fmt: skip
+        for shown in self._badges:
+            layout.addWidget(shown)
         appearance.changed.connect(self.restyle)
         self.restyle()
 
@@ -60,7 +76,10 @@ class StatusStrip(QWidget):
         badge = (
             f"background: {theme.warning}; color: {theme.warning_text}; padding: 1px 6px; border-radius: 3px;"
         )
-        for label in (self.replay, self.stale, self.recording, self.calibration, self.drift):
+        badges: tuple[QWidget, ...] = (
+            self.replay, self.stale, self.recording, self.calibration, self.drift, self.muted, self.snoozed
+        )  # fmt: skip
+        for label in badges:
             label.setStyleSheet(badge)
         self.refresh()
 
@@ -90,6 +109,7 @@ class StatusStrip(QWidget):
         self.replay.setVisible(connection.replay)
         self.recording.setText(tr("status.recording"))
         self.recording.setVisible(self._link.recording)
+        self._refresh_silenced()
         self.clock.setText(self._clock_text())
         # While disconnected, the reason needs the space of these labels.
         up = connection.state is LinkState.CONNECTED
@@ -99,6 +119,36 @@ class StatusStrip(QWidget):
         model = self._store.active_model
         self.model.setText(f"{model.name}@{model.version}" if model is not None else "")
         self.model.setToolTip(model.digest if model is not None else "")
+        self._fit(self.width())
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Show what fits the new width."""
+        super().resizeEvent(event)
+        self.refresh()
+
+    def _fit(self, width: int) -> None:
+        """Hide model, latency and clock, in this order, while the line is wider than the window."""
+        shown = [label for label in self._badges if not label.isHidden()]
+        connection = min(self.connection.sizeHint().width(), width // 2)
+        needed = connection + sum(label.sizeHint().width() + SPACING for label in shown)
+        for label in (self.model, self.latency, self.clock):
+            if needed > width and not label.isHidden():
+                needed -= label.sizeHint().width() + SPACING
+                label.hide()
+
+    def _refresh_silenced(self) -> None:
+        """Show that alerts are muted or snoozed; a click undoes it."""
+        self.muted.setText(tr("status.muted"))
+        self.muted.setToolTip(tr("status.muted_tip"))
+        self.muted.setVisible(self._preferences.alerts.muted)
+        snoozed = self._store.buys.snoozed_at(self._store.now())
+        self.snoozed.setText(tr("status.snoozed", n=len(snoozed)))
+        self.snoozed.setToolTip(as_tooltip(tr("status.snoozed_tip", symbols=", ".join(snoozed))))
+        self.snoozed.setVisible(bool(snoozed))
+
+    def _unsnooze(self) -> None:
+        self._store.buys.snoozed.clear()
+        self.refresh()
 
     def _connection_text(self) -> str:
         connection = self._store.connection

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from glasstape import __version__
+from glasstape import Model, __version__
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
@@ -41,9 +41,9 @@ class WindowDialogs:
         dialog.show()
         return dialog
 
-    def settings(self, apply: Callable[[], None]) -> SettingsDialog:
-        """Open the settings; `apply` is called after each change."""
-        dialog = SettingsDialog(self._preferences, self._appearance, self._parent)
+    def settings(self, apply: Callable[[], None], model: Model | None) -> SettingsDialog:
+        """Open the settings; `apply` is called after each change, `model` is the active one."""
+        dialog = SettingsDialog(self._preferences, self._appearance, self._parent, model)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.applied.connect(apply)
         dialog.show()

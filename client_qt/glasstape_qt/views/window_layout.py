@@ -9,8 +9,8 @@ from PyQt6.QtWidgets import QHeaderView, QMainWindow, QWidget
 
 from glasstape_qt.state.preferences import Preferences
 
-SCHEMA = 1
-"""Version of the layout; raised when docks or columns are renamed."""
+SCHEMA = 2
+"""Version of the layout; raised when docks or columns are renamed or added."""
 
 
 def save(preferences: Preferences, window: QMainWindow, headers: dict[str, QHeaderView]) -> None:
@@ -35,14 +35,16 @@ def restore(preferences: Preferences, window: QMainWindow, headers: dict[str, QH
 
 
 def move_to_screen(window: QWidget) -> None:
-    """Move a window whose screen is disconnected to the primary screen, and shrink it to fit."""
+    """Shrink a window to its screen; one whose screen is disconnected moves to the primary screen."""
     frame = window.frameGeometry()
-    if any(screen.availableGeometry().intersects(frame) for screen in QGuiApplication.screens()):
+    shown_on = next((s for s in QGuiApplication.screens() if s.availableGeometry().intersects(frame)), None)
+    screen = shown_on or QGuiApplication.primaryScreen()
+    if screen is None:
         return
-    primary = QGuiApplication.primaryScreen()
-    if primary is not None:
-        available = primary.availableGeometry()
+    available = screen.availableGeometry()
+    if window.width() > available.width() or window.height() > available.height():
         window.resize(min(window.width(), available.width()), min(window.height(), available.height()))
+    if shown_on is None:
         window.move(available.center() - window.rect().center())
 
 

@@ -1,6 +1,24 @@
-"""Option --arch: networks and trees to train or evaluate."""
+"""Options --arch and --head: networks and trees to train or evaluate, and what they predict."""
 
+import argparse
 from collections.abc import Sequence
+
+HEADS = ("classes", "classes+rank")
+
+
+def add_head(parser: argparse.ArgumentParser) -> None:
+    """Add the --head option."""
+    parser.add_argument(
+        "--head",
+        choices=HEADS,
+        default=HEADS[0],
+        help="classes alone, or also a score that ranks the symbols of a close (default: %(default)s)",
+    )
+
+
+def has_rank_head(options: argparse.Namespace) -> bool:
+    """Return whether the option asks for a rank head."""
+    return bool(options.head == HEADS[1])
 
 
 def architectures(names: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from glasstape.barfile.errors import KINDS as ROW_KINDS
 from glasstape.barfile.options import check_accepted
 from glasstape.barfile.paths import bar_file_paths
 
+from glasstape_server.cli.arguments import duration
 from glasstape_server.cli.progress import read_files
 from glasstape_server.domain.times import SECOND
 from glasstape_server.training.data_report import KINDS
@@ -27,8 +28,8 @@ CHUNK = 2_000_000
 """Bars in memory at once."""
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that select and describe the bars."""
+def add_data(parser: argparse.ArgumentParser, *, interval: bool = True) -> None:
+    """Add the arguments that select and describe the bars; the interval may be known otherwise."""
     parser.add_argument(
         "--data",
         nargs="+",
@@ -36,7 +37,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="CSV or Parquet files, folders or patterns of them, or 'sample' (default: sample)",
     )
-    _add_description(parser)
+    _add_description(parser, interval=interval)
 
 
 def add_bars(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +48,9 @@ def add_bars(parser: argparse.ArgumentParser) -> None:
     _add_description(parser)
 
 
-def _add_description(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
+def _add_description(parser: argparse.ArgumentParser, *, interval: bool = True) -> None:
+    if interval:
+        parser.add_argument("--interval", default="1d", help="interval of the bars (default: %(default)s)")
     add_bar_file_arguments(parser, kinds=(*ROW_KINDS, *KINDS))
 
 
@@ -77,6 +79,17 @@ def add_labels(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="bars in a window, 6-64 (default: 6, or as the file of --features states)",
+    )
+
+
+def add_rolling(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that limits training windows to the latest ones."""
+    parser.add_argument(
+        "--rolling",
+        type=duration,
+        default=0,
+        metavar="TIME",
+        help="train on the windows of this last time, such as 104w (default: all earlier windows, expanding)",
     )
 
 

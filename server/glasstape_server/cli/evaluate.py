@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.architectures import architectures, check_shape
+from glasstape_server.cli.architectures import add_head, architectures, check_shape, has_rank_head
 from glasstape_server.cli.arguments import names, nonempty_path, positive
 from glasstape_server.cli.book_options import add_book, check_top
-from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
 from glasstape_server.cli.evaluated_books import evaluated_books, wants_books
 from glasstape_server.cli.recording import add_runs, add_save_predictions
+from glasstape_server.domain.times import duration_text
 
 if TYPE_CHECKING:
     from glasstape_server.cli.recording import Recording
@@ -34,7 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="networks, trees, lightgbm, or 'all' (default: conv1d)",
     )
+    add_head(parser)
+    parser.add_argument(
+        "--rank-top",
+        type=positive,
+        metavar="K",
+        help="symbols of the top-k test of each close (default: a tenth of them)",
+    )
     parser.add_argument("--folds", type=positive, default=5, help="number of folds (default: %(default)s)")
+    add_rolling(parser)
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds per network (default: 1)")
     parser.add_argument(
         "--epochs", type=positive, default=10, help="largest number of epochs (default: %(default)s)"
@@ -127,7 +136,7 @@ def _evaluated(
     with_books = wants_books(options)
     check_top(options, len(data.symbols))
     with Progress() as progress:
-        task = progress.task("evaluate", "fit")
+        task = progress.task("evaluate", "fit", plan.fits)
 
         def on_progress(done: int, total: int, result: "FoldResult") -> None:
             recording.began = True
@@ -135,7 +144,15 @@ def _evaluated(
             if options.save_predictions or with_books:
                 results.append(result)
 
-        evaluation = evaluate(data, plan, options.cost, options.processes, options.interval, on_progress)
+        evaluation = evaluate(
+            data,
+            plan,
+            options.cost,
+            options.processes,
+            options.interval,
+            on_progress,
+            lambda report: task.note(report.to_text()),
+        )
     checks = (_future_perturbation(source, options), *evaluation.leak_checks)
     evaluation = replace(evaluation, leak_checks=checks)
     books = evaluated_books(options, source, data, plan, results) if with_books else []
@@ -172,6 +189,9 @@ def _plan(options: argparse.Namespace) -> "EvaluationPlan":
         epochs=options.epochs,
         windows=options.windows,
         rule=label_rule(options),
+        rank_head=has_rank_head(options),
+        top=options.rank_top,
+        rolling=options.rolling,
     )
 
 
@@ -188,6 +208,11 @@ def _about(options: argparse.Namespace, source: DataSource, plan: "EvaluationPla
     rule = plan.rule.text.replace(f"{plan.rule.k:.4f}", "k")
     spec = feature_spec(options)
     windows = f"windows {spec.session_gap} at session gaps"
+    length = (
+        f"the last {duration_text(plan.rolling)} (rolling)"
+        if plan.rolling
+        else "all earlier windows (expanding)"
+    )
     return {
         # With the locale C and without UTF-8 mode, names hold surrogates, which are no text.
         "data": ", ".join(os.fsencode(Path(path).name).decode("utf-8", "replace") for path in options.data),
@@ -195,6 +220,6 @@ def _about(options: argparse.Namespace, source: DataSource, plan: "EvaluationPla
         "features": f"{len(spec.names)} ({options.features}), {spec.window_bars} bars in a window",
         "labels": f"{rule} (k is fitted so that a third of each training part is FLAT)",
         "plan": f"{plan.folds} folds, {plan.seeds} seed(s), at most {plan.epochs} epochs of at most {plan.windows:,} "
-        "training windows",
+        f"training windows from {length}",
         "cost": f"{1e4 * options.cost:g} basis points per change of position",
     }

@@ -1,9 +1,11 @@
 """Progress of long commands on standard error: a bar per task on a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -30,7 +32,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._bars: ProgressBars | None = None
-        if self._stream.isatty():
+        if self._stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
             from glasstape.cli.output import make_console
             from rich import progress
 
@@ -101,12 +103,17 @@ class Task:
         self._printed = -1
         self._next_line = self._started + (LINE_SECONDS if delayed else 0.0)
         self._quiet = delayed
+        self._lock = Lock()
         self._row: TaskID | None = None
         if bars is not None:
             self._row = bars.add_task(name, total=total)
 
     def update(self, done: int, text: str, total: int | None = None) -> None:
         """Show that `done` steps are complete, and a text on the last one."""
+        with self._lock:
+            self._update(done, text, total)
+
+    def _update(self, done: int, text: str, total: int | None) -> None:
         if self._skipped is None:  # steps of an earlier, interrupted command say nothing about the time left
             self._skipped = max(0, done - 1)
         self._done, self._text = done, text
@@ -117,20 +124,28 @@ class Task:
         elif self._clock() >= self._next_line or (done == self._total and not self._quiet):
             self._print()
 
+    def note(self, text: str) -> None:
+        """Print a text on the step in progress, if it takes long; any thread may call it."""
+        with self._lock:
+            if self._bars is None and self._clock() >= self._next_line:
+                self._text = text
+                self._print(f"{self._done} of {self._total or '?'} {self._unit}s done")
+
     def finish(self) -> None:
         """Show that the task has ended, before its last step, too."""
         if self._bars is not None and self._row is not None:
-            self._bars.update(self._row, completed=self._done, total=max(1, self._done))
-        elif self._printed != self._done and not self._quiet:
+            steps = max(1, self._done)
+            self._bars.update(self._row, completed=steps, total=steps)
+        elif self._printed != self._done and self._done and not self._quiet:
             self._total = self._done
             self._print()
 
-    def _print(self) -> None:
+    def _print(self, position: str = "") -> None:
         now = self._clock()
         self._next_line, self._printed, self._quiet = now + LINE_SECONDS, self._done, False
         at_most = "at most " if self._early and self._done != self._total else ""
         steps = f"{self._unit} {self._done}" + (f" of {at_most}{self._total}" if self._total else "")
-        parts = [steps, self._text, f"{duration(now - self._started)} elapsed"]
+        parts = [position or steps, self._text, f"{duration(now - self._started)} elapsed"]
         fresh = self._done - (self._skipped or 0)
         if self._total and self._total > self._done and fresh:
             left = (now - self._started) / fresh * (self._total - self._done)

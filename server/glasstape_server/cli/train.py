@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glasstape_server.cli.architectures import architectures, check_shape
-from glasstape_server.cli.arguments import names, nonempty_path, positive
-from glasstape_server.cli.data import DataSource, add_data, add_labels, feature_spec, label_rule
+from glasstape_server.cli.architectures import add_head, architectures, check_shape, has_rank_head
+from glasstape_server.cli.arguments import lifetime, names, nonempty_path, positive
+from glasstape_server.cli.data import DataSource, add_data, add_labels, add_rolling, feature_spec, label_rule
+from glasstape_server.cli.fit_options import add_fit_options, fit_options
 from glasstape_server.cli.recording import add_runs, add_save_predictions
+from glasstape_server.cli.search import add_search, check_search, searched
 
 if TYPE_CHECKING:
     from glasstape_server.cli.progress import Progress, Task
@@ -43,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="networks, trees, lightgbm, or 'all' (default: conv1d)",
     )
+    add_head(parser)
     parser.add_argument(
         "--seed",
         type=int,
@@ -63,20 +66,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="first day after validation data (default: after 85 %% of the closes; sample: 2012-01-01)",
     )
+    add_rolling(parser)
     parser.add_argument(
-        "--epochs", type=positive, default=40, help="largest number of epochs (default: %(default)s)"
+        "--expire",
+        type=lifetime,
+        default=None,
+        metavar="TIME",
+        help="time from the last close of the data to the expiry of the model, such as 4w (default: never)",
     )
-    parser.add_argument(
-        "--rounds",
-        type=positive,
-        default=300,
-        help="largest number of boosting rounds (default: %(default)s)",
-    )
-    parser.add_argument("--batch", type=positive, default=256, help="windows per step (default: %(default)s)")
+    add_fit_options(parser)
+    add_search(parser)
     add_runs(parser)
     add_save_predictions(parser)
     parser.add_argument("--report", action="store_true", help="print the data report and exit")
-    parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted training or search")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -96,6 +99,7 @@ def run(options: argparse.Namespace) -> int:
     from glasstape_server.training.training_split import TrainingSplit
 
     try:
+        check_search(options)
         source = DataSource(options)
         training_run = _training_run(options, source.name)
         if not source.inspect():
@@ -108,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
         with Recording("train", options, source) as recording:
             data = TrainingSplit(source.chunks(), _settings(options, source))
             print(data.window_count.to_text(), file=sys.stderr)
+            if options.search:
+                training_run = searched(options, data, training_run)
             with Progress() as progress:
                 shown = _TrainingProgress(progress, recording)
                 folders = train_all(data, training_run, options.out, shown.callback, resume=options.resume)
@@ -123,7 +129,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"glasstape train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("glasstape train: interrupted; --resume continues after the last epoch", file=sys.stderr)
+        print(
+            "glasstape train: interrupted; --resume continues after the last epoch or trial", file=sys.stderr
+        )
         return 130
     _print_summary(manifests, options.out)
     print("\n".join(map(str, folders)))
@@ -131,21 +139,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _training_run(options: argparse.Namespace, source: str) -> "TrainingRun":
-    from glasstape_server.training.boosting import BoostingOptions
-    from glasstape_server.training.fit import FitOptions
     from glasstape_server.training.training_run import TrainingRun
 
     models = architectures(options.arch)
     check_shape(models, feature_spec(options).window_shape)
+    fit, boosting = fit_options(options, models)
     several = len(models) > 1
     return TrainingRun(
         name=options.name or (source if several else f"{source}-{models[0]}"),
         version=options.version,
         architectures=tuple(models),
         seeds=options.seeds,
-        fit=FitOptions(seed=options.seed, epochs=options.epochs, batch=options.batch),
-        boosting=BoostingOptions(rounds=options.rounds),
+        fit=fit,
+        boosting=boosting,
+        rank_head=has_rank_head(options),
         ensemble=options.ensemble,
+        lifetime=options.expire,
     )
 
 
@@ -176,6 +185,7 @@ def _settings(options: argparse.Namespace, source: DataSource) -> "TrainingSetti
         spec=feature_spec(options),
         rule=label_rule(options),
         time_zone=source.time_zone,
+        rolling=options.rolling,
     )
 
 
@@ -213,6 +223,7 @@ def _windows_used(manifest: "Manifest") -> str:
 
 
 def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
+    from glasstape.cli.skill import ranking_text
     from glasstape.skill import SENTENCES
 
     from glasstape_server.training.training_run import comparison_table
@@ -223,6 +234,8 @@ def _print_summary(manifests: "Sequence[Manifest]", folder: Path) -> None:
         name = f"{manifest.name}@{manifest.version}"
         if manifest.skill is not None:
             print(f"{name} {SENTENCES[manifest.skill.verdict]}", file=sys.stderr)
+        if manifest.rank_ic:
+            print(f"{name} ranks symbols: {ranking_text(manifest.rank_ic)}", file=sys.stderr)
         if not manifest.beats_base_rate:
             print(f"{name} is not more accurate than the most frequent class", file=sys.stderr)
         for check in manifest.checks:

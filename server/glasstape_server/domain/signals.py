@@ -85,7 +85,13 @@ class Signal:
     missing_bars: int = 0
     """Bars that the market had between those of the window, and the server has not; unusable ones not counted."""
     missing_symbols: int = 0
-    """Most symbols that were awaited and missing at one of the window's closes; 0 without ranked features."""
+    """Most symbols that were awaited and missing at one of the window's closes; 0 without ranks."""
+    rank_score: float | None = None
+    """Expected rank of the forward return within the close; None: the model has no rank head."""
+    close_rank: int = 0
+    """Place of the score within the close, 1: highest; 0: the close was not ranked, or without this bar."""
+    close_size: int = 0
+    """Symbols of the close that were ranked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,11 @@ class Forecasts:
     novelty: Floats  # (batch,) 0-1
     queue_seconds: float = 0.0
     compute_seconds: float = 0.0
+    rank_scores: Floats | None = None  # (batch,); None: the model has no rank head
+
+    def rank_score(self, row: int) -> float | None:
+        """Return the rank score of one row; None without a rank head."""
+        return None if self.rank_scores is None else float(self.rank_scores[row])
 
     def confidence(self, row: int) -> Confidence:
         """Return the confidence of one row."""

@@ -35,6 +35,11 @@ class PinnedForecaster:
         """Label rule that defines its classes."""
         return self.model.label_rule
 
+    @property
+    def has_rank_head(self) -> bool:
+        """Whether the model scores symbols to rank them within their close."""
+        return self.model.rank_scorer is not None
+
     async def forecast(self, windows: Float32s) -> Forecasts:
         """Predict windows (n, time, feature), float32.
 
@@ -43,4 +48,10 @@ class PinnedForecaster:
             Unavailable: the engine has stopped.
         """
         result = await self.engine.run(ForecastWork(self.model), windows, Lane.FEED, Call())
-        return forecasts(self.model, windows, result.outputs[0], result.queue_seconds, result.compute_seconds)
+        return forecasts(
+            self.model,
+            windows,
+            *result.outputs,
+            queue_seconds=result.queue_seconds,
+            compute_seconds=result.compute_seconds,
+        )

@@ -38,7 +38,8 @@ class Work(Protocol):
 class ForecastWork:
     """Predict with one pinned model version.
 
-    Input: windows (n, time, feature), float32. Output: logits (n, 3), float32.
+    Input: windows (n, time, feature), float32. Output: logits (n, 3), float32, and of a model with a rank head its
+    scores (n,), float32.
     """
 
     label: ClassVar[str] = "forecast"
@@ -52,7 +53,11 @@ class ForecastWork:
     @torch.no_grad()
     def run(self, inputs: Arrays) -> Arrays:
         """Compute the logits; see `Work.run`."""
-        return (self.model.network(torch.from_numpy(inputs[0])).numpy(),)
+        windows = torch.from_numpy(inputs[0])
+        logits = self.model.network(windows).numpy()
+        if self.model.rank_scorer is None:
+            return (logits,)
+        return logits, self.model.rank_scorer(windows)[:, 0].numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,8 @@ def forecasts(
     model: Model,
     windows: Float32s,
     logits: Float32s,
+    rank_scores: Float32s | None = None,
+    *,
     queue_seconds: float = 0.0,
     compute_seconds: float = 0.0,
 ) -> Forecasts:
@@ -168,6 +175,7 @@ def forecasts(
         model: that computed the logits.
         windows: (n, time, feature), float32.
         logits: (n, 3), float32.
+        rank_scores: by the rank head, (n,), float32; None: it has none, or they were not computed.
         queue_seconds: time in the queue.
         compute_seconds: time on the device.
     """
@@ -180,4 +188,5 @@ def forecasts(
         novelty=model.novelty(windows),
         queue_seconds=queue_seconds,
         compute_seconds=compute_seconds,
+        rank_scores=None if rank_scores is None else rank_scores.astype(np.float64),
     )

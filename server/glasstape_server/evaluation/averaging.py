@@ -36,6 +36,7 @@ def averaged(name: str, members: Sequence[FoldResult]) -> FoldResult:
         temperature=temperature,
         threshold=calibrate.thresholds(validated, first.validation_labels).abstain,
         maps=None,
+        rank_scores=None,
     )
 
 

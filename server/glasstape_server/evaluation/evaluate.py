@@ -16,6 +16,7 @@ from glasstape_server.evaluation.averaging import logits_of
 from glasstape_server.evaluation.baselines import CLASSIFIERS, RULES
 from glasstape_server.evaluation.candidates import SHUFFLED, EvaluationPlan, FoldResult
 from glasstape_server.evaluation.conformal import coverages
+from glasstape_server.evaluation.epoch_reports import EpochReporter
 from glasstape_server.evaluation.evaluation_result import CandidateResult, Evaluation, SelectivePoint
 from glasstape_server.evaluation.metrics import (
     LabeledPredictions,
@@ -24,9 +25,9 @@ from glasstape_server.evaluation.metrics import (
     block_days,
 )
 from glasstape_server.evaluation.network_importance import PartResult, pooled
+from glasstape_server.evaluation.ranking import evaluate_ranking
 from glasstape_server.evaluation.simulated import ece_if_calibrated
 from glasstape_server.evaluation.strategy_returns import positions, strategy_returns
-from glasstape_server.evaluation.walk_forward import folds
 from glasstape_server.storage import temporary
 from glasstape_server.training.calibrate import (
     classwise_calibration_error,
@@ -47,6 +48,7 @@ def evaluate(
     processes: int = 1,
     interval: str = "1d",
     on_progress: candidates.ProgressCallback = lambda done, total, result: None,
+    on_epoch: EpochReporter = lambda report: None,
 ) -> Evaluation:
     """Evaluate candidates by walk-forward.
 
@@ -57,6 +59,7 @@ def evaluate(
         processes: fits at once.
         interval: of the bars.
         on_progress: called after each fit.
+        on_epoch: called after each epoch of a fit.
 
     Raises:
         TooFewDaysError: too few test days for intervals; nothing was fitted.
@@ -65,7 +68,7 @@ def evaluate(
     evaluator = Evaluator(data, plan, cost, interval)
     folder = temporary.create_folder("evaluation")
     try:
-        results = candidates.run(data, plan, folder, processes, on_progress)
+        results = candidates.run(data, plan, folder, processes, on_progress, on_epoch)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     by_name = {name: [r for r in results if r.task.candidate == name] for name in plan.candidates}
@@ -90,6 +93,7 @@ def evaluate(
         tuple(round(next(r.k for r in results if r.task.fold == n), 6) for n in range(plan.folds)),
         tuple(judged),
         tuple(checks),
+        evaluate_ranking(evaluator.tests, results, plan, cost, evaluator.block),
     )
 
 
@@ -105,7 +109,8 @@ class Evaluator:
         """
         self._plan, self._cost = plan, cost
         self._names = data.feature_names
-        tests = [fold.test for fold in folds(data, plan.folds, plan.rule.bars_ahead)]
+        self.tests = tests = [fold.test for fold in plan.split(data)]
+        """Test windows of each fold."""
         self._held_out = [test.held_out_mask() for test in tests]
         self._close_time = [test.close_time for test in tests]
         self._symbol = [test.symbol for test in tests]

@@ -8,6 +8,7 @@ from glasstape_server.domain.statistics import IntervalEstimate
 from glasstape_server.evaluation.conformal import SetCoverage
 from glasstape_server.evaluation.leak_checks import LeakCheck
 from glasstape_server.evaluation.network_importance import PartResult
+from glasstape_server.evaluation.ranking_result import RankingResult
 from glasstape_server.evaluation.strategy_returns import StrategyReturns
 from glasstape_server.models.manifest import Reliability
 
@@ -88,3 +89,5 @@ class Evaluation:
     """Threshold k of the label rule in each fold."""
     candidates: tuple[CandidateResult, ...]
     leak_checks: tuple[LeakCheck, ...]
+    ranking: RankingResult
+    """How candidates and baselines rank the symbols of a close."""

@@ -14,6 +14,8 @@ from glasstape_server.evaluation import book_report, plots
 from glasstape_server.evaluation.book_result import PaperBookResult
 from glasstape_server.evaluation.evaluation_result import Evaluation
 from glasstape_server.evaluation.importance_grid import ImportanceGrid
+from glasstape_server.evaluation.rank_scores import LOW_VOLATILITY
+from glasstape_server.evaluation.ranking_result import CLASSES, RankingResult
 from glasstape_server.models.manifest import Reliability
 from glasstape_server.storage import files
 
@@ -81,6 +83,7 @@ def to_html(evaluation: Evaluation, about: Mapping[str, str], books: Sequence[Pa
         selection=SELECTION,
         sentences=SENTENCES,
         korean=KOREAN_SENTENCES,
+        ranking_note=_ranking_note(evaluation.ranking),
         books=book_report.to_section(books) if books else "",
     )
 
@@ -107,7 +110,7 @@ def to_text(evaluation: Evaluation) -> str:
             ", ".join(name for name, better in candidate.significant.items() if not better) or "–",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", *_skill_lines(evaluation)]
+    lines += ["", *_skill_lines(evaluation), "", *_ranking_lines(evaluation.ranking)]
     held_out = f"{evaluation.tested_held_out:,} windows of {len(evaluation.held_out)} held-out symbols: see the report"
     if not evaluation.held_out:
         held_out = f"no held-out symbols among these {evaluation.symbols}"
@@ -141,6 +144,41 @@ def _skill_lines(evaluation: Evaluation) -> list[str]:
         lines.append("| " + " | ".join(cells) + " |")
     known = [c for c in evaluation.candidates if c.verdict is not SkillVerdict.UNSPECIFIED]
     return [*lines, "", *(f"{c.name}: {SENTENCES[c.verdict]}" for c in known)]
+
+
+def _ranking_lines(ranking: RankingResult) -> list[str]:
+    """Return the table of the ranking tests."""
+    if not ranking.scores:
+        return [f"no ranking figures: {ranking.reason}"]
+    lines = [
+        "| ranked by | Rank IC | Rank ICIR | IC | long-short spread (bp) | monotonicity | top-k excess return (bp) | "
+        "turnover of top-k | after costs (bp) | Rank IC - low volatility | - classes |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for score in ranking.scores:
+        f = score.metrics
+        against = [value for name, value in score.differences.items() if name.endswith(CLASSES)]
+        cells = [
+            score.name,
+            *(_number(f.get(name)) for name in ("rank_ic", "rank_icir", "ic")),
+            _points(f.get("spread")),
+            _number(f.get("monotonicity"), 2),
+            _points(f.get("top_return")),
+            _percent(f.get("turnover")),
+            _points(f.get("top_net_return")),
+            _number(score.differences.get(LOW_VOLATILITY)),
+            _number(against[0] if against else None),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, "", _ranking_note(ranking)]
+
+
+def _ranking_note(ranking: RankingResult) -> str:
+    top = "a tenth" if ranking.top is None else str(ranking.top)
+    return (
+        f"ranking: {ranking.closes:,} closes; returns over {ranking.horizon_bars} bar(s), in excess of the mean of the "
+        f"close; top-k: {top} of its symbols; turnover: share of them that is exchanged after the horizon"
+    )
 
 
 def _json_value(value: object) -> object:

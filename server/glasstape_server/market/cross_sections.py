@@ -65,15 +65,38 @@ class CrossSections:
         if not spec.ranked_names:
             return *latest_windows(spec, series), np.zeros(len(keys), dtype=np.int64)
         windows, usable = latest_windows(spec, series, self._ranks(spec, keys))
-        closes, which = np.unique(series.close_time[:, -spec.window_bars :], return_inverse=True)
+        return windows, usable, self.missing_symbols(keys, series.close_time[:, -spec.window_bars :])
+
+    def missing_symbols(self, keys: Sequence[SeriesKey], close_time: Ints) -> Ints:
+        """Return the most symbols that were missing at one of the closes of each series, (series,); see `windows`.
+
+        Args:
+            keys: series of one interval.
+            close_time: closes of each, microseconds, (series, close).
+        """
+        closes, which = np.unique(close_time, return_inverse=True)
         missing = self._missing_symbols(keys[0][1], closes.tolist())
         counts = np.array(list(missing.values()), dtype=np.int64)[which.reshape(len(keys), -1)].max(axis=1)
         for close in closes.tolist():
-            bars = self._store.closes.late_bars(keys[0][1], close)
-            late = {symbol for symbol, times in bars.items() if close in times}
+            late = self.late_symbols(keys[0][1], close)
             for row in [row for row, key in enumerate(keys) if late and key[0] in late]:
                 counts[row] = max(counts[row], len(late))
-        return windows, usable, counts
+        return np.asarray(counts)
+
+    def closed_symbols(self, interval: str, close: int) -> set[str]:
+        """Return the symbols whose newest usable bar has a close time."""
+        symbols = set()
+        for key in self._store.series_keys(interval):
+            tail = self._store.tail(key)
+            columns = None if tail is None else tail.columns()
+            if columns is not None and columns.shape[1] and columns[0, -1] == close:
+                symbols.add(key[0])
+        return symbols
+
+    def late_symbols(self, interval: str, close: int) -> set[str]:
+        """Return the symbols whose bar of a close was stored after it was sealed."""
+        bars = self._store.closes.late_bars(interval, close)
+        return {symbol for symbol, times in bars.items() if close in times}
 
     def is_complete(self, interval: str, close: int) -> bool:
         """Return whether a close is sealed, or no symbol is awaited any more."""
@@ -87,20 +110,22 @@ class CrossSections:
         self._waiting = None if key is None else (interval, close, key)
         return key is None
 
-    def seal(self, spec: FeatureSpec, interval: str, series: Series) -> None:
+    def seal(self, spec: FeatureSpec, interval: str, series: Series, *, rank_head: bool = False) -> None:
         """Seal the closes of the newest windows, before anything is published of their ranks.
 
         Args:
-            spec: of the features; nothing is sealed if it has no ranked ones.
+            spec: of the features; without ranked ones, at most the last close is sealed.
             interval: of the bars.
             series: bars of the windows, (series, bar).
+            rank_head: whether the last close is ranked, whatever the features.
 
         Raises:
             ResourceExhausted: the disk rejected the write; nothing was sealed.
             Unavailable: the lease of the data folder was lost.
         """
-        if spec.ranked_names:
-            closes = np.unique(series.close_time[:, -spec.window_bars :]).tolist()
+        ranked = spec.window_bars if spec.ranked_names else int(rank_head)
+        if ranked:
+            closes = np.unique(series.close_time[:, -ranked:]).tolist()
             self._store.closes.seal(interval, self._missing_symbols(interval, closes))
 
     def forget(self, *, corrected: bool) -> None:

@@ -6,7 +6,7 @@ types of the tensors, finite values, and the golden vector.
 
 import hashlib
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -19,38 +19,56 @@ from torch import Tensor, nn
 from glasstape_server.features.spec import FeatureSpec
 from glasstape_server.models.manifest import Manifest
 from glasstape_server.models.model import Model, Statistics
-from glasstape_server.models.networks.architectures import build
-from glasstape_server.models.networks.trees import Trees
+from glasstape_server.models.networks.architectures import RANK_OUTPUTS, build
+from glasstape_server.models.networks.trees import CLASSES, Trees
 from glasstape_server.storage.files import creating
 
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+NETWORK = "network."
+"""Prefix of the tensors of the classes' network."""
+RANK_HEAD = "rank_head."
+"""Prefix of the tensors of the rank head."""
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_WEIGHTS_BYTES = 1 << 29
 MAX_HEADER_BYTES = 1 << 20
 """Header of a weights file: enough for thousands of tensors."""
-COUNTED = ("golden.windows", "golden.logits", "background.windows")
+COUNTED = ("golden.windows", "golden.logits", "golden.rank_scores", "background.windows")
 """Tensors that may have any number of rows, 1 .. `MAX_COUNTED`."""
 MAX_COUNTED = 1024
 GOLDEN_TOLERANCE = 1e-4
-"""Largest difference of a golden logit: allows for another CPU's arithmetic, not for other weights."""
+"""Largest difference of a golden logit or rank score: allows for another CPU's arithmetic, not for other weights."""
 
 
 class ArtifactError(Exception):
     """An artifact that must not serve; the text gives the rule that it breaks."""
 
 
-def save(folder: Path, manifest: Manifest, network: nn.Module, statistics: Statistics) -> Path:
+def save(
+    folder: Path,
+    manifest: Manifest,
+    network: nn.Module,
+    statistics: Statistics,
+    rank_network: nn.Module | None = None,
+) -> Path:
     """Write an artifact to `folder`/NAME/VERSION, all or nothing; return its folder.
 
     `manifest.weights_sha256` is set here.
+
+    Args:
+        folder: of artifacts.
+        manifest: of the model.
+        network: of the classes.
+        statistics: other arrays.
+        rank_network: of the rank head, if `manifest.rank_head` describes one.
 
     Raises:
         FileExistsError: the version exists.
     """
     target = folder / manifest.name / manifest.version
+    networks = {NETWORK: network} | ({} if rank_network is None else {RANK_HEAD: rank_network})
     with creating(target) as draft:
-        save_file(_tensors(network, statistics), draft / WEIGHTS)
+        save_file(_tensors(networks, statistics), draft / WEIGHTS)
         digest = hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest()
         manifest = manifest.model_copy(update={"weights_sha256": digest})
         (draft / MANIFEST).write_bytes(manifest.to_bytes())
@@ -82,19 +100,19 @@ def load(folder: Path, *, archived: bool = False) -> Model:
         raise ArtifactError(f"{WEIGHTS}: SHA-256 is {digest}, manifest says {manifest.weights_sha256}")
     try:
         spec = FeatureSpec.from_dict(manifest.feature_spec)
-        architecture = (manifest.architecture.name, manifest.architecture.config)
         with torch.device("meta"):  # shapes only: the manifest may describe more than fits into memory
-            described = build(*architecture)
+            described = dict(_networks(manifest))
             expected = _shapes(described, spec)
         tensors = _read_tensors(weights, expected, _whole_numbers(described))
-        network = build(*architecture)
-        network.load_state_dict(
-            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        )
-        for module in network.modules():
-            if isinstance(module, Trees):
-                module.check_values(*spec.window_shape)
-        model = Model(manifest, network, _statistics(tensors))
+        networks = dict(_networks(manifest))
+        for prefix, network in networks.items():
+            network.load_state_dict(
+                {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+            )
+            for module in network.modules():
+                if isinstance(module, Trees):
+                    module.check_values(*spec.window_shape)
+        model = Model(manifest, networks[NETWORK], _statistics(tensors), networks.get(RANK_HEAD))
         check_golden(model)
     except (ValueError, TypeError, KeyError, RuntimeError, MemoryError) as error:
         raise ArtifactError(f"{type(error).__name__}: {str(error)[:300]}") from None
@@ -117,16 +135,20 @@ def copy(source: Path, target: Path, digest: str) -> None:
 
 
 def check_golden(model: Model) -> None:
-    """Compare the logits of the golden windows with the recorded ones.
+    """Compare the logits and rank scores of the golden windows with the recorded ones.
 
     Raises:
-        ArtifactError: a logit differs from the recorded one by more than `GOLDEN_TOLERANCE`.
+        ArtifactError: one differs from the recorded one by more than `GOLDEN_TOLERANCE`.
     """
-    with torch.no_grad():
-        logits = model.scorer(model.statistics.golden_windows)
-    error = float((logits - model.statistics.golden_logits).abs().max())
-    if not error <= GOLDEN_TOLERANCE:
-        raise ArtifactError(f"golden vector: logits differ by {error:.3g}, at most {GOLDEN_TOLERANCE}")
+    golden = model.statistics
+    computed = [("logits", model.scorer, golden.golden_logits)]
+    if model.rank_scorer is not None and golden.golden_rank_scores is not None:
+        computed.append(("rank scores", model.rank_scorer, golden.golden_rank_scores))
+    for name, scorer, recorded in computed:
+        with torch.no_grad():
+            error = float((scorer(golden.golden_windows) - recorded).abs().max())
+        if not error <= GOLDEN_TOLERANCE:
+            raise ArtifactError(f"golden vector: {name} differ by {error:.3g}, at most {GOLDEN_TOLERANCE}")
 
 
 def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
@@ -159,6 +181,19 @@ def read_manifest(folder: Path, *, archived: bool = False) -> Manifest:
     return manifest
 
 
+def _networks(manifest: Manifest) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the untrained networks that a manifest describes, each with the prefix of its tensors.
+
+    Raises:
+        ValueError: an architecture is unknown, or its config is invalid.
+    """
+    parts = [(NETWORK, manifest.architecture, CLASSES)]
+    if manifest.rank_head is not None:
+        parts.append((RANK_HEAD, manifest.rank_head, RANK_OUTPUTS))
+    for prefix, architecture, outputs in parts:
+        yield prefix, build(architecture.name, architecture.config, outputs)
+
+
 def _read_tensors(
     path: Path, expected: Mapping[str, tuple[int, ...]], whole_numbers: Collection[str]
 ) -> dict[str, Tensor]:
@@ -166,7 +201,8 @@ def _read_tensors(
         with safe_open(path, framework="pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             rows = {name: shapes[name][0] for name in COUNTED if shapes.get(name)}
-            rows["golden.logits"] = rows.get("golden.windows", 0)
+            for name in expected.keys() & {"golden.logits", "golden.rank_scores"}:
+                rows[name] = rows.get("golden.windows", 0)
             wanted = {
                 name: (rows.get(name, 0), *shape[1:]) if name in COUNTED else shape
                 for name, shape in expected.items()
@@ -186,10 +222,20 @@ def _read_tensors(
     return tensors
 
 
-def _tensors(network: nn.Module, statistics: Statistics) -> dict[str, Tensor]:
-    state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+def _states(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Return the tensors of networks, by prefix and name."""
     return {
-        **state,
+        f"{prefix}{name}": tensor
+        for prefix, network in networks.items()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def _tensors(networks: Mapping[str, nn.Module], statistics: Statistics) -> dict[str, Tensor]:
+    scores = statistics.golden_rank_scores
+    return {
+        **_states(networks),
+        **({} if scores is None else {"golden.rank_scores": scores}),
         "normalization.mean": statistics.mean,
         "normalization.deviation": statistics.deviation,
         "novelty.center": statistics.novelty_center,
@@ -211,19 +257,21 @@ def _statistics(tensors: Mapping[str, Tensor]) -> Statistics:
         golden_windows=tensors["golden.windows"],
         golden_logits=tensors["golden.logits"],
         background=tensors["background.windows"],
+        golden_rank_scores=tensors.get("golden.rank_scores"),
     )
 
 
-def _whole_numbers(network: nn.Module) -> set[str]:
-    """Return the names of a network's tensors of whole numbers."""
-    return {f"network.{name}" for name, t in network.state_dict().items() if t.dtype == torch.int64}
+def _whole_numbers(networks: Mapping[str, nn.Module]) -> set[str]:
+    """Return the names of the tensors of whole numbers of networks."""
+    return {name for name, tensor in _states(networks).items() if tensor.dtype == torch.int64}
 
 
-def _shapes(network: nn.Module, spec: FeatureSpec) -> dict[str, tuple[int, ...]]:
+def _shapes(networks: Mapping[str, nn.Module], spec: FeatureSpec) -> dict[str, tuple[int, ...]]:
     steps, width = spec.window_shape
     cells = steps * width
     return {
-        **{f"network.{name}": tuple(t.shape) for name, t in network.state_dict().items()},
+        **{name: tuple(tensor.shape) for name, tensor in _states(networks).items()},
+        **({"golden.rank_scores": (0, RANK_OUTPUTS)} if RANK_HEAD in networks else {}),
         "normalization.mean": (width,),
         "normalization.deviation": (width,),
         "novelty.center": (cells,),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from glasstape_server.domain.skill import SkillSplit
 from glasstape_server.domain.statistics import IntervalEstimate
+from glasstape_server.domain.times import SECOND
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -114,7 +115,11 @@ class Manifest(_Part):
     reliability: tuple[Reliability, ...] = Field(min_length=1)
     """After calibration, lowest confidence first."""
     data: TrainingData
+    expires: datetime | None = None
+    """After it, the model should be replaced. None, and not written: never."""
     weights_sha256: Digest
+    rank_head: Architecture | None = None
+    """Network that ranks the symbols of a close. Not written for a model without one."""
 
     def to_bytes(self) -> bytes:
         """Return the file's content; equal manifests have equal bytes."""
@@ -123,7 +128,15 @@ class Manifest(_Part):
             del values["data"]["members"]
         if self.data.check is None:
             del values["data"]["check"]
+        if self.rank_head is None:
+            del values["rank_head"]
+        if self.expires is None:
+            del values["expires"]
         return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
+
+    def expired(self, now: int) -> bool:
+        """Return whether the model has expired at a time, microseconds since 1970."""
+        return self.expires is not None and self.expires.timestamp() * SECOND <= now
 
     @property
     def beats_base_rate(self) -> bool:
@@ -145,6 +158,16 @@ class Manifest(_Part):
             return SkillSplit(*(self._estimate(f"{part}/{name}") for name in SKILL_METRICS))
         except KeyError:
             return None
+
+    @property
+    def rank_ic(self) -> dict[str, IntervalEstimate]:
+        """Rank IC of "rank_head", "classes" and "low_volatility" on the windows of `skill`; empty if none is stated."""
+        part = "check" if "check/rank_ic" in self.metrics else "validation"
+        named = {"rank_head": "", "classes": "_classes", "low_volatility": "_low_volatility"}
+        try:
+            return {name: self._estimate(f"{part}/rank_ic{suffix}") for name, suffix in named.items()}
+        except KeyError:
+            return {}
 
     def _estimate(self, name: str) -> IntervalEstimate:
         """Return a metric with its interval.

@@ -37,18 +37,39 @@ class Statistics:
     """Their logits after training, (n, 3)."""
     background: Tensor
     """Background windows from the training data, (n, time, feature)."""
+    golden_rank_scores: Tensor | None = None
+    """Scores of the golden windows by the rank head, (n, 1); None without one."""
 
 
 class Model:
     """A loaded and verified model version. Immutable; safe to share between threads."""
 
-    def __init__(self, manifest: Manifest, network: nn.Module, statistics: Statistics) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        network: nn.Module,
+        statistics: Statistics,
+        rank_network: nn.Module | None = None,
+    ) -> None:
+        """Combine the parts of an artifact.
+
+        Args:
+            manifest: its metadata.
+            network: of the classes.
+            statistics: other arrays.
+            rank_network: of the rank head; None: it has none.
+        """
         self.manifest = manifest
         self.statistics = statistics
         self.spec = FeatureSpec.from_dict(manifest.feature_spec)
         self.label_rule = LabelRule.from_dict(manifest.label_rule)
         self.scorer = Scorer(network, statistics.mean, statistics.deviation).eval()
         self.scorer.requires_grad_(False)
+        self.rank_scorer: Scorer | None = None
+        """Windows (batch, time, feature) -> scores (batch, 1) of the rank head; None: the model has none."""
+        if rank_network is not None:
+            self.rank_scorer = Scorer(rank_network, statistics.mean, statistics.deviation).eval()
+            self.rank_scorer.requires_grad_(False)
         self._optimized: CompiledScorer | GraphedScorer | None = None
 
     def compile(self) -> None:

@@ -6,7 +6,6 @@ version that publishes is first copied to the archive, under its digest. A versi
 files under the name and version of one that has served are refused, also by later servers on the archive.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from glasstape_server.models.version_files import (
     printable,
     stamp_of,
     version_folders,
+    version_order,
 )
 
 _PROMOTION = (PROMOTED, "-")
@@ -85,15 +85,17 @@ class Repository:
 
     def models(self) -> list[Model]:
         """Return the ready versions, by name, newest version first."""
-        return [self._models[key] for key in sorted(self._models, key=_order)]
+        return [self._models[key] for key in sorted(self._models, key=version_order)]
 
     def refusals(self) -> list[Refusal]:
         """Return the refused versions, by name, newest version first."""
-        return [self._refusals[key] for key in sorted(self._refusals, key=_order)]
+        return [self._refusals[key] for key in sorted(self._refusals, key=version_order)]
 
     def replaced(self) -> list[Refusal]:
         """Return the refusals of versions that serve although other files lie in their folder."""
-        return [self._refusals[key] for key in sorted(self._refusals, key=_order) if key in self._models]
+        return [
+            self._refusals[key] for key in sorted(self._refusals, key=version_order) if key in self._models
+        ]
 
     def get(self, model: str) -> Model:
         """Return the model of "name", "name@version" or "" (the active one).
@@ -254,7 +256,7 @@ class Repository:
 
     def _elect(self, candidates: dict[tuple[str, str], Model], admitted: Model | None = None) -> bool:
         """Choose the active version: the newest of the wanted name, or else of the first name."""
-        usable = [candidates[key] for key in sorted(candidates, key=_order)]
+        usable = [candidates[key] for key in sorted(candidates, key=version_order)]
         usable = [m for m in usable if m.manifest.interval == self.interval]
         name, version = self._wanted(usable)
         chosen = (m for m in usable if m.ref.name == name and version in ("", m.ref.version))
@@ -289,10 +291,3 @@ class Repository:
 
     def _refuse_promotion(self, reason: str) -> None:
         self._refusals[_PROMOTION] = Refusal(*_PROMOTION, reason, ((reason, (0, 0, 0, 0)),))
-
-
-def _order(key: tuple[str, str]) -> tuple[str, tuple[tuple[int, int, str], ...]]:
-    """Return a key that sorts by name, then newest version first; digits count as numbers."""
-    name, version = key
-    parts = re.findall(r"[0-9]+|[^0-9]+", version)
-    return name, tuple((-int(p), 0, "") if p[0] in "0123456789" else (0, 1, p) for p in parts)

@@ -1,5 +1,6 @@
-"""Files of model versions on disk: their folders, whether they changed, and whether they may serve."""
+"""Files of model versions on disk: their folders and order, whether they changed, and whether they may serve."""
 
+import re
 from pathlib import Path
 
 from glasstape_server.models import artifact
@@ -23,6 +24,13 @@ def version_folders(root: Path) -> list[Path]:
         for version in sorted(name.iterdir())
         if version.is_dir() and not version.name.startswith(".")
     ]
+
+
+def version_order(key: tuple[str, str]) -> tuple[str, tuple[tuple[int, int, str], ...]]:
+    """Return a key that sorts (name, version) by name, then newest version first; digits count as numbers."""
+    name, version = key
+    parts = re.findall(r"[0-9]+|[^0-9]+", version)
+    return name, tuple((-int(p), 0, "") if p[0] in "0123456789" else (0, 1, p) for p in parts)
 
 
 def printable(name: str) -> str:

@@ -123,9 +123,18 @@ class HealthMonitor:
                 yield Reason(warning, ())
         for warning in components.certificates.warnings() if components.certificates is not None else ():
             yield Reason(warning, ())
+        yield from self._expired()
         yield from self._drift()
         if components.clock.state() is DataState.STALE:
             yield Reason("market data is stale: the last two due bars did not arrive", (_FEED,))
+
+    def _expired(self) -> Iterator[Reason]:
+        """Yield a warning if the active model has expired; it goes on publishing."""
+        repository = self._components.repository
+        active = repository.active if repository.models() else None
+        if active is not None and active.manifest.expired(self._components.clock.now()):
+            name = f"{active.ref.name}@{active.ref.version}"
+            yield Reason(f"model {name} expired on {active.manifest.expires:%Y-%m-%d %H:%M} UTC", ())
 
     def _drift(self) -> Iterator[Reason]:
         """Yield a warning for each model whose inputs have drifted."""

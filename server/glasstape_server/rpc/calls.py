@@ -48,7 +48,7 @@ class PredictResponder:
     def finished(self, jobs: Sequence[Job[PendingCall]], inputs: Arrays, outputs: Arrays) -> None:
         """See `JobCallback.finished`."""
         work: ForecastWork = jobs[0].work  # type: ignore[assignment]  # its jobs are all `ForecastWork`
-        encoded = self._encoder.predictions(work.model, forecasts(work.model, inputs[0], outputs[0]))
+        encoded = self._encoder.predictions(work.model, forecasts(work.model, inputs[0], *outputs))
         about = pb.PredictResponse(models=[ref_to(work.model.ref)]).SerializeToString()
         first, answers = 0, []
         for job in jobs:

@@ -107,9 +107,10 @@ class Inference:
                 ForecastWork(group.model), windows, predict_lane(len(windows)), call
             )
             predictions.timing.add(result)
-            stated = forecasts(group.model, windows, result.outputs[0])
+            stated = forecasts(group.model, windows, *result.outputs)
             for place, row in enumerate(group.rows):
                 predictions.confidences[row] = stated.confidence(place)
+                items[row].rank_score = stated.rank_score(place)
         return predictions
 
     async def explain(self, request: ExplainRequest, call: Call) -> Explanations:

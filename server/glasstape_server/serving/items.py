@@ -39,6 +39,8 @@ class Item:
     """Bars missing between those of the window; see `market.missing_bars`."""
     missing_symbols: int = 0
     """Most symbols missing at one of the window's closes; see `market.cross_sections`."""
+    rank_score: float | None = None
+    """By the rank head: computed, or of a past signal the published one; None: none, or not computed."""
     journaled: Confidence | None = None
     """Published probabilities of this very window, for past signals."""
     bars: Bars | None = None

@@ -76,6 +76,7 @@ class PastSignals:
             bar_close_time=event.bar_close_time,
             missing_bars=signal.missing_bars if isinstance(signal, Signal) else 0,
             missing_symbols=signal.missing_symbols if isinstance(signal, Signal) else 0,
+            rank_score=signal.rank_score if isinstance(signal, Signal) else None,
             journaled=signal.confidence,
         )
         try:

@@ -74,7 +74,9 @@ class ClosedBars:
     missing_bars: Ints
     """Bars missing between those of the window, (n,); see `market.missing_bars`."""
     missing_symbols: Ints
-    """Most symbols that were awaited and missing at one of the window's closes, (n,); 0 without ranked features."""
+    """Most symbols that were awaited and missing at one of the window's closes, (n,); 0 without ranks."""
+    ranked: NDArray[np.bool_]
+    """Whether a rank score is ranked among those of the burst, all of one close, (n,)."""
     windows: Float32s
     """(n, time, feature)"""
 
@@ -87,7 +89,8 @@ class ClosedBars:
         nothing, count = np.empty(0), np.empty(0, np.int64)
         windows = np.empty((0, *window_shape), np.float32)
         prices = np.empty((5, 0))
-        return cls((), count, prices, nothing, nothing, count, count, count, count, windows)
+        ranked = np.empty(0, np.bool_)
+        return cls((), count, prices, nothing, nothing, count, count, count, count, ranked, windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,12 @@ class Signals:
     rule: LabelRule
     position: Ints
     """Of the confidences within their batch, from 1, (n,)."""
+    rank_score: Floats
+    """Expected rank of the forward return within the close, (n,); NaN: the model has no rank head."""
+    close_rank: Ints
+    """Place of the score within the close, 1: highest, (n,); 0: the close was not ranked, or without this bar."""
+    close_size: Ints
+    """Symbols of the close that were ranked, (n,); 0 where `close_rank` is."""
 
     def __len__(self) -> int:
         return len(self.closed)

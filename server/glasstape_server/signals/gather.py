@@ -1,6 +1,6 @@
 """What the market holds of bars that closed: windows, references and outcomes. Runs on the market thread."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,10 +33,21 @@ def gather(
     forecaster: Forecaster,
     burst: Sequence[BarClose],
     open_signals: OpenSignals,
+    *,
+    whole_close: bool = False,
 ) -> Gathered:
     """Gather one bar of each of some series.
 
-    The closes of windows with ranked features are sealed first, so that no later bar changes their ranks.
+    The closes of windows with ranked features, and those that a rank head ranks, are sealed first, so that no later bar
+    changes their ranks.
+
+    Args:
+        ingest: the market.
+        interval: of the bars.
+        forecaster: whose windows to make.
+        burst: bars that closed.
+        open_signals: signals that some of the bars may resolve.
+        whole_close: whether the bars are all of one close, and none of that close was signaled before.
     """
     store, spec = ingest.store, forecaster.spec
     keys = [key for key, _ in burst]
@@ -47,12 +58,18 @@ def gather(
     ready = np.flatnonzero(~np.isnan(bars[:, 0, 0]) & (bars[:, 0, -1] == close_time))
     if not len(ready):
         return Gathered(ClosedBars.none(spec.window_shape), outcomes)
+    burst_symbols = {symbol for symbol, _ in keys} if whole_close else None
     keys = [keys[row] for row in ready.tolist()]
-    return Gathered(_closed(ingest, interval, forecaster, keys, bars[ready]), outcomes)
+    return Gathered(_closed(ingest, interval, forecaster, keys, bars[ready], burst_symbols), outcomes)
 
 
 def _closed(
-    ingest: Ingest, interval: str, forecaster: Forecaster, keys: Sequence[SeriesKey], bars: Floats
+    ingest: Ingest,
+    interval: str,
+    forecaster: Forecaster,
+    keys: Sequence[SeriesKey],
+    bars: Floats,
+    burst_symbols: Set[str] | None,
 ) -> ClosedBars:
     """Return the bars whose window is usable.
 
@@ -62,11 +79,24 @@ def _closed(
         forecaster: whose windows.
         keys: series.
         bars: newest bars of each, (series, 6, bar): close time, open, high, low, close, volume.
+        burst_symbols: of the whole close, which is ranked if the model has a rank head; None: it is not whole.
     """
     store, spec, rule = ingest.store, forecaster.spec, forecaster.label_rule
     series = store.stack(keys, bars)
-    ingest.cross_sections.seal(spec, interval, series)
-    windows, usable, missing_symbols = ingest.cross_sections.windows(spec, keys, series)
+    sections = ingest.cross_sections
+    sections.seal(spec, interval, series, rank_head=forecaster.has_rank_head)
+    windows, usable, missing_symbols = sections.windows(spec, keys, series)
+    ranked = np.zeros(len(keys), np.bool_)
+    if forecaster.has_rank_head:
+        if not spec.ranked_names:
+            missing_symbols = sections.missing_symbols(keys, series.close_time[:, -1:])
+        if burst_symbols is not None:
+            at = int(series.close_time[0, -1])
+            late = sections.late_symbols(interval, at)
+            ranked = np.array([symbol not in late for symbol, _ in keys], np.bool_)
+            # Stored since the burst was taken, or without a signal of their own.
+            others = sections.closed_symbols(interval, at) - late - burst_symbols
+            missing_symbols = missing_symbols + len(others) * ranked
     threshold = rule.threshold(volatility(spec, series)[:, -1])
     chosen = np.flatnonzero(usable)
     keys, bars, close_time = [keys[row] for row in chosen.tolist()], bars[chosen], series.close_time[chosen]
@@ -83,6 +113,7 @@ def _closed(
         expire_time=later[:, 1],
         missing_bars=_missing(ingest, interval, keys, close_time[:, -spec.window_bars - 1 :]),
         missing_symbols=missing_symbols[chosen],
+        ranked=ranked[chosen],
         windows=windows[chosen],
     )
 

@@ -9,9 +9,10 @@ when a process died are signaled first when the next one starts.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.bars import SeriesKey
@@ -19,10 +20,11 @@ from glasstape_server.domain.errors import GlasstapeError
 from glasstape_server.domain.signals import Event, Forecasts, ModelRef
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
+from glasstape_server.signals.burst_events import announce
 from glasstape_server.signals.close_batch import CloseBatch
 from glasstape_server.signals.close_gate import GRACE_SECONDS, CloseGate
-from glasstape_server.signals.columns import ClosedBars, Confidences, Outcomes
-from glasstape_server.signals.decision import Forecaster, announce
+from glasstape_server.signals.columns import ClosedBars, Outcomes
+from glasstape_server.signals.decision import Forecaster
 from glasstape_server.signals.gather import BarClose, gather
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
@@ -176,9 +178,10 @@ class Pipeline:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                if self._active().spec.ranked_names:
+                ranked = _ranks_closes(self._active())
+                if ranked:
                     await self._wait_for_close()
-                prepared = await self._append(self._next_burst())
+                prepared = await self._append(self._next_burst(ranked), ranked)
                 await self._finish(prepared.processed)
             self._idle.set()
 
@@ -192,10 +195,9 @@ class Pipeline:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), wait)
 
-    def _next_burst(self) -> list[BarClose]:
+    def _next_burst(self, ranked: bool) -> list[BarClose]:
         """The oldest pending bar of every series; of the oldest close alone if its symbols are ranked."""
         oldest = min(times[0] for times in self._pending.values())
-        ranked = bool(self._active().spec.ranked_names)
         burst = [
             (key, times.popleft()) for key, times in self._pending.items() if not ranked or times[0] == oldest
         ]
@@ -204,7 +206,7 @@ class Pipeline:
         self._gate.passed(oldest)
         return burst
 
-    async def _append(self, burst: Sequence[BarClose]) -> _Prepared:
+    async def _append(self, burst: Sequence[BarClose], ranked: bool) -> _Prepared:
         """Decide a burst and journal it, again and again if need be: acknowledged bars are never skipped.
 
         Once it is decided it keeps its forecast, its model and its ids: a journal may hold it already.
@@ -217,7 +219,7 @@ class Pipeline:
                     await self._load()
                     fenced = False
                 if prepared is None:
-                    prepared = await self._prepare(burst)
+                    prepared = await self._prepare(burst, ranked)
                 end = await self._journal.append(prepared.batch, prepared.expected)
             except Fenced as error:
                 # Another writer appended: what it signaled is done, the rest is decided again.
@@ -240,22 +242,27 @@ class Pipeline:
         self.degraded_reason = reason
         log.error("a burst of %d bars waits: %s", bars, reason)
 
-    async def _prepare(self, burst: Sequence[BarClose]) -> _Prepared:
+    async def _prepare(self, burst: Sequence[BarClose], ranked: bool) -> _Prepared:
         ingest, forecaster = self._ingest, self._active()
         left = [(key, time) for key, time in burst if time > self._progress.get(key, 0)]
         await ingest.calendars_loaded()
+        progress = dict(left)
         gathered = await ingest.run_on_market_thread(
-            gather, ingest, self._interval, forecaster, left, self._open
-        )
+            partial(gather, whole_close=ranked and self._begins_close(progress)),
+            ingest, self._interval, forecaster, left, self._open,
+        )  # fmt: skip
         closed, outcomes = gathered.closed, gathered.outcomes
         forecasts = await forecaster.forecast(closed.windows) if len(closed) else None
-        confidences, model = (
-            Confidences.of(forecasts),
-            forecaster.ref if forecasts is None else forecasts.model,
-        )
-        signals = announce(closed, confidences, model, forecaster.label_rule, len(outcomes) + 1)
-        batch = CloseBatch(signals, outcomes, dict(left), wall_time(), self._codec.encode_close)
+        model = forecaster.ref if forecasts is None else forecasts.model
+        signals = announce(closed, forecasts, model, forecaster.label_rule, len(outcomes) + 1)
+        batch = CloseBatch(signals, outcomes, progress, wall_time(), self._codec.encode_close)
         return _Prepared(batch, self._head, ProcessedBurst(forecaster, forecasts, closed, outcomes))
+
+    def _begins_close(self, burst: Mapping[SeriesKey, int]) -> bool:
+        """Whether no bar of the closes of a burst was signaled before, as by a model that ranks nothing."""
+        closes = set(burst.values())
+        others = (item for item in self._progress.items() if item[0] not in burst)
+        return not any(time in closes and key[1] == self._interval for key, time in others)
 
     def _apply_commit(self, prepared: _Prepared, head: int) -> None:
         """Note what a burst that ends at `head` processed, resolved and opened."""
@@ -275,3 +282,8 @@ class Pipeline:
             log.error("old events could not be removed: %s", error)
         except Exception:
             log.exception("a burst was journaled; what follows it failed")
+
+
+def _ranks_closes(forecaster: Forecaster) -> bool:
+    """Whether a model ranks the symbols of a close, by its features or its rank head."""
+    return bool(forecaster.spec.ranked_names) or forecaster.has_rank_head

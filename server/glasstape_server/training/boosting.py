@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from glasstape_server.domain.arrays import Float32s, Floats, Ints
+from glasstape_server.domain.arrays import Float32s, Floats
 from glasstape_server.domain.signals import Direction
+from glasstape_server.models.networks.architectures import RANK_OUTPUTS
 from glasstape_server.models.networks.tree_import import Node, import_trees
 from glasstape_server.models.networks.trees import CLASSES, MAX_DEPTH, MAX_ROUNDS, Trees
-from glasstape_server.training.examples import Examples, batches_of
+from glasstape_server.training.examples import Examples, Labels, batches_of
 from glasstape_server.training.fit import EpochCallback
+from glasstape_server.training.ranges import MAX_COUNT, MAX_SEED, check_range
 
 _BATCH = 1 << 16
+MAX_LEAVES = 1 << MAX_DEPTH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,15 @@ class BoostingOptions:
     """L2 penalty of leaf values."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.rounds <= MAX_ROUNDS:
-            raise ValueError(f"rounds: must be 1-{MAX_ROUNDS}, is {self.rounds}")
+        check_range(self, "seed", 0, MAX_SEED)
+        check_range(self, "rounds", 1, MAX_ROUNDS)
+        for name in ("patience", "leaf_windows"):
+            check_range(self, name, 1, MAX_COUNT)
+        check_range(self, "leaves", 2, MAX_LEAVES)
+        check_range(self, "depth", 1, MAX_DEPTH)
+        for name in ("learning_rate", "features"):
+            check_range(self, name, 0, 1, above=True)
+        check_range(self, "l2", 0, MAX_COUNT)
 
     @property
     def limit(self) -> int:
@@ -64,6 +74,8 @@ def boost(
 ) -> Trees:
     """Fit trees on normalized windows; return those up to the round of the best validation loss.
 
+    Labels that are class indices give logits of the classes; fractional ones are regressed on, with one output.
+
     Args:
         library: "lightgbm", or "trees" for scikit-learn.
         training: examples to train on.
@@ -75,7 +87,7 @@ def boost(
         ValueError: a class has no training window, or LightGBM is not installed.
     """
     windows, labels = _arrays(training)
-    if missing := [d.name for d in Direction if not (labels == d).any()]:
+    if _outputs(labels) == CLASSES and (missing := [d.name for d in Direction if not (labels == d).any()]):
         raise ValueError(
             f"labels: gradient boosting needs training windows of every class, none is {missing[0]}"
         )
@@ -107,28 +119,34 @@ def _lightgbm() -> Any:
     return lightgbm
 
 
-def _arrays(examples: Examples) -> tuple[Float32s, Ints]:
+def _arrays(examples: Examples) -> tuple[Float32s, Labels]:
     """Return windows (n, time, feature) and labels (n,)."""
     parts = [(windows.numpy(), labels.numpy()) for windows, labels in batches_of(examples, _BATCH)]
     return np.concatenate([w for w, _ in parts]), np.concatenate([y for _, y in parts])
 
 
-_Part = tuple[Float32s, Ints]
+_Part = tuple[Float32s, Labels]
 """Flattened windows (n, cell) and labels (n,)."""
+
+
+def _outputs(labels: Labels) -> int:
+    """Return the number of trees of a round: one for each class, one for a regression."""
+    return CLASSES if np.issubdtype(labels.dtype, np.integer) else RANK_OUTPUTS
 
 
 def _fit_lightgbm(
     training: _Part, validation: _Part, options: BoostingOptions, on_round: EpochCallback
 ) -> tuple[list[list[Node]], Floats]:
-    """Return the root of each tree by round and class, and the bias (class,).
+    """Return the root of each tree by round and output, and the bias (output,).
 
     Raises:
         ValueError: LightGBM is not installed.
     """
     lightgbm = _lightgbm()
+    outputs = _outputs(training[1])
     parameters = {
-        "objective": "multiclass",
-        "num_class": CLASSES,
+        "objective": "multiclass" if outputs == CLASSES else "regression",
+        "num_class": outputs,
         "num_leaves": options.leaves,
         "max_depth": options.depth,
         "learning_rate": options.learning_rate,
@@ -160,7 +178,7 @@ def _fit_lightgbm(
     )
     dump = booster.dump_model(num_iteration=max(1, booster.best_iteration))
     roots = [lightgbm_node(tree["tree_structure"], len(training[1])) for tree in dump["tree_info"]]
-    return [roots[first : first + CLASSES] for first in range(0, len(roots), CLASSES)], np.zeros(CLASSES)
+    return [roots[first : first + outputs] for first in range(0, len(roots), outputs)], np.zeros(outputs)
 
 
 def lightgbm_node(node: dict[str, Any], windows: int) -> Node:
@@ -174,8 +192,9 @@ def lightgbm_node(node: dict[str, Any], windows: int) -> Node:
 def _fit_scikit_learn(
     training: _Part, validation: _Part, options: BoostingOptions, on_round: EpochCallback
 ) -> tuple[list[list[Node]], Floats]:
-    """Return the root of each tree by round and class, and the bias (class,)."""
-    model = HistGradientBoostingClassifier(
+    """Return the root of each tree by round and output, and the bias (output,)."""
+    classes = _outputs(training[1]) == CLASSES
+    model = (HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor)(
         max_iter=options.rounds,
         learning_rate=options.learning_rate,
         max_leaf_nodes=options.leaves,

@@ -14,6 +14,12 @@ from glasstape_server.storage.files import replacing
 STATE = "state"
 
 
+def checkpoint_files(folder: Path, name: str, version: str) -> tuple[Path, Path]:
+    """Return the checkpoints of a model's network and of its rank head."""
+    network, head = (folder / f"{name}-{version}{part}.safetensors" for part in ("", ".rank"))
+    return network, head
+
+
 class CheckpointError(ValueError):
     """A checkpoint that this training cannot resume from; the text gives the cause."""
 

@@ -23,6 +23,8 @@ UNTRAINED_NETWORKS = 8
 """Untrained networks that the trained one is compared with."""
 WINDOWS = 128
 """Windows of the checks of maps, evenly spaced in time."""
+SKILL_CHECK = "skill"
+"""Name of the check of skill."""
 SKILL = 1.645
 """Least skill, standard errors: the one-sided 5 % quantile of the normal distribution."""
 BLOCK = 10
@@ -86,13 +88,13 @@ def skill(probabilities: Floats, labels: Ints, times: Ints, shares: Floats) -> C
         f"{parts[:, 0].mean():+.4f} and direction {parts[:, 1].mean():+.4f}), {value:+.1f} standard errors over "
         f"{len(by_close)} closes that selected neither epoch nor temperature; at least {SKILL:+g} are required"
     )
-    return Check(name="skill", value=value, limit=SKILL, passed=value >= SKILL, text=text)
+    return Check(name=SKILL_CHECK, value=value, limit=SKILL, passed=value >= SKILL, text=text)
 
 
 def no_skill(rule: str) -> Check:
     """Return the failed check of a model whose skill cannot be measured; `rule` states what is missing."""
     text = f"not measured, because no windows are left that selected neither epoch nor temperature: {rule}"
-    return Check(name="skill", value=0.0, limit=SKILL, passed=False, text=text)
+    return Check(name=SKILL_CHECK, value=0.0, limit=SKILL, passed=False, text=text)
 
 
 def parameter_randomization(scorer: Scorer, architecture: Architecture, windows: Tensor) -> Check:

@@ -76,6 +76,10 @@ class Dataset:
         """Return the class index of each window, (n,), and the log return that determined it, (n,)."""
         return realized(rule.kind, self._paths(rule), rule.threshold(self.sigma))
 
+    def forward_returns(self, rule: LabelRule) -> Floats:
+        """Return the log return of each window over the whole horizon, from the entry on, (n,)."""
+        return np.asarray(self._paths(rule)[:, -1])
+
     def labels(self, rule: LabelRule) -> Ints:
         """Return the class index of each window, (n,)."""
         return self.outcomes(rule)[0]

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glasstape_server.domain.arrays import Floats, Ints
+from glasstape_server.domain.arrays import Float32s, Floats, Ints
 from glasstape_server.training.dataset import Dataset
 
+Labels = Ints | Float32s
+"""Class indices, or what a rank head learns: `rank_head.rank_targets`; (n,)."""
 CHUNK = 1 << 16
 """Rows converted to double precision at once."""
 MIN_DEVIATION = 1e-6
@@ -53,7 +55,7 @@ class TensorExamples:
     """Examples held as tensors."""
 
     def __init__(self, windows: Tensor, labels: Tensor) -> None:
-        """Hold normalized windows (n, time, feature), float32, and labels (n,), int64."""
+        """Hold normalized windows (n, time, feature), float32, and labels (n,)."""
         self._windows, self._labels = windows, labels
 
     def __len__(self) -> int:
@@ -67,12 +69,12 @@ class TensorExamples:
 class DatasetExamples:
     """Examples gathered from a data set."""
 
-    def __init__(self, data: Dataset, labels: Ints, normalization: Normalization) -> None:
+    def __init__(self, data: Dataset, labels: Labels, normalization: Normalization) -> None:
         """Refer to a data set.
 
         Args:
             data: its windows.
-            labels: class index of each window, (n,).
+            labels: of each window, (n,).
             normalization: of the windows.
         """
         self._shape = steps, width = data.window_shape

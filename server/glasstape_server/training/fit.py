@@ -11,6 +11,7 @@ from torch.nn import functional
 from glasstape_server.domain.arrays import Floats
 from glasstape_server.training.checkpoint import Checkpoint, CheckpointError, Progress
 from glasstape_server.training.examples import Examples, batches_of
+from glasstape_server.training.ranges import MAX_COUNT, MAX_SEED, check_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,13 @@ class FitOptions:
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
 
+    def __post_init__(self) -> None:
+        check_range(self, "seed", 0, MAX_SEED)
+        for name in ("epochs", "patience", "batch"):
+            check_range(self, name, 1, MAX_COUNT)
+        check_range(self, "learning_rate", 0, 1, above=True)
+        check_range(self, "weight_decay", 0, 1)
+
     @property
     def limit(self) -> int:
         """Largest number of epochs."""
@@ -43,7 +51,7 @@ class FitOptions:
 
 
 EpochCallback = Callable[[int, float, float], None]
-"""Called after each epoch with its number from 1, training loss and validation loss, nats."""
+"""Called after each epoch with its number from 1, training loss and validation loss; see `loss_of`."""
 
 
 def fit(
@@ -106,7 +114,7 @@ def fit(
 def train_epoch(
     network: nn.Module, training: Examples, optimizer: torch.optim.Optimizer, order: Tensor, batch: int
 ) -> float:
-    """Train for one epoch; return the mean loss, nats.
+    """Train for one epoch; return the mean loss.
 
     Args:
         network: to train.
@@ -120,27 +128,39 @@ def train_epoch(
     for numbers in torch.split(order, batch):
         windows, labels = training.take(numbers)
         optimizer.zero_grad()
-        loss = functional.cross_entropy(network(windows), labels)
+        loss = loss_of(network(windows), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += loss.detach() * len(numbers)
     return float(total) / len(order)
 
 
+def loss_of(outputs: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the loss of outputs: cross-entropy, nats, of class indices; squared error of fractional labels.
+
+    Args:
+        outputs: (n, 3), or (n, 1) for fractional labels.
+        labels: (n,).
+        reduction: "mean" or "sum".
+    """
+    if labels.is_floating_point():
+        return functional.mse_loss(outputs[:, 0], labels, reduction=reduction)
+    return functional.cross_entropy(outputs, labels, reduction=reduction)
+
+
 @torch.no_grad()
 def mean_loss(network: nn.Module, data: Examples) -> float:
-    """Return the mean cross-entropy, nats. Leaves the network in evaluation mode."""
+    """Return the mean loss. Leaves the network in evaluation mode."""
     network.eval()
     total = sum(
-        float(functional.cross_entropy(network(windows), labels, reduction="sum"))
-        for windows, labels in batches_of(data)
+        float(loss_of(network(windows), labels, reduction="sum")) for windows, labels in batches_of(data)
     )
     return total / len(data)
 
 
 @torch.no_grad()
 def logits_of(network: nn.Module, data: Examples) -> Floats:
-    """Return the logits of all examples, (n, 3), float64."""
+    """Return the outputs of all examples, (n, output), float64: logits of the classes, or the score of a rank head."""
     return np.concatenate([network(windows).double().numpy() for windows, _ in batches_of(data)])
 
 

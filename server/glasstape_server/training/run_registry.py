@@ -17,7 +17,7 @@ LATEST = "latest"
 
 
 class RunNotFoundError(ValueError):
-    """No run, or several, have a name."""
+    """There is no such run or folder of runs, or several runs have a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,15 @@ def read_runs(folders: Sequence[Path]) -> RunList:
     """Return the runs of folders, each once. What is no run is skipped and reported.
 
     Raises:
-        OSError: a folder does not exist or cannot be read.
+        RunNotFoundError: a folder does not exist.
+        OSError: a folder cannot be read.
     """
     records: dict[str, RunRecord] = {}
     problems = []
     for folder in folders:
+        if not folder.is_dir():
+            reason = "is a file" if folder.exists() else "does not exist"
+            raise RunNotFoundError(f"{folder}: must be a folder of runs, {reason}")
         for path in sorted(folder.iterdir()):
             if path.name.startswith(".") or path.suffix != ENDING:
                 continue

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -20,15 +20,20 @@ from glasstape_server.domain.times import DAY, SECOND
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import NAME_PATTERN, Architecture, Check, Manifest, Period, TrainingData
 from glasstape_server.models.model import Statistics
-from glasstape_server.models.networks.architectures import BOOSTED, ENSEMBLE, build, default_config
-from glasstape_server.models.networks.ensemble import Ensemble
+from glasstape_server.models.networks.architectures import (
+    BOOSTED,
+    build,
+    config_values,
+    default_config,
+)
 from glasstape_server.models.scorer import Scorer
 from glasstape_server.training import calibrate
 from glasstape_server.training.boosting import BoostingOptions, boost
-from glasstape_server.training.checkpoint import Checkpoint
+from glasstape_server.training.checkpoint import Checkpoint, checkpoint_files
 from glasstape_server.training.checks import check_model, no_skill, skill
 from glasstape_server.training.dataset import Dataset
 from glasstape_server.training.fit import EpochCallback, FitOptions, fit, logits_of
+from glasstape_server.training.rank_head import RankHead, fit_rank_head, rank_metrics, split_examples
 from glasstape_server.training.training_split import CHECK_RULE, TrainingError, TrainingSplit
 
 GOLDEN_WINDOWS = 8
@@ -46,6 +51,12 @@ class TrainingPlan:
     fit: FitOptions = field(default_factory=FitOptions)
     boosting: BoostingOptions = field(default_factory=BoostingOptions)
     """Options of trees, except the seed."""
+    rank_head: bool = False
+    """Whether it also ranks the symbols of a close."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifest."""
+    lifetime: timedelta | None = None
+    """Time from the last close of the data to the expiry of the model; None: it does not expire."""
 
     @property
     def options(self) -> FitOptions | BoostingOptions:
@@ -63,6 +74,7 @@ class TrainedNetwork:
     network: nn.Module
     members: tuple[dict[str, object], ...] = ()
     """Name, version, network and seed of each member of an ensemble."""
+    rank_head: RankHead | None = None
 
 
 def train(
@@ -80,47 +92,63 @@ def train(
         checkpoints: folder of checkpoints, to resume an interrupted training of this plan.
 
     Raises:
-        TrainingError: the name or version is invalid as a folder's name.
+        TrainingError: the name or version is invalid as a folder's name, or too few windows can be ranked.
         CheckpointError: the checkpoint belongs to another training.
         ValueError: trees, and a class has no training window or LightGBM is not installed.
     """
-    for field_name in ("name", "version"):
-        if not re.fullmatch(NAME_PATTERN, getattr(plan, field_name)):
-            raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {getattr(plan, field_name)!r}")
-    if plan.architecture in BOOSTED:
-        return _train_trees(data, plan, on_epoch)
-    spec = data.settings.spec
-    config = default_config(plan.architecture, *spec.window_shape)
-    checkpoint = None
-    if checkpoints is not None:
-        fingerprint = _fingerprint(data, plan, config)
-        checkpoint = Checkpoint(checkpoints / f"{plan.name}-{plan.version}.safetensors", fingerprint)
+    check_label("name", plan.name)
+    check_label("version", plan.version)
+    ranked = split_examples(data) if plan.rank_head else None  # raises before anything is fitted
+    trained = (_train_trees if plan.architecture in BOOSTED else _train_network)(
+        data, plan, on_epoch, checkpoints
+    )
+    if ranked is None:
+        return trained
+    checkpoint = _checkpoint(data, plan, {"head": "rank"}, checkpoints, 1)
+    shape = data.settings.spec.window_shape
+    head = fit_rank_head(plan.architecture, ranked, shape, plan.options, on_epoch, checkpoint)
+    return replace(trained, rank_head=head)
+
+
+def _train_network(
+    data: TrainingSplit, plan: TrainingPlan, on_epoch: EpochCallback, checkpoints: Path | None
+) -> TrainedNetwork:
+    config = default_config(plan.architecture, *data.settings.spec.window_shape)
+    checkpoint = _checkpoint(data, plan, config, checkpoints)
     make = partial(build, plan.architecture, config)
     network = fit(make, *data.examples, plan.fit, on_epoch, checkpoint)
     return TrainedNetwork(plan, Architecture(name=plan.architecture, config=config), network)
 
 
-def _train_trees(data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback) -> TrainedNetwork:
+def check_label(field_name: str, value: str) -> None:
+    """Check a name or version.
+
+    Raises:
+        TrainingError: it is invalid as a folder's name.
+    """
+    if not re.fullmatch(NAME_PATTERN, value):
+        raise TrainingError(f"{field_name}: must match {NAME_PATTERN}, is {value!r}")
+
+
+def _train_trees(
+    data: TrainingSplit, plan: TrainingPlan, on_round: EpochCallback, checkpoints: Path | None
+) -> TrainedNetwork:
+    del checkpoints  # trees are fitted in one piece
     options = replace(plan.boosting, seed=plan.fit.seed)
     trees = boost(plan.architecture, *data.examples, options, on_round)
-    return TrainedNetwork(plan, Architecture(name=plan.architecture, config=asdict(trees.config)), trees)
-
-
-def make_ensemble(members: Sequence[TrainedNetwork], plan: TrainingPlan) -> TrainedNetwork:
-    """Return the ensemble of networks that were trained on the same data."""
-    network = Ensemble([member.network for member in members])
-    configs = [member.architecture.model_dump() for member in members]
-    names = tuple(
-        {
-            "name": member.plan.name,
-            "version": member.plan.version,
-            "network": member.architecture.name,
-            "seed": member.plan.fit.seed,
-        }
-        for member in members
+    return TrainedNetwork(
+        plan, Architecture(name=plan.architecture, config=config_values(trees.config)), trees
     )
-    architecture = Architecture(name=ENSEMBLE, config={"members": configs})
-    return TrainedNetwork(plan, architecture, network.eval(), names)
+
+
+def _checkpoint(
+    data: TrainingSplit, plan: TrainingPlan, config: dict[str, object], folder: Path | None, part: int = 0
+) -> Checkpoint | None:
+    """Return the checkpoint of a plan's network (part 0) or rank head (part 1); None without a folder."""
+    if folder is None:
+        return None
+    file = checkpoint_files(folder, plan.name, plan.version)[part]
+    return Checkpoint(file, _fingerprint(data, plan, config))
 
 
 def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
@@ -137,13 +165,18 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
     mean, deviation = data.normalization.mean, data.normalization.deviation
     scorer = Scorer(trained.network, mean, deviation).eval().requires_grad_(False)
     golden = torch.from_numpy(_evenly_spaced(validation, GOLDEN_WINDOWS))
+    head, rank_scores = trained.rank_head, None
+    if head is not None:
+        rank_scorer = Scorer(head.network, mean, deviation).eval().requires_grad_(False)
+        rank_scores = rank_scorer(golden)
     statistics = Statistics(
         mean, deviation, *calibrate.novelty_statistics(*data.examples), golden, scorer(golden),
-        torch.from_numpy(_evenly_spaced(training, BACKGROUND_WINDOWS)),
+        torch.from_numpy(_evenly_spaced(training, BACKGROUND_WINDOWS)), rank_scores,
     )  # fmt: skip
     shares = np.bincount(labels[0], minlength=3) / len(labels[0])
     checked = None if check is None else softmax(logits_of(trained.network, check.examples), temperature)
     correct = probabilities.argmax(axis=1) == labels[1]
+    lifetime, seen = trained.plan.lifetime, validation if check is None else check.data
     manifest = Manifest(
         name=trained.plan.name,
         version=trained.plan.version,
@@ -155,7 +188,9 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
         thresholds=thresholds,
         metrics=_metrics(probabilities, logits, labels, thresholds.abstain, shares)
         | _check_metrics(data, checked, thresholds.abstain, shares)
-        | _skill_metrics(data, probabilities if checked is None else checked, shares),
+        | _skill_metrics(data, probabilities if checked is None else checked, shares)
+        | ({} if head is None else rank_metrics(data, head, probabilities if checked is None else checked))
+        | dict(trained.plan.selection),
         checks=check_model(
             scorer,
             trained.architecture,
@@ -173,9 +208,13 @@ def save(data: TrainingSplit, trained: TrainedNetwork, folder: Path) -> Path:
             fit={name: value for name, value in asdict(trained.plan.options).items() if name != "seed"},
             members=trained.members,
         ),
+        expires=None if lifetime is None else _period(seen).last_close + lifetime,
         weights_sha256="0" * 64,
+        rank_head=None if head is None else head.architecture,
     )
-    return artifact.save(folder, manifest, trained.network, statistics)
+    return artifact.save(
+        folder, manifest, trained.network, statistics, None if head is None else head.network
+    )
 
 
 def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, object]) -> str:
@@ -183,6 +222,7 @@ def _fingerprint(data: TrainingSplit, plan: TrainingPlan, config: dict[str, obje
     parts = [
         data.sha256, settings.interval, settings.train_until, settings.validate_until, settings.time_zone,
         settings.spec.hash, data.rule.to_dict(), plan.architecture, config, options, len(data.validation),
+        *([settings.rolling] if settings.rolling else []),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -1,16 +1,25 @@
 """Training run: several networks and seeds on the same data, compared on the same validation windows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from glasstape_server.models.artifact import load, read_manifest
 from glasstape_server.models.manifest import Manifest
+from glasstape_server.models.model import Model
 from glasstape_server.models.networks.architectures import BOOSTED, ENSEMBLE, MAX_ENSEMBLE_ROUNDS, MAX_MEMBERS
 from glasstape_server.training.boosting import BoostingOptions
-from glasstape_server.training.checkpoint import CheckpointError
+from glasstape_server.training.checkpoint import CheckpointError, checkpoint_files
+from glasstape_server.training.ensembles import make_ensemble
 from glasstape_server.training.fit import EpochCallback, FitOptions
-from glasstape_server.training.train import TrainedNetwork, TrainingPlan, make_ensemble, save, train
+from glasstape_server.training.rank_head import RankHead
+from glasstape_server.training.train import (
+    TrainedNetwork,
+    TrainingPlan,
+    save,
+    train,
+)
 from glasstape_server.training.training_split import TrainingSplit
 
 CHECKPOINTS = ".training"
@@ -31,8 +40,14 @@ class TrainingRun:
     """Options of the first seed; later ones count up its seed."""
     boosting: BoostingOptions = field(default_factory=BoostingOptions)
     """Options of trees."""
+    rank_head: bool = False
+    """Whether the models also rank the symbols of a close."""
     ensemble: bool = False
     """Whether to add a model that averages the logits of all others."""
+    selection: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of how the options were chosen, for the manifests."""
+    lifetime: timedelta | None = None
+    """See `TrainingPlan`."""
 
     def __post_init__(self) -> None:
         count = len(self.architectures) * self.seeds
@@ -56,6 +71,9 @@ class TrainingRun:
                 architecture=architecture,
                 fit=replace(self.fit, seed=self.fit.seed + number),
                 boosting=self.boosting,
+                rank_head=self.rank_head,
+                selection=self.selection,
+                lifetime=self.lifetime,
             )
             for architecture in self.architectures
             for number in range(self.seeds)
@@ -64,7 +82,14 @@ class TrainingRun:
     def ensemble_plan(self) -> TrainingPlan:
         """Return the plan of the ensemble."""
         name = f"{self.name}-{ENSEMBLE}"
-        return TrainingPlan(name=name, version=self.version, architecture=ENSEMBLE, fit=self.fit)
+        return TrainingPlan(
+            name=name,
+            version=self.version,
+            architecture=ENSEMBLE,
+            fit=self.fit,
+            rank_head=self.rank_head,
+            lifetime=self.lifetime,
+        )
 
 
 EpochCallbackFactory = Callable[[TrainingPlan], EpochCallback]
@@ -104,14 +129,14 @@ def train_all(
         if plan in finished:
             model = load(folder / plan.name / plan.version)
             _check_same(model.manifest, data, plan, folder)
-            networks.append(TrainedNetwork(plan, model.manifest.architecture, model.scorer.network))
+            networks.append(_finished(plan, model))
             continue
-        checkpoint = folder / CHECKPOINTS / f"{plan.name}-{plan.version}.safetensors"
+        checkpoints = checkpoint_files(folder / CHECKPOINTS, plan.name, plan.version)
         if not resume:
-            checkpoint.unlink(missing_ok=True)
+            _remove(checkpoints)
         network = train(data, plan, callbacks(plan), folder / CHECKPOINTS)
         save(data, network, folder)
-        checkpoint.unlink(missing_ok=True)
+        _remove(checkpoints)
         networks.append(network)
     if run.ensemble and run.ensemble_plan() in finished:
         manifest = read_manifest(folder / run.ensemble_plan().name / run.ensemble_plan().version)
@@ -123,17 +148,30 @@ def train_all(
     return [folder / plan.name / plan.version for plan in plans]
 
 
+def _finished(plan: TrainingPlan, model: Model) -> TrainedNetwork:
+    """Return the networks of a finished model."""
+    described, scorer = model.manifest.rank_head, model.rank_scorer
+    head = None if described is None or scorer is None else RankHead(described, scorer.network)
+    return TrainedNetwork(plan, model.manifest.architecture, model.scorer.network, rank_head=head)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
 def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, folder: Path) -> None:
     """Check that a finished model is the one that this plan would train.
 
     Raises:
-        CheckpointError: its data, seed, network, features, labels, interval or windows differ.
+        CheckpointError: its data, seed, network, head, features, labels, interval or windows differ.
     """
     settings = data.settings
     expected = {
         "data": data.sha256,
         "seed": plan.fit.seed,
         "network": plan.architecture,
+        "head": plan.rank_head,
         "features": settings.spec.to_dict(),
         "labels": data.rule.to_dict(),
         "interval": settings.interval,
@@ -147,6 +185,7 @@ def _check_same(manifest: Manifest, data: TrainingSplit, plan: TrainingPlan, fol
         "data": manifest.data.sha256,
         "seed": manifest.data.seed,
         "network": manifest.architecture.name,
+        "head": manifest.rank_head is not None,
         "features": manifest.feature_spec,
         "labels": manifest.label_rule,
         "interval": manifest.interval,

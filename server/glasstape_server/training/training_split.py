@@ -52,6 +52,8 @@ class TrainingSettings:
     spec: FeatureSpec = field(default_factory=FeatureSpec)
     rule: LabelRule = field(default_factory=LabelRule)
     time_zone: str = "UTC"
+    rolling: int = 0
+    """Time before `train_until` from which training windows are taken, microseconds; 0: all earlier windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class TrainingSplit:
         self.window_count = windows.window_count
         """Bars of the data, and why some of them end no window."""
         self.training, self.validation, check = _split(windows, settings)
+        self.history = windows.known_between(0, settings.train_until)
+        """Windows whose outcome is known before training ends, also those before a rolling window."""
         self.rule = self.training.fitted(settings.rule)
         self.normalization = Normalization.of(self.training)
         self.labels = (self.training.labels(self.rule), self.validation.labels(self.rule))
@@ -136,16 +140,18 @@ def _split(windows: Dataset, settings: TrainingSettings) -> tuple[Dataset, Datas
     Raises:
         TrainingError: too few windows of training or validation.
     """
-    training = windows.known_between(0, settings.train_until)
+    first = settings.train_until - settings.rolling if settings.rolling else 0
+    training = windows.known_between(first, settings.train_until)
     period = windows.known_between(settings.train_until, settings.validate_until)
     validation, check = _divided(period, settings.validate_until)
     for name, part in (("training", training), ("validation", validation)):
         if len(part) < MIN_WINDOWS:
             begin, end = (_day(int(windows.close_time[i])) if len(windows) else "-" for i in (0, -1))
+            begins = f" begins on {_day(first)} (--rolling) and" if settings.rolling else ""
             raise TrainingError(
                 f"{name}: {len(part)} labeled windows, at least {MIN_WINDOWS} are required; the data has windows "
-                f"from {begin} to {end}, training ends before {_day(settings.train_until)} and validation before "
-                f"{_day(settings.validate_until)} (--train-until, --validate-until); "
+                f"from {begin} to {end}, training{begins} ends before {_day(settings.train_until)} and validation "
+                f"before {_day(settings.validate_until)} (--train-until, --validate-until); "
                 f"{dataset.no_windows(windows.window_count, settings.spec, settings.rule)}"
             )
     return training, validation, check

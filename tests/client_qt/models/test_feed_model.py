@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 from glasstape import Instrument
 from glasstape_qt.models.feed_model import COLUMNS, FeedModel
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QAbstractItemModelTester
-from stores import apply, batch, buy, make_store, outcome
+from stores import UP, apply, batch, buy, make_store, outcome
 
 
 @pytest.fixture
@@ -78,3 +80,30 @@ def test_acknowledged_buys_have_a_state_and_an_accessible_description(model, sto
     assert column(model, "state") == ["seen"]
     index = model.index(0, 0)
     assert "State: seen" in model.data(index, Qt.ItemDataRole.AccessibleDescriptionRole)
+
+
+def test_abstained_buys_are_listed_on_request_only(model, add):
+    add(buy("A", 2, replace(UP, abstained=True)), buy("B", 4))
+    assert (column(model, "code"), model.unseen) == (["B"], 1)
+    model.set_show_abstained(True)
+    assert (column(model, "code"), model.unseen) == (["B", "A"], 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [("!abstained", ["B"]), ("buy>=50", ["B", "A"]), ("ㅅㅅ", ["A"]), ("down", []), ("UP b", ["B"])],
+)
+def test_the_filter_knows_the_words_of_the_watch_table(model, store, add, text, codes):
+    store.describe([], [Instrument(symbol="A", local_name="삼성전자")])
+    add(buy("A", 2, replace(UP, abstained=True)), buy("B", 4))
+    model.set_show_abstained(True)
+    model.set_filter(text)
+    assert column(model, "code") == codes
+
+
+def test_descriptions_that_arrive_later_change_names_and_times(model, store, add):
+    add(buy("A", 2))
+    assert column(model, "time") == ["2026-01-05 21:00 UTC"]
+    changes = store.describe([], [Instrument(symbol="A", name="Apple", time_zone="America/New_York")])
+    assert changes.buys
+    assert (column(model, "time"), column(model, "name")) == (["2026-01-05 16:00 EST"], ["Apple"])

@@ -1,12 +1,15 @@
 from dataclasses import replace
 
 import pytest
-from glasstape import DataState, Instrument
+from glasstape import DataState, Instrument, QuoteBatch
+from glasstape.testing import make_confidence
 from glasstape_qt import i18n
-from glasstape_qt.models.watch_model import COLUMNS, WatchModel
+from glasstape_qt.models import cell_texts
+from glasstape_qt.models.watch_columns import COLUMNS
+from glasstape_qt.models.watch_model import WatchModel
 from PyQt6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PyQt6.QtTest import QAbstractItemModelTester
-from stores import DOWN, FLAT, UP, apply, batch, confidence, make_store
+from stores import DOWN, FLAT, UP, apply, batch, confidence, make_store, outcome
 
 DISPLAY, ACCESSIBLE = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole
 
@@ -88,7 +91,7 @@ def test_cell_texts(model):
     )
     assert text(model, "A", "name") == "Apple"
     assert text(model, "A", "price") == "13,000"
-    assert text(model, "A", "change") == "upper limit ▲ 30.00%"
+    assert text(model, "A", "change") == "▲ 30.00% limit"
     assert text(model, "A", "confidence") == "20% · 25% · 55%"
     assert text(model, "A", "direction") == "▲ UP (abstained)"
     assert text(model, "A", "novelty") == "25%"
@@ -126,3 +129,86 @@ def test_texts_change_with_the_language(model):
     model.retranslate()
     assert text(model, "A", "direction") == "▲ 상승"
     assert model.headerData(0, Qt.Orientation.Horizontal, DISPLAY) == "코드"
+
+
+def forming(symbol, close, days=1, **values):
+    bar = confidence(symbol, UP, days=days, close=close).signal.bar
+    return replace(bar, provisional=True, **values)
+
+
+def test_a_forming_bar_changes_price_and_change_until_it_is_final(model):
+    add(model, confidence("A", UP, 1, close=100.0, previous=90.0))
+    apply(model.store, QuoteBatch(bars=(forming("A", 120.0),)))
+    assert (text(model, "A", "price"), text(model, "A", "change")) == ("120.00", "▲ 20.00%")
+    model.sort(COLUMNS.index("price"))
+    apply(model.store, QuoteBatch(bars=(forming("A", 119.5),)))
+    assert text(model, "A", "price") == "119.50"
+    assert model.store.quotes["A"].moved == -1
+    apply(model.store, QuoteBatch(bars=(forming("A", 1.0, days=0), forming("A", 2.0, interval="1m"))))
+    assert text(model, "A", "price") == "119.50"
+    add(model, confidence("A", UP, 2, close=118.0, previous=100.0, days=1))
+    assert (text(model, "A", "price"), text(model, "A", "change")) == ("118.00", "▲ 18.00%")
+
+
+def test_instruments_without_a_signal_are_listed_last(model):
+    instruments = [Instrument(symbol="B", name="Bravo"), Instrument(symbol="A")]
+    model.store.describe([], instruments)
+    model.arrange()
+    add(model, confidence("Z", UP, 1))
+    model.sort(COLUMNS.index("price"), Qt.SortOrder.DescendingOrder)
+    assert (model.symbols, model.known) == (["Z", "A", "B"], 3)
+    assert (text(model, "B", "name"), text(model, "B", "direction")) == ("Bravo", "no signal yet")
+    model.set_filter("up")
+    assert model.symbols == ["Z"]
+    model.set_filter("bra")
+    assert model.symbols == ["B"]
+    apply(model.store, QuoteBatch(bars=(forming("B", 7.5),)))
+    assert text(model, "B", "price") == "7.50"
+
+
+def test_copied_cells_are_numbers_with_a_sign(model):
+    add(model, confidence("A", UP, 1, close=80.0, previous=100.0))
+    cells = {name: model.copied("A", name) for name in ("price", "change", "confidence", "code")}
+    assert cells == {"price": [80.0], "change": [-20.0], "confidence": [20.0, 25.0, 55.0], "code": ["A"]}
+    assert model.copied_titles("confidence") == ["DOWN (%)", "FLAT (%)", "UP (%)"]
+
+
+def test_columns_of_bars_and_outcomes_are_filled_as_they_are_known(model):
+    add(model, confidence("A", UP, 1, close=100.0))
+    names = ("trend", "range", "turnover", "outcome", "hit", "up_change")
+    assert [text(model, "A", name) for name in names] == ["", "", "", "", "", ""]
+    add(model, confidence("A", make_confidence(0.3, 0.2, 0.5), 2, close=110.0, days=1))
+    model.store.figures.recent_bars("A").load([])
+    model.store.add_history([outcome("A", of=1, hit=True, moved=0.0123)])
+    shown = {name: text(model, "A", name) for name in names}
+    assert shown["trend"] == "+10.0%"
+    assert (shown["outcome"], shown["hit"], shown["up_change"]) == ("✓ +1.23%", "100% (1)", "-5.0")
+    bar = model.store.rows["A"].event.signal.bar
+    assert shown["range"] == f"{bar.low:,.2f} – {bar.high:,.2f}"
+    assert shown["turnover"] == cell_texts.amount(bar.volume * (bar.high + bar.low + bar.close) / 3)
+
+
+def test_amounts_have_three_digits_in_the_units_of_the_language(appearance, preferences):
+    values = (3, 1234, 56_789_000, 9.87e11, 3.4e12)
+    assert [cell_texts.amount(value) for value in values] == ["3.00", "1.23k", "56.8M", "987B", "3.40T"]
+    preferences.language = "ko"
+    appearance.apply(preferences)
+    assert [cell_texts.amount(value) for value in values] == ["3.00", "1,234", "5,679만", "9,870억", "3.40조"]
+
+
+def test_ranks_sort_by_place_and_late_symbols_follow_by_score(model):
+    ranks = {
+        "FIRST": (0.3, 1, 12),
+        "TENTH": (-0.1, 10, 12),
+        "LATE": (0.9, None, None),
+        "NONE": (None, None, None),
+    }
+    for number, (symbol, values) in enumerate(ranks.items()):
+        event = confidence(symbol, UP, number + 1)
+        named = dict(zip(("rank_score", "close_rank", "close_size"), values, strict=True))
+        add(model, replace(event, signal=replace(event.signal, **named)))
+    model.sort(COLUMNS.index("rank"), Qt.SortOrder.AscendingOrder)
+    assert model.symbols == ["FIRST", "TENTH", "LATE", "NONE"]
+    assert [text(model, symbol, "rank") for symbol in model.symbols] == ["1 / 12", "10 / 12", "+0.900", ""]
+    tooltip = model.data(model.index(0, 0), Qt.ItemDataRole.ToolTipRole)
+    assert "Rank within the close: 1 / 12" in tooltip

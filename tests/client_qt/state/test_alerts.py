@@ -144,3 +144,11 @@ def test_signals_of_another_interval_do_not_replace_the_row():
     minute = replace(confidence("A", DOWN, 2), interval="5m")
     assert apply(store, batch(minute)).rows == set()
     assert store.rows["A"].event.sequence == 1
+
+
+def test_a_replay_was_not_missed_while_disconnected():
+    store = make_store(wall=Clock(START.timestamp() + 1e8))
+    store.alerts.rules = AlertRules(replays=True)
+    apply(store, batch(confidence("B", DOWN, state=DataState.REPLAY)))  # sets the market's clock
+    changes = apply(store, batch(confidence("A", UP, state=DataState.REPLAY)))
+    assert [alert.backlog for alert in changes.alerts] == [False]

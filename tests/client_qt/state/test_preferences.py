@@ -31,20 +31,43 @@ def test_a_first_start_has_the_default_settings(tmp_path):
         ('{"schema_number": 99}', "schema_number must be 1, is 99"),
         ('{"zoom": 50}', "zoom"),
         ('{"profiles": [{"name": "x", "address": "no port"}]}', "profiles.0.address"),
+        ('{"profiles": "none"}', "profiles"),
         ('{"palette": "pink"}', "palette"),
         ("\udcff", ""),
     ],
 )
-def test_a_damaged_file_is_renamed_and_reported(tmp_path, text, reason):
+def test_a_damaged_file_is_kept_and_reported(tmp_path, text, reason):
     path = tmp_path / "desktop.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     before = path.read_bytes()
     preferences, error = load(path)
     assert preferences == Preferences()
     assert reason in error
-    renamed = tmp_path / "desktop.damaged-1.json"
-    assert renamed.read_bytes() == before
-    assert str(renamed) in error
+    kept = tmp_path / "desktop.damaged-1.json"
+    assert kept.read_bytes() == before
+    assert str(kept) in error
+
+
+def test_a_wrong_value_costs_nothing_but_itself(tmp_path):
+    path = tmp_path / "desktop.json"
+    stored = Preferences(
+        theme="dark", groups={"chips": ["005930"]}, profiles=[Profile(name="desk", address="10.0.0.5:1")]
+    ).model_dump(mode="json")
+    stored["zoom"], stored["profiles"][0]["speed"], stored["alerts"]["every"] = 99, -1, "often"
+    path.write_text(json.dumps(stored))
+    preferences, error = load(path)
+    assert preferences.groups == {"chips": ["005930"]}
+    assert preferences.theme == "dark"
+    assert [profile.address for profile in preferences.profiles] == ["10.0.0.5:1"]
+    assert preferences.zoom == 1.0
+    assert all(name in error for name in ("zoom", "profiles.0.speed", "alerts.every"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_saved_by_an_editor_of_windows_is_read(tmp_path, encoding):
+    path = tmp_path / "desktop.json"
+    path.write_text(Preferences(groups={"반도체": ["005930"]}).model_dump_json(), encoding=encoding)
+    assert load(path) == (Preferences(groups={"반도체": ["005930"]}), "")
 
 
 def test_unknown_settings_are_ignored(tmp_path):

@@ -2,7 +2,16 @@ from itertools import product
 
 import pytest
 from glasstape import Direction
-from glasstape_qt.theme.colors import DARK, LIGHT, PALETTES, THEMES, Colors, contrast, readable
+from glasstape_qt.theme.colors import (
+    DARK,
+    LIGHT,
+    PALETTES,
+    THEMES,
+    Colors,
+    contrast,
+    conventional_palette,
+    readable,
+)
 from PyQt6.QtGui import QColor
 
 LOOKS = [Colors(theme, palette) for theme, palette in product((LIGHT, DARK), PALETTES)]
@@ -44,3 +53,19 @@ def test_palettes_follow_the_conventions_of_their_markets():
     assert (hue("korea", Direction.UP), hue("korea", Direction.DOWN)) == ("red", "blue")
     assert (hue("east-asia", Direction.UP), hue("east-asia", Direction.DOWN)) == ("red", "green")
     assert (hue("west", Direction.UP), hue("west", Direction.DOWN)) == ("green", "red")
+
+
+def test_the_palette_follows_language_and_locale():
+    assert conventional_palette("ko", "en_US.UTF-8") == "korea"
+    assert conventional_palette("en", "ko_KR.UTF-8") == "korea"
+    assert conventional_palette("en", "ja_JP.UTF-8") == "east-asia"
+    assert conventional_palette("en", "en_US.UTF-8") == conventional_palette("en", "") == "west"
+
+
+def test_the_default_palette_follows_the_language_while_it_runs(qapp, appearance, preferences):
+    preferences.palette = "system"
+    appearance.apply(preferences)
+    assert appearance.colors.of(Direction.UP).name() == PALETTES["west"].up[0]
+    preferences.language = "ko"
+    appearance.apply(preferences)
+    assert appearance.colors.of(Direction.UP).name() == PALETTES["korea"].up[0]

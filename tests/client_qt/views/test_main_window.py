@@ -10,7 +10,7 @@ from glasstape_qt import i18n
 from glasstape_qt.preview import load_preview
 from glasstape_qt.state.alerts import AlertGroup, AlertNotification
 from glasstape_qt.state.preferences import Preferences, Profile
-from glasstape_qt.state.signal_store import StoreChanges
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.state.watch_row import WatchRow
 from glasstape_qt.views import window_layout
 from glasstape_qt.views.main_window import MainWindow
@@ -141,9 +141,9 @@ def test_language_palette_theme_and_size_change_while_it_runs(window, context, q
 def test_the_zoom_actions_stay_within_limits(window, context):
     for _ in range(30):
         trigger(window, "bigger")
-    assert context.preferences.zoom == 2.5
+    assert context.preferences.zoom == 3.0
     trigger(window, "smaller")
-    assert context.preferences.zoom == 2.4
+    assert context.preferences.zoom == 2.9
     trigger(window, "usual")
     assert context.preferences.zoom == 1.0
 
@@ -151,7 +151,7 @@ def test_the_zoom_actions_stay_within_limits(window, context):
 def test_every_control_has_an_accessible_name(window, context):
     window.open_detail("IBM")
     dialogs = [
-        window.dialogs.settings(window.apply_preferences),
+        window.dialogs.settings(window.apply_preferences, window.store.model),
         window.dialogs.profiles(window.connect_to),
         window.dialogs.shortcuts(),
     ]
@@ -220,7 +220,7 @@ def test_a_window_outside_every_screen_is_moved_back(window):
 
 
 def test_a_layout_that_cannot_be_read_keeps_the_default(context, qtbot):
-    context.preferences.layouts = {"window:1": "%%%", "docks:1": "AAAA", "watch:1": "", "feed:99": "AAAA"}
+    context.preferences.layouts = {"window:2": "%%%", "docks:2": "AAAA", "watch:2": "", "feed:99": "AAAA"}
     window = MainWindow(context.store, context.link, context.appearance, context.preferences)
     qtbot.addWidget(window)
     window.show()

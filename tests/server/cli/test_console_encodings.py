@@ -22,6 +22,7 @@ REFUSED = {
     "restore --data-dir /restored --from /missing": 1,
     f"train --data /{every_command.NAME}.csv --close 24:00 --time-zone UTC --arch linear --epochs 1 --out /models": 1,
     f"evaluate --data /{every_command.NAME}.csv --close 24:00 --time-zone UTC --arch {every_command.NAME}": 1,
+    "retrain": 1,
     f"portfolio --model {every_command.NAME} sample": 1,
     "doctor --offline --check-bars": 1,
     "bench page": 1,

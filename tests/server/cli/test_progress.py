@@ -72,6 +72,32 @@ def test_a_resumed_training_estimates_from_its_own_epochs(clock):
     assert stream.getvalue() == "mine@1: epoch 31 of 40, 2 s elapsed, 18 s left\n"
 
 
+def test_a_training_that_was_complete_prints_nothing(clock):
+    stream = io.StringIO()
+    with Progress(stream, clock) as progress:
+        progress.task("mine@1", "epoch", 40, early=True).finish()
+    assert not stream.getvalue()
+
+
+def test_a_long_step_is_noted_between_its_begin_and_its_end(clock):
+    stream = io.StringIO()
+    with Progress(stream, clock) as progress:
+        task = progress.task("evaluate", "fit", 4)
+        for epoch in range(1, 5):
+            clock.now += 6
+            task.note(f"fold 1 of 2, conv1d, epoch {epoch}")
+        task.update(1, "fold 1 of 2, conv1d")
+        clock.now += 6
+        task.note("fold 1 of 2, linear, epoch 1")
+        clock.now += 6
+        task.note("fold 1 of 2, linear, epoch 2")
+    assert stream.getvalue().splitlines() == [
+        "evaluate: 0 of 4 fits done, fold 1 of 2, conv1d, epoch 1, 6 s elapsed",
+        "evaluate: 0 of 4 fits done, fold 1 of 2, conv1d, epoch 3, 18 s elapsed",
+        "evaluate: 1 of 4 fits done, fold 1 of 2, linear, epoch 1, 30 s elapsed, 2 min left",
+    ]
+
+
 def test_a_short_task_may_print_nothing(clock):
     stream = io.StringIO()
     with Progress(stream, clock) as progress:
@@ -94,6 +120,18 @@ def test_on_a_terminal_a_bar_ends_full_though_the_training_stopped_early(clock):
         task.finish()
     assert "100%" in stream.getvalue()
     assert "loss 1.0912" in stream.getvalue()
+
+
+@pytest.mark.parametrize("variable", [("TERM", "dumb"), ("FORCE_COLOR", "1")])
+def test_lines_have_no_control_characters(clock, monkeypatch, variable):
+    monkeypatch.setenv(*variable)
+    stream = Terminal() if variable[0] == "TERM" else io.StringIO()
+    with Progress(stream, clock) as progress:
+        task = progress.task("mine@1", "epoch", 2)
+        task.update(1, "loss 1.0912")
+        task.finish()
+    assert stream.getvalue().startswith("mine@1: epoch 1 of 2, loss 1.0912, 0 s elapsed")
+    assert not {"\x1b", "\r"} & set(stream.getvalue())
 
 
 @pytest.mark.parametrize(

@@ -137,8 +137,11 @@ def test_damaged_runs_are_named_and_the_others_listed(tmp_path, capsys):
 
 
 def test_a_folder_that_does_not_exist_is_one_sentence(tmp_path, capsys):
-    assert runs(tmp_path) == 1
-    assert f"{tmp_path}/runs" in capsys.readouterr().err
+    for path, reason in (("absent", "does not exist"), ("file", "is a file")):
+        (tmp_path / "file").touch()
+        assert main(["runs", "--runs", str(tmp_path / path)]) == 1
+        expected = f"glasstape runs: {tmp_path / path}: must be a folder of runs, {reason}\n"
+        assert capsys.readouterr().err == expected
 
 
 def test_a_run_that_fails_or_is_interrupted_while_fitting_is_recorded(tmp_path, monkeypatch):

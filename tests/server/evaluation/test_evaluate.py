@@ -83,8 +83,24 @@ def candidates_of(data, plan):
         return candidates.run(data, plan, Path(folder), 1)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_fit_and_every_epoch_is_reported(data, tmp_path, processes):
+    plan = EvaluationPlan(candidates=("prior", "linear"), folds=2, epochs=2, windows=500, rule=RULE)
+    fits, epochs = [], []
+    candidates.run(
+        data, plan, tmp_path, processes, lambda done, total, result: fits.append((done, total, result.to_text())),
+        epochs.append,
+    )  # fmt: skip
+    assert [fit[:2] for fit in fits] == [(done, plan.fits) for done in (1, 2, 3, 4)]
+    assert fits[1][2].startswith("fold 1 of 2, linear, validation loss 1.")
+    assert sorted((report.fit, report.epoch) for report in epochs) == [
+        (f"fold {fold} of 2, linear", epoch) for fold in (1, 2) for epoch in (1, 2)
+    ]
+    assert min(report.to_text() for report in epochs).startswith("fold 1 of 2, linear, epoch 1, loss 1.")
+
+
 def test_too_few_days_are_rejected_before_anything_is_fitted(data, monkeypatch):
-    monkeypatch.setattr(candidates, "run_task", lambda task: pytest.fail("fitted"))
+    monkeypatch.setattr(candidates, "run_task", lambda *_: pytest.fail("fitted"))
     some = data.select(data.close_time < np.unique(data.close_time)[36])
     plan = EvaluationPlan(candidates=("prior", "linear"), folds=1, rule=RULE)
     with pytest.raises(TooFewDaysError, match=r"at least 20 are required for intervals, there are 18"):

@@ -70,3 +70,24 @@ def test_labels_are_purged_by_the_bars_of_their_own_symbol():
     for fold in folds(late, 4, 2):
         assert fold.training.known_time.max() < fold.validation.close_time.min()
         assert fold.validation.known_time.max() < fold.test.close_time.min()
+
+
+def test_rolling_folds_train_on_the_same_time_and_expanding_ones_on_all():
+    data = make_data(closes=400)
+    expanding, rolling = list(folds(data, 4, 1)), list(folds(data, 4, 1, rolling=100))
+    for whole, part in zip(expanding, rolling, strict=True):
+        first = whole.validation.close_time.min() - 100
+        assert part.training.close_time.min() == first
+        assert part.training.close_time.max() == whole.training.close_time.max()
+        np.testing.assert_array_equal(part.validation.close_time, whole.validation.close_time)
+        np.testing.assert_array_equal(part.test.close_time, whole.test.close_time)
+        assert whole.training.close_time.min() == 0
+    (longer, *_) = folds(data, 4, 1, rolling=10_000)
+    np.testing.assert_array_equal(longer.training.close_time, expanding[0].training.close_time)
+
+
+def test_held_out_symbols_are_trained_on_if_nothing_is_held_out():
+    data = make_data(symbols=40)
+    for fold in folds(data, 2, 1, hold_out=False):
+        assert fold.training.held_out_mask().any()
+        assert fold.test.held_out_mask().any()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +50,10 @@ class Authorizer:
 
 class Clock:
     last_close = None
+
+    def now(self):
+        return 7
+
     current = DataState.LIVE
 
     def state(self):
@@ -62,6 +67,7 @@ class Server:
         self.device_failed = False
         self.certificate_warnings = []
         self.replaced = []
+        self.expired = False
         self.engine_metrics = SimpleNamespace(last_rejection=float("-inf"))
         self.components = SimpleNamespace(
             clock=Clock(),
@@ -80,6 +86,13 @@ class Server:
             repository=SimpleNamespace(
                 models=lambda: [SimpleNamespace(ref=SimpleNamespace(name="net", version="1", digest="d"))],
                 replaced=lambda: self.replaced,
+                active=SimpleNamespace(
+                    ref=SimpleNamespace(name="net", version="1"),
+                    manifest=SimpleNamespace(
+                        expired=lambda now: self.expired and now == 7,
+                        expires=datetime(2026, 11, 30, 21, tzinfo=UTC),
+                    ),
+                ),
             ),
         )
         self.reporter = Reporter()
@@ -138,6 +151,10 @@ def _replaced(server, failing):
     server.replaced = [refusal] if failing else []
 
 
+def _expired(server, failing):
+    server.expired = failing
+
+
 def _drift(server, failing):
     drift = SimpleNamespace(drifted=failing, text="too many windows are novel")
     server.components.live = lambda digest: SimpleNamespace(drift=drift)
@@ -145,6 +162,7 @@ def _drift(server, failing):
 
 FAILURES = [
     (_drift, set(), "model net@1: too many windows are novel"),
+    (_expired, set(), "model net@1 expired on 2026-11-30 21:00 UTC"),
     (_replaced, set(), "model net@1: the files of net@1 changed"),
     (_certificate, set(), "expires on 2030-01-01"),
     (_audit, set(), "the audit log cannot be written"),

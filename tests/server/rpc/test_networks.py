@@ -10,8 +10,9 @@ from glasstape_server.market.files import day_start
 from glasstape_server.models.networks.architectures import BUILDABLE, ENSEMBLE
 from glasstape_server.settings import BUNDLED_MODELS
 from glasstape_server.training.boosting import BoostingOptions
+from glasstape_server.training.ensembles import make_ensemble
 from glasstape_server.training.fit import FitOptions
-from glasstape_server.training.train import TrainingPlan, make_ensemble, save, train
+from glasstape_server.training.train import TrainingPlan, save, train
 from glasstape_server.training.training_split import TrainingSettings, TrainingSplit
 from running import ServerProcess
 

@@ -7,7 +7,7 @@ import numpy as np
 import plain_close
 import pytest
 from glasstape_server.domain.bars import Bar, Instrument
-from glasstape_server.domain.signals import Confidence, Entry, ModelRef, Signal
+from glasstape_server.domain.signals import Confidence, Entry, Forecasts, ModelRef, Signal
 from glasstape_server.domain.times import DAY, INTERVALS
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.features.spec import FeatureSpec
@@ -17,9 +17,8 @@ from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
 from glasstape_server.rpc.convert.close_encoder import encode_close
 from glasstape_server.rpc.convert.signals import decode_event
+from glasstape_server.signals.burst_events import announce
 from glasstape_server.signals.close_batch import CloseBatch
-from glasstape_server.signals.columns import Confidences
-from glasstape_server.signals.decision import announce
 from glasstape_server.signals.gather import gather
 from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN
 from glasstape_server.signals.outcomes import OpenSignals
@@ -48,6 +47,7 @@ class Forecaster:
     ref: ModelRef
     spec: FeatureSpec
     label_rule: LabelRule
+    has_rank_head: bool = False
 
 
 def _confidence(window):
@@ -57,9 +57,11 @@ def _confidence(window):
     return Confidence(*probabilities.tolist(), bool(random.integers(2)), float(random.integers(3) / 2))
 
 
-def _confidences(windows):
+def _forecasts(ref, windows):
     rows = [_confidence(window) for window in windows]
-    return Confidences(
+    return Forecasts(
+        ref,
+        np.zeros((len(rows), 3), np.float32),
         np.array([(r.down, r.flat, r.up) for r in rows]).reshape(-1, 3),
         np.array([r.abstained for r in rows], bool),
         np.array([r.novelty for r in rows], float),
@@ -120,8 +122,7 @@ async def test_a_close_by_column_is_the_close_bar_by_bar(tmp_path, scenario, see
             gather, ingest, scenario.interval, forecaster, burst, open_signals
         )
         closed, outcomes = gathered.closed, gathered.outcomes
-        confidences = _confidences(closed.windows)
-        signals = announce(closed, confidences, ref, scenario.rule, len(outcomes) + 1)
+        signals = announce(closed, _forecasts(ref, closed.windows), ref, scenario.rule, len(outcomes) + 1)
         batch = CloseBatch(signals, outcomes, dict(burst), PUBLISHED, encode_close)
         assert batch.event_ids == expected.event_ids
         assert batch.resolved == expected.resolved

@@ -41,11 +41,12 @@ async def until(condition):
 
 
 class UpForecaster:
-    """Says UP of everything, and how often it was asked."""
+    """Says UP of everything, and how often it was asked; ranks the last window highest if it ranks."""
 
-    def __init__(self, model, version):
+    def __init__(self, model, version, has_rank_head=False):
         self.ref = replace(model.ref, version=version)
         self.spec, self.label_rule = model.spec, model.label_rule
+        self.has_rank_head = has_rank_head
         self.asked = 0
 
     async def forecast(self, windows):
@@ -53,7 +54,12 @@ class UpForecaster:
         count = len(windows)
         probabilities = np.tile([0.1, 0.2, 0.7], (count, 1))
         return Forecasts(
-            self.ref, np.zeros((count, 3), np.float32), probabilities, np.zeros(count, bool), np.zeros(count)
+            self.ref,
+            np.zeros((count, 3), np.float32),
+            probabilities,
+            np.zeros(count, bool),
+            np.zeros(count),
+            rank_scores=np.arange(count) / 8 if self.has_rank_head else None,
         )
 
 
@@ -275,3 +281,18 @@ async def test_old_events_are_removed_behind_a_burst(nodes):
     await node.signaled(HISTORY + 6)
     await until(lambda: len(node.events()) <= 11)
     assert len(node.events()) >= 10
+
+
+async def test_a_close_that_another_model_began_is_not_ranked_and_the_next_one_is(nodes, bundled):
+    node = await nodes(close_grace_s=0.0)
+    await node.ingest.publish(Batch(bars_of("AAA", HISTORY, HISTORY + 1)))
+    await until(lambda: node.events())
+    node.active = UpForecaster(bundled, "2", has_rank_head=True)
+    for symbol in ("BBB", "CCC"):
+        await node.ingest.publish(Batch(bars_of(symbol, HISTORY, HISTORY + 1)))
+    await node.signaled(HISTORY + 1)
+    await node.publish(HISTORY + 1, HISTORY + 2)
+    signals = [event.body for event in await node.signaled(HISTORY + 2) if isinstance(event.body, Signal)]
+    first, last = (sorted(s.close_rank for s in part) for part in (signals[:3], signals[3:]))
+    assert (first, last) == ([0, 0, 0], [1, 2, 3])
+    assert [signal.rank_score is None for signal in signals] == [True] + 5 * [False]

@@ -1,79 +1,60 @@
-"""The price chart: candles and volume, the model's input window, and past signals with their outcomes."""
+"""The price chart: moved, zoomed and read with mouse and keyboard."""
 
-from collections.abc import Sequence
-from datetime import UTC, tzinfo
-from math import isfinite
+from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Any
 
-import pyqtgraph as pg
-from glasstape import ConfidenceEvent, Direction
-from PyQt6.QtCore import QPoint, QPointF, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor
+from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt, pyqtSignal
+from PyQt6.QtGui import QContextMenuEvent, QKeyEvent
 from PyQt6.QtWidgets import QWidget
 
 from glasstape_qt.i18n import tr
+from glasstape_qt.state.chart_preferences import ChartPreferences
 from glasstape_qt.state.symbol_detail import SymbolDetail
 from glasstape_qt.theme.appearance import Appearance
-from glasstape_qt.views.chart.axes import TimeAxis, VolumeAxis
-from glasstape_qt.views.chart.candle_pictures import PictureItem, draw_candles, draw_volumes
+from glasstape_qt.views.chart.bar_text import bar_text, signal_text
+from glasstape_qt.views.chart.chart_keys import KeyedChart, handle_key
+from glasstape_qt.views.chart.chart_picture import save_picture
 
-VISIBLE_BARS = 60
-"""Bars in view when a chart opens."""
-HIT_SYMBOL, MISS_SYMBOL = "o", "x"
-PENDING_SYMBOLS = {Direction.UP: "t1", Direction.DOWN: "t"}
-"""pyqtgraph's triangles that point up and down."""
+MARGIN_BARS = 3.5
+"""Empty bars right of the newest one."""
+EMPTY_BARS = 20
+"""Empty bars that the view can show beside the oldest and the newest bar."""
+LOAD_BEFORE = 30
+"""Older bars are requested when fewer than this many are left of the view."""
 
 
-class CandleChart(pg.GraphicsLayoutWidget):
+class CandleChart(KeyedChart):
     """Shows a `SymbolDetail`; its hovered bar is linked with that of the heat map."""
 
-    hovered = pyqtSignal(int)
-    """Index of the bar under the mouse; -1: none."""
     bar_described = pyqtSignal(str)
     """Text of the bar under the mouse, else of the newest."""
     moved = pyqtSignal()
     """The user moved the view."""
-    signal_clicked = pyqtSignal(object)
-    """Sequence of a past signal that was clicked."""
+    older_wanted = pyqtSignal()
+    """The view nears the oldest bar."""
+    menu_requested = pyqtSignal(QPoint, QPointF)
+    """Global position of a context menu, and its position in the scene."""
 
-    def __init__(self, appearance: Appearance, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(
+        self,
+        appearance: Appearance,
+        preferences: ChartPreferences | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(appearance, preferences or ChartPreferences(), parent)
         self.setObjectName("candleChart")
-        self._appearance = appearance
-        self.setMinimumHeight(90)
-        self._detail: SymbolDetail | None = None
-        self._zone: tzinfo = UTC
-        self._time_steps = 0
-        self._decimals: int | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._following = True
-        self._axis = TimeAxis()
-        self._price = self.addPlot(row=0, col=0)
-        self._volume = self.addPlot(
-            row=1, col=0, axisItems={"bottom": self._axis, "left": VolumeAxis("left")}
-        )
-        self.ci.layout.setRowStretchFactor(0, 4)
-        self.ci.layout.setRowStretchFactor(1, 1)
-        self._volume.setXLink(self._price)
-        self._candles, self._volumes = PictureItem(), PictureItem()
-        self._window = pg.LinearRegionItem(movable=False)
-        self._markers = pg.ScatterPlotItem(pxMode=True, hoverable=True, tip=None)
-        self._markers.sigClicked.connect(self._marker_clicked)
+        self._decimals: int | None = None
+        self._oldest: datetime | None = None
         self.scene().sigMouseClicked.connect(self._scene_clicked)
-        self._cursor = pg.InfiniteLine(angle=90, movable=False)
-        for item in (self._window, self._candles, self._markers, self._cursor):
-            self._price.addItem(item)
-        self._volume.addItem(self._volumes)
-        self._cursor.hide()
-        for plot in (self._price, self._volume):
-            plot.hideButtons()
-            plot.setMenuEnabled(False)
-            plot.setMouseEnabled(x=True, y=False)
-            plot.showGrid(x=False, y=True, alpha=0.15)
-            plot.getAxis("left").setWidth(64)
-        self._price.getAxis("bottom").setStyle(showValues=False)
-        self._price.vb.sigRangeChangedManually.connect(self._range_changed)
-        self._price.vb.sigXRangeChanged.connect(self._fit_height)
         self.scene().sigMouseMoved.connect(self._mouse_moved)
+        view = self.panes.price.view
+        view.sigRangeChangedManually.connect(self._range_changed)
+        view.sigXRangeChanged.connect(self._x_changed)
+        view.sigYRangeChanged.connect(self._y_changed)
+        view.sigResized.connect(self._y_changed)
         appearance.changed.connect(self.restyle)
         self.restyle()
 
@@ -84,12 +65,13 @@ class CandleChart(pg.GraphicsLayoutWidget):
 
     @property
     def highlighted_bar(self) -> int:
-        """Index of the bar with the cursor line; -1: none."""
-        return round(self._cursor.value()) if self._cursor.isVisible() else -1
+        """Index of the stored bar with the cursor line; -1: none."""
+        number = self.crosshair.bar
+        return self.framed.last[number] if 0 <= number < self.count else -1
 
     @property
     def input_window(self) -> tuple[int, int] | None:
-        """Indexes of the first and last bar marked as the model's input."""
+        """Indexes of the first and last drawn bar that are marked as the model's input."""
         if not self._window.isVisible():
             return None
         low, high = self._window.getRegion()
@@ -98,39 +80,23 @@ class CandleChart(pg.GraphicsLayoutWidget):
     @property
     def price_range(self) -> tuple[float, float]:
         """Lowest and highest price of the view."""
-        low, high = self._price.vb.viewRange()[1]
-        return low, high
+        low, high = self.panes.price.view.viewRange()[1]
+        return self.price_scale.to_price(low), self.price_scale.to_price(high)
 
     @property
     def marker_symbols(self) -> dict[int, str]:
         """pyqtgraph's symbol of each past signal's marker, by sequence."""
-        return {spot.data(): spot.symbol() for spot in self._markers.points()}
+        return {spot.data(): spot.symbol() for spot in self.markers.items.points()}
 
     def marker_position(self, sequence: int) -> QPoint:
         """Return the position of a past signal's marker, in coordinates of the viewport."""
-        spot = next(spot for spot in self._markers.points() if spot.data() == sequence)
-        position: QPoint = self.mapFromScene(self._price.vb.mapViewToScene(spot.pos()))
+        position: QPoint = self.mapFromScene(self.markers.position(sequence))
         return position
 
     def restyle(self) -> None:
         """Apply theme and language."""
-        theme = self._appearance.theme
-        self.setBackground(theme.base)
-        self.setAccessibleName(tr("chart.title"))
-        for plot in (self._price, self._volume):
-            for side in ("left", "bottom"):
-                axis = plot.getAxis(side)
-                axis.setPen(theme.line)
-                axis.setTextPen(theme.muted)
-                axis.setStyle(tickFont=self.font())
-        accent = QColor(theme.accent)
-        accent.setAlpha(45)
-        self._window.setBrush(accent)
-        for line in self._window.lines:
-            line.setPen(theme.accent)
-        self._cursor.setPen(pg.mkPen(theme.muted, style=Qt.PenStyle.DashLine))
-        if self._detail is not None:
-            self.show_detail(self._detail, self._zone, self._time_steps, self._decimals)
+        super().restyle()
+        self.refresh()
 
     def show_detail(
         self, detail: SymbolDetail, zone: tzinfo, time_steps: int, decimals: int | None = None
@@ -141,136 +107,162 @@ class CandleChart(pg.GraphicsLayoutWidget):
             detail: bars, signals and outcomes.
             zone: time zone of the axis.
             time_steps: length of the model's input, in bars.
-            decimals: decimals of prices; None: six significant digits.
+            decimals: decimals of prices; None: those that the prices have.
         """
-        first = self._detail is not detail
-        self._detail, self._zone, self._time_steps, self._decimals = detail, zone, time_steps, decimals
-        up, down = (self._appearance.colors.of(d) for d in (Direction.UP, Direction.DOWN))
-        bars, count = detail.bars, len(detail.bars)
-        low, high = min((bar.low for bar in bars), default=0), max((bar.high for bar in bars), default=1)
-        most = max((bar.volume for bar in bars), default=1.0)
-        self._candles.set_picture(draw_candles(bars, up, down), QRectF(-1, low, count + 1, high - low))
-        self._volumes.set_picture(draw_volumes(bars, up, down), QRectF(-1, 0, count + 1, most))
-        self._axis.bars = bars
-        self._axis.zone = zone
-        self._mark_signals(detail)
-        window = detail.input_window(time_steps)
-        self._window.setVisible(window is not None)
-        if window is not None:
-            self._window.setRegion((window[0] - 0.5, window[1] + 0.5))
-        if first or self._following:
+        first = self.detail is not detail
+        self.detail, self.zone, self._time_steps, self._decimals = detail, zone, time_steps, decimals
+        self._following = self._following or first
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the detail again, after its bars or the preferences have changed."""
+        before, oldest = self.count, self._oldest
+        self.draw(self._decimals)
+        self._oldest = self.framed.bars[0].close_time if self.count else None
+        view = self.panes.price.view
+        view.setLimits(xMin=-EMPTY_BARS, xMax=self.count + EMPTY_BARS)
+        if self._following:
             self.follow()
-        self._fit_height()
-        self._describe_bar(count - 1)
-        self.setAccessibleDescription(tr("chart.help", bars=count) if count else tr("chart.empty"))
+        elif oldest is not None and self._oldest is not None and self._oldest < oldest:
+            added = self.count - before  # older bars have arrived: keep the same ones in view
+            low, high = self.visible_range
+            view.setXRange(low + added, high + added, padding=0)
+        self.setMinimumHeight(round(self.panes.minimum_height * self._appearance.zoom))
+        self.draw_view()
+        self.fit_height()
+        self.show_last_price(None)
+        self._describe(self.crosshair.bar)
 
     def follow(self) -> None:
         """Show the newest bars, and follow new ones."""
         self._following = True
-        count = len(self._detail.bars) if self._detail is not None else 0
-        right = max(count, self._time_steps, 1) + 0.5
-        self._price.setXRange(max(-1.0, count - VISIBLE_BARS - 0.5), right, padding=0)
+        right = max(self.count, self._time_steps, 1) + MARGIN_BARS
+        shown = min(self.preferences.bars, max(self.count, 20))
+        self.panes.price.view.setXRange(max(-1.0, self.count - shown - 0.5), right, padding=0)
 
-    def highlight(self, index: int) -> None:
-        """Mark a bar that is hovered elsewhere; -1: none."""
-        self._cursor.setVisible(index >= 0)
-        self._cursor.setPos(index)
-        count = len(self._detail.bars) if self._detail is not None else 0
-        self._describe_bar(index if index >= 0 else count - 1)
-
-    def _mark_signals(self, detail: SymbolDetail) -> None:
-        """Mark UP below and DOWN above its bar; the larger, the more confident."""
-        spots: list[dict[str, Any]] = []
-        positions = {bar.close_time: number for number, bar in enumerate(detail.bars)}
-        for event in detail.signals:
-            number = positions.get(event.bar_close_time)
-            direction = event.signal.probabilities.direction
-            if number is None or direction is Direction.FLAT:
-                continue
-            bar, color = detail.bars[number], QColor(self._appearance.colors.of(direction))
-            hit = detail.was_hit(event)
-            if hit is None:
-                symbol, brush = PENDING_SYMBOLS[direction], None
-                pen = pg.mkPen(color, width=2)
-            else:
-                symbol, brush = HIT_SYMBOL if hit else MISS_SYMBOL, pg.mkBrush(color)
-                pen = pg.mkPen(self._appearance.theme.text, width=1)
-            spots.append(
-                {
-                    "pos": (number, bar.low if direction is Direction.UP else bar.high),
-                    "size": 5 + 26 * max(0.0, event.signal.probabilities.winning - 1 / 3),
-                    "symbol": symbol,
-                    "pen": pen,
-                    "brush": brush,
-                    "data": event.sequence,
-                }
-            )
-        self._markers.setData(spots)
-
-    def _marker_clicked(self, _: object, points: Sequence[Any], __: object) -> None:
-        if len(points):
-            self.signal_clicked.emit(points[0].data())
-
-    def _scene_clicked(self, event: Any) -> None:
-        """Reopen the signal of a double-clicked bar, including FLAT ones, which have no marker."""
-        if self._detail is None or not event.double():
-            return
-        index = round(self._price.vb.mapSceneToView(event.scenePos()).x())
-        if 0 <= index < len(self._detail.bars):
-            closed = self._detail.bars[index].close_time
-            signals = [signal for signal in self._detail.signals if signal.bar_close_time == closed]
-            if signals:
-                self.signal_clicked.emit(signals[-1].sequence)
-
-    def _range_changed(self, *_: object) -> None:
-        right = self._price.vb.viewRange()[0][1]
-        count = len(self._detail.bars) if self._detail is not None else 0
-        self._following = right >= count - 0.5
+    def show_bars(self, count: int) -> None:
+        """Show this many of the newest bars."""
+        self.preferences.bars = count
+        self.follow()
         self.moved.emit()
 
-    def _fit_height(self, *_: object) -> None:
-        """Scale prices and volumes to the bars in view; bars with a NaN are ignored."""
-        if self._detail is None or not self._detail.bars:
+    def set_frame(self, frame: str) -> None:
+        """Show another time frame; "" is the interval of the stored bars."""
+        self.frame, self._following = frame, True
+        self.reset_height()
+
+    def reset_height(self) -> None:
+        """Let the height of every pane fit the bars again."""
+        for pane in self.panes:
+            pane.view.height_follows = True
+        self.refresh()
+
+    def highlight(self, index: int) -> None:
+        """Mark a stored bar that is hovered elsewhere; -1: none."""
+        self.crosshair.show_bar(self.framed.position(index) if index >= 0 else -1)
+        self._describe(self.crosshair.bar)
+
+    def mark_position(self, number: int) -> None:
+        """Mark a drawn bar with the keyboard's crosshair, and bring it into view."""
+        number = min(max(number, 0), self.count - 1)
+        self.crosshair.show_bar(number)
+        low, high = self.visible_range
+        shift = min(number - 1 - low, 0) or max(number + 1 - high, 0)
+        if shift:
+            self.panes.price.view.setXRange(low + shift, high + shift, padding=0)
+            self._range_changed()
+        self._describe(number)
+        self.hovered.emit(self.highlighted_bar)
+
+    def save_picture(self, path: Path, caption: str) -> None:
+        """Write the chart as PNG or SVG.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self.crosshair.show_bar(-1)
+        save_picture(path, self, caption, self._appearance.theme)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Move the crosshair, zoom, or reopen the signal of the marked bar; see `chart_keys`."""
+        control = event is not None and event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        if event is None or control or not self.count or not handle_key(self, Qt.Key(event.key())):
+            super().keyPressEvent(event)
+
+    def leaveEvent(self, event: QEvent | None) -> None:
+        """Remove the crosshair."""
+        super().leaveEvent(event)
+        self.crosshair.show_level(None)
+        self.highlight(-1)
+        self.hovered.emit(-1)
+
+    def contextMenuEvent(self, event: QContextMenuEvent | None) -> None:
+        """Ask for the menu of lines and notes."""
+        if event is not None:
+            self.menu_requested.emit(event.globalPos(), self.mapToScene(event.pos()))
+
+    def price_at(self, scene_point: QPointF) -> float:
+        """Return the price at a point of the scene."""
+        return self.price_scale.to_price(self.panes.price.view.mapSceneToView(scene_point).y())
+
+    def position_at(self, scene_point: QPointF) -> int:
+        """Return the position of the drawn bar at a point of the scene; -1: there is none."""
+        number = round(self.panes.price.view.mapSceneToView(scene_point).x())
+        return number if 0 <= number < self.count else -1
+
+    def _scene_clicked(self, event: Any) -> None:
+        """Reopen the signal of a double-clicked bar; on the scale of prices, let the height fit again."""
+        if not event.double():
             return
-        low, high = self._price.vb.viewRange()[0]
-        bars = self._detail.bars[max(0, int(low)) : max(1, int(high) + 1)] or self._detail.bars[-1:]
-        bars = [bar for bar in bars if isfinite(bar.low + bar.high + bar.volume)]
-        if not bars:
-            return
-        bottom, top = min(bar.low for bar in bars), max(bar.high for bar in bars)
-        padding = (top - bottom) * 0.12 or abs(top) * 0.01 or 1.0
-        self._price.setYRange(bottom - padding, top + padding, padding=0)
-        self._volume.setYRange(0, max(bar.volume for bar in bars) * 1.1 or 1.0, padding=0)
+        if self.panes.price.scale_area.contains(event.scenePos()):
+            self.reset_height()
+        else:
+            self.open_signal(self.position_at(event.scenePos()))
+
+    def open_signal(self, number: int) -> None:
+        """Reopen the newest signal of a drawn bar, if there is one."""
+        signals = self._signals_at(number)
+        if signals:
+            self.signal_clicked.emit(signals[-1].sequence)
+
+    def _signals_at(self, number: int) -> list[Any]:
+        signals = self.detail.signals if self.detail is not None and number >= 0 else []
+        return [event for event in signals if self.positions.get(event.bar_close_time) == number]
+
+    def _range_changed(self, *_: object) -> None:
+        self._following = self.visible_range[1] >= self.count - 0.5
+        if self.visible_range[0] < LOAD_BEFORE and self.count:
+            self.older_wanted.emit()
+        self.moved.emit()
+
+    def _x_changed(self, *_: object) -> None:
+        self.draw_view()
+        self.fit_height()
+        self.crosshair.show_bar(self.crosshair.bar)
+
+    def _y_changed(self, *_: object) -> None:
+        self.markers.place()
+        self.last_price.place()
 
     def _mouse_moved(self, position: QPointF) -> None:
-        inside = self._price.sceneBoundingRect().contains(position)
-        count = len(self._detail.bars) if self._detail is not None else 0
-        index = round(self._price.vb.mapSceneToView(position).x()) if inside else -1
-        index = index if 0 <= index < count else -1
-        self.highlight(index)
-        self.hovered.emit(index)
+        pane = self.crosshair.pane_at(position)
+        number = self.position_at(position) if pane is not None else -1
+        self.crosshair.show_level(position if pane is not None else None)
+        self.crosshair.show_bar(number)
+        self._describe(number)
+        self.hovered.emit(self.highlighted_bar)
 
-    def _describe_bar(self, index: int) -> None:
-        if self._detail is None or not 0 <= index < len(self._detail.bars):
+    def _describe(self, number: int) -> None:
+        """Describe a drawn bar, else the newest: in the read-out and for screen readers."""
+        number = number if number >= 0 else self.count - 1
+        text = bar_text(self.framed.bars, number, self.zone, self.price_scale.decimals)
+        detail = self.detail
+        if not text or detail is None:
             self.bar_described.emit(tr("chart.empty"))
+            self.setAccessibleDescription(tr("chart.empty"))
             return
-        bar = self._detail.bars[index]
-        local = bar.close_time.astimezone(self._zone)
-        prices = {name: self._format(getattr(bar, name)) for name in ("open", "high", "low", "close")}
-        texts = [f"{local:%Y-%m-%d %H:%M}", tr("chart.bar", **prices, volume=f"{bar.volume:,.0f}")]
-        texts += [
-            self._describe_signal(event)
-            for event in self._detail.signals
-            if event.bar_close_time == bar.close_time
-        ]
-        self.bar_described.emit("   ".join(texts))
-
-    def _format(self, price: float) -> str:
-        return f"{price:,.{self._decimals}f}" if self._decimals is not None else f"{price:,.6g}"
-
-    def _describe_signal(self, event: ConfidenceEvent) -> str:
-        confidence = event.signal.probabilities
-        hit = self._detail.was_hit(event) if self._detail is not None else None
-        outcome = {True: "hit", False: "miss", None: "pending"}[hit]
-        direction = tr(f"direction.{confidence.direction.name.lower()}")
-        return f"{direction} {confidence.winning:.0%} · {tr(f'outcome.{outcome}')}"
+        signals = [signal_text(event, detail) for event in self._signals_at(number)]
+        self.bar_described.emit("   ".join([text, *signals]))
+        studies = self.studies.show_values(number, self._appearance.theme)
+        described = "   ".join(part for part in (text, studies, *signals) if part)
+        self.setAccessibleDescription(f"{described}. {tr('chart.help', bars=self.count)}")

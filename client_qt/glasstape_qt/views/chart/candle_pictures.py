@@ -1,14 +1,21 @@
-"""Pictures of candles and volumes, drawn once per change instead of once per repaint."""
+"""Candles and columns of volume, recorded for the bars in view instead of drawn at every repaint."""
 
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 
 import pyqtgraph as pg
 from glasstape import Bar
 from PyQt6.QtCore import QLineF, QRectF, Qt
-from PyQt6.QtGui import QColor, QPainter, QPicture
+from PyQt6.QtGui import QBrush, QColor, QPainter, QPicture
+
+from glasstape_qt.views.chart.price_scale import PriceScale
 
 BODY_WIDTH = 0.7
 """Width of a candle's body, in bars."""
+MAX_BODIES = 1500
+"""With more bars in view, their ranges alone are drawn: bodies would be narrower than a pixel."""
+
+Numbered = Sequence[tuple[int, Bar]]
 
 
 class PictureItem(pg.GraphicsObject):
@@ -33,28 +40,39 @@ class PictureItem(pg.GraphicsObject):
         return self._rect
 
 
-def draw_candles(bars: Sequence[Bar], up: QColor, down: QColor) -> QPicture:
-    """Return candles at x = 0, 1, …; wicks from low to high, bodies from open to close."""
+def draw_candles(bars: Numbered, up: QColor, down: QColor, scale: PriceScale) -> QPicture:
+    """Return candles: wicks from low to high, bodies from open to close; those that still form are hollow."""
+    y = scale.to_y
+    ranges_only = len(bars) > MAX_BODIES
+    half = BODY_WIDTH / 2
 
-    def draw(painter: QPainter, numbered: Sequence[tuple[int, Bar]], color: QColor) -> None:
+    def draw(painter: QPainter, numbered: Numbered, color: QColor) -> None:
         painter.setPen(pg.mkPen(color))
+        if ranges_only:
+            _draw_lines(painter, (QLineF(n, y(bar.low), n, y(bar.high)) for n, bar in numbered))
+            return
+        closed = [(n, bar) for n, bar in numbered if not bar.provisional]
         painter.setBrush(pg.mkBrush(color))
-        half = BODY_WIDTH / 2
-        lines = [QLineF(n, bar.low, n, bar.high) for n, bar in numbered if bar.high > bar.low]
-        lines += [
-            QLineF(n - half, bar.close, n + half, bar.close) for n, bar in numbered if bar.open == bar.close
-        ]
-        if lines:
-            painter.drawLines(*lines)
-        _draw_rects(painter, (QRectF(n - half, b.open, BODY_WIDTH, b.close - b.open) for n, b in numbered))
+        _draw_lines(
+            painter, (QLineF(n, y(bar.low), n, y(bar.high)) for n, bar in closed if bar.high > bar.low)
+        )
+        flat = ((n, bar.close) for n, bar in numbered if bar.open == bar.close)
+        _draw_lines(painter, (QLineF(n - half, y(close), n + half, y(close)) for n, close in flat))
+        _draw_rects(painter, (_body(n, bar, scale) for n, bar in closed))
+        painter.setBrush(QBrush(Qt.BrushStyle.NoBrush))
+        for n, bar in numbered:
+            if bar.provisional:
+                top, bottom = y(max(bar.open, bar.close)), y(min(bar.open, bar.close))
+                _draw_lines(painter, [QLineF(n, y(bar.low), n, bottom), QLineF(n, top, n, y(bar.high))])
+                _draw_rects(painter, [_body(n, bar, scale)])
 
     return _draw(bars, up, down, draw)
 
 
-def draw_volumes(bars: Sequence[Bar], up: QColor, down: QColor) -> QPicture:
-    """Return columns of volume at x = 0, 1, …, in the faded colors of their candles."""
+def draw_volumes(bars: Numbered, up: QColor, down: QColor) -> QPicture:
+    """Return columns of volume, in the faded colors of their candles."""
 
-    def draw(painter: QPainter, numbered: Sequence[tuple[int, Bar]], color: QColor) -> None:
+    def draw(painter: QPainter, numbered: Numbered, color: QColor) -> None:
         faded = QColor(color)
         faded.setAlpha(140)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -64,18 +82,31 @@ def draw_volumes(bars: Sequence[Bar], up: QColor, down: QColor) -> QPicture:
     return _draw(bars, up, down, draw)
 
 
+def has_prices(bar: Bar) -> bool:
+    """Return whether a bar can be drawn: none of its values is NaN."""
+    return isfinite(bar.open + bar.high + bar.low + bar.close + bar.volume)
+
+
+def _body(number: int, bar: Bar, scale: PriceScale) -> QRectF:
+    first, last = scale.to_y(bar.open), scale.to_y(bar.close)
+    return QRectF(number - BODY_WIDTH / 2, first, BODY_WIDTH, last - first)
+
+
 def _draw(
-    bars: Sequence[Bar],
-    up: QColor,
-    down: QColor,
-    draw: Callable[[QPainter, Sequence[tuple[int, Bar]], QColor], None],
+    bars: Numbered, up: QColor, down: QColor, draw: Callable[[QPainter, Numbered, QColor], None]
 ) -> QPicture:
     picture = QPicture()
     painter = QPainter(picture)
     for color, rising in ((up, True), (down, False)):
-        draw(painter, [(n, bar) for n, bar in enumerate(bars) if (bar.close >= bar.open) is rising], color)
+        draw(painter, [(n, bar) for n, bar in bars if (bar.close >= bar.open) is rising], color)
     painter.end()
     return picture
+
+
+def _draw_lines(painter: QPainter, lines: Iterable[QLineF]) -> None:
+    drawn = list(lines)
+    if drawn:
+        painter.drawLines(*drawn)
 
 
 def _draw_rects(painter: QPainter, rects: Iterable[QRectF]) -> None:

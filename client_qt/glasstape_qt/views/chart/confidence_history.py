@@ -5,7 +5,7 @@ from datetime import tzinfo
 import pyqtgraph as pg
 from glasstape import Direction
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from glasstape_qt.i18n import tr
 from glasstape_qt.state.symbol_detail import SymbolDetail
@@ -14,6 +14,8 @@ from glasstape_qt.views.chart.axes import PercentAxis, TimeAxis
 
 VISIBLE_SIGNALS = 60
 """Signals in view when it opens."""
+
+_SAMPLES = {Direction.UP: "──", Direction.FLAT: "– –", Direction.DOWN: "····"}
 
 
 class ConfidenceHistory(pg.PlotWidget):
@@ -27,7 +29,6 @@ class ConfidenceHistory(pg.PlotWidget):
         self._detail: SymbolDetail | None = None
         self._following = True
         plot = self.getPlotItem()
-        self._legend = plot.addLegend(offset=(6, 4))
         plot.hideButtons()
         plot.setMenuEnabled(False)
         plot.setMouseEnabled(x=True, y=False)
@@ -53,16 +54,24 @@ class ConfidenceHistory(pg.PlotWidget):
         for direction, line in self._lines.items():
             line.setPen(pg.mkPen(self._appearance.colors.of(direction), width=1.6, style=styles[direction]))
         self._base_line.setPen(pg.mkPen(theme.muted, style=Qt.PenStyle.DashDotLine))
-        self._legend.clear()
-        self._legend.setLabelTextColor(theme.text)
-        for direction, line in self._lines.items():
-            self._legend.addItem(line, tr(f"direction.{direction.name.lower()}"))
-        self._legend.addItem(pg.PlotDataItem(pen=self._base_line.pen), tr("history.base_rate"))
+        self.getPlotItem().setTitle(self._legend(), size=f"{QApplication.font().pointSizeF():.1f}pt")
         for side in ("left", "bottom"):
             axis = self.getPlotItem().getAxis(side)
             axis.setPen(theme.line)
             axis.setTextPen(theme.muted)
             axis.setStyle(tickFont=self.font())
+
+    def _legend(self) -> str:
+        """Return the names of the lines above the plot, where they hide none of it."""
+        parts = [
+            (
+                self._appearance.colors.of(direction).name(),
+                f"{_SAMPLES[direction]} {tr(f'direction.{direction.name.lower()}')}",
+            )
+            for direction in (Direction.UP, Direction.FLAT, Direction.DOWN)
+        ]
+        parts.append((self._appearance.theme.muted, f"–·– {tr('history.base_rate')}"))
+        return "&nbsp; ".join(f'<span style="color: {color}">{text}</span>' for color, text in parts)
 
     def show_detail(self, detail: SymbolDetail, base_rate: float | None, zone: tzinfo) -> None:
         """Show the signals of a symbol; `base_rate` is the share of UP in validation (None: no line)."""

@@ -12,6 +12,8 @@ from glasstape_qt.views.detail.heatmap_content import HeatmapContent
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
 
 COLUMNS = 3
+FIRST_STRETCH, OTHER_STRETCH = 3, 2
+"""Widths of the columns: the first has the names of the features."""
 
 
 class CompareView(QScrollArea):
@@ -72,9 +74,14 @@ class CompareView(QScrollArea):
             view.setObjectName(f"compare_{method.value}")
             title.setAlignment(Qt.AlignmentFlag.AlignLeft)
             title.setWordWrap(True)
+            if number % COLUMNS == 0:
+                view.set_names_width(None)  # the rows of the other columns are the same
             layout.addWidget(title)
             layout.addWidget(view, 1)
             self._grid.addWidget(cell, number // COLUMNS, number % COLUMNS)
+            self._grid.setColumnStretch(
+                number % COLUMNS, FIRST_STRETCH if number % COLUMNS == 0 else OTHER_STRETCH
+            )
             self._cells[method] = (title, view)
 
 

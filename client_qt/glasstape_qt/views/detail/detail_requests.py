@@ -22,6 +22,8 @@ from glasstape_qt.state.symbol_detail import MAX_BARS, MAX_SIGNALS, SignalMap
 
 T = TypeVar("T")
 OnError = Callable[[Exception], None]
+OLDER_FACTOR = 5
+"""Time spans of `MAX_BARS` bars that are requested at once while the user scrolls back."""
 CLOSED_HOURS_FACTOR = 4
 """Markets close at night and on weekends: this many bar lengths are requested for each bar."""
 
@@ -79,6 +81,36 @@ class DetailRequests:
             return client.bars(symbol, interval, start=until - _time_span(interval), end=until)[-MAX_BARS:]
 
         self._request("past bars", until, call, on_result, on_error)
+
+    def older_bars(
+        self,
+        symbol: str,
+        interval: str,
+        before: datetime,
+        on_result: Callable[[list[Bar]], None],
+        on_error: OnError,
+    ) -> None:
+        """Request about as many older bars again; only the newest that is pending is delivered."""
+
+        def call(client: Client) -> list[Bar]:
+            end = before - timedelta(microseconds=1)
+            return client.bars(symbol, interval, start=end - OLDER_FACTOR * _time_span(interval), end=end)
+
+        self._request("older", before, call, on_result, on_error)
+
+    def windows(
+        self,
+        signals: Sequence[int],
+        method: Method,
+        on_result: Callable[[list[Explanation]], None],
+        on_error: OnError,
+    ) -> None:
+        """Request the input windows of past signals: the values of the features as the model got them."""
+
+        def call(client: Client) -> list[Explanation]:
+            return client.explain(signals=list(signals), method=method, quality="none")
+
+        self._request("windows", tuple(signals), call, on_result, on_error)
 
     def signal(
         self, symbol: str, sequence: int, on_result: Callable[[Event | None], None], on_error: OnError

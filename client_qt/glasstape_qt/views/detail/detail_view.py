@@ -1,6 +1,6 @@
 """One symbol: price chart, live heat map and explanation text; or a past signal, reopened as it was."""
 
-from glasstape import Bar, ConfidenceEvent, Event
+from glasstape import Bar, ConfidenceEvent, Event, Model
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QGuiApplication
 
@@ -8,10 +8,12 @@ from glasstape_qt.i18n import language, tr
 from glasstape_qt.link import Link
 from glasstape_qt.state import exchange
 from glasstape_qt.state.preferences import Preferences
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.state.symbol_detail import SymbolDetail
-from glasstape_qt.state.watch_row import WatchRow
+from glasstape_qt.state.watch_row import WatchRow, instrument_name
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.detail.detail_chart import DetailChart
 from glasstape_qt.views.detail.detail_maps import DetailMaps
 from glasstape_qt.views.detail.detail_requests import DetailRequests
 from glasstape_qt.views.detail.detail_widgets import DetailWidgets
@@ -23,6 +25,8 @@ class DetailView(DetailWidgets):
     """Follows one symbol of the store. The maps are the server's Explain of the shown signal's sequence."""
 
     title_changed = pyqtSignal(str)
+    preferences_changed = pyqtSignal()
+    """The user changed the chart's studies, scale, lines or notes."""
 
     def __init__(
         self,
@@ -32,16 +36,19 @@ class DetailView(DetailWidgets):
         appearance: Appearance,
         preferences: Preferences,
     ) -> None:
-        super().__init__(appearance, preferences.score)
+        super().__init__(appearance, preferences)
         self._store, self._link = store, link
         self._preferences = preferences
         self._requests = DetailRequests(link, self)
         self.destroyed.connect(self._requests.close)
-        self.detail = SymbolDetail(symbol, store.rows[symbol].event.interval)
+        row = store.rows.get(symbol)
+        self.detail = SymbolDetail(symbol, row.event.interval if row is not None else store.interval)
+        self.charted = DetailChart(self, self.detail, self._requests, store)
         self.explained = DetailMaps(self, self.detail, self._requests, store, preferences)
         self._connect_signals()
         appearance.changed.connect(self.restyle)
-        self.detail.add_signal(store.rows[symbol].event)
+        if row is not None:
+            self.detail.add_signal(row.event)
         self.explained.fill_methods()
         self.restyle()
         self._request_history()
@@ -51,6 +58,15 @@ class DetailView(DetailWidgets):
     def symbol(self) -> str:
         """The symbol it shows."""
         return self.detail.symbol
+
+    @property
+    def model(self) -> Model | None:
+        """The model of the signal to explain."""
+        return self.explained.model
+
+    def update_clock(self) -> None:
+        """Update what depends on the clock."""
+        self.charted.update_countdown()
 
     def restyle(self) -> None:
         """Apply theme, language and preferences."""
@@ -75,6 +91,8 @@ class DetailView(DetailWidgets):
                 self.explained.request()
         elif outcomes:
             self.refresh()
+        elif self.symbol in changes.quotes:
+            self.charted.show_quote(self.model)
 
     def reopen(self, sequence: int | None) -> None:
         """Show a past signal as it was; None follows the newest again."""
@@ -92,7 +110,8 @@ class DetailView(DetailWidgets):
         """Copy a program that computes the shown explanation."""
         key, clipboard = self.explained.key(), QGuiApplication.clipboard()
         if key is not None and clipboard is not None:
-            clipboard.setText(python_snippet(self._link.address, key))
+            zone = str(exchange.zone(self._store.instrument(self.symbol)))
+            clipboard.setText(python_snippet(self._link.address, key, zone, language()))
 
     def _connect_signals(self) -> None:
         self.method.currentIndexChanged.connect(self.explained.select)
@@ -104,6 +123,7 @@ class DetailView(DetailWidgets):
         self.chart.moved.connect(lambda: self.newest_button.setVisible(not self.chart.following))
         self.chart.signal_clicked.connect(self.reopen)
         self.chart.hovered.connect(self._chart_hovered)
+        self.chart.preferences_changed.connect(self.preferences_changed)
         self.maps.hovered.connect(self._map_hovered)
 
     def _row(self) -> WatchRow | None:
@@ -115,15 +135,15 @@ class DetailView(DetailWidgets):
 
     def _request_history(self) -> None:
         row = self._row()
-        if row is not None:
-            now = row.event.bar_close_time
-            self._requests.history(
-                self.symbol, self.detail.interval, now, self._history_received, self._history_failed
-            )
+        now = row.event.bar_close_time if row is not None else self._store.connection.market_now()
+        self._requests.history(
+            self.symbol, self.detail.interval, now, self._history_received, self._history_failed
+        )
 
     def _history_received(self, result: tuple[list[Bar], list[Event]]) -> None:
         self.detail.add_history(*result)
         self.refresh()
+        self.charted.request_features()
         if not self.detail.maps:
             self.explained.request()
 
@@ -161,17 +181,18 @@ class DetailView(DetailWidgets):
     def refresh(self) -> None:
         """Show headline, chart and maps again."""
         row, shown, model = self._row(), self.detail.shown, self.explained.model
-        if row is None:
-            return
-        zone = exchange.zone(row.instrument)
-        self.chart.show_detail(self.detail, zone, self._time_steps(), row.decimals())
+        instrument = self._store.instrument(self.symbol)
+        zone = exchange.zone(instrument)
+        self.charted.refresh(model)
         self.confidence_plot.show_detail(self.detail, model.buy_ramp_low if model is not None else None, zone)
         pinned = self.detail.pinned is not None
         self.live_button.setVisible(pinned)
         self.newest_button.setVisible(not self.chart.following)
-        if shown is not None:
+        if shown is not None and row is not None:
             self.headline.setText(headline(shown, row, pinned=pinned))
-        name = row.name(language())
+        else:
+            self.headline.setText(tr("detail.unknown", symbol=self.symbol))
+        name = instrument_name(instrument, language())
         self.title_changed.emit(self.symbol if name == self.symbol else f"{self.symbol} {name}".strip())
         self.explained.refresh()
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from glasstape import Score
-from PyQt6.QtCore import Qt
+from glasstape import Model, Score
+from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
+    QFrame,
     QLabel,
     QPushButton,
+    QScrollArea,
+    QSizePolicy,
     QSplitter,
     QTabWidget,
     QTextBrowser,
@@ -17,18 +19,33 @@ from PyQt6.QtWidgets import (
 )
 
 from glasstape_qt.i18n import tr
+from glasstape_qt.state.preferences import Preferences
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.chart.candle_chart import CandleChart
+from glasstape_qt.views.chart.chart_toolbar import ChartToolbar
 from glasstape_qt.views.chart.confidence_history import ConfidenceHistory
 from glasstape_qt.views.detail.compare_view import CompareView
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
 from glasstape_qt.views.detail.map_pair import MapPair
+from glasstape_qt.views.flow_layout import FlowLayout
+from glasstape_qt.views.focused_wheel import FocusedWheel
+
+READOUT_LINES = 2
+"""Lines of text for the read-out of a bar."""
+
+
+class _CompactSplitter(QSplitter):
+    """A splitter that prefers its least height, so that a detail scrolls only where even that is too much."""
+
+    def sizeHint(self) -> QSize:
+        """Return the least size."""
+        return self.minimumSizeHint()
 
 
 class DetailWidgets(QWidget):
     """Headline, selection of method and score, chart, maps and text."""
 
-    def __init__(self, appearance: Appearance, score: str) -> None:
+    def __init__(self, appearance: Appearance, preferences: Preferences) -> None:
         super().__init__()
         self.setObjectName("detail")
         self.headline = QLabel()
@@ -41,10 +58,12 @@ class DetailWidgets(QWidget):
         self.notice.setWordWrap(True)
         self.notice.setTextFormat(Qt.TextFormat.PlainText)
         self.notice.hide()
-        self.chart = CandleChart(appearance)
+        self.chart = CandleChart(appearance, preferences.chart)
+        self.chart_toolbar = ChartToolbar(self.chart, appearance)
         self.bar_label = QLabel()
         self.bar_label.setObjectName("barReadout")
         self.bar_label.setWordWrap(True)
+        self.bar_label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.chart.bar_described.connect(self.bar_label.setText)
         self.maps = MapPair(appearance)
         self.comparison = CompareView(appearance)
@@ -73,34 +92,57 @@ class DetailWidgets(QWidget):
             self.score.addItem(value.value, value.value)
         for choice in (self.method, self.score):
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            choice.setMinimumContentsLength(12)
-        self.score.setCurrentIndex(max(0, self.score.findData(score)))
+            choice.setMinimumContentsLength(8)
+            choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            choice.installEventFilter(FocusedWheel(choice))
+        self.score.setCurrentIndex(max(0, self.score.findData(preferences.score)))
         self.tabs = QTabWidget()
         for view in (self.maps, self.comparison, self.confidence_plot):
             self.tabs.addTab(view, "")
         self._build_layout()
 
     def _build_layout(self) -> None:
-        choices = QHBoxLayout()
+        choices = FlowLayout()
         selectors: list[QWidget] = [self.method_label, self.method, self.score_label, self.score]
-        for widget in selectors:
-            choices.addWidget(widget, int(isinstance(widget, QComboBox)))
-        for button in (self.live_button, self.newest_button, self.copy_button):
-            choices.addWidget(button)
-        split = QSplitter(Qt.Orientation.Vertical)
+        for widget in (*selectors, self.live_button, self.newest_button, self.copy_button):
+            choices.addWidget(widget)
+        split = _CompactSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
-        parts: list[tuple[QWidget, int]] = [(self.chart, 4), (self.tabs, 8), (self.text_view, 3)]
+        parts: list[tuple[QWidget, int]] = [(self._chart_part(), 9), (self.tabs, 7), (self.text_view, 2)]
         for part, stretch in parts:
             split.addWidget(part)
             split.setStretchFactor(split.count() - 1, stretch)
-        split.setSizes([150, 430, 130])
-        layout = QVBoxLayout(self)
+        split.setSizes([440, 300, 60])
+        body = QWidget()
+        scrolled = QScrollArea()  # large text needs more height than a small window has
+        scrolled.setFrameShape(QFrame.Shape.NoFrame)
+        scrolled.setWidgetResizable(True)
+        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scrolled.setWidget(body)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scrolled)
+        layout = QVBoxLayout(body)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addWidget(self.headline)
         layout.addWidget(self.notice)
         layout.addLayout(choices)
-        layout.addWidget(self.bar_label)
         layout.addWidget(split, 1)
+
+    def _chart_part(self) -> QWidget:
+        part = QWidget()
+        layout = QVBoxLayout(part)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.chart_toolbar)
+        layout.addWidget(self.bar_label)
+        layout.addWidget(self.chart, 1)
+        return part
+
+    @property
+    def model(self) -> Model | None:
+        """The model of the signal to explain."""
+        raise NotImplementedError
 
     @property
     def heatmap_view(self) -> HeatmapView:
@@ -129,7 +171,9 @@ class DetailWidgets(QWidget):
         self.notice.setVisible(bool(text))
 
     def restyle(self) -> None:
-        """Apply the language."""
+        """Apply size and language."""
+        lines = READOUT_LINES * self.fontMetrics().lineSpacing()
+        self.bar_label.setFixedHeight(lines)  # so that the chart does not move when the text grows
         self.method_label.setText(tr("detail.method"))
         self.score_label.setText(tr("detail.score"))
         self.copy_button.setText(tr("detail.copy"))

@@ -18,8 +18,12 @@ FRAME_SIZE, COMPACT_FRAME_SIZE = QSize(160, 168), QSize(14, 10)
 """Preferred size of what surrounds the cells: names, labels, candles and legend."""
 NAMES_SHARE = 0.34
 """Share of the width that the names of features take at most."""
-STRIP_FROM = 230
-"""Height in pixels, at the default text size, from which candles are painted above the cells."""
+ROW_LINES = 0.92
+"""Height of a row of cells at least, in lines of text."""
+STRIP_ROOM = 60
+"""Pixels beyond the least height, at the default text size, from which candles are painted above the cells."""
+COMPACT_MARGIN = 10
+"""Pixels left of the cells of a compact map without names: the first time of a bar fits."""
 NO_NAMES = 6
 """Pixels left of the cells without names."""
 MAX_SIZE = QSize(900, 700)
@@ -27,7 +31,7 @@ MAX_SIZE = QSize(900, 700)
 
 
 class HeatmapView(QWidget):
-    """Shows one explanation. Rows and columns are those of its map; a compact view shows the cells only."""
+    """Shows one explanation. Rows and columns are those of its map; a compact view has no numbers and no legend."""
 
     hovered = pyqtSignal(int)
     """Index of the bar under the mouse or the keyboard cursor, 0 = oldest; -1: none."""
@@ -134,10 +138,15 @@ class HeatmapView(QWidget):
         return size.boundedTo(MAX_SIZE).expandedTo(self.minimumSizeHint())
 
     def minimumSizeHint(self) -> QSize:
-        """Return a size at which names and colors are visible."""
+        """Return a size at which every name and number is readable at the size of the text."""
         if self._compact:
-            return QSize(120, 90)
-        return QSize(150 if self._names_width == 0 else 300, 150)
+            lines = ROW_LINES * self._shape[1] + 1 if self._names_width != 0 else 5
+            return QSize(120, max(90, round(lines * self.fontMetrics().height()) + 6))
+        line = self.fontMetrics().height()
+        height = round((ROW_LINES * self._shape[1] + 2) * line) + 30
+        return QSize(
+            round((150 if self._names_width == 0 else 300) * self._appearance.zoom), max(150, height)
+        )
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint candles, labels, cells and legend, or the message."""
@@ -152,11 +161,11 @@ class HeatmapView(QWidget):
             return
         heatmap_painter = HeatmapPainter(painter, grid, content, self._appearance.colors)
         heatmap_painter.paint_cells(numbers=not self._compact)
-        if self._compact:
-            return
         heatmap_painter.paint_bar_labels()
         if self._names_width != 0:
             heatmap_painter.paint_feature_names()
+        if self._compact:
+            return
         if content.bars and self._strip_height():
             strip = QRectF(grid.area.left(), 0, grid.area.width(), self._strip_height())
             paint_strip(painter, content.bars, strip, self._appearance.colors)
@@ -196,18 +205,20 @@ class HeatmapView(QWidget):
         content, shape = self._content, _shape(self._content)
         if content is None or shape is None:
             return None
-        if self._compact:
-            return HeatmapGrid(QRectF(self.rect()).adjusted(2, 2, -2, -2), *shape)
         metrics = self.fontMetrics()
         limit = self._names_width
         names = self.names_width(self.width()) if limit is None else max(NO_NAMES, limit)
+        if self._compact:
+            left = names if limit != 0 else COMPACT_MARGIN
+            return HeatmapGrid(QRectF(self.rect()).adjusted(left, metrics.height() + 2, -2, -2), *shape)
         top = (self._strip_height() if content.bars else 0) + metrics.height() + 6
         height = self.height() - top - metrics.height() - 24
         return HeatmapGrid(QRectF(names, top, self.width() - names - 6, height), *shape)
 
     def _strip_height(self) -> float:
         zoom = self._appearance.zoom
-        return 0.0 if self.height() < STRIP_FROM * zoom else min(0.24 * self.height(), 90.0 * zoom)
+        spare = self.height() - self.minimumSizeHint().height()
+        return 0.0 if spare < STRIP_ROOM * zoom else min(float(spare), 90.0 * zoom)
 
     def _cell_at(self, point: QPointF) -> tuple[int, int] | None:
         """Return the cell at a point; a candle above the cells counts as its column's first cell."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, QUrl
+from PyQt6.QtCore import QObject, QUrl, pyqtSignal
 from PyQt6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from glasstape_qt.i18n import language, tr
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 class AlertNotifier(QObject):
     """Plays the sound and shows the notification; the alert tracker limits how often."""
 
+    clicked = pyqtSignal(str)
+    """Symbol of the notification that was clicked."""
+
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
+        self._symbol = ""
         self._sound = _load_sound(self)
         self._tray: QSystemTrayIcon | None = None
         if QSystemTrayIcon.isSystemTrayAvailable():
             self._tray = QSystemTrayIcon(window.windowIcon(), window)
+            self._tray.messageClicked.connect(lambda: self.clicked.emit(self._symbol))
             self._tray.show()
         self.sounds_played = 0
 
@@ -40,6 +45,7 @@ class AlertNotifier(QObject):
             else:
                 QApplication.beep()
         if notification.notify and self._tray is not None:
+            self._symbol = notification.rows[0].symbol
             self._tray.showMessage(tr("alert.title"), alert_text(notification.rows))
 
 

@@ -4,10 +4,9 @@ from PyQt6.QtCore import QModelIndex, QPoint, Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
+    QCheckBox,
     QHeaderView,
     QLabel,
-    QLineEdit,
     QMenu,
     QPushButton,
     QTableView,
@@ -17,14 +16,18 @@ from PyQt6.QtWidgets import (
 
 from glasstape_qt.i18n import tr
 from glasstape_qt.models.feed_model import COLUMNS, FeedModel
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.preferences import Preferences
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.flow_layout import FlowLayout
 from glasstape_qt.views.mnemonics import without_mnemonic
+from glasstape_qt.views.search_field import SearchField
 
 SNOOZE_MINUTES = 30
-ROW_HEIGHT = 24
+ROW_HEIGHT = 21
 """Pixels, at zoom 1."""
-WIDTHS = {"time": 142, "code": 62, "name": 82, "up": 54, "price": 70, "outcome": 132, "state": 110}
+WIDTHS = {"time": 142, "code": 66, "name": 90, "up": 58, "price": 78, "outcome": 140, "state": 110}
 """Pixels, at zoom 1."""
 
 
@@ -34,9 +37,15 @@ class FeedList(QWidget):
     signal_requested = pyqtSignal(str, object)
     """Symbol and sequence of the signal to show."""
 
-    def __init__(self, store: SignalStore, appearance: Appearance) -> None:
+    preferences_changed = pyqtSignal()
+    """The user listed abstained buys, or not."""
+
+    def __init__(
+        self, store: SignalStore, appearance: Appearance, preferences: Preferences | None = None
+    ) -> None:
         super().__init__()
         self._store, self._appearance = store, appearance
+        self._preferences = preferences or Preferences()
         self._zoom = appearance.zoom
         self.model = FeedModel(store, self)
         self.list = _BuyTable()
@@ -46,10 +55,15 @@ class FeedList(QWidget):
         self.list.doubleClicked.connect(self._request_signal)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.customContextMenuRequested.connect(self._show_menu)
-        self.search = QLineEdit()
+        self.model.show_abstained = self._preferences.abstained_buys
+        self.search = SearchField()
         self.search.setObjectName("feedFilter")
-        self.search.setClearButtonEnabled(True)
-        self.search.textChanged.connect(self._apply_filter)
+        self.search.setMinimumWidth(90)
+        self.search.typed.connect(self._apply_filter)
+        self.abstained = QCheckBox()
+        self.abstained.setObjectName("feedAbstained")
+        self.abstained.setChecked(self._preferences.abstained_buys)
+        self.abstained.toggled.connect(self._set_abstained)
         self.pause = QPushButton()
         self.pause.setObjectName("feedPause")
         self.pause.setCheckable(True)
@@ -61,8 +75,8 @@ class FeedList(QWidget):
         self._placeholder.setObjectName("feedPlaceholder")
         self._placeholder.setWordWrap(True)
         self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        top = QHBoxLayout()
-        for widget in (self.search, self.pause, self.seen):
+        top = FlowLayout()
+        for widget in (self.search, self.abstained, self.pause, self.seen):
             top.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
@@ -78,14 +92,21 @@ class FeedList(QWidget):
         """Apply size and language."""
         self.search.setPlaceholderText(tr("feed.filter"))
         self.search.setAccessibleName(tr("feed.filter"))
+        self.search.setToolTip(tr("watch.filter_help"))
+        self.abstained.setText(tr("feed.abstained"))
+        self.abstained.setToolTip(tr("feed.abstained_help"))
         self.list.setAccessibleName(tr("feed.title"))
         if self._appearance.zoom != self._zoom:
             for number in range(len(COLUMNS)):
-                width = self.list.columnWidth(number) * self._appearance.zoom / self._zoom
-                self.list.setColumnWidth(number, round(width))
+                # Widths are whole pixels: only a user's own differ from the default ones by more than one.
+                own = self.list.columnWidth(number) / self._zoom
+                default = WIDTHS[COLUMNS[number]]
+                width = default if abs(own - default) * self._zoom < 1 else own
+                self.list.setColumnWidth(number, round(width * self._appearance.zoom))
             self._zoom = self._appearance.zoom
         rows = self.list.verticalHeader()
         if rows is not None:
+            rows.setMinimumSectionSize(1)  # Qt's own minimum grows with the font and never shrinks
             rows.setDefaultSectionSize(round(ROW_HEIGHT * self._appearance.zoom))
         self.model.retranslate()
         self._update_labels()
@@ -111,11 +132,13 @@ class FeedList(QWidget):
             tr("feed.unpin" if buy.pinned else "feed.pin"), lambda: self._pin(sequence, not buy.pinned)
         )
         menu.addAction(tr("feed.acknowledge"), lambda: self._acknowledge(sequence))
-        until = self._store.now() + 60 * SNOOZE_MINUTES
-        menu.addAction(
-            tr("feed.snooze", symbol=without_mnemonic(symbol), minutes=SNOOZE_MINUTES),
-            lambda: self._store.buys.snooze(symbol, until),
-        )
+        now, buys = self._store.now(), self._store.buys
+        if symbol in buys.snoozed_at(now):
+            text = tr("feed.unsnooze", symbol=without_mnemonic(symbol))
+            menu.addAction(text, lambda: buys.unsnooze(symbol))
+        else:
+            text = tr("feed.snooze", symbol=without_mnemonic(symbol), minutes=SNOOZE_MINUTES)
+            menu.addAction(text, lambda: buys.snooze(symbol, now + 60 * SNOOZE_MINUTES))
         return menu
 
     def _show_menu(self, point: QPoint) -> None:
@@ -147,6 +170,12 @@ class FeedList(QWidget):
         self.model.set_filter(text)
         self._update_labels()
 
+    def _set_abstained(self, shown: bool) -> None:
+        self._preferences.abstained_buys = shown
+        self.model.set_show_abstained(shown)
+        self._update_labels()
+        self.preferences_changed.emit()
+
     def _set_paused(self, paused: bool) -> None:
         self.model.set_paused(paused)
         self._update_labels()
@@ -155,12 +184,18 @@ class FeedList(QWidget):
         held_back = self.model.held_back
         resume = tr("feed.resume_new", n=held_back) if held_back else tr("feed.resume")
         self.pause.setText(resume if self.model.paused else tr("feed.pause"))
-        new = self._store.buys.unacknowledged
+        new = self.model.unseen
         self.seen.setText(tr("feed.acknowledge_new", n=new) if new else tr("feed.acknowledge_all"))
         shown = self.model.rowCount()
-        self._placeholder.setText(tr("feed.no_match") if len(self._store.buys) else tr("feed.empty"))
+        self._placeholder.setText(self._placeholder_text())
         self._placeholder.setVisible(shown == 0)
         self.list.setVisible(shown > 0)
+
+    def _placeholder_text(self) -> str:
+        hidden = 0 if self.model.show_abstained else self._store.buys.abstained
+        if hidden == len(self._store.buys):
+            return tr("feed.only_abstained", n=hidden) if hidden else tr("feed.empty")
+        return tr("feed.no_match")
 
 
 class _BuyTable(QTableView):

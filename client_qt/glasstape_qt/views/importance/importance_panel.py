@@ -8,7 +8,8 @@ from PyQt6.QtWidgets import QComboBox, QSplitter, QTextBrowser, QVBoxLayout, QWi
 from glasstape_qt.i18n import tr
 from glasstape_qt.link import Link
 from glasstape_qt.state.importance_query import ImportanceQuery
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.importance.importance_filters import ImportanceFilters
 from glasstape_qt.views.importance.importance_map import FIGURES, ImportanceMap, estimate_of

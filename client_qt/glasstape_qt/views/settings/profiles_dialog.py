@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtGui import QCloseEvent
 from PyQt6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -23,7 +24,8 @@ from PyQt6.QtWidgets import (
 from glasstape_qt.i18n import tr
 from glasstape_qt.state.preferences import Preferences, Profile
 from glasstape_qt.theme.appearance import Appearance
-from glasstape_qt.token_store import read_token, write_token
+from glasstape_qt.token_store import TokenStoreError, keep_for_session, read_token, write_token
+from glasstape_qt.views.background_call import call_in_background
 
 
 class ProfilesDialog(QDialog):
@@ -44,6 +46,7 @@ class ProfilesDialog(QDialog):
         self.token, self.session = QLineEdit(), QLineEdit()
         self.token.setEchoMode(QLineEdit.EchoMode.Password)
         self.tls, self.forget_token, self.speed = QCheckBox(), QCheckBox(), QDoubleSpinBox()
+        self.session_only = QCheckBox()
         self.speed.setRange(0.01, 100)
         self.browse, self.save, self.add = QPushButton(), QPushButton(), QPushButton()
         self.cancel = QPushButton()
@@ -95,6 +98,7 @@ class ProfilesDialog(QDialog):
             profile = Profile(
                 name=name, address=address, tls=self.tls.isChecked(),
                 root_certificates=self.roots.text().strip(), token=self._has_token(previous),
+                token_file="" if self._replaces_token() else previous.token_file,
                 session=session, speed=self.speed.value(),
             )  # fmt: skip
             self._store_token(previous, name)
@@ -114,18 +118,40 @@ class ProfilesDialog(QDialog):
     def _has_token(self, previous: Profile) -> bool:
         return bool(self.token.text()) or (previous.token and not self.forget_token.isChecked())
 
+    def _replaces_token(self) -> bool:
+        return bool(self.token.text()) or self.forget_token.isChecked()
+
     def _store_token(self, previous: Profile, name: str) -> None:
-        """Store a new token, move the old one to the new name, or delete it."""
+        """Store a new token, move the old one to the new name, or delete it.
+
+        Raises:
+            OSError: the keyring cannot be used, or does not return.
+        """
         if self.forget_token.isChecked():
-            write_token(previous.name, "")
+            self._write(previous.name, "")
             return
-        token = self.token.text() or (
-            read_token(previous.name) or "" if previous.token and name != previous.name else ""
-        )
-        if name != previous.name and previous.token:
-            write_token(previous.name, "")
+        entered, renamed = self.token.text(), previous.token and name != previous.name
+        if entered and self.session_only.isChecked():
+            keep_for_session(name, entered)
+            return
+        token = entered or (self._read(previous.name) if renamed else "")
+        if renamed:
+            self._write(previous.name, "")
         if token:
-            write_token(name, token)
+            self._write(name, token)
+
+    def _read(self, name: str) -> str:
+        return call_in_background(lambda: read_token(name) or "", self)
+
+    def _write(self, name: str, token: str) -> None:
+        call_in_background(lambda: write_token(name, token), self)
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        """Stay open while the keyring is used."""
+        if event is not None and not self.isEnabled():
+            event.ignore()
+            return
+        super().closeEvent(event)
 
     def _build(self) -> None:
         form = QFormLayout()
@@ -164,7 +190,7 @@ class ProfilesDialog(QDialog):
     def _fields(self) -> dict[str, QWidget]:
         return {
             "name": self.name, "address": self.address, "tls": self.tls, "roots": self.roots, "token": self.token,
-            "forget_token": self.forget_token,
+            "session_only": self.session_only, "forget_token": self.forget_token,
             "session": self.session, "speed": self.speed,
         }  # fmt: skip
 
@@ -182,8 +208,9 @@ class ProfilesDialog(QDialog):
         self.session.setText(profile.session)
         self.speed.setValue(profile.speed)
         self.token.clear()
+        self.session_only.setChecked(False)
         self.forget_token.setChecked(False)
-        self.forget_token.setEnabled(profile.token)
+        self.forget_token.setEnabled(profile.token or bool(profile.token_file))
         self.error.clear()
 
     def _browse(self) -> None:
@@ -207,7 +234,8 @@ class ProfilesDialog(QDialog):
             return
         removed = self._preferences.profiles.pop(number)
         try:
-            write_token(removed.name, "")
+            if removed.token:
+                self._write(removed.name, "")
         except OSError as error:
             self.error.setText(tr("profiles.token_left", error=error))
         self.list.blockSignals(True)
@@ -222,6 +250,8 @@ class ProfilesDialog(QDialog):
 
 
 def _first_message(error: Exception) -> str:
+    if isinstance(error, TokenStoreError | TimeoutError):
+        return tr("profiles.keyring_failed", error=error)
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from glasstape import Model
 from PyQt6.QtCore import QTime, pyqtSignal
 from PyQt6.QtWidgets import (
     QCheckBox,
@@ -22,9 +23,10 @@ from glasstape_qt.i18n import tr
 from glasstape_qt.state.preferences import LANGUAGES, PALETTES, PLACES, THEMES, Preferences
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.close_button import close_button
+from glasstape_qt.views.focused_wheel import FocusedWheel
 
 PAGES = {
-    "appearance": ("language", "theme", "palette", "zoom", "motion"),
+    "appearance": ("language", "theme", "palette", "row_color", "zoom", "motion"),
     "detail": ("detail_place", "shared_scale", "clock"),
     "alerts": (
         "muted", "own_threshold", "threshold", "sound", "notify", "replays", "every", "quiet", "quiet_from",
@@ -40,11 +42,18 @@ class SettingsDialog(QDialog):
     """A preference has changed."""
 
     def __init__(
-        self, preferences: Preferences, appearance: Appearance, parent: QWidget | None = None
+        self,
+        preferences: Preferences,
+        appearance: Appearance,
+        parent: QWidget | None = None,
+        model: Model | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("settings")
-        self._preferences = preferences
+        self._preferences, self._model = preferences, model
+        self.threshold_note = QLabel()
+        self.threshold_note.setObjectName("thresholdNote")
+        self.threshold_note.setWordWrap(True)
         self._labels: dict[str, QLabel] = {}
         self.controls = self._create_controls()
         self._tabs = QTabWidget()
@@ -66,6 +75,7 @@ class SettingsDialog(QDialog):
             self._close.setText(tr("settings.close"))
         for number, page in enumerate(PAGES):
             self._tabs.setTabText(number, tr(f"settings.page.{page}"))
+        self._update_threshold_note()
         for name, label in self._labels.items():
             text = tr(f"settings.{name}")
             label.setText(text)
@@ -82,7 +92,7 @@ class SettingsDialog(QDialog):
             name: self._choice(values, getattr(preferences, name), self._setter(preferences, name))
             for name, values in _CHOICES.items()
         }
-        controls["zoom"] = self._number(0.6, 2.5, 0.1, preferences.zoom, self._setter(preferences, "zoom"))
+        controls["zoom"] = self._number(0.6, 3.0, 0.1, preferences.zoom, self._setter(preferences, "zoom"))
         for name in ("motion", "shared_scale"):
             controls[name] = self._check(getattr(preferences, name), self._setter(preferences, name))
         for name in ("muted", "sound", "notify", "replays"):
@@ -109,6 +119,8 @@ class SettingsDialog(QDialog):
             self._labels[name].setBuddy(self.controls[name])
             self.controls[name].setObjectName(f"setting_{name}")
             form.addRow(self._labels[name], self.controls[name])
+            if name == "threshold":
+                form.addRow("", self.threshold_note)
         return page
 
     def _setter(self, owner: Any, name: str) -> Callable[[Any], None]:
@@ -121,6 +133,7 @@ class SettingsDialog(QDialog):
     def _choice(self, values: tuple[str, ...], current: str, change: Callable[[Any], None]) -> QComboBox:
         choice = QComboBox()
         choice.setMinimumContentsLength(34)
+        choice.installEventFilter(FocusedWheel(choice))
         for value in values:
             choice.addItem(value, value)
         choice.setCurrentIndex(values.index(current))
@@ -144,15 +157,27 @@ class SettingsDialog(QDialog):
         number.valueChanged.connect(change)
         return number
 
+    def _update_threshold_note(self) -> None:
+        """Say which part of an own threshold has no effect: what the model abstains from never alerts."""
+        limit = self._model.abstain_threshold if self._model is not None else 0.0
+        own = self._preferences.alerts.threshold
+        without_effect = own is not None and own < limit
+        self.threshold_note.setText(
+            tr("settings.below_abstain", limit=f"{limit:.1%}") if without_effect else ""
+        )
+        self.threshold_note.setVisible(without_effect)
+
     def _set_own_threshold(self, own: bool) -> None:
         spin = self.controls["threshold"]
         assert isinstance(spin, QDoubleSpinBox)
         spin.setEnabled(own)
         self._preferences.alerts.threshold = spin.value() / 100 if own else None
+        self._update_threshold_note()
         self.applied.emit()
 
     def _set_threshold(self, percent: float) -> None:
         self._preferences.alerts.threshold = percent / 100
+        self._update_threshold_note()
         self.applied.emit()
 
     def _set_quiet(self, quiet: bool) -> None:
@@ -165,6 +190,6 @@ class SettingsDialog(QDialog):
 
 
 _CHOICES = {
-    "language": LANGUAGES, "theme": THEMES, "palette": PALETTES, "detail_place": PLACES,
-    "clock": ("exchange", "local", "utc"),
+    "language": LANGUAGES, "theme": THEMES, "palette": PALETTES, "row_color": ("row", "strip", "bar"),
+    "detail_place": PLACES, "clock": ("exchange", "local", "utc"),
 }  # fmt: skip

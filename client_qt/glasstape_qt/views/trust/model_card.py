@@ -23,6 +23,7 @@ def model_card_html(model: Model | None) -> str:
         ("card.threshold", f"{model.abstain_threshold:.1%}"),
         ("card.temperature", f"{model.temperature:.3f}"),
         ("card.digest", model.ref.digest[:16]),
+        ("card.ranking", _ranking(model)),
         ("card.live", _live(model.live)),
         ("card.drift", _drift(model.live)),
         ("card.shadow", _shadow(model.shadow)),
@@ -43,6 +44,15 @@ def _checks(model: Model) -> str:
         for check in model.checks
     )
     return f"<p><b>{tr('card.checks')}</b></p><ul style='margin-left:-20px'>{items}</ul>" if items else ""
+
+
+def _ranking(model: Model) -> str:
+    """Return the Rank IC beside that of the classes and of low volatility; "" without a rank head."""
+    texts = {
+        name: f"{each.value:+.3f} ({each.low:+.3f} … {each.high:+.3f})"
+        for name, each in model.rank_ic.items()
+    }
+    return tr("card.ranking_text", **texts) if texts else ""
 
 
 def _live(live: LiveCalibration | None) -> str:

@@ -18,7 +18,8 @@ from PyQt6.QtWidgets import (
 
 from glasstape_qt.i18n import tr
 from glasstape_qt.link import Link
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
 from glasstape_qt.views.trust.model_card import model_card_html
 from glasstape_qt.views.trust.reliability_diagram import ReliabilityDiagram

@@ -8,6 +8,9 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 from glasstape_qt.i18n import tr
 from glasstape_qt.theme.appearance import Appearance
 
+MIN_RAMP = 40
+"""Pixels of the ramp at least, at zoom 1."""
+
 
 class RampLegend(QWidget):
     """The ramp from the base rate to its top, with the alert threshold marked on it."""
@@ -18,7 +21,7 @@ class RampLegend(QWidget):
         self._appearance = appearance
         self._model: Model | None = None
         self._threshold: float | None = None
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         appearance.changed.connect(self.restyle)
         self.restyle()
 
@@ -41,13 +44,17 @@ class RampLegend(QWidget):
         texts = sum(metrics.horizontalAdvance(text) for text in self._texts())
         return QSize(texts + round(110 * self._appearance.zoom) + 24, metrics.height() + 8)
 
+    def minimumSizeHint(self) -> QSize:
+        """Return the size of the ramp alone: where it is narrow, its texts are in the tooltip only."""
+        return QSize(round(MIN_RAMP * self._appearance.zoom), self.fontMetrics().height() + 8)
+
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Paint title, lower end, ramp and upper end."""
         painter, metrics = QPainter(self), self.fontMetrics()
         painter.setPen(QColor(self._appearance.theme.text))
-        title, low, high = self._texts()
+        title, low, high = self._fitting_texts()
         left = 0.0
-        for text in (title, low):
+        for text in filter(None, (title, low)):
             box = QRectF(left, 0, metrics.horizontalAdvance(text) + 2, self.height())
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter, text)
             left = box.right() + 6
@@ -71,6 +78,15 @@ class RampLegend(QWidget):
             painter.fillRect(
                 QRectF(place - 1, ramp.top() - 3, 2, ramp.height() + 6), QColor(self._appearance.theme.text)
             )
+
+    def _fitting_texts(self) -> tuple[str, str, str]:
+        """Return the texts that leave space for the ramp: without the title, or none."""
+        title, low, high = self._texts()
+        for texts in ((title, low, high), ("", low, high)):
+            needed = sum(self.fontMetrics().horizontalAdvance(text) + 8 for text in texts)
+            if self._model is None or needed + MIN_RAMP * self._appearance.zoom <= self.width():
+                return texts
+        return "", "", ""
 
     def _texts(self) -> tuple[str, str, str]:
         if self._model is None:

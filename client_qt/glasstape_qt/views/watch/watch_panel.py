@@ -1,6 +1,5 @@
 """The watch table with its filter, its groups and its legend."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
     QLabel,
-    QLineEdit,
     QMenu,
     QMessageBox,
     QVBoxLayout,
@@ -20,19 +18,20 @@ from PyQt6.QtWidgets import (
 )
 
 from glasstape_qt.i18n import tr
-from glasstape_qt.models.watch_model import COLUMNS, WatchModel
+from glasstape_qt.models.watch_columns import COLUMNS, RANK
+from glasstape_qt.models.watch_model import WatchModel
 from glasstape_qt.state.preferences import Preferences
-from glasstape_qt.state.signal_store import SignalStore, StoreChanges
+from glasstape_qt.state.signal_store import SignalStore
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.flow_layout import FlowLayout
+from glasstape_qt.views.search_field import SearchField
 from glasstape_qt.views.watch.ramp_legend import RampLegend
+from glasstape_qt.views.watch.watch_csv import write_csv
 from glasstape_qt.views.watch.watch_table import WatchTable
 
 ARRANGE_INTERVAL_MS = 1000
 """Rows are sorted again this often, not on every event."""
-CSV_COLUMNS = (
-    "sequence", "symbol", "name", "bar_close_time", "close", "change", "down", "flat", "up", "direction",
-    "abstained", "novelty", "expire_time", "model", "model_digest", "data_state",
-)  # fmt: skip
 
 
 class WatchPanel(QWidget):
@@ -48,9 +47,9 @@ class WatchPanel(QWidget):
         self._store, self._preferences = store, preferences
         self.model = WatchModel(store, self)
         self.table = WatchTable(self.model, appearance)
-        self.search = QLineEdit()
+        self.search = SearchField()
         self.search.setObjectName("watchFilter")
-        self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(120)
         self.groups = QComboBox()
         self.groups.setObjectName("groupChoice")
         self.legend = RampLegend(appearance)
@@ -60,11 +59,11 @@ class WatchPanel(QWidget):
         self._placeholder.setObjectName("watchPlaceholder")
         self._placeholder.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._placeholder.setWordWrap(True)
-        top = QHBoxLayout()
-        for widget, stretch in ((self.search, 1), (self.groups, 0)):
-            top.addWidget(widget, stretch)
+        top = FlowLayout()
+        for widget in (self.search, self.groups):
+            top.addWidget(widget)
         bottom = QHBoxLayout()
-        bottom.addWidget(self.legend)
+        bottom.addWidget(self.legend, 100)
         bottom.addStretch(1)
         bottom.addWidget(self._count)
         layout = QVBoxLayout(self)
@@ -74,7 +73,7 @@ class WatchPanel(QWidget):
         layout.addWidget(self._placeholder, 1)
         layout.addLayout(bottom)
         self.table.detail_requested.connect(self.detail_requested)
-        self.search.textChanged.connect(self._apply_filter)
+        self.search.typed.connect(self._apply_filter)
         self.groups.currentIndexChanged.connect(self._apply_filter)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.customContextMenuRequested.connect(self._show_row_menu)
@@ -83,11 +82,14 @@ class WatchPanel(QWidget):
             header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
             header.customContextMenuRequested.connect(self._show_column_menu)
         self._fresh = store.connection.fresh
+        self._ranked = False
+        """Whether a visible row had a rank since the store was reset."""
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._arrange)
         for name in preferences.hidden_columns:
             if name in COLUMNS[1:]:
                 self.table.setColumnHidden(COLUMNS.index(name), True)
+        self._show_rank_column()
         appearance.changed.connect(self.restyle)
         self.restyle()
 
@@ -115,8 +117,12 @@ class WatchPanel(QWidget):
     def apply_changes(self, changes: StoreChanges) -> None:
         """Show what changed in the store."""
         self.model.in_view = self._store.in_view = self.table.symbols_in_view()
-        self.model.update_rows(changes.rows, reset=changes.reset)
-        if changes.flashed:
+        self.model.update_rows(changes.rows | changes.quotes, reset=changes.reset)
+        if changes.described:
+            self.model.arrange()
+        self._ranked = self._ranked and not changes.reset
+        self._show_rank_column()
+        if changes.flashed or changes.quotes:
             self.table.flash()
         model = self._store.model
         own = self._store.alerts.rules.threshold
@@ -138,20 +144,8 @@ class WatchPanel(QWidget):
         Raises:
             OSError: the file cannot be written.
         """
-        with path.open("w", newline="", encoding="utf-8-sig") as file:
-            writer = csv.writer(file)
-            writer.writerow(CSV_COLUMNS)
-            for symbol in self.model.symbols:
-                row = self._store.rows[symbol]
-                event, signal, confidence = row.event, row.event.signal, row.event.signal.probabilities
-                name = row.instrument.local_name or row.instrument.name
-                writer.writerow(
-                    [event.sequence, _escape_formula(symbol), _escape_formula(name),
-                     event.bar_close_time.isoformat(), signal.bar.close, signal.change, confidence.down,
-                     confidence.flat, confidence.up, confidence.direction.name, confidence.abstained,
-                     confidence.novelty, signal.expire_time.isoformat(),
-                     f"{event.model.name}@{event.model.version}", event.model.digest, signal.data_state.value]
-                )  # fmt: skip
+        rows = self._store.rows
+        write_csv(path, [rows[symbol] for symbol in self.model.symbols if symbol in rows])
 
     def export_dialog(self) -> None:
         """Let the user select a file, then export to it."""
@@ -206,6 +200,7 @@ class WatchPanel(QWidget):
             action = menu.addAction(tr(f"column.{name}"), lambda number=number: self._toggle_column(number))
             if action is not None:
                 action.setCheckable(True)
+                action.setEnabled(number != RANK or self._ranked)
                 action.setChecked(not self.table.isColumnHidden(number))
         menu.addSeparator()
         menu.addAction(tr("watch.reset_columns"), self.reset_columns)
@@ -220,20 +215,41 @@ class WatchPanel(QWidget):
                 header.moveSection(header.visualIndex(number), number)
         self._preferences.hidden_columns = []
         self.table.reset_widths()
+        self._show_rank_column()
+
+    def _show_rank_column(self) -> None:
+        """Show the column of ranks if a visible row has one, unless the user has hidden it."""
+        if not self._ranked:  # only visible rows: the signals of others are not decoded yet
+            rows = (self._store.rows.get(symbol) for symbol in self.table.symbols_in_view())
+            self._ranked = any(row is not None and row.event.signal.rank_score is not None for row in rows)
+        hidden = not self._ranked or COLUMNS[RANK] in self._preferences.hidden_columns
+        if self.table.isColumnHidden(RANK) is not hidden:
+            self.table.setColumnHidden(RANK, hidden)
+
+    def layout_restored(self) -> None:
+        """Take over widths and order of a header that was restored: Qt shows the order, but does not sort."""
+        self.table.remember_widths()
+        header = self.table.horizontalHeader()
+        if header is not None:
+            self.model.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
 
     def _arrange(self) -> None:
+        self._show_rank_column()
         self.model.arrange()
         self.model.refresh_clock()
+        self._update_labels()
 
     def _apply_filter(self) -> None:
         name = self.groups.currentData()
         group = self._preferences.groups.get(name) if name else None
-        self.model.set_filter(self.search.text(), group)
+        self.model.set_filter(self.search.typed_text, group)
         self._update_labels()
 
     def _update_labels(self) -> None:
-        shown, known = len(self.model.symbols), len(self._store.rows)
-        self._count.setText(tr("watch.count", shown=shown, known=known))
+        shown, known = len(self.model.symbols), self.model.known
+        held = f"{tr('watch.held')} · " if self.model.frozen else ""
+        self._count.setText(held + tr("watch.count", shown=shown, known=known))
+        self._count.setToolTip(tr("watch.held_help") if held else "")
         self._placeholder.setText(tr("watch.no_match") if known else tr("watch.empty"))
         self._placeholder.setVisible(shown == 0)
         self.table.setVisible(shown > 0)
@@ -268,15 +284,13 @@ class WatchPanel(QWidget):
 
     def _toggle_column(self, number: int) -> None:
         self.table.setColumnHidden(number, not self.table.isColumnHidden(number))
+        before = self._preferences.hidden_columns
         self._preferences.hidden_columns = [
-            name for place, name in enumerate(COLUMNS) if self.table.isColumnHidden(place)
+            name
+            for place, name in enumerate(COLUMNS)
+            if self.table.isColumnHidden(place) and (place != RANK or self._ranked or name in before)
         ]
         self.preferences_changed.emit()
-
-
-def _escape_formula(text: str) -> str:
-    """Escape what spreadsheets would execute as a formula: symbols and names come from the server."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The table widget of the watch table."""
 
 from PyQt6.QtCore import QEvent, QModelIndex, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor, QEnterEvent, QGuiApplication, QHideEvent, QKeyEvent, QKeySequence
+from PyQt6.QtGui import QColor, QHideEvent, QKeyEvent, QKeySequence, QMouseEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -9,18 +9,17 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from glasstape_qt.models.watch_model import COLUMNS, WatchModel
+from glasstape_qt.models.watch_columns import COLUMNS, WATCH_COLUMNS
+from glasstape_qt.models.watch_model import WatchModel
 from glasstape_qt.theme.appearance import Appearance
+from glasstape_qt.views.watch.table_clipboard import copy_table
 from glasstape_qt.views.watch.watch_delegate import FLASH_S, WatchDelegate
 
-WIDTHS = {
-    "code": 78, "name": 104, "price": 84, "change": 92, "confidence": 168, "direction": 156, "age": 74,
-    "expiry": 74, "model": 128, "novelty": 66, "market": 96,
-}  # fmt: skip
-"""Default widths in pixels, at zoom 1."""
-ROW_HEIGHT = 26
+ROW_HEIGHT = 22
 """Pixels, at zoom 1."""
 FLASH_INTERVAL_MS = 60
+HOLD_MS = 4000
+"""Time after the last movement of the mouse over the rows for which they keep their order."""
 
 
 class WatchTable(QTableView):
@@ -50,6 +49,15 @@ class WatchTable(QTableView):
         self._flash_timer.setInterval(FLASH_INTERVAL_MS)
         self._flash_timer.timeout.connect(self._repaint_flash)
         self._flash_until = 0.0
+        self.hold_timer = QTimer(self)
+        """Runs while the order is held."""
+        self.hold_timer.setSingleShot(True)
+        self.hold_timer.setInterval(HOLD_MS)
+        self.hold_timer.timeout.connect(self._release)
+        self.setMouseTracking(True)
+        self._base_widths = [float(column.width) for column in WATCH_COLUMNS]
+        """Widths at zoom 1, so that a zoom and back restores them."""
+        self._sizing = False
         self._build_headers()
         appearance.changed.connect(self.restyle)
         self.restyle()
@@ -57,14 +65,12 @@ class WatchTable(QTableView):
     def restyle(self) -> None:
         """Apply theme and size."""
         if self._appearance.zoom != self._zoom:
-            for number in range(len(COLUMNS)):
-                self.setColumnWidth(
-                    number, round(self.columnWidth(number) * self._appearance.zoom / self._zoom)
-                )
             self._zoom = self._appearance.zoom
+            self._apply_widths()
         self._delegate.restyle()
         rows = self.verticalHeader()
         if rows is not None:
+            rows.setMinimumSectionSize(1)  # Qt's own minimum grows with the font and never shrinks
             rows.setDefaultSectionSize(round(ROW_HEIGHT * self._appearance.zoom))
         header = self.horizontalHeader()
         if header is not None:
@@ -75,8 +81,14 @@ class WatchTable(QTableView):
 
     def reset_widths(self) -> None:
         """Set every column to its default width."""
-        for number, name in enumerate(COLUMNS):
-            self.setColumnWidth(number, round(WIDTHS[name] * self._appearance.zoom))
+        self._base_widths = [float(column.width) for column in WATCH_COLUMNS]
+        self._apply_widths()
+
+    def remember_widths(self) -> None:
+        """Take the shown widths as those of the user, after a saved layout was restored."""
+        for number in range(len(COLUMNS)):
+            if not self.isColumnHidden(number):
+                self._base_widths[number] = self.columnWidth(number) / self._zoom
 
     def flash(self) -> None:
         """Animate rows whose class has changed, until the flash has faded."""
@@ -128,31 +140,58 @@ class WatchTable(QTableView):
             super().keyPressEvent(event)
 
     def copy(self) -> None:
-        """Copy the selected rows as tab-separated text."""
-        clipboard = QGuiApplication.clipboard()
-        symbols = self.selected_symbols()
-        if clipboard is not None and symbols:
-            clipboard.setText("\n".join("\t".join(self._texts(symbol)) for symbol in symbols))
+        """Copy the selected rows with titles; the three confidences and the change are numbers of their own."""
+        symbols, shown = self.selected_symbols(), self._shown_columns()
+        if symbols:
+            titles = [title for name in shown for title in self._model.copied_titles(name)]
+            rows = [
+                [cell for name in shown for cell in self._model.copied(symbol, name)] for symbol in symbols
+            ]
+            copy_table(titles, rows)
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         """Stop the animation while hidden."""
         self._flash_timer.stop()
+        self._release()
         super().hideEvent(event)
 
-    def enterEvent(self, event: QEnterEvent | None) -> None:
-        """Keep the order of rows while the mouse is over them."""
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
+        """Keep the order of rows while the mouse moves over them."""
         self._model.frozen = True
-        super().enterEvent(event)
+        self.hold_timer.start()
+        super().mouseMoveEvent(event)
 
     def leaveEvent(self, event: QEvent | None) -> None:
         """Resume sorting."""
-        self._model.frozen = False
+        self._release()
         super().leaveEvent(event)
 
-    def _texts(self, symbol: str) -> list[str]:
-        row = self._model.store.rows[symbol]
-        shown = [name for number, name in enumerate(COLUMNS) if not self.isColumnHidden(number)]
-        return [self._model.cells.text(row, name) for name in shown]
+    def _release(self) -> None:
+        self.hold_timer.stop()
+        self._model.frozen = False
+
+    def _shown_columns(self) -> list[str]:
+        return [name for number, name in enumerate(COLUMNS) if not self.isColumnHidden(number)]
+
+    def _apply_widths(self) -> None:
+        self._sizing = True
+        for number, width in enumerate(self._base_widths):
+            self.setColumnWidth(number, round(width * self._zoom))
+        self._sizing = False
+
+    def _section_resized(self, number: int, _: int, width: int) -> None:
+        """Remember a width that the user has set; hidden columns have none, and the last one fills the table."""
+        if not self._sizing and width and not self._fills_table(number):
+            self._base_widths[number] = width / self._zoom
+
+    def _fills_table(self, number: int) -> bool:
+        header = self.horizontalHeader()
+        shown = (
+            [header.visualIndex(n) for n in range(len(COLUMNS)) if not self.isColumnHidden(n)]
+            if header
+            else []
+        )
+        return header is not None and header.visualIndex(number) == max(shown, default=-1)
 
     def _request_detail(self, index: QModelIndex, place: str) -> None:
         if index.isValid():
@@ -175,4 +214,5 @@ class WatchTable(QTableView):
         header.setStretchLastSection(True)
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.sectionResized.connect(self._section_resized)
         self.reset_widths()

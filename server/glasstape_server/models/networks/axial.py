@@ -23,6 +23,8 @@ class AxialConfig:
     """Bars in a window."""
     features: int = 8
     """Features of a bar."""
+    outputs: int = 3
+    """Logits, one of each class; 1: the score of a rank head."""
     width: int = 16
     """Embedding width of a cell; a multiple of `heads`."""
     heads: int = 2
@@ -45,7 +47,7 @@ class Axial(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.query = nn.Linear(width, 1)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(width, 3)
+        self.head = nn.Linear(width, config.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of x (batch, time, feature)."""

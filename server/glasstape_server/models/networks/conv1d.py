@@ -19,6 +19,8 @@ class Conv1dConfig:
     """Bars in a window."""
     features: int = 8
     """Features of a bar."""
+    outputs: int = 3
+    """Logits, one of each class; 1: the score of a rank head."""
     channels: tuple[int, int] = (32, 64)
     """Channels of the two convolutions."""
     kernel: int = 3
@@ -36,7 +38,7 @@ class Conv1d(nn.Module):
         self.first = TimeConvolution(config.features, first, config.kernel)
         self.second = TimeConvolution(first, second, config.kernel)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(second, 3)
+        self.head = nn.Linear(second, config.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of x (batch, time, feature)."""

@@ -19,6 +19,8 @@ class Conv2dConfig:
     """Bars in a window, 2 or more."""
     features: int = 8
     """Features of a bar, 2 or more."""
+    outputs: int = 3
+    """Logits, one of each class; 1: the score of a rank head."""
     channels: tuple[int, int] = (16, 32)
     """Channels of the two convolutions."""
     kernel: int = 3
@@ -42,7 +44,7 @@ class Conv2d(nn.Module):
         self.first = nn.Conv2d(1, first, config.kernel, padding=padding)
         self.second = nn.Conv2d(first, second, config.kernel, padding=padding)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(second * (config.time_steps // 2) * (config.features // 2), 3)
+        self.head = nn.Linear(second * (config.time_steps // 2) * (config.features // 2), config.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of x (batch, time, feature)."""

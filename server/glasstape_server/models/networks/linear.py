@@ -17,6 +17,8 @@ class LinearConfig:
     """Bars in a window."""
     features: int = 8
     """Features of a bar."""
+    outputs: int = 3
+    """Logits, one of each class; 1: the score of a rank head."""
 
 
 class Linear(nn.Module):
@@ -24,7 +26,7 @@ class Linear(nn.Module):
 
     def __init__(self, config: LinearConfig) -> None:
         super().__init__()
-        self.head = nn.Linear(config.time_steps * config.features, 3)
+        self.head = nn.Linear(config.time_steps * config.features, config.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of x (batch, time, feature)."""

@@ -21,6 +21,8 @@ class TransformerConfig:
     """Bars in a window."""
     features: int = 8
     """Features of a bar."""
+    outputs: int = 3
+    """Logits, one of each class; 1: the score of a rank head."""
     width: int = 32
     """Embedding width of a bar; a multiple of `heads`."""
     heads: int = 4
@@ -41,7 +43,7 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.width, 3)
+        self.head = nn.Linear(config.width, config.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of x (batch, time, feature)."""

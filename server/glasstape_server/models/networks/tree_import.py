@@ -30,20 +30,23 @@ def import_trees(rounds: Sequence[Sequence[Node]], bias: Floats, shape: tuple[in
     """Return trees that compute the same logits, up to the rounding of `Trees.round_values`.
 
     Args:
-        rounds: root of each class's tree in each round.
-        bias: of each class, (class,).
+        rounds: root of each output's tree in each round.
+        bias: of each output, (output,).
         shape: (time, feature) of a window.
         depth: largest number of splits from root to leaf.
 
     Raises:
         ValueError: a tree is deeper.
     """
-    config = TreesConfig(time_steps=shape[0], features=shape[1], rounds=len(rounds), depth=depth)
+    steps, features = shape
+    config = TreesConfig(
+        time_steps=steps, features=features, rounds=len(rounds), depth=depth, outputs=len(bias)
+    )
     trees = Trees(config).eval()
     trees.bias.copy_(torch.from_numpy(bias))
     for number, roots in enumerate(rounds):
-        for of_class, root in enumerate(roots):
-            _place(trees, (number, of_class), root, 0, 0)
+        for output, root in enumerate(roots):
+            _place(trees, (number, output), root, 0, 0)
     trees.round_values()
     trees.check_values(*shape)
     return trees

@@ -1,4 +1,4 @@
-"""Gradient-boosted decision trees: sums of leaf values, one tree per round and class.
+"""Gradient-boosted decision trees: sums of leaf values, one tree per round and output.
 
 Every tree is stored as a complete binary tree of one depth, in arrays without pointers: a shorter branch is padded with
 splits that every window passes on the left. So an artifact can neither contain a cycle nor read out of range. Leaf
@@ -39,6 +39,8 @@ class TreesConfig:
     """Rounds of boosting, 1-512: one tree per class each."""
     depth: int = MAX_DEPTH
     """Splits from root to leaf, 1-6."""
+    outputs: int = CLASSES
+    """Logits, one of each class; 1: the score of a rank head."""
 
 
 class Trees(nn.Module):
@@ -67,6 +69,7 @@ class Trees(nn.Module):
             ("features", 4096),
             ("rounds", MAX_ROUNDS),
             ("depth", MAX_DEPTH),
+            ("outputs", CLASSES),
         ):
             size = getattr(config, name)
             if not isinstance(size, int) or not 1 <= size <= largest:
@@ -75,12 +78,12 @@ class Trees(nn.Module):
                 )
         self.config = config
         self.depth, self.cells = config.depth, config.time_steps * config.features
-        trees, leaves = (config.rounds, CLASSES), 2**config.depth
+        trees, leaves = (config.rounds, config.outputs), 2**config.depth
         self.register_buffer("feature", torch.zeros(*trees, leaves - 1, dtype=torch.int64))
         self.register_buffer("threshold", torch.full((*trees, leaves - 1), NO_SPLIT))
         self.register_buffer("value", torch.zeros(*trees, leaves))
         self.register_buffer("cover", torch.zeros(*trees, leaves))
-        self.register_buffer("bias", torch.zeros(CLASSES))
+        self.register_buffer("bias", torch.zeros(config.outputs))
 
     def check_values(self, time_steps: int, features: int) -> None:
         """Check arrays that were read from a file.
@@ -131,7 +134,7 @@ class Trees(nn.Module):
         return (
             torch.cat([self._logits(block) for block in torch.split(cells, _ROWS)])
             if len(x)
-            else x.new_zeros(0, 3)
+            else x.new_zeros(0, self.config.outputs)
         )
 
     @cached_property
@@ -160,4 +163,4 @@ class Trees(nn.Module):
             right = cells.gather(1, feature.take(node)) > threshold.take(node)
             place = (place << 1) + right
         leaf = value.take(place + torch.arange(trees) * (nodes + 1))
-        return leaf.view(len(cells), -1, CLASSES).sum(dim=1) + self.bias
+        return leaf.view(len(cells), -1, self.config.outputs).sum(dim=1) + self.bias

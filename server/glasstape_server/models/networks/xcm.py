@@ -25,6 +25,8 @@ class XcmConfig:
     """Bars in a window."""
     features: int = 8
     """Features of a bar."""
+    outputs: int = 3
+    """Logits, one of each class; 1: the score of a rank head."""
     channels: int = 16
     """Channels of a cell."""
     context: int = 32
@@ -48,7 +50,7 @@ class Xcm(nn.Module):
         self.gate = nn.Linear(config.context, config.features * c)
         self.cell = nn.Linear(c, c)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(c, 3)
+        self.head = nn.Linear(c, config.outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits (batch, 3) of x (batch, time, feature)."""

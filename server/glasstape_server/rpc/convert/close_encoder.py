@@ -101,6 +101,9 @@ def _signals(signals: Signals, series: _SeriesNames, rows: Ints) -> Mapping[str,
         "label_kind": LABEL_KINDS[rule.kind],
         "missing_bars": closed.missing_bars[rows],
         "missing_symbols": closed.missing_symbols[rows],
+        "rank_score": Present(signals.rank_score[rows], ~np.isnan(signals.rank_score[rows])),
+        "close_rank": signals.close_rank[rows],
+        "close_size": signals.close_size[rows],
     }
 
 

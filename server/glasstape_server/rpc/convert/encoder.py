@@ -53,9 +53,16 @@ class PlainEncoder:
 
     def predictions(self, model: Model, stated: Forecasts) -> Encoded:
         """See `Encoder.predictions`."""
-        item = Item(model=model)
         rows = [
-            pb.PredictResponse(predictions=[prediction_to(item, stated.confidence(row), ModelTable())])
+            pb.PredictResponse(
+                predictions=[
+                    prediction_to(
+                        Item(model=model, rank_score=stated.rank_score(row)),
+                        stated.confidence(row),
+                        ModelTable(),
+                    )
+                ]
+            )
             for row in range(len(stated.logits))
         ]
         return Encoded.of([row.SerializeToString() for row in rows])

@@ -8,7 +8,7 @@ from glasstape.v1 import inference_pb2 as pb
 
 from glasstape_server.domain.times import SECOND
 from glasstape_server.explain import catalog
-from glasstape_server.models.manifest import TrainingData
+from glasstape_server.models.manifest import Manifest, TrainingData
 from glasstape_server.models.model import Model
 from glasstape_server.models.repository import Refusal
 from glasstape_server.rpc.convert.explanations import check_to
@@ -64,7 +64,7 @@ def model_to(model: Model, active: bool, figures: LiveFigures) -> pb.Model:
         buy_ramp_high=manifest.thresholds.buy_ramp_high,
         alert_threshold=manifest.thresholds.alert,
         metrics=[pb.ModelMetric(name=name, value=value) for name, value in sorted(manifest.metrics.items())],
-        training_data=_training_data(data),
+        training_data=_training_data(data) + _expiry(manifest),
         seen_until=timestamp(int(data.seen_until.timestamp()) * SECOND),
         checks=[check_to(check) for check in manifest.checks],
         live=None if live is None else live_to(live),
@@ -90,6 +90,10 @@ def _training_data(data: TrainingData) -> str:
         f"training {_day(training.first_close)} to {_day(training.last_close)}, "
         f"validation to {_day(validation.last_close)}{check}; seed {data.seed}; SHA-256 {data.sha256}"
     )
+
+
+def _expiry(manifest: Manifest) -> str:
+    return "" if manifest.expires is None else f"; expires {manifest.expires:%Y-%m-%d %H:%M} UTC"
 
 
 def refusal_to(refusal: Refusal) -> pb.Model:

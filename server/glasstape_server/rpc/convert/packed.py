@@ -35,7 +35,10 @@ class PackedEncoder:
 
     def predictions(self, model: Model, stated: Forecasts) -> Encoded:
         """See `Encoder.predictions`."""
-        rows = _predictions().rows(len(stated.logits), _confidences(stated, "predictions"))
+        values = _confidences(stated, "predictions")
+        if stated.rank_scores is not None:
+            values["predictions.rank_score"] = stated.rank_scores.astype("<f8")
+        rows = _predictions(stated.rank_scores is not None).rows(len(stated.logits), values)
         return Encoded(rows.tobytes(), range(0, rows.size + 1, rows.shape[1]))
 
     def explanations(self, batch: MapBatch) -> Encoded:
@@ -89,9 +92,12 @@ def _prediction() -> Layout:
     return Layout(pb.Prediction).message("confidence", confidence)
 
 
-@lru_cache(maxsize=1)
-def _predictions() -> Layout:
-    return Layout(pb.PredictResponse).message("predictions", _prediction())
+@lru_cache(maxsize=2)
+def _predictions(ranked: bool) -> Layout:
+    prediction = _prediction()
+    if ranked:
+        prediction.varying_field("rank_score", 8)
+    return Layout(pb.PredictResponse).message("predictions", prediction)
 
 
 def _confidences(stated: Forecasts, path: str) -> dict[str, NDArray[np.generic]]:

@@ -82,7 +82,10 @@ def predict_response_to(predictions: Predictions) -> pb.PredictResponse:
 def prediction_to(item: Item, confidence: Confidence | None, table: ModelTable) -> pb.Prediction:
     """Return one prediction; the item's problem if it failed."""
     message = pb.Prediction(
-        symbol=item.symbol, missing_bars=item.missing_bars, missing_symbols=item.missing_symbols
+        symbol=item.symbol,
+        missing_bars=item.missing_bars,
+        missing_symbols=item.missing_symbols,
+        rank_score=item.rank_score if item.error is None else None,
     )
     if item.model is not None:
         message.model_index = table.index(item.model.ref)

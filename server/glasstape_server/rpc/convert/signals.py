@@ -92,6 +92,9 @@ def _signal_to(signal: Signal) -> pb.Signal:
         label_kind=LABEL_KINDS[signal.label_kind],
         missing_bars=signal.missing_bars,
         missing_symbols=signal.missing_symbols,
+        rank_score=signal.rank_score,
+        close_rank=signal.close_rank,
+        close_size=signal.close_size,
     )
 
 
@@ -109,6 +112,9 @@ def _signal_from(message: pb.Signal) -> Signal:
         label_kind="triple_barrier" if message.label_kind == pb.LABEL_KIND_TRIPLE_BARRIER else "horizon",
         missing_bars=message.missing_bars,
         missing_symbols=message.missing_symbols,
+        rank_score=message.rank_score if message.HasField("rank_score") else None,
+        close_rank=message.close_rank,
+        close_size=message.close_size,
     )
 
 

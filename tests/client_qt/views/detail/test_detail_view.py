@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from glasstape import GlasstapeError, Method
 from glasstape_qt.state.preferences import BOTH_MAPS
-from glasstape_qt.views.chart.candle_chart import VISIBLE_BARS
 from glasstape_qt.views.detail.detail_view import DetailView
 from glasstape_qt.views.detail.explanation_text import headline
 from glasstape_qt.views.detail.heatmap_view import HeatmapView
@@ -170,7 +169,7 @@ def test_bars_with_nan_prices_are_left_out_of_the_scale_of_the_chart(view):
         replace(bar, low=float("nan")) if n == middle else bar for n, bar in enumerate(bars)
     ]
     view.restyle()
-    visible = bars[-VISIBLE_BARS:]
+    visible = bars[-view.chart.preferences.bars :]
     low, high = view.chart.price_range
     assert low < min(bar.low for bar in visible) <= max(bar.high for bar in visible) < high
     before = view.chart.price_range
@@ -251,3 +250,45 @@ def test_missing_bars_of_the_window_are_in_the_headline(context):
     assert "missing bars: 2" in headline(replace(event, signal=signal), row, pinned=False)
     signal = replace(event.signal, missing_symbols=3)
     assert "symbols missing at the close: 3" in headline(replace(event, signal=signal), row, pinned=False)
+
+
+def test_a_symbol_without_a_signal_has_a_chart(context, qtbot):
+    symbol = context.newest().symbol
+    context.store.rows.pop(symbol)
+    detail_view = DetailView(symbol, context.store, context.link, context.appearance, context.preferences)
+    qtbot.addWidget(detail_view)
+    detail_view.detail.clear()
+    detail_view.refresh()
+    assert detail_view.chart.count > 100
+    assert detail_view.headline.text() == f"{symbol} has no signal yet."
+
+
+def test_copied_python_uses_the_zone_and_language_of_the_screen(view):
+    view.copy_button.click()
+    code = QGuiApplication.clipboard().text()
+    assert "in_words(explanation, 'en', ZoneInfo('America/New_York'))" in code
+
+
+def test_features_come_from_the_windows_that_the_model_got(view, context):
+    explained = view.detail.explanations[0]
+    values = view.detail.features["rsi"]
+    column = [feature.name for feature in context.model().features].index("rsi")
+    for number, closed in enumerate(explained.bar_close_times):
+        assert values[closed] == pytest.approx(float(explained.window[number, column]))
+
+
+def test_a_picture_is_captioned_with_signal_and_model(view):
+    shown = view.detail.shown
+    caption = view.charted.caption()
+    assert f"signal {shown.sequence}" in caption
+    assert f"{shown.model.name}@{shown.model.version}, {shown.model.digest[:12]}" in caption
+
+
+def test_older_bars_are_loaded_while_scrolling_back(view):
+    newest = view.detail.recent_bars
+    view.detail.recent_bars = newest[-150:]
+    view.chart.refresh()
+    for _ in range(3):
+        view.chart.panes.price.view.zoom_bars(1.5)
+    assert len(view.detail.recent_bars) > 150
+    assert view.detail.recent_bars == sorted(view.detail.recent_bars, key=lambda bar: bar.close_time)

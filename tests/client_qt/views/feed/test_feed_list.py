@@ -26,9 +26,9 @@ def test_buys_are_paused_pinned_snoozed_and_acknowledged(feed, context):
     assert changed.pinned
     assert changed.acknowledged
     assert buys.snoozed[buy.event.symbol] == pytest.approx(context.store.now() + 1800)
-    assert f"({buys.unacknowledged} new)" in feed.seen.text()
+    assert f"({feed.model.unseen} new)" in feed.seen.text()
     feed.seen.click()
-    assert buys.unacknowledged == 0
+    assert feed.model.unseen == 0
     assert feed.seen.text() == "Mark all seen"
 
 

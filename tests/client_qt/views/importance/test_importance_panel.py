@@ -5,7 +5,7 @@ import pytest
 from glasstape import Client, GlasstapeError, Quantity, WindowFilter
 from glasstape.testing import FakeServer
 from glasstape_qt.preview import SessionLink
-from glasstape_qt.state.signal_store import StoreChanges
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.views.importance.importance_panel import ImportancePanel
 from PyQt6.QtWidgets import QCheckBox, QComboBox, QPushButton, QTextBrowser
 

@@ -1,8 +1,12 @@
+import threading
+
 import keyring
 import keyring.backends.fail
 import pytest
 from glasstape_qt.state.preferences import Preferences, Profile
+from glasstape_qt.token_store import keep_for_session, session_token
 from glasstape_qt.views.settings.profiles_dialog import ProfilesDialog
+from PyQt6.QtCore import QTimer
 
 
 @pytest.fixture
@@ -47,6 +51,27 @@ def test_a_failing_keyring_is_reported(profiles):
     profiles.token.setText("x")
     assert not profiles.save_profile()
     assert "No recommended backend" in profiles.error.text()
+
+
+def test_without_a_keyring_a_token_is_kept_for_this_run(profiles, preferences):
+    keyring.set_keyring(keyring.backends.fail.Keyring())
+    profiles.token.setText("x")
+    profiles.session_only.setChecked(True)
+    assert profiles.save_profile()
+    assert preferences.profiles[0].token
+    assert session_token("local") == "x"
+    keep_for_session("local", "")
+
+
+def test_the_window_stays_responsive_while_the_keyring_asks(profiles, memory_keyring, monkeypatch):
+    painted = threading.Event()
+    monkeypatch.setattr(memory_keyring, "set_password", lambda *_: painted.wait(10))
+    QTimer.singleShot(0, lambda: (profiles.close(), painted.set()))
+    profiles.show()
+    profiles.token.setText("x")
+    assert profiles.save_profile()
+    assert painted.is_set()
+    assert profiles.isVisible()
 
 
 def test_the_last_profile_cannot_be_removed(profiles, preferences):

@@ -187,3 +187,15 @@ def test_an_error_of_the_server_is_shown_as_text(context, qtbot):
     qtbot.addWidget(panel)
     panel.load()
     assert "<b>no</b> outcomes" in text(panel, "trustText")
+
+
+def test_the_card_shows_the_rank_ic_of_a_rank_head(context):
+    model = context.store.model
+    assert "Rank IC" not in model_card_html(model)
+    metrics = {
+        f"check/rank_ic{suffix}{end}": value
+        for suffix, value in (("", 0.068), ("_classes", 0.015), ("_low_volatility", 0.047))
+        for end in ("", "_low", "_high")
+    }
+    card = model_card_html(replace(model, metrics={**model.metrics, **metrics}))
+    assert "Rank IC +0.068 (+0.068 … +0.068); its classes +0.015" in card

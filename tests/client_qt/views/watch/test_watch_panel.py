@@ -1,14 +1,17 @@
 import csv
+from dataclasses import replace
 
 import pytest
 from glasstape import Instrument
 from glasstape.testing import make_confidence
-from glasstape_qt.models.watch_model import COLUMNS
+from glasstape_qt.models.watch_columns import COLUMNS
+from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.colors import contrast
 from glasstape_qt.views.watch.watch_panel import WatchPanel
-from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QColor, QGuiApplication
-from PyQt6.QtWidgets import QLabel
+from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtGui import QColor, QGuiApplication, QInputMethodEvent
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QApplication, QLabel
 from stores import DOWN, UP, Clock, apply, batch, confidence, make_store, opened
 
 STRONG = make_confidence(0.1, 0.2, 0.7)
@@ -145,8 +148,10 @@ def test_rows_are_copied_as_text_and_exported_as_csv(panel, add, qtbot, tmp_path
     add(confidence("A", UP, 7, close=12.5), confidence("B", DOWN, 8))
     panel.table.selectAll()
     qtbot.keyClick(panel.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
-    lines = QGuiApplication.clipboard().text().splitlines()
-    assert [line.split("\t")[0] for line in lines] == ["A", "B"]
+    copied = QGuiApplication.clipboard().mimeData()
+    titles, first, second = (line.split("\t") for line in copied.text().splitlines())
+    assert (titles[0], titles[2], first[0], first[2], second[0]) == ("Code", "Close", "A", "12.5", "B")
+    assert copied.html().count("<tr>") == 3
     panel.export(tmp_path / "rows.csv")
     with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         first = next(csv.DictReader(file))
@@ -157,6 +162,52 @@ def test_rows_are_copied_as_text_and_exported_as_csv(panel, add, qtbot, tmp_path
         12.5,
     )
     assert first["model_digest"] == "0" * 64
+
+
+def test_copied_codes_stay_texts_in_a_spreadsheet(panel, add, qtbot):
+    add(confidence("005930", UP, 1), confidence("=1+1", UP, 2))
+    panel.table.selectAll()
+    panel.table.copy()
+    copied = QGuiApplication.clipboard().mimeData()
+    assert [line.split("\t")[0] for line in copied.text().splitlines()] == ["Code", "005930", "'=1+1"]
+    assert "mso-number-format:'\\@'\">005930</td>" in copied.html()
+
+
+def test_the_order_is_held_while_the_mouse_moves_and_no_longer(panel, add, monkeypatch, qtbot):
+    add(confidence("A", UP, 1), confidence("B", UP, 2))
+    viewport = panel.table.viewport()
+    for point in (QPoint(20, 20), QPoint(30, 24)):
+        QTest.mouseMove(viewport, point)
+    assert panel.model.frozen
+    panel.update_freshness()
+    panel.apply_changes(StoreChanges())
+    assert label(panel, "watchCount").text() == "order held · 2 of 2"
+    panel.table.hold_timer.timeout.emit()
+    assert not panel.model.frozen
+
+
+def test_a_zoom_and_back_restores_rows_and_columns(panel, add, preferences, appearance):
+    add(confidence("A", UP, 1))
+    panel.table.setColumnWidth(0, 111)
+
+    def sizes():
+        return panel.table.rowHeight(0), [panel.table.columnWidth(n) for n in range(len(COLUMNS) - 1)]
+
+    before = sizes()
+    for zoom in (1.7, 3.0, 0.7, 1.0):
+        preferences.zoom = zoom
+        appearance.apply(preferences)
+        QApplication.processEvents()
+    assert sizes() == before
+
+
+def test_a_composed_syllable_filters_before_it_is_committed(panel, add, store):
+    store.describe([], [Instrument(symbol="005930", local_name="삼성전자"), Instrument(symbol="X")])
+    panel.apply_changes(StoreChanges(described=True))
+    QApplication.sendEvent(panel.search, QInputMethodEvent("삼", []))
+    assert panel.model.symbols == ["005930"]
+    QApplication.sendEvent(panel.search, QInputMethodEvent("", []))
+    assert panel.model.symbols == ["005930", "X"]
 
 
 def test_groups_are_created_selected_and_stored(panel, add, preferences):
@@ -222,3 +273,39 @@ def test_symbols_that_begin_a_formula_are_escaped_in_exports(panel, add, tmp_pat
     panel.export(tmp_path / "rows.csv")
     with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         assert {row["symbol"] for row in csv.DictReader(file)} == {"'=1+1", "^GSPC"}
+
+
+def ranked(symbol, sequence, place):
+    event = confidence(symbol, UP, sequence)
+    signal = replace(event.signal, rank_score=0.1, close_rank=place, close_size=2)
+    return replace(event, signal=signal)
+
+
+def test_the_rank_column_is_shown_once_a_row_has_a_rank(panel, add, preferences, qtbot, tmp_path):
+    rank = COLUMNS.index("rank")
+    add(confidence("A", UP, 1))
+    panel.reset_columns()
+    assert panel.table.isColumnHidden(rank)
+    assert not next(a for a in panel.column_menu().actions() if a.text() == "Rank").isEnabled()
+    add(ranked("A", 2, 2), ranked("B", 3, 1))
+    qtbot.waitUntil(lambda: not panel.table.isColumnHidden(rank))
+    panel.table.sortByColumn(rank, Qt.SortOrder.AscendingOrder)
+    assert panel.model.symbols == ["B", "A"]
+    panel.export(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(encoding="utf-8-sig") as file:
+        assert [(row["symbol"], row["close_rank"]) for row in csv.DictReader(file)] == [
+            ("B", "1"),
+            ("A", "2"),
+        ]
+    next(a for a in panel.column_menu().actions() if a.text() == "Rank").trigger()
+    add(ranked("A", 4, 1))
+    assert panel.table.isColumnHidden(rank)
+    assert preferences.hidden_columns == ["rank"]
+
+
+def test_hiding_another_column_does_not_hide_ranks_that_come_later(panel, add, preferences, qtbot):
+    add(confidence("A", UP, 1))
+    next(a for a in panel.column_menu().actions() if a.text() == "Model").trigger()
+    assert preferences.hidden_columns == ["model"]
+    add(ranked("A", 2, 1))
+    qtbot.waitUntil(lambda: not panel.table.isColumnHidden(COLUMNS.index("rank")))

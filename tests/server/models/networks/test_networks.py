@@ -3,7 +3,14 @@ import pytest
 import torch
 from glasstape_server.models import artifact
 from glasstape_server.models.manifest import Architecture
-from glasstape_server.models.networks.architectures import ARCHITECTURES, build, default_config
+from glasstape_server.models.networks.architectures import (
+    ARCHITECTURES,
+    BUILDABLE,
+    ENSEMBLE,
+    RANK_OUTPUTS,
+    build,
+    default_config,
+)
 from glasstape_server.models.networks.layers import TimeConvolution
 from glasstape_server.models.networks.network import Attentive, Convolutional
 from glasstape_server.models.scorer import Scorer
@@ -66,3 +73,15 @@ def test_every_network_survives_the_way_to_disk_and_back(name, bundled, tmp_path
     loaded = artifact.load(artifact.save(tmp_path, manifest, network, statistics))
     with torch.no_grad():
         np.testing.assert_allclose(loaded.scorer(WINDOWS), scorer(WINDOWS), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(BUILDABLE))
+def test_a_rank_head_has_one_output_and_class_configs_do_not_state_theirs(name):
+    config = default_config(name, 6, 8, RANK_OUTPUTS)
+    assert config["outputs"] == 1
+    assert build(name, config, RANK_OUTPUTS)(torch.zeros(2, 6, 8)).shape == (2, 1)
+    ensemble = build(ENSEMBLE, {"members": [{"name": name, "config": config}] * 2}, RANK_OUTPUTS)
+    assert ensemble(torch.zeros(2, 6, 8)).shape == (2, 1)
+    with pytest.raises(ValueError, match=r"config\.outputs: must be 3, is 1"):
+        build(name, config)
+    assert "outputs" not in default_config(name, 6, 8)

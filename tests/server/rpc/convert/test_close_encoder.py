@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from glasstape_server.domain.bars import Bar, DataState
-from glasstape_server.domain.signals import Buy, Direction, Entry, Event, ModelRef, Outcome, Signal
+from glasstape_server.domain.signals import Buy, Direction, Entry, Event, Forecasts, ModelRef, Outcome, Signal
 from glasstape_server.features.labels import LabelRule
 from glasstape_server.rpc.convert.close_encoder import encode_close
 from glasstape_server.rpc.convert.signals import encode_event
+from glasstape_server.signals.burst_events import announce
 from glasstape_server.signals.close_batch import CloseBatch
 from glasstape_server.signals.columns import ClosedBars, Confidences, Outcomes
-from glasstape_server.signals.decision import announce
 
 REF = ModelRef("m", "1", "d", "f")
 NUMBERS = np.array([0.0, -0.0, 5e-324, 0.5, 1.0, 1e300, -1.5])
@@ -41,6 +41,7 @@ def _batch(random, bars, outcomes):
         random.choice(TIMES, bars),
         random.choice(COUNTS, bars),
         random.choice(COUNTS, bars),
+        random.random(bars) < 0.5,
         np.zeros((bars, 6, 8), np.float32),
     )
     rule = LabelRule(
@@ -58,7 +59,12 @@ def _batch(random, bars, outcomes):
         random.choice(NUMBERS, outcomes),
         _confidences(random, outcomes),
     )
-    signals = announce(closed, _confidences(random, bars), REF, rule, outcomes + 1)
+    stated = _confidences(random, bars)
+    scores = random.choice([0.0, -0.25, 0.5], bars) if random.integers(2) else None
+    forecasts = Forecasts(
+        REF, np.zeros((bars, 3)), stated.probabilities, stated.abstained, stated.novelty, rank_scores=scores
+    )
+    signals = announce(closed, forecasts, REF, rule, outcomes + 1)
     return CloseBatch(signals, came, {}, int(random.choice(TIMES)), encode_close)
 
 
@@ -88,6 +94,8 @@ def _events(batch, head):
             int(closed.expire_time[row]), DataState(int(closed.data_state[row])),
             float(closed.flat_threshold[row]), rule.kind, int(closed.missing_bars[row]),
             int(closed.missing_symbols[row]),
+            None if np.isnan(signals.rank_score[row]) else float(signals.rank_score[row]),
+            int(signals.close_rank[row]), int(signals.close_size[row]),
         )  # fmt: skip
         add(key, close_time, signal)
         if stated.direction is Direction.UP:

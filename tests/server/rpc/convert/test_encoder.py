@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 UNSET_FOR_READY_WINDOWS = {
     # Index 0, and known only of items that name a symbol or bars.
-    "Prediction": {"missing_bars", "missing_symbols", "model_index", "problem", "symbol", "bar_close_time"},
+    "Prediction": {
+        "missing_bars", "missing_symbols", "model_index", "problem", "symbol", "bar_close_time", "rank_score",
+    },
     # Of methods with a baseline or draws, of counterfactuals, and of windows that the caller has.
     "Explanation": {
         "model_index", "baseline_score", "completeness_error", "samples", "bar_close_times", "window",
@@ -64,6 +66,24 @@ def test_predictions_are_equal(bundled, count, seed, kind):
     stated = forecasts(bundled, windows, ForecastWork(bundled).run((windows,))[0])
     plain, packed = (encoder().predictions(bundled, stated) for encoder in (PlainEncoder, PackedEncoder))
     assert rows(packed, pb.PredictResponse, "predictions") == rows(plain, pb.PredictResponse, "predictions")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    count=st.integers(1, 40),
+    seed=st.integers(0, 1000),
+    score=st.floats(width=32, allow_nan=False, allow_infinity=False),
+)
+def test_predictions_with_rank_scores_are_equal(bundled, count, seed, score):
+    windows = windows_of(bundled, count, seed)
+    logits = ForecastWork(bundled).run((windows,))[0]
+    scores = np.resize(np.array([0.0, score, -score], np.float32), count)
+    stated = forecasts(bundled, windows, logits, scores)
+    plain, packed = (encoder().predictions(bundled, stated) for encoder in (PlainEncoder, PackedEncoder))
+    messages = rows(packed, pb.PredictResponse, "predictions")
+    assert messages == rows(plain, pb.PredictResponse, "predictions")
+    assert [message.rank_score for message in messages] == scores.astype(float).tolist()
+    assert all(message.HasField("rank_score") for message in messages)
 
 
 includes = st.builds(Include, *[st.booleans()] * 4)

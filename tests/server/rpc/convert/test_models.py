@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 from glasstape._convert.models import model_from
 from glasstape.skill import SkillVerdict
 from glasstape_server.models import artifact
@@ -27,3 +29,12 @@ def test_a_model_without_these_metrics_has_no_skill():
     assert (
         model_from(model_to(model, True, LiveFigures(lambda digest: None, lambda digest: None))).skill is None
     )
+
+
+def test_the_training_data_states_when_the_model_expires():
+    model = artifact.load(BUNDLED_MODELS / "sample-conv1d" / "1")
+    none = LiveFigures(lambda digest: None, lambda digest: None)
+    assert "expires" not in model_from(model_to(model, True, none)).training_data
+    expires = datetime(2026, 12, 1, 21, tzinfo=UTC)
+    model.manifest = model.manifest.model_copy(update={"expires": expires})
+    assert model_from(model_to(model, True, none)).training_data.endswith("; expires 2026-12-01 21:00 UTC")
