@@ -20,6 +20,7 @@ from .errors import UnavailableError as UnavailableError
 from .errors import UnimplementedError as UnimplementedError
 from .errors import Violation as Violation
 from .skill import SkillVerdict as SkillVerdict
+from .types.columns import EventColumns as EventColumns
 from .types.enums import BarMode as BarMode
 from .types.enums import Baseline as Baseline
 from .types.enums import CalibrationState as CalibrationState

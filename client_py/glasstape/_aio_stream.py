@@ -9,6 +9,7 @@ import grpc
 
 from glasstape import _fork
 from glasstape._aio_transport import OTHER_LOOP, AsyncTransport, ignore_closed_loops
+from glasstape._convert.batches import StreamResponse
 from glasstape._outage import OutageLog
 from glasstape._resume import FOLLOW, StreamState, ended, inherited, read_twice, silent
 from glasstape.errors import PreconditionError
@@ -143,7 +144,7 @@ class AsyncSignalStream:
         if _fork.forking():  # in another thread
             await asyncio.to_thread(_fork.wait)
         self._interrupted = False
-        self._call = self._connection.stream(*FOLLOW, self._state.request())
+        self._call = self._connection.stream(FOLLOW[0], StreamResponse, self._state.request())
         if self._closed.is_set():
             self._cancel()
 

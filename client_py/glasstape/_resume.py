@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import grpc
 
+from glasstape._convert.batches import BatchResponse
 from glasstape._convert.common import checking
 from glasstape._convert.signals import message_from
 from glasstape._diagnosis import LASTING
@@ -26,7 +27,7 @@ from glasstape.types.stream_enums import GapReason, OpenResult
 from glasstape.v1 import signals_pb2 as pb
 
 FOLLOW = ("/glasstape.v1.SignalService/Signals", pb.SignalsResponse)
-"""The stream's path, and the class of its messages."""
+"""The stream's path, and the class of its messages, which `StreamResponse` reads."""
 CONTRACT = "1"
 """Major version of the contract that this package implements."""
 FIRST_DELAY = 0.2
@@ -97,7 +98,7 @@ class StreamState:
         request.resume_token = self.resume_token
         return request
 
-    def accept(self, response: pb.SignalsResponse) -> StreamMessage | None:
+    def accept(self, response: pb.SignalsResponse | BatchResponse) -> StreamMessage | None:
         """Return the message of a response. Its token becomes the position when `handled` is called.
 
         Raises:

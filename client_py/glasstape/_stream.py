@@ -9,6 +9,7 @@ from typing import Any, Self
 import grpc
 
 from glasstape import _fork
+from glasstape._convert.batches import BatchResponse, StreamResponse
 from glasstape._outage import OutageLog
 from glasstape._resume import FOLLOW, StreamState, ended, inherited, read_twice, silent
 from glasstape._transport import Transport
@@ -159,7 +160,7 @@ class SignalStream:
             raise inherited()
         _fork.wait()
         self._silent = self._interrupted = False
-        call = self._connection.stream(*FOLLOW, self._state.request())
+        call = self._connection.stream(FOLLOW[0], StreamResponse, self._state.request())
         self._call = call
         del call  # the frame must not own what a forked process has to forget
         if self._closed.is_set():
@@ -174,7 +175,7 @@ class SignalStream:
         finally:
             self._cancel()
 
-    def _next(self) -> spb.SignalsResponse | None:
+    def _next(self) -> spb.SignalsResponse | BatchResponse | None:
         if self._inherited:
             raise inherited()
         self._waiting_since = time.monotonic()

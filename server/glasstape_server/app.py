@@ -24,9 +24,10 @@ from glasstape_server.operations.components import Components
 from glasstape_server.operations.engine_metrics import EngineMetrics
 from glasstape_server.operations.health_monitor import HealthMonitor
 from glasstape_server.rpc.batched_inference import BatchedInference
+from glasstape_server.rpc.convert.close_encoder import encode_close
 from glasstape_server.rpc.convert.info import server_info_to
 from glasstape_server.rpc.convert.models import LiveFigures
-from glasstape_server.rpc.convert.signals import decode_event, encode_event
+from glasstape_server.rpc.convert.signals import decode_event
 from glasstape_server.rpc.convert.stream import StreamEncoder
 from glasstape_server.rpc.inference_servicer import InferenceServicer
 from glasstape_server.rpc.market_servicer import MarketServicer
@@ -121,7 +122,7 @@ class App:
             readers=readers,
             interval=settings.interval,
             active=lambda: PinnedForecaster(self.repository.active, self.engine),
-            codec=Codec(encode_event, decode_event),
+            codec=Codec(encode_close, decode_event),
             retention=Retention(self.journal, readers, decode_event, keep=keep, days=days),
             on_signaled=self._count,
             close_grace_s=0.0 if self._recording else settings.close_grace,
@@ -249,7 +250,7 @@ class App:
         """Add a published burst to the live record and the shadow's queue."""
         self.stores.count_burst(self.record, burst)
         if burst.forecasts is not None and self.settings.shadow:
-            self.shadow.offer(burst.forecaster, burst.forecasts, burst.windows)
+            self.shadow.offer(burst.forecaster, burst.forecasts, burst.closed.windows)
 
     def _shadow(self) -> PinnedForecaster | None:
         if not self.settings.shadow:

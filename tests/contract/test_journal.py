@@ -5,11 +5,11 @@ import contextlib
 from dataclasses import replace
 
 import pytest
-from glasstape_server.signals.journal.batch import EventBatch
 from glasstape_server.signals.journal.chain import JOURNAL_ORIGIN, NO_CHAIN, follows
 from glasstape_server.signals.journal.journal import Fenced
 from glasstape_server.signals.journal.records import Position
 from journals import BUY, A, B, append, make_batch
+from plain_batch import PlainBatch
 
 
 async def _follow(journal, after, until):
@@ -82,7 +82,7 @@ async def test_a_batch_that_is_appended_again_is_stored_once(journal, history):
 async def test_the_same_decision_has_the_same_id_whoever_makes_it(journal, history):
     batch = make_batch(A, BUY, ("OUTCOME", "A", 0.4), resolves=1)
     events = [replace(event, publish_time=99) for event in batch.events]
-    later = EventBatch(events, batch.windows, {}, lambda event: b"other")
+    later = PlainBatch(events, batch.windows, {}, lambda event: b"other")
     end = await journal.append(batch, 0)
     assert await journal.append(later, 0) == end
     assert len({record.event_id for record in history.read(0, 9)}) == 3

@@ -18,8 +18,8 @@ from glasstape_server.domain.signals import (
     Outcome,
     Signal,
 )
-from glasstape_server.signals.journal.batch import EventBatch
 from glasstape_server.signals.journal.sqlite.journal import SqliteJournal
+from plain_batch import PlainBatch
 
 MODEL = ModelRef("m", "1", "d", "f")
 FOREVER = 1 << 60
@@ -47,7 +47,7 @@ def make_batch(*described, model=MODEL, expire=FOREVER, progress=None, resolves=
     ]
     places = [event.sequence for event in events if event.kind is Kind.CONFIDENCE]
     windows = np.repeat(np.array(places, np.float32), 48).reshape(-1, 6, 8)
-    return EventBatch(events, windows, progress or {}, encode)
+    return PlainBatch(events, windows, progress or {}, encode)
 
 
 def _event(place, kind, symbol, winning, model, expire, resolves):

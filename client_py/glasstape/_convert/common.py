@@ -25,6 +25,9 @@ from glasstape.v1 import errors_pb2 as pb
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+NOT_ALLOWED = (LookupError, OverflowError, ValueError)
+"""What conversions raise of values that the contract does not allow."""
+
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -37,8 +40,13 @@ def checking(source: str) -> Iterator[None]:
     """
     try:
         yield
-    except (LookupError, OverflowError, ValueError) as error:
-        raise DataLossError(f"{source} holds values that the contract does not allow: {error!r}") from None
+    except NOT_ALLOWED as error:
+        raise not_allowed(source, error) from None
+
+
+def not_allowed(source: str, error: Exception) -> DataLossError:
+    """Return the error of a conversion that raised one of `NOT_ALLOWED`."""
+    return DataLossError(f"{source} holds values that the contract does not allow: {error!r}")
 
 
 def time_to(moment: datetime, field: str) -> Timestamp:

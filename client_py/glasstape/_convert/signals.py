@@ -1,32 +1,24 @@
 """Events and the messages of a stream."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from typing import Any
-
+from glasstape._convert.batches import BatchResponse, batch_from
 from glasstape._convert.common import delta_from, enum_from, time_from
+from glasstape._convert.events import events_from
 from glasstape._convert.explanation import explanation_from
-from glasstape._convert.inference import confidence_from, direction_from, direction_of
+from glasstape._convert.inference import direction_from
 from glasstape._convert.market import bar_from
 from glasstape._convert.models import estimate_from, reliability_from, skill_from
 from glasstape._convert.references import ref_from, refs_from
-from glasstape.types.enums import CalibrationState, DataState, Direction, EntryPrice, LabelKind, Method, Score
-from glasstape.types.inference import ModelRef
+from glasstape.types.enums import CalibrationState, DataState, Method, Score
 from glasstape.types.signals import (
-    BuyEvent,
-    ConfidenceEvent,
     Event,
     EventBatch,
     Goodbye,
     Heartbeat,
     HeatmapBatch,
     Opened,
-    OutcomeEvent,
     QuoteBatch,
     SequenceGap,
-    Signal,
     StreamMessage,
-    Undecoded,
 )
 from glasstape.types.stream_enums import GapReason, GoodbyeReason, OpenResult, ResetReason
 from glasstape.types.track import CarryingSession, TrackRecord, TrackRecords
@@ -35,8 +27,12 @@ from glasstape.v1 import market_pb2 as mpb
 from glasstape.v1 import signals_pb2 as pb
 
 
-def message_from(response: pb.SignalsResponse, heatmap_method: Method) -> StreamMessage | None:
-    """Return the body of a response; None for a body of a newer contract."""
+def message_from(
+    response: pb.SignalsResponse | BatchResponse, heatmap_method: Method
+) -> StreamMessage | None:
+    """Return the body of a response; None for a body of a newer contract. An encoded batch stays encoded."""
+    if isinstance(response, BatchResponse):
+        return batch_from(response.batch)
     match response.WhichOneof("body"):
         case "batch":
             return _batch_from(response.batch)
@@ -87,51 +83,6 @@ def page_from(response: pb.ListSignalsResponse) -> list[Event]:
     return list(events_from(response.events, models))
 
 
-def events_from(
-    messages: Iterable[pb.Event], models: Sequence[ModelRef], snapshot: bool = False
-) -> Iterator[Event]:
-    """Yield journaled events, without those of a kind that a newer contract has; `models` is their message's table."""
-    for message in messages:
-        event = event_from(message, models, snapshot)
-        if event is not None:
-            yield event
-
-
-def event_from(message: pb.Event, models: Sequence[ModelRef], snapshot: bool = False) -> Event | None:
-    """Return a journaled event; None for a kind of a newer contract. `models` is the table of its message."""
-    common: dict[str, Any] = {
-        "sequence": message.sequence,
-        "symbol": message.symbol,
-        "interval": message.interval,
-        "bar_close_time": time_from(message.bar_close_time),
-        "publish_time": time_from(message.publish_time),
-        "model": models[message.model_index],
-        "snapshot": snapshot,
-    }
-    match message.WhichOneof("kind"):
-        case "buy":
-            signal: Any = _undecoded(message.buy.signal)
-            return BuyEvent(**common, signal=signal, confidence_sequence=message.buy.confidence_sequence)
-        case "confidence":
-            signal = _undecoded(message.confidence)
-            return ConfidenceEvent(**common, signal=signal)
-        case "outcome":
-            outcome = message.outcome
-            return OutcomeEvent(
-                **common,
-                confidence_sequence=outcome.confidence_sequence,
-                signal_bar_close_time=time_from(outcome.signal_bar_close_time),
-                predicted=Direction(outcome.predicted - 1),
-                realized=Direction(outcome.realized - 1),
-                realized_return=outcome.realized_return,
-                hit=outcome.hit,
-                abstained=outcome.abstained,
-                probabilities=confidence_from(outcome.probabilities),
-            )
-        case _:
-            return None
-
-
 def track_records_from(response: pb.GetTrackRecordResponse) -> TrackRecords:
     """Return the track record."""
     return TrackRecords(
@@ -179,35 +130,6 @@ def _track_record_from(message: pb.TrackRecord) -> TrackRecord:
             )
             for each in message.carried_by
         ),
-    )
-
-
-def _undecoded(message: pb.Signal) -> Undecoded[Signal]:
-    """Return a signal that is decoded when it is read. What its decoding could raise is raised here."""
-    direction_of(message.probabilities)
-    time_from(message.expire_time)
-    time_from(message.bar.close_time)
-    return Undecoded(partial(_signal_from, message))
-
-
-def _signal_from(message: pb.Signal) -> Signal:
-    has_previous = message.HasField("previous_session_close")
-    return Signal(
-        probabilities=confidence_from(message.probabilities),
-        bar=bar_from(message.bar),
-        reference_close=message.reference_close,
-        previous_session_close=message.previous_session_close if has_previous else None,
-        horizon_bars=message.horizon_bars,
-        entry=enum_from(ipb.EntryPrice, EntryPrice, message.entry),
-        expire_time=time_from(message.expire_time),
-        data_state=enum_from(mpb.DataState, DataState, message.data_state),
-        flat_threshold=message.flat_threshold,
-        label_kind=enum_from(pb.LabelKind, LabelKind, message.label_kind or pb.LABEL_KIND_HORIZON),
-        missing_bars=message.missing_bars,
-        missing_symbols=message.missing_symbols,
-        rank_score=message.rank_score if message.HasField("rank_score") else None,
-        close_rank=message.close_rank or None,
-        close_size=message.close_size or None,
     )
 
 

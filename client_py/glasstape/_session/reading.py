@@ -7,12 +7,13 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from glasstape._convert.common import checking
+from glasstape._convert.events import events_from
 from glasstape._convert.explanation import explanations_from
 from glasstape._convert.market import bar_from, instrument_from, instrument_to
 from glasstape._convert.models import model_from
 from glasstape._convert.outgoing import event_to, model_to
 from glasstape._convert.references import ModelTable, refs_from
-from glasstape._convert.signals import events_from, message_from, track_records_from
+from glasstape._convert.signals import message_from, track_records_from
 from glasstape._session.frames import Frame, FrameWriter, Kind, read_frames
 from glasstape.errors import DataLossError
 from glasstape.replacing import replacing

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import grpc
 
+from glasstape._convert.batches import BatchResponse
 from glasstape._convert.common import member_to
 from glasstape._convert.values import items
 from glasstape._options import Settings, Tls
@@ -277,7 +278,9 @@ class _RecordingState(StreamState):
         super().__init__(request, Method.UNSPECIFIED)
         self._write = write
 
-    def accept(self, response: spb.SignalsResponse) -> Any:
+    def accept(self, response: spb.SignalsResponse | BatchResponse) -> Any:
         """Record the response and return its message."""
+        if isinstance(response, BatchResponse):
+            response = spb.SignalsResponse.FromString(response.raw)
         self._write(response)
         return super().accept(response)

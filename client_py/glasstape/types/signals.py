@@ -1,19 +1,21 @@
 """Events of the feed and the other messages of a stream."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, Literal, TypeVar
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from glasstape.errors import GlasstapeError
+from glasstape.types.columns import EventColumns
 from glasstape.types.enums import CalibrationState, DataState, Direction, EntryPrice, EventKind, LabelKind
 from glasstape.types.event_base import EventBase, RowValue
 from glasstape.types.explanation import Explanation
 from glasstape.types.inference import Confidence, ModelRef
 from glasstape.types.market import Bar
 from glasstape.types.stream_enums import GapReason, GoodbyeReason, OpenResult, ResetReason
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,33 +108,6 @@ class BuyEvent(EventBase):
         return self._row(self.kind, self.signal.probabilities, **columns)
 
 
-class Undecoded(Generic[T]):
-    """Placeholder of a field until its first read: most signals of a busy feed are replaced unread."""
-
-    __slots__ = ("decode",)
-
-    def __init__(self, decode: Callable[[], T]) -> None:
-        self.decode = decode
-
-
-def _decode_when_read(kind: type[EventBase], name: str) -> None:
-    """Let a field of a dataclass hold an `Undecoded`, which is decoded at the first read."""
-    slot = kind.__dict__[name]
-
-    def read(event: EventBase) -> object:
-        value = slot.__get__(event)
-        if type(value) is Undecoded:
-            value = value.decode()
-            slot.__set__(event, value)
-        return value
-
-    setattr(kind, name, property(read, slot.__set__, doc=slot.__doc__))
-
-
-_decode_when_read(ConfidenceEvent, "signal")
-_decode_when_read(BuyEvent, "signal")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeEvent(EventBase):
     """Outcome of a signal."""
@@ -202,6 +177,16 @@ class EventBatch:
     """Confidences that newer ones replaced since the previous batch."""
     snapshot: bool
     """Part of a snapshot: events may have been delivered before."""
+
+    def columns(self) -> EventColumns:
+        """Return the events as numpy arrays, for readers of millions.
+
+        Of a batch that a stream delivered, the arrays are read from the message, without an object for each event.
+
+        Raises:
+            DataLossError: events hold values that the contract does not allow.
+        """
+        return columns_of(self.events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,3 +261,28 @@ StreamMessage = (
     Opened | EventBatch | HeatmapBatch | QuoteBatch | Heartbeat | SequenceGap | Goodbye | Disconnected
 )
 """Any message of a stream."""
+
+
+def columns_of(events: Sequence[Event]) -> EventColumns:
+    """Return events by column."""
+    stated = [
+        event.probabilities if event.kind is EventKind.OUTCOME else event.signal.probabilities
+        for event in events
+    ]
+    closes = [float("nan") if event.kind is EventKind.OUTCOME else event.signal.bar.close for event in events]
+    return EventColumns(
+        sequence=np.array([event.sequence for event in events], np.int64),
+        kind=np.array([event.kind.value for event in events], np.str_),
+        symbol=np.array([event.symbol for event in events], np.str_),
+        interval=np.array([event.interval for event in events], np.str_),
+        bar_close_time=_moments([event.bar_close_time for event in events]),
+        publish_time=_moments([event.publish_time for event in events]),
+        close=np.array(closes, np.float64),
+        probabilities=np.array([(c.down, c.flat, c.up) for c in stated], np.float64).reshape(-1, 3),
+        abstained=np.array([c.abstained for c in stated], np.bool_),
+    )
+
+
+def _moments(times: Sequence[datetime]) -> NDArray[np.datetime64]:
+    """Return times as datetime64[us], UTC."""
+    return np.array([time.replace(tzinfo=None) for time in times], "M8[us]")

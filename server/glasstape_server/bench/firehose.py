@@ -16,11 +16,14 @@ from glasstape_server.rpc.convert.signals import encode_event, event_message
 from glasstape_server.transport.grpcio_server import SIGNALS
 
 EVENTS_PER_MESSAGE = 64
+"""Of a feed whose bars close one by one."""
+EVENTS_PER_CLOSE = 4096
+"""Of a feed whose bars close together: the most that a server sends at once."""
 SYMBOLS = 3000
 
 
-def messages(events: int) -> list[bytes]:
-    """Return encoded messages: an opened message, and batches of `events` events."""
+def messages(events: int, per_message: int = EVENTS_PER_MESSAGE) -> list[bytes]:
+    """Return encoded messages: an opened message, and batches of `events` events in all."""
     now, ref = wall_time(), ModelRef("sample-conv1d", "1", "a" * 64, "b" * 64)
     encoded, batch = [], pb.EventBatch()
     opened = pb.Opened(result=pb.OPEN_RESULT_STARTED, epoch="00" * 8, contract_version="1.0")
@@ -32,7 +35,7 @@ def messages(events: int) -> list[bytes]:
         signal = Signal(confidence, bar, 100.0, 1, Entry.NEXT_CLOSE, now + DAY, DataState.LIVE, 0.01)
         event = Event(sequence, symbol, "1d", bar.close_time, now, ref, signal)
         batch.events.append(event_message(encode_event(event), 0))
-        if len(batch.events) == EVENTS_PER_MESSAGE or sequence == events:
+        if len(batch.events) == per_message or sequence == events:
             batch.models.append(ref_to(ref))
             response = pb.SignalsResponse(
                 resume_token=str(sequence).encode(), through_sequence=sequence, batch=batch
@@ -42,9 +45,9 @@ def messages(events: int) -> list[bytes]:
     return encoded
 
 
-async def serve(events: int) -> None:
+async def serve(events: int, per_message: int) -> None:
     """Serve on a free port, and print it as `glasstape serve` does."""
-    prepared = messages(events)
+    prepared = messages(events, per_message)
 
     async def signals(request: bytes, context: Any) -> None:
         for message in prepared:
@@ -62,4 +65,4 @@ async def serve(events: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(*map(int, sys.argv[1:])))

@@ -27,8 +27,8 @@ def update_tables(
         OSError: the document cannot be read or written.
         ValueError: the document has no table of such a benchmark.
     """
-    enclosed = re.compile(rf"(<!-- {mark} (?P<command>[^\n]*?) -->\n)(?P<table>.*?)(<!-- end -->)", re.DOTALL)
-    commands = [match["command"] for match in enclosed.finditer(page.read_text())]
+    enclosed = _enclosed(mark)
+    commands = list(tables(page.read_text(), mark=mark))
     unknown = sorted(set(only) - {command.split()[0] for command in commands})
     if unknown or not commands:
         known = ", ".join(dict.fromkeys(command.split()[0] for command in commands)) or "no benchmark"
@@ -39,6 +39,15 @@ def update_tables(
         table = measure(command.split())
         page.write_text(enclosed.sub(partial(_replaced, command, table), page.read_text()))
     return selected
+
+
+def tables(text: str, *, mark: str = "bench") -> dict[str, str]:
+    """Return the tables of a document by the command that makes each, in order."""
+    return {match["command"]: match["table"] for match in _enclosed(mark).finditer(text)}
+
+
+def _enclosed(mark: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {mark} (?P<command>[^\n]*?) -->\n)(?P<table>.*?)(<!-- end -->)", re.DOTALL)
 
 
 def _replaced(command: str, table: str, match: re.Match[str]) -> str:

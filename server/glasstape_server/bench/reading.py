@@ -2,27 +2,38 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 from glasstape.v1 import signals_pb2 as pb
 
-from glasstape_server.bench.firehose import EVENTS_PER_MESSAGE
+from glasstape_server.bench.firehose import EVENTS_PER_CLOSE, EVENTS_PER_MESSAGE
 from glasstape_server.bench.report import BenchmarkReport, Measurement, ratios
 from glasstape_server.bench.serving import process
 from glasstape_server.transport.grpcio_server import SIGNALS
 
 REFERENCE = "grpc.aio, parsed"
+FIREHOSE = "glasstape_server.bench.firehose"
 
 
 def run(events: int, rounds: int) -> BenchmarkReport:
     """Measure the SDK's clients, and grpc.aio with parsed messages as the reference."""
-    rates: dict[str, list[float]] = {"Client": [], "AsyncClient": [], REFERENCE: []}
-    with process("glasstape_server.bench.firehose", str(events)) as running:
+    rates: dict[str, list[float]] = {}
+
+    def add(name: str, seconds: float) -> None:
+        rates.setdefault(name, []).append(events / seconds)
+
+    with (
+        process(FIREHOSE, str(events), str(EVENTS_PER_MESSAGE)) as running,
+        process(FIREHOSE, str(events), str(EVENTS_PER_CLOSE)) as closes,
+    ):
         for _ in range(rounds):
-            rates["Client"].append(events / _read(running.address, events))
-            rates["AsyncClient"].append(events / asyncio.run(_read_async(running.address, events)))
-            rates[REFERENCE].append(events / asyncio.run(_read_messages(running.address, events)))
+            add("Client", _read(running.address, events, lambda event: None))
+            add("Client, fields read", _read(running.address, events, _fields))
+            add("AsyncClient", asyncio.run(_read_async(running.address, events)))
+            add(REFERENCE, asyncio.run(_read_messages(running.address, events)))
+            add("Client, columns", _read_columns(closes.address, events))
     measurements = [
         Measurement(
             f"events read: {name}",
@@ -32,19 +43,41 @@ def run(events: int, rounds: int) -> BenchmarkReport:
         )
         for name, values in rates.items()
     ]
-    setup = f"{rounds} rounds of {events:,} confidences, {EVENTS_PER_MESSAGE} per message."
+    setup = (
+        f"{rounds} rounds of {events:,} confidences, {EVENTS_PER_MESSAGE} per message; "
+        f"columns: {EVENTS_PER_CLOSE:,} per message, as of a market's close."
+    )
     return BenchmarkReport("Reading the feed", setup, measurements)
 
 
-def _read(address: str, events: int) -> float:
+def _fields(event: Any) -> object:
+    return event.sequence, event.symbol, event.bar_close_time, event.signal.probabilities.up
+
+
+def _read(address: str, events: int, use: Callable[[Any], object]) -> float:
     """Return the seconds that `Client` takes."""
     import glasstape
 
     with glasstape.Client(address) as client, client.signals(resume_token=b"-") as stream:
         started = time.perf_counter()
-        for count, _ in enumerate(stream, 1):
+        for count, event in enumerate(stream, 1):
+            use(event)
             if count == events:
                 break
+        return time.perf_counter() - started
+
+
+def _read_columns(address: str, events: int) -> float:
+    """Return the seconds that `Client` takes with numpy arrays."""
+    import glasstape
+
+    with glasstape.Client(address) as client, client.signals(resume_token=b"-") as stream:
+        started, count = time.perf_counter(), 0
+        for message in stream.messages():
+            if isinstance(message, glasstape.EventBatch):
+                count += len(message.columns())
+                if count >= events:
+                    break
         return time.perf_counter() - started
 
 

@@ -43,12 +43,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _page(options: argparse.Namespace) -> str:
-    from glasstape_server.bench import page
+    from glasstape_server.bench import page, regressions
 
+    before = page.tables(regressions.committed(options.page))
     parser = argparse.ArgumentParser()
     add_arguments(parser)
 
     def measure(command: Sequence[str]) -> str:
         return str(bench_speed.report(parser.parse_args(command)).to_markdown())
 
-    return "updated: " + "; ".join(page.update_tables(options.page, options.only, measure))
+    updated = page.update_tables(options.page, options.only, measure)
+    after = page.tables(options.page.read_text())
+    found = regressions.worse(before, {command: after[command] for command in updated})
+    verdict = ["worse than the last committed tables:", *found] if found else ["nothing got worse"]
+    return "\n".join([f"updated: {'; '.join(updated)}", *verdict])

@@ -120,7 +120,7 @@ class BarReader:
         return late_bars(self._db, interval, close_time)
 
 
-def stacked(keys: Sequence[SeriesKey], bars: Sequence[Floats], zones: Mapping[str, str]) -> Series:
+def stacked(keys: Sequence[SeriesKey], bars: Sequence[Floats] | Floats, zones: Mapping[str, str]) -> Series:
     """Stack bars of several series of one interval.
 
     Args:
@@ -131,13 +131,13 @@ def stacked(keys: Sequence[SeriesKey], bars: Sequence[Floats], zones: Mapping[st
     Returns:
         One series of shape (series, bar).
     """
-    columns = np.stack(bars)
+    columns = bars if isinstance(bars, np.ndarray) else np.stack(bars)
     close_time = columns[:, 0].astype(np.int64)
     session = np.empty_like(close_time)
     names = np.array([zones[key[0]] for key in keys])
-    for zone in np.unique(names):
+    for zone in set(names.tolist()):
         chosen = names == zone
-        session[chosen] = sessions(close_time[chosen], keys[0][1], str(zone))
+        session[chosen] = sessions(close_time[chosen], keys[0][1], zone)
     return from_columns(close_time, columns[:, 1:].transpose(1, 0, 2), session, names)
 
 

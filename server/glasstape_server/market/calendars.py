@@ -3,10 +3,12 @@
 All methods run on the market thread, except `missing`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 from glasstape import calendars
 
+from glasstape_server.domain.arrays import Ints
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.calendars import (
     CERTAIN_DAYS,
@@ -36,24 +38,37 @@ class MarketCalendars:
         return "" if instrument is None else calendars.resolved(instrument.exchange)
 
     def bars_later(self, key: SeriesKey, close: int, *bars: int) -> tuple[int, ...]:
-        """Return when later bars close, in microseconds UTC.
+        """Return when later bars of a series close; see `later_closes`."""
+        return tuple(self.later_closes([(key, close)], *bars)[0].tolist())
+
+    def later_closes(self, closes: Sequence[tuple[SeriesKey, int]], *bars: int) -> Ints:
+        """Return when later bars close, in microseconds UTC, (close, later bar).
 
         By the exchange's sessions where they are loaded and known, else by what the symbol's own bars up to
-        `close` show.
+        the close show. Symbols of one market share what is computed.
 
         Args:
-            key: series.
-            close: close of the bar to count from.
+            closes: series and closes of the bars to count from.
             bars: how many bars later each is, 1 or more.
         """
-        exchange = self.calendar_of(key[0])
-        if exchange is not None:
-            known = [bars_later(exchange, close, key[1], count) for count in bars]
-            later = tuple(time for time in known if time is not None)
-            if len(later) == len(bars):
-                return later
-        pattern = self._learner(key, close).pattern
-        return tuple(bars_later_by_pattern(pattern, close, key[1], count) for count in bars)
+        by_sessions: dict[tuple[calendars.Calendar, int, str], tuple[int, ...] | None] = {}
+        by_pattern: dict[tuple[WeeklyPattern, int, str], tuple[int, ...]] = {}
+        later: list[tuple[int, ...]] = []
+        for key, close in closes:
+            exchange = self.calendar_of(key[0])
+            known = None
+            if exchange is not None:
+                market = (exchange, close, key[1])
+                if market not in by_sessions:
+                    by_sessions[market] = _by_sessions(*market, bars)
+                known = by_sessions[market]
+            if known is None:
+                shown = (self._learner(key, close).pattern, close, key[1])
+                if shown not in by_pattern:
+                    by_pattern[shown] = tuple(bars_later_by_pattern(*shown, count) for count in bars)
+                known = by_pattern[shown]
+            later.append(known)
+        return np.array(later, np.int64).reshape(len(closes), len(bars))
 
     def calendar_of(self, symbol: str) -> calendars.Calendar | None:
         """Return the sessions of a symbol's exchange; None: not known, or not loaded."""
@@ -125,3 +140,12 @@ class MarketCalendars:
         if INTERVALS[key[1]] >= DAY:
             return [int(close) for close in self._store.until(key, until, _HISTORY_DAYS)[0]]
         return self._store.daily_bounds(key, until, _HISTORY_DAYS)
+
+
+def _by_sessions(
+    exchange: calendars.Calendar, close: int, interval: str, bars: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Return when later bars of an exchange close; None: one of them is beyond the known sessions."""
+    known = [bars_later(exchange, close, interval, count) for count in bars]
+    later = tuple(time for time in known if time is not None)
+    return later if len(later) == len(bars) else None

@@ -52,8 +52,9 @@ class SeriesTail:
 
     def until(self, close_time: int, count: int) -> Floats | None:
         """Return the last `count` bars up to `close_time`, (6, <= count); None if older ones are on disk only."""
-        columns = self.columns()
-        end = int(columns[0].searchsorted(close_time, side="right"))
+        columns, end = self.columns(), self._end
+        if end and columns[0, -1] > close_time:
+            end = int(columns[0].searchsorted(close_time, side="right"))
         if end < count and not self.complete:
             return None
         return columns[:, max(0, end - count) : end]

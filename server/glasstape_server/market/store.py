@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glasstape_server.domain.arrays import Floats
+from glasstape_server.domain.arrays import Floats, Ints
 from glasstape_server.domain.bars import Bar, Instrument, SeriesKey
 from glasstape_server.domain.errors import NotFound
 from glasstape_server.domain.limits import MAX_TIME
@@ -117,15 +117,6 @@ class BarStore(BarQueries):
         """Return what publishers stated about a symbol."""
         return self._book.stated(symbol)
 
-    def closes_between(self, key: SeriesKey, first: int, last: int) -> list[int]:
-        """Return the close times of stored bars in a range, both ends included, oldest first."""
-        rows = self._db.execute(
-            "SELECT close_time FROM bars WHERE symbol = ? AND interval = ? AND close_time BETWEEN ? AND ?"
-            " ORDER BY close_time",
-            (*key, first, last),
-        )
-        return [row[0] for row in rows]
-
     def unusable_between(self, key: SeriesKey, first: int, last: int) -> int:
         """Return the number of bars with first < close < last that are in no window: halted, or without trades."""
         row = self._db.execute(
@@ -179,6 +170,19 @@ class BarStore(BarQueries):
             columns = np.array(rows[::-1], dtype=np.float64).reshape(-1, 6).T
         return columns
 
+    def newest(self, keys: Sequence[SeriesKey], close_time: Ints, count: int) -> Floats:
+        """Return the last `count` usable bars of many series, each up to a close.
+
+        Returns:
+            float64 (series, 6, count) as `until` returns those of one; right-aligned, NaN where a series has fewer.
+        """
+        bars = np.empty((len(keys), 6, count))
+        for row, (key, time) in enumerate(zip(keys, close_time.tolist(), strict=True)):
+            columns = self.until(key, time, count)
+            bars[row, :, count - columns.shape[1] :] = columns
+            bars[row, :, : count - columns.shape[1]] = np.nan
+        return bars
+
     def list_bars(self, key: SeriesKey, start: int, end: int, count: int) -> list[Bar]:
         """Return final bars in a range of close times, oldest first, then the forming one if it fits.
 
@@ -199,7 +203,7 @@ class BarStore(BarQueries):
             bars.append(forming)
         return bars
 
-    def stack(self, keys: Sequence[SeriesKey], bars: Sequence[Floats]) -> Series:
+    def stack(self, keys: Sequence[SeriesKey], bars: Sequence[Floats] | Floats) -> Series:
         """Stack bars of several series of one interval.
 
         Args:

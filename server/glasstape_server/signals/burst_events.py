@@ -1,58 +1,35 @@
-"""The events of one burst: outcomes first, then signals, ranked within their close."""
-
-from collections.abc import Mapping
-from dataclasses import replace
+"""The decision rule: what is published of bars that closed, and their ranks within their close."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glasstape_server.domain.arrays import Floats, Ints
-from glasstape_server.domain.bars import SeriesKey
-from glasstape_server.domain.signals import Event, Forecasts
+from glasstape_server.domain.signals import Direction, Forecasts, ModelRef
 from glasstape_server.features.labels import LabelRule
-from glasstape_server.signals.decision import announce, make_signal
-from glasstape_server.signals.gather import Gathered
+from glasstape_server.signals.columns import ClosedBars, Confidences, Signals
 
 
-def burst_events(
-    gathered: Gathered,
-    forecasts: Forecasts | None,
-    rule: LabelRule,
-    progress: Mapping[SeriesKey, int],
-    publish_time: int,
-) -> list[Event]:
-    """Return the events of a burst, numbered from 1.
+def announce(
+    closed: ClosedBars, forecasts: Forecasts | None, model: ModelRef, rule: LabelRule, first: int
+) -> Signals:
+    """Return the signals of closed bars: a confidence each, and directly after it the buy of an UP.
 
     Args:
-        gathered: bars that closed, and signals that they resolve.
-        forecasts: of the bars; None: there are none.
-        rule: what the classes mean.
-        progress: close of each series' bar, microseconds.
-        publish_time: wall time, microseconds.
+        closed: what is announced.
+        forecasts: of its windows; None: there are none.
+        model: which made them.
+        rule: what their classes mean.
+        first: position of the first confidence within its batch, from 1; the journal numbers the batch.
     """
-    events = [
-        Event(
-            batch_index, resolved.symbol, resolved.interval, progress[resolved.symbol, resolved.interval],
-            publish_time, resolved.model, outcome,
-        )
-        for batch_index, (resolved, outcome) in enumerate(gathered.resolved, 1)
-    ]  # fmt: skip
-    if forecasts is None:
-        return events
-    places = np.zeros(len(gathered.closed), dtype=np.int64)
-    if forecasts.rank_scores is not None:
-        among = np.array([closed.ranked for closed in gathered.closed], dtype=np.bool_)
-        places = close_ranks(forecasts.rank_scores, among)
-    size = int((places > 0).sum())
-    for row, closed in enumerate(gathered.closed):
-        signal = replace(
-            make_signal(closed, forecasts.confidence(row), rule),
-            rank_score=forecasts.rank_score(row),
-            close_rank=int(places[row]),
-            close_size=size if places[row] else 0,
-        )
-        events += announce(signal, len(events) + 1, publish_time, forecasts.model)
-    return events
+    count, confidences = len(closed), Confidences.of(forecasts)
+    is_buy = confidences.class_index == Direction.UP
+    position = first + np.arange(count) + is_buy.cumsum() - is_buy
+    scores, places = np.full(count, np.nan), np.zeros(count, np.int64)
+    if forecasts is not None and forecasts.rank_scores is not None:
+        scores = np.asarray(forecasts.rank_scores, np.float64)
+        places = close_ranks(scores, closed.ranked)
+    size = np.where(places > 0, (places > 0).sum(), 0)
+    return Signals(closed, confidences, model, rule, position, scores, places, size)
 
 
 def close_ranks(scores: Floats, among: NDArray[np.bool_]) -> Ints:

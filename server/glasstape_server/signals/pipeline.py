@@ -14,22 +14,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from glasstape_server.domain.arrays import Float32s
 from glasstape_server.domain.backlog import Backlog
 from glasstape_server.domain.bars import SeriesKey
 from glasstape_server.domain.errors import GlasstapeError
-from glasstape_server.domain.signals import Event, Forecasts, ModelRef, Signal
+from glasstape_server.domain.signals import Event, Forecasts, ModelRef
 from glasstape_server.market.clock import wall_time
 from glasstape_server.market.ingest import Ingest
-from glasstape_server.signals.burst_events import burst_events
+from glasstape_server.signals.burst_events import announce
+from glasstape_server.signals.close_batch import CloseBatch
 from glasstape_server.signals.close_gate import GRACE_SECONDS, CloseGate
+from glasstape_server.signals.columns import ClosedBars, Outcomes
 from glasstape_server.signals.decision import Forecaster
 from glasstape_server.signals.gather import BarClose, gather
-from glasstape_server.signals.journal.batch import EventBatch
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.journal import AppendUnknown, Fenced, Journal
 from glasstape_server.signals.journal.retention import Retention
-from glasstape_server.signals.outcomes import OpenSignals, Resolved
+from glasstape_server.signals.outcomes import OpenSignals
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,8 @@ RETRY_SECONDS = 1.0
 class Codec:
     """How events become bytes, and back; handed in by the layer that knows the messages."""
 
-    encode: Callable[[Event], bytes]
+    encode_close: Callable[[CloseBatch, int], list[bytes]]
+    """The bytes of a close's events, which follow a sequence."""
     decode: Callable[[bytes, ModelRef], Event]
 
 
@@ -50,21 +51,18 @@ class ProcessedBurst:
     """A burst that is journaled."""
 
     forecaster: Forecaster
-    windows: Float32s
-    """(signal, time, feature)"""
     forecasts: Forecasts | None
     """None: no window was ready."""
-    outcomes: Sequence[Resolved]
-    """Signals that were resolved, with their outcomes."""
-    closes: Sequence[BarClose] = ()
-    """Series and close of each signal."""
+    closed: ClosedBars
+    """What was signaled."""
+    outcomes: Outcomes
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A burst that is decided. Appending it again is idempotent."""
 
-    batch: EventBatch
+    batch: CloseBatch
     expected: int
     """Head of the journal when it was decided; its events follow it."""
     processed: ProcessedBurst
@@ -253,14 +251,12 @@ class Pipeline:
             partial(gather, whole_close=ranked and self._begins_close(progress)),
             ingest, self._interval, forecaster, left, self._open,
         )  # fmt: skip
-        forecasts = await forecaster.forecast(gathered.windows) if gathered.closed else None
-        events = await asyncio.to_thread(
-            burst_events, gathered, forecasts, forecaster.label_rule, progress, wall_time()
-        )
-        batch = EventBatch(events, gathered.windows, progress, self._codec.encode)
-        closes = [((c.bar.symbol, c.bar.interval), c.bar.close_time) for c in gathered.closed]
-        processed = ProcessedBurst(forecaster, gathered.windows, forecasts, gathered.resolved, closes)
-        return _Prepared(batch, self._head, processed)
+        closed, outcomes = gathered.closed, gathered.outcomes
+        forecasts = await forecaster.forecast(closed.windows) if len(closed) else None
+        model = forecaster.ref if forecasts is None else forecasts.model
+        signals = announce(closed, forecasts, model, forecaster.label_rule, len(outcomes) + 1)
+        batch = CloseBatch(signals, outcomes, progress, wall_time(), self._codec.encode_close)
+        return _Prepared(batch, self._head, ProcessedBurst(forecaster, forecasts, closed, outcomes))
 
     def _begins_close(self, burst: Mapping[SeriesKey, int]) -> bool:
         """Whether no bar of the closes of a burst was signaled before, as by a model that ranks nothing."""
@@ -273,9 +269,8 @@ class Pipeline:
         batch = prepared.batch
         self._head, self._burst_bars = head, 0
         self._progress.update(batch.progress)
-        self._open.remove(event for event, _ in prepared.processed.outcomes)
-        events = batch.numbered(head - len(batch))
-        self._open.add(event for event in events if isinstance(event.body, Signal))
+        self._open.remove(batch.outcomes.confidence_sequence)
+        self._open.add(batch.signals, head - len(batch) + batch.signals.position)
 
     async def _finish(self, processed: ProcessedBurst) -> None:
         """Report a burst that is journaled, and remove old events: neither holds up the next burst."""

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from glasstape._convert.events import event_from
 from glasstape._convert.inference import confidence_from
 from glasstape._convert.market import bar_from, bar_to, instrument_from, instrument_to
 from glasstape._convert.models import model_from, reliability_from
@@ -14,7 +15,7 @@ from glasstape._convert.outgoing import (
     track_records_to,
 )
 from glasstape._convert.references import ModelTable, refs_from
-from glasstape._convert.signals import event_from, track_records_from
+from glasstape._convert.signals import track_records_from
 from glasstape.v1 import inference_pb2, market_pb2, signals_pb2
 from hypothesis import HealthCheck, example, given, settings
 from messages import random

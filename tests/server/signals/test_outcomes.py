@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from glasstape_server.domain.bars import Bar, DataState
 from glasstape_server.domain.signals import Confidence, Direction, Entry, Event, ModelRef, Signal
-from glasstape_server.signals.outcomes import resolve
+from glasstape_server.signals.outcomes import OpenSignals
 
 REF = ModelRef("m", "1", "0" * 64, "0" * 64)
 
@@ -14,6 +14,14 @@ def event(at, threshold=0.01, horizon=1, entry=Entry.NEXT_CLOSE):
     bar = Bar("A", "1d", at, 10, 11, 9, 10, 1)
     signal = Signal(said, bar, None, horizon, entry, 0, DataState.LIVE, threshold)
     return Event(5, "A", "1d", at, 0, REF, signal)
+
+
+def resolve(signaled, bars):
+    """The outcome of a confidence event by the bars of its series; None while its future is not known."""
+    key, close_time = (signaled.symbol, signaled.interval), np.array([int(bars[0, -1])])
+    outcomes = OpenSignals([signaled]).resolve([key], close_time, bars[None], lambda *series: bars)
+    assert outcomes.keys == [key] * len(outcomes)
+    return next(iter(outcomes.to_list()), None)
 
 
 def columns(*closes):

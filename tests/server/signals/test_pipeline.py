@@ -14,6 +14,7 @@ from glasstape_server.market.clock import Clock
 from glasstape_server.market.draft import Batch, BatchMode
 from glasstape_server.market.ingest import Ingest
 from glasstape_server.market.store import BarStore
+from glasstape_server.rpc.convert.close_encoder import encode_close
 from glasstape_server.rpc.convert.signals import decode_event, encode_event
 from glasstape_server.signals.journal.history import HistoryReaders
 from glasstape_server.signals.journal.retention import Retention
@@ -76,7 +77,7 @@ class Node:
             readers=self.readers,
             interval="1d",
             active=lambda: self.active,
-            codec=Codec(encode_event, decode_event),
+            codec=Codec(encode_close, decode_event),
             retention=Retention(self.journal, self.readers, decode_event, keep=keep),
             retry_seconds=0.01,
             **options,

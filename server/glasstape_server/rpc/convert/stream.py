@@ -96,14 +96,18 @@ class StreamEncoder:
 def batch_to(token: bytes, through: int, page: Page, conflated: int, snapshot: bool) -> bytes:
     """Return a SignalsResponse with a batch, made of events that were encoded when they were journaled.
 
-    A serialized repeated field is a concatenation of its elements, so nothing is encoded again, and of a page that
-    several subscribers receive, nothing is joined again.
+    A serialized repeated field is a concatenation of its elements, so nothing is encoded again. Of a page that several
+    subscribers receive, events are joined once, and subscribers at the same position receive the same message.
     """
-    if page.encoded is None:
-        page.encoded = _events(page.records)
-    rest = pb.EventBatch(conflated_count=conflated, snapshot=snapshot).SerializeToString()
-    head = pb.SignalsResponse(resume_token=token, through_sequence=through).SerializeToString()
-    return b"".join((head, _BATCH, varint(len(page.encoded) + len(rest)), page.encoded, rest))
+    stated = (token, through, conflated, snapshot)
+    if page.message is None or page.message[0] != stated:
+        if page.encoded is None:
+            page.encoded = _events(page.records)
+        rest = pb.EventBatch(conflated_count=conflated, snapshot=snapshot).SerializeToString()
+        head = pb.SignalsResponse(resume_token=token, through_sequence=through).SerializeToString()
+        length = varint(len(page.encoded) + len(rest))
+        page.message = (stated, b"".join((head, _BATCH, length, page.encoded, rest)))
+    return page.message[1]
 
 
 def _events(records: Sequence[Record]) -> bytes:

@@ -26,6 +26,8 @@ class Page:
     records: Sequence[Record]
     encoded: bytes | None = None
     """The records' events as a message holds them, kept here by the first encoder of the page."""
+    message: tuple[object, bytes] | None = None
+    """The last message with the page, with what it states beside the page: subscribers that keep up send the same."""
 
 
 class RecordBatch:

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from glasstape_server.domain.signals import Kind, ModelRef
@@ -16,38 +17,38 @@ _HEAD = struct.Struct(">8sQ16sBdqII")
 _LENGTHS = struct.Struct(">4I")
 
 
-def link(
-    before: bytes,
-    sequence: int,
-    event_id: bytes,
-    kind: Kind,
-    symbol: str,
-    interval: str,
-    model: ModelRef,
-    winning: float,
-    expire_time: int,
-    payload: bytes,
-) -> bytes:
-    """Return the chain hash at a record: BLAKE2b-64 over the hash before it and every column.
+Columns = tuple[int, bytes, Kind, str, str, ModelRef, float, int, bytes]
+"""What a link covers: the columns of a `Record`, without its chain hash."""
+
+
+def links(before: bytes, rows: Iterable[Columns]) -> Iterator[bytes]:
+    """Yield the chain hash at each of consecutive records: BLAKE2b-64 over the hash before it and every column.
+
+    Args:
+        before: chain hash before the first of them.
+        rows: their columns.
 
     Raises:
-        ValueError: `event_id` has another length.
+        ValueError: an event id has another length.
         TypeError, AttributeError, struct.error: a column holds a value of another type.
     """
-    if len(event_id) != EVENT_ID_BYTES:
-        raise ValueError(f"event_id: {len(event_id)} bytes, expected {EVENT_ID_BYTES}")
-    names = (symbol.encode(), interval.encode())
-    head = _HEAD.pack(before, sequence, event_id, kind, winning, expire_time, *map(len, names))
-    return hashlib.blake2b(b"".join((head, *names, _model_bytes(model), payload)), digest_size=8).digest()
+    chain = before
+    for sequence, event_id, kind, symbol, interval, model, winning, expire_time, payload in rows:
+        if len(event_id) != EVENT_ID_BYTES:
+            raise ValueError(f"event_id: {len(event_id)} bytes, expected {EVENT_ID_BYTES}")
+        symbol_bytes, interval_bytes = symbol.encode(), interval.encode()
+        head = _HEAD.pack(
+            chain, sequence, event_id, kind, winning, expire_time, len(symbol_bytes), len(interval_bytes)
+        )
+        covered = b"".join((head, symbol_bytes, interval_bytes, _model_bytes(model), payload))
+        chain = hashlib.blake2b(covered, digest_size=8).digest()
+        yield chain
 
 
 def follows(before: bytes, record: Record) -> bool:
     """Return whether a record is what was written after the chain hash `before`."""
     try:
-        expected = link(
-            before, record.sequence, record.event_id, record.kind, record.symbol, record.interval,
-            record.model, record.winning, record.expire_time, record.payload,
-        )  # fmt: skip
+        (expected,) = links(before, [record[:-1]])
     except (struct.error, TypeError, AttributeError, ValueError):
         return False
     return expected == record.chain

@@ -15,8 +15,7 @@ class Position(NamedTuple):
     """Chain hash at that event, 8 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One journaled event: the columns that filters need, and the bytes that subscribers get."""
 
     sequence: int

@@ -68,14 +68,16 @@ class LiveRecord:
 
     def add(self, burst: ProcessedBurst) -> None:
         """Count the signals and outcomes of a burst that was just journaled; judge soon."""
+        outcomes, closed = burst.outcomes, burst.closed
         self._count_outcomes(
-            (signal.model.digest, signal.symbol, outcome) for signal, outcome in burst.outcomes
+            (model.digest, key[0], outcome)
+            for model, key, outcome in zip(outcomes.models, outcomes.keys, outcomes.to_list(), strict=True)
         )
         if burst.forecasts is not None:
-            novelty = burst.forecasts.novelty
+            columns = (closed.close_time.tolist(), burst.forecasts.novelty.tolist(), closed.windows[:, -1])
             signals = [
-                (symbol, close_time, float(novelty[row]), burst.windows[row, -1])
-                for row, ((symbol, _), close_time) in enumerate(burst.closes)
+                (symbol, close_time, novelty, newest)
+                for (symbol, _), close_time, novelty, newest in zip(closed.keys, *columns, strict=True)
             ]
             self._count_signals(burst.forecasts.model.digest, signals)
         self._judge_soon()

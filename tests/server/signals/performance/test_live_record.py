@@ -1,11 +1,13 @@
 """Signals and outcomes are counted as they come, but for those of bars that their model had learned from."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
-from glasstape_server.domain.signals import Confidence, Direction, Event, Forecasts, ModelRef, Outcome
+from glasstape_server.domain.signals import Direction, Forecasts, ModelRef
 from glasstape_server.domain.times import DAY
 from glasstape_server.domain.training_reference import TrainingReference
+from glasstape_server.signals.columns import ClosedBars, Confidences, Outcomes
 from glasstape_server.signals.performance.calibration import State
 from glasstape_server.signals.performance.live_record import LiveRecord
 from glasstape_server.signals.pipeline import ProcessedBurst
@@ -30,21 +32,25 @@ class Models:
         return TrainingReference(("x", "y"), np.zeros(2), np.ones(2), np.zeros(2), 1000)
 
 
-def burst(outcomes=(), closes=(), windows=None, novelty=0.5):
-    if not closes:
-        return ProcessedBurst(None, np.zeros((0, 6, 2), np.float32), None, list(outcomes))
+def burst(resolved=(), closes=(), windows=None, novelty=0.5):
+    """A burst of resolved and of closed bars, (symbol, day) each."""
     count = len(closes)
     forecasts = Forecasts(
         REF, np.zeros((count, 3)), np.full((count, 3), 1 / 3), np.zeros(count, bool), np.full(count, novelty)
     )
-    series = [((symbol, "1d"), day * DAY) for symbol, day in closes]
-    return ProcessedBurst(None, windows, forecasts, list(outcomes), series)
-
-
-def resolved(day, symbol="A"):
-    said = Confidence(0.2, 0.2, 0.6, False, 0.1)
-    outcome = Outcome(1, day * DAY, Direction.UP, Direction.UP, 0.01, said)
-    return Event(2, symbol, "1d", day * DAY, 0, REF, outcome), outcome
+    closed = replace(
+        ClosedBars.none((6, 2)),
+        keys=[(symbol, "1d") for symbol, _ in closes],
+        close_time=np.array([day * DAY for _, day in closes], int),
+        windows=np.zeros((0, 6, 2), np.float32) if windows is None else windows,
+    )
+    days = np.array([day * DAY for _, day in resolved], int)
+    count = len(days)
+    said = Confidences(np.tile([0.2, 0.2, 0.6], (count, 1)), np.zeros(count, bool), np.full(count, 0.1))
+    ups = np.full(count, int(Direction.UP))
+    keys = [(symbol, "1d") for symbol, _ in resolved]
+    outcomes = Outcomes(keys, [REF] * count, days, np.ones(count, int), days, ups, np.full(count, 0.01), said)
+    return ProcessedBurst(None, forecasts if closes else None, closed, outcomes)
 
 
 async def judged(record, reached):
@@ -56,8 +62,8 @@ async def judged(record, reached):
 
 async def test_what_a_model_had_learned_from_is_never_counted():
     record = LiveRecord(Readers(), Models(), decode=None)
-    record.add(burst(resolved(day) for day in range(1, 9)))
-    record.add(burst([resolved(2, "B")]))
+    record.add(burst([("A", day) for day in range(1, 9)]))
+    record.add(burst([("B", 2)]))
     live = await judged(record, lambda live: live.calibration.outcomes == 4)
     assert live.calibration.sessions == 4, "days 6, 7 and 8, and day 2 of a symbol it did not learn"
     assert live.drift is None

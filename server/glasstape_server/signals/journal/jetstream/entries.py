@@ -90,7 +90,7 @@ def encode_prune(earliest: int) -> bytes:
 
 def burst_id(batch: EventBatch, after: Position) -> str:
     """Return the id of a batch's entry: the same for the same decisions of any server."""
-    if batch.events:
+    if len(batch):
         return entry_id(*batch.event_ids)
     return entry_id(repr((after, sorted(batch.progress.items()))).encode())
 

@@ -208,7 +208,7 @@ class JetStreamJournal:
         Raises:
             Fenced: it was not.
         """
-        records = self.history.read(expected, len(batch)) if batch.events else []
+        records = self.history.read(expected, len(batch)) if len(batch) else []
         if not records or [record.event_id for record in records] != batch.event_ids:
             raise Fenced(f"the journal ends at {self.bounds.head}, expected {expected}")
         end: Position = records[-1].position
