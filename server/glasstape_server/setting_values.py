@@ -4,11 +4,11 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from glasstape.textfile import read_text
-from pydantic import AfterValidator, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, TomlConfigSettingsSource
 
@@ -20,6 +20,15 @@ _BROKER = r"(nats|tls)://[^\s,/@]+:\d{1,5}"
 BROKERS = rf"^({_BROKER}(,{_BROKER})*)?$"
 """Pattern of the addresses of brokers, separated by commas; empty: none."""
 _NUMBERS = {int, float}
+
+
+def _whole_number(value: object) -> object:
+    """Return the number of a text, as flags and variables give it; other values as they are."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+Replicas = Annotated[Literal[1, 3, 5], BeforeValidator(_whole_number)]
+"""Copies of a stream of the brokers."""
 
 
 class PlainValues(BaseSettings):

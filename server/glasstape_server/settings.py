@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from glasstape_server import environment, setting_values
-from glasstape_server.setting_values import BROKERS, ConfigFile, Interval, PlainValues, described
+from glasstape_server.setting_values import BROKERS, ConfigFile, Interval, PlainValues, Replicas, described
 from glasstape_server.storage import files
 
 _SOCKETS = ("unix:", "unix-abstract:")
@@ -157,7 +157,7 @@ class Settings(PlainValues):
     default: none, the server keeps its own bars and journal)"""
     cluster_name: str = Field(default="glasstape", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     """Name of the cluster, with which its streams on the brokers begin"""
-    cluster_replicas: Literal[1, 3, 5] = 3
+    cluster_replicas: Replicas = 3
     """Brokers that keep each stream of the cluster; 1 survives the loss of no broker"""
     cluster_credentials: Path | None = None
     """Credentials file (JWT and nkey), or file of an nkey's seed, of the brokers' user; readable by its owner only"""

@@ -12,6 +12,8 @@ PATHS = (
     "tls_certificate",
     "tls_key",
     "tls_client_authorities",
+    "cluster_authorities",
+    "cluster_credentials",
 )
 
 
@@ -102,3 +104,12 @@ def test_a_configuration_that_is_no_file_is_said_to_be_none(tmp_path):
 def test_a_token_file_that_is_a_folder_is_said_to_be_one(tmp_path, capsys):
     assert main(["tokens", "list", "--tokens", str(tmp_path)]) == 1
     assert f"{tmp_path}: is a folder, expected a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "kept"), [("1", 1), (3, 3), ("2", None), ("", None), (1.0, 1)])
+def test_the_number_of_replicas_may_be_a_text_as_flags_give_it(value, kept):
+    if kept is None:
+        with pytest.raises(ValueError, match="cluster_replicas: Input should be 1, 3 or 5"):
+            load({"cluster_replicas": value})
+    else:
+        assert load({"cluster_replicas": value}).cluster_replicas == kept
