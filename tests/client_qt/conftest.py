@@ -37,7 +37,7 @@ def nothing_left_behind(monkeypatch):
 
     # Qt has no public list of timers.
     monkeypatch.setattr(QTimer, "start", recorded_start)
-    hooks = sys.excepthook, threading.excepthook
+    hooks, before = (sys.excepthook, threading.excepthook), set(threading.enumerate())
     yield
     assert (sys.excepthook, threading.excepthook) == hooks
     if QApplication.instance() is not None:
@@ -46,13 +46,13 @@ def nothing_left_behind(monkeypatch):
     running = [timer for timer in started if not sip.isdeleted(timer) and timer.isActive()]
     assert not running, [timer.parent() for timer in running]
     end = time.monotonic() + 2.0
-    while desktop_threads() and time.monotonic() < end:
+    while threads_since(before) and time.monotonic() < end:
         time.sleep(0.01)  # a stopped thread needs a moment to end
-    assert not desktop_threads()
+    assert not threads_since(before)
 
 
-def desktop_threads():
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("glasstape")]
+def threads_since(before):
+    return [t.name for t in threading.enumerate() if t.name.startswith("glasstape") and t not in before]
 
 
 @pytest.fixture

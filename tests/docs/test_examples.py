@@ -100,7 +100,7 @@ def test_the_examples_are_found():
     assert {"readme_0.py", "readme_2.py", "module_glasstape.py", "module_glasstape_session.py"} <= set(
         EXAMPLES
     )
-    assert all("glasstape" in text for text in EXAMPLES.values())
+    assert sum("glasstape" in text for text in EXAMPLES.values()) > 10
 
 
 @pytest.mark.parametrize("checker", [mypy, pyright])

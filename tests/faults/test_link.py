@@ -103,9 +103,9 @@ def test_a_frozen_server_is_noticed(traffic):
 def _reset(proxy, follower):
     """Reset the connection of a follower once it has heard something since its last loss."""
     heard, lost = len(follower.heard), len(follower.lost)
-    _wait(lambda: len(follower.heard) > heard, 10)
+    _wait(lambda: len(follower.heard) > heard, 30)
     proxy.reset()
-    _wait(lambda: len(follower.lost) > lost, 10)
+    _wait(lambda: len(follower.lost) > lost, 30)
 
 
 def test_resets_slices_delays_and_narrow_links_lose_nothing(traffic):

@@ -41,6 +41,8 @@ def offline(folder: Path) -> Iterator[list[str]]:
     yield ["doctor", "--offline", "--check-bars", str(folder / f"{FILE}.csv")]
     yield ["tokens", "create", "--name", NAME, "--scopes", "signals", "--tokens", str(folder / "tokens.json")]
     yield ["tokens", "list", "--tokens", str(folder / "tokens.json")]
+    yield ["conformance", "--list"]
+    yield ["cluster", "status", "--cluster", "nats://127.0.0.1:1"]
     yield ["bench", "page", str(folder / "missing.md")]
     yield ["runs", "--runs", str(folder)]
     yield ["fetch", NAME]

@@ -44,7 +44,6 @@ class BarStore(BarQueries):
 
     def __init__(self, path: Path, interval: str = "1d", *, lease: Holder | None = None) -> None:
         self.interval = interval
-        """Bar interval to publish signals for."""
         super().__init__(open_bars(path))
         self._fence = Fence(self._db, lease)
         self.path = path
@@ -283,8 +282,7 @@ class BarStore(BarQueries):
         """Read series again whose bars were removed or moved; forget symbols that have none any more."""
         for key in keys:
             self._tails.pop(key, None)
-            tail = self.load_tail(key)
-            if tail.last_close_time:
+            if (tail := self.load_tail(key)).last_close_time:
                 self._tails[key] = tail
         for symbol in {key[0] for key in keys}:
             if not any((symbol, interval) in self._tails for interval in INTERVALS):
@@ -299,5 +297,4 @@ class BarStore(BarQueries):
             forming = self._forming.get(key)
             if forming is not None and forming.close_time <= tail.last_close_time:
                 del self._forming[key]
-        for key in draft.changed:
-            self._tails[key] = self.load_tail(key)
+        self._tails.update((key, self.load_tail(key)) for key in draft.changed)

@@ -25,6 +25,7 @@ REFUSED = {
     "retrain": 1,
     f"portfolio --model {every_command.NAME} sample": 1,
     "doctor --offline --check-bars": 1,
+    "cluster": 1,
     "bench page": 1,
     "fetch": 2,
     "follow": 2,

@@ -1,5 +1,4 @@
 import csv
-from dataclasses import replace
 
 import pytest
 from glasstape import Instrument
@@ -7,39 +6,13 @@ from glasstape.testing import make_confidence
 from glasstape_qt.models.watch_columns import COLUMNS
 from glasstape_qt.state.store_changes import StoreChanges
 from glasstape_qt.theme.colors import contrast
-from glasstape_qt.views.watch.watch_panel import WatchPanel
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QColor, QGuiApplication, QInputMethodEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QLabel
-from stores import DOWN, UP, Clock, apply, batch, confidence, make_store, opened
+from stores import DOWN, UP, confidence, opened
 
 STRONG = make_confidence(0.1, 0.2, 0.7)
-
-
-@pytest.fixture
-def clock():
-    return Clock(100.0)
-
-
-@pytest.fixture
-def store(clock):
-    return make_store(now=clock)
-
-
-@pytest.fixture
-def panel(qtbot, store, appearance, preferences):
-    panel = WatchPanel(store, appearance, preferences)
-    qtbot.addWidget(panel)
-    panel.resize(1200, 500)
-    panel.show()
-    return panel
-
-
-@pytest.fixture
-def add(store, panel):
-    """Adds events to the store and shows them in the panel."""
-    return lambda *events: panel.apply_changes(apply(store, batch(*events)))
 
 
 def label(panel, name):
@@ -273,39 +246,3 @@ def test_symbols_that_begin_a_formula_are_escaped_in_exports(panel, add, tmp_pat
     panel.export(tmp_path / "rows.csv")
     with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         assert {row["symbol"] for row in csv.DictReader(file)} == {"'=1+1", "^GSPC"}
-
-
-def ranked(symbol, sequence, place):
-    event = confidence(symbol, UP, sequence)
-    signal = replace(event.signal, rank_score=0.1, close_rank=place, close_size=2)
-    return replace(event, signal=signal)
-
-
-def test_the_rank_column_is_shown_once_a_row_has_a_rank(panel, add, preferences, qtbot, tmp_path):
-    rank = COLUMNS.index("rank")
-    add(confidence("A", UP, 1))
-    panel.reset_columns()
-    assert panel.table.isColumnHidden(rank)
-    assert not next(a for a in panel.column_menu().actions() if a.text() == "Rank").isEnabled()
-    add(ranked("A", 2, 2), ranked("B", 3, 1))
-    qtbot.waitUntil(lambda: not panel.table.isColumnHidden(rank))
-    panel.table.sortByColumn(rank, Qt.SortOrder.AscendingOrder)
-    assert panel.model.symbols == ["B", "A"]
-    panel.export(tmp_path / "rows.csv")
-    with (tmp_path / "rows.csv").open(encoding="utf-8-sig") as file:
-        assert [(row["symbol"], row["close_rank"]) for row in csv.DictReader(file)] == [
-            ("B", "1"),
-            ("A", "2"),
-        ]
-    next(a for a in panel.column_menu().actions() if a.text() == "Rank").trigger()
-    add(ranked("A", 4, 1))
-    assert panel.table.isColumnHidden(rank)
-    assert preferences.hidden_columns == ["rank"]
-
-
-def test_hiding_another_column_does_not_hide_ranks_that_come_later(panel, add, preferences, qtbot):
-    add(confidence("A", UP, 1))
-    next(a for a in panel.column_menu().actions() if a.text() == "Model").trigger()
-    assert preferences.hidden_columns == ["model"]
-    add(ranked("A", 2, 1))
-    qtbot.waitUntil(lambda: not panel.table.isColumnHidden(COLUMNS.index("rank")))
