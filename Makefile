@@ -16,7 +16,8 @@ test: .stamp-install check ## run everything that CI runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4 --dist loadfile $(ARGS)
 
 faults: .stamp-install ## run the long fault, crash and fuzz tests (30 minutes and more): make faults ARGS="-k kill"
-	GLASSTAPE_FAULTS=long $(BIN)/python -m pytest --timeout 7200 tests/faults tests/fuzz tests/server/signals/journal/sqlite/test_journal.py $(ARGS)
+	GLASSTAPE_FAULTS=long $(BIN)/python -m pytest --timeout 7200 tests/faults tests/fuzz tests/server/signals/journal/sqlite/test_journal.py \
+	  tests/server/cli/test_bench.py tests/server/cli/test_console_encodings.py tests/client_py/conformance $(ARGS)
 
 check: .stamp-install ## check format, lint, types, imports, words, contract and generated files
 	$(BIN)/ruff format --check .

@@ -49,7 +49,7 @@ def _at_base(server, where, base):
 
 
 @pytest.mark.timeout(SECONDS + 180)
-@pytest.mark.parametrize("wire", ["grpcio", "native"])
+@pytest.mark.parametrize("wire", effort(["native"], ["grpcio", "native"]))
 def test_a_server_is_after_hours_what_it_was(tmp_path, spawn, wire):
     server = spawn(tmp_path, "--wire", wire, "--metrics-port", "0", "--journal-keep", "5000")
     where = server.process.stdout.readline().removeprefix("metrics on ").strip()

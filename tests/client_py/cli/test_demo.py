@@ -25,8 +25,10 @@ def test_an_interrupted_demo_ends_its_desktop_in_order(tmp_path):
 
     stop = threading.Event()
     thread = threading.Thread(target=interrupt)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         demo._run_desktop([sys.executable, "-c", desktop])
     thread.join()
+    signal.signal(signal.SIGINT, handler)
     assert ended.exists()

@@ -7,7 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from effort import LONG
 from glasstape.cli import main
+
+IN_LONG_FORM = pytest.mark.skipif(not LONG, reason="takes seconds; part of `make faults`")
 
 
 @pytest.fixture
@@ -83,6 +86,7 @@ def test_messages_are_within_their_budgets(measure):
     assert values["prediction of a window"][0] <= 50
 
 
+@IN_LONG_FORM
 def test_feed_delivers_to_all_subscribers(measure):
     values, _ = measure("feed")
     assert values["closes back to back: events delivered"][0] > 0
@@ -97,6 +101,7 @@ def test_burst_measures_every_stage(measure):
     assert total == pytest.approx(durable + last)
 
 
+@IN_LONG_FORM
 def test_stuck_measures_other_subscribers_with_and_without_a_stalled_one(measure):
     values, ratios = measure("stuck")
     without, stalled = (
@@ -107,6 +112,7 @@ def test_stuck_measures_other_subscribers_with_and_without_a_stalled_one(measure
     ]
 
 
+@IN_LONG_FORM
 def test_predict_is_measured_relative_to_an_echo(measure):
     if shutil.which("h2load") is None:
         pytest.skip("h2load, of nghttp2, is not installed")

@@ -13,7 +13,7 @@ import pytest
 from effort import effort
 from made_up import columns
 
-ENCODINGS = effort(("utf-8", "cp949", "cp1252"), ("utf-8", "cp949", "cp1252", "cp437", "cp932", "koi8-r"))
+ENCODINGS = effort(("utf-8", "cp949"), ("utf-8", "cp949", "cp1252", "cp437", "cp932", "koi8-r"))
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 """Environment in which streams, arguments and the names of files are ASCII."""
 AT_ONCE = 2

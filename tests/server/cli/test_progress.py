@@ -112,7 +112,8 @@ def test_a_short_task_may_print_nothing(clock):
     ]  # fmt: skip
 
 
-def test_on_a_terminal_a_bar_ends_full_though_the_training_stopped_early(clock):
+def test_on_a_terminal_a_bar_ends_full_though_the_training_stopped_early(clock, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     with Progress(stream, clock) as progress:
         task = progress.task("mine@1", "epoch", 40, early=True)

@@ -67,6 +67,7 @@ async def test_a_correction_that_is_undone_and_done_again_is_three_changes(taker
     for close in (20.0, 10.0, 20.0):
         report = await second.publish(Batch([bar("A", 5, close)], mode=BatchMode.REPLACE))
         assert report.replaced == 1
+    await first.catch_up()
     assert first.store.list_bars(("A", "1m"), 0, NOW, 1)[0].close == 20.0
     assert await first.remove_bars(("A", "1m"), NOW - 4 * MINUTE, NOW) == 1
     assert await second.rename_symbol("A", "Z") == 1
