@@ -20,6 +20,8 @@ PING_INTERVAL_S = 2
 """Between two pings: with the client's default, a frozen broker is not noticed for minutes."""
 MAX_OUTSTANDING_PINGS = 2
 DIAL_TIMEOUT_S = 2
+CUTS = 5
+"""Connections that may be cut before the reason is read."""
 CONNECT_TIMEOUT_S = 5.0
 """Longest time for a connection to any of the brokers."""
 REOPEN_WAIT_S = 1.0
@@ -95,13 +97,18 @@ class Broker:
         """
         self._closing = False
         try:
-            await self._open()
+            for _ in range(CUTS):
+                if await self._open():
+                    break
+            else:
+                raise BrokerUnavailable(f"no broker at {', '.join(self._access.servers)}: {self._last_error}")
             self._check_server()
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self) -> None:
+    async def _open(self) -> bool:
+        """Return whether a broker took the connection; False: it was cut before its reason was read."""
         self.client, self._last_error, self._rejected = Client(), "", asyncio.Event()
         connecting = asyncio.ensure_future(
             self.client.connect(
@@ -126,7 +133,11 @@ class Broker:
             failure = connecting.exception() if connecting.done() else None
             if failure is not None or not connecting.done():
                 reason = self._last_error or str(failure or "") or f"no answer within {CONNECT_TIMEOUT_S:g} s"
+                if isinstance(failure, BrokenPipeError | ConnectionResetError) and reason == str(failure):
+                    self._last_error = reason
+                    return False
                 raise BrokerUnavailable(f"no broker at {', '.join(self._access.servers)}: {reason}")
+            return True
         finally:
             connecting.cancel()
             rejected.cancel()
