@@ -20,8 +20,7 @@ PING_INTERVAL_S = 2
 """Between two pings: with the client's default, a frozen broker is not noticed for minutes."""
 MAX_OUTSTANDING_PINGS = 2
 DIAL_TIMEOUT_S = 2
-CUTS = 5
-"""Connections that may be cut before the reason is read."""
+CUTS = 5  # connections that may be cut before the reason is read
 CONNECT_TIMEOUT_S = 5.0
 """Longest time for a connection to any of the brokers."""
 REOPEN_WAIT_S = 1.0
@@ -108,7 +107,11 @@ class Broker:
             raise
 
     async def _open(self) -> bool:
-        """Return whether a broker took the connection; False: it was cut before its reason was read."""
+        """Return whether a broker took the connection; False: it was cut before its reason was read.
+
+        Raises:
+            BrokerUnavailable: none accepts the connection.
+        """
         self.client, self._last_error, self._rejected = Client(), "", asyncio.Event()
         connecting = asyncio.ensure_future(
             self.client.connect(
