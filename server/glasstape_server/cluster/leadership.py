@@ -72,7 +72,7 @@ class Leadership:
         """Time for which that revision has been seen, while the brokers answered."""
         self._looked = self._renewed = float("-inf")
         self.last_error = ""
-        """Why the lease cannot be read now: no majority of the brokers answers; empty: it can."""
+        """Why the lease cannot be checked now; empty: it can."""
 
     @property
     def leads(self) -> bool:
@@ -88,9 +88,11 @@ class Leadership:
             except (BrokerUnavailable, BrokerRefused) as error:
                 self.last_error = str(error)
                 log.debug("leadership: %s", error)
-                await self._without_brokers()
-            except Exception:
+                await self._without_lease()
+            except Exception:  # a server that cannot check its lease must not lead on
+                self.last_error = "the lease cannot be checked; see the log"
                 log.exception("leadership: the lease cannot be checked")
+                await self._without_lease()
             await asyncio.sleep(POLL_S)
 
     async def hand_over(self) -> None:
@@ -150,7 +152,8 @@ class Leadership:
         self._renewed, self._unchanged_s = time.monotonic(), 0.0
         return True
 
-    async def _without_brokers(self) -> None:
+    async def _without_lease(self) -> None:
+        """Lead no more once the lease could not be renewed for `LEASE_S`."""
         self._looked = time.monotonic()
         self._unchanged_s = 0.0
         if self._term and time.monotonic() - self._renewed > LEASE_S:
