@@ -1,6 +1,7 @@
 """Real brokers on this machine: nats-server, alone or three that form a cluster."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -139,3 +140,26 @@ def single_broker(folder):
     yield server
     server.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+_numbers = itertools.count()
+
+
+class OverStream:
+    """Several servers' parts over one stream, each with a database of its own."""
+
+    def __init__(self, folder, server):
+        from glasstape_server.broker.streams import Stream
+
+        self._folder, self._server = folder, server
+        self.stream = Stream(f"shared-{next(_numbers)}", "c", replicas=1)
+        self._open = []
+
+    async def connect(self):
+        from glasstape_server.broker.streams import ensure_stream
+
+        self.broker = await broker_of(self._server)
+        await ensure_stream(self.broker, self.stream)
+
+    def path(self, name):
+        return self._folder / f"{name}.sqlite"

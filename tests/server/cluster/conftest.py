@@ -1,32 +1,14 @@
 """Servers of one cluster that take bars, each with a store of its own."""
 
-import itertools
-
 import pytest
-from brokers import broker_of
-from glasstape_server.broker.streams import Stream, ensure_stream
+from brokers import OverStream
 from glasstape_server.cluster.bars import ReplicatedIngest
 from glasstape_server.market.clock import Clock
 from glasstape_server.market.store import BarStore
 
-_numbers = itertools.count()
 
-
-class Takers:
+class Takers(OverStream):
     """Makes entries of bars over one stream."""
-
-    def __init__(self, folder, server):
-        self._folder = folder
-        self._server = server
-        self.stream = Stream(f"bars-{next(_numbers)}", "c", replicas=1)
-        self._open = []
-
-    async def connect(self):
-        self.broker = await broker_of(self._server)
-        await ensure_stream(self.broker, self.stream)
-
-    def path(self, name):
-        return self._folder / f"{name}.sqlite"
 
     async def start(self, name, *, reads=True):
         store = BarStore(self.path(name), "1m")

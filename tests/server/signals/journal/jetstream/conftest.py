@@ -1,34 +1,20 @@
 """Members of one cluster, each with a projection of its own."""
 
-import itertools
 import secrets
 from dataclasses import replace
 
 import pytest
-from brokers import broker_of
-from glasstape_server.broker.streams import Stream, ensure_stream
+from brokers import OverStream
 from glasstape_server.signals.journal.jetstream.journal import JetStreamJournal
 from glasstape_server.signals.journal.jetstream.projection import Identity
 
-_numbers = itertools.count()
 
-
-class Members:
+class Members(OverStream):
     """Makes journals over one stream."""
 
     def __init__(self, folder, server):
-        self._folder = folder
-        self._server = server
+        super().__init__(folder, server)
         self.identity = Identity("c", secrets.token_bytes(32), secrets.token_bytes(8))
-        self.stream = Stream(f"members-{next(_numbers)}", "c", replicas=1)
-        self._open = []
-
-    async def connect(self):
-        self.broker = await broker_of(self._server)
-        await ensure_stream(self.broker, self.stream)
-
-    def path(self, name):
-        return self._folder / f"{name}.sqlite"
 
     async def start(self, name="a", *, leads=True, reads=True, broker=None, **identity):
         journal = JetStreamJournal(
