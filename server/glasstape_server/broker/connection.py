@@ -1,8 +1,10 @@
 """One connection to the brokers of a cluster."""
 
 import asyncio
+import errno
 import json
 import logging
+import os
 import ssl
 import time
 from dataclasses import dataclass
@@ -20,7 +22,6 @@ PING_INTERVAL_S = 2
 """Between two pings: with the client's default, a frozen broker is not noticed for minutes."""
 MAX_OUTSTANDING_PINGS = 2
 DIAL_TIMEOUT_S = 2
-CUTS = 5  # connections that may be cut before the reason is read
 CONNECT_TIMEOUT_S = 5.0
 """Longest time for a connection to any of the brokers."""
 REOPEN_WAIT_S = 1.0
@@ -96,22 +97,13 @@ class Broker:
         """
         self._closing = False
         try:
-            for _ in range(CUTS):
-                if await self._open():
-                    break
-            else:
-                raise BrokerUnavailable(f"no broker at {', '.join(self._access.servers)}: {self._last_error}")
+            await self._open()
             self._check_server()
         except BaseException:
             await self.close()
             raise
 
-    async def _open(self) -> bool:
-        """Return whether a broker took the connection; False: it was cut before its reason was read.
-
-        Raises:
-            BrokerUnavailable: none accepts the connection.
-        """
+    async def _open(self) -> None:
         self.client, self._last_error, self._rejected = Client(), "", asyncio.Event()
         connecting = asyncio.ensure_future(
             self.client.connect(
@@ -136,14 +128,21 @@ class Broker:
             failure = connecting.exception() if connecting.done() else None
             if failure is not None or not connecting.done():
                 reason = self._last_error or str(failure or "") or f"no answer within {CONNECT_TIMEOUT_S:g} s"
-                if isinstance(failure, BrokenPipeError | ConnectionResetError) and reason == str(failure):
-                    self._last_error = reason
-                    return False
-                raise BrokerUnavailable(f"no broker at {', '.join(self._access.servers)}: {reason}")
-            return True
+                raise BrokerUnavailable(
+                    f"no broker at {', '.join(self._access.servers)}: {self._explained(reason)}"
+                )
         finally:
             connecting.cancel()
             rejected.cancel()
+
+    def _explained(self, reason: str) -> str:
+        """Return a reason; for a connection that a broker closed before its own reason was read, what it wanted."""
+        if not reason.endswith((os.strerror(errno.EPIPE), os.strerror(errno.ECONNRESET))):
+            return reason
+        info = self.client._server_info  # what a broker says first; the client has no public name for it
+        if info.get("auth_required") and self._access.credentials is None:
+            return "Authorization Violation: the brokers require credentials, set cluster_credentials"
+        return f"{reason}: the broker closed the connection, its log says why"
 
     @property
     def connected(self) -> bool:
